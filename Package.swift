@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+// The rooms of belle-tools and who may import whom: Documentation/architecture.md.
+import PackageDescription
+
+let strict: [SwiftSetting] =
+  [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ]
+  // CI refuses warnings; a newer compiler's new warnings must not break a user's build.
+  + (Context.environment["BELLE_WARNINGS_AS_ERRORS"] == "1" ? [.treatAllWarnings(as: .error)] : [])
+
+let package = Package(
+  name: "belle-tools",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "belle-tools", targets: ["belle-tools"]),
+    .executable(name: "belle-bench", targets: ["belle-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // Bottom: C kernels of our own, and the system's libraries.
+    .target(name: "CBelleKernels"),
+    .target(name: "CSystemCalls"),
+    .systemLibrary(
+      name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+
+    // Bytes, digests, the XOR diff.
+    .target(name: "ByteIO", dependencies: ["CSystemCalls"], swiftSettings: strict),
+    .target(name: "Checksum", dependencies: ["ByteIO", "COpenSSL"], swiftSettings: strict),
+    .target(name: "XorDecrypt", dependencies: ["ByteIO", "Checksum", "CBelleKernels"], swiftSettings: strict),
+
+    // Programs.
+    .executableTarget(
+      name: "belle-tools",
+      dependencies: [
+        "ByteIO", "Checksum", "XorDecrypt",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "belle-bench",
+      dependencies: [
+        "ByteIO", "Checksum", "XorDecrypt",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    // Tests.
+    .target(name: "TestSupport", dependencies: ["ByteIO"], path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(name: "ByteIOTests", dependencies: ["ByteIO", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "ChecksumTests", dependencies: ["Checksum", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "XorDecryptTests", dependencies: ["XorDecrypt", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "TestSupport"],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)

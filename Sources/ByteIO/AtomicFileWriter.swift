@@ -1,0 +1,127 @@
+// A file that appears under its name only when it is complete: a temporary beside it, fsync, rename, fsync of the folder.
+// Thrown away unless it is committed. Never overwrites unless it is asked to.
+
+import CSystemCalls
+
+/// Writes one output file.
+///
+/// Not thread-safe, but may be handed from one thread to another.
+public final class AtomicFileWriter {
+  /// What became of the file.
+  public enum Outcome: Sendable, Equatable {
+    /// It has its name now.
+    case created
+    /// Something had that name already and was left as it is; the temporary is gone.
+    case alreadyThere
+  }
+
+  private let folder: String
+  private let path: String
+  private var descriptor: Int32
+  private var length = 0
+  private var writtenBack = 0
+
+  /// How far writing may run ahead of the disk before the kernel is asked to begin. Large enough for long runs on a
+  /// disk, small enough that the final fsync has little left to do.
+  private static let writebackStep = 16 << 20
+
+  /// Makes a temporary file in a folder, which must exist.
+  public init(in folder: String) throws(ByteIOError) {
+    self.folder = folder
+    (path, descriptor) = try TemporaryFiles.create(in: folder)
+  }
+
+  deinit { discard() }
+
+  /// Sets disk space aside, where the file system can: a full disk shows now and not at the end.
+  ///
+  /// - Parameter size: the size in bytes that the file will have.
+  public func reserve(_ size: Int) throws(ByteIOError) {
+    let number = belle_reserve(descriptor, Int64(size))
+    guard number == 0 || number == ENOTSUP else {
+      throw ByteIOError(errno: number, file: folder, action: "set \(size) bytes aside for an output file")
+    }
+    if number == 0 { length = max(length, size) }
+  }
+
+  /// Writes bytes at a position.
+  public func write(_ bytes: RawSpan, at offset: Int) throws(ByteIOError) {
+    var done = 0
+    while done < bytes.byteCount {
+      // SAFETY: the call reads the rest of the span, no more.
+      let count = unsafe bytes.extracting(droppingFirst: done).withUnsafeBytes { rest in
+        retrying { unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
+      }
+      guard count > 0 else {
+        throw ByteIOError(
+          errno: count == 0 ? ENOSPC : errno, file: folder, action: "write an output file at byte \(offset + done)")
+      }
+      done += count
+    }
+    length = max(length, offset + done)
+    if offset + done - writtenBack >= Self.writebackStep {
+      belle_start_writeback(descriptor, Int64(writtenBack), Int64(offset + done - writtenBack))
+      writtenBack = offset + done
+    }
+  }
+
+  /// Writes an array at a position.
+  public func write(_ bytes: [UInt8], at offset: Int) throws(ByteIOError) { unsafe try write(bytes.span.bytes, at: offset) }
+
+  /// Makes the file durable and gives it its name.
+  ///
+  /// - Parameters:
+  ///   - name: the name in the folder.
+  ///   - size: the size in bytes that it must have; what was set aside beyond it is given back.
+  ///   - replacing: whether a file that has the name already is replaced.
+  /// - Returns: `.alreadyThere` where the name is taken and `replacing` is false.
+  public func commit(as name: String, size: Int, replacing: Bool) throws(ByteIOError) -> Outcome {
+    precondition(descriptor >= 0, "committed or discarded before")
+    let target = Folder.join(folder, name)
+    if length != size, ftruncate(descriptor, off_t(size)) != 0 {
+      throw ByteIOError(errno: errno, file: target, action: "set its size")
+    }
+    let flushed = belle_flush(descriptor)
+    guard flushed == 0 else { throw ByteIOError(errno: flushed, file: target, action: "flush it to the disk") }
+
+    let error: Int32 = try TemporaryFiles.finish(path) {
+      if replacing { return unsafe rename(path, target) == 0 ? 0 : errno }
+      // A link fails where the name is taken, which rename would not.
+      if unsafe link(path, target) == 0 {
+        unsafe unlink(path)
+        return 0
+      }
+      let number = errno
+      guard [EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK].contains(number) else { return number }
+      // File systems without links (FAT, some network shares).
+      if Folder.kind(of: target) != nil { return EEXIST }
+      return unsafe rename(path, target) == 0 ? 0 : errno
+    } succeeded: { $0 == 0 }
+
+    if error == EEXIST, !replacing {
+      discard()
+      return .alreadyThere
+    }
+    guard error == 0 else { throw ByteIOError(errno: error, file: target, action: "give the file its name") }
+    close(descriptor)
+    descriptor = -1
+    flushFolder()
+    return .created
+  }
+
+  /// Throws the file away, unless it was committed.
+  public func discard() {
+    guard descriptor >= 0 else { return }
+    TemporaryFiles.remove(path)
+    close(descriptor)
+    descriptor = -1
+  }
+
+  /// The new name must survive a power cut too. Best effort: not every file system can flush a folder.
+  private func flushFolder() {
+    let descriptor = unsafe open(folder, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = belle_flush(descriptor)
+    close(descriptor)
+  }
+}

@@ -1,0 +1,72 @@
+// The error of this library: a file that cannot be read, written or listed.
+
+/// A failure to read, write or list files.
+public struct ByteIOError: ToolError, Equatable {
+  /// What kind of failure it was.
+  public enum Code: Sendable, Equatable {
+    /// There is no such file or folder.
+    case notFound
+    /// It is there, but not a regular file (or not a folder, where one is wanted).
+    case wrongKind
+    /// The system refused to open it.
+    case notPermitted
+    /// The disk, the quota or the file size limit is exhausted.
+    case noSpace
+    /// The file became shorter while it was read.
+    case shrank
+    /// Something of the output's name exists already.
+    case exists
+    /// The process is being stopped; nothing new is written.
+    case interrupted
+    /// Any other failure; the value is `errno`.
+    case system(Int32)
+  }
+
+  /// What kind of failure it was.
+  public let code: Code
+  public let file: String?
+  public let place: String?
+  public let reason: String
+  public let remedy: String?
+
+  /// Makes an error from its parts.
+  public init(_ code: Code, file: String?, place: String? = nil, reason: String, remedy: String? = nil) {
+    self.code = code
+    self.file = file
+    self.place = place
+    self.reason = reason
+    self.remedy = remedy
+  }
+
+  /// The error for an `errno` value.
+  ///
+  /// - Parameters:
+  ///   - number: the value, taken right after the call that failed.
+  ///   - file: the path that the call was about.
+  ///   - action: what was tried, as in "cannot <action>".
+  public init(errno number: Int32, file: String, action: String) {
+    let code: Code
+    var remedy: String?
+    switch number {
+    case ENOENT:
+      code = .notFound
+      remedy = "check the path"
+    case ENOTDIR, EISDIR:
+      code = .wrongKind
+    case EACCES, EPERM, EROFS:
+      code = .notPermitted
+      remedy = "check the permissions of the file and of its folder"
+    case ENOSPC, EDQUOT:
+      code = .noSpace
+      remedy = "free some space or choose another output folder; nothing half-written was left behind"
+    case EFBIG:
+      code = .noSpace
+      remedy = "raise the file size limit (ulimit -f) or choose another file system"
+    case EEXIST:
+      code = .exists
+    default:
+      code = .system(number)
+    }
+    self.init(code, file: file, reason: "cannot \(action): \(systemMessage(number))", remedy: remedy)
+  }
+}

@@ -1,0 +1,130 @@
+// Listing and making folders. Names are taken as UTF-8; one that is not is reported, never repaired in silence.
+
+/// What a name in a folder, or a path, stands for. Symbolic links are followed.
+public enum EntryKind: Sendable, Equatable {
+  /// A regular file.
+  case file
+  /// A folder.
+  case folder
+  /// A device, a pipe, a socket, or a link to nothing.
+  case other
+}
+
+/// One name in a folder.
+public struct FolderEntry: Sendable, Equatable {
+  /// The name, without the folder.
+  public let name: String
+  /// What it stands for.
+  public let kind: EntryKind
+  /// The size in bytes of a file; 0 otherwise.
+  public let size: Int
+}
+
+/// What can be done with folders.
+public enum Folder {
+  /// What a path stands for, or nil where nothing is.
+  public static func kind(of path: String) -> EntryKind? {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else {
+      // A link to nothing is in the way all the same.
+      return unsafe lstat(path, &status) == 0 ? .other : nil
+    }
+    return kind(mode: status.st_mode)
+  }
+
+  /// The entries of a folder, sorted by name; `.` and `..` are left out.
+  ///
+  /// - Throws: ``ByteIOError`` when the folder cannot be read, or holds a name that is not UTF-8.
+  public static func entries(of path: String) throws(ByteIOError) -> [FolderEntry] {
+    // SAFETY: `stream` is closed on every way out; each entry is copied before the next readdir.
+    guard let stream = unsafe opendir(path) else {
+      throw ByteIOError(errno: errno, file: path, action: "list the folder")
+    }
+    defer { unsafe closedir(stream) }
+    var entries: [FolderEntry] = []
+    while let entry = unsafe readdir(stream) {
+      let bytes = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        let capacity = unsafe MemoryLayout.size(ofValue: entry.pointee.d_name)
+        return unsafe pointer.withMemoryRebound(to: UInt8.self, capacity: capacity) { characters in
+          unsafe Array(UnsafeBufferPointer(start: characters, count: strnlen(pointer, capacity)))
+        }
+      }
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        throw ByteIOError(
+          .wrongKind, file: path,
+          reason: "it holds a file whose name is not UTF-8: \(String(decoding: bytes, as: UTF8.self))",
+          remedy: "rename or move that file")
+      }
+      if name == "." || name == ".." { continue }
+      var status = stat()
+      let found = unsafe stat(join(path, name), &status) == 0
+      let kind = found ? kind(mode: status.st_mode) : .other
+      entries.append(FolderEntry(name: name, kind: kind, size: kind == .file ? Int(status.st_size) : 0))
+    }
+    // By bytes, not by locale: the same order everywhere.
+    return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+  }
+
+  /// Makes a folder and those above it, where they are missing.
+  public static func create(_ path: String) throws(ByteIOError) {
+    if kind(of: path) == .folder { return }
+    let parent = parent(of: path)
+    if parent != path, kind(of: parent) == nil { try create(parent) }
+    guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else {
+      throw ByteIOError(errno: errno, file: path, action: "make the folder")
+    }
+    guard kind(of: path) == .folder else {
+      throw ByteIOError(.wrongKind, file: path, reason: "a file of this name is where a folder is wanted")
+    }
+  }
+
+  /// Whether files can be made in a folder; where it is missing, in the nearest one above it.
+  public static func isWritable(_ path: String) -> Bool {
+    unsafe access(nearestExisting(path), W_OK | X_OK) == 0
+  }
+
+  /// The bytes that an unprivileged user can still write below a path, or nil where the system does not say.
+  public static func availableSpace(_ path: String) -> Int? {
+    var status = statvfs()
+    guard unsafe statvfs(nearestExisting(path), &status) == 0 else { return nil }
+    let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return overflow ? Int.max : Int(clamping: bytes)
+  }
+
+  /// `folder/name`.
+  public static func join(_ folder: String, _ name: String) -> String {
+    folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  }
+
+  /// The last part of a path.
+  public static func name(of path: String) -> String {
+    let parts = path.utf8.split(separator: UInt8(ascii: "/"))
+    return parts.last.map { String(Substring($0)) } ?? path
+  }
+
+  /// A path without its last part; `.` where it has only one.
+  public static func parent(of path: String) -> String {
+    var trimmed = Substring(path)
+    while trimmed.utf8.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+
+  private static func nearestExisting(_ path: String) -> String {
+    var path = path
+    while kind(of: path) == nil {
+      let parent = parent(of: path)
+      if parent == path { break }
+      path = parent
+    }
+    return path
+  }
+
+  private static func kind(mode: mode_t) -> EntryKind {
+    switch mode & S_IFMT {
+    case S_IFREG: .file
+    case S_IFDIR: .folder
+    default: .other
+    }
+  }
+}

@@ -1,0 +1,100 @@
+// A regular file opened for reading at positions of one's choice. Refuses folders, devices and pipes: their size is
+// unknown, and every format here needs it.
+
+import CSystemCalls
+
+/// Which file it is, whatever its name: two paths with equal identities are one file.
+public struct FileIdentity: Hashable, Sendable {
+  let device: UInt64
+  let number: UInt64
+}
+
+/// A regular file, open for reading. Never for writing.
+public final class InputFile: Sendable {
+  /// The path it was opened by.
+  public let path: String
+  /// Its size in bytes when it was opened.
+  public let size: Int
+  /// Which file it is.
+  public let identity: FileIdentity
+  /// When it was last written, in nanoseconds since 1970.
+  public let modificationTime: Int64
+
+  private let descriptor: Int32
+
+  /// Opens a file.
+  ///
+  /// - Parameter path: the file; symbolic links are followed.
+  /// - Throws: ``ByteIOError`` when it is missing, not readable or no regular file.
+  public init(_ path: String) throws(ByteIOError) {
+    // O_NONBLOCK: a named pipe is refused below instead of waiting here for a writer. It has no effect on files.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw ByteIOError(errno: errno, file: path, action: "open it") }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      let number = errno
+      close(descriptor)
+      throw ByteIOError(errno: number, file: path, action: "ask for its size")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      let isFolder = status.st_mode & S_IFMT == S_IFDIR
+      throw ByteIOError(
+        .wrongKind, file: path, reason: isFolder ? "this is a folder, not a file" : "this is not a regular file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    size = Int(status.st_size)
+    identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    modificationTime = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Tells the system that the file will be read from beginning to end.
+  public func adviseSequential() { belle_advise_sequential(descriptor) }
+
+  /// Fills a buffer from a position.
+  ///
+  /// - Throws: ``ByteIOError`` with code `.shrank` when the file ends before the buffer is full.
+  public func read(into buffer: inout MutableRawSpan, at offset: Int) throws(ByteIOError) {
+    let wanted = buffer.byteCount
+    var done = 0
+    while done < wanted {
+      // SAFETY: the call writes the rest of the span, no more.
+      let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+        let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[done...])
+        return retrying { unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
+      }
+      guard count >= 0 else {
+        throw ByteIOError(errno: errno, file: path, action: "read at byte \(offset + done)")
+      }
+      guard count > 0 else {
+        throw ByteIOError(
+          .shrank, file: path, place: "byte \(offset + done)",
+          reason: "the file ended here, though it had \(size) bytes when it was opened",
+          remedy: "another program is writing to it; wait until that is done and try again")
+      }
+      done += count
+    }
+  }
+
+  /// The bytes of a range, cut at the end of the file.
+  ///
+  /// - Parameters:
+  ///   - offset: the first byte.
+  ///   - count: how many; the caller caps it.
+  public func bytes(at offset: Int = 0, count: Int) throws(ByteIOError) -> [UInt8] {
+    let length = max(0, min(count, size - offset))
+    var bytes = [UInt8](repeating: 0, count: length)
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    try read(into: &raw, at: offset)
+    return bytes
+  }
+}

@@ -1,0 +1,4 @@
+// OpenSSL's libcrypto: message digests (EVP).
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>

@@ -1,0 +1,28 @@
+// The few operating-system calls that Swift's Glibc module does not show, or that differ between Linux and macOS.
+// Every function answers 0 or an errno value; ENOTSUP means "not here", and the caller goes on without.
+#ifndef BELLE_SYSTEM_CALLS_H
+#define BELLE_SYSTEM_CALLS_H
+
+#include <stdint.h>
+
+/// Sets disk blocks aside for the first `size` bytes of a file; its length may grow to `size`.
+/// ENOSPC here, in the first second, spares the user a full disk in the fifth hour.
+int belle_reserve(int descriptor, int64_t size);
+
+/// Asks the kernel to begin writing a range of dirty pages to the disk, without waiting for it: what is already on its
+/// way need not be waited for at the final fsync. Best effort.
+void belle_start_writeback(int descriptor, int64_t offset, int64_t length);
+
+/// Tells the kernel that a file will be read from its beginning to its end. Best effort.
+void belle_advise_sequential(int descriptor);
+
+/// Flushes a file's data and metadata to the disk itself (on macOS past the drive's cache too).
+int belle_flush(int descriptor);
+
+/// The processors that this process may run on (a pinned process has fewer than the machine); at least 1.
+int belle_processor_count(void);
+
+/// Pins the calling thread, and what it starts afterwards, to the first processor that it may run on.
+int belle_pin_to_one_processor(void);
+
+#endif

@@ -1,0 +1,86 @@
+#define _GNU_SOURCE
+#include "system_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+int belle_reserve(int descriptor, int64_t size) {
+  if (size <= 0) return 0;
+#if defined(__linux__)
+  int result;
+  do {
+    result = fallocate(descriptor, 0, 0, size);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return 0;
+  return errno == EOPNOTSUPP || errno == ENOSYS ? ENOTSUP : errno;
+#elif defined(__APPLE__)
+  fstore_t store = {.fst_flags = F_ALLOCATEALL, .fst_posmode = F_PEOFPOSMODE, .fst_offset = 0, .fst_length = size};
+  if (fcntl(descriptor, F_PREALLOCATE, &store) != -1) return 0;
+  return errno == ENOSPC ? ENOSPC : ENOTSUP;
+#else
+  (void)descriptor;
+  return ENOTSUP;
+#endif
+}
+
+void belle_start_writeback(int descriptor, int64_t offset, int64_t length) {
+#if defined(__linux__)
+  (void)sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+#else
+  (void)descriptor, (void)offset, (void)length;
+#endif
+}
+
+void belle_advise_sequential(int descriptor) {
+#if defined(__linux__)
+  (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+#elif defined(__APPLE__)
+  (void)fcntl(descriptor, F_RDAHEAD, 1);
+#else
+  (void)descriptor;
+#endif
+}
+
+int belle_flush(int descriptor) {
+#if defined(__APPLE__)
+  // fsync alone leaves the data in the drive's cache there.
+  if (fcntl(descriptor, F_FULLFSYNC) != -1) return 0;
+#endif
+  int result;
+  do {
+    result = fsync(descriptor);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+int belle_processor_count(void) {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+#endif
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int)count : 1;
+}
+
+int belle_pin_to_one_processor(void) {
+#if defined(__linux__)
+  cpu_set_t set, one;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return errno;
+  for (int i = 0; i < CPU_SETSIZE; i++) {
+    if (!CPU_ISSET(i, &set)) continue;
+    CPU_ZERO(&one);
+    CPU_SET(i, &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : errno;
+  }
+  return ENOTSUP;
+#else
+  return ENOTSUP;
+#endif
+}

@@ -1,0 +1,2 @@
+// zlib: inflate and CRC-32.
+#include <zlib.h>

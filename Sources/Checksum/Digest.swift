@@ -1,0 +1,62 @@
+// MD5 and SHA-256 digests as values.
+
+/// The digests that weight files are published with.
+public enum DigestAlgorithm: String, Sendable, CaseIterable, Codable {
+  /// MD5, 16 bytes. It proves that a download is whole, not that nobody meddled with it.
+  case md5
+  /// SHA-256, 32 bytes.
+  case sha256
+
+  /// The digest's length in bytes.
+  public var byteCount: Int { self == .md5 ? 16 : 32 }
+
+  /// The name that people write.
+  public var title: String { self == .md5 ? "MD5" : "SHA-256" }
+}
+
+/// One digest.
+public struct Digest: Hashable, Sendable, CustomStringConvertible {
+  /// Which digest it is.
+  public let algorithm: DigestAlgorithm
+  /// Its bytes, as many as the algorithm makes.
+  public let bytes: [UInt8]
+
+  /// A digest from its bytes; nil where their number is not the algorithm's.
+  public init?(_ algorithm: DigestAlgorithm, bytes: [UInt8]) {
+    guard bytes.count == algorithm.byteCount else { return nil }
+    self.algorithm = algorithm
+    self.bytes = bytes
+  }
+
+  /// A digest from hexadecimal digits of either case; the algorithm follows from their number.
+  ///
+  /// - Parameter hex: 32 digits (MD5) or 64 (SHA-256); nil for anything else.
+  public init?(hex: some StringProtocol) {
+    let digits = Array(hex.utf8)
+    guard let algorithm = DigestAlgorithm.allCases.first(where: { $0.byteCount * 2 == digits.count }) else { return nil }
+    var bytes: [UInt8] = []
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = Self.value(digits[index]), let low = Self.value(digits[index + 1]) else { return nil }
+      bytes.append(high << 4 | low)
+    }
+    self.algorithm = algorithm
+    self.bytes = bytes
+  }
+
+  /// Lower-case hexadecimal digits.
+  public var hex: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+
+  public var description: String { hex }
+
+  private static func value(_ digit: UInt8) -> UInt8? {
+    switch digit {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+}

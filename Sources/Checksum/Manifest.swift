@@ -1,0 +1,227 @@
+// Checksum lists as people publish them.
+//
+// Read: md5sum and sha256sum in GNU form (`<hex>  name`, `<hex> *name`, with a leading backslash where the name is
+// escaped), BSD form (`MD5 (name) = <hex>`, and OpenSSL's `SHA2-256(name)= <hex>`), Meta's `checklist.chk`; with CRLF,
+// a byte order mark, `./`, blank lines, `#` comments and Markdown fences; with NUL bytes, or the two characters `^@`
+// that a NUL becomes on a web page.
+// Refused, with its line: anything else, other digests, absolute paths and paths with `..`, contradictions.
+// Source of the forms: coreutils manual, "md5sum invocation"; openssl-dgst(1).
+
+import ByteIO
+
+/// A checksum list: for each path, the digests it should have.
+public struct Manifest: Sendable, Equatable {
+  /// One file of a list.
+  public struct Entry: Sendable, Equatable {
+    /// The file's path, relative to the folder that the list is about, without a leading `./`.
+    public let path: String
+    /// What it should have; at most one digest of a kind.
+    public internal(set) var digests: [DigestAlgorithm: Digest]
+  }
+
+  /// The files, in the order of the list.
+  public private(set) var entries: [Entry] = []
+
+  private var positions: [String: Int] = [:]
+
+  /// The largest file that is taken for a list, in bytes.
+  public static let sizeLimit = 16 << 20
+
+  /// A list of nothing.
+  public init() {}
+
+  /// Reads a list from a file.
+  ///
+  /// - Throws: ``ByteIOError`` or ``ChecksumError`` with the line.
+  public init(contentsOf path: String) throws {
+    let file = try InputFile(path)
+    guard file.size <= Self.sizeLimit else {
+      throw ChecksumError(
+        .notAList, file: path, reason: "\(file.size) bytes are too many for a checksum list",
+        remedy: "give the text file with the digests, not a weight file")
+    }
+    let bytes = try file.bytes(count: file.size)
+    if let complaint = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: file.size).complaint {
+      throw ChecksumError(.notAList, file: path, reason: complaint.reason, remedy: complaint.remedy)
+    }
+    try self.init(text: String(decoding: bytes, as: UTF8.self), file: path)
+  }
+
+  /// Reads a list from text.
+  ///
+  /// - Parameters:
+  ///   - text: the list.
+  ///   - file: its name, for errors.
+  /// - Throws: ``ChecksumError`` with the line, or `.notAList` where there is no checksum line at all.
+  public init(text: String, file: String? = nil) throws(ChecksumError) {
+    var number = 0
+    // By scalars: Swift takes CR LF for one character.
+    for rawLine in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false) {
+      number += 1
+      let line = Self.cleaned(String(rawLine))
+      if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
+        continue
+      }
+      let problem = { (code: ChecksumError.Code, reason: String, remedy: String?) in
+        ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
+      }
+      guard let (hex, name) = Self.gnu(line) ?? Self.bsd(line) else {
+        throw problem(
+          .malformedLine, "not a checksum line: \(displayName(String(line.prefix(80))))",
+          "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`")
+      }
+      guard let digest = Digest(hex: hex) else {
+        throw problem(
+          .unsupportedAlgorithm, "a digest of \(hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
+          "use md5sum or sha256sum to make the list")
+      }
+      let path = Self.relative(name)
+      guard let path else {
+        throw problem(
+          .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
+          "make the list with paths relative to that folder")
+      }
+      guard insert(digest, for: path) else {
+        throw problem(
+          .contradiction, "a second, different \(digest.algorithm.title) for \(displayName(path))",
+          "one of the two lines is wrong; compare with the publisher's page")
+      }
+    }
+    guard !entries.isEmpty else {
+      throw ChecksumError(
+        .notAList, file: file, reason: "there is no checksum line in it",
+        remedy: "a list has lines of the form `<hex digest>  <file>`")
+    }
+  }
+
+  /// Adds a digest.
+  ///
+  /// - Returns: false where the path has a different digest of that kind already.
+  public mutating func insert(_ digest: Digest, for path: String) -> Bool {
+    guard let position = positions[path] else {
+      positions[path] = entries.count
+      entries.append(Entry(path: path, digests: [digest.algorithm: digest]))
+      return true
+    }
+    let old = entries[position].digests.updateValue(digest, forKey: digest.algorithm)
+    if let old, old != digest {
+      entries[position].digests[digest.algorithm] = old
+      return false
+    }
+    return true
+  }
+
+  /// The digests listed for a path; empty where it is not listed.
+  public func digests(for path: String) -> [DigestAlgorithm: Digest] {
+    positions[path].map { entries[$0].digests } ?? [:]
+  }
+
+  /// A line in GNU form, escaped as md5sum does it.
+  public static func line(_ digest: Digest, path: String) -> String {
+    let (name, isEscaped) = escaped(path)
+    return "\(isEscaped ? "\\" : "")\(digest.hex)  \(name)"
+  }
+
+  /// A name as md5sum prints it: a backslash, line feed and carriage return become escapes.
+  public static func escaped(_ name: String) -> (name: String, isEscaped: Bool) {
+    var result = ""
+    for scalar in name.unicodeScalars {
+      switch scalar {
+      case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return (result, result.unicodeScalars.count != name.unicodeScalars.count)
+  }
+
+  // MARK: Lines
+
+  /// A line without what copying and editors add to it.
+  private static func cleaned(_ line: String) -> String {
+    var scalars = line.unicodeScalars[...]
+    scalars = String.UnicodeScalarView(scalars.filter { $0 != "\0" && $0 != "\u{FEFF}" })[...]
+    if scalars.last == "\r" { scalars.removeLast() }
+    let line = String(scalars)
+    return line.hasPrefix("^@") ? String(line.dropFirst(2)) : line
+  }
+
+  /// `<hex>  name`, `<hex> *name`, also with one space or a tab; a leading backslash says that the name is escaped.
+  private static func gnu(_ line: String) -> (hex: String, name: String)? {
+    var rest = line.unicodeScalars[...]
+    while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
+    let isEscaped = rest.first == "\\"
+    if isEscaped { rest.removeFirst() }
+    let hex = rest.prefix { $0.properties.isASCIIHexDigit }
+    rest = rest.dropFirst(hex.count)
+    guard hex.count >= 32, hex.count % 2 == 0, let separator = rest.first, separator == " " || separator == "\t" else {
+      return nil
+    }
+    rest.removeFirst()
+    // The second character is the mode: a space for text, an asterisk for binary.
+    if let mode = rest.first, mode == " " || mode == "*" || mode == "\t" { rest.removeFirst() }
+    let name = String(rest)
+    if isEscaped { return unescaped(name).map { (String(hex), $0) } }
+    return name.isEmpty ? nil : (String(hex), name)
+  }
+
+  /// `MD5 (name) = <hex>`, `SHA256 (name) = <hex>`, OpenSSL's `MD5(name)= <hex>` and `SHA2-256(name)= <hex>`.
+  private static func bsd(_ line: String) -> (hex: String, name: String)? {
+    let isEscaped = line.hasPrefix("\\")
+    let line = isEscaped ? line.dropFirst() : line[...]
+    guard let opening = line.firstIndex(of: "("), let closing = line.lastIndex(of: ")"), opening < closing else {
+      return nil
+    }
+    let label = line[..<opening].trimmingSpaces()
+    let algorithm: DigestAlgorithm
+    switch label.uppercased() {
+    case "MD5": algorithm = .md5
+    case "SHA256", "SHA2-256", "SHA-256": algorithm = .sha256
+    default: return nil
+    }
+    let tail = line[line.index(after: closing)...].trimmingSpaces()
+    guard tail.hasPrefix("=") else { return nil }
+    let hex = tail.dropFirst().trimmingSpaces()
+    guard hex.utf8.count == algorithm.byteCount * 2, hex.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
+    let name = String(line[line.index(after: opening)..<closing])
+    if isEscaped { return unescaped(name).map { (String(hex), $0) } }
+    return name.isEmpty ? nil : (String(hex), name)
+  }
+
+  /// Undoes the escapes of md5sum; nil for an escape that it does not write.
+  private static func unescaped(_ name: String) -> String? {
+    var result = String.UnicodeScalarView()
+    var scalars = name.unicodeScalars.makeIterator()
+    while let scalar = scalars.next() {
+      guard scalar == "\\" else {
+        result.append(scalar)
+        continue
+      }
+      switch scalars.next() {
+      case "\\": result.append("\\")
+      case "n": result.append("\n")
+      case "r": result.append("\r")
+      default: return nil
+      }
+    }
+    return result.isEmpty ? nil : String(result)
+  }
+
+  /// A path without `./`; nil where it leaves the folder.
+  private static func relative(_ name: String) -> String? {
+    guard !name.hasPrefix("/") else { return nil }
+    let parts = name.split(separator: "/", omittingEmptySubsequences: true).filter { $0 != "." }
+    guard !parts.isEmpty, !parts.contains("..") else { return nil }
+    return parts.joined(separator: "/")
+  }
+}
+
+extension Substring {
+  fileprivate func trimmingSpaces() -> Substring {
+    var result = self
+    while let first = result.first, first == " " || first == "\t" { result.removeFirst() }
+    while let last = result.last, last == " " || last == "\t" { result.removeLast() }
+    return result
+  }
+}
