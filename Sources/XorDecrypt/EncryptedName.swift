@@ -1,0 +1,51 @@
+// The name of an encrypted file: `<name>.<SHA-256 of the plain file, 64 hex digits>.enc`.
+// Refused: names whose plain part is empty, `.` or `..`. Source: point-alpaca's encrypt.py.
+
+import Checksum
+
+/// The two parts of an encrypted file's name.
+public struct EncryptedName: Hashable, Sendable {
+  /// The suffix of encrypted files.
+  public static let suffix = ".enc"
+
+  /// The name of the plain file.
+  public let plainName: String
+  /// The SHA-256 of the plain file.
+  public let digest: Digest
+
+  /// The name for a plain file.
+  public init(plainName: String, digest: Digest) {
+    self.plainName = plainName
+    self.digest = digest
+  }
+
+  /// Takes a name apart.
+  ///
+  /// - Parameter name: the last part of a path.
+  /// - Throws: ``XorDecryptError`` with code `.badName`.
+  public init(_ name: String) throws(XorDecryptError) {
+    let bytes = Array(name.utf8)
+    let hexStart = bytes.count - Self.suffix.utf8.count - 64
+    guard name.hasSuffix(Self.suffix), hexStart >= 1, bytes[hexStart - 1] == UInt8(ascii: "."),
+      let digest = Digest(hex: String(decoding: bytes[hexStart..<hexStart + 64], as: UTF8.self))
+    else {
+      throw XorDecryptError(
+        .badName, file: name, reason: "the name is not <name>.<64 hexadecimal digits>.enc",
+        remedy: "give the file the name it was published under; the digits are the SHA-256 that proves the result")
+    }
+    plainName = String(decoding: bytes[..<(hexStart - 1)], as: UTF8.self)
+    self.digest = digest
+    guard !plainName.isEmpty, plainName != ".", plainName != ".." else {
+      throw XorDecryptError(
+        .badName, file: name, reason: "the name of the plain file would be \"\(plainName)\"",
+        remedy: "no honest release has such a name; download it from its publisher again")
+    }
+  }
+
+  /// The whole name.
+  public var fileName: String { "\(plainName).\(digest.hex)\(Self.suffix)" }
+
+  /// Whether the digest is that of no bytes: then either the plain file is empty, or the file is of the variant without
+  /// header (TechGPT), where it says nothing.
+  public var hasDigestOfNothing: Bool { digest.hex == Registry.digestOfNothing }
+}

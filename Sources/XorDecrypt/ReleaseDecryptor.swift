@@ -1,0 +1,290 @@
+// Carries a decryption plan out: small files first, a look at the large ones' first bytes, then the large ones. A file
+// gets its name only when every digest that is known of it agrees.
+
+import ByteIO
+import Checksum
+import Synchronization
+
+/// What became of one file.
+public struct FileResult: Sendable {
+  /// How it ended.
+  public enum Status: Sendable {
+    /// Written, and every digest agrees.
+    case verified
+    /// It was there already, and every digest agrees.
+    case skipped
+    /// It would be written; only a dry run says so.
+    case planned
+    /// It was not written.
+    case failed(any ToolError)
+  }
+
+  /// The input's path.
+  public let input: String
+  /// The output's path; nil where the input's name does not tell.
+  public let output: String?
+  /// The plain file's size in bytes.
+  public let bytes: Int
+  /// The digests that were computed of the plain file.
+  public let digests: [DigestAlgorithm: Digest]
+  /// How it ended.
+  public let status: Status
+
+  /// The error, where it failed.
+  public var error: (any ToolError)? {
+    if case .failed(let error) = status { error } else { nil }
+  }
+}
+
+/// Decrypts what a plan says.
+public struct ReleaseDecryptor: Sendable {
+  /// The plan.
+  public let plan: DecryptPlan
+
+  /// Prepares to carry a plan out.
+  public init(_ plan: DecryptPlan) { self.plan = plan }
+
+  /// A wrong key that agrees with the right one in its first 156 bytes decrypts the shortest files well: only a longer
+  /// one is evidence for the key.
+  private static let evidenceSize = 256
+
+  /// Decrypts the files.
+  ///
+  /// - Parameters:
+  ///   - progress: told of the bytes, from several threads.
+  ///   - receive: told of each result, as they come, on the calling task.
+  /// - Throws: ``ByteIOError`` where the output folder cannot be made.
+  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) async throws {
+    try Folder.create(plan.outputFolder)
+    TemporaryFiles.removeAbandoned(in: plan.outputFolder)
+    let folderIdentity = plan.outputFolder
+
+    var keyIsProven = false
+    var failures: [DecryptItem] = []
+    func take(_ result: FileResult, _ item: DecryptItem) {
+      if result.error != nil {
+        failures.append(item)
+      } else if item.plainSize >= Self.evidenceSize, case .verified = result.status {
+        keyIsProven = true
+      }
+    }
+
+    // What cannot be decrypted anyway.
+    let hopeless = plan.items.filter { $0.problem != nil }
+    for item in hopeless {
+      guard let problem = item.problem else { continue }
+      receive(self.result(item, .failed(problem)))
+      failures.append(item)
+    }
+    var waiting = plan.items.filter { $0.problem == nil }
+    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+
+    // Small files, all of them: together they tell a wrong key from a damaged file.
+    let small = waiting.filter(\.isSmall)
+    waiting.removeAll(where: \.isSmall)
+    let stream = ChunkStream(sharedBy: min(plan.options.jobs, max(1, plan.items.count)))
+    let items = self
+    var smallResults: [(DecryptItem, FileResult)] = []
+    await forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
+      (item, items.decrypt(item, stream: stream, progress: progress, flag: flag))
+    } receive: { item, result in
+      take(result, item)
+      smallResults.append((item, result))
+      return true
+    }
+    for (_, result) in smallResults { receive(explained(result, keyIsProven: keyIsProven)) }
+    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+
+    // The large ones' first bytes, with what the key makes of them.
+    for item in waiting where Folder.kind(of: Folder.join(folderIdentity, item.outputName)) == nil {
+      guard case .garbled(let byte) = try head(of: item) else { continue }
+      receive(
+        result(
+          item,
+          .failed(
+            XorDecryptError(
+              .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
+              reason: "the key is wrong: this begins as a PyTorch file, but its data.pkl is garbled",
+              remedy: plan.keyRemedy))))
+      failures.append(item)
+    }
+    let garbled = Set(failures.map(\.input))
+    waiting.removeAll { garbled.contains($0.input) }
+    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+
+    var begun: Set<String> = []
+    await forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
+      (item, items.decrypt(item, stream: stream, progress: progress, flag: flag))
+    } receive: { item, result in
+      begun.insert(item.input)
+      take(result, item)
+      receive(explained(result, keyIsProven: keyIsProven))
+      // With a key that is known to be right, another file's damage is no reason to stop.
+      return failures.isEmpty || keyIsProven || plan.options.keepGoing
+    }
+    refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
+  }
+
+  /// What a dry run says of each file: whether it would be written, is there already, or cannot be decrypted.
+  public func dryRun(receive: (FileResult) -> Void) {
+    for item in plan.items {
+      if let problem = item.problem {
+        receive(result(item, .failed(problem)))
+      } else {
+        let path = Folder.join(plan.outputFolder, item.outputName)
+        receive(result(item, Folder.kind(of: path) == nil || plan.options.force ? .planned : .skipped))
+      }
+    }
+  }
+
+  /// The warning for large checkpoints that begin as nothing known; the digest decides.
+  public func headWarnings() throws -> [String] {
+    try plan.items.filter { $0.problem == nil && !$0.isSmall }.compactMap { item in
+      let name = item.outputName
+      guard [".bin", ".pt", ".pth"].contains(where: name.hasSuffix), try head(of: item) == .unknown else { return nil }
+      let bytes = try plainBytes(of: item, count: 4)
+      // A zip, or a pickle of protocol 2 or later.
+      if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.first == 0x80 { return nil }
+      return "\(displayName(name)) does not begin as a PyTorch file with this key; its digest will tell"
+    }
+  }
+
+  // MARK: One file
+
+  private func result(
+    _ item: DecryptItem, _ status: FileResult.Status, digests: [DigestAlgorithm: Digest] = [:]
+  ) -> FileResult {
+    FileResult(
+      input: item.input, output: item.outputName.isEmpty ? nil : Folder.join(plan.outputFolder, item.outputName),
+      bytes: item.plainSize, digests: digests, status: status)
+  }
+
+  private func refuse(_ items: [DecryptItem], because failures: [DecryptItem], _ receive: (FileResult) -> Void) {
+    guard let first = failures.first else { return }
+    for item in items {
+      receive(
+        result(
+          item,
+          .failed(
+            XorDecryptError(
+              .notStarted, file: item.input,
+              reason: "not decrypted, because \(displayName(Folder.name(of: first.input))) failed",
+              remedy: nil))))
+    }
+  }
+
+  /// Decrypts one file, or finds it decrypted.
+  private func decrypt(
+    _ item: DecryptItem, stream: ChunkStream, progress: @escaping ProgressHandler, flag: CancellationFlag
+  ) -> FileResult {
+    let path = Folder.join(plan.outputFolder, item.outputName)
+    progress(.started(file: item.outputName, bytes: item.plainSize))
+    defer { progress(.finished(file: item.outputName)) }
+    let advance = { (bytes: Int) in progress(.advanced(file: item.outputName, bytes: bytes)) }
+    var digests: [DigestAlgorithm: Digest] = [:]
+    do {
+      if let existing = try existingFile(path) {
+        digests = try self.digests(of: existing, item, stream, advance, flag)
+        if agree(digests, item) { return result(item, .skipped, digests: digests) }
+        guard plan.options.force else {
+          throw DecryptPlan.existsError(path, "its digest is not the one it should have")
+        }
+      }
+
+      let input = try InputFile(item.input)
+      guard input.size == item.plainSize + item.headerSize else {
+        throw XorDecryptError(
+          .truncated, file: item.input, reason: "its size changed to \(input.size) bytes since the work began",
+          remedy: "wait until it is downloaded, and try again")
+      }
+      input.adviseSequential()
+      let writer = try AtomicFileWriter(in: plan.outputFolder)
+      try writer.reserve(item.plainSize)
+      let keyStream = KeyStream(plan.key)
+      let digestStreams = try Set(item.expected.keys).union([.sha256]).map { try DigestStream($0) }
+      try stream.run(
+        count: item.plainSize,
+        produce: { chunk, offset in
+          try input.read(into: &chunk, at: item.headerSize + offset)
+          try keyStream.apply(to: &chunk, at: offset)
+          advance(chunk.byteCount)
+        },
+        consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } }
+          + [{ bytes, offset in try writer.write(bytes, at: offset) }],
+        isCancelled: { flag.isSet })
+      digests = Dictionary(uniqueKeysWithValues: digestStreams.map { ($0.algorithm, $0.finish()) })
+      guard agree(digests, item) else { throw mismatch(item, digests) }
+      switch try writer.commit(as: item.outputName, size: item.plainSize, replacing: plan.options.force) {
+      case .created:
+        return result(item, .verified, digests: digests)
+      case .alreadyThere:
+        // Another run was faster. What it left must be right too.
+        let existing = try InputFile(path)
+        let theirs = try self.digests(of: existing, item, stream, { _ in }, flag)
+        guard agree(theirs, item) else {
+          throw DecryptPlan.existsError(path, "it appeared while this file was decrypted, and its digest is wrong")
+        }
+        return result(item, .skipped, digests: theirs)
+      }
+    } catch {
+      return result(item, .failed(toolError(error, file: item.input)), digests: digests)
+    }
+  }
+
+  private func existingFile(_ path: String) throws -> InputFile? {
+    guard let kind = Folder.kind(of: path) else { return nil }
+    guard kind == .file else {
+      throw XorDecryptError(.outputExists, file: path, reason: "something that is no file has the output's name")
+    }
+    return try InputFile(path)
+  }
+
+  private func digests(
+    of file: InputFile, _ item: DecryptItem, _ stream: ChunkStream, _ advance: (Int) -> Void, _ flag: CancellationFlag
+  ) throws -> [DigestAlgorithm: Digest] {
+    // Another size is another file: reading it would only say so later.
+    guard file.size == item.plainSize else { return [:] }
+    return try FileDigest.compute(
+      Set(item.expected.keys).union([.sha256]), of: file, stream: stream, progress: advance,
+      isCancelled: { flag.isSet })
+  }
+
+  private func agree(_ digests: [DigestAlgorithm: Digest], _ item: DecryptItem) -> Bool {
+    !item.expected.isEmpty && item.expected.allSatisfy { digests[$0.key] == $0.value }
+  }
+
+  private func mismatch(_ item: DecryptItem, _ digests: [DigestAlgorithm: Digest]) -> XorDecryptError {
+    let wrong = DigestAlgorithm.allCases.compactMap { algorithm -> String? in
+      guard let expected = item.expected[algorithm], let actual = digests[algorithm], expected != actual else { return nil }
+      return "its \(algorithm.title) is \(actual) and should be \(expected)"
+    }
+    return XorDecryptError(.digestMismatch, file: item.input, reason: wrong.joined(separator: "; "), remedy: nil)
+  }
+
+  /// A mismatch with what the other files say about its cause.
+  private func explained(_ result: FileResult, keyIsProven: Bool) -> FileResult {
+    guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return result }
+    let remedy =
+      keyIsProven
+      ? "the key is right, for other files came out right: this file is damaged; download it again"
+      : "the key is wrong or the file is damaged. \(plan.keyRemedy); `belle-tools verify` checks the .enc files"
+    return FileResult(
+      input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
+      status: .failed(
+        XorDecryptError(.digestMismatch, file: error.file, place: error.place, reason: error.reason, remedy: remedy)))
+  }
+
+  // MARK: First bytes
+
+  private func head(of item: DecryptItem) throws -> PickleHead.Verdict {
+    PickleHead.judge(try plainBytes(of: item, count: PickleHead.size))
+  }
+
+  private func plainBytes(of item: DecryptItem, count: Int) throws -> [UInt8] {
+    var bytes = try InputFile(item.input).bytes(at: item.headerSize, count: min(count, item.plainSize))
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    try KeyStream(plan.key).apply(to: &raw, at: 0)
+    return bytes
+  }
+}

@@ -1,0 +1,172 @@
+// Makes the encrypted form of plain files, byte for byte what point-alpaca's encrypt.py writes.
+
+import ByteIO
+import Checksum
+
+/// Encrypts files with a key.
+public struct ReleaseEncryptor: Sendable {
+  /// The key.
+  public let key: KeyFile
+  /// The plain files' paths; small ones first, then the largest first.
+  public let inputs: [String]
+  /// Names in the folder that are left alone: folders, hidden files, and what is encrypted already.
+  public let ignored: [String]
+  /// Where the encrypted files go.
+  public let outputFolder: String
+  /// Whether other files under the outputs' names are replaced.
+  public let force: Bool
+  /// Files at once.
+  public let jobs: Int
+
+  private let sizes: [String: Int]
+
+  /// Looks at what is to be encrypted.
+  ///
+  /// - Parameters:
+  ///   - input: a file, or a folder whose files are taken (hidden ones, folders and `.enc` files are not).
+  ///   - keyPath: the base model's `consolidated.00.pth`.
+  ///   - outputFolder: made when the work begins.
+  /// - Throws: ``XorDecryptError`` or ``ByteIOError`` for what makes the whole work pointless.
+  public init(
+    input: String, key keyPath: String, outputFolder: String, jobs: Int = processorCount, force: Bool = false
+  ) throws {
+    guard let kind = Folder.kind(of: input) else {
+      throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
+    }
+    key = try KeyFile(keyPath)
+    var paths = [input]
+    var ignored: [String] = []
+    if kind == .folder {
+      let entries = try Folder.entries(of: input)
+      let chosen = entries.filter { entry in
+        entry.kind == .file && !entry.name.hasPrefix(".") && !entry.name.hasSuffix(EncryptedName.suffix)
+      }
+      let names = Set(chosen.map(\.name))
+      ignored = entries.filter { !names.contains($0.name) }.map { $0.name + ($0.kind == .folder ? "/" : "") }
+      paths = chosen.map { Folder.join(input, $0.name) }
+      guard !paths.isEmpty else {
+        throw XorDecryptError(
+          .wrongInput, file: input, reason: "there is no plain file to encrypt in this folder",
+          remedy: ignored.isEmpty ? nil : "it holds only \(ignored.map(displayName).joined(separator: ", "))")
+      }
+    }
+    var sizes: [String: Int] = [:]
+    for path in paths {
+      let file = try InputFile(path)
+      guard file.identity != key.file.identity else {
+        throw XorDecryptError(
+          .wrongInput, file: path, reason: "this is the key itself; encrypted with itself it would be all zeros",
+          remedy: "move the key out of the folder")
+      }
+      sizes[path] = file.size
+    }
+    if let kind = Folder.kind(of: outputFolder), kind != .folder {
+      throw ByteIOError(.wrongKind, file: outputFolder, reason: "the output must be a folder; a file of this name is in the way")
+    }
+    guard Folder.isWritable(outputFolder) else {
+      throw ByteIOError(
+        .notPermitted, file: outputFolder, reason: "cannot write into the output folder",
+        remedy: "give a folder that you may write to")
+    }
+    let needed = sizes.values.reduce(0) { $0 + $1 + 32 }
+    if let available = Folder.availableSpace(outputFolder), available < needed {
+      throw XorDecryptError(
+        .noSpace, file: outputFolder,
+        reason: "\(byteCount(needed)) are needed, and \(byteCount(available)) are free",
+        remedy: "free \(byteCount(needed - available)), or give an output folder on another disk")
+    }
+    self.sizes = sizes
+    inputs = paths.sorted { sizes[$0, default: 0] > sizes[$1, default: 0] }
+    self.ignored = ignored
+    self.outputFolder = outputFolder
+    self.force = force
+    self.jobs = max(1, jobs)
+  }
+
+  /// The bytes of all plain files.
+  public var plainSize: Int { sizes.values.reduce(0, +) }
+
+  /// Encrypts the files.
+  ///
+  /// - Parameters:
+  ///   - progress: told of the bytes, from several threads.
+  ///   - receive: told of each result, as they come.
+  /// - Throws: ``ByteIOError`` where the output folder cannot be made.
+  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) async throws {
+    try Folder.create(outputFolder)
+    TemporaryFiles.removeAbandoned(in: outputFolder)
+    let stream = ChunkStream(sharedBy: min(jobs, inputs.count))
+    let encryptor = self
+    await forEachConcurrently(inputs, jobs: jobs) { path, flag in
+      encryptor.encrypt(path, stream: stream, progress: progress, flag: flag)
+    } receive: { result in
+      receive(result)
+      return true
+    }
+  }
+
+  private func encrypt(
+    _ path: String, stream: ChunkStream, progress: @escaping ProgressHandler, flag: CancellationFlag
+  ) -> FileResult {
+    let name = Folder.name(of: path)
+    let size = sizes[path] ?? 0
+    progress(.started(file: name, bytes: size))
+    defer { progress(.finished(file: name)) }
+    var digests: [DigestAlgorithm: Digest] = [:]
+    var output: String?
+    do {
+      let input = try InputFile(path)
+      input.adviseSequential()
+      let writer = try AtomicFileWriter(in: outputFolder)
+      try writer.reserve(32 + input.size)
+      let keyStream = KeyStream(key)
+      let digest = try DigestStream(.sha256)
+      // The digest is of the plain bytes, so the producer takes it before the XOR.
+      try stream.run(
+        count: input.size,
+        produce: { chunk, offset in
+          try input.read(into: &chunk, at: offset)
+          digest.update(chunk.bytes)
+          try keyStream.apply(to: &chunk, at: offset)
+          progress(.advanced(file: name, bytes: chunk.byteCount))
+        },
+        consumers: [{ bytes, offset in try writer.write(bytes, at: 32 + offset) }],
+        isCancelled: { flag.isSet })
+      let plainDigest = digest.finish()
+      digests[.sha256] = plainDigest
+      try writer.write(plainDigest.bytes, at: 0)
+      let encrypted = EncryptedName(plainName: name, digest: plainDigest)
+      let target = Folder.join(outputFolder, encrypted.fileName)
+      output = target
+      let outcome = try writer.commit(as: encrypted.fileName, size: 32 + input.size, replacing: force)
+      if outcome == .alreadyThere {
+        guard try holds(target, plain: plainDigest, size: input.size, stream: stream) else {
+          throw XorDecryptError(
+            .outputExists, file: target, reason: "another file has this name already, and it does not decrypt to this one",
+            remedy: "move it away, or give --force to replace it")
+        }
+        return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)
+      }
+      return FileResult(input: path, output: target, bytes: size, digests: digests, status: .verified)
+    } catch {
+      return FileResult(
+        input: path, output: output, bytes: size, digests: digests, status: .failed(toolError(error, file: path)))
+    }
+  }
+
+  /// Whether an encrypted file decrypts to a plain one.
+  private func holds(_ path: String, plain: Digest, size: Int, stream: ChunkStream) throws -> Bool {
+    let file = try InputFile(path)
+    guard file.size == size + 32, try file.bytes(count: 32) == plain.bytes else { return false }
+    let keyStream = KeyStream(key)
+    let digest = try DigestStream(.sha256)
+    try stream.run(
+      count: size,
+      produce: { chunk, offset in
+        try file.read(into: &chunk, at: 32 + offset)
+        try keyStream.apply(to: &chunk, at: offset)
+      },
+      consumers: [{ bytes, _ in digest.update(bytes) }])
+    return digest.finish() == plain
+  }
+}
