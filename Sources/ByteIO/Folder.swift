@@ -1,4 +1,4 @@
-// Listing and making folders. Names are taken as UTF-8; one that is not is reported, never repaired in silence.
+// Listing and making folders. Names are taken as UTF-8; one that is not is listed, but stands for no file.
 
 /// What a name in a folder, or a path, stands for. Symbolic links are followed.
 public enum EntryKind: Sendable, Equatable {
@@ -34,7 +34,7 @@ public enum Folder {
 
   /// The entries of a folder, sorted by name; `.` and `..` are left out.
   ///
-  /// - Throws: ``ByteIOError`` when the folder cannot be read, or holds a name that is not UTF-8.
+  /// - Throws: ``ByteIOError`` when the folder cannot be read.
   public static func entries(of path: String) throws(ByteIOError) -> [FolderEntry] {
     // SAFETY: `stream` is closed on every way out; each entry is copied before the next readdir.
     guard let stream = unsafe opendir(path) else {
@@ -49,12 +49,8 @@ public enum Folder {
           unsafe Array(UnsafeBufferPointer(start: characters, count: strnlen(pointer, capacity)))
         }
       }
-      guard let name = String(validating: bytes, as: UTF8.self) else {
-        throw ByteIOError(
-          .wrongKind, file: path,
-          reason: "it holds a file whose name is not UTF-8: \(String(decoding: bytes, as: UTF8.self))",
-          remedy: "rename or move that file")
-      }
+      // A name that is not UTF-8 cannot be opened by its repaired form: it is listed, as something that is no file.
+      let name = String(decoding: bytes, as: UTF8.self)
       if name == "." || name == ".." { continue }
       var status = stat()
       let found = unsafe stat(join(path, name), &status) == 0

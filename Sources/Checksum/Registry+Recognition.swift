@@ -52,15 +52,7 @@ extension Registry {
     let encrypted = releases(ofEncrypted: present.filter { $0.hasSuffix(".enc") }.sorted())
     if !encrypted.isEmpty { return encrypted.map { recognized($0, encrypted: true) } }
 
-    let all =
-      releases.map { recognized($0, encrypted: false) }
-      + originals.map { original in
-        var manifest = Manifest()
-        for file in original.files {
-          for digest in file.plain.values { _ = manifest.insert(digest, for: file.name) }
-        }
-        return Recognized(name: original.name, manifest: manifest, names: Set(original.files.map(\.name)))
-      }
+    let all = releases.map { recognized($0, encrypted: false) } + originals.map { recognized($0) }
 
     // Small files cost nothing and tell apart what has the same names.
     var digests: [String: [DigestAlgorithm: Digest]] = [:]
@@ -88,12 +80,6 @@ extension Registry {
       }
     }
     return best?.found ?? []
-  }
-
-  private func recognized(_ release: KnownRelease, encrypted: Bool) -> Recognized {
-    Recognized(
-      name: release.name, manifest: release.manifest(encrypted: encrypted),
-      names: Set(release.files.compactMap { encrypted ? $0.encryptedName : $0.name }))
   }
 
   /// How well a release fits: digests that agree, then names that are there, then names that are not.

@@ -57,7 +57,6 @@ public struct ReleaseDecryptor: Sendable {
   public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) async throws {
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
-    let folderIdentity = plan.outputFolder
 
     var keyIsProven = false
     var failures: [DecryptItem] = []
@@ -96,7 +95,7 @@ public struct ReleaseDecryptor: Sendable {
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
     // The large ones' first bytes, with what the key makes of them.
-    for item in waiting where Folder.kind(of: Folder.join(folderIdentity, item.outputName)) == nil {
+    for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil {
       guard case .garbled(let byte) = try head(of: item) else { continue }
       receive(
         result(
@@ -125,16 +124,9 @@ public struct ReleaseDecryptor: Sendable {
     refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
   }
 
-  /// What a dry run says of each file: whether it would be written, is there already, or cannot be decrypted.
+  /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
   public func dryRun(receive: (FileResult) -> Void) {
-    for item in plan.items {
-      if let problem = item.problem {
-        receive(result(item, .failed(problem)))
-      } else {
-        let path = Folder.join(plan.outputFolder, item.outputName)
-        receive(result(item, Folder.kind(of: path) == nil || plan.options.force ? .planned : .skipped))
-      }
-    }
+    for item in plan.items { receive(result(item, item.problem.map { .failed($0) } ?? .planned)) }
   }
 
   /// The warning for large checkpoints that begin as nothing known; the digest decides.

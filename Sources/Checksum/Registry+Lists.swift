@@ -1,0 +1,76 @@
+// Lists for a folder: a release's by name, lists that lie in the folder, and whose file a digest is.
+
+import ByteIO
+
+extension Registry {
+  /// What a release's or original's files should have.
+  ///
+  /// - Parameters:
+  ///   - name: of a release or an original, in any case.
+  ///   - isEncrypted: of a release's encrypted files, or of its plain ones.
+  /// - Throws: ``ChecksumError`` with code `.unknownRelease`.
+  public func contents(of name: String, encrypted isEncrypted: Bool) throws(ChecksumError) -> Recognized {
+    if let original = original(named: name) { return recognized(original) }
+    return recognized(try release(named: name), encrypted: isEncrypted)
+  }
+
+  /// The release or original that has a file of a digest, and the file's name there.
+  public func owners(of digest: Digest) -> [(owner: String, file: String)] {
+    releases.flatMap { release in
+      release.files.compactMap { file in
+        if file.plain[digest.algorithm] == digest { return (release.name, file.name) }
+        if file.encrypted[digest.algorithm] == digest { return (release.name, file.encryptedName ?? file.name) }
+        return nil
+      }
+    }
+      + originals.flatMap { original in
+        original.files.filter { $0.plain[digest.algorithm] == digest }.map { (original.name, $0.name) }
+      }
+  }
+
+  func recognized(_ release: KnownRelease, encrypted: Bool) -> Recognized {
+    Recognized(
+      name: release.name, manifest: release.manifest(encrypted: encrypted),
+      names: Set(release.files.compactMap { encrypted ? $0.encryptedName : $0.name }))
+  }
+
+  func recognized(_ original: KnownOriginal) -> Recognized {
+    var manifest = Manifest()
+    for file in original.files {
+      for digest in file.plain.values { _ = manifest.insert(digest, for: file.name) }
+    }
+    return Recognized(name: original.name, manifest: manifest, names: Set(original.files.map(\.name)))
+  }
+}
+
+extension Manifest {
+  /// Names of lists that publishers put beside their files.
+  ///
+  /// - Parameter name: a file's name.
+  public static func isListName(_ name: String) -> Bool {
+    let lower = name.lowercased()
+    return ["checklist.chk", "md5sums", "sha256sums", "md5sums.txt", "sha256sums.txt"].contains(lower)
+      || [".md5", ".sha256", ".md5sum", ".sha256sum", ".chk"].contains { lower.hasSuffix($0) && lower != $0 }
+  }
+
+  /// Adds what another list says.
+  ///
+  /// - Throws: ``ChecksumError`` with code `.contradiction`.
+  public mutating func merge(_ other: Manifest, named name: String) throws(ChecksumError) {
+    for entry in other.entries {
+      for digest in entry.digests.values where !insert(digest, for: entry.path) {
+        throw ChecksumError(
+          .contradiction, file: name,
+          reason: "another list has a different \(digest.algorithm.title) for \(displayName(entry.path))",
+          remedy: "one of the two lists is of another release")
+      }
+    }
+  }
+
+  /// The part of the list that is about one file.
+  public func restricted(to name: String) -> Manifest {
+    var result = Manifest()
+    for digest in digests(for: name).values { _ = result.insert(digest, for: name) }
+    return result
+  }
+}

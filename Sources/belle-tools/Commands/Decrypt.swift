@@ -1,0 +1,178 @@
+// decrypt: encrypted files and the original weights in, verified plain files out.
+
+import ArgumentParser
+import ByteIO
+import Checksum
+import XorDecrypt
+
+struct Decrypt: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Recover released weights from their .enc files, verified.",
+    discussion: """
+      Example: a release that was downloaded to enc/, LLaMA's original 7B weights, and the publisher's MD5 list:
+
+        belle-tools decrypt enc/ llama/7B/consolidated.00.pth model/ --manifest BELLE-LLaMA-7B-2M.md5
+
+      Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the
+      known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees
+      is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
+      """)
+
+  @Argument(help: ArgumentHelp("An .enc file, or a folder that holds some.", valueName: "enc-file-or-folder"))
+  var input: String
+
+  @Argument(help: ArgumentHelp("The original weights that the release was made with.", valueName: "key-file"))
+  var key: String
+
+  @Argument(help: ArgumentHelp("Where the plain files go; made if missing.", valueName: "output-folder"))
+  var output: String
+
+  @Option(help: ArgumentHelp("A list of MD5 or SHA-256 digests of the plain files.", valueName: "file"))
+  var manifest: String?
+
+  @OptionGroup var jobsOption: JobsOption
+
+  @Flag(help: "Replace other files that have the outputs' names.")
+  var force = false
+
+  @Flag(help: "Go on with the other files when one fails.")
+  var keepGoing = false
+
+  @Flag(help: "Read the whole key first and hold its digest against the known originals.")
+  var checkKey = false
+
+  @Flag(help: "Check everything that can be checked without writing, and say what would be done.")
+  var dryRun = false
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let console = Console.shared
+    let start = ContinuousClock.now
+    var options = DecryptOptions(jobs: jobsOption.jobs)
+    options.manifest = try manifest.map { try Manifest(contentsOf: $0) }
+    options.manifestName = manifest
+    options.force = force
+    options.keepGoing = keepGoing
+    options.checksKeyDigest = checkKey
+
+    let keySize = checkKey ? (try? InputFile(key).size) ?? 0 : 0
+    let keyProgress = console.showProgress(total: keySize, options: common)
+    let plan = try DecryptPlan(
+      input: input, key: key, outputFolder: output, options: options, progress: keyProgress)
+    console.clearProgress()
+    let decryptor = ReleaseDecryptor(plan)
+    try announce(plan, warnings: plan.warnings + (dryRun ? decryptor.headWarnings() : []))
+
+    var counts = Counts()
+    let receive = { (result: FileResult) in
+      counts.add(result)
+      show(result)
+    }
+    if dryRun {
+      decryptor.dryRun(receive: receive)
+    } else {
+      let progress = console.showProgress(total: plan.plainSize, options: common)
+      do {
+        try await decryptor.run(progress: progress, receive: receive)
+      } catch {
+        console.clearProgress()
+        throw error
+      }
+      console.clearProgress()
+    }
+    summarize(plan, counts, seconds: (ContinuousClock.now - start).seconds)
+    if counts.failed > 0 { throw ExitCode.failure }
+  }
+
+  private func announce(_ plan: DecryptPlan, warnings: [String]) throws {
+    for warning in warnings { Console.shared.warning(warning) }
+    guard !common.quiet else { return }
+    let release = plan.releases.count == 1 ? plan.releases[0].name : nil
+    let key = plan.keyOriginal.map { "\($0.name) (by its \(checkKey ? "digest" : "first bytes"))" }
+    let known = [release.map { "release \($0)" }, key.map { "key \($0)" }].compactMap { $0 }
+    if !known.isEmpty { Console.shared.note(known.joined(separator: ", ")) }
+    if !plan.ignored.isEmpty {
+      Console.shared.note("left alone, no .enc files: \(plan.ignored.map(displayName).joined(separator: ", "))")
+    }
+  }
+
+  private func show(_ result: FileResult) {
+    let console = Console.shared
+    let name = displayName(Folder.name(of: result.output ?? result.input))
+    if common.json {
+      console.result(result.json)
+    } else {
+      switch result.status {
+      case .verified:
+        let digests = result.digests.keys.sorted { $0.title > $1.title }.map(\.title).joined(separator: ", ")
+        console.result("verified  \(name)  \(byteCount(result.bytes))  \(digests)")
+      case .skipped:
+        console.result("skipped   \(name)  \(byteCount(result.bytes))  there already, verified")
+      case .planned:
+        let isThere = result.output.map { Folder.kind(of: $0) != nil } ?? false
+        console.result(
+          "planned   \(name)  \(byteCount(result.bytes))  \(isThere ? "there already, would be checked" : "would be decrypted")")
+      case .failed(let error):
+        let isBegun = (error as? XorDecryptError)?.code != .notStarted
+        console.result(isBegun ? "failed    \(name)" : "not done  \(name)")
+      }
+    }
+    if let error = result.error, (error as? XorDecryptError)?.code != .notStarted { console.report(error) }
+  }
+
+  private func summarize(_ plan: DecryptPlan, _ counts: Counts, seconds: Double) {
+    if common.json {
+      Console.shared.result([
+        "type": "summary", "verified": .int(counts.verified), "skipped": .int(counts.skipped),
+        "failed": .int(counts.failed), "planned": .int(counts.planned), "bytes": .int(counts.bytes),
+        "seconds": .double(seconds), "ignored": JSONValue(plan.ignored), "absent": JSONValue(plan.absent),
+        "release": JSONValue(plan.releases.count == 1 ? plan.releases[0].name : nil),
+        "key": JSONValue(plan.keyOriginal?.name), "wanted_keys": JSONValue(plan.wantedKeys),
+        "output": .string(output), "dry_run": .bool(dryRun),
+      ])
+    } else if !common.quiet, counts.failed == 0, !dryRun {
+      let rate = seconds > 0 ? ", \(byteCount(Int(Double(counts.bytes) / seconds)))/s" : ""
+      Console.shared.note(
+        "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)")
+    }
+  }
+}
+
+/// How many files ended how.
+struct Counts {
+  var verified = 0
+  var skipped = 0
+  var planned = 0
+  var failed = 0
+  /// Bytes of what was written or checked.
+  var bytes = 0
+
+  mutating func add(_ result: FileResult) {
+    switch result.status {
+    case .verified: verified += 1
+    case .skipped: skipped += 1
+    case .planned: planned += 1
+    case .failed: failed += 1
+    }
+    if result.error == nil { bytes += result.bytes }
+  }
+}
+
+extension FileResult {
+  /// The fields that scripts read.
+  var json: JSONValue {
+    let status =
+      switch self.status {
+      case .verified: "verified"
+      case .skipped: "skipped"
+      case .planned: "planned"
+      case .failed: "failed"
+      }
+    return [
+      "type": "file", "input": .string(input), "output": JSONValue(output), "bytes": .int(bytes),
+      "sha256": JSONValue(digests[.sha256]?.hex), "md5": JSONValue(digests[.md5]?.hex), "status": .string(status),
+      "error": JSONValue(error?.description), "hint": JSONValue(error?.remedy),
+    ]
+  }
+}

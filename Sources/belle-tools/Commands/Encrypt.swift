@@ -1,0 +1,88 @@
+// encrypt: what a publisher runs: plain files and the original weights in, the release's .enc files out.
+
+import ArgumentParser
+import ByteIO
+import Checksum
+import XorDecrypt
+
+struct Encrypt: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make the .enc files of a release from plain files.",
+    discussion: """
+      Example: a fine-tuned model in model/, made from LLaMA's original 7B weights:
+
+        belle-tools encrypt model/ llama/7B/consolidated.00.pth enc/
+
+      Writes <name>.<SHA-256>.enc for each file, byte for byte what BELLE's and point-alpaca's scripts write. Hidden
+      files, folders and .enc files are left alone.
+      """)
+
+  @Argument(help: ArgumentHelp("A plain file, or a folder of plain files.", valueName: "file-or-folder"))
+  var input: String
+
+  @Argument(help: ArgumentHelp("The original weights that the model derives from.", valueName: "key-file"))
+  var key: String
+
+  @Argument(help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"))
+  var output: String
+
+  @OptionGroup var jobsOption: JobsOption
+
+  @Flag(help: "Replace other files that have the outputs' names.")
+  var force = false
+
+  @OptionGroup var common: CommonOptions
+
+  func run() async throws {
+    let console = Console.shared
+    let start = ContinuousClock.now
+    let encryptor = try ReleaseEncryptor(
+      input: input, key: key, outputFolder: output, jobs: jobsOption.jobs, force: force)
+    if !common.quiet {
+      if let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn) {
+        console.note("key \(original.name) (by its first bytes)")
+      }
+      if !encryptor.ignored.isEmpty {
+        console.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
+      }
+    }
+    var counts = Counts()
+    let progress = console.showProgress(total: encryptor.plainSize, options: common)
+    do {
+      try await encryptor.run(progress: progress) { result in
+        counts.add(result)
+        show(result)
+      }
+    } catch {
+      console.clearProgress()
+      throw error
+    }
+    console.clearProgress()
+    let seconds = (ContinuousClock.now - start).seconds
+    if common.json {
+      console.result([
+        "type": "summary", "encrypted": .int(counts.verified), "skipped": .int(counts.skipped),
+        "failed": .int(counts.failed), "bytes": .int(counts.bytes), "seconds": .double(seconds),
+        "ignored": JSONValue(encryptor.ignored), "output": .string(output),
+      ])
+    }
+    if counts.failed > 0 { throw ExitCode.failure }
+  }
+
+  private func show(_ result: FileResult) {
+    let console = Console.shared
+    if common.json {
+      guard case .object(var fields) = result.json else { return }
+      if case .verified = result.status { fields["status"] = "encrypted" }
+      console.result(.object(fields))
+    } else {
+      let name = displayName(Folder.name(of: result.output ?? result.input))
+      switch result.status {
+      case .skipped: console.result("skipped    \(name)  there already, the same")
+      case .failed: console.result("failed     \(displayName(Folder.name(of: result.input)))")
+      case .verified, .planned: console.result("encrypted  \(name)")
+      }
+    }
+    if let error = result.error { console.report(error) }
+  }
+}
