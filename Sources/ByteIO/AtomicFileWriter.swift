@@ -66,7 +66,9 @@ public final class AtomicFileWriter {
   }
 
   /// Writes an array at a position.
-  public func write(_ bytes: [UInt8], at offset: Int) throws(ByteIOError) { unsafe try write(bytes.span.bytes, at: offset) }
+  public func write(_ bytes: [UInt8], at offset: Int) throws(ByteIOError) {
+    unsafe try write(bytes.span.bytes, at: offset)
+  }
 
   /// Makes the file durable and gives it its name.
   ///
@@ -96,7 +98,9 @@ public final class AtomicFileWriter {
       // File systems without links (FAT, some network shares).
       if Folder.kind(of: target) != nil { return EEXIST }
       return unsafe rename(path, target) == 0 ? 0 : errno
-    } succeeded: { $0 == 0 }
+    } succeeded: {
+      $0 == 0
+    }
 
     if error == EEXIST, !replacing {
       discard()

@@ -1,43 +1,29 @@
 // The error of this library: a file that cannot be read, written or listed.
 
 /// A failure to read, write or list files.
-public struct ByteIOError: ToolError, Equatable {
-  /// What kind of failure it was.
-  public enum Code: Sendable, Equatable {
-    /// There is no such file or folder.
-    case notFound
-    /// It is there, but not a regular file (or not a folder, where one is wanted).
-    case wrongKind
-    /// The system refused to open it.
-    case notPermitted
-    /// The disk, the quota or the file size limit is exhausted.
-    case noSpace
-    /// The file became shorter while it was read.
-    case shrank
-    /// Something of the output's name exists already.
-    case exists
-    /// The process is being stopped; nothing new is written.
-    case interrupted
-    /// Any other failure; the value is `errno`.
-    case system(Int32)
-  }
+public typealias ByteIOError = LibraryError<ByteIOErrorCode>
 
-  /// What kind of failure it was.
-  public let code: Code
-  public let file: String?
-  public let place: String?
-  public let reason: String
-  public let remedy: String?
+/// What kind of failure a ``ByteIOError`` is.
+public enum ByteIOErrorCode: Sendable, Equatable {
+  /// There is no such file or folder.
+  case notFound
+  /// It is there, but not a regular file (or not a folder, where one is wanted).
+  case wrongKind
+  /// The system refused to open it.
+  case notPermitted
+  /// The disk, the quota or the file size limit is exhausted.
+  case noSpace
+  /// The file became shorter while it was read.
+  case shrank
+  /// Something of the output's name exists already.
+  case exists
+  /// The process is being stopped; nothing new is written.
+  case interrupted
+  /// Any other failure; the value is `errno`.
+  case system(Int32)
+}
 
-  /// Makes an error from its parts.
-  public init(_ code: Code, file: String?, place: String? = nil, reason: String, remedy: String? = nil) {
-    self.code = code
-    self.file = file
-    self.place = place
-    self.reason = reason
-    self.remedy = remedy
-  }
-
+extension ByteIOError {
   /// The error for an `errno` value.
   ///
   /// - Parameters:
@@ -45,7 +31,7 @@ public struct ByteIOError: ToolError, Equatable {
   ///   - file: the path that the call was about.
   ///   - action: what was tried, as in "cannot <action>".
   public init(errno number: Int32, file: String, action: String) {
-    let code: Code
+    let code: ByteIOErrorCode
     var remedy: String?
     switch number {
     case ENOENT:

@@ -53,7 +53,8 @@ public struct ChunkStream: Sendable {
     consumers: [ChunkWork],
     isCancelled: () -> Bool = { false }
   ) throws {
-    let ring = ChunkRing(count: count, chunkSize: min(chunkSize, max(count, 1)), slots: slots, consumers: consumers.count)
+    let ring = ChunkRing(
+      count: count, chunkSize: min(chunkSize, max(count, 1)), slots: slots, consumers: consumers.count)
     if ring.chunks <= 1 {
       // A thread costs more than a small file.
       if isCancelled() { throw CancellationError() }

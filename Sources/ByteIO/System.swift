@@ -1,5 +1,7 @@
 // The C library, whatever the platform calls it, and its messages.
 
+import CSystemCalls
+
 #if canImport(Glibc)
   @_exported import Glibc
 #elseif canImport(Musl)
@@ -7,8 +9,6 @@
 #else
   @_exported import Darwin
 #endif
-
-import CSystemCalls
 
 /// The system's words for an `errno` value.
 public func systemMessage(_ number: Int32) -> String {

@@ -6,12 +6,17 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/vfs.h>
 #endif
 
 int belle_reserve(int descriptor, int64_t size) {
   if (size <= 0) return 0;
 #if defined(__linux__)
+  // In memory, setting pages aside costs as much time as filling them (0.65 s for 2 GiB where it was measured).
+  struct statfs system;
+  if (fstatfs(descriptor, &system) == 0 && system.f_type == TMPFS_MAGIC) return ENOTSUP;
   int result;
   do {
     result = fallocate(descriptor, 0, 0, size);

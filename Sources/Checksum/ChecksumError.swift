@@ -3,40 +3,24 @@
 import ByteIO
 
 /// A failure to compute or look up digests. A digest that does not match is a result, not an error.
-public struct ChecksumError: ToolError, Equatable {
-  /// What kind of failure it was.
-  public enum Code: Sendable, Equatable {
-    /// OpenSSL would not compute the digest (a FIPS policy may forbid MD5).
-    case digestUnavailable
-    /// A line of a list is no checksum line.
-    case malformedLine
-    /// A list names a digest that is neither MD5 nor SHA-256.
-    case unsupportedAlgorithm
-    /// A list gives one file two digests of one kind.
-    case contradiction
-    /// A list names a file outside its folder.
-    case pathOutside
-    /// A list holds nothing, or is too large to be one.
-    case notAList
-    /// No known release is called so, or fits.
-    case unknownRelease
-    /// More than one known release fits.
-    case ambiguousRelease
-  }
+public typealias ChecksumError = LibraryError<ChecksumErrorCode>
 
-  /// What kind of failure it was.
-  public let code: Code
-  public let file: String?
-  public let place: String?
-  public let reason: String
-  public let remedy: String?
-
-  /// Makes an error from its parts.
-  public init(_ code: Code, file: String? = nil, place: String? = nil, reason: String, remedy: String? = nil) {
-    self.code = code
-    self.file = file
-    self.place = place
-    self.reason = reason
-    self.remedy = remedy
-  }
+/// What kind of failure a ``ChecksumError`` is.
+public enum ChecksumErrorCode: Sendable, Equatable {
+  /// OpenSSL would not compute the digest (a FIPS policy may forbid MD5).
+  case digestUnavailable
+  /// A line of a list is no checksum line.
+  case malformedLine
+  /// A list names a digest that is neither MD5 nor SHA-256.
+  case unsupportedAlgorithm
+  /// A list gives one file two digests of one kind.
+  case contradiction
+  /// A list names a file outside its folder.
+  case pathOutside
+  /// A list holds nothing, or is too large to be one.
+  case notAList
+  /// No known release is called so, or fits.
+  case unknownRelease
+  /// More than one known release fits.
+  case ambiguousRelease
 }

@@ -33,7 +33,9 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   /// - Parameter hex: 32 digits (MD5) or 64 (SHA-256); nil for anything else.
   public init?(hex: some StringProtocol) {
     let digits = Array(hex.utf8)
-    guard let algorithm = DigestAlgorithm.allCases.first(where: { $0.byteCount * 2 == digits.count }) else { return nil }
+    guard let algorithm = DigestAlgorithm.allCases.first(where: { $0.byteCount * 2 == digits.count }) else {
+      return nil
+    }
     var bytes: [UInt8] = []
     for index in stride(from: 0, to: digits.count, by: 2) {
       guard let high = Self.value(digits[index]), let low = Self.value(digits[index + 1]) else { return nil }
@@ -49,6 +51,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
+  /// The hexadecimal digits.
   public var description: String { hex }
 
   private static func value(_ digit: UInt8) -> UInt8? {

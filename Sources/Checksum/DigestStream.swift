@@ -1,5 +1,6 @@
 // Streaming digests by OpenSSL's EVP interface, which uses the processor's SHA instructions where it has them.
 
+import ByteIO
 import COpenSSL
 
 /// Computes one digest over bytes that arrive in order.

@@ -1,6 +1,7 @@
 // The releases and originals that this program knows: the files of checksums/, which are compiled in, so that the binary
 // knows them wherever it is installed.
 
+import ByteIO
 import Foundation
 
 /// The known releases and originals.

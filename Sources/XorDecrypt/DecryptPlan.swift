@@ -135,7 +135,8 @@ public struct DecryptPlan: Sendable {
     guard !encrypted.isEmpty else {
       if keyLooksEncrypted {
         throw XorDecryptError(
-          .wrongInput, file: input, reason: "input and key seem to be swapped: the input holds no .enc file, the key does",
+          .wrongInput, file: input,
+          reason: "input and key seem to be swapped: the input holds no .enc file, the key does",
           remedy: order)
       }
       let names = Set(entries.map(\.name))
@@ -265,7 +266,8 @@ public struct DecryptPlan: Sendable {
       let path = Folder.join(outputFolder, item.outputName)
       if !seen.insert(item.outputName).inserted {
         items[index].problem = XorDecryptError(
-          .badName, file: item.input, reason: "another file of the folder decrypts to \(displayName(item.outputName)) too",
+          .badName, file: item.input,
+          reason: "another file of the folder decrypts to \(displayName(item.outputName)) too",
           remedy: "two versions of the release lie in one folder: keep one of them")
         continue
       }
@@ -349,7 +351,8 @@ public struct DecryptPlan: Sendable {
       guard let original else {
         throw XorDecryptError(
           .wrongKey, file: key.file.path,
-          reason: "its digest is that of no known original" + (keyOriginal.map { ", though it begins as \($0.name)" } ?? ""),
+          reason: "its digest is that of no known original"
+            + (keyOriginal.map { ", though it begins as \($0.name)" } ?? ""),
           remedy: wantedKeys.isEmpty ? nil : keyRemedy)
       }
       keyOriginal = original

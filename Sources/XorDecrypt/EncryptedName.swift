@@ -1,6 +1,7 @@
 // The name of an encrypted file: `<name>.<SHA-256 of the plain file, 64 hex digits>.enc`.
 // Refused: names whose plain part is empty, `.` or `..`. Source: point-alpaca's encrypt.py.
 
+import ByteIO
 import Checksum
 
 /// The two parts of an encrypted file's name.

@@ -247,7 +247,9 @@ public struct ReleaseDecryptor: Sendable {
 
   private func mismatch(_ item: DecryptItem, _ digests: [DigestAlgorithm: Digest]) -> XorDecryptError {
     let wrong = DigestAlgorithm.allCases.compactMap { algorithm -> String? in
-      guard let expected = item.expected[algorithm], let actual = digests[algorithm], expected != actual else { return nil }
+      guard let expected = item.expected[algorithm], let actual = digests[algorithm], expected != actual else {
+        return nil
+      }
       return "its \(algorithm.title) is \(actual) and should be \(expected)"
     }
     return XorDecryptError(.digestMismatch, file: item.input, reason: wrong.joined(separator: "; "), remedy: nil)

@@ -61,7 +61,8 @@ public struct ReleaseEncryptor: Sendable {
       sizes[path] = file.size
     }
     if let kind = Folder.kind(of: outputFolder), kind != .folder {
-      throw ByteIOError(.wrongKind, file: outputFolder, reason: "the output must be a folder; a file of this name is in the way")
+      throw ByteIOError(
+        .wrongKind, file: outputFolder, reason: "the output must be a folder; a file of this name is in the way")
     }
     guard Folder.isWritable(outputFolder) else {
       throw ByteIOError(
@@ -142,7 +143,8 @@ public struct ReleaseEncryptor: Sendable {
       if outcome == .alreadyThere {
         guard try holds(target, plain: plainDigest, size: input.size, stream: stream) else {
           throw XorDecryptError(
-            .outputExists, file: target, reason: "another file has this name already, and it does not decrypt to this one",
+            .outputExists, file: target,
+            reason: "another file has this name already, and it does not decrypt to this one",
             remedy: "move it away, or give --force to replace it")
         }
         return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)

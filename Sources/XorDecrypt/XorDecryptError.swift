@@ -3,50 +3,34 @@
 import ByteIO
 
 /// A failure to decrypt or encrypt.
-public struct XorDecryptError: ToolError, Equatable {
-  /// What kind of failure it was.
-  public enum Code: Sendable, Equatable {
-    /// The file's name is not `<name>.<64 hex digits>.enc`, or would name no file.
-    case badName
-    /// A Git LFS pointer, a web page or nothing, in place of the file.
-    case notDownloaded
-    /// Shorter than the release's file, or than its own header.
-    case truncated
-    /// Longer than the release's file.
-    case overlong
-    /// The digest in the header is not the one in the name.
-    case headerMismatch
-    /// There is no digest that the result could be held against.
-    case unverifiable
-    /// The result does not have the digest it should have.
-    case digestMismatch
-    /// The key is another one than the release wants.
-    case wrongKey
-    /// The key cannot be a key at all.
-    case unusableKey
-    /// The arguments seem to be in the wrong order, or the input is the wrong folder.
-    case wrongInput
-    /// Another file has the output's name.
-    case outputExists
-    /// There is not enough space for the outputs.
-    case noSpace
-    /// Not begun, because another file failed.
-    case notStarted
-  }
+public typealias XorDecryptError = LibraryError<XorDecryptErrorCode>
 
-  /// What kind of failure it was.
-  public let code: Code
-  public let file: String?
-  public let place: String?
-  public let reason: String
-  public let remedy: String?
-
-  /// Makes an error from its parts.
-  public init(_ code: Code, file: String?, place: String? = nil, reason: String, remedy: String? = nil) {
-    self.code = code
-    self.file = file
-    self.place = place
-    self.reason = reason
-    self.remedy = remedy
-  }
+/// What kind of failure a ``XorDecryptError`` is.
+public enum XorDecryptErrorCode: Sendable, Equatable {
+  /// The file's name is not `<name>.<64 hex digits>.enc`, or would name no file.
+  case badName
+  /// A Git LFS pointer, a web page or nothing, in place of the file.
+  case notDownloaded
+  /// Shorter than the release's file, or than its own header.
+  case truncated
+  /// Longer than the release's file.
+  case overlong
+  /// The digest in the header is not the one in the name.
+  case headerMismatch
+  /// There is no digest that the result could be held against.
+  case unverifiable
+  /// The result does not have the digest it should have.
+  case digestMismatch
+  /// The key is another one than the release wants.
+  case wrongKey
+  /// The key cannot be a key at all.
+  case unusableKey
+  /// The arguments seem to be in the wrong order, or the input is the wrong folder.
+  case wrongInput
+  /// Another file has the output's name.
+  case outputExists
+  /// There is not enough space for the outputs.
+  case noSpace
+  /// Not begun, because another file failed.
+  case notStarted
 }

@@ -11,10 +11,10 @@ struct Decrypt: AsyncParsableCommand {
     discussion: """
       Example: a release that was downloaded to enc/, LLaMA's original 7B weights, and the publisher's MD5 list:
 
-        belle-tools decrypt enc/ llama/7B/consolidated.00.pth model/ --manifest BELLE-LLaMA-7B-2M.md5
+        belle-tools decrypt enc/ llama/consolidated.00.pth model/ --manifest belle.md5
 
-      Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the
-      known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees
+      Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the \
+      known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees \
       is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
       """)
 
@@ -112,7 +112,8 @@ struct Decrypt: AsyncParsableCommand {
       case .planned:
         let isThere = result.output.map { Folder.kind(of: $0) != nil } ?? false
         console.result(
-          "planned   \(name)  \(byteCount(result.bytes))  \(isThere ? "there already, would be checked" : "would be decrypted")")
+          "planned   \(name)  \(byteCount(result.bytes))  \(isThere ? "there already, would be checked" : "would be decrypted")"
+        )
       case .failed(let error):
         let isBegun = (error as? XorDecryptError)?.code != .notStarted
         console.result(isBegun ? "failed    \(name)" : "not done  \(name)")
@@ -134,7 +135,8 @@ struct Decrypt: AsyncParsableCommand {
     } else if !common.quiet, counts.failed == 0, !dryRun {
       let rate = seconds > 0 ? ", \(byteCount(Int(Double(counts.bytes) / seconds)))/s" : ""
       Console.shared.note(
-        "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)")
+        "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)"
+      )
     }
   }
 }

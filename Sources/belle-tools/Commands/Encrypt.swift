@@ -13,7 +13,7 @@ struct Encrypt: AsyncParsableCommand {
 
         belle-tools encrypt model/ llama/7B/consolidated.00.pth enc/
 
-      Writes <name>.<SHA-256>.enc for each file, byte for byte what BELLE's and point-alpaca's scripts write. Hidden
+      Writes <name>.<SHA-256>.enc for each file, byte for byte what BELLE's and point-alpaca's scripts write. Hidden \
       files, folders and .enc files are left alone.
       """)
 

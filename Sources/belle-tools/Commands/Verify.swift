@@ -10,11 +10,11 @@ struct Verify: AsyncParsableCommand {
     discussion: """
       Example: a decrypted release, against its publisher's list, and against what is known of it:
 
-        belle-tools verify model/ --manifest BELLE-LLaMA-7B-2M.md5
+        belle-tools verify model/ --manifest belle.md5
         belle-tools verify model/
 
-      Lists are those of md5sum and sha256sum in GNU or BSD form, and Meta's checklist.chk. Without an option the known
-      release whose file names fit is found; where none fits, lists that lie in the folder are used. Prints a line a file
+      Lists are those of md5sum and sha256sum in GNU or BSD form, and Meta's checklist.chk. Without an option the known \
+      release whose file names fit is found; where none fits, lists that lie in the folder are used. Prints a line a file \
       as md5sum does. Exit status 2 where a file differs or is missing.
       """)
 
@@ -207,7 +207,8 @@ struct Verify: AsyncParsableCommand {
       Console.shared.note(
         "\(count(.ok)) OK, \(count(.mismatch)) failed, \(count(.missing)) missing, \(count(.extra)) not listed")
       if count(.ok) == 0, count(.mismatch) > 0, manifest.isEmpty, release == nil {
-        Console.shared.note("not one digest agrees: perhaps these files are of another model (see --manifest, --release)")
+        Console.shared.note(
+          "not one digest agrees: perhaps these files are of another model (see --manifest, --release)")
       }
     }
   }

@@ -1,0 +1,72 @@
+# belle-tools: what people run. `make demo` and `make test` do everything on a fresh Debian with Swift.
+#
+#   make demo      decrypts and verifies the miniature release in Examples/
+#   make test      builds and runs all tests
+#   make release   one optimized binary, Swift's libraries inside
+#   make install   that binary and its shell completions, below PREFIX (/usr/local)
+#   make bench     measures decrypt and verify against this machine's own ceilings
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+BENCH_ARGUMENTS ?=
+
+# Debian's packages that the build needs, and the file that tells that each is there.
+PACKAGES = libssl-dev zlib1g-dev libopenblas-dev pkg-config
+RELEASE_FLAGS = -c release
+ifeq ($(shell uname -s),Linux)
+  RELEASE_FLAGS += --static-swift-stdlib
+endif
+BINARY = .build/release/belle-tools
+
+.PHONY: demo test bench release build install uninstall completions registry lint format packages clean
+
+demo: release
+	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh
+
+test: packages
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+bench: release
+	.build/release/belle-bench $(BENCH_ARGUMENTS)
+
+build release: packages
+	$(SWIFT) build $(RELEASE_FLAGS)
+
+completions: release
+	@mkdir -p completions
+	$(BINARY) --generate-completion-script bash > completions/belle-tools.bash
+	$(BINARY) --generate-completion-script zsh > completions/_belle-tools
+	$(BINARY) --generate-completion-script fish > completions/belle-tools.fish
+
+install: completions
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/belle-tools
+	-strip $(DESTDIR)$(PREFIX)/bin/belle-tools
+	install -m 644 completions/belle-tools.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/belle-tools
+	install -m 644 completions/_belle-tools $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_belle-tools
+	install -m 644 completions/belle-tools.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/belle-tools.fish
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/belle-tools \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/belle-tools \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_belle-tools \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/belle-tools.fish
+
+# After a change in checksums/: compile the lists in.
+registry:
+	Scripts/embed-checksums.sh
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+packages:
+	@Scripts/packages.sh $(PACKAGES)
+
+clean:
+	rm -rf .build completions demo-output

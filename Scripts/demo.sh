@@ -1,0 +1,29 @@
+#!/bin/sh
+# The main job on the miniature release: a small model that was really trained, published as BELLE publishes.
+# Shows each command, then runs it. Fails when one of them does.
+set -eu
+cd "$(dirname "$0")/.."
+tool=${BELLE_TOOLS:-.build/release/belle-tools}
+out=demo-output
+release=Examples/tiny-belle
+
+step() {
+  printf '\n# %s\n' "$1"
+  shift
+  printf '$ belle-tools'
+  printf ' %s' "$@"
+  printf '\n'
+  "$tool" "$@"
+}
+
+rm -rf "$out"
+step "The downloaded release: is every file whole?" \
+  verify $release/enc --manifest $release/tiny-belle.enc.md5
+step "Recover the weights with the original LLaMA weights; every file is held against its digests." \
+  decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle --manifest $release/tiny-belle.md5
+step "Once more: what is there and right is skipped." \
+  decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle
+step "The result against the publisher's list." \
+  verify $out/tiny-belle --manifest $release/tiny-belle.md5
+
+printf '\nDone: the model is in %s/tiny-belle. Real releases work the same way: see README.md.\n' "$out"

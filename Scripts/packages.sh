@@ -1,0 +1,48 @@
+#!/bin/sh
+# Makes sure that the system packages named are there: installs them on Debian and its relatives (with sudo where one is
+# not root), and says what to install elsewhere.
+set -eu
+
+command -v swift >/dev/null 2>&1 || {
+  echo "error: Swift is not on the PATH" >&2
+  echo "hint: install Swift 6.2 or later: https://www.swift.org/install" >&2
+  exit 1
+}
+
+if [ "$(uname -s)" = Darwin ]; then
+  command -v brew >/dev/null 2>&1 && brew list openssl@3 zlib openblas pkgconf >/dev/null 2>&1 && exit 0
+  echo "error: OpenSSL, zlib or OpenBLAS is missing" >&2
+  echo "hint: brew install openssl@3 zlib openblas pkgconf" >&2
+  exit 1
+fi
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libcrypto zlib openblas && exit 0
+  echo "error: the development files of OpenSSL, zlib or OpenBLAS are missing" >&2
+  echo "hint: on Fedora: dnf install openssl-devel zlib-devel openblas-devel; on Arch: pacman -S openssl zlib openblas" >&2
+  exit 1
+fi
+
+missing=
+for package in "$@"; do
+  case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
+    "install ok installed") ;;
+    *) missing="$missing $package" ;;
+  esac
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null 2>&1 || {
+    echo "error: these packages are missing:$missing" >&2
+    echo "hint: as root: apt-get install$missing" >&2
+    exit 1
+  }
+  as_root=sudo
+fi
+echo "installing:$missing"
+# shellcheck disable=SC2086  # one word a package
+{
+  $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
+} >/dev/null
