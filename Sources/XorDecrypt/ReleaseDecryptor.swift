@@ -83,15 +83,15 @@ public struct ReleaseDecryptor: Sendable {
     waiting.removeAll(where: \.isSmall)
     let stream = ChunkStream(sharedBy: min(plan.options.jobs, max(1, plan.items.count)))
     let items = self
-    var smallResults: [(DecryptItem, FileResult)] = []
+    var smallResults: [String: FileResult] = [:]
     await forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
       (item, items.decrypt(item, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in
       take(result, item)
-      smallResults.append((item, result))
+      smallResults[item.input] = result
       return true
     }
-    for (_, result) in smallResults { receive(explained(result, keyIsProven: keyIsProven)) }
+    for result in small.compactMap({ smallResults[$0.input] }) { receive(explained(result, keyIsProven: keyIsProven)) }
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
     // The large ones' first bytes, with what the key makes of them.
