@@ -177,7 +177,10 @@ public struct DecryptPlan: Sendable {
       } else {
         expected[.sha256] = name.digest
       }
-      let known = release?.file(name.plainName)
+      // The same name with another digest is a version that nothing is known of.
+      let known = release?.file(name.plainName).flatMap { file in
+        file.encryptedName == nil || file.encryptedName == Folder.name(of: path) ? file : nil
+      }
       try checkSize(path, size, known: known, release: release)
       if headerSize > 0 {
         guard size >= headerSize else {

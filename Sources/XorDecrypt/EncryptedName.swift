@@ -1,5 +1,5 @@
 // The name of an encrypted file: `<name>.<SHA-256 of the plain file, 64 hex digits>.enc`.
-// Refused: names whose plain part is empty, `.` or `..`. Source: point-alpaca's encrypt.py.
+// Refused: names whose plain part is empty, `.`, `..` or one of this program's temporary files. Source: point-alpaca's encrypt.py.
 
 import ByteIO
 import Checksum
@@ -36,7 +36,7 @@ public struct EncryptedName: Hashable, Sendable {
     }
     plainName = String(decoding: bytes[..<(hexStart - 1)], as: UTF8.self)
     self.digest = digest
-    guard !plainName.isEmpty, plainName != ".", plainName != ".." else {
+    guard !plainName.isEmpty, plainName != ".", plainName != "..", !TemporaryFiles.isTemporary(plainName) else {
       throw XorDecryptError(
         .badName, file: name, reason: "the name of the plain file would be \"\(plainName)\"",
         remedy: "no honest release has such a name; download it from its publisher again")

@@ -73,6 +73,7 @@ import Testing
       "", ".enc", "config.json", "a.enc", "a.\(hex)", "a.\(hex.dropLast()).enc", "a.\(hex)0.enc",
       "a.g\(hex.dropFirst()).enc",
       "\(hex).enc", ".\(hex).enc", "..\(hex).enc", "...\(hex).enc", "a\(hex).enc",
+      ".belle-tools-1-a.partial.\(hex).enc",
     ])
   func refused(name: String) {
     let error = #expect(throws: XorDecryptError.self) { try EncryptedName(name) }

@@ -132,7 +132,11 @@ struct Decrypt: AsyncParsableCommand {
         "key": JSONValue(plan.keyOriginal?.name), "wanted_keys": JSONValue(plan.wantedKeys),
         "output": .string(output), "dry_run": .bool(dryRun),
       ])
-    } else if !common.quiet, counts.failed == 0, !dryRun {
+    } else if !common.quiet, counts.failed > 0 {
+      Console.shared.note(
+        "\(counts.failed) of \(plan.items.count) files failed or were not begun; \(counts.verified) verified, "
+          + "\(counts.skipped) skipped")
+    } else if !common.quiet, !dryRun {
       let rate = seconds > 0 ? ", \(byteCount(Int(Double(counts.bytes) / seconds)))/s" : ""
       Console.shared.note(
         "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)"
