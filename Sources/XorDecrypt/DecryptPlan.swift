@@ -379,10 +379,12 @@ public struct DecryptPlan: Sendable {
         }
         warnings.append("the key is \(original.name), but \(missing); the files here are short enough for it")
       }
-    } else if releases.count == 1 {
-      warnings.append(
-        "the key begins as no original that is known; \(owner) wants \(wantedKeys.joined(separator: " or ")); "
-          + "the digests will tell")
+    } else {
+      let wanted = wantedKeys.isEmpty ? "" : "\(owner) wants \(wantedKeys.joined(separator: " or ")); "
+      let oddity = try KeyRecognition.oddity(key)
+      if !wanted.isEmpty || oddity != nil {
+        warnings.append("the key \(oddity ?? "is no original that is known"); \(wanted)the digests will tell")
+      }
     }
   }
 

@@ -35,19 +35,36 @@ public struct KeyRecognition: Sendable {
   /// the key, and without knowing the release.
   ///
   /// - Parameter files: small encrypted files: the bytes after the header, and what the plain file should have.
-  /// - Returns: the originals that fit every file they could be tried on, and at least one.
+  /// - Returns: the originals that fit what the files prove; none where no file is small enough to prove anything.
   public static func wanted(
     by files: [(body: [UInt8], expected: Digest)], registry: Registry
   ) throws -> [KnownOriginal] {
-    var confirmed: Set<String> = []
     var refuted: Set<String> = []
+    // The longest proof of all: a key that decrypts n bytes to their digest begins with these n bytes.
+    var proof: ArraySlice<UInt8> = []
     for file in files where !file.body.isEmpty {
       for original in registry.originals where file.body.count <= original.head.count {
         let plain = zip(file.body, original.head).map { $0 ^ $1 }
         let fits = try DigestStream.digest(file.expected.algorithm, of: plain) == file.expected
-        if fits { confirmed.insert(original.name) } else { refuted.insert(original.name) }
+        if !fits {
+          refuted.insert(original.name)
+        } else if file.body.count > proof.count {
+          proof = original.head.prefix(file.body.count)
+        }
       }
     }
-    return registry.originals.filter { confirmed.contains($0.name) && !refuted.contains($0.name) }
+    guard !proof.isEmpty else { return [] }
+    return registry.originals.filter { original in
+      !original.head.isEmpty && !refuted.contains(original.name)
+        && zip(original.head, proof).allSatisfy { $0 == $1 }
+    }
+  }
+
+  /// What a key that is no known original looks like: a warning's words, or nil where nothing is odd about it.
+  static func oddity(_ key: KeyFile) throws -> String? {
+    let head = try key.file.bytes(count: FileKind.headSize)
+    if FileKind(head: head, size: key.file.size) == .zip { return nil }
+    let isText = head.allSatisfy { $0 >= 0x20 && $0 != 0x7F || (0x09...0x0D).contains($0) }
+    return isText ? "is a text file" : "does not begin as a PyTorch file"
   }
 }

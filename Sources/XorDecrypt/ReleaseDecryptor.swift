@@ -48,6 +48,9 @@ public struct ReleaseDecryptor: Sendable {
   /// one is evidence for the key.
   private static let evidenceSize = 256
 
+  private static let damageRemedy =
+    "the key is right, for other files came out right: this file is damaged; download it again"
+
   /// Decrypts the files.
   ///
   /// - Parameters:
@@ -97,14 +100,12 @@ public struct ReleaseDecryptor: Sendable {
     // The large ones' first bytes, with what the key makes of them.
     for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil {
       guard case .garbled(let byte) = try head(of: item) else { continue }
-      receive(
-        result(
-          item,
-          .failed(
-            XorDecryptError(
-              .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
-              reason: "the key is wrong: this begins as a PyTorch file, but its data.pkl is garbled",
-              remedy: plan.keyRemedy))))
+      let cause = keyIsProven ? "the file is damaged" : "the key is wrong"
+      let error = XorDecryptError(
+        keyIsProven ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
+        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled",
+        remedy: keyIsProven ? Self.damageRemedy : plan.keyRemedy)
+      receive(result(item, .failed(error)))
       failures.append(item)
     }
     let garbled = Set(failures.map(\.input))
@@ -260,8 +261,8 @@ public struct ReleaseDecryptor: Sendable {
     guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return result }
     let remedy =
       keyIsProven
-      ? "the key is right, for other files came out right: this file is damaged; download it again"
-      : "the key is wrong or the file is damaged. \(plan.keyRemedy); `belle-tools verify` checks the .enc files"
+      ? Self.damageRemedy
+      : "the key is wrong or the file is damaged: \(plan.keyRemedy); `belle-tools verify` checks the .enc files"
     return FileResult(
       input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
       status: .failed(

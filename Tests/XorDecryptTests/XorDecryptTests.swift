@@ -240,6 +240,12 @@ import Testing
     #expect(try names("BELLE-LLaMA-7B-2M-gptq-enc") == ["LLaMA-1 7B"])
     #expect(try names("BELLE-LLaMA-13B-2M-enc") == ["LLaMA-1 13B"])
     #expect(try KeyRecognition.wanted(by: [], registry: .builtIn).isEmpty)
+    // Eight bytes fit every head; a longer file then refutes the ones whose own head is too short for it.
+    let short = zip(Array("{\"b\":1}\n".utf8), Self.key("LLaMA-1 7B/consolidated.00.pth")).map { $0 ^ $1 }
+    let digest = try DigestStream.digest(.sha256, of: Array("{\"b\":1}\n".utf8))
+    #expect(try KeyRecognition.wanted(by: [(short, digest)], registry: .builtIn).count == 3)
+    let both = try files("BELLE-LLaMA-7B-2M-gptq-enc") + [(short, digest)]
+    #expect(try KeyRecognition.wanted(by: both, registry: .builtIn).map(\.name) == ["LLaMA-1 7B"])
   }
 }
 
