@@ -17,9 +17,9 @@ final class Release {
   /// Makes a release.
   ///
   /// - Parameters:
-  ///   - head: the first bytes of the key.
+  ///   - head: the first bytes of the key; by default those of a zip, as a real key has.
   ///   - large: the size of its large file; 0 for none.
-  init(head: [UInt8] = [], large: Int = 3 << 20) throws {
+  init(head: [UInt8] = [0x50, 0x4B, 3, 4], large: Int = 3 << 20) throws {
     folder = try TemporaryFolder()
     let keyBytes = head + SplitMix64.bytes(seed: 1, count: 11 << 20)
     key = try folder.write("key.pth", keyBytes)
