@@ -38,12 +38,14 @@ let package = Package(
     .target(name: "ByteIO", dependencies: ["CSystemCalls"], swiftSettings: strict),
     .target(name: "Checksum", dependencies: ["ByteIO", "COpenSSL"], swiftSettings: strict),
     .target(name: "XorDecrypt", dependencies: ["ByteIO", "Checksum", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -64,6 +66,8 @@ let package = Package(
     .testTarget(name: "ChecksumTests", dependencies: ["Checksum", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "XorDecryptTests", dependencies: ["XorDecrypt", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),

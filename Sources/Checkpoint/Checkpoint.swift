@@ -1,0 +1,52 @@
+// The door: a path in, a source of tensors out, whatever the format.
+
+import ByteIO
+
+/// Opening checkpoints.
+public enum Checkpoint {
+  /// Opens a file or a folder.
+  ///
+  /// A folder may hold an index with its shards, or one model file.
+  /// - Throws: ``CheckpointError`` or ``ByteIOError``.
+  public static func open(_ path: String) throws -> any TensorSource {
+    guard Folder.kind(of: path) == .folder else { return try open(file: path) }
+    for name in ShardedFolder.indexNames where Folder.kind(of: Folder.join(path, name)) == .file {
+      return try ShardedFolder(index: Folder.join(path, name))
+    }
+    let models = try modelFiles(in: path)
+    guard models.count == 1 else {
+      throw CheckpointError(
+        .unknownFormat, file: path,
+        reason: models.isEmpty
+          ? "there is no checkpoint in this folder"
+          : "there are several checkpoints in this folder and no index: \(models.map(displayName).joined(separator: ", "))",
+        remedy: models.isEmpty
+          ? "give a .safetensors, .pt, .pth or .bin file, or a folder that holds one" : "name one of them")
+    }
+    return try open(file: Folder.join(path, models[0]))
+  }
+
+  /// The files of a folder that look like checkpoints.
+  public static func modelFiles(in folder: String) throws -> [String] {
+    try Folder.entries(of: folder).filter { entry in
+      entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin"].contains(where: entry.name.hasSuffix)
+        && !["training_args.bin", "optimizer.pt", "scheduler.pt"].contains(entry.name)
+    }.map(\.name)
+  }
+
+  /// Opens one file, by what it is and not by its name.
+  public static func open(file path: String) throws -> any TensorSource {
+    let file = try InputFile(path)
+    let head = try file.bytes(count: FileKind.headSize)
+    if let complaint = FileKind(head: head, size: file.size).complaint {
+      throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
+    }
+    if head.starts(with: [0x50, 0x4B]) || head.first == 0x80 { return try TorchFile(file) }
+    if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
+      return try SafetensorsFile(file)
+    }
+    throw CheckpointError(
+      .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
+      remedy: "known are PyTorch's zip and legacy files and safetensors")
+  }
+}

@@ -1,0 +1,30 @@
+// The error of this library: a checkpoint that breaks a rule of its format, or does what no weight file needs.
+
+import ByteIO
+
+/// A failure to read a checkpoint.
+public typealias CheckpointError = LibraryError<CheckpointErrorCode>
+
+/// What kind of failure a ``CheckpointError`` is.
+public enum CheckpointErrorCode: Sendable, Equatable {
+  /// No format that is known.
+  case unknownFormat
+  /// A Git LFS pointer, a web page or nothing, in place of the file.
+  case notDownloaded
+  /// The file ends before what it announces.
+  case truncated
+  /// A rule of the container is broken.
+  case malformed
+  /// A limit is exceeded that no honest file comes near.
+  case limit
+  /// A pickle names something that no weight file needs.
+  case unsafeGlobal
+  /// A pickle is not one, or does something that weight files do not do.
+  case malformedPickle
+  /// A tensor's shape, strides or offset do not fit its storage.
+  case badTensor
+  /// A file or tensor that an index names is not there, or is somewhere else.
+  case badIndex
+  /// Stored bytes do not have their checksum.
+  case badChecksum
+}

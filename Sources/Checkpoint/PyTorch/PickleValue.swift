@@ -1,0 +1,147 @@
+// What a pickle describes, as data in flat arrays: two million nested tuples are two million entries and no recursion,
+// neither when they are made nor when they are thrown away.
+
+/// The number of a node in a ``PickleGraph``.
+typealias NodeIndex = Int32
+
+/// One value of a pickle.
+enum PickleNode: Sendable {
+  case none
+  case bool(Bool)
+  case integer(Int)
+  /// An integer of more than 64 bits, little-endian two's complement.
+  case bigInteger([UInt8])
+  case real(Double)
+  case string(String)
+  case bytes([UInt8])
+  /// A range of ``PickleGraph/children``.
+  case tuple(Range<Int32>)
+  /// A number in ``PickleGraph/lists``; sets too.
+  case list(Int)
+  /// A number in ``PickleGraph/dictionaries``.
+  case dictionary(Int)
+  /// A name that the pickle takes from a module: data, never looked up.
+  case global(AllowedGlobal)
+  /// A name that no weight file needs; only a survey makes these.
+  case unknown
+  case storage(PickleStorage)
+  case tensor(PickleTensor)
+}
+
+/// The storage that a persistent id names.
+struct PickleStorage: Sendable, Equatable {
+  let dtype: DType
+  let key: String
+  /// In elements of `dtype`.
+  let count: Int
+  /// A view of the storage `key` (legacy files only): where it begins there, in elements.
+  var viewOffset = 0
+  /// The key of the view itself.
+  var viewKey: String?
+}
+
+/// A tensor over a storage: a strided view.
+struct PickleTensor: Sendable {
+  let storage: PickleStorage
+  let dtype: DType
+  /// In elements.
+  let offset: Int
+  let shape: [Int]
+  /// In elements.
+  let strides: [Int]
+}
+
+/// The names that weight files use. Whatever is not here is refused.
+enum AllowedGlobal: Sendable, Equatable {
+  case rebuildTensor
+  case rebuildTensorV2
+  case rebuildTensorV3
+  case rebuildParameter
+  case rebuildParameterWithState
+  case rebuildFromType
+  case storageClass(DType)
+  case typedStorage
+  case dtype(DType)
+  case orderedDictionary
+  case defaultDictionary
+  case set
+  case size
+  case device
+  case layout
+  case encode
+  case byteArray
+  /// A class that only marks a type: `torch.Tensor`, `torch.nn.parameter.Parameter`.
+  case tensorClass
+
+  init?(module: String, name: String) {
+    switch (module, name) {
+    case ("torch._utils", "_rebuild_tensor"): self = .rebuildTensor
+    case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensorV2
+    case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTensorV3
+    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
+    case ("torch._utils", "_rebuild_parameter_with_state"): self = .rebuildParameterWithState
+    case ("torch._tensor", "_rebuild_from_type_v2"): self = .rebuildFromType
+    case ("torch.storage", "TypedStorage"), ("torch.storage", "_TypedStorage"): self = .typedStorage
+    case ("torch.storage", "UntypedStorage"), ("torch.storage", "_UntypedStorage"): self = .storageClass(.u8)
+    case ("collections", "OrderedDict"): self = .orderedDictionary
+    case ("collections", "defaultdict"): self = .defaultDictionary
+    case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"):
+      self = .set
+    case ("builtins", "bytearray"), ("__builtin__", "bytearray"): self = .byteArray
+    case ("torch", "Size"): self = .size
+    case ("torch", "device"): self = .device
+    case ("torch.serialization", "_get_layout"): self = .layout
+    case ("_codecs", "encode"): self = .encode
+    case ("torch", "Tensor"), ("torch.nn.parameter", "Parameter"), ("torch.nn", "Parameter"): self = .tensorClass
+    default:
+      if module == "torch" || module == "torch.cuda" || module == "torch.storage", let dtype = DType(storageClass: name)
+      {
+        self = .storageClass(dtype)
+      } else if module == "torch", let dtype = DType(torchName: name) {
+        self = .dtype(dtype)
+      } else {
+        return nil
+      }
+    }
+  }
+}
+
+/// All values of a pickle.
+struct PickleGraph: Sendable {
+  var nodes: [PickleNode] = []
+  var children: [NodeIndex] = []
+  var lists: [[NodeIndex]] = []
+  var dictionaries: [[(key: NodeIndex, value: NodeIndex)]] = []
+
+  /// A node as a text, where it is one.
+  func string(_ index: NodeIndex) -> String? {
+    switch nodes[Int(index)] {
+    case .string(let text): text
+    case .bytes(let bytes): String(validating: bytes, as: UTF8.self)
+    default: nil
+    }
+  }
+
+  func integer(_ index: NodeIndex) -> Int? {
+    if case .integer(let value) = nodes[Int(index)] { value } else { nil }
+  }
+
+  /// The members of a tuple or list.
+  func elements(_ index: NodeIndex) -> ArraySlice<NodeIndex>? {
+    switch nodes[Int(index)] {
+    case .tuple(let range): children[Int(range.lowerBound)..<Int(range.upperBound)]
+    case .list(let number): lists[number][...]
+    default: nil
+    }
+  }
+
+  func integers(_ index: NodeIndex) -> [Int]? {
+    guard let elements = elements(index), elements.count <= 64 else { return nil }
+    var result: [Int] = []
+    for element in elements {
+      guard let value = integer(element) else { return nil }
+      result.append(value)
+    }
+    return result
+  }
+}

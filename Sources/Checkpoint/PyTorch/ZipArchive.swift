@@ -1,0 +1,259 @@
+// Reads the directory and the members of a zip archive, as far as checkpoints use it: stored and deflated members, zip64.
+// Refused: encryption, other methods, members that overlap, lie outside or have one name, archives in several parts,
+// local headers that disagree with the directory. Source: PKWARE APPNOTE.TXT 6.3, sections 4.3 and 4.5.3.
+
+import ByteIO
+import CZlib
+
+/// A zip archive's directory.
+struct ZipArchive: Sendable {
+  /// One file in the archive.
+  struct Member: Sendable {
+    let name: String
+    let isDeflated: Bool
+    let crc: UInt32
+    /// Bytes in the archive.
+    let storedSize: Int
+    /// Bytes when it is inflated.
+    let size: Int
+    /// Where its bytes begin in the file.
+    let dataOffset: Int
+  }
+
+  /// More members than this are no checkpoint.
+  static let memberLimit = 4_000_000
+
+  let file: InputFile
+  let members: [String: Member]
+  /// The names in the directory's order.
+  let names: [String]
+
+  init(_ file: InputFile) throws {
+    self.file = file
+    let directory = try Self.findDirectory(file)
+    let bytes = try file.bytes(at: directory.offset, count: directory.size)
+    var members: [String: Member] = [:]
+    var names: [String] = []
+    var spans: [Range<Int>] = []
+    var at = 0
+    for _ in 0..<directory.count {
+      let place = directory.offset + at
+      guard at + 46 <= bytes.count, bytes.u32(at: at) == 0x0201_4B50 else {
+        throw Self.failure(file, place, "the zip directory is cut short or garbled")
+      }
+      let flags = bytes.u16(at: at + 8)
+      let method = bytes.u16(at: at + 10)
+      let nameLength = bytes.u16(at: at + 28)
+      let extraLength = bytes.u16(at: at + 30)
+      let end = at + 46 + nameLength + extraLength + bytes.u16(at: at + 32)
+      guard end <= bytes.count else { throw Self.failure(file, place, "the zip directory is cut short") }
+      guard let name = String(validating: bytes[at + 46..<at + 46 + nameLength], as: UTF8.self) else {
+        throw Self.failure(file, place, "a member's name is not UTF-8")
+      }
+      let shown = displayName(name)
+      guard flags & 1 == 0 else { throw Self.failure(file, place, "the member \(shown) is encrypted") }
+      guard method == 0 || method == 8 else {
+        throw Self.failure(
+          file, place, "the member \(shown) is compressed by method \(method), neither stored nor deflated")
+      }
+      var fields = [bytes.u32(at: at + 24), bytes.u32(at: at + 20), bytes.u32(at: at + 42)]
+      try Self.widen(&fields, bytes, at + 46 + nameLength..<at + 46 + nameLength + extraLength) {
+        Self.failure(file, place, "the member \(shown) has a broken zip64 field")
+      }
+      let (size, storedSize, headerOffset) = (fields[0], fields[1], fields[2])
+      let local = headerOffset <= file.size - 30 ? try file.bytes(at: headerOffset, count: 30) : []
+      guard local.count == 30, local.u32(at: 0) == 0x0403_4B50, local.u16(at: 8) == method else {
+        throw Self.failure(file, place, "the member \(shown) has no local header where the directory says")
+      }
+      let dataOffset = headerOffset + 30 + local.u16(at: 26) + local.u16(at: 28)
+      guard dataOffset <= directory.offset, storedSize <= directory.offset - dataOffset else {
+        throw Self.failure(file, place, "the member \(shown) lies outside the archive")
+      }
+      guard
+        try file.bytes(at: headerOffset + 30, count: local.u16(at: 26)) == Array(bytes[at + 46..<at + 46 + nameLength])
+      else {
+        throw Self.failure(file, headerOffset, "the member \(shown) has another name in its local header")
+      }
+      guard method == 8 || size == storedSize else {
+        throw Self.failure(file, place, "the stored member \(shown) has two sizes")
+      }
+      let member = Member(
+        name: name, isDeflated: method == 8, crc: UInt32(bytes.u32(at: at + 16)), storedSize: storedSize, size: size,
+        dataOffset: dataOffset)
+      guard members.updateValue(member, forKey: name) == nil else {
+        throw Self.failure(file, place, "two members are called \(shown)")
+      }
+      names.append(name)
+      spans.append(headerOffset..<dataOffset + storedSize)
+      at = end
+    }
+    spans.sort { $0.lowerBound < $1.lowerBound }
+    for (one, other) in zip(spans, spans.dropFirst()) where other.lowerBound < one.upperBound {
+      throw Self.failure(file, other.lowerBound, "two members of the zip overlap")
+    }
+    self.members = members
+    self.names = names
+  }
+
+  /// The bytes of a member, inflated and checked.
+  ///
+  /// - Parameter limit: the largest size that is accepted, in bytes.
+  func bytes(of member: Member, limit: Int) throws -> [UInt8] {
+    guard member.size <= limit else {
+      throw CheckpointError(
+        .limit, file: file.path, place: "byte \(member.dataOffset)",
+        reason: "the member \(displayName(member.name)) has \(member.size) bytes; at most \(limit) are accepted here")
+    }
+    var result: [UInt8]
+    if member.isDeflated {
+      result = try inflate(member)
+    } else {
+      result = try file.bytes(at: member.dataOffset, count: member.size)
+    }
+    guard result.count == member.size else {
+      throw Self.failure(file, member.dataOffset, "the member \(displayName(member.name)) is cut short")
+    }
+    guard Self.crc(of: result) == member.crc else {
+      throw CheckpointError(
+        .badChecksum, file: file.path, place: "byte \(member.dataOffset)",
+        reason: "the member \(displayName(member.name)) does not have the CRC-32 that the directory says",
+        remedy: "the file is damaged; download it again")
+    }
+    return result
+  }
+
+  /// Whether the stored bytes of a member have its CRC-32.
+  func isIntact(_ member: Member) throws -> Bool {
+    if member.isDeflated { return Self.crc(of: try inflate(member)) == member.crc }
+    var crc: UInt = 0
+    try file.stream(member.dataOffset..<member.dataOffset + member.size) { part in
+      crc = unsafe part.withUnsafeBytes {
+        unsafe crc32(crc, $0.bindMemory(to: UInt8.self).baseAddress, UInt32($0.count))
+      }
+    }
+    return UInt32(truncatingIfNeeded: crc) == member.crc
+  }
+
+  private static func crc(of bytes: [UInt8]) -> UInt32 {
+    var crc: UInt = 0
+    for start in stride(from: 0, to: bytes.count, by: 1 << 30) {
+      let part = bytes[start..<min(start + 1 << 30, bytes.count)]
+      crc = unsafe part.withUnsafeBufferPointer { unsafe crc32(crc, $0.baseAddress, UInt32($0.count)) }
+    }
+    return UInt32(truncatingIfNeeded: crc)
+  }
+
+  /// Inflates a member in parts; the output grows only as far as its declared size, however much the input would give.
+  private func inflate(_ member: Member) throws -> [UInt8] {
+    let broken = Self.failure(
+      file, member.dataOffset, "the member \(displayName(member.name)) does not inflate to the size that it declares")
+    // Deflate makes at most 1032 bytes of one; a declared size beyond that is a lie, and nothing is allocated for it.
+    guard member.size / 1032 <= member.storedSize else { throw broken }
+    var stream = unsafe z_stream()
+    guard unsafe inflateInit2_(&stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+      throw broken
+    }
+    defer { unsafe inflateEnd(&stream) }
+    var output: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 256 << 10)
+    var at = member.dataOffset
+    let end = at + member.storedSize
+    var status = Z_OK
+    while status != Z_STREAM_END {
+      var input = try file.bytes(at: at, count: min(256 << 10, end - at))
+      at += input.count
+      let available = input.count
+      // SAFETY: zlib reads `input` and writes `part` within the counts given, during the closures only.
+      try unsafe input.withUnsafeMutableBufferPointer { input in
+        unsafe stream.next_in = input.baseAddress
+        unsafe stream.avail_in = UInt32(available)
+        repeat {
+          let produced = unsafe part.withUnsafeMutableBufferPointer { part in
+            unsafe stream.next_out = part.baseAddress
+            unsafe stream.avail_out = UInt32(part.count)
+            status = unsafe CZlib.inflate(&stream, Z_NO_FLUSH)
+            return unsafe part.count - Int(stream.avail_out)
+          }
+          guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR else { throw broken }
+          guard output.count + produced <= member.size else { throw broken }
+          output += part[..<produced]
+        } while unsafe stream.avail_out == 0 && status == Z_OK
+      }
+      if status != Z_STREAM_END, at >= end { throw broken }
+    }
+    guard output.count == member.size else { throw broken }
+    return output
+  }
+
+  // MARK: The directory
+
+  private static func failure(_ file: InputFile, _ offset: Int, _ reason: String) -> CheckpointError {
+    CheckpointError(
+      .malformed, file: file.path, place: "byte \(offset)", reason: reason,
+      remedy: "the file is damaged or was made to mislead; download it again")
+  }
+
+  /// Finds the directory by the record at the archive's end.
+  private static func findDirectory(_ file: InputFile) throws -> (offset: Int, size: Int, count: Int) {
+    let tailSize = min(file.size, 22 + 65535)
+    let tailStart = file.size - tailSize
+    let tail = try file.bytes(at: tailStart, count: tailSize)
+    let truncated = CheckpointError(
+      .truncated, file: file.path, place: "byte \(file.size)",
+      reason: "the zip's directory, which stands at its end, is missing",
+      remedy: "the download is incomplete; download it again")
+    guard tail.count >= 22,
+      let end = stride(from: tail.count - 22, through: 0, by: -1).first(where: {
+        tail[$0] == 0x50 && tail.u32(at: $0) == 0x0605_4B50 && $0 + 22 + tail.u16(at: $0 + 20) == tail.count
+      })
+    else { throw truncated }
+    let endAt = tailStart + end
+    guard tail.u16(at: end + 4) == 0 || tail.u16(at: end + 4) == 0xFFFF else {
+      throw failure(file, endAt, "the archive has several parts")
+    }
+    var count = tail.u16(at: end + 10)
+    var size = tail.u32(at: end + 12)
+    var offset = tail.u32(at: end + 16)
+    var limit = endAt
+    // Zip64: a locator right before, which points to a larger record.
+    if endAt >= 20, case let locator = try file.bytes(at: endAt - 20, count: 20), locator.u32(at: 0) == 0x0706_4B50 {
+      guard let at = locator.u64(at: 8), at <= endAt - 20 - 56, case let record = try file.bytes(at: at, count: 56),
+        record.count == 56, record.u32(at: 0) == 0x0606_4B50, let wideCount = record.u64(at: 32),
+        let wideSize = record.u64(at: 40), let wideOffset = record.u64(at: 48)
+      else { throw failure(file, endAt - 20, "the zip64 directory is not where its locator says") }
+      (count, size, offset, limit) = (wideCount, wideSize, wideOffset, at)
+    } else if count == 0xFFFF || size == 0xFFFF_FFFF || offset == 0xFFFF_FFFF {
+      throw failure(file, endAt, "the zip64 directory is missing")
+    }
+    guard offset <= limit, size == limit - offset else {
+      throw failure(file, endAt, "the zip directory is not where its end record says")
+    }
+    guard count <= memberLimit, count <= size / 46 else {
+      throw failure(file, endAt, "the zip directory cannot hold \(count) members")
+    }
+    return (offset, size, count)
+  }
+
+  /// Takes sizes and offsets that do not fit 32 bits from the extra field.
+  private static func widen(
+    _ fields: inout [Int], _ bytes: [UInt8], _ range: Range<Int>, _ failure: () -> CheckpointError
+  ) throws {
+    guard fields.contains(0xFFFF_FFFF) else { return }
+    var at = range.lowerBound
+    while at + 4 <= range.upperBound {
+      let end = at + 4 + bytes.u16(at: at + 2)
+      guard end <= range.upperBound else { throw failure() }
+      if bytes.u16(at: at) == 1 {
+        var value = at + 4
+        for index in fields.indices where fields[index] == 0xFFFF_FFFF {
+          guard value + 8 <= end, let wide = bytes.u64(at: value) else { throw failure() }
+          fields[index] = wide
+          value += 8
+        }
+        return
+      }
+      at = end
+    }
+    throw failure()
+  }
+}

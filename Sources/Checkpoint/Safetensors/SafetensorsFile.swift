@@ -1,0 +1,143 @@
+// Reads a safetensors file: u64 length N, N bytes of JSON, then the values.
+// Refused, as the reference does and in two places more strictly: headers over 100 MB, a header that does not begin with
+// {, names that occur twice, unknown types, gaps, overlaps, bytes that no tensor owns, sizes that are not the shape's.
+// Source: github.com/huggingface/safetensors, safetensors/src/tensor.rs and the README's format section.
+
+import ByteIO
+
+/// A safetensors file, open.
+public struct SafetensorsFile: TensorSource {
+  /// The longest header, in bytes.
+  public static let headerLimit = 100_000_000
+
+  /// The tensors, in the order of the file.
+  public let tensors: [TensorInfo]
+  /// What it holds besides tensors.
+  public let metadata: [(name: String, value: String)]
+  /// What the container is.
+  public var format: String { "safetensors" }
+
+  private let file: InputFile
+  private let ranges: [Range<Int>]
+
+  /// Opens a file and checks its header; no values are read.
+  ///
+  /// - Throws: ``CheckpointError`` with the byte where a rule is broken.
+  public init(_ file: InputFile) throws {
+    func failure(_ code: CheckpointErrorCode, _ offset: Int, _ reason: String) -> CheckpointError {
+      CheckpointError(
+        code, file: file.path, place: "byte \(offset)", reason: reason,
+        remedy: code == .truncated ? "the download is incomplete; download it again" : nil)
+    }
+    guard file.size >= 8 else { throw failure(.truncated, 0, "\(file.size) bytes are too few for a safetensors file") }
+    guard let length = try file.bytes(count: 8).u64(at: 0), length <= Self.headerLimit else {
+      throw failure(.limit, 0, "the header's length is over 100 MB: this is no safetensors file")
+    }
+    guard length <= file.size - 8 else {
+      throw failure(
+        .truncated, 0, "the header has \(length) bytes, and the file only \(file.size - 8) after its length")
+    }
+    let header = try file.bytes(at: 8, count: length)
+    guard header.first == UInt8(ascii: "{") else { throw failure(.malformed, 8, "the header does not begin with {") }
+    let json: HeaderJSON
+    do throws(HeaderJSON.Failure) { json = try HeaderJSON.parse(header) } catch {
+      throw failure(.malformed, 8 + error.offset, error.reason)
+    }
+    guard case .object(let members, _) = json else { throw failure(.malformed, 8, "the header is no JSON object") }
+
+    var found: [(info: TensorInfo, range: Range<Int>, at: Int)] = []
+    var metadata: [(name: String, value: String)] = []
+    let dataStart = 8 + length
+    for (name, value) in members {
+      let at = 8 + value.offset
+      let bad = { (reason: String) in
+        CheckpointError(
+          .malformed, file: file.path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
+      }
+      guard case .object(let fields, _) = value else { throw bad("its entry is no object") }
+      if name == "__metadata__" {
+        for (key, value) in fields {
+          guard case .string(let text, _) = value else {
+            throw failure(.malformed, 8 + value.offset, "metadata that is no string")
+          }
+          metadata.append((key, text))
+        }
+        continue
+      }
+      var dtype: DType?
+      var shape: [Int]?
+      var offsets: [Int]?
+      for (key, field) in fields {
+        switch (key, field) {
+        case ("dtype", .string(let text, _)):
+          dtype = DType(rawValue: text)
+          if dtype == nil { throw bad("the type \(text) is not known") }
+        case ("shape", .array(let values, _)): shape = Self.integers(values)
+        case ("data_offsets", .array(let values, _)): offsets = Self.integers(values)
+        default: throw bad("the field \(displayName(key)) is not what it should be")
+        }
+      }
+      guard let dtype, let shape, let offsets, offsets.count == 2 else {
+        throw bad("dtype, shape and data_offsets must be a type, and lists of whole numbers that are not negative")
+      }
+      guard let size = TensorInfo.size(of: shape, dtype) else {
+        throw bad("its shape \(shape) overflows or is no whole byte")
+      }
+      guard offsets[0] <= offsets[1] else { throw bad("it ends before it begins") }
+      guard offsets[1] - offsets[0] == size.bytes else {
+        throw bad(
+          "shape \(shape) of \(dtype.rawValue) takes \(size.bytes) bytes, and it has \(offsets[1] - offsets[0])")
+      }
+      guard offsets[1] <= file.size - dataStart else {
+        throw CheckpointError(
+          .truncated, file: file.path, place: "byte \(at)",
+          reason:
+            "tensor \(displayName(name)) ends \(offsets[1] - (file.size - dataStart)) bytes after the end of the file",
+          remedy: "the download is incomplete; download it again")
+      }
+      found.append(
+        (
+          TensorInfo(name: name, dtype: dtype, shape: shape, file: file.path, byteCount: size.bytes),
+          dataStart + offsets[0]..<dataStart + offsets[1], at
+        ))
+    }
+
+    var end = dataStart
+    let order = found.indices.sorted {
+      (found[$0].range.lowerBound, found[$0].range.upperBound) < (
+        found[$1].range.lowerBound, found[$1].range.upperBound
+      )
+    }
+    for index in order {
+      let (info, range, at) = found[index]
+      guard range.lowerBound == end else {
+        let what =
+          range.lowerBound < end
+          ? "overlaps another one" : "begins \(range.lowerBound - end) bytes after the one before it"
+        throw failure(.malformed, at, "tensor \(displayName(info.name)) \(what)")
+      }
+      end = range.upperBound
+    }
+    guard end == file.size else {
+      throw failure(.malformed, end, "\(file.size - end) bytes at the end belong to no tensor")
+    }
+    self.file = file
+    self.metadata = metadata
+    tensors = order.map { found[$0].info }
+    ranges = order.map { found[$0].range }
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    try file.stream(ranges[index], body)
+  }
+
+  private static func integers(_ values: [HeaderJSON]) -> [Int]? {
+    var result: [Int] = []
+    for value in values {
+      guard case .integer(let number, _) = value, number >= 0 else { return nil }
+      result.append(number)
+    }
+    return result
+  }
+}

@@ -1,0 +1,61 @@
+// One description of a tensor, whatever file it lies in.
+
+/// What a tensor is, and which file holds it. Its values are read through the source that gave it.
+public struct TensorInfo: Sendable, Equatable {
+  /// Its name; dotted for tensors inside nested containers.
+  public let name: String
+  /// The type of its elements.
+  public let dtype: DType
+  /// Its dimensions, outermost first; empty for a scalar.
+  public let shape: [Int]
+  /// The path of the file that holds its values.
+  public let file: String
+  /// The bytes of its values, contiguous, row-major.
+  public let byteCount: Int
+
+  /// How many elements it has.
+  public var elementCount: Int { shape.reduce(1, *) }
+
+  /// Checks a shape and works out its size.
+  ///
+  /// - Returns: elements and bytes; nil where a dimension is negative, or a product overflows or is no whole byte.
+  static func size(of shape: [Int], _ dtype: DType) -> (elements: Int, bytes: Int)? {
+    var elements = 1
+    for dimension in shape {
+      let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
+      guard dimension >= 0, !overflow else { return nil }
+      elements = product
+    }
+    let (bits, overflow) = elements.multipliedReportingOverflow(by: dtype.bitCount)
+    guard !overflow, bits % 8 == 0 else { return nil }
+    return (elements, bits / 8)
+  }
+}
+
+/// Where tensors come from, one at a time. Every format is one of these.
+public protocol TensorSource: Sendable {
+  /// What the container is: `torch-zip`, `torch-legacy`, `safetensors`, `hf-sharded`, …
+  var format: String { get }
+  /// The tensors, in the order of the file.
+  var tensors: [TensorInfo] { get }
+  /// What the file holds besides tensors: dotted name and text.
+  var metadata: [(name: String, value: String)] { get }
+
+  /// Streams a tensor's values.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor in ``tensors``.
+  ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
+  ///     elements.
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
+
+  /// Reads everything and holds it against the checksums that the container has; nothing where it has none.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badChecksum`.
+  func verifyChecksums() throws
+}
+
+extension TensorSource {
+  /// Containers without checksums have nothing to verify.
+  public func verifyChecksums() throws {}
+}

@@ -1,0 +1,139 @@
+// inspect: what is in a checkpoint, without running any of it.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Checksum
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the tensors of a checkpoint, without running anything in it.",
+    discussion: """
+      Example: what a file holds, its values' figures, and whether its pickle names only what weight files need:
+
+        belle-tools inspect model/pytorch_model-00001-of-00002.bin
+        belle-tools inspect model/ --stats
+        belle-tools inspect model/ --safety
+
+      Reads PyTorch checkpoints (zip and legacy), safetensors, and folders with an index. A pickle is read as data. Exit \
+      status 2 where --safety finds a name that no weight file needs.
+      """)
+
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "file-or-folder"))
+  var input: String
+
+  @Flag(help: "Read all values: minimum, maximum, mean, NaN and infinity counts, and SHA-256 of each tensor.")
+  var stats = false
+
+  @Flag(help: "Read everything and hold it against the CRC-32 of a PyTorch zip's members.")
+  var crc = false
+
+  @Flag(help: "Show every name that the pickles hold, where, and whether a weight file needs it.")
+  var safety = false
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if safety { return try runSafety() }
+    let source = try Checkpoint.open(input)
+    if crc { try source.verifyChecksums() }
+    let progress =
+      stats
+      ? Console.shared.showProgress(total: source.tensors.reduce(0) { $0 + $1.byteCount }, options: common) : { _ in }
+    defer { Console.shared.clearProgress() }
+    for (index, tensor) in source.tensors.enumerated() {
+      progress(.started(file: tensor.name, bytes: tensor.byteCount))
+      let statistics = stats ? try TensorStatistics(source, index) : nil
+      progress(.advanced(file: tensor.name, bytes: tensor.byteCount))
+      progress(.finished(file: tensor.name))
+      show(tensor, statistics)
+    }
+    let parameters = source.tensors.reduce(0) { $0 + $1.elementCount }
+    let bytes = source.tensors.reduce(0) { $0 + $1.byteCount }
+    if common.json {
+      for (name, value) in source.metadata {
+        Console.shared.result(["type": "metadata", "name": .string(name), "value": .string(value)])
+      }
+      Console.shared.result([
+        "type": "summary", "tensors": .int(source.tensors.count), "parameters": .int(parameters), "bytes": .int(bytes),
+        "format": .string(source.format),
+      ])
+    } else {
+      for (name, value) in source.metadata {
+        Console.shared.result("# \(displayName(name)) = \(displayName(value))")
+      }
+      Console.shared.result(
+        "\(source.tensors.count) tensors, \(parameters) parameters, \(byteCount(bytes)), \(source.format)")
+    }
+  }
+
+  private func show(_ tensor: TensorInfo, _ statistics: TensorStatistics?) {
+    if common.json {
+      var fields: [String: JSONValue] = [
+        "type": "tensor", "name": .string(tensor.name), "dtype": .string(tensor.dtype.rawValue),
+        "shape": .array(tensor.shape.map { .int($0) }), "bytes": .int(tensor.byteCount), "file": .string(tensor.file),
+      ]
+      if let statistics {
+        fields["sha256"] = .string(statistics.sha256.hex)
+        fields["min"] = statistics.minimum.map { .double($0) } ?? .null
+        fields["max"] = statistics.maximum.map { .double($0) } ?? .null
+        fields["mean"] = statistics.mean.map { .double($0) } ?? .null
+        fields["nan"] = .int(statistics.nanCount)
+        fields["inf"] = .int(statistics.infinityCount)
+      }
+      return Console.shared.result(.object(fields))
+    }
+    var line = "\(displayName(tensor.name))  \(tensor.dtype.rawValue)  \(tensor.shape)  \(byteCount(tensor.byteCount))"
+    if let statistics {
+      let number = { (value: Double?) in value.map { "\(Float($0))" } ?? "-" }
+      line += "  min \(number(statistics.minimum))  max \(number(statistics.maximum))  mean \(number(statistics.mean))"
+      if statistics.nanCount > 0 { line += "  NaN \(statistics.nanCount)" }
+      if statistics.infinityCount > 0 { line += "  Inf \(statistics.infinityCount)" }
+      line += "  sha256 \(statistics.sha256.hex)"
+    }
+    Console.shared.result(line)
+  }
+
+  private func runSafety() throws {
+    let isFolder = Folder.kind(of: input) == .folder
+    let files = isFolder ? try Checkpoint.modelFiles(in: input).map { Folder.join(input, $0) } : [input]
+    guard !files.isEmpty else {
+      throw CheckpointError(.unknownFormat, file: input, reason: "there is no checkpoint in this folder")
+    }
+    var unsafeCount = 0
+    for path in files {
+      let survey = try PickleSurvey(InputFile(path))
+      if !survey.isSafe { unsafeCount += 1 }
+      // A name that occurs a thousand times is shown once, where it comes first.
+      var counts: [String: Int] = [:]
+      for global in survey.globals { counts["\(global.module).\(global.name)", default: 0] += 1 }
+      for global in survey.globals {
+        let name = "\(global.module).\(global.name)"
+        guard let count = counts.removeValue(forKey: name) else { continue }
+        if common.json {
+          Console.shared.result([
+            "type": "global", "file": .string(path), "name": .string(name), "offset": .int(global.offset),
+            "count": .int(count), "verdict": global.isAllowed ? "allowed" : "refused",
+          ])
+        } else {
+          let verdict = global.isAllowed ? "allowed" : "REFUSED"
+          Console.shared.result(
+            "\(displayName(path)): byte \(global.offset): \(verdict)  \(displayName(name))"
+              + (count > 1 ? "  (\(count) times)" : ""))
+        }
+      }
+      if let problem = survey.problem { Console.shared.report(problem) }
+      if !common.json {
+        let verdict =
+          survey.isSafe
+          ? (survey.globals.isEmpty ? "no pickle in it" : "names only what weight files need")
+          : "names what no weight file needs, or cannot be read to its end: do not load it"
+        Console.shared.result("\(displayName(path)): \(verdict)")
+      }
+    }
+    if common.json {
+      Console.shared.result(["type": "summary", "files": .int(files.count), "unsafe": .int(unsafeCount)])
+    }
+    if unsafeCount > 0 { throw ExitCode.negative }
+  }
+}
