@@ -6,13 +6,14 @@ import ByteIO
 public enum Checkpoint {
   /// Opens a file or a folder.
   ///
-  /// A folder may hold an index with its shards, or one model file.
+  /// A folder may hold an index with its shards, a model in Meta's layout, or one model file.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   public static func open(_ path: String) throws -> any TensorSource {
     guard Folder.kind(of: path) == .folder else { return try open(file: path) }
     for name in ShardedFolder.indexNames where Folder.kind(of: Folder.join(path, name)) == .file {
       return try ShardedFolder(index: Folder.join(path, name))
     }
+    if try !MetaFolder.shardNames(path).isEmpty { return try MetaFolder(path) }
     let models = try modelFiles(in: path)
     guard models.count == 1 else {
       throw CheckpointError(

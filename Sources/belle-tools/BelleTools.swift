@@ -17,7 +17,7 @@ struct BelleTools: AsyncParsableCommand {
       Exit status: 0 done; 1 failed; 2 ran, and the answer is no; 64 wrong usage; 130 interrupted.
       """,
     version: "belle-tools 0.1.0",
-    subcommands: [Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self])
+    subcommands: [Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self])
 
   static func main() async {
     Interrupts.install()

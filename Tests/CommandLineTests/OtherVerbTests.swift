@@ -187,7 +187,9 @@ import Testing
     #expect(!run.errors.isEmpty)
   }
 
-  @Test("help opens with a worked example", arguments: ["", "decrypt", "encrypt", "verify", "releases"])
+  @Test(
+    "help opens with a worked example",
+    arguments: ["", "decrypt", "encrypt", "verify", "releases", "inspect", "convert", "compare"])
   func help(verb: String) throws {
     let run = try Running([verb, "--help"].filter { !$0.isEmpty }).finish()
     #expect(run.status == 0)

@@ -1,0 +1,90 @@
+// LLaMA in Hugging Face's names and row order, from Meta's. The rows of q and k are reordered in each head, from
+// interleaved pairs to halves: view (heads, head_dim/2, 2, in), swap the middle two.
+// Source: transformers, models/llama/convert_llama_weights_to_hf.py; proven on fixtures/checkpoints/meta-as-hf.
+
+import ByteIO
+
+/// A Meta model as Hugging Face has it. `rope.freqs` is left out: it is computed from the configuration.
+public struct HuggingFaceLlama: TensorSource {
+  /// What the container is.
+  public var format: String { source.format }
+  /// The tensors, with Hugging Face's names.
+  public let tensors: [TensorInfo]
+  /// What the source holds besides tensors.
+  public var metadata: [(name: String, value: String)] { source.metadata }
+
+  let source: MetaFolder
+  private let places: [(index: Int, heads: Int?)]
+
+  /// Renames and reorders a model.
+  ///
+  /// - Throws: ``CheckpointError`` for a tensor whose name is none of LLaMA's, or whose rows do not fit the heads.
+  public init(_ source: MetaFolder) throws {
+    self.source = source
+    var tensors: [TensorInfo] = []
+    var places: [(index: Int, heads: Int?)] = []
+    let parameters = source.parameters
+    for (index, info) in source.tensors.enumerated() where info.name != "rope.freqs" {
+      guard let name = Self.name(info.name) else {
+        throw CheckpointError(
+          .badTensor, file: info.file, reason: "\(displayName(info.name)) is no name of Meta's LLaMA layout")
+      }
+      var heads: Int?
+      if name.hasSuffix(".q_proj.weight") { heads = parameters.n_heads }
+      if name.hasSuffix(".k_proj.weight") { heads = parameters.n_kv_heads ?? parameters.n_heads }
+      if let heads, info.shape.count != 2 || info.shape[0] % (2 * heads) != 0 {
+        throw CheckpointError(
+          .badTensor, file: info.file,
+          reason: "\(displayName(info.name)) has shape \(info.shape), which \(heads) heads do not divide")
+      }
+      tensors.append(
+        TensorInfo(name: name, dtype: info.dtype, shape: info.shape, file: info.file, byteCount: info.byteCount))
+      places.append((index, heads))
+    }
+    self.tensors = tensors
+    self.places = places
+  }
+
+  /// Hugging Face's name for one of Meta's; nil for what is none.
+  static func name(_ name: String) -> String? {
+    switch name {
+    case "tok_embeddings.weight": return "model.embed_tokens.weight"
+    case "norm.weight": return "model.norm.weight"
+    case "output.weight": return "lm_head.weight"
+    default: break
+    }
+    let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == "layers", let layer = Int(parts[1]), layer >= 0 else { return nil }
+    let modules = [
+      "attention.wq.weight": "self_attn.q_proj.weight", "attention.wk.weight": "self_attn.k_proj.weight",
+      "attention.wv.weight": "self_attn.v_proj.weight", "attention.wo.weight": "self_attn.o_proj.weight",
+      "feed_forward.w1.weight": "mlp.gate_proj.weight", "feed_forward.w2.weight": "mlp.down_proj.weight",
+      "feed_forward.w3.weight": "mlp.up_proj.weight", "attention_norm.weight": "input_layernorm.weight",
+      "ffn_norm.weight": "post_attention_layernorm.weight",
+    ]
+    return modules[String(parts[2])].map { "model.layers.\(layer).\($0)" }
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let (place, heads) = places[index]
+    guard let heads else { return try source.read(place, body) }
+    let info = tensors[index]
+    let bytes = try source.allBytes(place)
+    let rows = info.shape[0]
+    guard rows > 0 else { return }
+    let rowSize = info.byteCount / rows
+    let half = rows / heads / 2
+    for head in 0..<heads {
+      for part in 0..<2 {
+        for pair in 0..<half {
+          let row = head * 2 * half + 2 * pair + part
+          unsafe try body(bytes.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize))
+        }
+      }
+    }
+  }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try source.verifyChecksums() }
+}

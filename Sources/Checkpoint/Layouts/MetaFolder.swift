@@ -1,0 +1,169 @@
+// A model in Meta's layout: `params.json` and `consolidated.NN.pth`, one or several model-parallel shards, merged lazily.
+// Rows are split for wq, wk, wv, w1, w3 and output; columns for wo, w2 and tok_embeddings; norms are repeated and must be
+// equal. Source: github.com/meta-llama/llama, model.py (ColumnParallelLinear, RowParallelLinear, ParallelEmbedding).
+
+import ByteIO
+import Foundation
+
+/// A model in Meta's layout, open.
+public struct MetaFolder: TensorSource {
+  /// `params.json`, as far as it describes the model.
+  public struct Parameters: Decodable, Sendable, Equatable {
+    /// The width of the hidden states.
+    public let dim: Int
+    /// Attention heads.
+    public let n_heads: Int
+    /// Heads of keys and values; as many as ``n_heads`` where nil.
+    public let n_kv_heads: Int?
+    /// Decoder layers.
+    public let n_layers: Int
+    /// The epsilon of the norms.
+    public let norm_eps: Double?
+    /// The base of the rotary embedding; 10000 where nil.
+    public let rope_theta: Double?
+  }
+
+  /// What the container is.
+  public var format: String { "meta" }
+  /// The tensors, merged.
+  public let tensors: [TensorInfo]
+  /// What the shards hold besides tensors.
+  public let metadata: [(name: String, value: String)]
+  /// The model's measures.
+  public let parameters: Parameters
+
+  private enum Merge: Sendable {
+    case only
+    case rows
+    case columns
+    case repeated
+  }
+
+  private let shards: [TorchFile]
+  private let places: [(indices: [Int], merge: Merge)]
+
+  /// The shards of a folder, in their order; empty where it is not in Meta's layout.
+  static func shardNames(_ folder: String) throws -> [String] {
+    let names = Set(try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name))
+    guard names.contains("params.json") else { return [] }
+    return names.filter { $0.hasPrefix("consolidated.") && $0.hasSuffix(".pth") }.sorted()
+  }
+
+  /// Opens a folder.
+  ///
+  /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
+  public init(_ folder: String) throws {
+    let names = try Self.shardNames(folder)
+    let failure = { (reason: String, remedy: String?) in
+      CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
+    }
+    for (number, name) in names.enumerated() {
+      let expected = "consolidated.\(number < 10 ? "0" : "")\(number).pth"
+      guard name == expected else { throw failure("the shard \(expected) is missing", "download it too") }
+    }
+    let parametersPath = Folder.join(folder, "params.json")
+    let text = try InputFile(parametersPath).bytes(count: 1 << 20)
+    do { parameters = try JSONDecoder().decode(Parameters.self, from: Data(text)) } catch {
+      throw CheckpointError(
+        .malformed, file: parametersPath, reason: "it does not have dim, n_heads and n_layers as whole numbers")
+    }
+    guard parameters.dim > 0, parameters.n_heads > 0, parameters.n_layers > 0, parameters.n_kv_heads ?? 1 > 0 else {
+      throw CheckpointError(.malformed, file: parametersPath, reason: "its numbers must be positive")
+    }
+    shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0))) }
+    guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
+    let indices = shards.map { shard in
+      Dictionary(shard.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    }
+    var tensors: [TensorInfo] = []
+    var places: [(indices: [Int], merge: Merge)] = []
+    for info in first.tensors {
+      var parts: [Int] = []
+      for (number, shard) in indices.enumerated() {
+        guard let index = shard[info.name] else {
+          throw failure(
+            "the shard \(names[number]) has no tensor \(displayName(info.name))", "the shards are of different models")
+        }
+        let other = shards[number].tensors[index]
+        guard other.shape == info.shape, other.dtype == info.dtype else {
+          throw failure(
+            "tensor \(displayName(info.name)) has different shapes or types in the shards",
+            "the shards are of different models")
+        }
+        parts.append(index)
+      }
+      let merge = Self.merge(info, shards: shards.count, dim: parameters.dim)
+      var shape = info.shape
+      switch merge {
+      case .rows: shape[0] *= shards.count
+      case .columns: shape[1] *= shards.count
+      case .only, .repeated: break
+      }
+      guard let size = TensorInfo.size(of: shape, info.dtype) else {
+        throw failure("tensor \(displayName(info.name)) overflows", nil)
+      }
+      tensors.append(
+        TensorInfo(name: info.name, dtype: info.dtype, shape: shape, file: info.file, byteCount: size.bytes))
+      places.append((parts, merge))
+    }
+    for (number, shard) in shards.enumerated() where shard.tensors.count != first.tensors.count {
+      throw failure(
+        "the shard \(names[number]) has \(shard.tensors.count) tensors, and the first \(first.tensors.count)", nil)
+    }
+    self.tensors = tensors
+    self.places = places
+    metadata = first.metadata
+  }
+
+  private static func merge(_ info: TensorInfo, shards: Int, dim: Int) -> Merge {
+    if shards == 1 { return .only }
+    guard info.shape.count == 2 else { return .repeated }
+    let name = info.name
+    if name.hasSuffix(".wo.weight") || name.hasSuffix(".w2.weight") { return .columns }
+    // Embeddings are split by columns in LLaMA 1 and 2, by rows later: the width tells.
+    if name == "tok_embeddings.weight" { return info.shape[1] == dim ? .rows : .columns }
+    return .rows
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let (indices, merge) = places[index]
+    switch merge {
+    case .only: try shards[0].read(indices[0], body)
+    case .rows: for (shard, part) in zip(shards, indices) { try shard.read(part, body) }
+    case .repeated:
+      let copies = try zip(shards, indices).map { try $0.allBytes($1) }
+      for (number, copy) in copies.enumerated() where copy != copies[0] {
+        throw CheckpointError(
+          .badTensor, file: shards[number].tensors[indices[number]].file,
+          reason: "tensor \(displayName(tensors[index].name)) must be equal in all shards, and is not",
+          remedy: "the shards are of different models, or damaged")
+      }
+      let copy = copies[0]
+      unsafe try body(copy.span.bytes)
+    case .columns:
+      let info = tensors[index]
+      let parts = try zip(shards, indices).map { try $0.allBytes($1) }
+      guard info.shape[0] > 0 else { return }
+      let rowSize = info.byteCount / info.shape[0] / shards.count
+      for row in 0..<info.shape[0] {
+        for part in parts { unsafe try body(part.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize)) }
+      }
+    }
+  }
+
+  /// Verifies each shard.
+  public func verifyChecksums() throws {
+    for shard in shards { try shard.verifyChecksums() }
+  }
+}
+
+extension TensorSource {
+  /// All bytes of a tensor: for what cannot be done in a stream.
+  func allBytes(_ index: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(tensors[index].byteCount)
+    try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+    return bytes
+  }
+}

@@ -1,0 +1,106 @@
+// compare: whether two models are the same, tensor by tensor, whatever they are stored in.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare two models tensor by tensor, across containers, layouts and types.",
+    discussion: """
+      Example: a converted model against what it was made from:
+
+        belle-tools compare model/ model-safetensors/
+        belle-tools compare llama/ llama-hf/ --tolerance 1e-3
+
+      Where only one of the two is in Meta's layout, it is compared as Hugging Face has it. Prints what is not equal, the \
+      worst first, and a summary. Exit status 2 where the models differ.
+      """)
+
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model-a"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("Another one.", valueName: "model-b"))
+  var second: String
+
+  @Option(help: "The largest relative difference of a tensor that still counts as close.")
+  var tolerance = 0.0
+
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard tolerance >= 0, tolerance.isFinite else { throw ValidationError("--tolerance must not be negative.") }
+  }
+
+  func run() throws {
+    var a = try Checkpoint.open(first)
+    var b = try Checkpoint.open(second)
+    if let meta = a as? MetaFolder, !(b is MetaFolder), Self.isHuggingFace(b) { a = try HuggingFaceLlama(meta) }
+    if let meta = b as? MetaFolder, !(a is MetaFolder), Self.isHuggingFace(a) { b = try HuggingFaceLlama(meta) }
+    let total = a.tensors.reduce(0) { $0 + $1.byteCount }
+    let progress = Console.shared.showProgress(total: total, options: common)
+    progress(.started(file: first, bytes: total))
+    var results: [TensorComparison] = []
+    do {
+      try Comparison(a, b, tolerance: tolerance).run(progress: { progress(.advanced(file: first, bytes: $0)) }) {
+        results.append($0)
+      }
+    } catch {
+      Console.shared.clearProgress()
+      throw error
+    }
+    Console.shared.clearProgress()
+
+    // The worst first: what cannot be compared, then by difference. A stable order among equals.
+    let order = results.enumerated().sorted { one, other in
+      let (x, y) = (Self.badness(one.element), Self.badness(other.element))
+      return x != y ? x > y : one.offset < other.offset
+    }.map(\.element)
+    for result in order { show(result) }
+    let counts = Dictionary(grouping: results, by: \.status).mapValues(\.count)
+    let isNo = results.contains { $0.status != .equal && $0.status != .close }
+    let worst = results.compactMap(\.relativeDifference).max() ?? 0
+    if common.json {
+      Console.shared.result([
+        "type": "summary", "tensors": .int(results.count), "equal": .int(counts[.equal] ?? 0),
+        "close": .int(counts[.close] ?? 0), "different": .int(counts[.different] ?? 0),
+        "missing": .int(counts[.missing] ?? 0), "shape": .int(counts[.shape] ?? 0), "relative": .double(worst),
+      ])
+    } else {
+      let parts = [TensorComparison.Status.equal, .close, .different, .missing, .shape].compactMap { status in
+        counts[status].map { "\($0) \(status.rawValue)" }
+      }
+      Console.shared.result("\(results.count) tensors: \(parts.joined(separator: ", "))")
+    }
+    if isNo { throw ExitCode.negative }
+  }
+
+  private static func isHuggingFace(_ source: any TensorSource) -> Bool {
+    source.tensors.contains { $0.name.hasPrefix("model.layers.") }
+  }
+
+  private static func badness(_ result: TensorComparison) -> Double {
+    switch result.status {
+    case .missing, .shape: .infinity
+    case .equal: -1
+    case .close, .different: result.relativeDifference ?? Double.greatestFiniteMagnitude
+    }
+  }
+
+  private func show(_ result: TensorComparison) {
+    if common.json {
+      return Console.shared.result([
+        "type": "tensor", "name": .string(result.name), "status": .string(result.status.rawValue),
+        "max_abs": result.maximumDifference.map { .double($0) } ?? .null,
+        "relative": result.relativeDifference.map { .double($0) } ?? .null, "detail": JSONValue(result.detail),
+      ])
+    }
+    guard result.status != .equal else { return }
+    var line = "\(displayName(result.name)): \(result.status.rawValue)"
+    if let maximum = result.maximumDifference, let relative = result.relativeDifference {
+      line += "  max \(Float(maximum))  relative \(Float(relative))"
+    }
+    if let detail = result.detail { line += "  (\(detail))" }
+    Console.shared.result(line)
+  }
+}
