@@ -25,5 +25,11 @@ step "Once more: what is there and right is skipped." \
   decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle
 step "The result against the publisher's list." \
   verify $out/tiny-belle --manifest $release/tiny-belle.md5
+step "What is in it? The pickle is read, never run." \
+  inspect $out/tiny-belle --safety
+step "As safetensors; the result is read again and compared." \
+  convert $out/tiny-belle $out/tiny-belle-safetensors
+step "The same model in two containers." \
+  compare $out/tiny-belle $out/tiny-belle-safetensors
 
 printf '\nDone: the model is in %s/tiny-belle. Real releases work the same way: see README.md.\n' "$out"
