@@ -26,6 +26,8 @@ enum Fixtures {
   static let good = decodeJSON([String: GoodFile].self, project("Tests/Fixtures/checkpoints/manifest.json"))
   static let hostile = decodeJSON([String: HostileFile].self, project("Tests/Fixtures/hostile/manifest.json"))
 
+  static let ownHostile = decodeJSON([String: HostileFile].self, project("Tests/Fixtures/hostile-own/manifest.json"))
+
   static func path(_ name: String) -> String { project("Tests/Fixtures/checkpoints/" + name) }
 
   /// All tensors of a source, with the digests of their values.
@@ -114,8 +116,15 @@ enum Fixtures {
 @Suite("Hostile files") struct HostileFixtureTests {
   @Test("each is refused, read or bounded as its manifest says", arguments: Fixtures.hostile.keys.sorted())
   func manifest(name: String) throws {
-    let path = project("Tests/Fixtures/hostile/" + name)
-    let expect = try #require(Fixtures.hostile[name]?.expect)
+    try check(project("Tests/Fixtures/hostile/" + name), try #require(Fixtures.hostile[name]?.expect))
+  }
+
+  @Test("so is each that was made for what this reader might get wrong", arguments: Fixtures.ownHostile.keys.sorted())
+  func own(name: String) throws {
+    try check(project("Tests/Fixtures/hostile-own/" + name), try #require(Fixtures.ownHostile[name]?.expect))
+  }
+
+  private func check(_ path: String, _ expect: String) throws {
     switch expect {
     case "read": try Fixtures.readAll(path)
     case "refuse", "refuse-when-verified":

@@ -41,10 +41,15 @@ struct PickleContents {
         continue
       }
       let isContainer = Self.isContainer(node)
-      if isContainer, holding[Int(index)] || steps < 10_000, depth < Self.depthLimit {
+      if isContainer, holding[Int(index)] || steps < Self.metadataLimit, depth < Self.depthLimit {
         steps += 1
-        waiting += Self.members(graph, index).reversed().map { (key, value) in
-          (value, name.isEmpty ? key : "\(name).\(key)", depth + 1)
+        let isShort = Self.memberCount(graph, index) <= Self.metadataLimit
+        Self.forEachMember(graph, index) { value, key in
+          // Of long containers only what holds tensors counts; a million settings are data, not settings.
+          if isShort || holding[Int(value)] {
+            let part = key()
+            waiting.append((value, name.isEmpty ? part : "\(name).\(part)", depth + 1))
+          }
         }
         guard waiting.count <= 4 * Self.tensorLimit else {
           throw CheckpointError(.limit, file: file, reason: "too many values are named")
@@ -67,37 +72,54 @@ struct PickleContents {
     }
   }
 
-  /// The members of a container, with the parts that they add to a name.
-  private static func members(_ graph: PickleGraph, _ index: NodeIndex) -> [(String, NodeIndex)] {
-    if let elements = graph.elements(index) { return elements.enumerated().map { ("\($0)", $1) } }
-    guard case .dictionary(let number) = graph.nodes[Int(index)] else { return [] }
-    return graph.dictionaries[number].map { key, value in
-      (graph.string(key) ?? text(graph.nodes[Int(key)]) ?? "?", value)
+  private static func memberCount(_ graph: PickleGraph, _ index: NodeIndex) -> Int {
+    if case .dictionary(let number) = graph.nodes[Int(index)] { return graph.dictionaries[number].count }
+    return graph.elements(index)?.count ?? 0
+  }
+
+  /// Goes through a container's members from the last to the first, as a stack wants them.
+  ///
+  /// - Parameter body: called with each member, and with what makes the part that it adds to a name.
+  private static func forEachMember(_ graph: PickleGraph, _ index: NodeIndex, _ body: (NodeIndex, () -> String) -> Void)
+  {
+    if case .dictionary(let number) = graph.nodes[Int(index)] {
+      for (key, value) in graph.dictionaries[number].reversed() {
+        body(value) { graph.string(key) ?? text(graph.nodes[Int(key)]) ?? "?" }
+      }
+    } else if let elements = graph.elements(index) {
+      for (position, value) in elements.enumerated().reversed() { body(value) { "\(position)" } }
     }
   }
 
-  /// Which containers hold a tensor, at any depth. Iterative: nesting is as deep as the file likes.
+  /// Which containers hold a tensor, at any depth. Iterative, and in flat arrays: nesting is as deep as the file likes.
   private static func tensorHolders(_ graph: PickleGraph) -> [Bool] {
     var holding = graph.nodes.map { node in if case .tensor = node { true } else { false } }
-    // Who contains whom, the other way round; then tensors tell their holders.
-    var parents: [NodeIndex: [NodeIndex]] = [:]
     guard holding.contains(true) else { return holding }
-    for index in graph.nodes.indices where isContainer(graph.nodes[index]) {
-      let children: any Sequence<NodeIndex> =
+    // Who contains whom, the other way round: the holders of node n are holders[starts[n]..<starts[n + 1]].
+    func forEachEdge(_ body: (_ holder: Int, _ member: Int) -> Void) {
+      for index in graph.nodes.indices {
         if case .dictionary(let number) = graph.nodes[index] {
-          graph.dictionaries[number].map(\.value)
-        } else {
-          graph.elements(NodeIndex(index)) ?? []
+          for (_, value) in graph.dictionaries[number] { body(index, Int(value)) }
+        } else if let elements = graph.elements(NodeIndex(index)) {
+          for value in elements { body(index, Int(value)) }
         }
-      for child in children where holding[Int(child)] || isContainer(graph.nodes[Int(child)]) {
-        parents[child, default: []].append(NodeIndex(index))
       }
     }
-    var waiting = holding.indices.filter { holding[$0] }.map { NodeIndex($0) }
+    var starts = [Int](repeating: 0, count: graph.nodes.count + 1)
+    forEachEdge { _, member in starts[member + 1] += 1 }
+    for index in graph.nodes.indices { starts[index + 1] += starts[index] }
+    var holders = [NodeIndex](repeating: 0, count: starts[graph.nodes.count])
+    var filled = starts
+    forEachEdge { holder, member in
+      holders[filled[member]] = NodeIndex(holder)
+      filled[member] += 1
+    }
+    // Tensors tell their holders.
+    var waiting = holding.indices.filter { holding[$0] }
     while let index = waiting.popLast() {
-      for parent in parents[index] ?? [] where !holding[Int(parent)] {
-        holding[Int(parent)] = true
-        waiting.append(parent)
+      for holder in holders[starts[index]..<starts[index + 1]] where !holding[Int(holder)] {
+        holding[Int(holder)] = true
+        waiting.append(Int(holder))
       }
     }
     return holding

@@ -375,13 +375,14 @@ struct PickleMachine {
     guard !key.isEmpty, key.utf8.count <= 255, !key.contains("/"), !key.contains("\\"), key != ".", key != ".." else {
       throw failure("the storage key \(displayName(key)) is a path", at: place)
     }
-    var storage = PickleStorage(dtype: dtype, key: key, count: count)
+    var storage = PickleStorage(dtype: dtype, key: key, count: count, wholeCount: count)
     // Legacy files: a view of another storage (key, offset, size), or None.
     if parts.count >= 6, let view = graph.elements(parts[parts.startIndex + 5]), view.count == 3 {
       guard let viewKey = graph.string(view[view.startIndex]), let offset = graph.integer(view[view.startIndex + 1]),
         let size = graph.integer(view[view.startIndex + 2]), offset >= 0, size >= 0
       else { throw failure("a storage view that is none", at: place) }
-      storage = PickleStorage(dtype: dtype, key: key, count: size, viewOffset: offset, viewKey: viewKey)
+      storage = PickleStorage(
+        dtype: dtype, key: key, count: size, wholeCount: count, viewOffset: offset, viewKey: viewKey)
     }
     try push(.storage(storage))
   }

@@ -32,8 +32,10 @@ enum PickleNode: Sendable {
 struct PickleStorage: Sendable, Equatable {
   let dtype: DType
   let key: String
-  /// In elements of `dtype`.
+  /// In elements of `dtype`: of the view, where it is one.
   let count: Int
+  /// In elements of `dtype`: of the whole storage.
+  let wholeCount: Int
   /// A view of the storage `key` (legacy files only): where it begins there, in elements.
   var viewOffset = 0
   /// The key of the view itself.

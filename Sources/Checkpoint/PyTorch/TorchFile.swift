@@ -75,8 +75,8 @@ public struct TorchFile: TensorSource {
           reason: "the storage \(storage.key) of tensor \(displayName(name)) is not in the file",
           remedy: "the file is damaged; download it again")
       }
-      let bytes = storage.count * (storage.dtype.byteCount ?? 1)
-      guard member.size == bytes else {
+      let (bytes, overflow) = storage.wholeCount.multipliedReportingOverflow(by: storage.dtype.byteCount ?? 1)
+      guard !overflow, member.size == bytes else {
         throw CheckpointError(
           .badTensor, file: file.path, place: "byte \(member.dataOffset)",
           reason: "the storage \(storage.key) has \(member.size) bytes, and \(bytes) are declared")
@@ -178,13 +178,16 @@ public struct TorchFile: TensorSource {
             "tensor \(displayName(name)) expands \(tensor.storage.count) stored elements to \(byteCount(size.bytes))",
           remedy: "no honest checkpoint does that; treat the file as hostile")
       }
-      if case .range(let range)? = places[tensor.storage.key] {
-        let storageItem = tensor.storage.dtype.byteCount ?? 1
-        let end = (tensor.storage.viewOffset + tensor.storage.count).multipliedReportingOverflow(by: storageItem)
-        guard !end.overflow, end.partialValue <= range.count else { throw bad("its storage is shorter than declared") }
-      } else if places[tensor.storage.key] == nil {
-        throw bad("its storage \(tensor.storage.key) is not in the file")
+      let stored: Int
+      switch places[tensor.storage.key] {
+      case .range(let range): stored = range.count
+      case .deflated(let member): stored = member.size
+      case nil: throw bad("its storage \(tensor.storage.key) is not in the file")
       }
+      // Every tensor of a storage declares it anew, and may view a part of it.
+      let storageItem = tensor.storage.dtype.byteCount ?? 1
+      let (last, overflow) = tensor.storage.viewOffset.addingReportingOverflow(tensor.storage.count)
+      guard !overflow, last <= stored / storageItem else { throw bad("its storage is shorter than declared") }
       tensors.append(
         TensorInfo(name: name, dtype: tensor.dtype, shape: tensor.shape, file: file.path, byteCount: size.bytes))
     }
