@@ -29,7 +29,7 @@ struct PickleContents {
     var steps = 0
     while let (index, name, depth) = waiting.popLast() {
       let node = graph.nodes[Int(index)]
-      if case .tensor(let tensor) = node {
+      if case .tensor(let number) = node {
         guard tensors.count < Self.tensorLimit else {
           throw CheckpointError(.limit, file: file, reason: "more than \(Self.tensorLimit) tensors are named")
         }
@@ -37,7 +37,7 @@ struct PickleContents {
         guard names.insert(full).inserted else {
           throw CheckpointError(.malformed, file: file, reason: "two tensors are called \(displayName(full))")
         }
-        tensors.append((full, tensor))
+        tensors.append((full, graph.tensors[number]))
         continue
       }
       let isContainer = Self.isContainer(node)

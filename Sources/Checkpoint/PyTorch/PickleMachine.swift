@@ -384,7 +384,8 @@ struct PickleMachine {
       storage = PickleStorage(
         dtype: dtype, key: key, count: size, wholeCount: count, viewOffset: offset, viewKey: viewKey)
     }
-    try push(.storage(storage))
+    graph.storages.append(storage)
+    try push(.storage(graph.storages.count - 1))
   }
 
   private mutating func reduce(_ function: NodeIndex, _ argumentTuple: NodeIndex, _ place: Int) throws(CheckpointError)
@@ -456,10 +457,11 @@ struct PickleMachine {
   /// `_rebuild_tensor(storage, offset, size, stride)`, `…_v2(…, requires_grad, hooks)`, `…_v3(…, hooks, dtype)`.
   private mutating func tensor(_ name: AllowedGlobal, _ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
     let isV3 = name == .rebuildTensorV3
-    guard arguments.count >= (isV3 ? 7 : 4), case .storage(let storage) = graph.nodes[Int(arguments[0])],
+    guard arguments.count >= (isV3 ? 7 : 4), case .storage(let number) = graph.nodes[Int(arguments[0])],
       let offset = graph.integer(arguments[1]), let shape = graph.integers(arguments[2]),
       let strides = graph.integers(arguments[3])
     else { throw failure("a tensor whose parts are not a storage and whole numbers", .badTensor, at: place) }
+    let storage = graph.storages[number]
     var dtype = storage.dtype
     if isV3 {
       guard case .global(.dtype(let named)) = graph.nodes[Int(arguments[6])] else {
@@ -469,7 +471,8 @@ struct PickleMachine {
     }
     let tensor = PickleTensor(storage: storage, dtype: dtype, offset: offset, shape: shape, strides: strides)
     if let reason = tensor.problem { throw failure(reason, .badTensor, at: place) }
-    try push(.tensor(tensor))
+    graph.tensors.append(tensor)
+    try push(.tensor(graph.tensors.count - 1))
   }
 
   private mutating func build(_ state: NodeIndex, _ place: Int) throws(CheckpointError) {

@@ -24,8 +24,10 @@ enum PickleNode: Sendable {
   case global(AllowedGlobal)
   /// A name that no weight file needs; only a survey makes these.
   case unknown
-  case storage(PickleStorage)
-  case tensor(PickleTensor)
+  /// A number in ``PickleGraph/storages``: nodes stay small, for a pickle may make millions.
+  case storage(Int)
+  /// A number in ``PickleGraph/tensors``.
+  case tensor(Int)
 }
 
 /// The storage that a persistent id names.
@@ -114,6 +116,8 @@ struct PickleGraph: Sendable {
   var children: [NodeIndex] = []
   var lists: [[NodeIndex]] = []
   var dictionaries: [[(key: NodeIndex, value: NodeIndex)]] = []
+  var storages: [PickleStorage] = []
+  var tensors: [PickleTensor] = []
 
   /// A node as a text, where it is one.
   func string(_ index: NodeIndex) -> String? {
