@@ -19,15 +19,15 @@ public struct ChunkStream: Sendable {
   /// Chunks in the ring.
   public let slots: Int
 
-  /// The memory that all streams of a process may share, in bytes. Large enough to carry the digests over the moments
-  /// when the system is slow to hand out pages for the output; benchmarks/runs has the figures.
-  public static let memoryBudget = 32 << 20
+  /// The memory that all streams of a process may share, in bytes. Larger rings measured no faster
+  /// (benchmarks/runs).
+  public static let memoryBudget = 12 << 20
 
   /// A ring that suits a number of streams at once.
   ///
   /// - Parameter streams: how many share ``memoryBudget``.
   public init(sharedBy streams: Int) {
-    slots = 16
+    slots = 6
     let share = Self.memoryBudget / max(1, streams) / slots
     // Powers of two between 64 KiB and 1 MiB.
     chunkSize = min(1 << 20, max(64 << 10, 1 << (Int.bitWidth - 1 - max(1, share).leadingZeroBitCount)))

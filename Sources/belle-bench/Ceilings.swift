@@ -42,8 +42,8 @@ enum Ceilings {
 
   /// Touches as much memory as an output will take, and gives it back.
   ///
-  /// A virtual machine gets its memory from the host page by page, and a page that the host has to find first costs five
-  /// times as much as one that was in use a moment ago. That is the host's doing, and differs from run to run.
+  /// A virtual machine may get its memory from the host page by page; a page that the host has to find first costs more
+  /// than one that was in use a moment ago. Touching makes that rarer and does not rule it out.
   static func touchMemory(_ bytes: Int, in folder: String) throws {
     let writer = try AtomicFileWriter(in: folder)
     let chunk = [UInt8](repeating: 3, count: 4 << 20)
