@@ -132,6 +132,9 @@ public struct SafetensorsFile: TensorSource {
     try file.stream(ranges[index], body)
   }
 
+  /// Where a tensor's values lie.
+  public func storedRange(_ index: Int) -> Range<Int>? { ranges[index] }
+
   private static func integers(_ values: [HeaderJSON]) -> [Int]? {
     var result: [Int] = []
     for value in values {
