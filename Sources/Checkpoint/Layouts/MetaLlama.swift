@@ -137,7 +137,7 @@ public struct MetaLlama: TensorSource {
       }
     }
     let multiple = multiples.first { $0 <= 256 && width % $0 == 0 } ?? 1
-    return (multiple, (Double(width) - Double(multiple) / 2 + 0.25) / Double(plain))
+    return (multiple, (Double(width) + 0.5) / Double(plain))
   }
 
   /// Streams the values of a tensor.

@@ -37,6 +37,11 @@ public enum ReleaseConverter {
   public static func plan(_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion {
     var plans: [String: Result<ScatterPlan, any Error>] = [:]
     var parts: [(name: String, source: any TensorSource, groups: [[Int]])] = []
+    // Parts can be divided and indexed only where none is missing.
+    let model = files.map(\.name).filter(isModelPart).sorted()
+    let isWhole = model.enumerated().allSatisfy { number, name in
+      name == Container.torch.fileName(number + 1, of: model.count)
+    }
     for (name, bytes) in files.sorted(by: { $0.name < $1.name }) {
       if isReplaced(name) {
         plans[name] = .success(.nothing)
@@ -45,7 +50,7 @@ public enum ReleaseConverter {
       do {
         let source = try Checkpoint.open(bytes)
         let groups =
-          isModelPart(name)
+          isModelPart(name) && isWhole
           ? ModelOutput.divide(source.tensors, container: .safetensors, shardSize: nil).map(\.indices)
           : [Array(source.tensors.indices)]
         parts.append((name, source, groups))
@@ -53,9 +58,7 @@ public enum ReleaseConverter {
         plans[name] = .failure(error)
       }
     }
-    let model = parts.filter { isModelPart($0.name) }
-    let count = model.reduce(0) { $0 + $1.groups.count }
-    // Parts keep their numbers, for others may be missing here; only when one is divided all are counted anew.
+    let count = parts.reduce(0) { $0 + (isModelPart($1.name) ? $1.groups.count : 0) }
     let isDivided = count > model.count
     var number = 0
     var map: [String: String] = [:]
@@ -71,8 +74,8 @@ public enum ReleaseConverter {
       for (group, name) in zip(groups, names) { for index in group { map[source.tensors[index].name] = name } }
       total += source.tensors.reduce(0) { $0 + $1.byteCount }
     }
-    let isComplete = !plans.contains { if case .failure = $0.value { true } else { false } }
-    guard count > 1, isComplete, let index = try? ModelOutput.index(map, total: total) else {
+    let isReadable = !plans.contains { if case .failure = $0.value { true } else { false } }
+    guard count > 1, isWhole, isReadable, let index = try? ModelOutput.index(map, total: total) else {
       return ReleaseConversion(plans: plans, index: nil)
     }
     return ReleaseConversion(plans: plans, index: (Container.safetensors.indexName, index))
