@@ -30,4 +30,24 @@ void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 /// belle_xor by a named variant; the caller has checked that it is available.
 void belle_xor_variant(belle_variant variant, uint8_t *data, const uint8_t *key, size_t count);
 
+/// Kinds of floating-point numbers, little-endian in memory. BELLE_BF16 is the upper half of BELLE_F32.
+typedef enum {
+  BELLE_F64 = 0,
+  BELLE_F32 = 1,
+  BELLE_F16 = 2,
+  BELLE_BF16 = 3,
+} belle_float;
+
+/// target[i] = source[i] for 0 <= i < count, rounded once to nearest even; subnormal numbers are kept. A NaN stays a
+/// NaN: quiet, with its sign and the upper bits of its payload. Between equal kinds it copies every bit.
+///
+/// `source` and `target` have `count` elements of their kinds and must not overlap. The processor's floating-point modes
+/// must be those that a program starts with (subnormals not flushed); the scalar variant does not depend on them.
+/// Returns how many finite numbers became infinite.
+size_t belle_convert(belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
+/// belle_convert by a named variant; the caller has checked that it is available.
+size_t belle_convert_variant(
+    belle_variant variant, belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
 #endif
