@@ -19,7 +19,7 @@ public struct TorchFile: TensorSource {
     case deflated(ZipArchive.Member)
   }
 
-  private let file: InputFile
+  private let file: any ByteSource
   private let archive: ZipArchive?
   private let views: [PickleTensor]
   private let places: [String: Place]
@@ -35,7 +35,7 @@ public struct TorchFile: TensorSource {
   /// Opens a checkpoint and reads its pickle; no values are read.
   ///
   /// - Throws: ``CheckpointError`` with the byte where something is wrong.
-  public init(_ file: InputFile) throws {
+  public init(_ file: any ByteSource) throws {
     let head = try file.bytes(count: 16)
     if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
       try self.init(zip: file)
@@ -53,7 +53,7 @@ public struct TorchFile: TensorSource {
 
   // MARK: Zip
 
-  private init(zip file: InputFile) throws {
+  private init(zip file: any ByteSource) throws {
     let archive = try ZipArchive(file)
     let (pickle, offset, root) = try Self.dataPickle(archive)
     let result = try PickleMachine.run(pickle, base: offset, file: file.path)
@@ -103,7 +103,7 @@ public struct TorchFile: TensorSource {
 
   // MARK: Legacy
 
-  private init(legacy file: InputFile) throws {
+  private init(legacy file: any ByteSource) throws {
     // Five pickles: magic, protocol, system, the object, the storage keys; then for each key a count and the values.
     let bytes = try file.bytes(count: PickleMachine.sizeLimit)
     var at = try PickleMachine.run(bytes, file: file.path).end
@@ -162,7 +162,7 @@ public struct TorchFile: TensorSource {
   }
 
   private init(
-    _ file: InputFile, _ format: String, _ contents: PickleContents, _ places: [String: Place], _ archive: ZipArchive?
+    _ file: any ByteSource, _ format: String, _ contents: PickleContents, _ places: [String: Place], _ archive: ZipArchive?
   ) throws {
     var tensors: [TensorInfo] = []
     for (name, tensor) in contents.tensors {
@@ -243,7 +243,7 @@ public struct TorchFile: TensorSource {
     throws
   {
     var part: [UInt8] = []
-    let partSize = InputFile.partSize
+    let partSize = streamPartSize
     part.reserveCapacity(partSize)
     var position = [Int](repeating: 0, count: view.shape.count)
     var at = 0
