@@ -27,6 +27,7 @@ struct Compare: ParsableCommand {
   @Option(help: "The largest relative difference of a tensor that still counts as close.")
   var tolerance = 0.0
 
+  @OptionGroup var jobsOption: JobsOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -47,9 +48,9 @@ struct Compare: ParsableCommand {
     progress(.started(file: first, bytes: total))
     var results: [TensorComparison] = []
     do {
-      try Comparison(a, b, tolerance: tolerance).run(progress: { progress(.advanced(file: first, bytes: $0)) }) {
-        results.append($0)
-      }
+      try Comparison(a, b, tolerance: tolerance).run(
+        jobs: jobsOption.jobs, progress: { progress(.advanced(file: first, bytes: $0)) },
+        receive: { results.append($0) })
     } catch {
       Console.shared.clearProgress()
       throw error
