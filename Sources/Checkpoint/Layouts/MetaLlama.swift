@@ -78,31 +78,19 @@ public struct MetaLlama: TensorSource {
     return "layers.\(layer).\(module)"
   }
 
-  /// The angles a position adds to each pair of a head, as Meta's model computes and stores them.
+  /// The angles a position adds to each pair of a head, as Meta's model computes and stores them; nil for types that
+  /// hold no weights.
   private static func frequencies(_ width: Int, _ theta: Double, _ dtype: DType) -> [UInt8]? {
-    (0..<width / 2).reduce(into: [UInt8]?([])) { bytes, pair in
-      let value = Float(1 / pow(theta, Double(2 * pair) / Double(width)))
-      switch dtype {
-      case .f32: bytes? += (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
-      case .bf16:
-        let bits = value.bitPattern
-        let rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-        bytes? += (0..<2).map { UInt8(truncatingIfNeeded: rounded >> (8 * $0)) }
-      case .f16:
-        let bits = halfBits(value)
-        bytes? += (0..<2).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
-      default: bytes = nil
-      }
+    guard let rounding = try? DTypeConversion(from: .f64, to: dtype), let itemSize = dtype.byteCount else { return nil }
+    let values = (0..<width / 2).flatMap { pair in
+      let bits = (1 / pow(theta, Double(2 * pair) / Double(width))).bitPattern
+      return (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) }
     }
-  }
-
-  /// A positive number no greater than one as a half, rounded to nearest even.
-  private static func halfBits(_ value: Float) -> UInt16 {
-    // Halves below 2^-14 are multiples of 2^-24; above, they have 11 digits.
-    if value < 0x1p-14 { return UInt16((value * 0x1p24).rounded(.toNearestOrEven)) }
-    let exponent = value.exponent
-    let digits = (value.significand * 1024).rounded(.toNearestOrEven)
-    return UInt16((Int(exponent) + 15) << 10) + UInt16(digits - 1024)
+    var result = [UInt8](repeating: 0, count: width / 2 * itemSize)
+    var span = result.mutableSpan
+    var raw = unsafe span.mutableBytes
+    _ = unsafe rounding.convert(values.span.bytes, into: &raw)
+    return result
   }
 
   /// `params.json`, from which Meta's programs build the model.

@@ -14,6 +14,7 @@ struct Convert: ParsableCommand {
         belle-tools convert model/ model-safetensors/
         belle-tools convert llama/ llama-hf/ --layout hf
         belle-tools convert llama-hf/ llama-again/ --layout meta
+        belle-tools convert model/ model-bf16/ --dtype bf16
 
       Reads what `inspect` reads. The result is read again and compared: the last line says whether every value is the \
       same. An output that ends in .safetensors, .pt, .pth or .bin is one file of that kind; any other is a folder, with an index \
@@ -32,6 +33,15 @@ struct Convert: ParsableCommand {
     var container: Container? { Container(rawValue: rawValue) }
   }
 
+  /// Types that values can be written in.
+  enum Precision: String, ExpressibleByArgument, CaseIterable {
+    case keep, f32, f16, bf16
+
+    var type: DType? { DType(rawValue: rawValue.uppercased()) }
+    /// What config.json calls it.
+    var torchName: String? { type?.torchName }
+  }
+
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
   var input: String
 
@@ -43,6 +53,9 @@ struct Convert: ParsableCommand {
 
   @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
   var layout = Layout.keep
+
+  @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
+  var dtype = Precision.keep
 
   @Option(
     help: ArgumentHelp(
@@ -76,7 +89,12 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    let model = try arranged(try Checkpoint.open(input))
+    var model = try arranged(try Checkpoint.open(input))
+    let original = model.source
+    if let type = dtype.type {
+      model.source = try ConvertedSource(original, dtype: type)
+      try noteType(&model)
+    }
     guard !model.source.tensors.isEmpty else {
       throw CheckpointError(.unknownFormat, file: input, reason: "there is no tensor in it")
     }
@@ -99,7 +117,7 @@ struct Convert: ParsableCommand {
       try plan.copyCompanions(
         from: input, omitting: model.isMeta ? ["config.json"] : Set(model.files.keys), replacing: force)
     }
-    try prove(source, plan)
+    try prove(source, plan, original: original)
   }
 
   /// A model in the layout that was asked for.
@@ -136,13 +154,33 @@ struct Convert: ParsableCommand {
     }
   }
 
+  /// The configuration says which type the values have; what it says is brought in step.
+  private func noteType(_ model: inout Arranged) throws {
+    let path = Folder.join(input, "config.json")
+    if model.files["config.json"] == nil, !model.isMeta, Folder.kind(of: input) == .folder,
+      Folder.kind(of: path) == .file
+    {
+      let file = try InputFile(path)
+      model.files["config.json"] = try file.bytes(count: file.size)
+    }
+    guard let text = model.files["config.json"],
+      var object = (try? JSONSerialization.jsonObject(with: Data(text))) as? [String: Any]
+    else { return }
+    let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
+    guard !keys.isEmpty else { return }
+    for key in keys { object[key] = dtype.torchName }
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    model.files["config.json"] = [UInt8](data) + [0x0A]
+  }
+
   private func warnAboutMetadata(_ source: any TensorSource) {
     guard source.format == "safetensors", source.metadata.contains(where: { $0.name != "format" }) else { return }
     Console.shared.warning("a PyTorch file has no place for the metadata of \(displayName(input)); it is left out")
   }
 
-  /// Reads the result again and compares.
-  private func prove(_ source: any TensorSource, _ plan: ModelOutput) throws {
+  /// Reads the result again and compares: with what was to be written, and where the type changed also with the original.
+  private func prove(_ source: any TensorSource, _ plan: ModelOutput, original: any TensorSource) throws {
     let result: any TensorSource =
       plan.files.count == 1
       ? try Checkpoint.open(file: Folder.join(plan.folder, plan.files[0].name))
@@ -157,13 +195,29 @@ struct Convert: ParsableCommand {
         reason: "the result does not read as it was written: \(differing.prefix(5).joined(separator: ", "))",
         remedy: "the disk may be failing; do not use the result")
     }
+    var relative = 0.0
+    if dtype != .keep {
+      try Comparison(original, result, tolerance: .infinity).run { tensor in
+        if tensor.status != .equal { relative = max(relative, tensor.relativeDifference ?? 0) }
+      }
+    }
+    let overflows = (source as? ConvertedSource)?.overflowCount ?? 0
+    Console.shared.clearProgress()
+    if overflows > 0 {
+      Console.shared.warning(
+        "\(overflows) values were too large for \(dtype.rawValue) and became infinite; bf16 or f32 would hold them")
+    }
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(result.tensors.count),
-        "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": true,
+        "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": .bool(relative == 0),
+        "relative": .double(relative), "overflows": .int(overflows),
       ])
     } else {
-      Console.shared.result("\(result.tensors.count) tensors, every value identical: \(displayName(output))")
+      let values =
+        relative == 0
+        ? "every value identical" : "rounded to \(dtype.rawValue), relative difference of the worst \(Float(relative))"
+      Console.shared.result("\(result.tensors.count) tensors, \(values): \(displayName(output))")
     }
   }
 }
