@@ -41,6 +41,9 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
+    // Matrices, and the only door to the BLAS.
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+
     // Programs.
     .executableTarget(
       name: "belle-tools",
@@ -68,6 +71,8 @@ let package = Package(
       name: "XorDecryptTests", dependencies: ["XorDecrypt", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
