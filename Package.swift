@@ -43,6 +43,8 @@ let package = Package(
 
     // Matrices, and the only door to the BLAS.
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "Quantize", dependencies: ["ByteIO", "LinearAlgebra", "CBelleKernels"], swiftSettings: strict),
 
     // Programs.
     .executableTarget(
@@ -73,6 +75,9 @@ let package = Package(
       name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
