@@ -41,6 +41,11 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
+    // Matrices, and the only door to the BLAS.
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "Quantize", dependencies: ["ByteIO", "LinearAlgebra", "CBelleKernels"], swiftSettings: strict),
+
     // Programs.
     .executableTarget(
       name: "belle-tools",
@@ -68,6 +73,11 @@ let package = Package(
       name: "XorDecryptTests", dependencies: ["XorDecrypt", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
