@@ -45,8 +45,14 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
+    // Matrices, and the only door to the BLAS.
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),
+    .target(
+      name: "Transformer",
+      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Tokenizer", "CBelleKernels"], swiftSettings: strict),
 
     // Programs.
     .executableTarget(
@@ -77,6 +83,12 @@ let package = Package(
       name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "TransformerTests",
+      dependencies: ["Transformer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),

@@ -24,6 +24,9 @@ bool belle_variant_available(belle_variant variant);
 /// The fastest variant available here.
 belle_variant belle_best_variant(void);
 
+/// Whether this processor has what OpenBLAS's SkylakeX kernels need: AVX-512 F, CD, BW, DQ and VL.
+bool belle_processor_is_skylakex(void);
+
 /// data[i] ^= key[i] for 0 <= i < count. `data` and `key` must not overlap.
 void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 
