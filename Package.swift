@@ -53,12 +53,16 @@ let package = Package(
     .target(
       name: "Transformer",
       dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Tokenizer", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "Quantize",
+      dependencies: ["ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Tokenizer", "Transformer", "CBelleKernels"],
+      swiftSettings: strict),
 
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Quantize", "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -86,6 +90,10 @@ let package = Package(
     .testTarget(
       name: "TransformerTests",
       dependencies: ["Transformer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
+      name: "CalibrationTests",
+      dependencies: ["Quantize", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),

@@ -48,11 +48,12 @@ public enum Checkpoint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     if head.starts(with: [0x50, 0x4B]) || head.first == 0x80 { return try TorchFile(file) }
+    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip and legacy files and safetensors")
+      remedy: "known are PyTorch's zip and legacy files, safetensors and NumPy's .npy")
   }
 }
