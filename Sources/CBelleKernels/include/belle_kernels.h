@@ -195,4 +195,57 @@ void belle_unpack_inputs(
     const uint32_t *words, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits, uint8_t *integers,
     size_t stride);
 
+// What a transformer does between its matrix products. Here every variant gives the same bits, the scalar one included;
+// tests hold them against double precision. In-place calls (out == x) are legal.
+
+/// From now on the functions below run as `wanted`, or as the scalar one where that is not there. For tests.
+void belle_model_use_variant(belle_variant wanted);
+
+/// IEEE binary16 to binary32, exactly; the payloads of NaN are kept.
+void belle_f16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// bfloat16 to binary32, exactly.
+void belle_bf16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// out = x / sqrt(mean(x²) + epsilon) · weight, for one row of `count` values.
+void belle_rms_norm(float *out, const float *x, const float *weight, size_t count, float epsilon);
+
+/// out = (x − mean) / sqrt(variance + epsilon) · weight + bias, for one row of `count` values.
+void belle_layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t count,
+                      float epsilon);
+
+/// Turns each pair (x[i], x[i + half]) by the angle whose cosine and sine are given, 0 <= i < half.
+void belle_rotate(float *x, const float *cosine, const float *sine, size_t half);
+
+/// Softmax of x[i] · scale − slope · (visible − 1 − i) over 0 <= i < visible; 0 for visible <= i < count.
+/// 1 <= visible <= count. The slope is ALiBi's; 0 for none.
+void belle_softmax(float *x, size_t visible, size_t count, float scale, float slope);
+
+/// gate[i] = gate[i] / (1 + e^−gate[i]) · up[i].
+void belle_silu_multiply(float *gate, const float *up, size_t count);
+
+/// The tanh form of GELU, in place: 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+void belle_gelu(float *x, size_t count);
+
+/// x[i] += y[i].
+void belle_add(float *x, const float *y, size_t count);
+
+/// What is known of the logits of one token, while they come in blocks.
+typedef struct {
+  /// The largest so far, and its index; the lowest of equals.
+  float maximum;
+  int32_t best;
+  /// Σ e^(x − maximum).
+  double sum;
+  /// Σ e^(x − maximum) · (x − other).
+  double cross;
+} belle_logits;
+
+/// Nothing known yet.
+void belle_logits_begin(belle_logits *state);
+
+/// Takes `count` logits more, the first of which has index `first`. `other` holds another model's logits of the same
+/// indices, or is NULL.
+void belle_logits_update(belle_logits *state, const float *x, const float *other, size_t count, int32_t first);
+
 #endif
