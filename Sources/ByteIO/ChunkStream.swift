@@ -91,6 +91,9 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   private var produced = 0
   private var consumed: [Int]
   private var running: Int
+  /// Whether the producer waits, and how many consumers do: nobody is woken who could not go on.
+  private var producerWaits = false
+  private var waitingConsumers = 0
   private var firstFailure: (any Error)?
 
   init(count: Int, chunkSize: Int, slots: Int, consumers: Int) {
@@ -107,6 +110,9 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   var failure: (any Error)? { condition.withLock { firstFailure } }
 
   var chunks: Int { (count + chunkSize - 1) / chunkSize }
+
+  /// How many chunks every consumer has seen.
+  private var slowest: Int { consumed.min() ?? produced }
 
   /// The memory of a chunk.
   private func chunk(_ index: Int) -> UnsafeMutableRawBufferPointer {
@@ -140,14 +146,18 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
       for index in 0..<chunks {
         if isCancelled() { throw CancellationError() }
         let goOn = condition.withLock {
-          while firstFailure == nil, index - (consumed.min() ?? index) >= slots { condition.wait() }
+          while firstFailure == nil, index - slowest >= slots {
+            producerWaits = true
+            condition.wait()
+          }
+          producerWaits = false
           return firstFailure == nil
         }
         guard goOn else { return }
         try fill(index, produce)
         condition.withLock {
           produced = index + 1
-          condition.broadcast()
+          if waitingConsumers > 0 { condition.broadcast() }
         }
       }
     } catch {
@@ -159,14 +169,19 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
     do {
       for index in 0..<chunks {
         let goOn = condition.withLock {
-          while firstFailure == nil, produced <= index { condition.wait() }
+          while firstFailure == nil, produced <= index {
+            waitingConsumers += 1
+            condition.wait()
+            waitingConsumers -= 1
+          }
           return firstFailure == nil
         }
         guard goOn else { break }
         try pass(index, to: work)
         condition.withLock {
           consumed[consumer] = index + 1
-          condition.broadcast()
+          // Half a ring at a time: waking the producer for each chunk costs more than the chunk waits.
+          if producerWaits, produced - slowest <= slots / 2 { condition.broadcast() }
         }
       }
     } catch {
