@@ -16,10 +16,11 @@ struct BelleBench: ParsableCommand {
         belle-bench --report benchmarks/runs/2026-11-21-myhost
 
       Every round measures OpenSSL's digests on one core, copies in memory and of files, and then decrypt and verify; a \
-      ratio is taken in each round, and the median of the ratios is reported.
+      ratio is taken in each round, and the median of the ratios is reported. gptq needs no files: it is held against this \
+      machine's matrix product.
       """)
 
-  @Argument(help: "The cases to measure: decrypt, verify; by default all.")
+  @Argument(help: "The cases to measure: decrypt, verify, gptq; by default all.")
   var cases: [String] = []
 
   @Option(help: ArgumentHelp("The large file's size in bytes.", valueName: "bytes"))
@@ -41,26 +42,36 @@ struct BelleBench: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard cases.allSatisfy(["decrypt", "verify"].contains) else {
-      throw ValidationError("The cases are decrypt and verify.")
+    guard cases.allSatisfy(["decrypt", "verify", "gptq"].contains) || cases.first == SolverBench.memoryCase else {
+      throw ValidationError("The cases are decrypt, verify and gptq.")
     }
     guard rounds >= 1, size >= 16 << 20 else { throw ValidationError("At least one round and 16 MiB.") }
   }
 
   mutating func run() throws {
+    if cases.first == SolverBench.memoryCase {
+      try SolverBench.solveOnce(cases.dropFirst())
+      return
+    }
     let own = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path
     let tool = own + "/belle-tools"
     guard Folder.kind(of: tool) == .file else {
       throw ValidationError("belle-tools must lie beside belle-bench: `make bench` builds both.")
     }
-    say("making files of \(byteCount(size)) in \(memory)")
-    let work = try Workload(in: memory, tool: tool, size: size)
+    let needsFiles = cases.isEmpty || cases.contains("decrypt") || cases.contains("verify")
+    if needsFiles { say("making files of \(byteCount(size)) in \(memory)") }
+    let work = needsFiles ? try Workload(in: memory, tool: tool, size: size) : nil
+    let solver = cases.isEmpty || cases.contains("gptq") ? try SolverBench(say: say) : nil
     var all: [Series] = []
     for round in 0...rounds {
       say(round == 0 ? "a round to warm up" : "round \(round) of \(rounds)")
-      var measured = try ceilings(work)
-      if cases.isEmpty || cases.contains("decrypt") { measured += try decrypt(work) }
-      if cases.isEmpty || cases.contains("verify") { measured += try verify(work) }
+      var measured: [Series] = []
+      if let work {
+        measured += try ceilings(work)
+        if cases.isEmpty || cases.contains("decrypt") { measured += try decrypt(work) }
+        if cases.isEmpty || cases.contains("verify") { measured += try verify(work) }
+      }
+      if let solver { measured += try solver.measure() }
       if round == 0 { continue }
       if all.isEmpty {
         all = measured
@@ -71,7 +82,7 @@ struct BelleBench: ParsableCommand {
         }
       }
     }
-    let report = Report(series: all, size: size, rounds: rounds)
+    let report = Report(series: all, size: needsFiles ? size : 0, rounds: rounds)
     print(json ? report.json : report.text)
     if let folder = self.report { try report.write(to: folder) }
   }

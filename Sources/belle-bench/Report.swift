@@ -76,7 +76,7 @@ struct Report {
     try Data(raw.utf8).write(to: URL(filePath: folder + "/raw.csv"))
     let line = { (cells: [String]) in "| " + cells.joined(separator: " | ") + " |\n" }
     let summary =
-      "One file of \(byteCount(size)), \(rounds) rounds, \(processorCount) processors.\n\n"
+      (size > 0 ? "One file of \(byteCount(size)), " : "") + "\(rounds) rounds, \(processorCount) processors.\n\n"
       + line(header) + line(header.map { _ in "---" }) + rows.map(line).joined()
     try Data(summary.utf8).write(to: URL(filePath: folder + "/summary.md"))
   }
