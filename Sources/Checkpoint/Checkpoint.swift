@@ -6,7 +6,8 @@ import ByteIO
 public enum Checkpoint {
   /// Opens a file or a folder.
   ///
-  /// A folder may hold an index with its shards, a model in Meta's layout, or one model file.
+  /// A folder may hold an index with its shards, a model in Meta's layout, a file with the name that transformers gives
+  /// to models, or one model file of any name.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   public static func open(_ path: String) throws -> any TensorSource {
     guard Folder.kind(of: path) == .folder else { return try open(file: path) }
@@ -14,6 +15,10 @@ public enum Checkpoint {
       return try ShardedFolder(index: Folder.join(path, name))
     }
     if try !MetaFolder.shardNames(path).isEmpty { return try MetaFolder(path) }
+    // The names that transformers looks for, in its order: beside them other tensors may lie (tokens, an adapter).
+    for name in ["model.safetensors", "pytorch_model.bin"] where Folder.kind(of: Folder.join(path, name)) == .file {
+      return try open(file: Folder.join(path, name))
+    }
     let models = try modelFiles(in: path)
     guard models.count == 1 else {
       throw CheckpointError(
@@ -27,27 +32,34 @@ public enum Checkpoint {
     return try open(file: Folder.join(path, models[0]))
   }
 
+  /// Files that trainers leave beside a model, named like checkpoints.
+  static let otherFiles: Set<String> = ["training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
       entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin"].contains(where: entry.name.hasSuffix)
-        && !["training_args.bin", "optimizer.pt", "scheduler.pt"].contains(entry.name)
+        && !otherFiles.contains(entry.name)
     }.map(\.name)
   }
 
   /// Opens one file, by what it is and not by its name.
-  public static func open(file path: String) throws -> any TensorSource {
-    let file = try InputFile(path)
+  public static func open(file path: String) throws -> any TensorSource { try open(InputFile(path)) }
+
+  /// Opens a checkpoint, by what it is.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource {
+    let path = file.path
     let head = try file.bytes(count: FileKind.headSize)
     if let complaint = FileKind(head: head, size: file.size).complaint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     if head.starts(with: [0x50, 0x4B]) || head.first == 0x80 { return try TorchFile(file) }
+    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip and legacy files and safetensors")
+      remedy: "known are PyTorch's zip and legacy files, safetensors and NumPy's .npy")
   }
 }

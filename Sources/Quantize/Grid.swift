@@ -78,7 +78,8 @@ public struct Grid: Sendable, Equatable {
         remedy: "choose a group size between 1 and the number of inputs, or -1 for whole rows")
     }
     guard (0...maximum).contains(lowestZeroPoint) else {
-      throw QuantizeError(.badOption, place: layer, reason: "no zero point reaches from \(lowestZeroPoint) to \(maximum)")
+      throw QuantizeError(
+        .badOption, place: layer, reason: "no zero point reaches from \(lowestZeroPoint) to \(maximum)")
     }
   }
 

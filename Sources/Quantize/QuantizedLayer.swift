@@ -27,7 +27,9 @@ public struct QuantizedLayer: Sendable {
   public var groups: Int { grid.groupCount(inputs: columns) }
 
   /// The group of an input.
-  public func group(of column: Int) -> Int { groupIndex.map { Int($0[column]) } ?? column / (grid.groupSize ?? columns) }
+  public func group(of column: Int) -> Int {
+    groupIndex.map { Int($0[column]) } ?? column / (grid.groupSize ?? columns)
+  }
 
   /// The values that the integers stand for, `[out, in]`.
   public func dequantized() -> Matrix<Float> {

@@ -233,7 +233,8 @@ struct Strip {
     for column in 0..<range.count { current.slice.add(space.first.slice, row: column, from: range.lowerBound + column) }
     for group in groups {
       let columns = group * groupSize - range.lowerBound..<min(n, (group + 1) * groupSize) - range.lowerBound
-      findGrid(group, current[columns, 0..<width], weights: Array(factor.columnWeights[columns.shifted(by: range.lowerBound)]))
+      findGrid(
+        group, current[columns, 0..<width], weights: Array(factor.columnWeights[columns.shifted(by: range.lowerBound)]))
     }
   }
 

@@ -67,7 +67,8 @@ enum Golden {
     }
   }
 
-  @Test("scales rounded to half before quantizing are no worse than rounded after", arguments: Golden.entries.keys.sorted())
+  @Test(
+    "scales rounded to half before quantizing are no worse than rounded after", arguments: Golden.entries.keys.sorted())
   func halfScales(name: String) throws {
     let entry = try #require(Golden.entries[name])
     let grid = Grid(

@@ -76,16 +76,20 @@ import Testing
       do throws(QuantizeError) { try body() } catch { return error.code }
       return nil
     }
-    let zero = Self.layer(bits: 4, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [0])
+    let zero = Self.layer(
+      bits: 4, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [0])
     #expect(code { () throws(QuantizeError) in _ = try PackedLayer(zero) } == .notStorable)
     #expect(code { () throws(QuantizeError) in _ = try PackedLayer(zero, zeroPoints: .asTheyAre) } == nil)
-    let five = Self.layer(bits: 5, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [1])
+    let five = Self.layer(
+      bits: 5, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [1])
     #expect(code { () throws(QuantizeError) in _ = try PackedLayer(five) } == .notStorable)
     let minimum = Self.layer(
       bits: 4, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [0],
       form: .minimum)
     #expect(code { () throws(QuantizeError) in _ = try PackedLayer(minimum, zeroPoints: .asTheyAre) } == .notStorable)
-    func read(bits: Int = 4, rows: Int = 8, words: Int = 8, index: [Int32] = .init(repeating: 0, count: 8)) -> QuantizeErrorCode? {
+    func read(bits: Int = 4, rows: Int = 8, words: Int = 8, index: [Int32] = .init(repeating: 0, count: 8))
+      -> QuantizeErrorCode?
+    {
       code { () throws(QuantizeError) in
         _ = try PackedLayer(
           bits: bits, rows: rows, columns: 8, groups: 1, qweight: .init(repeating: 0, count: words), qzeros: [0],

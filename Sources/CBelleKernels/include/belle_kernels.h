@@ -33,6 +33,88 @@ void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 /// belle_xor by a named variant; the caller has checked that it is available.
 void belle_xor_variant(belle_variant variant, uint8_t *data, const uint8_t *key, size_t count);
 
+/// Kinds of floating-point numbers, little-endian in memory. BELLE_BF16 is the upper half of BELLE_F32.
+typedef enum {
+  BELLE_F64 = 0,
+  BELLE_F32 = 1,
+  BELLE_F16 = 2,
+  BELLE_BF16 = 3,
+} belle_float;
+
+/// target[i] = source[i] for 0 <= i < count, rounded once to nearest even; subnormal numbers are kept. A NaN stays a
+/// NaN: quiet, with its sign and the upper bits of its payload. Between equal kinds it copies every bit.
+///
+/// `source` and `target` have `count` elements of their kinds and must not overlap. The processor's floating-point modes
+/// must be those that a program starts with (subnormals not flushed); the scalar variant does not depend on them.
+/// Returns how many finite numbers became infinite.
+size_t belle_convert(belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
+/// belle_convert by a named variant; the caller has checked that it is available.
+size_t belle_convert_variant(
+    belle_variant variant, belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
+/// Kinds of numbers whose values a double can hold; exactly, but for 64-bit integers beyond 2^53. Little-endian.
+typedef enum {
+  BELLE_NUMBER_F64 = BELLE_F64,
+  BELLE_NUMBER_F32 = BELLE_F32,
+  BELLE_NUMBER_F16 = BELLE_F16,
+  BELLE_NUMBER_BF16 = BELLE_BF16,
+  BELLE_NUMBER_I64 = 4,
+  BELLE_NUMBER_U64 = 5,
+  BELLE_NUMBER_I32 = 6,
+  BELLE_NUMBER_U32 = 7,
+  BELLE_NUMBER_I16 = 8,
+  BELLE_NUMBER_U16 = 9,
+  BELLE_NUMBER_I8 = 10,
+  BELLE_NUMBER_U8 = 11,
+} belle_number;
+
+/// Bytes of one number of a kind.
+size_t belle_number_size(belle_number kind);
+
+/// Sums are kept in this many parts: element i of a tensor belongs to part i mod 16, whatever pieces the tensor comes in
+/// and whatever instructions there are. So the same tensor gives the same sum to the last bit.
+enum { BELLE_LANES = 16 };
+
+/// Figures of numbers seen so far. All zero but `minimum`, +infinity, and `maximum`, -infinity, is the beginning.
+typedef struct {
+  uint64_t count;
+  uint64_t nans;
+  uint64_t infinities;
+  double minimum;  // of the finite ones, like all that follows
+  double maximum;
+  double sums[BELLE_LANES];
+} belle_statistics;
+
+/// Figures of the differences of pairs seen so far. All zero is the beginning.
+///
+/// Two NaNs do not differ, nor do two infinities of one sign; a NaN and a number differ by infinity.
+typedef struct {
+  uint64_t count;
+  uint64_t different;               // pairs that differ
+  double maximum;                   // the largest |x - y|
+  double differences[BELLE_LANES];  // sums of (x - y)^2
+  double squares[BELLE_LANES];      // sums of x^2, of the finite x
+} belle_differences;
+
+/// Takes the next `count` numbers of a kind.
+void belle_statistics_add(belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count);
+
+/// Takes the next `count` pairs; the two sides may be of different kinds.
+void belle_differences_add(
+    belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y, const uint8_t *y,
+    size_t count);
+
+/// The sum of the parts, always added in the same order.
+double belle_lanes_sum(const double *lanes);
+
+/// The same by a named variant; the caller has checked that it is available.
+void belle_statistics_add_variant(
+    belle_variant variant, belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count);
+void belle_differences_add_variant(
+    belle_variant variant, belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y,
+    const uint8_t *y, size_t count);
+
 // MARK: GPTQ. Weights lie in strips: `[columns, stride]`, the rows of the layer across, so that a lane is a row.
 // `lanes`, a multiple of 16, is how many of them are worked on. Grids lie as `[groups, grid_stride]` in the same way; the
 // value of an integer q is scale · (q − zero) + minimum, and one of zero and minimum is 0.
@@ -112,5 +194,58 @@ void belle_pack_inputs(
 void belle_unpack_inputs(
     const uint32_t *words, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits, uint8_t *integers,
     size_t stride);
+
+// What a transformer does between its matrix products. Here every variant gives the same bits, the scalar one included;
+// tests hold them against double precision. In-place calls (out == x) are legal.
+
+/// From now on the functions below run as `wanted`, or as the scalar one where that is not there. For tests.
+void belle_model_use_variant(belle_variant wanted);
+
+/// IEEE binary16 to binary32, exactly; the payloads of NaN are kept.
+void belle_f16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// bfloat16 to binary32, exactly.
+void belle_bf16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// out = x / sqrt(mean(x²) + epsilon) · weight, for one row of `count` values.
+void belle_rms_norm(float *out, const float *x, const float *weight, size_t count, float epsilon);
+
+/// out = (x − mean) / sqrt(variance + epsilon) · weight + bias, for one row of `count` values.
+void belle_layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t count,
+                      float epsilon);
+
+/// Turns each pair (x[i], x[i + half]) by the angle whose cosine and sine are given, 0 <= i < half.
+void belle_rotate(float *x, const float *cosine, const float *sine, size_t half);
+
+/// Softmax of x[i] · scale − slope · (visible − 1 − i) over 0 <= i < visible; 0 for visible <= i < count.
+/// 1 <= visible <= count. The slope is ALiBi's; 0 for none.
+void belle_softmax(float *x, size_t visible, size_t count, float scale, float slope);
+
+/// gate[i] = gate[i] / (1 + e^−gate[i]) · up[i].
+void belle_silu_multiply(float *gate, const float *up, size_t count);
+
+/// The tanh form of GELU, in place: 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+void belle_gelu(float *x, size_t count);
+
+/// x[i] += y[i].
+void belle_add(float *x, const float *y, size_t count);
+
+/// What is known of the logits of one token, while they come in blocks.
+typedef struct {
+  /// The largest so far, and its index; the lowest of equals.
+  float maximum;
+  int32_t best;
+  /// Σ e^(x − maximum).
+  double sum;
+  /// Σ e^(x − maximum) · (x − other).
+  double cross;
+} belle_logits;
+
+/// Nothing known yet.
+void belle_logits_begin(belle_logits *state);
+
+/// Takes `count` logits more, the first of which has index `first`. `other` holds another model's logits of the same
+/// indices, or is NULL.
+void belle_logits_update(belle_logits *state, const float *x, const float *other, size_t count, int32_t first);
 
 #endif
