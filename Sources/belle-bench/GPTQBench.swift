@@ -6,20 +6,19 @@ import LinearAlgebra
 import Quantize
 
 /// Layers of a 7B model, made up, and what is measured on them.
-struct SolverBench {
-  /// A hidden case: solves one layer in a process of its own, whose peak memory the parent asks for.
-  static let memoryCase = "gptq-once"
+struct GPTQBench: BenchCase {
+  static let name = "gptq"
 
   private static let shapes = [(rows: 4096, columns: 4096), (rows: 4096, columns: 11008)]
   private static let recipes = [("reference", Recipe.reference), ("fast", .fast)]
   private static let tokens = 1024
 
   private let layers: [(weights: Matrix<Float>, inputs: Matrix<Float>, hessian: Matrix<Float>)]
-  private let tool: String
+  private let context: BenchContext
 
-  init(say: (String) -> Void) throws {
-    say("making layers: \(Engine.name), \(Engine.defaultThreads) threads")
-    tool = CommandLine.arguments[0]
+  init(_ context: BenchContext) throws {
+    context.say("making layers: \(Engine.name), \(Engine.defaultThreads) threads")
+    self.context = context
     layers = Self.shapes.map { Self.layer($0.rows, $0.columns) }
   }
 
@@ -44,8 +43,7 @@ struct SolverBench {
         let copy = layer.hessian.copy()
         let seconds = try Ceilings.time { try Self.solve(layer.weights, copy, recipe) }
         let target = name == "reference" ? ("SGEMM, all threads", 0.7) : ("reference, \(size)", 0.25)
-        let cost = try Child.run([tool, Self.memoryCase, name, "\(shape.rows)", "\(shape.columns)"])
-        guard cost.status == 0 else { throw ByteIOError(.interrupted, reason: "the solver failed in its own process") }
+        let cost = try context.once(Self.self, [name, "\(shape.rows)", "\(shape.columns)"])
         all.append(
           Series(
             name: "\(name), \(size)", unit: .operations, target: target,
@@ -96,11 +94,10 @@ struct SolverBench {
   }
 
   /// One layer in this process, with no copy of anything: its peak memory is the solver's own.
-  static func solveOnce(_ arguments: ArraySlice<String>) throws {
-    let list = Array(arguments)
+  static func once(_ list: [String]) throws {
     guard list.count == 3, let recipe = recipes.first(where: { $0.0 == list[0] })?.1, let rows = Int(list[1]),
       let columns = Int(list[2]), rows > 0, columns > 0
-    else { throw ByteIOError(.interrupted, reason: "gptq-once takes a recipe, rows and columns") }
+    else { throw ByteIOError(.interrupted, reason: "gptq takes a recipe, rows and columns") }
     // Weights and a Hessian without the inputs that the Hessian would come from.
     let weights = Matrix<Float>(rows: rows, columns: columns)
     let hessian = Matrix<Float>(rows: columns, columns: columns)
