@@ -58,8 +58,8 @@ public enum Checkpoint {
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
-    // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container or a name.
-    if let first = head.first, first == 0x80 || "(}])c".utf8.contains(first) { return try TorchFile(file) }
+    // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container, a name or the magic number.
+    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors and NumPy's .npy")

@@ -18,10 +18,21 @@ struct LegacyContainer {
   private let dtypes: [String: DType]
 
   /// The magic number that begins a legacy file, as its pickle holds it: little-endian, after the LONG1 opcode.
-  private static let magic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
+  private static let magic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+  /// The same in protocols 0 and 1, in decimal digits.
+  private static let textMagic = Array("L119547037146038801333356L\n.".utf8)
 
   /// Whether a file begins as a legacy container.
-  static func isLegacy(_ head: [UInt8]) -> Bool { head.first == 0x80 && head.dropFirst(2).starts(with: magic) }
+  static func isLegacy(_ head: [UInt8]) -> Bool { magicEnd(head) != nil }
+
+  /// Where the pickle of the magic number ends; nil where the file does not begin with one.
+  private static func magicEnd(_ head: [UInt8]) -> Int? {
+    if head.starts(with: textMagic) { return textMagic.count }
+    guard head.first == 0x80, head.count > 2 else { return nil }
+    // From protocol 4 on a frame is around it: the opcode and eight bytes of its length.
+    let start = head[2] == 0x95 ? 11 : 2
+    return head.dropFirst(start).starts(with: magic) ? start + magic.count : nil
+  }
 
   /// Reads the pickles.
   ///
@@ -33,11 +44,12 @@ struct LegacyContainer {
     func malformed(_ offset: Int, _ reason: String) -> CheckpointError {
       CheckpointError(.malformed, file: file, place: "byte \(offset)", reason: reason)
     }
-    guard Self.isLegacy(bytes) else { throw malformed(0, "not the magic number of the legacy container") }
-    let magic = try PickleMachine.run(bytes, file: file, isNested: isNested)
-    let version = try PickleMachine.run(bytes, from: magic.end, file: file, isNested: isNested)
+    guard let start = Self.magicEnd(bytes) else {
+      throw malformed(0, "not the magic number of the legacy container")
+    }
+    let version = try PickleMachine.run(bytes, from: start, file: file, isNested: isNested)
     guard version.graph.integer(version.root) == 1001 else {
-      throw malformed(magic.end, "not protocol 1001 of the legacy container")
+      throw malformed(start, "not protocol 1001 of the legacy container")
     }
     let system = try PickleMachine.run(bytes, from: version.end, file: file, isNested: isNested)
     guard system.graph.isLittleEndian(system.root) else { throw malformed(version.end, "its values are big-endian") }
@@ -72,11 +84,11 @@ struct LegacyContainer {
     dataStart = list.end
   }
 
-  /// Every name in the five pickles of a legacy file.
+  /// Every name in the pickles of a legacy file; that of the magic number has none.
   static func survey(_ bytes: [UInt8], file: String, isNested: Bool = false) throws(CheckpointError) -> [PickleGlobal] {
     var found: [PickleGlobal] = []
-    var at = 0
-    for _ in 0..<5 {
+    var at = magicEnd(bytes) ?? 0
+    for _ in 0..<4 {
       let result = try PickleMachine.run(bytes, from: at, file: file, isSurvey: true, isNested: isNested)
       found += result.globals
       at = result.end

@@ -8,13 +8,15 @@ import ByteIO
 
 /// What a pickle holds.
 struct PickleContents {
-  /// The most tensors that one file may name.
+  /// The most tensors that one file may name, and how often at most, on average, a value of the pickle may be named.
   static let tensorLimit = 2_000_000
+  static let repetitionLimit = 4
   /// The deepest nesting that a name may have.
   static let depthLimit = 100
-  /// The longest name of a tensor, in bytes, and all names together: containers may be shared, and so may long keys.
+  /// The longest name of a tensor, in bytes, and all names together, for each value: containers may be shared, and so may
+  /// long keys.
   static let nameLimit = 4096
-  static let namesLimit = 256 << 20
+  static let namesLimit = 256
   /// The most settings that are shown.
   static let metadataLimit = 1000
 
@@ -31,14 +33,17 @@ struct PickleContents {
     var waiting: [(node: NodeIndex, name: String, depth: Int)] = [(root, "", 0)]
     var steps = 0
     var nameBytes = 0
+    // What is named is paid for by the pickle, with something for small ones.
+    let namedLimit = Self.repetitionLimit * graph.nodes.count + Self.metadataLimit
+    let bytesLimit = Self.namesLimit * namedLimit
     while let (index, name, depth) = waiting.popLast() {
       let node = graph.nodes[Int(index)]
       guard name.utf8.count <= Self.nameLimit else {
         throw CheckpointError(.limit, file: file, reason: "a name of more than \(Self.nameLimit) bytes")
       }
       if case .tensor(let number) = node {
-        guard tensors.count < Self.tensorLimit else {
-          throw CheckpointError(.limit, file: file, reason: "more than \(Self.tensorLimit) tensors are named")
+        guard tensors.count < min(Self.tensorLimit, namedLimit) else {
+          throw CheckpointError(.limit, file: file, reason: "more than \(tensors.count) tensors are named")
         }
         let full = name.isEmpty ? "tensor" : name
         guard names.insert(full).inserted else {
@@ -61,7 +66,7 @@ struct PickleContents {
             waiting.append((value, full, depth + 1))
           }
         }
-        guard waiting.count <= 4 * Self.tensorLimit, nameBytes <= Self.namesLimit else {
+        guard waiting.count <= namedLimit, nameBytes <= bytesLimit else {
           throw CheckpointError(.limit, file: file, reason: "too many values are named")
         }
       } else if isContainer, holding[Int(index)] {
