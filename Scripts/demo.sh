@@ -29,6 +29,8 @@ step "What is in it? The pickle is read, never run." \
   inspect $out/tiny-belle --safety
 step "As safetensors; the result is read again and compared." \
   convert $out/tiny-belle $out/tiny-belle-safetensors
+step "Both in one pass, from the encrypted files: no pickle reaches the disk." \
+  decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle-direct --to safetensors
 step "The same model in two containers." \
   compare $out/tiny-belle $out/tiny-belle-safetensors
 

@@ -10,7 +10,7 @@ public struct FileIdentity: Hashable, Sendable {
 }
 
 /// A regular file, open for reading. Never for writing.
-public final class InputFile: Sendable {
+public final class InputFile: ByteSource {
   /// The path it was opened by.
   public let path: String
   /// Its size in bytes when it was opened.
@@ -82,19 +82,5 @@ public final class InputFile: Sendable {
       }
       done += count
     }
-  }
-
-  /// The bytes of a range, cut at the end of the file.
-  ///
-  /// - Parameters:
-  ///   - offset: the first byte.
-  ///   - count: how many; the caller caps it.
-  public func bytes(at offset: Int = 0, count: Int) throws(ByteIOError) -> [UInt8] {
-    let length = max(0, min(count, size - offset))
-    var bytes = [UInt8](repeating: 0, count: length)
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    try read(into: &raw, at: offset)
-    return bytes
   }
 }

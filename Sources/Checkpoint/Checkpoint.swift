@@ -32,17 +32,23 @@ public enum Checkpoint {
     return try open(file: Folder.join(path, models[0]))
   }
 
+  /// Files that trainers leave beside a model, named like checkpoints.
+  static let otherFiles: Set<String> = ["training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
       entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin"].contains(where: entry.name.hasSuffix)
-        && !["training_args.bin", "optimizer.pt", "scheduler.pt"].contains(entry.name)
+        && !otherFiles.contains(entry.name)
     }.map(\.name)
   }
 
   /// Opens one file, by what it is and not by its name.
-  public static func open(file path: String) throws -> any TensorSource {
-    let file = try InputFile(path)
+  public static func open(file path: String) throws -> any TensorSource { try open(InputFile(path)) }
+
+  /// Opens a checkpoint, by what it is.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource {
+    let path = file.path
     let head = try file.bytes(count: FileKind.headSize)
     if let complaint = FileKind(head: head, size: file.size).complaint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)

@@ -27,4 +27,6 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case badIndex
   /// Stored bytes do not have their checksum.
   case badChecksum
+  /// Values of a type that cannot be converted.
+  case unsupportedType
 }

@@ -1,6 +1,7 @@
 // Two models tensor by tensor: by name, whatever containers and types they come in.
 
 import ByteIO
+import CBelleKernels
 
 /// How one tensor stands in two models.
 public struct TensorComparison: Sendable {
@@ -26,12 +27,28 @@ public struct TensorComparison: Sendable {
   public let maximumDifference: Double?
   /// The root of the summed squares of the differences over that of the first model's values; nil where none was taken.
   public let relativeDifference: Double?
+  /// How many values differ; nil where they were not compared one by one.
+  public let differingCount: Int?
   /// What is there to say besides: shapes, or the model that lacks it.
   public let detail: String?
+
+  init(
+    _ name: String, _ status: Status, maximum: Double? = nil, relative: Double? = nil, differing: Int? = nil,
+    detail: String? = nil
+  ) {
+    self.name = name
+    self.status = status
+    maximumDifference = maximum
+    relativeDifference = relative
+    differingCount = differing
+    self.detail = detail
+  }
 }
 
 /// Compares two models.
-public struct Comparison {
+///
+/// Memory: a mebibyte or two for each tensor that is compared at the time, whatever the tensors' sizes.
+public struct Comparison: Sendable {
   private let first: any TensorSource
   private let second: any TensorSource
   private let tolerance: Double
@@ -46,66 +63,89 @@ public struct Comparison {
   }
 
   /// Compares tensor by tensor, in the order of the first model; then what only the second has.
-  public func run(progress: (Int) -> Void = { _ in }, receive: (TensorComparison) -> Void) throws {
+  ///
+  /// - Parameters:
+  ///   - jobs: tensors at once. The results do not depend on it.
+  ///   - progress: told of the bytes of the first model that are done.
+  ///   - receive: called in order, on the calling thread.
+  public func run(
+    jobs: Int = processorCount, progress: (Int) -> Void = { _ in }, receive: (TensorComparison) -> Void
+  ) throws {
     let others = Dictionary(second.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
-    for (index, info) in first.tensors.enumerated() {
-      guard let other = others[info.name] else {
-        receive(missing(info.name, "only in the first model"))
-        continue
+    try forEachInOrder(Array(first.tensors.indices), jobs: jobs) { index in
+      guard let other = others[first.tensors[index].name] else {
+        return (index, TensorComparison(first.tensors[index].name, .missing, detail: "only in the first model"))
       }
-      receive(try compare(index, other))
-      progress(info.byteCount)
+      return (index, try compare(index, other))
+    } receive: { (index: Int, result: TensorComparison) in
+      receive(result)
+      progress(first.tensors[index].byteCount)
     }
     let names = Set(first.tensors.map(\.name))
     for info in second.tensors where !names.contains(info.name) {
-      receive(missing(info.name, "only in the second model"))
+      receive(TensorComparison(info.name, .missing, detail: "only in the second model"))
     }
-  }
-
-  private func missing(_ name: String, _ detail: String) -> TensorComparison {
-    TensorComparison(name: name, status: .missing, maximumDifference: nil, relativeDifference: nil, detail: detail)
   }
 
   private func compare(_ index: Int, _ otherIndex: Int) throws -> TensorComparison {
     let one = first.tensors[index]
     let other = second.tensors[otherIndex]
     guard one.shape == other.shape else {
-      return TensorComparison(
-        name: one.name, status: .shape, maximumDifference: nil, relativeDifference: nil,
-        detail: "\(one.shape) and \(other.shape)")
+      return TensorComparison(one.name, .shape, detail: "\(one.shape) and \(other.shape)")
     }
-    let a = try first.allBytes(index)
-    let b = try second.allBytes(otherIndex)
     let detail = one.dtype == other.dtype ? nil : "\(one.dtype.rawValue) and \(other.dtype.rawValue)"
-    if detail == nil, a == b {
-      return TensorComparison(name: one.name, status: .equal, maximumDifference: 0, relativeDifference: 0, detail: nil)
+    // Most tensors that are compared are equal, and to see that costs no more than to read them. Where they are not, the
+    // figures need what came before the difference too: it is read again.
+    if detail == nil, try isIdentical(index, otherIndex) {
+      return TensorComparison(one.name, .equal, maximum: 0, relative: 0, differing: 0)
     }
-    guard let values = ElementReader(one.dtype), let otherValues = ElementReader(other.dtype) else {
-      return TensorComparison(
-        name: one.name, status: .different, maximumDifference: nil, relativeDifference: nil, detail: detail)
+    guard let number = one.dtype.number, let otherNumber = other.dtype.number else {
+      return TensorComparison(one.name, .different, detail: detail)
     }
-    var maximum = 0.0
-    var differences = 0.0
-    var squares = 0.0
-    for element in 0..<one.elementCount {
-      let x = values.value(a, element)
-      let y = otherValues.value(b, element)
-      // Two NaNs are no difference, nor are two equal infinities.
-      if x == y || x.isNaN && y.isNaN {
-        if x.isFinite { squares += x * x }
-        continue
-      }
-      let difference = abs(x - y)
-      maximum = difference.isNaN ? .infinity : max(maximum, difference)
-      differences += difference * difference
-      if x.isFinite { squares += x * x }
-    }
+    let found = try differences(index, number, otherIndex, otherNumber)
+    let differences = lanesSum(found.differences)
+    let squares = lanesSum(found.squares)
     let relative = differences == 0 ? 0 : squares > 0 ? (differences / squares).squareRoot() : .infinity
-    let isSame = maximum == 0
+    let isSame = found.maximum == 0
     let status: TensorComparison.Status =
       isSame && detail != nil ? .equal : isSame || relative <= tolerance ? .close : .different
     return TensorComparison(
-      name: one.name, status: status, maximumDifference: maximum.isNaN ? .infinity : maximum,
-      relativeDifference: relative.isNaN ? .infinity : relative, detail: detail)
+      one.name, status, maximum: found.maximum, relative: relative.isNaN ? .infinity : relative,
+      differing: Int(found.different), detail: detail)
+  }
+
+  /// Whether every bit is the same.
+  private func isIdentical(_ index: Int, _ otherIndex: Int) throws -> Bool {
+    var isSame = true
+    try Lockstep.read(first, index, second, otherIndex) { one, other in
+      // SAFETY: both spans have equally many bytes, for their types are equal.
+      isSame = unsafe one.withUnsafeBytes { one in
+        unsafe other.withUnsafeBytes { other in
+          guard let start = one.baseAddress, let otherStart = other.baseAddress else { return one.count == other.count }
+          return unsafe one.count == other.count && memcmp(start, otherStart, one.count) == 0
+        }
+      }
+      return isSame
+    }
+    return isSame
+  }
+
+  private func differences(
+    _ index: Int, _ number: belle_number, _ otherIndex: Int, _ otherNumber: belle_number
+  ) throws -> belle_differences {
+    var state = belle_differences()
+    try Lockstep.read(first, index, second, otherIndex) { one, other in
+      // SAFETY: both spans have equally many numbers of their kinds.
+      unsafe one.withUnsafeBytes { one in
+        unsafe other.withUnsafeBytes { other in
+          guard let start = one.baseAddress, let otherStart = other.baseAddress else { return }
+          unsafe belle_differences_add(
+            &state, number, start.assumingMemoryBound(to: UInt8.self), otherNumber,
+            otherStart.assumingMemoryBound(to: UInt8.self), one.count / belle_number_size(number))
+        }
+      }
+      return true
+    }
+    return state
   }
 }

@@ -1,14 +1,14 @@
-// Streaming a range of a file in parts that suit the caches.
+// Streaming a range of bytes in parts that suit the caches.
 
 import ByteIO
 
-extension InputFile {
-  /// The bytes that are read at once; a multiple of every element's size.
-  static let partSize = 1 << 20
+/// The bytes that are read at once; a multiple of every element's size.
+let streamPartSize = 1 << 20
 
+extension ByteSource {
   /// Streams a range, which must lie in the file.
   func stream(_ range: Range<Int>, _ body: (RawSpan) throws -> Void) throws {
-    var buffer = [UInt8](repeating: 0, count: min(Self.partSize, range.count))
+    var buffer = [UInt8](repeating: 0, count: min(streamPartSize, range.count))
     var at = range.lowerBound
     while at < range.upperBound {
       if range.upperBound - at < buffer.count { buffer.removeLast(buffer.count - (range.upperBound - at)) }

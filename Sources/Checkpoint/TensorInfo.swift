@@ -54,6 +54,10 @@ public protocol TensorSource: Sendable {
   ///     elements.
   func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
 
+  /// Where in its file a tensor's values lie as they are read: contiguous, row-major, little-endian; nil where they have
+  /// to be put together.
+  func storedRange(_ index: Int) -> Range<Int>?
+
   /// Reads everything and holds it against the checksums that the container has; nothing where it has none.
   ///
   /// - Throws: ``CheckpointError`` with code `.badChecksum`.
@@ -61,6 +65,9 @@ public protocol TensorSource: Sendable {
 }
 
 extension TensorSource {
+  /// Containers whose values have to be put together.
+  public func storedRange(_ index: Int) -> Range<Int>? { nil }
+
   /// Containers without checksums have nothing to verify.
   public func verifyChecksums() throws {}
 }

@@ -1,61 +1,81 @@
 // What `inspect --stats` says of a tensor: extremes, mean, NaN and infinity counts, and the digest of its values.
+// The same to the last bit whatever pieces the values come in and however many threads there are.
 
 import ByteIO
+import CBelleKernels
 import Checksum
 
 /// Figures of a tensor's values.
 public struct TensorStatistics: Sendable {
   /// The least of the finite values; nil where there is none, or where the type is not one of numbers in order.
-  public private(set) var minimum: Double?
+  public let minimum: Double?
   /// The greatest of the finite values.
-  public private(set) var maximum: Double?
-  /// The mean of the finite values, summed in double precision.
-  public var mean: Double? { finite > 0 ? sum / Double(finite) : nil }
+  public let maximum: Double?
+  /// The mean of the finite values, summed in double precision in an order that is fixed.
+  public let mean: Double?
   /// How many values are not a number.
-  public private(set) var nanCount = 0
+  public let nanCount: Int
   /// How many values are infinite.
-  public private(set) var infinityCount = 0
+  public let infinityCount: Int
   /// SHA-256 of the values: contiguous, row-major, little-endian.
   public let sha256: Digest
 
-  private var sum = 0.0
-  private var finite = 0
-
   /// Reads a tensor and works its figures out.
+  ///
+  /// - Complexity: one pass; the digest is what takes the time.
   public init(_ source: any TensorSource, _ index: Int) throws {
     let digest = try DigestStream(.sha256)
+    var state = belle_statistics()
+    (state.minimum, state.maximum) = (.infinity, -.infinity)
     // Eight-bit floats and smaller, and complex numbers, have no figures: the digest says what is there.
-    let reader = ElementReader(source.tensors[index].dtype)
-    var accumulator = Accumulator()
+    let number = source.tensors[index].dtype.number
     try source.read(index) { part in
       digest.update(part)
-      reader?.forEach(part) { accumulator.take($0) }
-    }
-    sha256 = digest.finish()
-    (minimum, maximum) = (accumulator.minimum, accumulator.maximum)
-    (nanCount, infinityCount) = (accumulator.nanCount, accumulator.infinityCount)
-    (sum, finite) = (accumulator.sum, accumulator.finite)
-  }
-
-  private struct Accumulator {
-    var minimum: Double?
-    var maximum: Double?
-    var nanCount = 0
-    var infinityCount = 0
-    var sum = 0.0
-    var finite = 0
-
-    mutating func take(_ value: Double) {
-      if value.isNaN {
-        nanCount += 1
-      } else if value.isInfinite {
-        infinityCount += 1
-      } else {
-        if minimum.map({ value < $0 }) ?? true { minimum = value }
-        if maximum.map({ value > $0 }) ?? true { maximum = value }
-        sum += value
-        finite += 1
+      guard let number else { return }
+      // SAFETY: the kernel reads the whole numbers that the span holds.
+      unsafe part.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return }
+        unsafe belle_statistics_add(
+          &state, number, start.assumingMemoryBound(to: UInt8.self), bytes.count / belle_number_size(number))
       }
     }
+    sha256 = digest.finish()
+    let finite = state.count - state.nans - state.infinities
+    // Zeros of either sign are equal: which one comes first says nothing. Adding +0 makes it +0.
+    minimum = finite > 0 ? state.minimum + 0 : nil
+    maximum = finite > 0 ? state.maximum + 0 : nil
+    mean = finite > 0 ? lanesSum(state.sums) / Double(finite) : nil
+    nanCount = Int(state.nans)
+    infinityCount = Int(state.infinities)
+  }
+
+  /// Works the figures of all tensors of a source out, several at once.
+  ///
+  /// - Parameters:
+  ///   - jobs: tensors at once.
+  ///   - receive: called with the number of each tensor and its figures, in order, on the calling thread.
+  public static func forEach(
+    of source: any TensorSource, jobs: Int, receive: (Int, TensorStatistics) throws -> Void
+  ) throws {
+    try forEachInOrder(Array(source.tensors.indices), jobs: jobs) { index in
+      (index, try TensorStatistics(source, index))
+    } receive: {
+      try receive($0.0, $0.1)
+    }
+  }
+}
+
+/// A C array of lanes, as Swift imports it: a tuple of as many.
+typealias Lanes = (
+  Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double, Double,
+  Double, Double
+)
+
+/// The sum of a kernel's lanes, always added in the same order.
+func lanesSum(_ lanes: Lanes) -> Double {
+  // SAFETY: a tuple of one type lies in memory as the array that it was imported from.
+  unsafe withUnsafeBytes(of: lanes) { bytes in
+    guard let start = bytes.baseAddress else { return 0 }
+    return unsafe belle_lanes_sum(start.assumingMemoryBound(to: Double.self))
   }
 }

@@ -19,10 +19,34 @@ public struct DecryptOptions: Sendable {
   /// Whether the key's digest is computed and compared with the originals'.
   public var checksKeyDigest = false
 
+  /// What the files become, where they are not kept as they are.
+  public var converter: FileConverter?
+
   /// Options with their defaults.
   ///
   /// - Parameter jobs: files at once.
   public init(jobs: Int = processorCount) { self.jobs = max(1, jobs) }
+}
+
+/// Makes plans for files that become others as they are decrypted.
+public struct FileConverter: Sendable {
+  /// Whether a file of this name takes part.
+  public let takesPart: @Sendable (_ name: String) -> Bool
+  /// What a file of this name is called afterwards, when it becomes one file; nil for one that is replaced.
+  public let convertedName: @Sendable (_ name: String) -> String?
+  /// Plans the files that take part, by their names and plain bytes, which nothing has proven yet.
+  public let plan: @Sendable (_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion
+
+  /// A converter.
+  public init(
+    takesPart: @escaping @Sendable (_ name: String) -> Bool,
+    convertedName: @escaping @Sendable (_ name: String) -> String?,
+    plan: @escaping @Sendable (_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion
+  ) {
+    self.takesPart = takesPart
+    self.convertedName = convertedName
+    self.plan = plan
+  }
 }
 
 /// One file of a plan.
@@ -37,6 +61,8 @@ public struct DecryptItem: Sendable {
   public let headerSize: Int
   /// What the plain file must have; at least one digest.
   public let expected: [DigestAlgorithm: Digest]
+  /// Whether the plain file becomes others and is not kept itself.
+  public internal(set) var isConverted = false
   /// Why the file cannot be decrypted, where that is known already.
   public internal(set) var problem: (any ToolError)?
 
@@ -45,6 +71,9 @@ public struct DecryptItem: Sendable {
 
   /// Whether it is done in milliseconds.
   var isSmall: Bool { plainSize <= Self.smallSize }
+
+  /// Whether it is done first: small, and nothing but itself comes of it.
+  var goesFirst: Bool { isSmall && !isConverted }
 }
 
 /// What decrypting a file or folder will do.
@@ -93,6 +122,9 @@ public struct DecryptPlan: Sendable {
     releases = registry.releases(ofEncrypted: paths.map { Folder.name(of: $0) })
     let release = releases.count == 1 ? releases[0] : nil
     items = paths.map { Self.item($0, release: release, options: options) }
+    if let converter = options.converter {
+      for index in items.indices where converter.takesPart(items[index].outputName) { items[index].isConverted = true }
+    }
     checkOutputs()
     items.sort { a, b in
       if a.isSmall != b.isSmall { return a.isSmall }
@@ -274,6 +306,7 @@ public struct DecryptPlan: Sendable {
           remedy: "two versions of the release lie in one folder: keep one of them")
         continue
       }
+      if item.isConverted { continue }
       guard let kind = Folder.kind(of: path) else { continue }
       guard kind == .file else {
         items[index].problem = XorDecryptError(
@@ -299,7 +332,8 @@ public struct DecryptPlan: Sendable {
 
   private func checkSpace() throws {
     let needed = items.reduce(0) { sum, item in
-      let path = Folder.join(outputFolder, item.outputName)
+      let name = item.isConverted ? options.converter?.convertedName(item.outputName) : item.outputName
+      guard let path = name.map({ Folder.join(outputFolder, $0) }) else { return sum }
       return item.problem == nil && Folder.kind(of: path) == nil ? sum + item.plainSize : sum
     }
     guard let available = Folder.availableSpace(outputFolder), available < needed else { return }

@@ -21,8 +21,12 @@ public struct FileResult: Sendable {
 
   /// The input's path.
   public let input: String
-  /// The output's path; nil where the input's name does not tell.
+  /// The output's path; nil where the input's name does not tell, and for a file that something else takes the place of.
   public let output: String?
+  /// The paths of all files that it became.
+  public let outputs: [String]
+  /// What is there to say besides.
+  public let note: String?
   /// The plain file's size in bytes.
   public let bytes: Int
   /// The digests that were computed of the plain file.
@@ -30,10 +34,31 @@ public struct FileResult: Sendable {
   /// How it ended.
   public let status: Status
 
+  init(
+    input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
+    status: Status, note: String? = nil
+  ) {
+    self.input = input
+    self.output = output
+    self.outputs = outputs ?? output.map { [$0] } ?? []
+    self.bytes = bytes
+    self.digests = digests
+    self.status = status
+    self.note = note
+  }
+
   /// The error, where it failed.
   public var error: (any ToolError)? {
     if case .failed(let error) = status { error } else { nil }
   }
+}
+
+/// What the work on one file needs from those around it.
+struct FileWork {
+  let stream: ChunkStream
+  let flag: CancellationFlag
+  /// Told of the bytes done.
+  let advance: (Int) -> Void
 }
 
 /// Decrypts what a plan says.
@@ -48,7 +73,7 @@ public struct ReleaseDecryptor: Sendable {
   /// one is evidence for the key.
   private static let evidenceSize = 256
 
-  private static let damageRemedy =
+  static let damageRemedy =
     "the key is right, for other files came out right: this file is damaged; download it again"
 
   /// Decrypts the files.
@@ -82,13 +107,13 @@ public struct ReleaseDecryptor: Sendable {
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
     // Small files, all of them: together they tell a wrong key from a damaged file.
-    let small = waiting.filter(\.isSmall)
-    waiting.removeAll(where: \.isSmall)
+    let small = waiting.filter(\.goesFirst)
+    waiting.removeAll(where: \.goesFirst)
     let stream = ChunkStream(sharedBy: min(plan.options.jobs, max(1, plan.items.count)))
     let items = self
     var smallResults: [String: FileResult] = [:]
     await forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
-      (item, items.decrypt(item, stream: stream, progress: progress, flag: flag))
+      (item, items.decrypt(item, as: nil, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in
       take(result, item)
       smallResults[item.input] = result
@@ -98,7 +123,7 @@ public struct ReleaseDecryptor: Sendable {
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
     // The large ones' first bytes, with what the key makes of them.
-    for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil {
+    for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
       guard case .garbled(let byte) = try head(of: item) else { continue }
       let cause = keyIsProven ? "the file is damaged" : "the key is wrong"
       let error = XorDecryptError(
@@ -112,9 +137,11 @@ public struct ReleaseDecryptor: Sendable {
     waiting.removeAll { garbled.contains($0.input) }
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
+    let conversion = try conversion(of: plan.items)
     var begun: Set<String> = []
     await forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
-      (item, items.decrypt(item, stream: stream, progress: progress, flag: flag))
+      let wanted = item.isConverted ? conversion?.plans[item.outputName] : nil
+      return (item, items.decrypt(item, as: wanted, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in
       begun.insert(item.input)
       take(result, item)
@@ -123,6 +150,7 @@ public struct ReleaseDecryptor: Sendable {
       return failures.isEmpty || keyIsProven || plan.options.keepGoing
     }
     refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
+    if failures.isEmpty, let index = conversion?.index { try write(index) }
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
@@ -144,7 +172,7 @@ public struct ReleaseDecryptor: Sendable {
 
   // MARK: One file
 
-  private func result(
+  func result(
     _ item: DecryptItem, _ status: FileResult.Status, digests: [DigestAlgorithm: Digest] = [:]
   ) -> FileResult {
     FileResult(
@@ -168,63 +196,85 @@ public struct ReleaseDecryptor: Sendable {
 
   /// Decrypts one file, or finds it decrypted.
   private func decrypt(
-    _ item: DecryptItem, stream: ChunkStream, progress: @escaping ProgressHandler, flag: CancellationFlag
+    _ item: DecryptItem, as wanted: Result<ScatterPlan, any Error>?, stream: ChunkStream,
+    progress: @escaping ProgressHandler, flag: CancellationFlag
   ) -> FileResult {
-    let path = Folder.join(plan.outputFolder, item.outputName)
     progress(.started(file: item.outputName, bytes: item.plainSize))
     defer { progress(.finished(file: item.outputName)) }
-    let advance = { (bytes: Int) in progress(.advanced(file: item.outputName, bytes: bytes)) }
-    var digests: [DigestAlgorithm: Digest] = [:]
+    let work = FileWork(stream: stream, flag: flag) { progress(.advanced(file: item.outputName, bytes: $0)) }
     do {
-      if let existing = try existingFile(path) {
-        digests = try self.digests(of: existing, item, stream, advance, flag)
-        if agree(digests, item) { return result(item, .skipped, digests: digests) }
-        guard plan.options.force else {
-          throw DecryptPlan.existsError(path, "its digest is not the one it should have")
-        }
-      }
-
-      let input = try InputFile(item.input)
-      guard input.size == item.plainSize + item.headerSize else {
-        throw XorDecryptError(
-          .truncated, file: item.input, reason: "its size changed to \(input.size) bytes since the work began",
-          remedy: "wait until it is downloaded, and try again")
-      }
-      input.adviseSequential()
-      let writer = try AtomicFileWriter(in: plan.outputFolder)
-      try writer.reserve(item.plainSize)
-      let keyStream = KeyStream(plan.key)
-      let digestStreams = try Set(item.expected.keys).union([.sha256]).map { try DigestStream($0) }
-      try stream.run(
-        count: item.plainSize,
-        produce: { chunk, offset in
-          try input.read(into: &chunk, at: item.headerSize + offset)
-          try keyStream.apply(to: &chunk, at: offset)
-          advance(chunk.byteCount)
-        },
-        consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } }
-          + [{ bytes, offset in try writer.write(bytes, at: offset) }],
-        isCancelled: { flag.isSet })
-      digests = Dictionary(uniqueKeysWithValues: digestStreams.map { ($0.algorithm, $0.finish()) })
-      guard agree(digests, item) else { throw mismatch(item, digests) }
-      switch try writer.commit(as: item.outputName, size: item.plainSize, replacing: plan.options.force) {
-      case .created:
-        return result(item, .verified, digests: digests)
-      case .alreadyThere:
-        // Another run was faster. What it left must be right too.
-        let existing = try InputFile(path)
-        let theirs = try self.digests(of: existing, item, stream, { _ in }, flag)
-        guard agree(theirs, item) else {
-          throw DecryptPlan.existsError(path, "it appeared while this file was decrypted, and its digest is wrong")
-        }
-        return result(item, .skipped, digests: theirs)
+      switch wanted {
+      case .success(let scatter): return try convert(item, scatter, work)
+      case .failure(let error): throw try failure(item, toConvert: error, work)
+      case nil: return try decrypt(item, work)
       }
     } catch {
-      return result(item, .failed(toolError(error, file: item.input)), digests: digests)
+      return result(item, .failed(toolError(error, file: item.input)))
     }
   }
 
-  private func existingFile(_ path: String) throws -> InputFile? {
+  private func decrypt(_ item: DecryptItem, _ work: FileWork) throws -> FileResult {
+    let path = Folder.join(plan.outputFolder, item.outputName)
+    if let existing = try existingFile(path) {
+      let digests = try self.digests(of: existing, item, work)
+      if agree(digests, item) { return result(item, .skipped, digests: digests) }
+      guard plan.options.force else {
+        throw DecryptPlan.existsError(path, "its digest is not the one it should have")
+      }
+    }
+    let writer = try AtomicFileWriter(in: plan.outputFolder)
+    try writer.reserve(item.plainSize)
+    let digests = try pass(item, work) { _, bytes, offset in try writer.write(bytes, at: offset) }
+    switch try writer.commit(as: item.outputName, size: item.plainSize, replacing: plan.options.force) {
+    case .created:
+      return result(item, .verified, digests: digests)
+    case .alreadyThere:
+      // Another run was faster. What it left must be right too.
+      let existing = try InputFile(path)
+      let theirs = try self.digests(of: existing, item, work)
+      guard agree(theirs, item) else {
+        throw DecryptPlan.existsError(path, "it appeared while this file was decrypted, and its digest is wrong")
+      }
+      return result(item, .skipped, digests: theirs)
+    }
+  }
+
+  /// How many threads write one file.
+  static let writerCount = 2
+
+  /// Streams the plain file past its digests and the writers.
+  ///
+  /// - Parameter write: called with the number of the writer, from ``writerCount`` threads, for every other chunk each.
+  /// - Throws: what a writer throws, and ``XorDecryptError`` with code `.digestMismatch`.
+  func pass(
+    _ item: DecryptItem, _ work: FileWork,
+    _ write: @escaping (_ writer: Int, _ bytes: RawSpan, _ offset: Int) throws -> Void
+  ) throws -> [DigestAlgorithm: Digest] {
+    let input = try InputFile(item.input)
+    guard input.size == item.plainSize + item.headerSize else {
+      throw XorDecryptError(
+        .truncated, file: item.input, reason: "its size changed to \(input.size) bytes since the work began",
+        remedy: "wait until it is downloaded, and try again")
+    }
+    input.adviseSequential()
+    let keyStream = KeyStream(plan.key)
+    let digestStreams = try Set(item.expected.keys).union([.sha256]).map { try DigestStream($0) }
+    try work.stream.run(
+      count: item.plainSize,
+      produce: { chunk, offset in
+        try input.read(into: &chunk, at: item.headerSize + offset)
+        try keyStream.apply(to: &chunk, at: offset)
+        work.advance(chunk.byteCount)
+      },
+      consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } }
+        + work.stream.divided(among: Self.writerCount, write),
+      isCancelled: { work.flag.isSet })
+    let digests = Dictionary(uniqueKeysWithValues: digestStreams.map { ($0.algorithm, $0.finish()) })
+    guard agree(digests, item) else { throw mismatch(item, digests) }
+    return digests
+  }
+
+  func existingFile(_ path: String) throws -> InputFile? {
     guard let kind = Folder.kind(of: path) else { return nil }
     guard kind == .file else {
       throw XorDecryptError(.outputExists, file: path, reason: "something that is no file has the output's name")
@@ -233,13 +283,13 @@ public struct ReleaseDecryptor: Sendable {
   }
 
   private func digests(
-    of file: InputFile, _ item: DecryptItem, _ stream: ChunkStream, _ advance: (Int) -> Void, _ flag: CancellationFlag
+    of file: InputFile, _ item: DecryptItem, _ work: FileWork
   ) throws -> [DigestAlgorithm: Digest] {
     // Another size is another file: reading it would only say so later.
     guard file.size == item.plainSize else { return [:] }
     return try FileDigest.compute(
-      Set(item.expected.keys).union([.sha256]), of: file, stream: stream, progress: advance,
-      isCancelled: { flag.isSet })
+      Set(item.expected.keys).union([.sha256]), of: file, stream: work.stream, progress: work.advance,
+      isCancelled: { work.flag.isSet })
   }
 
   private func agree(_ digests: [DigestAlgorithm: Digest], _ item: DecryptItem) -> Bool {

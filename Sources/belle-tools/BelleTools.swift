@@ -66,7 +66,7 @@ struct ThreadsOption: ParsableArguments {
 
 /// How many files at once.
 struct JobsOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Files at once; by default as many as there are processors.", valueName: "n"))
+  @Option(help: ArgumentHelp("Files or tensors at once; by default as many as there are processors.", valueName: "n"))
   var jobs = processorCount
 
   func validate() throws {

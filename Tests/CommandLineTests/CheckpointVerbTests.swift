@@ -63,11 +63,79 @@ import Testing
     #expect(try base2.objects().last?["different"] as? Int ?? 0 > 0)
   }
 
+  @Test("Meta's layout becomes Hugging Face's and is itself again, params.json and all")
+  func layouts() throws {
+    let folder = try TemporaryFolder()
+    let meta = project("Examples/tiny-belle/llama")
+    #expect(try belleTools("convert", meta, folder.file("hf"), "--layout", "hf").status == 0)
+    let back = try belleTools("convert", folder.file("hf"), folder.file("meta"), "--layout", "meta")
+    #expect(back.status == 0, "\(back.errors)")
+    #expect(try Set(folder.names(in: "meta")).isSuperset(of: ["consolidated.00.pth", "params.json"]))
+    let compare = try belleTools("compare", meta, folder.file("meta"))
+    #expect(compare.status == 0, "\(compare.output)")
+    #expect(try belleTools("compare", folder.file("hf"), folder.file("meta")).status == 0)
+    let parameters = try JSONSerialization.jsonObject(with: Data(readBytes(folder.file("meta/params.json"))))
+    #expect((parameters as? [String: Any])?["n_heads"] as? Int == 4)
+    let bare = try belleTools("convert", folder.file("hf/model.safetensors"), folder.file("m2"), "--layout", "meta")
+    #expect(bare.status == 0, "config.json lies beside the file: \(bare.errors)")
+    try FileManager.default.removeItem(atPath: folder.file("hf/config.json"))
+    let headless = try belleTools("convert", folder.file("hf"), folder.file("m3"), "--layout", "meta")
+    #expect(headless.status == 1)
+    #expect(headless.errors.contains("hint: put the model's config.json beside its weights"))
+  }
+
+  @Test("PyTorch's container and back is the same file")
+  func torch() throws {
+    let folder = try TemporaryFolder()
+    let source = fixtures + "hf-sharded-st"
+    #expect(try belleTools("convert", source, folder.file("bin"), "--to", "torch").status == 0)
+    #expect(
+      try folder.names(in: "bin") == [
+        "pytorch_model-00001-of-00003.bin", "pytorch_model-00002-of-00003.bin", "pytorch_model-00003-of-00003.bin",
+        "pytorch_model.bin.index.json",
+      ])
+    #expect(try belleTools("inspect", folder.file("bin"), "--safety", "--crc").status == 0)
+    #expect(try belleTools("convert", folder.file("bin"), folder.file("st")).status == 0)
+    for name in try folder.names(in: "st") where name.hasSuffix(".safetensors") {
+      #expect(try readBytes(folder.file("st/" + name)) == readBytes(source + "/" + name))
+    }
+    let warned = try belleTools("convert", fixtures + "dtypes.safetensors", folder.file("a.pt"))
+    #expect(warned.status == 0)
+    #expect(warned.errors.contains("has no place for the metadata"))
+  }
+
+  @Test("values are rounded where it is asked for, and how far is said")
+  func precision() throws {
+    let folder = try TemporaryFolder()
+    let model = fixtures + "hf-sharded-st"
+    let wide = try belleTools("convert", model, folder.file("wide"), "--dtype", "f32")
+    #expect(wide.output.contains("every value identical"))
+    #expect(try belleTools("compare", model, folder.file("wide")).status == 0)
+    let narrow = try belleTools("convert", model, folder.file("narrow"), "--dtype", "bf16", "--json")
+    #expect(narrow.status == 0)
+    let summary = try #require(try narrow.objects().last)
+    #expect(summary["identical"] as? Bool == false)
+    #expect(summary["overflows"] as? Int == 0)
+    let relative = try #require(summary["relative"] as? Double)
+    #expect(relative > 0 && relative < 0x1p-8)
+    // 70000 is beyond the largest half.
+    try folder.write(
+      "big.safetensors",
+      Array("\u{40}\0\0\0\0\0\0\0{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}              ".utf8)
+        .prefix(72) + withUnsafeBytes(of: Float(70000)) { Array($0) })
+    let overflow = try belleTools(
+      "convert", folder.file("big.safetensors"), folder.file("big16.safetensors"), "--dtype", "f16", "--json")
+    #expect(overflow.status == 0, "\(overflow.errors)")
+    #expect(overflow.errors.contains("1 values were too large for f16"))
+    #expect(try overflow.objects().last?["overflows"] as? Int == 1)
+  }
+
   @Test(
     "wrong usage is told so",
     arguments: [
       ["convert", "a", "b", "--max-shard-size", "x"], ["compare", "a", "b", "--tolerance", "-1"],
-      ["convert", "a", "b", "--layout", "meta2"],
+      ["convert", "a", "b", "--layout", "meta2"], ["convert", "a", "b", "--dtype", "i8"],
+      ["convert", "a", "b", "--to", "onnx"],
     ])
   func usage(arguments: [String]) throws { #expect(try Running(arguments).finish().status == 64) }
 }

@@ -33,6 +33,168 @@ void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 /// belle_xor by a named variant; the caller has checked that it is available.
 void belle_xor_variant(belle_variant variant, uint8_t *data, const uint8_t *key, size_t count);
 
+/// Kinds of floating-point numbers, little-endian in memory. BELLE_BF16 is the upper half of BELLE_F32.
+typedef enum {
+  BELLE_F64 = 0,
+  BELLE_F32 = 1,
+  BELLE_F16 = 2,
+  BELLE_BF16 = 3,
+} belle_float;
+
+/// target[i] = source[i] for 0 <= i < count, rounded once to nearest even; subnormal numbers are kept. A NaN stays a
+/// NaN: quiet, with its sign and the upper bits of its payload. Between equal kinds it copies every bit.
+///
+/// `source` and `target` have `count` elements of their kinds and must not overlap. The processor's floating-point modes
+/// must be those that a program starts with (subnormals not flushed); the scalar variant does not depend on them.
+/// Returns how many finite numbers became infinite.
+size_t belle_convert(belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
+/// belle_convert by a named variant; the caller has checked that it is available.
+size_t belle_convert_variant(
+    belle_variant variant, belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count);
+
+/// Kinds of numbers whose values a double can hold; exactly, but for 64-bit integers beyond 2^53. Little-endian.
+typedef enum {
+  BELLE_NUMBER_F64 = BELLE_F64,
+  BELLE_NUMBER_F32 = BELLE_F32,
+  BELLE_NUMBER_F16 = BELLE_F16,
+  BELLE_NUMBER_BF16 = BELLE_BF16,
+  BELLE_NUMBER_I64 = 4,
+  BELLE_NUMBER_U64 = 5,
+  BELLE_NUMBER_I32 = 6,
+  BELLE_NUMBER_U32 = 7,
+  BELLE_NUMBER_I16 = 8,
+  BELLE_NUMBER_U16 = 9,
+  BELLE_NUMBER_I8 = 10,
+  BELLE_NUMBER_U8 = 11,
+} belle_number;
+
+/// Bytes of one number of a kind.
+size_t belle_number_size(belle_number kind);
+
+/// Sums are kept in this many parts: element i of a tensor belongs to part i mod 16, whatever pieces the tensor comes in
+/// and whatever instructions there are. So the same tensor gives the same sum to the last bit.
+enum { BELLE_LANES = 16 };
+
+/// Figures of numbers seen so far. All zero but `minimum`, +infinity, and `maximum`, -infinity, is the beginning.
+typedef struct {
+  uint64_t count;
+  uint64_t nans;
+  uint64_t infinities;
+  double minimum;  // of the finite ones, like all that follows
+  double maximum;
+  double sums[BELLE_LANES];
+} belle_statistics;
+
+/// Figures of the differences of pairs seen so far. All zero is the beginning.
+///
+/// Two NaNs do not differ, nor do two infinities of one sign; a NaN and a number differ by infinity.
+typedef struct {
+  uint64_t count;
+  uint64_t different;               // pairs that differ
+  double maximum;                   // the largest |x - y|
+  double differences[BELLE_LANES];  // sums of (x - y)^2
+  double squares[BELLE_LANES];      // sums of x^2, of the finite x
+} belle_differences;
+
+/// Takes the next `count` numbers of a kind.
+void belle_statistics_add(belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count);
+
+/// Takes the next `count` pairs; the two sides may be of different kinds.
+void belle_differences_add(
+    belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y, const uint8_t *y,
+    size_t count);
+
+/// The sum of the parts, always added in the same order.
+double belle_lanes_sum(const double *lanes);
+
+/// The same by a named variant; the caller has checked that it is available.
+void belle_statistics_add_variant(
+    belle_variant variant, belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count);
+void belle_differences_add_variant(
+    belle_variant variant, belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y,
+    const uint8_t *y, size_t count);
+
+// MARK: GPTQ. Weights lie in strips: `[columns, stride]`, the rows of the layer across, so that a lane is a row.
+// `lanes`, a multiple of 16, is how many of them are worked on. Grids lie as `[groups, grid_stride]` in the same way; the
+// value of an integer q is scale · (q − zero) + minimum, and one of zero and minimum is 0.
+
+/// Quantizes the columns of one block in order, with GPTQ's feedback.
+typedef struct {
+  size_t columns, lanes, stride, grid_stride;
+  const float *factor;     ///< `[columns, columns]`: element i·columns + j is U_ji, j ≤ i.
+  float *weights;          ///< w before, d = w − ŵ after.
+  const float *products;   ///< Σ d_j U_ji over the columns before the block.
+  const uint32_t *groups;  ///< for each column its group.
+  const float *scales, *zeros, *minimums;
+  uint8_t *integers;  ///< `[columns, stride]`, written.
+  float *losses;      ///< for each lane; Σ ((w' − ŵ)·U_ii)² is added.
+  float max_integer;  ///< 2^bits − 1.
+} belle_gptq_block_work;
+
+void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work);
+
+/// Moves every integer of a block to its optimum given all others, in the given order, and then every scale and minimum.
+typedef struct {
+  size_t columns, lanes, stride, grid_stride;  ///< at most 256 columns.
+  const float *hessian;                        ///< `[columns, columns]`, symmetric, with its diagonal.
+  const float *left, *right;                   ///< Σ E_j H_ji over the columns before and after the block.
+  float *errors;                               ///< E = w − ŵ, kept in step.
+  const uint32_t *order;                       ///< the columns of the block, in the order of their turns.
+  const uint32_t *groups;                      ///< for each column its group; a group lies in one piece, in this block.
+  float *scales, *minimums;
+  const float *zeros;
+  uint8_t *integers;
+  float *gains;  ///< for each lane; by how much the objective fell is added.
+  float max_integer, smallest_scale;
+  bool moves_integers, refits, has_minimums, half, negative_scales;
+} belle_sweep_block_work;
+
+void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
+
+typedef enum {
+  BELLE_GRID_SYMMETRIC = 0,   ///< zero = 2^(bits−1).
+  BELLE_GRID_ZERO_POINT = 1,  ///< zero is a whole number.
+  BELLE_GRID_MINIMUM = 2,     ///< zero is 0, the minimum is stored.
+} belle_grid_form;
+
+/// Finds the grid of one group for every lane.
+typedef struct {
+  size_t columns, lanes, stride;
+  const float *values;          ///< `[columns, stride]`
+  const float *column_weights;  ///< what each column's error counts, or NULL for 1.
+  float *scales, *zeros, *minimums;
+  belle_grid_form form;
+  float max_integer, lowest_zero, smallest_scale;
+  float norm;  ///< 0: the range as it is. Otherwise the power of the errors in the search.
+  bool coarse; ///< search every fourth range first.
+  bool half;   ///< scale and minimum are rounded to half precision before they are used.
+  bool negative_scales;
+} belle_grid_work;
+
+void belle_grid(belle_variant variant, const belle_grid_work *work);
+
+/// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
+void belle_gather_strip(
+    const float *weights, size_t weight_stride, size_t rows, size_t columns, const uint32_t *order, float *strip,
+    size_t strip_stride);
+
+/// bytes[r, order[i]] = strip[i, r].
+void belle_scatter_bytes(
+    const uint8_t *strip, size_t strip_stride, size_t rows, size_t columns, const uint32_t *order, uint8_t *bytes,
+    size_t byte_stride);
+
+/// Packs integers `[rows, stride]` of `bits` bits along the columns: words `[ceil(columns·bits/32), rows]`, each row's
+/// integers as one little-endian stream of bits. Rows `from_row ..< to_row` only.
+void belle_pack_inputs(
+    const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits,
+    uint32_t *words);
+
+/// The way back.
+void belle_unpack_inputs(
+    const uint32_t *words, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits, uint8_t *integers,
+    size_t stride);
+
 // What a transformer does between its matrix products. Here every variant gives the same bits, the scalar one included;
 // tests hold them against double precision. In-place calls (out == x) are legal.
 

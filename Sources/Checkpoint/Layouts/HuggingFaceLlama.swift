@@ -45,6 +45,15 @@ public struct HuggingFaceLlama: TensorSource {
     self.places = places
   }
 
+  /// The modules of a layer: Meta's names and Hugging Face's.
+  static let modules = [
+    "attention.wq.weight": "self_attn.q_proj.weight", "attention.wk.weight": "self_attn.k_proj.weight",
+    "attention.wv.weight": "self_attn.v_proj.weight", "attention.wo.weight": "self_attn.o_proj.weight",
+    "feed_forward.w1.weight": "mlp.gate_proj.weight", "feed_forward.w2.weight": "mlp.down_proj.weight",
+    "feed_forward.w3.weight": "mlp.up_proj.weight", "attention_norm.weight": "input_layernorm.weight",
+    "ffn_norm.weight": "post_attention_layernorm.weight",
+  ]
+
   /// Hugging Face's name for one of Meta's; nil for what is none.
   static func name(_ name: String) -> String? {
     switch name {
@@ -55,14 +64,7 @@ public struct HuggingFaceLlama: TensorSource {
     }
     let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "layers", let layer = Int(parts[1]), layer >= 0 else { return nil }
-    let modules = [
-      "attention.wq.weight": "self_attn.q_proj.weight", "attention.wk.weight": "self_attn.k_proj.weight",
-      "attention.wv.weight": "self_attn.v_proj.weight", "attention.wo.weight": "self_attn.o_proj.weight",
-      "feed_forward.w1.weight": "mlp.gate_proj.weight", "feed_forward.w2.weight": "mlp.down_proj.weight",
-      "feed_forward.w3.weight": "mlp.up_proj.weight", "attention_norm.weight": "input_layernorm.weight",
-      "ffn_norm.weight": "post_attention_layernorm.weight",
-    ]
-    return modules[String(parts[2])].map { "model.layers.\(layer).\($0)" }
+    return Self.modules[String(parts[2])].map { "model.layers.\(layer).\($0)" }
   }
 
   /// Streams the values of a tensor.
@@ -70,19 +72,14 @@ public struct HuggingFaceLlama: TensorSource {
     let (place, heads) = places[index]
     guard let heads else { return try source.read(place, body) }
     let info = tensors[index]
-    let bytes = try source.allBytes(place)
-    let rows = info.shape[0]
-    guard rows > 0 else { return }
-    let rowSize = info.byteCount / rows
-    let half = rows / heads / 2
-    for head in 0..<heads {
-      for part in 0..<2 {
-        for pair in 0..<half {
-          let row = head * 2 * half + 2 * pair + part
-          unsafe try body(bytes.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize))
-        }
-      }
-    }
+    guard info.shape[0] > 0 else { return }
+    let half = info.shape[0] / heads / 2
+    try source.readRows(
+      place,
+      (0..<info.shape[0]).lazy.map { row in
+        let (head, within) = (row / (2 * half), row % (2 * half))
+        return head * 2 * half + 2 * (within % half) + within / half
+      }, body)
   }
 
   /// Verifies the source.

@@ -12,7 +12,7 @@ public struct NpyFile: TensorSource {
   /// Nothing.
   public var metadata: [(name: String, value: String)] { [] }
 
-  private let file: InputFile
+  private let file: any ByteSource
   private let range: Range<Int>
 
   /// The first bytes of every .npy file.
@@ -20,7 +20,7 @@ public struct NpyFile: TensorSource {
   private static let headerLimit = 1 << 16
 
   /// Opens a file and checks its header.
-  public init(_ file: InputFile) throws {
+  public init(_ file: any ByteSource) throws {
     func failure(_ code: CheckpointErrorCode, _ reason: String) -> CheckpointError {
       CheckpointError(code, file: file.path, reason: reason, remedy: "save it with numpy.save as an array of numbers")
     }

@@ -71,9 +71,7 @@ struct PackedLinear: Sendable {
   func read(_ source: any TensorSource, _ body: (RawSpan) throws -> Void) throws {
     let packed = try words(source, weights)
     let zeroWords = try words(source, zeros)
-    let scaleBytes = try source.allBytes(scales)
-    guard let reader = ElementReader(source.tensors[scales].dtype) else { return }
-    let scaleValues = (0..<groupCount * outFeatures).map { Float(reader.value(scaleBytes, $0)) }
+    let scaleValues = try singles(source, scales)
     let group = try groupNumbers(source)
     let zeroWidth = source.tensors[zeros].shape[1]
     let mask = UInt32(1) << UInt32(bits) - 1
@@ -129,12 +127,24 @@ struct PackedLinear: Sendable {
     return words
   }
 
+  private func singles(_ source: any TensorSource, _ index: Int) throws -> [Float] {
+    let conversion = try DTypeConversion(from: source.tensors[index].dtype, to: .f32)
+    let bytes = try source.allBytes(index)
+    var values = [Float](repeating: 0, count: source.tensors[index].elementCount)
+    var span = values.mutableSpan
+    var raw = unsafe span.mutableBytes
+    _ = unsafe conversion.convert(bytes.span.bytes, into: &raw)
+    return values
+  }
+
   private func groupNumbers(_ source: any TensorSource) throws -> [Int32] {
     guard let groups else { return (0..<inFeatures).map { Int32($0 / groupSize) } }
     let bytes = try source.allBytes(groups)
-    guard let reader = ElementReader(source.tensors[groups].dtype) else { return [] }
+    let size = source.tensors[groups].dtype.byteCount ?? 4
     return try (0..<inFeatures).map { input in
-      let value = Int(reader.value(bytes, input))
+      let low = Int32(truncatingIfNeeded: bytes.u32(at: input * size))
+      // A 64-bit number that is none of a group is none in its lower half either, or its upper half is not zero.
+      let value = size == 8 && bytes.u32(at: input * size + 4) != 0 ? -1 : Int(low)
       guard (0..<groupCount).contains(value) else {
         throw CheckpointError(
           .badTensor, file: file,

@@ -13,7 +13,7 @@ public struct PickleSurvey: Sendable {
   public var isSafe: Bool { problem == nil && globals.allSatisfy(\.isAllowed) }
 
   /// Looks through a file; safetensors files have no pickles.
-  public init(_ file: InputFile) throws {
+  public init(_ file: any ByteSource) throws {
     let head = try file.bytes(count: 16)
     var globals: [PickleGlobal] = []
     var problem: CheckpointError?

@@ -19,7 +19,7 @@ public struct TorchFile: TensorSource {
     case deflated(ZipArchive.Member)
   }
 
-  private let file: InputFile
+  private let file: any ByteSource
   private let archive: ZipArchive?
   private let views: [PickleTensor]
   private let places: [String: Place]
@@ -35,7 +35,7 @@ public struct TorchFile: TensorSource {
   /// Opens a checkpoint and reads its pickle; no values are read.
   ///
   /// - Throws: ``CheckpointError`` with the byte where something is wrong.
-  public init(_ file: InputFile) throws {
+  public init(_ file: any ByteSource) throws {
     let head = try file.bytes(count: 16)
     if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
       try self.init(zip: file)
@@ -53,7 +53,7 @@ public struct TorchFile: TensorSource {
 
   // MARK: Zip
 
-  private init(zip file: InputFile) throws {
+  private init(zip file: any ByteSource) throws {
     let archive = try ZipArchive(file)
     let (pickle, offset, root) = try Self.dataPickle(archive)
     let result = try PickleMachine.run(pickle, base: offset, file: file.path)
@@ -103,7 +103,7 @@ public struct TorchFile: TensorSource {
 
   // MARK: Legacy
 
-  private init(legacy file: InputFile) throws {
+  private init(legacy file: any ByteSource) throws {
     // Five pickles: magic, protocol, system, the object, the storage keys; then for each key a count and the values.
     let bytes = try file.bytes(count: PickleMachine.sizeLimit)
     var at = try PickleMachine.run(bytes, file: file.path).end
@@ -162,7 +162,8 @@ public struct TorchFile: TensorSource {
   }
 
   private init(
-    _ file: InputFile, _ format: String, _ contents: PickleContents, _ places: [String: Place], _ archive: ZipArchive?
+    _ file: any ByteSource, _ format: String, _ contents: PickleContents, _ places: [String: Place],
+    _ archive: ZipArchive?
   ) throws {
     var tensors: [TensorInfo] = []
     for (name, tensor) in contents.tensors {
@@ -204,17 +205,14 @@ public struct TorchFile: TensorSource {
 
   /// Streams the values of a tensor.
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    if let range = storedRange(index) { return try file.stream(range, body) }
     let view = views[index]
-    guard let itemSize = view.dtype.byteCount, let place = places[view.storage.key], let extent = view.extent else {
-      return
-    }
-    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1) + extent.lowerBound * itemSize
-    let length = extent.count * itemSize
+    guard let itemSize = view.dtype.byteCount, let place = places[view.storage.key],
+      let (start, length) = Self.extent(view)
+    else { return }
     switch place {
     case .range(let range):
-      let bytes = range.lowerBound + start..<range.lowerBound + start + length
-      if view.isContiguous { return try file.stream(bytes, body) }
-      try gather(view, itemSize, from: try file.bytes(at: bytes.lowerBound, count: bytes.count), body)
+      try gather(view, itemSize, from: try file.bytes(at: range.lowerBound + start, count: length), body)
     case .deflated(let member):
       guard let archive else { return }
       let storage = try archive.bytes(of: member, limit: member.size)
@@ -222,6 +220,22 @@ public struct TorchFile: TensorSource {
       if view.isContiguous { return unsafe try body(bytes.span.bytes) }
       try gather(view, itemSize, from: bytes, body)
     }
+  }
+
+  /// Where a tensor's values lie; nil for views that skip or repeat elements, and for deflated ones.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    let view = views[index]
+    guard view.isContiguous, case .range(let range)? = places[view.storage.key],
+      let (start, length) = Self.extent(view)
+    else { return nil }
+    return range.lowerBound + start..<range.lowerBound + start + length
+  }
+
+  /// A view's bytes in its storage, from the first element to the last; nil for one without elements.
+  private static func extent(_ view: PickleTensor) -> (start: Int, length: Int)? {
+    guard let itemSize = view.dtype.byteCount, let extent = view.extent else { return nil }
+    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1) + extent.lowerBound * itemSize
+    return (start, extent.count * itemSize)
   }
 
   /// Holds every member of the zip against its CRC-32.
@@ -243,7 +257,7 @@ public struct TorchFile: TensorSource {
     throws
   {
     var part: [UInt8] = []
-    let partSize = InputFile.partSize
+    let partSize = streamPartSize
     part.reserveCapacity(partSize)
     var position = [Int](repeating: 0, count: view.shape.count)
     var at = 0

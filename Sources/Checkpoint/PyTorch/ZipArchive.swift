@@ -23,12 +23,12 @@ struct ZipArchive: Sendable {
   /// More members than this are no checkpoint.
   static let memberLimit = 4_000_000
 
-  let file: InputFile
+  let file: any ByteSource
   let members: [String: Member]
   /// The names in the directory's order.
   let names: [String]
 
-  init(_ file: InputFile) throws {
+  init(_ file: any ByteSource) throws {
     self.file = file
     let directory = try Self.findDirectory(file)
     let bytes = try file.bytes(at: directory.offset, count: directory.size)
@@ -187,14 +187,14 @@ struct ZipArchive: Sendable {
 
   // MARK: The directory
 
-  private static func failure(_ file: InputFile, _ offset: Int, _ reason: String) -> CheckpointError {
+  private static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
     CheckpointError(
       .malformed, file: file.path, place: "byte \(offset)", reason: reason,
       remedy: "the file is damaged or was made to mislead; download it again")
   }
 
   /// Finds the directory by the record at the archive's end.
-  private static func findDirectory(_ file: InputFile) throws -> (offset: Int, size: Int, count: Int) {
+  private static func findDirectory(_ file: any ByteSource) throws -> (offset: Int, size: Int, count: Int) {
     let tailSize = min(file.size, 22 + 65535)
     let tailStart = file.size - tailSize
     let tail = try file.bytes(at: tailStart, count: tailSize)

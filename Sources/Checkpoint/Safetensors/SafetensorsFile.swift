@@ -17,13 +17,13 @@ public struct SafetensorsFile: TensorSource {
   /// What the container is.
   public var format: String { "safetensors" }
 
-  private let file: InputFile
+  private let file: any ByteSource
   private let ranges: [Range<Int>]
 
   /// Opens a file and checks its header; no values are read.
   ///
   /// - Throws: ``CheckpointError`` with the byte where a rule is broken.
-  public init(_ file: InputFile) throws {
+  public init(_ file: any ByteSource) throws {
     func failure(_ code: CheckpointErrorCode, _ offset: Int, _ reason: String) -> CheckpointError {
       CheckpointError(
         code, file: file.path, place: "byte \(offset)", reason: reason,
@@ -131,6 +131,9 @@ public struct SafetensorsFile: TensorSource {
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     try file.stream(ranges[index], body)
   }
+
+  /// Where a tensor's values lie.
+  public func storedRange(_ index: Int) -> Range<Int>? { ranges[index] }
 
   private static func integers(_ values: [HeaderJSON]) -> [Int]? {
     var result: [Int] = []

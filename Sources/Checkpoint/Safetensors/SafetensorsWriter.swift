@@ -6,7 +6,7 @@
 import ByteIO
 
 /// Writes one safetensors file.
-public struct SafetensorsWriter {
+public struct SafetensorsWriter: TensorSink {
   /// The reference's rank of types: the order of its enumeration.
   private static let rank: [DType] = [
     .bool, .f4, .f6E2M3, .f6E3M2, .u8, .i8, .f8E5M2, .f8E4M3, .f8E5M2FNUZ, .f8E4M3FNUZ, .f8E8M0, .i16, .u16, .f16,
@@ -23,46 +23,39 @@ public struct SafetensorsWriter {
     }
   }
 
-  /// Copies tensors of a source into a file.
-  ///
-  /// - Parameters:
-  ///   - indices: which tensors of the source.
-  ///   - metadata: text for `__metadata__`; written sorted by name.
-  ///   - folder: where the file goes; it appears only when it is complete.
-  ///   - progress: told of the bytes written.
-  /// - Returns: false where another file has the name and `replacing` is false.
-  /// - Throws: ``ByteIOError``, ``CheckpointError``.
-  public static func write(
-    _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
-    replacing: Bool, progress: (Int) -> Void = { _ in }
-  ) throws -> Bool {
-    let chosen = indices.map { source.tensors[$0] }
-    let order = order(chosen).map { indices[$0] }
-    let header = header(order.map { source.tensors[$0] }, metadata: metadata)
-    let total = header.count + chosen.reduce(0) { $0 + $1.byteCount }
-    let writer = try AtomicFileWriter(in: folder)
-    try writer.reserve(total)
-    try writer.write(header, at: 0)
+  /// The tensors in the order in which the file holds them.
+  public let order: [Int]
+  /// The bytes of the whole file.
+  public let byteCount: Int
+  /// The length and the padded JSON: what comes before the values.
+  public let header: [UInt8]
+  /// Where each tensor's values begin in the file.
+  public let offsets: [Int]
+
+  /// Lays a file out.
+  public init(_ tensors: [TensorInfo], metadata: [String: String]) {
+    order = Self.order(tensors)
+    header = Self.header(order.map { tensors[$0] }, metadata: metadata)
+    var offsets = [Int](repeating: 0, count: tensors.count)
     var at = header.count
     for index in order {
-      let info = source.tensors[index]
-      let end = at + info.byteCount
-      try source.read(index) { part in
-        guard part.byteCount <= end - at else { throw Self.wrongSize(info) }
-        try writer.write(part, at: at)
-        at += part.byteCount
-        progress(part.byteCount)
-      }
-      guard at == end else { throw Self.wrongSize(info) }
+      offsets[index] = at
+      at += tensors[index].byteCount
     }
-    return try writer.commit(as: name, size: total, replacing: replacing) == .created
+    self.offsets = offsets
+    byteCount = at
   }
 
-  private static func wrongSize(_ info: TensorInfo) -> CheckpointError {
-    CheckpointError(
-      .badTensor, file: info.file,
-      reason: "tensor \(displayName(info.name)) gave another number of bytes than its shape has")
+  /// Writes the header.
+  public func begin(_ file: AtomicFileWriter) throws { try file.write(header, at: 0) }
+
+  /// Takes a part of a tensor's values.
+  public func write(_ part: RawSpan, at offset: Int, of index: Int, _ file: AtomicFileWriter) throws {
+    try file.write(part, at: offsets[index] + offset)
   }
+
+  /// Nothing comes after the values.
+  public func finish(_ file: AtomicFileWriter) {}
 
   /// The length and the padded header.
   static func header(_ tensors: [TensorInfo], metadata: [String: String]) -> [UInt8] {

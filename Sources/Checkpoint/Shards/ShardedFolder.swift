@@ -92,6 +92,11 @@ public struct ShardedFolder: TensorSource {
     try shards[places[index].shard].read(places[index].index, body)
   }
 
+  /// Where a tensor's values lie in its file.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    shards[places[index].shard].storedRange(places[index].index)
+  }
+
   /// Verifies each file.
   public func verifyChecksums() throws {
     for shard in shards { try shard.verifyChecksums() }

@@ -13,7 +13,8 @@ struct Compare: ParsableCommand {
         belle-tools compare model/ model-safetensors/
         belle-tools compare llama/ llama-hf/ --tolerance 1e-3
 
-      Where only one of the two is in Meta's layout, it is compared as Hugging Face has it. Prints what is not equal, the \
+      Where only one of the two is in Meta's layout, it is compared as Hugging Face has it; a head that only one of them \
+      stores is held against the other's embedding, to which it is tied. Prints what is not equal, the \
       worst first, and a summary. Exit status 2 where the models differ.
       """)
 
@@ -26,6 +27,7 @@ struct Compare: ParsableCommand {
   @Option(help: "The largest relative difference of a tensor that still counts as close.")
   var tolerance = 0.0
 
+  @OptionGroup var jobsOption: JobsOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -35,16 +37,20 @@ struct Compare: ParsableCommand {
   func run() throws {
     var a = try Checkpoint.open(first)
     var b = try Checkpoint.open(second)
-    if let meta = a as? MetaFolder, !(b is MetaFolder), Self.isHuggingFace(b) { a = try HuggingFaceLlama(meta) }
-    if let meta = b as? MetaFolder, !(a is MetaFolder), Self.isHuggingFace(a) { b = try HuggingFaceLlama(meta) }
+    if let meta = a as? MetaFolder, HuggingFaceNames.isLlama(b) { a = try HuggingFaceLlama(meta) }
+    if let meta = b as? MetaFolder, HuggingFaceNames.isLlama(a) { b = try HuggingFaceLlama(meta) }
+    // A base model beside a language model, and a head that is tied to the embedding and stored in one of them only.
+    let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
+    if !(a is MetaFolder) { a = HuggingFaceNames(a, addsHead: hasHead) }
+    if !(b is MetaFolder) { b = HuggingFaceNames(b, addsHead: hasHead) }
     let total = a.tensors.reduce(0) { $0 + $1.byteCount }
     let progress = Console.shared.showProgress(total: total, options: common)
     progress(.started(file: first, bytes: total))
     var results: [TensorComparison] = []
     do {
-      try Comparison(a, b, tolerance: tolerance).run(progress: { progress(.advanced(file: first, bytes: $0)) }) {
-        results.append($0)
-      }
+      try Comparison(a, b, tolerance: tolerance).run(
+        jobs: jobsOption.jobs, progress: { progress(.advanced(file: first, bytes: $0)) },
+        receive: { results.append($0) })
     } catch {
       Console.shared.clearProgress()
       throw error
@@ -73,10 +79,6 @@ struct Compare: ParsableCommand {
       Console.shared.result("\(results.count) tensors: \(parts.joined(separator: ", "))")
     }
     if isNo { throw ExitCode.negative }
-  }
-
-  private static func isHuggingFace(_ source: any TensorSource) -> Bool {
-    source.tensors.contains { $0.name.hasPrefix("model.layers.") }
   }
 
   private static func badness(_ result: TensorComparison) -> Double {

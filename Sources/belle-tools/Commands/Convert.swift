@@ -1,4 +1,4 @@
-// convert: a checkpoint in, safetensors out, with a proof that every value is the same.
+// convert: a checkpoint in, the same in another container or layout out, with a proof that every value is the same.
 
 import ArgumentParser
 import ByteIO
@@ -7,34 +7,61 @@ import Foundation
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a checkpoint as safetensors, in its layout or in Hugging Face's.",
+    abstract: "Write a checkpoint in another container or layout.",
     discussion: """
-      Example: a PyTorch model, and one in Meta's layout with Hugging Face's names and row order:
+      Example: a PyTorch model as safetensors, and LLaMA from Meta's layout to Hugging Face's and back:
 
         belle-tools convert model/ model-safetensors/
         belle-tools convert llama/ llama-hf/ --layout hf
+        belle-tools convert llama-hf/ llama-again/ --layout meta
+        belle-tools convert model/ model-bf16/ --dtype bf16
 
       Reads what `inspect` reads. The result is read again and compared: the last line says whether every value is the \
-      same. An output that ends in .safetensors is one file; any other is a folder, with shards and an index where it is \
-      larger than --max-shard-size. Configuration and tokenizer files of a folder are copied along.
+      same. An output that ends in .safetensors, .pt, .pth or .bin is one file of that kind; any other is a folder, with an index \
+      where there are several files. Configuration and tokenizer files of a folder are copied along.
       """)
 
   /// Layouts that can be written.
   enum Layout: String, ExpressibleByArgument, CaseIterable {
-    case keep, hf
+    case keep, hf, meta
+  }
+
+  /// Containers that can be written.
+  enum Target: String, ExpressibleByArgument, CaseIterable {
+    case auto, safetensors, torch
+
+    var container: Container? { Container(rawValue: rawValue) }
+  }
+
+  /// Types that values can be written in.
+  enum Precision: String, ExpressibleByArgument, CaseIterable {
+    case keep, f32, f16, bf16
+
+    var type: DType? { DType(rawValue: rawValue.uppercased()) }
+    /// What config.json calls it.
+    var torchName: String? { type?.torchName }
   }
 
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
   var input: String
 
-  @Argument(help: ArgumentHelp("A .safetensors file, or a folder.", valueName: "output"))
+  @Argument(help: ArgumentHelp("A .safetensors, .pt, .pth or .bin file, or a folder.", valueName: "output"))
   var output: String
 
-  @Option(help: "The names and row order: keep those of the model, or Hugging Face's from Meta's.")
+  @Option(help: "The container: by the output's name and layout, or safetensors, or PyTorch's.")
+  var to = Target.auto
+
+  @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
   var layout = Layout.keep
 
-  @Option(help: ArgumentHelp("The largest file of a folder: a number with kB, MB or GB.", valueName: "size"))
-  var maxShardSize = "5GB"
+  @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
+  var dtype = Precision.keep
+
+  @Option(
+    help: ArgumentHelp(
+      "The largest file of a folder: a number with kB, MB or GB. Without it the model's own files are kept apart, and "
+        + "those beyond 5 GB are divided.", valueName: "size"))
+  var maxShardSize: String?
 
   @Flag(help: "Replace files that have the outputs' names.")
   var force = false
@@ -42,7 +69,9 @@ struct Convert: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard Self.bytes(maxShardSize) != nil else { throw ValidationError("--max-shard-size takes a size such as 5GB.") }
+    guard maxShardSize.map({ Self.bytes($0) != nil }) ?? true else {
+      throw ValidationError("--max-shard-size takes a size such as 5GB.")
+    }
   }
 
   /// A size in decimal units; nil for what is none.
@@ -60,122 +89,102 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    var source = try Checkpoint.open(input)
-    var configuration: [UInt8]?
-    if layout == .hf, let meta = source as? MetaFolder {
-      let model = try HuggingFaceLlama(meta)
-      configuration = try model.configuration()
-      source = model
+    var model = try arranged(try Checkpoint.open(input))
+    let original = model.source
+    if let type = dtype.type {
+      model.source = try ConvertedSource(original, dtype: type)
+      try noteType(&model)
     }
-    guard !source.tensors.isEmpty else {
+    guard !model.source.tensors.isEmpty else {
       throw CheckpointError(.unknownFormat, file: input, reason: "there is no tensor in it")
     }
+    let source = model.source
+    let plan = ModelOutput(
+      source, to: output, container: to.container ?? model.container, shardSize: maxShardSize.flatMap(Self.bytes),
+      fileName: model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil)
+    if plan.container == .torch { warnAboutMetadata(source) }
+    try plan.check(source, replacing: force)
+
     // transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
     var metadata = ["format": "pt"]
     if source.format == "safetensors" { metadata.merge(source.metadata.map { ($0.name, $0.value) }) { $1 } }
-    let plan = try files(source)
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
-    try check(plan.map(\.name), folder: plan[0].folder, total: total)
-    try Folder.create(plan[0].folder)
-    TemporaryFiles.removeAbandoned(in: plan[0].folder)
-
     let progress = Console.shared.showProgress(total: total, options: common)
     defer { Console.shared.clearProgress() }
-    for file in plan {
-      progress(.started(file: file.name, bytes: file.indices.reduce(0) { $0 + source.tensors[$1].byteCount }))
-      let written = try SafetensorsWriter.write(
-        source, file.indices, metadata: metadata, as: file.name, in: file.folder, replacing: force
-      ) { progress(.advanced(file: file.name, bytes: $0)) }
-      progress(.finished(file: file.name))
-      guard written else {
+    try plan.write(source, metadata: metadata, replacing: force, progress: progress)
+    if plan.isFolder {
+      for (name, bytes) in model.files { try plan.write(bytes, as: name, replacing: force) }
+      try plan.copyCompanions(
+        from: input, omitting: model.isMeta ? ["config.json"] : Set(model.files.keys), replacing: force)
+    }
+    try prove(source, plan, original: original)
+  }
+
+  /// A model in the layout that was asked for.
+  private struct Arranged {
+    var source: any TensorSource
+    /// The container that the layout comes in, where it has one.
+    var container: Container?
+    /// What describes the model, where the layout has it in another form.
+    var files: [String: [UInt8]] = [:]
+    var isMeta = false
+  }
+
+  private func arranged(_ source: any TensorSource) throws -> Arranged {
+    let folder = Folder.kind(of: input) == .folder ? input : Folder.parent(of: input)
+    switch (layout, source) {
+    case (.hf, let meta as MetaFolder):
+      let model = try HuggingFaceLlama(meta)
+      return Arranged(source: model, files: ["config.json": try model.configuration()])
+    case (.hf, _): return Arranged(source: HuggingFaceNames(source))
+    case (.keep, is MetaFolder), (.meta, is MetaFolder):
+      let file = try InputFile(Folder.join(folder, "params.json"))
+      let parameters = try file.bytes(count: file.size)
+      let container: Container? = layout == .meta || to == .torch ? .torch : nil
+      return Arranged(source: source, container: container, files: ["params.json": parameters], isMeta: true)
+    case (.meta, _):
+      guard HuggingFaceNames.isLlama(source) else {
         throw CheckpointError(
-          .badIndex, file: Folder.join(file.folder, file.name), reason: "it appeared while it was written")
+          .badTensor, file: input, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
+          remedy: "leave --layout out")
       }
-    }
-    try writeCompanions(plan, source, configuration: configuration, total: total)
-    try prove(source)
-  }
-
-  private typealias PlannedFile = (folder: String, name: String, indices: [Int])
-
-  /// Which tensors go into which file.
-  private func files(_ source: any TensorSource) throws -> [PlannedFile] {
-    let all = Array(source.tensors.indices)
-    if output.hasSuffix(".safetensors") { return [(Folder.parent(of: output), Folder.name(of: output), all)] }
-    let limit = Self.bytes(maxShardSize) ?? Int.max
-    var groups: [[Int]] = [[]]
-    var size = 0
-    for index in all {
-      let bytes = source.tensors[index].byteCount
-      if size + bytes > limit, !(groups.last ?? []).isEmpty {
-        groups.append([])
-        size = 0
-      }
-      groups[groups.count - 1].append(index)
-      size += bytes
-    }
-    if groups.count == 1 { return [(output, "model.safetensors", all)] }
-    let digits = { (number: Int) in String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
-    return groups.enumerated().map { number, indices in
-      (output, "model-\(digits(number + 1))-of-\(digits(groups.count)).safetensors", indices)
+      let model = try MetaLlama(source, configuration: HuggingFaceConfiguration.read(in: folder))
+      return Arranged(source: model, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
+    case (.keep, _): return Arranged(source: source)
     }
   }
 
-  private func check(_ names: [String], folder: String, total: Int) throws {
-    guard Folder.isWritable(folder) else {
-      throw ByteIOError(.notPermitted, file: folder, reason: "cannot write into the output folder")
+  /// The configuration says which type the values have; what it says is brought in step.
+  private func noteType(_ model: inout Arranged) throws {
+    let path = Folder.join(input, "config.json")
+    if model.files["config.json"] == nil, !model.isMeta, Folder.kind(of: input) == .folder,
+      Folder.kind(of: path) == .file
+    {
+      let file = try InputFile(path)
+      model.files["config.json"] = try file.bytes(count: file.size)
     }
-    for name in names where Folder.kind(of: Folder.join(folder, name)) != nil && !force {
-      throw ByteIOError(
-        .exists, file: Folder.join(folder, name), reason: "it is there already",
-        remedy: "move it away, or give --force to replace it")
-    }
-    if let available = Folder.availableSpace(folder), available < total {
-      throw ByteIOError(
-        .noSpace, file: folder, reason: "\(byteCount(total)) are needed, and \(byteCount(available)) are free",
-        remedy: "free \(byteCount(total - available)), or give an output folder on another disk")
-    }
+    guard let text = model.files["config.json"],
+      var object = (try? JSONSerialization.jsonObject(with: Data(text))) as? [String: Any]
+    else { return }
+    let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
+    guard !keys.isEmpty else { return }
+    for key in keys { object[key] = dtype.torchName }
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    model.files["config.json"] = [UInt8](data) + [0x0A]
   }
 
-  /// The index, the configuration and the tokenizer.
-  private func writeCompanions(
-    _ plan: [PlannedFile], _ source: any TensorSource, configuration: [UInt8]?, total: Int
-  ) throws {
-    guard !output.hasSuffix(".safetensors") else { return }
-    if plan.count > 1 {
-      var map: [String: String] = [:]
-      for file in plan { for index in file.indices { map[source.tensors[index].name] = file.name } }
-      let object: [String: Any] = ["metadata": ["total_size": total], "weight_map": map]
-      let data = try JSONSerialization.data(
-        withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-      try write([UInt8](data) + [0x0A], as: "model.safetensors.index.json")
-    }
-    if let configuration { try write(configuration, as: "config.json") }
-    guard Folder.kind(of: input) == .folder else { return }
-    let companions = [
-      "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
-      "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "chat_template.jinja",
-    ]
-    for name in companions where Folder.kind(of: Folder.join(input, name)) == .file {
-      if name == "config.json", configuration != nil { continue }
-      let file = try InputFile(Folder.join(input, name))
-      try write(try file.bytes(count: file.size), as: name)
-    }
+  private func warnAboutMetadata(_ source: any TensorSource) {
+    guard source.format == "safetensors", source.metadata.contains(where: { $0.name != "format" }) else { return }
+    Console.shared.warning("a PyTorch file has no place for the metadata of \(displayName(input)); it is left out")
   }
 
-  private func write(_ bytes: [UInt8], as name: String) throws {
-    let writer = try AtomicFileWriter(in: output)
-    try writer.write(bytes, at: 0)
-    guard try writer.commit(as: name, size: bytes.count, replacing: force) == .created else {
-      throw ByteIOError(
-        .exists, file: Folder.join(output, name), reason: "it is there already",
-        remedy: "move it away, or give --force to replace it")
-    }
-  }
-
-  /// Reads the result again and compares.
-  private func prove(_ source: any TensorSource) throws {
-    let result = try Checkpoint.open(output)
+  /// Reads the result again and compares: with what was to be written, and where the type changed also with the original.
+  private func prove(_ source: any TensorSource, _ plan: ModelOutput, original: any TensorSource) throws {
+    let result: any TensorSource =
+      plan.files.count == 1
+      ? try Checkpoint.open(file: Folder.join(plan.folder, plan.files[0].name))
+      : try ShardedFolder(index: Folder.join(plan.folder, plan.container.indexName))
     var differing: [String] = []
     try Comparison(source, result, tolerance: 0).run { tensor in
       if tensor.status != .equal { differing.append(tensor.name) }
@@ -186,13 +195,29 @@ struct Convert: ParsableCommand {
         reason: "the result does not read as it was written: \(differing.prefix(5).joined(separator: ", "))",
         remedy: "the disk may be failing; do not use the result")
     }
+    var relative = 0.0
+    if dtype != .keep {
+      try Comparison(original, result, tolerance: .infinity).run { tensor in
+        if tensor.status != .equal { relative = max(relative, tensor.relativeDifference ?? 0) }
+      }
+    }
+    let overflows = (source as? ConvertedSource)?.overflowCount ?? 0
+    Console.shared.clearProgress()
+    if overflows > 0 {
+      Console.shared.warning(
+        "\(overflows) values were too large for \(dtype.rawValue) and became infinite; bf16 or f32 would hold them")
+    }
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(result.tensors.count),
-        "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": true,
+        "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": .bool(relative == 0),
+        "relative": .double(relative), "overflows": .int(overflows),
       ])
     } else {
-      Console.shared.result("\(result.tensors.count) tensors, every value identical: \(displayName(output))")
+      let values =
+        relative == 0
+        ? "every value identical" : "rounded to \(dtype.rawValue), relative difference of the worst \(Float(relative))"
+      Console.shared.result("\(result.tensors.count) tensors, \(values): \(displayName(output))")
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ByteIO
+import Checkpoint
 import Checksum
 import XorDecrypt
 
@@ -12,11 +13,20 @@ struct Decrypt: AsyncParsableCommand {
       Example: a release that was downloaded to enc/, LLaMA's original 7B weights, and the publisher's MD5 list:
 
         belle-tools decrypt enc/ llama/consolidated.00.pth model/ --manifest belle.md5
+        belle-tools decrypt enc/ llama/consolidated.00.pth model/ --to safetensors
 
       Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the \
       known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees \
       is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
+
+      With --to safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
+      make of them, and no pickle is written.
       """)
+
+  /// What the PyTorch files of a release can become.
+  enum Target: String, ExpressibleByArgument, CaseIterable {
+    case safetensors
+  }
 
   @Argument(help: ArgumentHelp("An .enc file, or a folder that holds some.", valueName: "enc-file-or-folder"))
   var input: String
@@ -29,6 +39,9 @@ struct Decrypt: AsyncParsableCommand {
 
   @Option(help: ArgumentHelp("A list of MD5 or SHA-256 digests of the plain files.", valueName: "file"))
   var manifest: String?
+
+  @Option(help: "What PyTorch files become on the way; without it they stay as they are.")
+  var to: Target?
 
   @OptionGroup var jobsOption: JobsOption
 
@@ -55,6 +68,12 @@ struct Decrypt: AsyncParsableCommand {
     options.force = force
     options.keepGoing = keepGoing
     options.checksKeyDigest = checkKey
+    if to == .safetensors {
+      options.converter = FileConverter(
+        takesPart: { ReleaseConverter.isCandidate($0) || ReleaseConverter.isReplaced($0) },
+        convertedName: { ReleaseConverter.isReplaced($0) ? nil : ReleaseConverter.convertedName($0) },
+        plan: ReleaseConverter.plan)
+    }
 
     let keySize = checkKey ? (try? InputFile(key).size) ?? 0 : 0
     let keyProgress = console.showProgress(total: keySize, options: common)
@@ -99,14 +118,18 @@ struct Decrypt: AsyncParsableCommand {
 
   private func show(_ result: FileResult) {
     let console = Console.shared
-    let name = displayName(Folder.name(of: result.output ?? result.input))
+    let input = Folder.name(of: result.input)
+    let plainName = result.outputs.isEmpty ? (try? EncryptedName(input))?.plainName : nil
+    let name = displayName(result.output.map { Folder.name(of: $0) } ?? plainName ?? input)
     if common.json {
       console.result(result.json)
     } else {
       switch result.status {
       case .verified:
         let digests = result.digests.keys.sorted { $0.title > $1.title }.map(\.title).joined(separator: ", ")
-        console.result("verified  \(name)  \(byteCount(result.bytes))  \(digests)")
+        let replaced = result.outputs.isEmpty ? "  (the index of the safetensors takes its place)" : ""
+        let note = result.note.map { "  (\($0))" } ?? ""
+        console.result("verified  \(name)  \(byteCount(result.bytes))  \(digests)\(replaced)\(note)")
       case .skipped:
         console.result("skipped   \(name)  \(byteCount(result.bytes))  there already, verified")
       case .planned:
@@ -179,6 +202,7 @@ extension FileResult {
       "type": "file", "input": .string(input), "output": JSONValue(output), "bytes": .int(bytes),
       "sha256": JSONValue(digests[.sha256]?.hex), "md5": JSONValue(digests[.md5]?.hex), "status": .string(status),
       "error": JSONValue(error?.description), "hint": JSONValue(error?.remedy),
+      "outputs": JSONValue(outputs), "note": JSONValue(note),
     ]
   }
 }

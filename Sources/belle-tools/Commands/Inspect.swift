@@ -31,22 +31,24 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Show every name that the pickles hold, where, and whether a weight file needs it.")
   var safety = false
 
+  @OptionGroup var jobsOption: JobsOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     if safety { return try runSafety() }
     let source = try Checkpoint.open(input)
     if crc { try source.verifyChecksums() }
-    let progress =
-      stats
-      ? Console.shared.showProgress(total: source.tensors.reduce(0) { $0 + $1.byteCount }, options: common) : { _ in }
-    defer { Console.shared.clearProgress() }
-    for (index, tensor) in source.tensors.enumerated() {
-      progress(.started(file: tensor.name, bytes: tensor.byteCount))
-      let statistics = stats ? try TensorStatistics(source, index) : nil
-      progress(.advanced(file: tensor.name, bytes: tensor.byteCount))
-      progress(.finished(file: tensor.name))
-      show(tensor, statistics)
+    if stats {
+      let total = source.tensors.reduce(0) { $0 + $1.byteCount }
+      let progress = Console.shared.showProgress(total: total, options: common)
+      defer { Console.shared.clearProgress() }
+      progress(.started(file: input, bytes: total))
+      try TensorStatistics.forEach(of: source, jobs: jobsOption.jobs) { index, statistics in
+        progress(.advanced(file: input, bytes: source.tensors[index].byteCount))
+        show(source.tensors[index], statistics)
+      }
+    } else {
+      for tensor in source.tensors { show(tensor, nil) }
     }
     let parameters = source.tensors.reduce(0) { $0 + $1.elementCount }
     let bytes = source.tensors.reduce(0) { $0 + $1.byteCount }

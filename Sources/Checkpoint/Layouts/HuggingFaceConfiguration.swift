@@ -1,0 +1,69 @@
+// What a LLaMA model's config.json says of its measures, as far as another layout needs them.
+// Source: transformers, models/llama/configuration_llama.py.
+
+import ByteIO
+import Foundation
+
+/// The measures of a LLaMA model in Hugging Face's layout.
+public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
+  /// The width of the hidden states.
+  public let hidden_size: Int
+  /// The width of the feed-forward layers.
+  public let intermediate_size: Int
+  /// Attention heads.
+  public let num_attention_heads: Int
+  /// Heads of keys and values; as many as ``num_attention_heads`` where nil.
+  public let num_key_value_heads: Int?
+  /// Decoder layers.
+  public let num_hidden_layers: Int
+  /// The epsilon of the norms.
+  public let rms_norm_eps: Double?
+  /// The base of the rotary embedding; 10000 where nil.
+  public let rope_theta: Double?
+  /// Whether positions are scaled, however.
+  public let isScaled: Bool
+
+  private enum CodingKeys: String, CodingKey {
+    case hidden_size, intermediate_size, num_attention_heads, num_key_value_heads, num_hidden_layers, rms_norm_eps
+    case rope_theta, rope_scaling
+  }
+
+  /// Decodes `config.json`.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    hidden_size = try values.decode(Int.self, forKey: .hidden_size)
+    intermediate_size = try values.decode(Int.self, forKey: .intermediate_size)
+    num_attention_heads = try values.decode(Int.self, forKey: .num_attention_heads)
+    num_key_value_heads = try values.decodeIfPresent(Int.self, forKey: .num_key_value_heads)
+    num_hidden_layers = try values.decode(Int.self, forKey: .num_hidden_layers)
+    rms_norm_eps = try values.decodeIfPresent(Double.self, forKey: .rms_norm_eps)
+    rope_theta = try values.decodeIfPresent(Double.self, forKey: .rope_theta)
+    isScaled = try values.contains(.rope_scaling) && !values.decodeNil(forKey: .rope_scaling)
+  }
+
+  private static let sizeLimit = 16 << 20
+
+  /// Reads `config.json` of a folder.
+  ///
+  /// - Throws: ``CheckpointError`` where it is missing or says no measures.
+  public static func read(in folder: String) throws -> HuggingFaceConfiguration {
+    let path = Folder.join(folder, "config.json")
+    let failure = { (reason: String) in
+      CheckpointError(
+        .malformed, file: path, reason: reason,
+        remedy: "put the model's config.json beside its weights: the number of heads decides the order of rows")
+    }
+    guard Folder.kind(of: path) == .file else { throw failure("there is no such file") }
+    let file = try InputFile(path)
+    guard file.size <= sizeLimit else { throw failure("\(file.size) bytes are too many for a configuration") }
+    let text = try file.bytes(count: file.size)
+    guard let result = try? JSONDecoder().decode(HuggingFaceConfiguration.self, from: Data(text)) else {
+      throw failure("it does not say hidden_size, intermediate_size, num_attention_heads and num_hidden_layers")
+    }
+    guard result.hidden_size > 0, result.num_attention_heads > 0, result.num_hidden_layers > 0,
+      result.intermediate_size > 0, result.num_key_value_heads ?? 1 > 0,
+      result.hidden_size <= 1 << 24, result.intermediate_size <= 1 << 26
+    else { throw failure("its measures are out of range") }
+    return result
+  }
+}

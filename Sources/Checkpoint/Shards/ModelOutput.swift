@@ -1,0 +1,148 @@
+// A model on its way to the disk: which tensors go into which file, whether there is room for them, the files, their
+// index, and the small files that belong to a model.
+
+import ByteIO
+import Foundation
+
+/// Where a model is written.
+public struct ModelOutput: Sendable {
+  /// One file, and the tensors that it holds: numbers of the source's.
+  public struct File: Sendable, Equatable {
+    /// Its name in the folder.
+    public let name: String
+    /// Its tensors.
+    public let indices: [Int]
+  }
+
+  /// The folder.
+  public let folder: String
+  /// What kind the files are.
+  public let container: Container
+  /// The files.
+  public let files: [File]
+  /// Whether the output is a folder of its own, with all that belongs to a model, and not one file somewhere.
+  public let isFolder: Bool
+
+  /// What a shard holds at most, where nothing else is asked for.
+  public static let defaultShardSize = 5_000_000_000
+
+  /// The small files that belong to a model and say nothing of its container.
+  public static let companions = [
+    "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+    "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "chat_template.jinja",
+  ]
+
+  /// Plans a model's files.
+  ///
+  /// - Parameters:
+  ///   - source: the tensors.
+  ///   - path: a file, or a folder for a whole model.
+  ///   - container: what to write; where nil, what the path's name asks for, or else safetensors.
+  ///   - shardSize: what a file holds at most, in bytes; where nil, the source's own files are kept apart, and those of
+  ///     more than ``defaultShardSize`` are divided.
+  ///   - fileName: the name of the only file, where it has a fixed one.
+  public init(
+    _ source: any TensorSource, to path: String, container: Container?, shardSize: Int?, fileName: String? = nil
+  ) {
+    let asked = Folder.kind(of: path) == .folder ? nil : Container(fileName: path)
+    self.container = container ?? asked ?? .safetensors
+    isFolder = asked == nil
+    let all = Array(source.tensors.indices)
+    if asked != nil || fileName != nil {
+      folder = asked == nil ? path : Folder.parent(of: path)
+      files = [File(name: asked == nil ? fileName ?? "" : Folder.name(of: path), indices: all)]
+    } else {
+      folder = path
+      files = Self.divide(source.tensors, container: self.container, shardSize: shardSize)
+    }
+  }
+
+  /// Divides tensors among files.
+  public static func divide(_ tensors: [TensorInfo], container: Container, shardSize: Int?) -> [File] {
+    let limit = shardSize ?? defaultShardSize
+    var groups: [[Int]] = []
+    var size = 0
+    for (index, info) in tensors.enumerated() {
+      let isNewFile = shardSize == nil && index > 0 && info.file != tensors[index - 1].file
+      if groups.isEmpty || isNewFile || size + info.byteCount > limit {
+        groups.append([])
+        size = 0
+      }
+      groups[groups.count - 1].append(index)
+      size += info.byteCount
+    }
+    return groups.enumerated().map { number, indices in
+      File(name: container.fileName(number + 1, of: groups.count), indices: indices)
+    }
+  }
+
+  /// Whether everything can be written, as far as that can be known before.
+  ///
+  /// - Throws: ``ByteIOError`` for a folder that is not writable, files that are there, and a disk that is too full.
+  public func check(_ source: any TensorSource, replacing: Bool) throws {
+    guard Folder.isWritable(folder) else {
+      throw ByteIOError(.notPermitted, file: folder, reason: "cannot write into the output folder")
+    }
+    for file in files where Folder.kind(of: Folder.join(folder, file.name)) != nil && !replacing {
+      throw Self.exists(Folder.join(folder, file.name))
+    }
+    let total = source.tensors.reduce(0) { $0 + $1.byteCount }
+    if let available = Folder.availableSpace(folder), available < total {
+      throw ByteIOError(
+        .noSpace, file: folder, reason: "\(byteCount(total)) are needed, and \(byteCount(available)) are free",
+        remedy: "free \(byteCount(total - available)), or give an output folder on another disk")
+    }
+  }
+
+  /// Writes the files and, where there are several, their index.
+  public func write(
+    _ source: any TensorSource, metadata: [String: String], replacing: Bool, progress: ProgressHandler
+  ) throws {
+    try Folder.create(folder)
+    TemporaryFiles.removeAbandoned(in: folder)
+    for file in files {
+      progress(.started(file: file.name, bytes: file.indices.reduce(0) { $0 + source.tensors[$1].byteCount }))
+      let isWritten = try container.write(
+        source, file.indices, metadata: metadata, as: file.name, in: folder, replacing: replacing
+      ) { progress(.advanced(file: file.name, bytes: $0)) }
+      progress(.finished(file: file.name))
+      guard isWritten else { throw Self.exists(Folder.join(folder, file.name)) }
+    }
+    guard files.count > 1 else { return }
+    let pairs = files.flatMap { file in file.indices.map { (source.tensors[$0].name, file.name) } }
+    let total = source.tensors.reduce(0) { $0 + $1.byteCount }
+    try write(
+      try Self.index(Dictionary(pairs) { one, _ in one }, total: total), as: container.indexName, replacing: replacing)
+  }
+
+  /// The index of a model in several files.
+  public static func index(_ map: [String: String], total: Int) throws -> [UInt8] {
+    let object: [String: Any] = ["metadata": ["total_size": total], "weight_map": map]
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
+  }
+
+  /// Writes one small file.
+  public func write(_ bytes: [UInt8], as name: String, replacing: Bool) throws {
+    let writer = try AtomicFileWriter(in: folder)
+    try writer.write(bytes, at: 0)
+    guard try writer.commit(as: name, size: bytes.count, replacing: replacing) == .created else {
+      throw Self.exists(Folder.join(folder, name))
+    }
+  }
+
+  /// Copies the small files of a model's folder; what `omitting` names is left out.
+  public func copyCompanions(from model: String, omitting: Set<String>, replacing: Bool) throws {
+    guard isFolder, Folder.kind(of: model) == .folder else { return }
+    for name in Self.companions where !omitting.contains(name) && Folder.kind(of: Folder.join(model, name)) == .file {
+      let file = try InputFile(Folder.join(model, name))
+      try write(try file.bytes(count: file.size), as: name, replacing: replacing)
+    }
+  }
+
+  private static func exists(_ path: String) -> ByteIOError {
+    ByteIOError(
+      .exists, file: path, reason: "it is there already", remedy: "move it away, or give --force to replace it")
+  }
+}

@@ -1,0 +1,120 @@
+// What the PyTorch files of a release become as safetensors, worked out from their directories and pickles alone, so
+// that the values can go to their places as they stream by. The files are those that converting the release later would
+// give, byte for byte.
+
+import ByteIO
+
+/// Plans a release as safetensors.
+public enum ReleaseConverter {
+  /// Whether a file, by its name, is a checkpoint that can become safetensors.
+  public static func isCandidate(_ name: String) -> Bool {
+    Container(fileName: name) == .torch && !Checkpoint.otherFiles.contains(name)
+  }
+
+  /// Whether a file, by its name, speaks of the files that are replaced, and is replaced itself.
+  public static func isReplaced(_ name: String) -> Bool { name == Container.torch.indexName }
+
+  /// The name that a checkpoint has as safetensors, when it becomes one file.
+  public static func convertedName(_ name: String) -> String {
+    var stem = name
+    for suffix in [".pth", ".bin", ".pt"] where stem.hasSuffix(suffix) {
+      stem.removeLast(suffix.count)
+      break
+    }
+    if isModelPart(name) { stem = Container.safetensors.stem + stem.dropFirst(Container.torch.stem.count) }
+    return stem + Container.safetensors.suffix
+  }
+
+  /// Whether a file is one of those that together are the model: `pytorch_model.bin`, or a numbered part of it.
+  private static func isModelPart(_ name: String) -> Bool {
+    name == Container.torch.fileName(1, of: 1)
+      || name.hasPrefix("\(Container.torch.stem)-") && name.hasSuffix(Container.torch.suffix)
+  }
+
+  /// Plans the files.
+  ///
+  /// - Parameter files: candidates and replaced files of one release, with their plain bytes.
+  public static func plan(_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion {
+    var plans: [String: Result<ScatterPlan, any Error>] = [:]
+    var parts: [(name: String, source: any TensorSource, groups: [[Int]])] = []
+    // Parts can be divided and indexed only where none is missing.
+    let model = files.map(\.name).filter(isModelPart).sorted()
+    let isWhole = model.enumerated().allSatisfy { number, name in
+      name == Container.torch.fileName(number + 1, of: model.count)
+    }
+    for (name, bytes) in files.sorted(by: { $0.name < $1.name }) {
+      if isReplaced(name) {
+        plans[name] = .success(.nothing)
+        continue
+      }
+      do {
+        let source = try Checkpoint.open(bytes)
+        let groups =
+          isModelPart(name) && isWhole
+          ? ModelOutput.divide(source.tensors, container: .safetensors, shardSize: nil).map(\.indices)
+          : [Array(source.tensors.indices)]
+        parts.append((name, source, groups))
+      } catch {
+        plans[name] = .failure(error)
+      }
+    }
+    let count = parts.reduce(0) { $0 + (isModelPart($1.name) ? $1.groups.count : 0) }
+    let isDivided = count > model.count
+    var number = 0
+    var map: [String: String] = [:]
+    var total = 0
+    for (name, source, groups) in parts {
+      let names = groups.map { _ in
+        guard isDivided, isModelPart(name) else { return convertedName(name) }
+        number += 1
+        return Container.safetensors.fileName(number, of: count)
+      }
+      plans[name] = .success(plan(source, groups, names))
+      guard isModelPart(name) else { continue }
+      for (group, name) in zip(groups, names) { for index in group { map[source.tensors[index].name] = name } }
+      total += source.tensors.reduce(0) { $0 + $1.byteCount }
+    }
+    let isReadable = !plans.contains { if case .failure = $0.value { true } else { false } }
+    guard count > 1, isWhole, isReadable, let index = try? ModelOutput.index(map, total: total) else {
+      return ReleaseConversion(plans: plans, index: nil)
+    }
+    return ReleaseConversion(plans: plans, index: (Container.safetensors.indexName, index))
+  }
+
+  /// Plans the files that one checkpoint becomes.
+  private static func plan(_ source: any TensorSource, _ groups: [[Int]], _ names: [String]) -> ScatterPlan {
+    var outputs: [ScatterPlan.Output] = []
+    var copies: [ScatterPlan.Copy] = []
+    // Tensors that have to be put together from what is stored, by output: their numbers and places.
+    var gathered: [[(index: Int, offset: Int)]] = []
+    for (indices, name) in zip(groups, names) {
+      let layout = SafetensorsWriter(indices.map { source.tensors[$0] }, metadata: ["format": "pt"])
+      var others: [(index: Int, offset: Int)] = []
+      for (number, index) in indices.enumerated() where source.tensors[index].byteCount > 0 {
+        if let range = source.storedRange(index) {
+          copies.append(ScatterPlan.Copy(source: range, output: outputs.count, offset: layout.offsets[number]))
+        } else {
+          others.append((index, layout.offsets[number]))
+        }
+      }
+      outputs.append(ScatterPlan.Output(name: name, byteCount: layout.byteCount, head: layout.header))
+      gathered.append(others)
+    }
+    guard let first = gathered.joined().first else { return ScatterPlan(outputs: outputs, copies: copies) }
+    let places = gathered
+    let others = places.joined().count - 1
+    let example = displayName(source.tensors[first.index].name)
+    return ScatterPlan(
+      outputs: outputs, copies: copies,
+      secondPassReason: "\(example)\(others > 0 ? " and \(others) more" : "") are not stored in one piece",
+      secondPass: { output, write in
+        for (index, offset) in places[output] {
+          var at = offset
+          try source.read(index) { part in
+            try write(part, at)
+            at += part.byteCount
+          }
+        }
+      })
+  }
+}

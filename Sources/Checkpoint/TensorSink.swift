@@ -1,0 +1,74 @@
+// Where tensors go, one after the other: every format that is written is one of these.
+
+import ByteIO
+
+/// A file that takes tensors in an order of its own, and whose size is known before the first value arrives.
+public protocol TensorSink {
+  /// The tensors in the order in which they are taken: numbers of those that the sink was made for.
+  var order: [Int] { get }
+  /// The bytes of the whole file.
+  var byteCount: Int { get }
+
+  /// Lays a file out.
+  ///
+  /// - Parameters:
+  ///   - tensors: what it will hold.
+  ///   - metadata: text to keep with them, where the format has a place for it.
+  /// - Throws: ``CheckpointError`` for what the format cannot hold.
+  init(_ tensors: [TensorInfo], metadata: [String: String]) throws
+
+  /// Writes what comes before the first value.
+  func begin(_ file: AtomicFileWriter) throws
+
+  /// Takes a part of a tensor's values.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor.
+  ///   - offset: of the part in the tensor's values, in bytes; each part begins where the one before ended.
+  mutating func write(_ part: RawSpan, at offset: Int, of index: Int, _ file: AtomicFileWriter) throws
+
+  /// Writes what comes after the last value.
+  func finish(_ file: AtomicFileWriter) throws
+}
+
+extension TensorSink {
+  /// Copies tensors of a source into a file, which appears only when it is complete.
+  ///
+  /// - Parameters:
+  ///   - indices: which tensors of the source.
+  ///   - metadata: text to keep with them.
+  ///   - folder: where the file goes.
+  ///   - progress: told of the bytes of values written.
+  /// - Returns: false where another file has the name and `replacing` is false.
+  /// - Throws: ``ByteIOError``, ``CheckpointError``.
+  public static func write(
+    _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
+    replacing: Bool, progress: (Int) -> Void = { _ in }
+  ) throws -> Bool {
+    var sink = try Self(indices.map { source.tensors[$0] }, metadata: metadata)
+    let file = try AtomicFileWriter(in: folder)
+    try file.reserve(sink.byteCount)
+    try sink.begin(file)
+    for number in sink.order {
+      let info = source.tensors[indices[number]]
+      var done = 0
+      try source.read(indices[number]) { part in
+        guard part.byteCount <= info.byteCount - done else { throw info.wrongSize }
+        try sink.write(part, at: done, of: number, file)
+        done += part.byteCount
+        progress(part.byteCount)
+      }
+      guard done == info.byteCount else { throw info.wrongSize }
+    }
+    try sink.finish(file)
+    return try file.commit(as: name, size: sink.byteCount, replacing: replacing) == .created
+  }
+}
+
+extension TensorInfo {
+  /// A source gave more or fewer values than it said: its file changed meanwhile, or its reader is wrong.
+  fileprivate var wrongSize: CheckpointError {
+    CheckpointError(
+      .badTensor, file: file, reason: "tensor \(displayName(name)) gave another number of bytes than its shape has")
+  }
+}

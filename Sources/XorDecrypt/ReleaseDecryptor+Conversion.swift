@@ -1,0 +1,138 @@
+// Files that become others while they are decrypted: their ranges go to their places as they stream past the digests,
+// and nothing gets a name before the digests agree. No plain file is written in between.
+
+import ByteIO
+import Checksum
+import Foundation
+
+extension ReleaseDecryptor {
+  /// Plans the files that take part; nil where none does.
+  func conversion(of items: [DecryptItem]) throws -> ReleaseConversion? {
+    guard let converter = plan.options.converter else { return nil }
+    let files = try items.filter { $0.isConverted && $0.problem == nil }.map { item in
+      (item.outputName, try DecryptedFile(item, key: plan.key) as any ByteSource)
+    }
+    return files.isEmpty ? nil : converter.plan(files)
+  }
+
+  /// Decrypts a file into those that its plan makes of it, or finds them there.
+  func convert(_ item: DecryptItem, _ scatter: ScatterPlan, _ work: FileWork) throws -> FileResult {
+    let paths = scatter.outputs.map { Folder.join(plan.outputFolder, $0.name) }
+    let existing = try paths.map { try existingFile($0) }
+    if !paths.isEmpty, existing.allSatisfy({ $0 != nil }) {
+      if let digests = try matches(existing.compactMap(\.self), item, scatter, work) {
+        return result(item, .skipped, digests: digests).became(paths)
+      }
+    }
+    if !plan.options.force, let taken = zip(paths, existing).first(where: { $1 != nil }) {
+      throw DecryptPlan.existsError(taken.0, "it is not what this release gives")
+    }
+    let writers = try scatter.outputs.map { output in
+      let writer = try AtomicFileWriter(in: plan.outputFolder)
+      try writer.reserve(output.byteCount)
+      try writer.write(output.head, at: 0)
+      return writer
+    }
+    let digests = try scattered(item, scatter, work) { output, bytes, offset in
+      try writers[output].write(bytes, at: offset)
+    }
+    for (writer, output) in zip(writers, scatter.outputs) {
+      let outcome = try writer.commit(as: output.name, size: output.byteCount, replacing: plan.options.force)
+      guard outcome == .created else {
+        throw DecryptPlan.existsError(Folder.join(plan.outputFolder, output.name), "it appeared during the work")
+      }
+    }
+    return result(item, .verified, digests: digests).became(
+      paths, note: scatter.secondPassReason.map { "read twice: \($0)" })
+  }
+
+  /// Why a file has no plan. Its digest tells a damaged file from one that is whole and no checkpoint.
+  func failure(_ item: DecryptItem, toConvert error: any Error, _ work: FileWork) throws -> any Error {
+    _ = try pass(item, work) { _, _, _ in }
+    guard let error = error as? any ToolError else { return error }
+    return XorDecryptError(
+      .wrongInput, file: item.outputName, place: error.place,
+      reason: "the file is whole, but cannot be converted: \(error.reason)",
+      remedy: "leave --to out, to have the file as it is")
+  }
+
+  /// Writes the file that belongs to all, or finds it there.
+  func write(_ index: (name: String, bytes: [UInt8])) throws {
+    let path = Folder.join(plan.outputFolder, index.name)
+    if let existing = try existingFile(path), existing.size == index.bytes.count,
+      try existing.bytes(count: index.bytes.count) == index.bytes
+    {
+      return
+    }
+    let writer = try AtomicFileWriter(in: plan.outputFolder)
+    try writer.write(index.bytes, at: 0)
+    guard try writer.commit(as: index.name, size: index.bytes.count, replacing: plan.options.force) == .created else {
+      throw DecryptPlan.existsError(path, "it is not the index of these files")
+    }
+  }
+
+  /// Streams a file to its outputs; the second pass, where one is needed, comes only after the digests agree.
+  private func scattered(
+    _ item: DecryptItem, _ scatter: ScatterPlan, _ work: FileWork,
+    _ write: @escaping (_ output: Int, _ bytes: RawSpan, _ offset: Int) throws -> Void
+  ) throws -> [DigestAlgorithm: Digest] {
+    // One walk a writer: each sees its own chunks, in order.
+    let walks = (0..<Self.writerCount).map { _ in Box(scatter.walk()) }
+    let digests = try pass(item, work) { writer, bytes, offset in
+      try walks[writer].value.pass(bytes, at: offset, write)
+    }
+    if scatter.secondPassReason != nil {
+      for output in scatter.outputs.indices {
+        try scatter.secondPass(output) { bytes, offset in try write(output, bytes, offset) }
+      }
+    }
+    return digests
+  }
+
+  /// The digests of a file whose outputs are there already, byte for byte; nil where they are not.
+  private func matches(
+    _ existing: [InputFile], _ item: DecryptItem, _ scatter: ScatterPlan, _ work: FileWork
+  ) throws -> [DigestAlgorithm: Digest]? {
+    for (file, output) in zip(existing, scatter.outputs) {
+      guard file.size == output.byteCount, try file.bytes(count: output.head.count) == output.head else { return nil }
+    }
+    do {
+      return try scattered(item, scatter, work) { output, bytes, offset in
+        let there = try existing[output].bytes(at: offset, count: bytes.byteCount)
+        guard bytes.isEqual(to: there) else { throw Difference() }
+      }
+    } catch is Difference {
+      return nil
+    }
+  }
+}
+
+/// A value in a place of its own.
+private final class Box<Value> {
+  var value: Value
+  init(_ value: Value) { self.value = value }
+}
+
+/// What is there is not what would be written.
+private struct Difference: Error {}
+
+extension RawSpan {
+  fileprivate func isEqual(to other: [UInt8]) -> Bool {
+    guard byteCount == other.count else { return false }
+    // SAFETY: both have that many bytes.
+    return unsafe withUnsafeBytes { bytes in
+      unsafe other.withUnsafeBytes { other in
+        guard let one = bytes.baseAddress, let two = other.baseAddress else { return true }
+        return unsafe memcmp(one, two, bytes.count) == 0
+      }
+    }
+  }
+}
+
+extension FileResult {
+  /// The same result, with what the file became.
+  fileprivate func became(_ paths: [String], note: String? = nil) -> FileResult {
+    FileResult(
+      input: input, output: paths.first, outputs: paths, bytes: bytes, digests: digests, status: status, note: note)
+  }
+}

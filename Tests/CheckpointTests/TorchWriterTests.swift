@@ -1,0 +1,242 @@
+import ByteIO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Checkpoint
+
+@Suite("TorchWriter") struct TorchWriterTests {
+  private func write(_ source: any TensorSource, _ name: String, _ folder: TemporaryFolder) throws {
+    let isWritten = try TorchWriter.write(
+      source, Array(source.tensors.indices), metadata: [:], as: name, in: folder.path, replacing: false)
+    #expect(isWritten)
+  }
+
+  @Test("what is written is read back, and written again to the same bytes", arguments: 0..<60)
+  func roundTrip(seed: UInt64) throws {
+    let folder = try TemporaryFolder()
+    let source = MemorySource(seed: seed)
+    try write(source, "a.pt", folder)
+    let read = try TorchFile(InputFile(folder.file("a.pt")))
+    try read.verifyChecksums()
+    #expect(try Fixtures.contents(read) == Fixtures.contents(source))
+    for (index, info) in read.tensors.enumerated() where info.byteCount > 0 {
+      #expect(try #require(read.storedRange(index)).lowerBound % 64 == 0)
+    }
+    try write(read, "b.pth", folder)
+    #expect(try readBytes(folder.file("a.pt")) == readBytes(folder.file("b.pth")))
+  }
+
+  @Test(
+    "pickle to safetensors and back is a fixed point",
+    arguments: ["dtypes.pt", "dtypes-legacy.pt", "views.pt", "nested.pt", "parameters.pt", "deflated.pt"])
+  func fixedPoint(name: String) throws {
+    let folder = try TemporaryFolder()
+    var source: any TensorSource = try TorchFile(InputFile(Fixtures.path(name)))
+    for turn in 0..<2 {
+      let file = "\(turn).safetensors"
+      _ = try SafetensorsWriter.write(
+        source, Array(source.tensors.indices), metadata: ["format": "pt"], as: file, in: folder.path, replacing: false)
+      try write(SafetensorsFile(InputFile(folder.file(file))), "\(turn).pt", folder)
+      source = try TorchFile(InputFile(folder.file("\(turn).pt")))
+    }
+    #expect(try readBytes(folder.file("0.safetensors")) == readBytes(folder.file("1.safetensors")))
+    #expect(try readBytes(folder.file("0.pt")) == readBytes(folder.file("1.pt")))
+  }
+
+  @Test("types that torch does not have are refused by name")
+  func unknownType() throws {
+    let folder = try TemporaryFolder()
+    let source = MemorySource([("w", .f4, [2], [0])])
+    let error = #expect(throws: CheckpointError.self) { try write(source, "a.pt", folder) }
+    #expect(error?.reason.contains("w is F4") == true)
+    #expect(try folder.names() == [])
+  }
+
+  /// A source of zeros that takes no memory, for files beyond four gigabytes.
+  private struct Zeros: TensorSource {
+    let format = "memory"
+    let tensors: [TensorInfo]
+    let metadata: [(name: String, value: String)] = []
+    func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {}
+  }
+
+  @Test("beyond four gigabytes, and beyond 65535 members, the zip64 records lead to every member")
+  func zip64() throws {
+    let folder = try TemporaryFolder()
+    let large = TensorInfo(name: "large", dtype: .u8, shape: [5 << 30], file: "memory", byteCount: 5 << 30)
+    let after = TensorInfo(name: "after", dtype: .u8, shape: [3], file: "memory", byteCount: 3)
+    let many = (0..<66_000).map {
+      TensorInfo(name: "t\($0)", dtype: .u8, shape: [1], file: "memory", byteCount: 1)
+    }
+    // The values are left as holes: only the records are under test, and a hole's checksum is not asked for.
+    for (name, tensors) in [("large.pt", [large, after]), ("many.pt", many)] {
+      let sink = try TorchWriter(tensors, metadata: [:])
+      let path = folder.file(name)
+      let file = try AtomicFileWriter(in: folder.path)
+      try sink.begin(file)
+      try sink.finish(file)
+      #expect(try file.commit(as: name, size: sink.byteCount, replacing: false) == .created)
+      let read = try TorchFile(InputFile(path))
+      #expect(read.tensors.map(\.name) == tensors.map(\.name))
+      #expect(read.tensors.map(\.byteCount) == tensors.map(\.byteCount))
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+}
+
+@Suite("MetaLlama") struct MetaLlamaTests {
+  private func configuration(_ text: String) throws -> HuggingFaceConfiguration {
+    let folder = try TemporaryFolder()
+    try folder.write("config.json", text)
+    return try HuggingFaceConfiguration.read(in: folder.path)
+  }
+
+  @Test("from Meta's layout and back again is where it began", arguments: ["meta-1shard", "meta-2shard"])
+  func back(name: String) throws {
+    let folder = try TemporaryFolder()
+    let meta = try MetaFolder(Fixtures.path(name))
+    let model = try HuggingFaceLlama(meta)
+    try folder.write("config.json", model.configuration())
+    let again = try MetaLlama(model, configuration: HuggingFaceConfiguration.read(in: folder.path))
+    var expected = try Fixtures.contents(meta)
+    var found = try Fixtures.contents(again)
+    // The fixture's frequencies are random numbers, which no layout but Meta's own carries.
+    expected["rope.freqs"] = nil
+    #expect(found.removeValue(forKey: "rope.freqs") != nil)
+    #expect(found == expected)
+  }
+
+  @Test("rope.freqs is what Meta's own file has")
+  func frequencies() throws {
+    let folder = try TemporaryFolder()
+    let meta = try MetaFolder(project("Examples/tiny-belle/llama"))
+    let model = try HuggingFaceLlama(meta)
+    try folder.write("config.json", model.configuration())
+    let again = try MetaLlama(model, configuration: HuggingFaceConfiguration.read(in: folder.path))
+    #expect(try Fixtures.contents(again) == Fixtures.contents(meta))
+  }
+
+  @Test("heads of grouped queries, a tied head and scaled positions")
+  func variants() throws {
+    let config = try configuration(
+      """
+      {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 4, "num_key_value_heads": 2, \
+      "num_hidden_layers": 1, "rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3"}}
+      """)
+    let rows = { (count: Int) in (0..<count).flatMap { [UInt8](repeating: UInt8($0), count: 16) } }
+    let source = MemorySource([
+      ("embed_tokens.weight", .u8, [3, 16], rows(3)),
+      ("layers.0.self_attn.k_proj.weight", .u8, [8, 16], rows(8)),
+      ("layers.0.self_attn.q_proj.weight", .u8, [16, 16], rows(16)),
+      ("layers.0.self_attn.rotary_emb.inv_freq", .u8, [2], [0, 0]),
+    ])
+    let meta = try MetaLlama(source, configuration: config)
+    #expect(
+      meta.tensors.map(\.name) == [
+        "tok_embeddings.weight", "layers.0.attention.wk.weight", "layers.0.attention.wq.weight", "output.weight",
+      ])
+    let firstColumn = { (index: Int) in
+      let bytes = try meta.allBytes(index)
+      return stride(from: 0, to: bytes.count, by: 16).map { bytes[$0] }
+    }
+    // Two heads of four rows: halves 0 1 | 2 3 become pairs 0 2 | 1 3.
+    #expect(try firstColumn(1) == [0, 2, 1, 3, 4, 6, 5, 7])
+    #expect(try firstColumn(2) == [0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15])
+    #expect(try firstColumn(3) == [0, 1, 2])
+    let object = try JSONSerialization.jsonObject(with: Data(meta.parameters())) as? [String: Any]
+    #expect(object?["n_kv_heads"] as? Int == 2)
+    #expect(object?["rope_theta"] as? Double == 500000)
+  }
+
+  @Test(
+    "the numbers in params.json give the width of the feed-forward layers",
+    arguments: [(4096, 11008), (5120, 13824), (8192, 28672), (4096, 14336), (256, 768), (32, 48), (2048, 8192), (7, 5)])
+  func feedForward(dim: Int, width: Int) {
+    let (multiple, multiplier) = MetaLlama.feedForward(dim, width)
+    var hidden = 2 * (4 * dim) / 3
+    if let multiplier { hidden = Int(multiplier * Double(hidden)) }
+    #expect((hidden + multiple - 1) / multiple * multiple == width)
+  }
+
+  @Test("tensors that Meta's layout has no name for, and wrong heads, are refused")
+  func refusals() throws {
+    let config = try configuration(
+      "{\"hidden_size\": 16, \"intermediate_size\": 24, \"num_attention_heads\": 4, \"num_hidden_layers\": 1}")
+    for name in ["model.layers.0.self_attn.q_proj.bias", "model.layers.x.mlp.up_proj.weight", "other"] {
+      let error = #expect(throws: CheckpointError.self) {
+        try MetaLlama(MemorySource([(name, .u8, [1], [0])]), configuration: config)
+      }
+      #expect(error?.reason.contains("has no name for") == true)
+    }
+    #expect(throws: CheckpointError.self) {
+      try MetaLlama(
+        MemorySource([("model.layers.0.self_attn.q_proj.weight", .u8, [6, 1], [0, 0, 0, 0, 0, 0])]),
+        configuration: config)
+    }
+    #expect(throws: CheckpointError.self) { try configuration("{}") }
+    #expect(throws: CheckpointError.self) { try HuggingFaceConfiguration.read(in: "/nowhere") }
+  }
+}
+
+@Suite("HuggingFaceNames") struct HuggingFaceNamesTests {
+  @Test("a base model has the names of the whole one, with the tied head where it is asked for")
+  func prefix() {
+    let one: [UInt8] = [0]
+    let bloom = MemorySource([("word_embeddings.weight", .u8, [1], one), ("h.0.mlp.dense_h_to_4h.bias", .u8, [1], one)])
+    #expect(
+      HuggingFaceNames(bloom, addsHead: true).tensors.map(\.name) == [
+        "transformer.word_embeddings.weight", "transformer.h.0.mlp.dense_h_to_4h.bias", "lm_head.weight",
+      ])
+    let whole = MemorySource([("model.embed_tokens.weight", .u8, [1], one), ("lm_head.weight", .u8, [1], one)])
+    #expect(HuggingFaceNames(whole, addsHead: true).tensors == whole.tensors)
+    let other = MemorySource([("norm.weight", .u8, [1], one)])
+    #expect(HuggingFaceNames(other, addsHead: true).tensors == other.tensors)
+  }
+}
+
+@Suite("ModelOutput") struct ModelOutputTests {
+  private func tensors(_ sizes: [(file: String, bytes: Int)]) -> [TensorInfo] {
+    sizes.enumerated().map {
+      TensorInfo(name: "t\($0)", dtype: .u8, shape: [$1.bytes], file: $1.file, byteCount: $1.bytes)
+    }
+  }
+
+  @Test("the source's files are kept apart, those beyond the limit divided, and a given size joins them")
+  func divide() {
+    let all = tensors([("a", 4), ("a", 4), ("b", 4), ("b", 3_000_000_000), ("b", 3_000_000_000)])
+    let kept = ModelOutput.divide(all, container: .safetensors, shardSize: nil)
+    #expect(kept.map(\.indices) == [[0, 1], [2, 3], [4]])
+    #expect(kept.last?.name == "model-00003-of-00003.safetensors")
+    #expect(ModelOutput.divide(all, container: .torch, shardSize: 12).map(\.indices) == [[0, 1, 2], [3], [4]])
+    #expect(ModelOutput.divide(tensors([("a", 1)]), container: .torch, shardSize: nil)[0].name == "pytorch_model.bin")
+  }
+
+  @Test(
+    "the kind of the output goes by its name",
+    arguments: [
+      ("a.safetensors", Container.safetensors, false), ("x/a.pt", .torch, false), ("model", .safetensors, true),
+    ])
+  func kind(path: String, container: Container, isFolder: Bool) {
+    let output = ModelOutput(MemorySource(seed: 3), to: path, container: nil, shardSize: nil)
+    #expect(output.container == container)
+    #expect(output.isFolder == isFolder)
+  }
+}
+
+@Suite("ReleaseConverter") struct ReleaseConverterTests {
+  @Test(
+    "names of converted files",
+    arguments: [
+      ("pytorch_model.bin", "model.safetensors"), ("adapter_model.bin", "adapter_model.safetensors"),
+      ("pytorch_model-00002-of-00003.bin", "model-00002-of-00003.safetensors"), ("a.b.pth", "a.b.safetensors"),
+    ])
+  func names(name: String, expected: String) {
+    #expect(ReleaseConverter.isCandidate(name))
+    #expect(ReleaseConverter.convertedName(name) == expected)
+  }
+
+  @Test(
+    "trainers' files and others are no candidates", arguments: ["training_args.bin", "a.safetensors", "config.json"])
+  func others(name: String) { #expect(!ReleaseConverter.isCandidate(name)) }
+}
