@@ -69,7 +69,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt",
+        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
