@@ -12,7 +12,7 @@ DESTDIR ?=
 BENCH_ARGUMENTS ?=
 
 # Debian's packages that the build needs, and the file that tells that each is there.
-PACKAGES = libssl-dev zlib1g-dev libopenblas-dev pkg-config
+PACKAGES = libssl-dev zlib1g-dev libopenblas-dev libsentencepiece-dev pkg-config
 RELEASE_FLAGS = -c release
 ifeq ($(shell uname -s),Linux)
   RELEASE_FLAGS += --static-swift-stdlib

@@ -33,6 +33,10 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
+      providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
+    .target(name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"]),
 
     // Bytes, digests, the XOR diff.
     .target(name: "ByteIO", dependencies: ["CSystemCalls"], swiftSettings: strict),
@@ -41,11 +45,24 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
+    // Matrices, and the only door to the BLAS.
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+
+    // Models: text to ids, ids to logits.
+    .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),
+    .target(
+      name: "Transformer",
+      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Tokenizer", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "Quantize",
+      dependencies: ["ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Tokenizer", "Transformer", "CBelleKernels"],
+      swiftSettings: strict),
+
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Quantize", "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -69,9 +86,25 @@ let package = Package(
     .testTarget(
       name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
+      name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "TransformerTests",
+      dependencies: ["Transformer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
+      name: "CalibrationTests",
+      dependencies: ["Quantize", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
+    .testTarget(
+      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c17
+  cLanguageStandard: .c17,
+  cxxLanguageStandard: .cxx17
 )

@@ -10,16 +10,16 @@ command -v swift >/dev/null 2>&1 || {
 }
 
 if [ "$(uname -s)" = Darwin ]; then
-  command -v brew >/dev/null 2>&1 && brew list openssl@3 zlib openblas pkgconf >/dev/null 2>&1 && exit 0
-  echo "error: OpenSSL, zlib or OpenBLAS is missing" >&2
-  echo "hint: brew install openssl@3 zlib openblas pkgconf" >&2
+  command -v brew >/dev/null 2>&1 && brew list openssl@3 zlib openblas sentencepiece pkgconf >/dev/null 2>&1 && exit 0
+  echo "error: OpenSSL, zlib, OpenBLAS or SentencePiece is missing" >&2
+  echo "hint: brew install openssl@3 zlib openblas sentencepiece pkgconf" >&2
   exit 1
 fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libcrypto zlib openblas && exit 0
-  echo "error: the development files of OpenSSL, zlib or OpenBLAS are missing" >&2
-  echo "hint: on Fedora: dnf install openssl-devel zlib-devel openblas-devel; on Arch: pacman -S openssl zlib openblas" >&2
+  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libcrypto zlib openblas sentencepiece && exit 0
+  echo "error: the development files of OpenSSL, zlib, OpenBLAS or SentencePiece are missing" >&2
+  echo "hint: on Fedora: dnf install openssl-devel zlib-devel openblas-devel sentencepiece-devel; on Arch: pacman -S openssl zlib openblas sentencepiece" >&2
   exit 1
 fi
 

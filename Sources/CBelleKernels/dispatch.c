@@ -7,7 +7,7 @@ bool belle_variant_available(belle_variant variant) {
       return true;
 #if defined(__x86_64__)
     case BELLE_AVX2:
-      return __builtin_cpu_supports("avx2");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case BELLE_AVX512:
       return __builtin_cpu_supports("avx512f");
 #elif defined(__aarch64__)
@@ -25,4 +25,14 @@ belle_variant belle_best_variant(void) {
     if (belle_variant_available(order[i])) return order[i];
   }
   return BELLE_SCALAR;
+}
+
+bool belle_processor_is_skylakex(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
 }

@@ -6,7 +6,8 @@ import ByteIO
 public enum Checkpoint {
   /// Opens a file or a folder.
   ///
-  /// A folder may hold an index with its shards, a model in Meta's layout, or one model file.
+  /// A folder may hold an index with its shards, a model in Meta's layout, a file with the name that transformers gives
+  /// to models, or one model file of any name.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   public static func open(_ path: String) throws -> any TensorSource {
     guard Folder.kind(of: path) == .folder else { return try open(file: path) }
@@ -14,6 +15,10 @@ public enum Checkpoint {
       return try ShardedFolder(index: Folder.join(path, name))
     }
     if try !MetaFolder.shardNames(path).isEmpty { return try MetaFolder(path) }
+    // The names that transformers looks for, in its order: beside them other tensors may lie (tokens, an adapter).
+    for name in ["model.safetensors", "pytorch_model.bin"] where Folder.kind(of: Folder.join(path, name)) == .file {
+      return try open(file: Folder.join(path, name))
+    }
     var models = try modelFiles(in: path)
     // A GGUF file beside another one is that made for another engine.
     if models.count > 1 { models.removeAll { $0.hasSuffix(".gguf") && models.contains { !$0.hasSuffix(".gguf") } } }
@@ -52,11 +57,12 @@ public enum Checkpoint {
     }
     if head.starts(with: [0x50, 0x4B]) || head.first == 0x80 { return try TorchFile(file) }
     if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
+    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip and legacy files, safetensors and GGUF")
+      remedy: "known are PyTorch's zip and legacy files, safetensors, GGUF and NumPy's .npy")
   }
 }

@@ -17,7 +17,9 @@ struct BelleTools: AsyncParsableCommand {
       Exit status: 0 done; 1 failed; 2 ran, and the answer is no; 64 wrong usage; 130 interrupted.
       """,
     version: "belle-tools 0.1.0",
-    subcommands: [Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self])
+    subcommands: [
+      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self, Evaluate.self,
+    ])
 
   static func main() async {
     Interrupts.install()
@@ -49,6 +51,17 @@ struct CommonOptions: ParsableArguments {
 
   @Flag(help: "Show no progress and no notes, only results, warnings and errors.")
   var quiet = false
+}
+
+/// How many threads compute.
+struct ThreadsOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
+  var threads = processorCount
+
+  func validate() throws {
+    guard (1...1024).contains(threads) else { throw ValidationError("--threads must be between 1 and 1024.") }
+  }
 }
 
 /// How many files at once.

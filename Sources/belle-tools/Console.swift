@@ -62,11 +62,13 @@ final class Console: Sendable {
 
   /// Begins to show progress, where stderr is a terminal.
   ///
-  /// - Parameter total: the bytes that will be worked through.
+  /// - Parameters:
+  ///   - total: the bytes, or other units, that will be worked through.
+  ///   - isBytes: whether amounts and rates are shown too, not only shares and the time left.
   /// - Returns: what takes the progress.
-  func showProgress(total: Int, options: CommonOptions) -> ProgressHandler {
+  func showProgress(total: Int, isBytes: Bool = true, options: CommonOptions) -> ProgressHandler {
     guard !options.quiet, ProgressDisplay.isPossible else { return { _ in } }
-    state.withLock { $0.progress = ProgressDisplay(total: total) }
+    state.withLock { $0.progress = ProgressDisplay(total: total, isBytes: isBytes) }
     return { [self] event in
       state.withLock { state in
         state.progress?.take(event)
@@ -116,6 +118,7 @@ struct ProgressDisplay {
   }
 
   private let total: Int
+  private let isBytes: Bool
   private let clock = ContinuousClock()
   private let start: ContinuousClock.Instant
   private var lastDrawn: ContinuousClock.Instant
@@ -125,8 +128,9 @@ struct ProgressDisplay {
   /// Bytes done at moments of the last seconds: the rate of now, not of the beginning.
   private var samples: [(time: ContinuousClock.Instant, done: Int)] = []
 
-  init(total: Int) {
+  init(total: Int, isBytes: Bool) {
     self.total = total
+    self.isBytes = isBytes
     start = clock.now
     lastDrawn = start
   }
@@ -161,13 +165,14 @@ struct ProgressDisplay {
     var lines = files.prefix(8).map { file in
       "  \(percent(file.done, of: file.bytes))  \(displayName(file.name))"
     }
-    var all = "\(percent(done, of: total))  \(byteCount(done)) of \(byteCount(max(total, done)))"
+    var all = percent(done, of: total)
+    if isBytes { all += "  \(byteCount(done)) of \(byteCount(max(total, done)))" }
     if let first = samples.first, now - first.time > .milliseconds(300) || now - start > .milliseconds(300) {
       let since = samples.count > 1 ? first : (time: start, done: 0)
       let rate = Double(done - since.done) / max(0.001, (now - since.time).seconds)
       if rate > 0 {
         let left = Int((Double(max(0, total - done)) / rate).rounded(.up))
-        all += "  \(byteCount(Int(rate)))/s  \(clockText(left)) left"
+        all += (isBytes ? "  \(byteCount(Int(rate)))/s" : "") + "  \(clockText(left)) left"
       }
     }
     lines.append(all)

@@ -24,6 +24,9 @@ bool belle_variant_available(belle_variant variant);
 /// The fastest variant available here.
 belle_variant belle_best_variant(void);
 
+/// Whether this processor has what OpenBLAS's SkylakeX kernels need: AVX-512 F, CD, BW, DQ and VL.
+bool belle_processor_is_skylakex(void);
+
 /// data[i] ^= key[i] for 0 <= i < count. `data` and `key` must not overlap.
 void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 
@@ -154,5 +157,138 @@ void belle_dequantize_variant(
 size_t belle_quantize_variant(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count);
+
+// MARK: GPTQ. Weights lie in strips: `[columns, stride]`, the rows of the layer across, so that a lane is a row.
+// `lanes`, a multiple of 16, is how many of them are worked on. Grids lie as `[groups, grid_stride]` in the same way; the
+// value of an integer q is scale · (q − zero) + minimum, and one of zero and minimum is 0.
+
+/// Quantizes the columns of one block in order, with GPTQ's feedback.
+typedef struct {
+  size_t columns, lanes, stride, grid_stride;
+  const float *factor;     ///< `[columns, columns]`: element i·columns + j is U_ji, j ≤ i.
+  float *weights;          ///< w before, d = w − ŵ after.
+  const float *products;   ///< Σ d_j U_ji over the columns before the block.
+  const uint32_t *groups;  ///< for each column its group.
+  const float *scales, *zeros, *minimums;
+  uint8_t *integers;  ///< `[columns, stride]`, written.
+  float *losses;      ///< for each lane; Σ ((w' − ŵ)·U_ii)² is added.
+  float max_integer;  ///< 2^bits − 1.
+} belle_gptq_block_work;
+
+void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work);
+
+/// Moves every integer of a block to its optimum given all others, in the given order, and then every scale and minimum.
+typedef struct {
+  size_t columns, lanes, stride, grid_stride;  ///< at most 256 columns.
+  const float *hessian;                        ///< `[columns, columns]`, symmetric, with its diagonal.
+  const float *left, *right;                   ///< Σ E_j H_ji over the columns before and after the block.
+  float *errors;                               ///< E = w − ŵ, kept in step.
+  const uint32_t *order;                       ///< the columns of the block, in the order of their turns.
+  const uint32_t *groups;                      ///< for each column its group; a group lies in one piece, in this block.
+  float *scales, *minimums;
+  const float *zeros;
+  uint8_t *integers;
+  float *gains;  ///< for each lane; by how much the objective fell is added.
+  float max_integer, smallest_scale;
+  bool moves_integers, refits, has_minimums, half, negative_scales;
+} belle_sweep_block_work;
+
+void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
+
+typedef enum {
+  BELLE_GRID_SYMMETRIC = 0,   ///< zero = 2^(bits−1).
+  BELLE_GRID_ZERO_POINT = 1,  ///< zero is a whole number.
+  BELLE_GRID_MINIMUM = 2,     ///< zero is 0, the minimum is stored.
+} belle_grid_form;
+
+/// Finds the grid of one group for every lane.
+typedef struct {
+  size_t columns, lanes, stride;
+  const float *values;          ///< `[columns, stride]`
+  const float *column_weights;  ///< what each column's error counts, or NULL for 1.
+  float *scales, *zeros, *minimums;
+  belle_grid_form form;
+  float max_integer, lowest_zero, smallest_scale;
+  float norm;  ///< 0: the range as it is. Otherwise the power of the errors in the search.
+  bool coarse; ///< search every fourth range first.
+  bool half;   ///< scale and minimum are rounded to half precision before they are used.
+  bool negative_scales;
+} belle_grid_work;
+
+void belle_grid(belle_variant variant, const belle_grid_work *work);
+
+/// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
+void belle_gather_strip(
+    const float *weights, size_t weight_stride, size_t rows, size_t columns, const uint32_t *order, float *strip,
+    size_t strip_stride);
+
+/// bytes[r, order[i]] = strip[i, r].
+void belle_scatter_bytes(
+    const uint8_t *strip, size_t strip_stride, size_t rows, size_t columns, const uint32_t *order, uint8_t *bytes,
+    size_t byte_stride);
+
+/// Packs integers `[rows, stride]` of `bits` bits along the columns: words `[ceil(columns·bits/32), rows]`, each row's
+/// integers as one little-endian stream of bits. Rows `from_row ..< to_row` only.
+void belle_pack_inputs(
+    const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits,
+    uint32_t *words);
+
+/// The way back.
+void belle_unpack_inputs(
+    const uint32_t *words, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits, uint8_t *integers,
+    size_t stride);
+
+// What a transformer does between its matrix products. Here every variant gives the same bits, the scalar one included;
+// tests hold them against double precision. In-place calls (out == x) are legal.
+
+/// From now on the functions below run as `wanted`, or as the scalar one where that is not there. For tests.
+void belle_model_use_variant(belle_variant wanted);
+
+/// IEEE binary16 to binary32, exactly; the payloads of NaN are kept.
+void belle_f16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// bfloat16 to binary32, exactly.
+void belle_bf16_to_f32(float *out, const uint16_t *in, size_t count);
+
+/// out = x / sqrt(mean(x²) + epsilon) · weight, for one row of `count` values.
+void belle_rms_norm(float *out, const float *x, const float *weight, size_t count, float epsilon);
+
+/// out = (x − mean) / sqrt(variance + epsilon) · weight + bias, for one row of `count` values.
+void belle_layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t count,
+                      float epsilon);
+
+/// Turns each pair (x[i], x[i + half]) by the angle whose cosine and sine are given, 0 <= i < half.
+void belle_rotate(float *x, const float *cosine, const float *sine, size_t half);
+
+/// Softmax of x[i] · scale − slope · (visible − 1 − i) over 0 <= i < visible; 0 for visible <= i < count.
+/// 1 <= visible <= count. The slope is ALiBi's; 0 for none.
+void belle_softmax(float *x, size_t visible, size_t count, float scale, float slope);
+
+/// gate[i] = gate[i] / (1 + e^−gate[i]) · up[i].
+void belle_silu_multiply(float *gate, const float *up, size_t count);
+
+/// The tanh form of GELU, in place: 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+void belle_gelu(float *x, size_t count);
+
+/// x[i] += y[i].
+void belle_add(float *x, const float *y, size_t count);
+
+/// What is known of the logits of one token, while they come in blocks.
+typedef struct {
+  /// The largest so far, and its index; the lowest of equals.
+  float maximum;
+  int32_t best;
+  /// Σ e^(x − maximum).
+  double sum;
+  /// Σ e^(x − maximum) · (x − other).
+  double cross;
+} belle_logits;
+
+/// Nothing known yet.
+void belle_logits_begin(belle_logits *state);
+
+/// Takes `count` logits more, the first of which has index `first`. `other` holds another model's logits of the same
+/// indices, or is NULL.
+void belle_logits_update(belle_logits *state, const float *x, const float *other, size_t count, int32_t first);
 
 #endif

@@ -1,0 +1,126 @@
+// Sixteen float lanes as one value of the C language: a ZMM register, two YMM, or four of SSE and NEON.
+//
+// A kernel's body is written once with these and inlined into one function for each instruction set, so that all
+// variants do the same operations in the same order on every lane: same bits, whatever the register width. Products
+// are fused where the body says so and nowhere else.
+#ifndef BELLE_LANES_H
+#define BELLE_LANES_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "belle_kernels.h"
+
+#pragma clang fp contract(off)
+// Vectors are passed between inlined functions only: there is no ABI to differ.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(64)));
+typedef int32_t lanes_mask __attribute__((vector_size(64)));
+
+#define LANES_INLINE static inline __attribute__((always_inline))
+#if defined(__x86_64__)
+#define LANES_AVX2 __attribute__((target("avx2,fma")))
+#define LANES_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#endif
+
+LANES_INLINE lanes lanes_load(const float *from) {
+  lanes value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+
+LANES_INLINE void lanes_store(float *to, lanes value) { memcpy(to, &value, sizeof value); }
+
+LANES_INLINE lanes lanes_all(float x) { return (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+LANES_INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return __builtin_elementwise_fma(a, b, c); }
+
+/// Half to even.
+LANES_INLINE lanes lanes_round(lanes x) { return __builtin_elementwise_rint(x); }
+
+LANES_INLINE lanes lanes_clamp(lanes x, lanes low, lanes high) {
+  return __builtin_elementwise_min(__builtin_elementwise_max(x, low), high);
+}
+
+LANES_INLINE lanes lanes_choose(lanes_mask mask, lanes yes, lanes no) {
+  return (lanes)(((lanes_mask)yes & mask) | ((lanes_mask)no & ~mask));
+}
+
+LANES_INLINE lanes lanes_abs(lanes x) { return (lanes)((lanes_mask)x & 0x7FFFFFFF); }
+
+/// Sixteen bytes as floats.
+LANES_INLINE lanes lanes_load_bytes(const uint8_t *from) {
+  typedef uint8_t bytes __attribute__((vector_size(16)));
+  bytes value;
+  memcpy(&value, from, sizeof value);
+  return __builtin_convertvector(__builtin_convertvector(value, lanes_mask), lanes);
+}
+
+/// Whole numbers 0 ... 255 as bytes.
+LANES_INLINE void lanes_store_bytes(uint8_t *to, lanes value) {
+  typedef uint8_t bytes __attribute__((vector_size(16)));
+  const bytes narrow = __builtin_convertvector(__builtin_convertvector(value, lanes_mask), bytes);
+  memcpy(to, &narrow, sizeof narrow);
+}
+
+/// The nearest number that IEEE 754 half precision has, ties to even; beyond its range the largest one.
+/// Works by rounding to a multiple of the half's quantum: 2^(exponent − 10), and 2^−24 below its normal range.
+LANES_INLINE lanes lanes_round_half(lanes x) {
+  const lanes power = (lanes)((lanes_mask)x & 0x7F800000);
+  const lanes quantum = __builtin_elementwise_max(power * lanes_all(0x1p-10f), lanes_all(0x1p-24f));
+  return lanes_clamp(lanes_round(x / quantum) * quantum, lanes_all(-65504), lanes_all(65504));
+}
+
+/// The same for one number.
+LANES_INLINE float round_half(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  bits &= 0x7F800000;
+  float power;
+  memcpy(&power, &bits, 4);
+  const float quantum = fmaxf(power * 0x1p-10f, 0x1p-24f);
+  return fminf(fmaxf(rintf(x / quantum) * quantum, -65504), 65504);
+}
+
+/// Calls `name_scalar`, `name_avx2`, … with the same arguments.
+#if defined(__x86_64__)
+#define LANES_DISPATCH(variant, name, ...) \
+  switch (variant) {                       \
+    case BELLE_AVX512:                     \
+      name##_avx512(__VA_ARGS__);          \
+      break;                               \
+    case BELLE_AVX2:                       \
+      name##_avx2(__VA_ARGS__);            \
+      break;                               \
+    default:                               \
+      name##_scalar(__VA_ARGS__);          \
+  }
+#elif defined(__aarch64__)
+#define LANES_DISPATCH(variant, name, ...) \
+  switch (variant) {                       \
+    case BELLE_NEON:                       \
+      name##_neon(__VA_ARGS__);            \
+      break;                               \
+    default:                               \
+      name##_scalar(__VA_ARGS__);          \
+  }
+#else
+#define LANES_DISPATCH(variant, name, ...) name##_scalar(__VA_ARGS__)
+#endif
+
+/// Makes the variants of a kernel from its body.
+#if defined(__x86_64__)
+#define LANES_VARIANTS(name, type)                                              \
+  LANES_AVX2 static void name##_avx2(const type *work) { name##_lanes(work); }   \
+  LANES_AVX512 static void name##_avx512(const type *work) { name##_lanes(work); }
+#elif defined(__aarch64__)
+#define LANES_VARIANTS(name, type) \
+  static void name##_neon(const type *work) { name##_lanes(work); }
+#else
+#define LANES_VARIANTS(name, type)
+#endif
+
+#endif

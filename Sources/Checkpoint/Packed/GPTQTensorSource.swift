@@ -1,0 +1,119 @@
+// GPTQ checkpoints as the weights that they stand for: `P.qweight`, `P.qzeros`, `P.scales` and `P.g_idx` become `P.weight`,
+// float32 [out, in], worth scale · (q − zero). Documentation/formats.md has the packing.
+// Refused: packings other than gptq and gptq_v2 (planar, AWQ, Marlin), shapes that contradict each other, group numbers
+// that are not there. Sources: GPTQModel, nn_modules/qlinear; BELLE, models/gptq/quant.py (no g_idx, no configuration).
+
+import ByteIO
+import Foundation
+
+/// A checkpoint with its packed tensors unpacked as they are read.
+public struct GPTQTensorSource: TensorSource {
+  /// What the container is.
+  public var format: String { "gptq" }
+  /// The tensors, with a weight in place of each set of packed ones.
+  public let tensors: [TensorInfo]
+  /// What the source holds besides tensors.
+  public var metadata: [(name: String, value: String)] { source.metadata }
+
+  private enum Place: Sendable {
+    case plain(Int)
+    case packed(PackedLinear)
+  }
+
+  /// The keys of quantize_config.json, or of quantization_config in config.json, that reading depends on.
+  private struct Configuration: Decodable {
+    var bits: Int?
+    var quant_method: String?
+    var checkpoint_format: String?
+    var format: String?
+  }
+
+  private struct Outer: Decodable {
+    var quantization_config: Configuration?
+  }
+
+  private let source: any TensorSource
+  private let places: [Place]
+
+  /// Whether a source holds packed tensors.
+  public static func isPacked(_ source: any TensorSource) -> Bool {
+    source.tensors.contains { $0.name.hasSuffix(".qweight") }
+  }
+
+  /// Looks at a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors in it.
+  ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
+  public init(_ source: any TensorSource, folder: String) throws {
+    self.source = source
+    let configuration = try Self.configuration(folder)
+    let layout = configuration?.checkpoint_format ?? configuration?.format ?? "gptq"
+    guard (configuration?.quant_method ?? "gptq") == "gptq", ["gptq", "gptq_v2"].contains(layout) else {
+      throw CheckpointError(
+        .unknownFormat, file: folder,
+        reason:
+          "the quantized format \(displayName(configuration?.quant_method ?? "gptq")) / \(displayName(layout)) is not known",
+        remedy: "known are gptq and gptq_v2")
+    }
+    let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    var tensors: [TensorInfo] = []
+    var places: [Place] = []
+    for (index, info) in source.tensors.enumerated() {
+      if let module = info.name.suffixRemoved(".qweight") {
+        let linear = try PackedLinear(
+          module, source, indices, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+        let shape = [linear.outFeatures, linear.inFeatures]
+        guard let size = TensorInfo.size(of: shape, .f32) else {
+          throw CheckpointError(.badTensor, file: info.file, reason: "\(displayName(info.name)) overflows")
+        }
+        tensors.append(
+          TensorInfo(name: module + ".weight", dtype: .f32, shape: shape, file: info.file, byteCount: size.bytes))
+        places.append(.packed(linear))
+        continue
+      }
+      if let module = [".qzeros", ".scales", ".g_idx"].lazy.compactMap({ info.name.suffixRemoved($0) }).first,
+        indices[module + ".qweight"] != nil
+      {
+        continue
+      }
+      tensors.append(info)
+      places.append(.plain(index))
+    }
+    self.tensors = tensors
+    self.places = places
+  }
+
+  private static func configuration(_ folder: String) throws -> Configuration? {
+    for name in ["quantize_config.json", "config.json"] {
+      let path = Folder.join(folder, name)
+      guard Folder.kind(of: path) == .file else { continue }
+      let data = Data(try InputFile(path).bytes(count: 16 << 20))
+      do {
+        if name == "quantize_config.json" { return try JSONDecoder().decode(Configuration.self, from: data) }
+        if let inner = try JSONDecoder().decode(Outer.self, from: data).quantization_config { return inner }
+      } catch {
+        throw CheckpointError(.malformed, file: path, reason: "its quantization settings cannot be read")
+      }
+    }
+    return nil
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    switch places[index] {
+    case .plain(let index): try source.read(index, body)
+    case .packed(let linear): try linear.read(source, body)
+    }
+  }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try source.verifyChecksums() }
+}
+
+extension String {
+  /// The text without a suffix; nil where it does not end so.
+  fileprivate func suffixRemoved(_ suffix: String) -> String? {
+    hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil
+  }
+}

@@ -1,0 +1,63 @@
+// A block of memory that holds a row-major matrix. A reference, so that nobody copies a gigabyte by accident.
+
+/// A row-major matrix that owns its memory, aligned to 64 bytes.
+///
+/// A reference type: who holds it may write to it. Like any buffer it is not guarded against two threads that write to
+/// the same place; functions here that run on several threads give each a part of its own.
+@safe public final class Matrix<Scalar: BLASScalar>: @unchecked Sendable {
+  /// The number of rows.
+  public let rows: Int
+  /// The number of columns; also the distance from one row to the next, in elements.
+  public let columns: Int
+  private let base: UnsafeMutablePointer<Scalar>
+
+  /// A matrix whose elements all have one value.
+  public convenience init(rows: Int, columns: Int, repeating value: Scalar = 0) {
+    self.init(unwritten: rows, columns)
+    // SAFETY: the allocation has rows · columns elements.
+    unsafe base.initialize(repeating: value, count: rows * columns)
+  }
+
+  /// A matrix with the given elements, row by row; their number must be rows · columns.
+  public convenience init(rows: Int, columns: Int, _ values: [Scalar]) {
+    precondition(values.count == rows * columns, "\(values.count) values for \(rows) × \(columns)")
+    self.init(unwritten: rows, columns)
+    // SAFETY: both have rows · columns elements.
+    unsafe values.withUnsafeBufferPointer { source in
+      if let first = source.baseAddress { unsafe base.initialize(from: first, count: rows * columns) }
+    }
+  }
+
+  private init(unwritten rows: Int, _ columns: Int) {
+    precondition(rows >= 0 && columns >= 0)
+    self.rows = rows
+    self.columns = columns
+    let bytes = rows * columns * MemoryLayout<Scalar>.stride
+    // SAFETY: every initializer that calls this one writes all elements before it returns.
+    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
+      .bindMemory(to: Scalar.self, capacity: max(1, rows * columns))
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  /// The whole matrix.
+  public var slice: MatrixSlice<Scalar> {
+    // SAFETY: the slice holds this matrix, and so its memory.
+    unsafe MatrixSlice(base: base, rows: rows, columns: columns, stride: columns, owner: self)
+  }
+
+  /// A rectangle of it, without a copy.
+  public subscript(rows: Range<Int>, columns: Range<Int>) -> MatrixSlice<Scalar> { slice[rows, columns] }
+
+  /// One element.
+  public subscript(row: Int, column: Int) -> Scalar {
+    get { slice[row, column] }
+    set { slice[row, column] = newValue }
+  }
+
+  /// All elements, row by row, as a copy.
+  public var values: [Scalar] { slice.values }
+
+  /// A copy with memory of its own.
+  public func copy() -> Matrix { Matrix(rows: rows, columns: columns, values) }
+}

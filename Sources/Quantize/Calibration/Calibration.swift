@@ -1,0 +1,190 @@
+// Windows of tokens from texts: all of a text in order, for evaluating; or samples drawn by a seed, for calibrating. The
+// same files, options and seed give the same tokens everywhere; a fingerprint says which they were.
+
+import ByteIO
+import Checksum
+import Tokenizer
+import Transformer
+
+/// Windows of tokens, and where they come from.
+public struct Calibration: Sendable, Equatable {
+  /// The tokens.
+  public let windows: TokenWindows
+  /// SHA-256 over the options and the tokens: equal where a model sees the same.
+  public let fingerprint: String
+  /// Tokens that were read and not used: the end of a text that fills no window.
+  public let unusedTokens: Int
+
+  private init(_ windows: TokenWindows, unused: Int, options: String) throws {
+    self.windows = windows
+    unusedTokens = unused
+    let digest = try DigestStream(.sha256)
+    digest.update(Array("\(options);length=\(windows.length);count=\(windows.count);".utf8))
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * windows.tokens.count)
+    for token in windows.tokens {
+      let bits = UInt32(bitPattern: token)
+      for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+    }
+    digest.update(bytes)
+    fingerprint = digest.finish().hex
+  }
+
+  // MARK: In order
+
+  /// The tokens of a text or token file in order, cut into windows.
+  ///
+  /// A text is encoded as a whole, with BOS once at each document's beginning where the tokenizer's rules ask for it. What
+  /// is left after the last full window is not used; a text that fills no window is one shorter window.
+  /// - Parameters:
+  ///   - argument: a text, JSON or JSON Lines file, or a token file, whose rows are the windows.
+  ///   - tokenizer: called for texts only.
+  ///   - vocabularySize: the model's.
+  ///   - length: the windows' length; a token file's rows that are longer are cut at it, shorter ones are an error. Nil
+  ///     means the rows' length, and `defaultLength` for texts.
+  ///   - maximumTokens: as many windows as these fill, at least one; nil for all.
+  public static func inOrder(
+    _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
+    maximumTokens: Int? = nil
+  ) throws -> Calibration {
+    if TokenFile.isOne(argument) {
+      let rows = try TokenFile.windows(argument, vocabularySize: vocabularySize)
+      let windows = try cut(rows, length ?? rows.length, argument)
+      let count = maximumTokens.map { max(1, min(windows.count, $0 / windows.length)) } ?? windows.count
+      return try Calibration(
+        windows[0..<count], unused: rows.tokens.count - windows[0..<count].tokens.count, options: "order")
+    }
+    let wanted = length ?? defaultLength
+    let tokenizer = try tokenizer()
+    var tokens: [Int32] = []
+    for document in try TextDocuments.read(argument) {
+      tokens += try tokenizer.encodeDocument(document)
+      if let maximumTokens, tokens.count >= max(maximumTokens, wanted) { break }
+    }
+    try check(tokens, vocabularySize, argument)
+    let available = maximumTokens.map { min(tokens.count, max($0, min(wanted, tokens.count))) } ?? tokens.count
+    let used = available >= wanted ? available / wanted * wanted : available
+    guard used >= 2 else {
+      throw CalibrationError(
+        .tooShort, file: argument, reason: "its \(tokens.count) tokens are too few: two are needed at least")
+    }
+    let windows = TokenWindows(Array(tokens[..<used]), length: min(wanted, used))
+    return try Calibration(windows, unused: tokens.count - used, options: "order")
+  }
+
+  // MARK: Drawn
+
+  /// Samples of some files, drawn by a seed.
+  ///
+  /// Texts are cut into passages of some ten kilobytes at line ends, and shuffled; their tokens, one after the other, are
+  /// cut into windows until there are enough. So samples come from all over a file, and a large file is not encoded whole.
+  /// - Parameters:
+  ///   - arguments: text, JSON, JSON Lines and token files; token files' rows are shuffled among each other.
+  ///   - tokenizer: called for texts only.
+  ///   - vocabularySize: the model's.
+  ///   - samples: how many windows; a token file may hold fewer.
+  ///   - length: the windows' length; nil means the rows' length of a token file, and `defaultLength` for texts.
+  ///   - defaultLength: see `length`.
+  ///   - seed: another seed draws other samples.
+  public static func drawn(
+    from arguments: [String], tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int, length: Int?,
+    defaultLength: Int, seed: UInt64
+  ) throws -> Calibration {
+    var generator = SeededGenerator(seed: seed)
+    let options = "samples=\(samples);seed=\(seed)"
+    let tokenFiles = arguments.filter(TokenFile.isOne)
+    guard tokenFiles.isEmpty || tokenFiles.count == arguments.count else {
+      throw CalibrationError(
+        .unknownForm, file: tokenFiles.first, reason: "token files and texts cannot be mixed",
+        remedy: "give only the one or the other")
+    }
+    if let first = tokenFiles.first {
+      let files = try tokenFiles.map { try TokenFile.windows($0, vocabularySize: vocabularySize) }
+      let wanted = length ?? files[0].length
+      var rows: [TokenWindows] = []
+      for (file, argument) in zip(files, tokenFiles) {
+        let windows = try cut(file, wanted, argument)
+        rows += (0..<windows.count).map { windows[$0..<$0 + 1] }
+      }
+      let isAll = rows.count <= samples
+      // All of them are taken in their order: nothing is drawn.
+      if !isAll { generator.shuffle(&rows) }
+      let tokens = rows.prefix(samples).flatMap(\.tokens)
+      guard !tokens.isEmpty else { throw CalibrationError(.tooShort, file: first, reason: "there is no row in it") }
+      let unused = files.reduce(0) { $0 + $1.tokens.count } - tokens.count
+      return try Calibration(TokenWindows(tokens, length: wanted), unused: unused, options: isAll ? "all" : options)
+    }
+    let wanted = length ?? defaultLength
+    var passages = try arguments.flatMap { try TextDocuments.read($0).flatMap(Self.passages) }
+    generator.shuffle(&passages)
+    let tokenizer = try tokenizer()
+    var tokens: [Int32] = []
+    for passage in passages where tokens.count < samples * wanted {
+      tokens += passage.isBeginning ? try tokenizer.encodeDocument(passage.text) : try tokenizer.encode(passage.text)
+    }
+    try check(tokens, vocabularySize, arguments.first ?? "")
+    guard tokens.count >= samples * wanted else {
+      throw CalibrationError(
+        .tooShort, file: arguments.count == 1 ? arguments[0] : nil,
+        reason: "the texts have \(tokens.count) tokens, and \(samples) samples of \(wanted) need \(samples * wanted)",
+        remedy: "give more text, or fewer or shorter samples: \(max(1, tokens.count / wanted)) of \(wanted) would do")
+    }
+    return try Calibration(
+      TokenWindows(Array(tokens[..<(samples * wanted)]), length: wanted), unused: tokens.count - samples * wanted,
+      options: options)
+  }
+
+  /// A part of a document.
+  private struct Passage {
+    let text: String
+    let isBeginning: Bool
+  }
+
+  /// Cuts a document at line ends into parts of some ten kilobytes.
+  private static func passages(_ document: String) -> [Passage] {
+    let limit = 10_000
+    guard document.utf8.count > 2 * limit else { return [Passage(text: document, isBeginning: true)] }
+    var passages: [Passage] = []
+    var start = document.startIndex
+    var size = 0
+    var at = start
+    let text = document.utf8
+    while at < text.endIndex {
+      let byte = text[at]
+      text.formIndex(after: &at)
+      size += 1
+      // A text without line ends is cut at a space, or in the end between any two characters.
+      let isEnd = byte == 0x0A || size > 2 * limit && byte == 0x20 || size > 4 * limit && byte < 0x80
+      if size >= limit, isEnd {
+        passages.append(Passage(text: String(document[start..<at]), isBeginning: start == document.startIndex))
+        (start, size) = (at, 0)
+      }
+    }
+    if start < document.endIndex {
+      passages.append(Passage(text: String(document[start...]), isBeginning: start == document.startIndex))
+    }
+    return passages
+  }
+
+  /// Rows of another length.
+  private static func cut(_ rows: TokenWindows, _ length: Int, _ argument: String) throws -> TokenWindows {
+    guard length <= rows.length else {
+      throw CalibrationError(
+        .tooShort, file: argument, reason: "its rows have \(rows.length) tokens, and \(length) are wanted",
+        remedy: "leave the length out, or give at most \(rows.length)")
+    }
+    if length == rows.length { return rows }
+    let parts = rows.length / length * length
+    return TokenWindows(
+      (0..<rows.count).flatMap { rows.tokens[$0 * rows.length..<$0 * rows.length + parts] }, length: length)
+  }
+
+  private static func check(_ tokens: [Int32], _ vocabularySize: Int, _ argument: String) throws {
+    if let token = tokens.first(where: { $0 < 0 || $0 >= vocabularySize }) {
+      throw CalibrationError(
+        .badToken, file: argument,
+        reason: "the tokenizer gives token \(token), and the model's vocabulary has \(vocabularySize)",
+        remedy: "the tokenizer is another model's, or has tokens that the embedding was not extended for")
+    }
+  }
+}

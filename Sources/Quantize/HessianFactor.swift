@@ -1,0 +1,233 @@
+// The factor of a damped Hessian, H + λI = U·Uᵀ, shared by all layers that read the same inputs.
+// One square of memory holds both: H below the diagonal, U on and above it. Mathematics: Documentation/gptq.md.
+
+import ByteIO
+import LinearAlgebra
+import Synchronization
+
+/// A Hessian and its factor, ready for any number of layers with the same inputs (q, k and v; gate and up).
+public final class HessianFactor: Sendable {
+  /// The number of inputs.
+  public let inputs: Int
+  /// λ as a fraction of the mean of the diagonal: what was asked for, or more where that failed.
+  public let damping: Double
+  /// Whether float32 failed and double did not.
+  public let isDoublePrecision: Bool
+  /// Inputs that were zero throughout.
+  public let deadInputs: [Int]
+  /// Why there is no factor: no damping up to the cap helped. Layers are rounded to nearest then.
+  public let failure: String?
+  /// Seconds that the factorization took.
+  public let seconds: Double
+  /// The order and the kind of groups that this factor was made for.
+  public let order: Recipe.Order
+  /// Whether groups are formed of neighbouring columns, whatever the order.
+  public let fixesGridsUpFront: Bool
+
+  /// λ itself.
+  let lambda: Float
+  /// Strictly lower: H in the order of `columns`. Upper: U in the order `columns[elimination]`.
+  let matrix: Matrix<Float>
+  /// H_ii without λ, in the order of `columns`; 1 for dead inputs.
+  let diagonal: [Float]
+  /// For each column as the solver sees it, the input that it is.
+  let columns: [UInt32]
+  /// In which order columns are quantized.
+  let elimination: [UInt32]
+  /// U_ii² for each column (not in the order of elimination).
+  let columnWeights: [Float]
+
+  /// Factors a Hessian.
+  ///
+  /// - Parameters:
+  ///   - hessian: `[in, in]`, symmetric; only its lower triangle and diagonal are read, and the memory is taken over.
+  ///   - recipe: its order, groups and damping matter here.
+  ///   - layer: what errors call it.
+  ///   - threads: how many to use; the result does not depend on it.
+  /// - Throws: ``QuantizeError`` for NaN, infinity, or a negative diagonal. A Hessian that cannot be factored is no error
+  ///   here: see ``failure``.
+  /// - Complexity: in³/3 FLOP.
+  public init(
+    _ hessian: consuming Matrix<Float>, recipe: Recipe, layer: String, threads: Int = Engine.defaultThreads
+  ) throws(QuantizeError) {
+    let clock = ContinuousClock()
+    let start = clock.now
+    try recipe.validate(layer: layer)
+    let n = hessian.rows
+    guard hessian.columns == n, n > 0 else {
+      throw QuantizeError(
+        .shape, place: layer, reason: "a Hessian of \(hessian.rows) × \(hessian.columns) is not square")
+    }
+    try Self.checkFinite(hessian.slice, layer: layer, threads: threads)
+    var diagonal = (0..<n).map { hessian[$0, $0] }
+    guard !diagonal.contains(where: { $0 < 0 }) else {
+      throw QuantizeError(
+        .notPositiveDefinite, place: layer, reason: "the Hessian has a negative number on its diagonal",
+        remedy: "it must be the sum of squares 2/n · XᵀX")
+    }
+    deadInputs = diagonal.indices.filter { diagonal[$0] == 0 }
+    for index in deadInputs { diagonal[index] = 1 }
+
+    let byActivation = diagonal.indices.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }.map { UInt32($0) }
+    let natural = diagonal.indices.map { UInt32($0) }
+    switch (recipe.order, recipe.fixesGridsUpFront) {
+    case (.natural, _):
+      (columns, elimination, matrix) = (natural, natural, hessian)
+    case (.activation, true):
+      (columns, elimination, matrix) = (natural, byActivation, hessian)
+    case (.activation, false):
+      // Groups are formed in the order, so the whole problem is seen in that order.
+      (columns, elimination) = (byActivation, natural)
+      matrix = Self.permuted(hessian.slice, byActivation, threads: threads)
+      diagonal = byActivation.map { diagonal[Int($0)] }
+    }
+    inputs = n
+    order = recipe.order
+    fixesGridsUpFront = recipe.fixesGridsUpFront
+    self.diagonal = diagonal
+
+    let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
+    var fraction = recipe.damping
+    var outcome: (isDouble: Bool, lambda: Float)?
+    // The reference gives up at its first failure. Ten times the damping is still far better than rounding.
+    while outcome == nil {
+      let lambda = Float(fraction * mean)
+      if Self.factor(matrix.slice, diagonal, elimination, lambda, Float.self, threads) {
+        outcome = (false, lambda)
+      } else if Self.factor(matrix.slice, diagonal, elimination, lambda, Double.self, threads) {
+        outcome = (true, lambda)
+      } else if fraction * 10 > max(1, recipe.damping) {
+        break
+      } else {
+        fraction = fraction == 0 ? 0.001 : fraction * 10
+      }
+    }
+    damping = fraction
+    lambda = outcome?.lambda ?? Float(fraction * mean)
+    isDoublePrecision = outcome?.isDouble ?? false
+    failure =
+      outcome == nil ? "the Hessian has no Cholesky factor, even with a damping of \(fraction) of its mean" : nil
+    var weights = [Float](repeating: 1, count: n)
+    if outcome != nil {
+      for (position, column) in elimination.enumerated() {
+        weights[Int(column)] = matrix[position, position] * matrix[position, position]
+      }
+    }
+    columnWeights = weights
+    seconds = (clock.now - start) / .seconds(1)
+  }
+
+  private static func checkFinite(
+    _ matrix: MatrixSlice<Float>, layer: String, threads: Int
+  ) throws(QuantizeError) {
+    let bad = firstRow(matrix.rows, threads: threads) { !matrix.isFinite(row: $0, count: $0 + 1) }
+    guard let bad else { return }
+    throw QuantizeError(
+      .notFinite, place: layer, reason: "the Hessian holds NaN or infinity in row \(bad)",
+      remedy: "the inputs of this layer overflowed: look for NaN in the checkpoint or in earlier layers")
+  }
+
+  /// The lower triangle of H with rows and columns in another order.
+  private static func permuted(_ h: MatrixSlice<Float>, _ order: [UInt32], threads: Int) -> Matrix<Float> {
+    let result = Matrix<Float>(rows: h.rows, columns: h.columns)
+    let target = result.slice
+    forEachTile(h.rows, threads: threads) { row in
+      let to = unsafe target.pointer(row)
+      let from = Int(order[row])
+      for column in 0...row {
+        let other = Int(order[column])
+        // SAFETY: an order holds each index once; `pointer` checks.
+        unsafe to[column] = h.pointer(max(from, other), min(from, other)).pointee
+      }
+    }
+    return result
+  }
+
+  /// Writes H + λI, in the order of elimination, above the diagonal and factors it there; false where that fails.
+  private static func factor<Scalar: BLASScalar>(
+    _ h: MatrixSlice<Float>, _ diagonal: [Float], _ elimination: [UInt32], _ lambda: Float, _ type: Scalar.Type,
+    _ threads: Int
+  ) -> Bool {
+    let n = h.rows
+    // In double the factor needs a square of its own, for a while.
+    let own = Scalar.self == Float.self ? nil : Matrix<Scalar>(rows: n, columns: n)
+    let target = own?.slice
+    let edge = 64
+    let parts = (n + edge - 1) / edge
+    // Tiles, because one of the two sides is read down a column.
+    forEachTile(parts * parts, threads: threads) { tile in
+      let (rows, columns) = (tile / parts * edge, tile % parts * edge)
+      guard columns + edge > rows else { return }
+      for row in rows..<min(n, rows + edge) {
+        let from = Int(elimination[row])
+        for column in max(row, columns)..<max(row, min(n, columns + edge)) {
+          let other = Int(elimination[column])
+          // SAFETY: an order holds each index once, so both lie in H.
+          let value =
+            unsafe from == other
+            ? diagonal[from] + lambda : (h.base + max(from, other) * h.stride + min(from, other)).pointee
+          if let target {
+            unsafe (target.base + row * n + column).pointee = Scalar(value)
+          } else {
+            unsafe (h.base + row * h.stride + column).pointee = value
+          }
+        }
+      }
+    }
+    do throws(NotPositiveDefinite) {
+      if let target {
+        try choleskyUpper(target, threads: threads)
+        forEachTile(n, threads: threads) { row in
+          for column in row..<n { h[row, column] = Float(target[row, column]) }
+        }
+      } else {
+        try choleskyUpper(h, threads: threads)
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /// H + λI of a block of neighbouring columns, whole and symmetric, row by row.
+  func symmetricBlock(_ block: Range<Int>) -> [Float] {
+    let n = block.count
+    var result = [Float](repeating: 0, count: n * n)
+    for row in 0..<n {
+      result[row * n + row] = diagonal[block.lowerBound + row] + lambda
+      for column in 0..<row {
+        let value = matrix[block.lowerBound + row, block.lowerBound + column]
+        result[row * n + column] = value
+        result[column * n + row] = value
+      }
+    }
+    return result
+  }
+
+  /// U_ji of a block in the order of elimination, i outermost: element i·count + j.
+  func factorBlock(_ block: Range<Int>) -> [Float] {
+    let n = block.count
+    var result = [Float](repeating: 0, count: n * n)
+    for column in 0..<n {
+      for row in 0...column {
+        result[column * n + row] = matrix[block.lowerBound + row, block.lowerBound + column]
+      }
+    }
+    return result
+  }
+}
+
+/// The first row for which something holds, looked for on several threads.
+func firstRow(_ rows: Int, threads: Int, where holds: @escaping @Sendable (Int) -> Bool) -> Int? {
+  let edge = 64
+  let parts = (rows + edge - 1) / edge
+  let first = Atomic<Int>(.max)
+  forEachTile(parts, threads: threads) { part in
+    for row in part * edge..<min(rows, (part + 1) * edge) where holds(row) {
+      first.min(row, ordering: .relaxed)
+      return
+    }
+  }
+  let row = first.load(ordering: .relaxed)
+  return row == .max ? nil : row
+}

@@ -1,0 +1,101 @@
+// One layer to quantize, cut into strips of rows: rows are independent, given the factor.
+
+import CBelleKernels
+import LinearAlgebra
+
+/// A layer with all that its quantization needs.
+struct LayerProblem: Sendable {
+  let weights: MatrixSlice<Float>
+  /// Nil, or one without a factor: round to nearest.
+  let factor: HessianFactor?
+  let grid: Grid
+  let recipe: Recipe
+  let correction: Correction?
+  let layer: String
+
+  var rows: Int { weights.rows }
+  var columns: Int { weights.columns }
+  var groups: Int { grid.groupCount(inputs: columns) }
+  var groupSize: Int { grid.groupSize ?? columns }
+  /// The factor, where there is one to work with.
+  var usable: HessianFactor? { factor?.failure == nil ? factor : nil }
+
+  /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
+  var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
+
+  /// Rows whose output power is computed: all where that is cheap, else 256 of them.
+  private var sampleStep: Int { rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 256 }
+
+  func solve(threads: Int) -> QuantizedLayer {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let width = width
+    let strips = (rows + width - 1) / width
+    let isSwept = usable != nil && (recipe.sweeps > 0 || recipe.refit)
+    let pool = WorkspacePool { [columns, groups] in
+      Workspace(columns: columns, width: width, groups: groups, sweeps: isSwept)
+    }
+    // [out, groups], and for each row: loss, error, output power, the power's prediction.
+    let scales = Matrix<Float>(rows: rows, columns: groups)
+    let zeros = Matrix<Float>(rows: rows, columns: groups)
+    let minimums = Matrix<Float>(rows: rows, columns: groups)
+    let sums = Matrix<Float>(rows: 4, columns: rows)
+    let sampled = usable == nil ? 0 : (rows + sampleStep - 1) / sampleStep
+    let sampleStrips = (sampled + width - 1) / width
+    // SAFETY: every strip writes all integers of its rows, and the strips cover all rows.
+    let integers = unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+      let target = unsafe buffer.baseAddress.map { unsafe Output(base: $0) }
+      forEachTile(strips + sampleStrips, threads: threads) { index in
+        pool.with { workspace in
+          if index < strips {
+            let strip = Strip(self, rows: index * width..<min(rows, (index + 1) * width), workspace)
+            strip.quantize()
+            if let target = unsafe target { unsafe strip.write(integers: target.base, scales, zeros, minimums, sums) }
+          } else {
+            let part = (index - strips) * width..<min(sampled, (index - strips + 1) * width)
+            Strip(self, rows: part, workspace).writeOutputPower(step: sampleStep, sums)
+          }
+        }
+      }
+      count = rows * columns
+    }
+    return QuantizedLayer(
+      grid: grid, rows: rows, columns: columns, integers: integers, scales: scales.values, zeros: zeros.values,
+      minimums: minimums.values, groupIndex: groupIndex,
+      report: report(sums, seconds: (clock.now - start) / .seconds(1)))
+  }
+
+  /// A pointer that the strips share; each writes rows of its own.
+  @unsafe private struct Output: @unchecked Sendable { let base: UnsafeMutablePointer<UInt8> }
+
+  private var groupIndex: [Int32]? {
+    guard let factor = usable, recipe.order == .activation, !recipe.fixesGridsUpFront else { return nil }
+    var result = [Int32](repeating: 0, count: columns)
+    for (position, column) in factor.columns.enumerated() { result[Int(column)] = Int32(position / groupSize) }
+    return result
+  }
+
+  private func report(_ sums: Matrix<Float>, seconds: Double) -> LayerReport {
+    func total(_ row: Int) -> Double { (0..<rows).reduce(0.0) { $0 + Double(sums[row, $1]) } }
+    let step = sampleStep
+    var power = stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[2, $1]) }
+    if step > 1 {
+      // The sample's power, scaled up by what the Hessian's diagonal alone predicts for all rows and for the sample.
+      let predicted = stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[3, $1]) }
+      power = predicted > 0 ? power * total(3) / predicted : 0
+    }
+    let error = max(0, total(1))
+    let (out, n) = (Double(rows), Double(columns))
+    var flop = 0.0
+    if usable != nil {
+      flop = out * n * n
+      if recipe.sweeps > 0 || recipe.refit { flop += out * n * n * Double(1 + max(1, recipe.sweeps)) }
+    }
+    return LayerReport(
+      layer: layer, method: usable == nil ? .roundToNearest : .gptq,
+      fallbackReason: factor?.failure,
+      relativeOutputError: usable == nil ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
+      loss: total(0), damping: factor?.damping ?? 0, isDoublePrecision: factor?.isDoublePrecision ?? false,
+      deadInputs: factor?.deadInputs.count ?? 0, seconds: seconds, flop: flop)
+  }
+}

@@ -1,0 +1,63 @@
+// The few loops over elements that the solver needs beside the BLAS and the kernels.
+
+import LinearAlgebra
+
+extension MatrixSlice<Float> {
+  /// A pointer to an element; the slice's bounds are checked.
+  func pointer(_ row: Int, _ column: Int = 0) -> UnsafeMutablePointer<Float> {
+    precondition(row >= 0 && row < max(1, rows) && column >= 0 && column < max(1, columns))
+    // SAFETY: checked above; the slice keeps the memory alive.
+    return unsafe base + row * stride + column
+  }
+
+  /// Adds the first elements of a row of another matrix.
+  func add(_ other: MatrixSlice<Float>, row: Int, count: Int) {
+    precondition(count <= columns && count <= other.columns)
+    let (to, from) = unsafe (pointer(row), other.pointer(row))
+    // SAFETY: `count` elements follow both.
+    for i in 0..<count { unsafe to[i] += from[i] }
+  }
+
+  /// Adds factor · a row of another matrix, of at least as many columns, to a row.
+  func add(_ other: MatrixSlice, row: Int, from otherRow: Int, times factor: Float = 1) {
+    precondition(other.columns >= columns)
+    let (to, from) = unsafe (pointer(row), other.pointer(otherRow))
+    // SAFETY: `columns` elements follow both.
+    for i in 0..<columns { unsafe to[i] += factor * from[i] }
+  }
+
+  /// Multiplies the first elements of a row.
+  func scale(row: Int, count: Int, by factor: Float) {
+    precondition(count <= columns)
+    let to = unsafe pointer(row)
+    // SAFETY: `count` elements follow.
+    for i in 0..<count { unsafe to[i] *= factor }
+  }
+
+  /// Whether the first elements of a row are all finite.
+  func isFinite(row: Int, count: Int) -> Bool {
+    precondition(count <= columns)
+    let from = unsafe pointer(row)
+    // NaN and infinity times zero are NaN, and stay it.
+    var sum: Float = 0
+    // SAFETY: `count` elements follow.
+    for i in 0..<count { unsafe sum += from[i] * 0 }
+    return sum == 0
+  }
+
+  /// Adds factor · x² of every element of a row to the sums at `sums`.
+  func addSquares(row: Int, times factor: Float, to sums: MatrixSlice) {
+    precondition(sums.columns >= columns)
+    let (to, from) = unsafe (sums.pointer(0), pointer(row))
+    // SAFETY: `columns` elements follow both.
+    for i in 0..<columns { unsafe to[i] += factor * from[i] * from[i] }
+  }
+
+  /// Adds factor · x · y of every element of a row and of the same row of another matrix to the sums at `sums`.
+  func addProducts(row: Int, with other: MatrixSlice, times factor: Float, to sums: MatrixSlice) {
+    precondition(sums.columns >= columns && other.columns >= columns)
+    let (to, x, y) = unsafe (sums.pointer(0), pointer(row), other.pointer(row))
+    // SAFETY: `columns` elements follow all three.
+    for i in 0..<columns { unsafe to[i] += factor * x[i] * y[i] }
+  }
+}

@@ -1,0 +1,20 @@
+// The error of this library: a layer that cannot be quantized as asked, or packed integers that break a rule.
+
+import ByteIO
+
+/// A failure to quantize; `place` names the layer.
+public typealias QuantizeError = LibraryError<QuantizeErrorCode>
+
+/// What kind of failure a ``QuantizeError`` is.
+public enum QuantizeErrorCode: Sendable, Equatable {
+  /// NaN or infinity among the weights or in the Hessian.
+  case notFinite
+  /// Shapes that do not fit each other.
+  case shape
+  /// Bits, group size or another option that means nothing.
+  case badOption
+  /// No damping up to the cap makes the Hessian positive definite.
+  case notPositiveDefinite
+  /// An integer or a zero point that the stored form has no room for.
+  case notStorable
+}

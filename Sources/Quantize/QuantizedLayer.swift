@@ -1,0 +1,81 @@
+// What the solver gives back.
+
+import LinearAlgebra
+
+/// A quantized linear layer.
+public struct QuantizedLayer: Sendable {
+  /// The grid that it was quantized on.
+  public let grid: Grid
+  /// Outputs.
+  public let rows: Int
+  /// Inputs.
+  public let columns: Int
+  /// `[out, in]`, row by row: 0 … 2^bits − 1.
+  public let integers: [UInt8]
+  /// `[out, groups]`, already in the stored precision.
+  public let scales: [Float]
+  /// `[out, groups]`: whole zero points; 0 where minimums are stored.
+  public let zeros: [Float]
+  /// `[out, groups]`: minimums; 0 where zero points are stored.
+  public let minimums: [Float]
+  /// The group of each input where groups are not contiguous (`act-order` without fixed grids); else nil.
+  public let groupIndex: [Int32]?
+  /// How it went.
+  public let report: LayerReport
+
+  /// How many groups a row has.
+  public var groups: Int { grid.groupCount(inputs: columns) }
+
+  /// The group of an input.
+  public func group(of column: Int) -> Int {
+    groupIndex.map { Int($0[column]) } ?? column / (grid.groupSize ?? columns)
+  }
+
+  /// The values that the integers stand for, `[out, in]`.
+  public func dequantized() -> Matrix<Float> {
+    let result = Matrix<Float>(rows: rows, columns: columns)
+    let groups = groups
+    let groupOf = (0..<columns).map(group(of:))
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let at = row * groups + groupOf[column]
+        result[row, column] = scales[at] * (Float(integers[row * columns + column]) - zeros[at]) + minimums[at]
+      }
+    }
+    return result
+  }
+}
+
+/// What happened to one layer.
+public struct LayerReport: Sendable, Equatable {
+  /// By which method integers were found.
+  public enum Method: String, Sendable, Codable {
+    /// With error feedback.
+    case gptq
+    /// Each weight to its nearest value: asked for, or because no damping helped.
+    case roundToNearest = "rtn"
+  }
+
+  /// The layer's name, as the caller gave it.
+  public var layer: String
+  /// By which method integers were found.
+  public var method: Method
+  /// Why the method is not the one that was asked for; nil where it is.
+  public var fallbackReason: String?
+  /// ‖(W − Ŵ)X‖² / ‖WX‖², over the calibration inputs; nil without a Hessian.
+  public var relativeOutputError: Double?
+  /// Whether ‖WX‖² was estimated from a sample of rows; the error itself is always exact.
+  public var isOutputEstimated: Bool
+  /// tr(E·(H + λI)·Eᵀ), what was minimized.
+  public var loss: Double
+  /// λ as a fraction of the mean of the Hessian's diagonal: what was needed.
+  public var damping: Double
+  /// Whether the factor had to be computed in double precision.
+  public var isDoublePrecision: Bool
+  /// How many inputs were zero throughout.
+  public var deadInputs: Int
+  /// Seconds for this layer, without the factorization.
+  public var seconds: Double
+  /// FLOP of this layer: out·in² for GPTQ, as much again for each sweep, and so on.
+  public var flop: Double
+}

@@ -1,0 +1,88 @@
+// How a layer is quantized: steps, each with a switch of its own, and three named choices of them.
+// What each step gains was measured: Documentation/gptq.md.
+
+import ByteIO
+
+/// The steps that turn weights and a Hessian into integers.
+public struct Recipe: Sendable, Equatable {
+  /// In which order columns are quantized.
+  public enum Order: String, Sendable, Codable {
+    /// As they lie.
+    case natural
+    /// By descending diagonal of the Hessian (`act-order`).
+    case activation
+  }
+
+  /// How the grid of a group is found.
+  public enum Fit: Sendable, Equatable {
+    /// From the smallest to the largest weight, zero included.
+    case range
+    /// The best of 80 shrunken ranges by Σ|w − ŵ|^norm. The reference's `mse` is norm 2.4.
+    case search(norm: Float)
+    /// The best of shrunken ranges by Σ U_jj²·(w_j − ŵ_j)²: what an error costs that nothing after it makes good.
+    case weightedSearch
+  }
+
+  /// In which order columns are quantized.
+  public var order: Order
+  /// Whether grids are fixed before the first column is quantized, on groups of neighbouring columns, so that stored
+  /// groups are contiguous whatever the order. Otherwise they are found on the way, on groups formed in the order.
+  public var fixesGridsUpFront: Bool
+  /// How the grid of a group is found.
+  public var fit: Fit
+  /// Whether a symmetric grid may have a negative scale. Its range is lopsided (−8 … 7), and so is a group.
+  public var negativeScales: Bool
+  /// Sweeps of coordinate descent over the final integers.
+  public var sweeps: Int
+  /// Whether scales (and minimums) are moved to their optimum for the final integers, in every sweep.
+  public var refit: Bool
+  /// α: how much of the error that earlier layers put into the inputs the target makes good; 0 … 1.
+  public var inputCorrection: Float
+  /// β: the same for the residual stream.
+  public var residualCorrection: Float
+  /// λ, what is added to the diagonal of the Hessian, as a fraction of its mean.
+  public var damping: Double
+
+  /// A recipe.
+  public init(
+    order: Order = .natural, fixesGridsUpFront: Bool = false, fit: Fit = .range, negativeScales: Bool = false,
+    sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0, residualCorrection: Float = 0,
+    damping: Double = 0.01
+  ) {
+    self.order = order
+    self.fixesGridsUpFront = fixesGridsUpFront
+    self.fit = fit
+    self.negativeScales = negativeScales
+    self.sweeps = sweeps
+    self.refit = refit
+    self.inputCorrection = inputCorrection
+    self.residualCorrection = residualCorrection
+    self.damping = damping
+  }
+
+  /// What the reference does, integer by integer.
+  public static let reference = Recipe()
+
+  /// All that needs one stream of hidden states, at under four times the time of ``reference``.
+  public static let fast = Recipe(
+    order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 2, refit: true)
+
+  /// Everything: more sweeps, and the target corrected for earlier layers where the caller has measured them.
+  public static let best = Recipe(
+    order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
+    inputCorrection: 0.5, residualCorrection: 0.5)
+
+  func validate(layer: String) throws(QuantizeError) {
+    guard damping >= 0, damping.isFinite, damping <= 1000 else {
+      throw QuantizeError(.badOption, place: layer, reason: "a damping of \(damping)", remedy: "0.01 is usual")
+    }
+    guard (0...100).contains(sweeps) else {
+      throw QuantizeError(.badOption, place: layer, reason: "\(sweeps) sweeps", remedy: "0 to 100; 2 to 4 are enough")
+    }
+    if case .search(let norm) = fit {
+      guard norm > 0, norm.isFinite else {
+        throw QuantizeError(.badOption, place: layer, reason: "a norm of \(norm)", remedy: "2.4 is usual")
+      }
+    }
+  }
+}

@@ -1,0 +1,339 @@
+// One strip of rows, from weights to integers, on one thread. Rows lie across, columns down, so that a matrix product
+// serves all rows at once and the kernels find neighbouring rows in neighbouring lanes.
+//
+// Letters, as in Documentation/gptq.md: W weights, Ŵ their quantized values, D = E = W − Ŵ; H the damped Hessian, U its
+// factor, H = U·Uᵀ; P the products that the feedback is made of.
+
+import CBelleKernels
+import LinearAlgebra
+
+struct Strip {
+  /// Columns of a block: what the reference uses, and grids found on the way depend on it.
+  static let block = 128
+
+  let problem: LayerProblem
+  let rows: Range<Int>
+  let space: Workspace
+  let n: Int
+  let width: Int
+  var grid: Grid { problem.grid }
+  var recipe: Recipe { problem.recipe }
+  var groupSize: Int { problem.groupSize }
+
+  /// Rows of `sums`.
+  enum Sum { static let loss = 0, error = 1, power = 2, predicted = 3, scratch = 4 }
+
+  init(_ problem: LayerProblem, rows: Range<Int>, _ space: Workspace) {
+    self.problem = problem
+    self.rows = rows
+    self.space = space
+    n = problem.columns
+    width = space.first.columns
+  }
+
+  /// From weights to integers in `space.ordered`.
+  func quantize() {
+    space.sums.slice.fill(0)
+    guard let factor = problem.usable else {
+      roundToNearest()
+      return
+    }
+    loadTarget(factor)
+    feedback(factor)
+    let isSwept = recipe.sweeps > 0 || recipe.refit
+    // From the order of elimination to that of the columns.
+    for (position, column) in factor.elimination.enumerated() {
+      unsafe space.ordered.pointer(Int(column) * width).update(
+        from: space.eliminated.pointer(position * width), count: width)
+      if isSwept {
+        space.second[Int(column)..<Int(column) + 1, 0..<width].copy(
+          from: space.first[position..<position + 1, 0..<width])
+      }
+    }
+    if isSwept { sweep(factor) }
+    sumErrors(factor, isSwept ? space.second : space.first, isOrdered: isSwept)
+  }
+
+  // MARK: Weights and grids
+
+  /// W (or the corrected target) into `first`, in the order of elimination; grids that are fixed up front.
+  private func loadTarget(_ factor: HessianFactor) {
+    let isNatural = recipe.order == .natural || !recipe.fixesGridsUpFront
+    load(order: factor.columns, into: space.first)
+    for (column, input) in factor.columns.enumerated() {
+      // What the output's power is predicted from.
+      let isDead = factor.diagonal[column] == 1 && factor.deadInputs.contains(Int(input))
+      if !isDead {
+        space.first.slice.addSquares(
+          row: column, times: factor.diagonal[column], to: space.sums[Sum.predicted..<Sum.predicted + 1, 0..<width])
+      }
+    }
+    if problem.correction != nil { correct(factor) }
+    // The reference fixes the grid of a whole row before it clears dead columns.
+    if !recipe.fixesGridsUpFront, grid.groupSize == nil {
+      findGrid(0, space.first[0..<n, 0..<width], weights: nil)
+    }
+    if !factor.deadInputs.isEmpty {
+      let dead = Set(factor.deadInputs.map { UInt32($0) })
+      for (column, input) in factor.columns.enumerated() where dead.contains(input) {
+        space.first[column..<column + 1, 0..<width].fill(0)
+      }
+    }
+    if recipe.fixesGridsUpFront {
+      for group in 0..<problem.groups {
+        let columns = group * groupSize..<min(n, (group + 1) * groupSize)
+        findGrid(group, space.first[columns, 0..<width], weights: Array(factor.columnWeights[columns]))
+      }
+    }
+    if !isNatural {
+      let (ordered, target) = (space.first.slice, space.second.slice)
+      target.copy(from: ordered)
+      for (position, column) in factor.elimination.enumerated() {
+        ordered[position..<position + 1, 0..<width].copy(from: target[Int(column)..<Int(column) + 1, 0..<width])
+      }
+    }
+  }
+
+  private func load(order: [UInt32], into target: Matrix<Float>, step: Int = 1) {
+    let weights = problem.weights
+    // SAFETY: the strip's rows lie in W, an order holds each column once, and the target has n · width elements.
+    unsafe order.withUnsafeBufferPointer { order in
+      guard let order = order.baseAddress else { return }
+      unsafe belle_gather_strip(
+        weights.pointer(rows.lowerBound * step), weights.stride * step, rows.count, n, order, target.slice.base, width)
+    }
+  }
+
+  /// W + (α·W·Δ + β·P)·(H + λI)⁻¹ in place of W: the same problem with another target.
+  private func correct(_ factor: HessianFactor) {
+    guard let correction = problem.correction else { return }
+    let (w, t) = (space.first.slice, space.second.slice)
+    var isEmpty = true
+    t.fill(0)
+    if let residual = correction.residual, recipe.residualCorrection != 0 {
+      isEmpty = false
+      let p = residual[rows, 0..<n]
+      for (position, column) in factor.elimination.enumerated() {
+        let input = Int(factor.columns[Int(column)])
+        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * p[row, input] }
+      }
+    }
+    if let delta = correction.inputs, recipe.inputCorrection != 0 {
+      isEmpty = false
+      // (W·Δ)ᵀ = Δᵀ·Wᵀ with both sides of Δ in the order that W has here; its columns then in that of elimination.
+      let ordered = Matrix<Float>(rows: n, columns: min(n, Strip.block))
+      for from in stride(from: 0, to: n, by: Strip.block) {
+        let part = from..<min(n, from + Strip.block)
+        for k in 0..<n {
+          let row = Int(factor.columns[k])
+          for i in part { ordered[k, i - from] = delta[row, Int(factor.columns[Int(factor.elimination[i])])] }
+        }
+        Float.gemmTile(
+          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width], alpha: recipe.inputCorrection,
+          beta: 1)
+      }
+    }
+    if isEmpty { return }
+    let u = factor.matrix.slice
+    Float.trsmTile(u, .upper, transpose: false, side: .left, into: t)
+    Float.trsmTile(u, .upper, transpose: true, side: .left, into: t)
+    for (position, column) in factor.elimination.enumerated() { w.add(t, row: Int(column), from: position) }
+  }
+
+  /// The grid of one group of every row.
+  private func findGrid(_ group: Int, _ values: MatrixSlice<Float>, weights: [Float]?) {
+    let (norm, isCoarse): (Float, Bool) =
+      switch recipe.fit {
+      case .range: (0, false)
+      case .search(let norm): (norm, false)
+      case .weightedSearch: (2, true)
+      }
+    let columnWeights = recipe.fit == .weightedSearch ? weights : nil
+    // SAFETY: `values` has its columns as rows here, with `width` lanes; grids have `width` lanes too.
+    unsafe (columnWeights ?? [1]).withUnsafeBufferPointer { pointer in
+      var work = unsafe belle_grid_work(
+        columns: values.rows, lanes: width, stride: values.stride, values: values.base,
+        column_weights: columnWeights == nil ? nil : pointer.baseAddress, scales: space.scales.slice.pointer(group),
+        zeros: space.zeros.slice.pointer(group), minimums: space.minimums.slice.pointer(group), form: grid.cForm,
+        max_integer: Float(grid.maximum), lowest_zero: Float(grid.lowestZeroPoint), smallest_scale: grid.smallestScale,
+        norm: norm, coarse: isCoarse, half: grid.precision == .half,
+        negative_scales: recipe.negativeScales && grid.form == .symmetric)
+      unsafe belle_grid(belle_best_variant(), &work)
+    }
+  }
+
+  // MARK: GPTQ
+
+  private func roundToNearest() {
+    load(order: (0..<UInt32(n)).map { $0 }, into: space.first)
+    for group in 0..<problem.groups {
+      findGrid(group, space.first[group * groupSize..<min(n, (group + 1) * groupSize), 0..<width], weights: nil)
+    }
+    // No feedback: U = I and no products.
+    space.second.slice.fill(0)
+    var identity = [Float](repeating: 0, count: Self.block * Self.block)
+    for from in stride(from: 0, to: n, by: Self.block) {
+      let columns = from..<min(n, from + Self.block)
+      for i in 0..<columns.count {
+        for j in 0..<columns.count { identity[i * columns.count + j] = i == j ? 1 : 0 }
+      }
+      quantizeBlock(columns, identity, groups: columns.map { UInt32($0 / groupSize) })
+    }
+    unsafe space.ordered.pointer(0).update(from: space.eliminated.pointer(0), count: n * width)
+  }
+
+  /// All columns in the order of elimination: `first` becomes D, `eliminated` the integers.
+  private func feedback(_ factor: HessianFactor) {
+    space.second.slice.fill(0)
+    feedback(factor, 0..<n)
+  }
+
+  /// One half, its feedback on the other one as one product, the other half.
+  private func feedback(_ factor: HessianFactor, _ range: Range<Int>) {
+    guard range.count > Self.block else {
+      if !recipe.fixesGridsUpFront { findGridsOnTheWay(factor, range) }
+      let groups = range.map { UInt32((recipe.fixesGridsUpFront ? Int(factor.elimination[$0]) : $0) / groupSize) }
+      quantizeBlock(range, factor.factorBlock(range), groups: groups)
+      return
+    }
+    let middle = Self.middle(of: range, edge: Self.block)
+    let (left, right) = (range.lowerBound..<middle, middle..<range.upperBound)
+    feedback(factor, left)
+    Float.gemmTile(
+      factor.matrix[left, right], true, space.first[left, 0..<width], false, into: space.second[right, 0..<width],
+      alpha: 1, beta: 1)
+    feedback(factor, right)
+  }
+
+  /// Where a range is cut: at the largest power of two of blocks, so that blocks begin at multiples of their size.
+  static func middle(of range: Range<Int>, edge: Int) -> Int {
+    var half = edge
+    while half * 2 < range.count { half *= 2 }
+    return range.lowerBound + half
+  }
+
+  /// The grids of groups that begin in a block, from weights with the feedback of all blocks before it: what the
+  /// reference does. Those weights are W + P·U⁻¹, U's diagonal block from here to the end of the groups.
+  private func findGridsOnTheWay(_ factor: HessianFactor, _ block: Range<Int>) {
+    guard grid.groupSize != nil else { return }
+    let firstGroup = (block.lowerBound + groupSize - 1) / groupSize
+    let groups = firstGroup..<max(firstGroup, (block.upperBound + groupSize - 1) / groupSize)
+    guard !groups.isEmpty else { return }
+    let range = block.lowerBound..<max(block.upperBound, min(n, groups.upperBound * groupSize))
+    let current = Matrix<Float>(rows: range.count, columns: width)
+    current[0..<block.count, 0..<width].copy(from: space.second[block, 0..<width])
+    if range.upperBound > block.upperBound {
+      // The products of columns beyond the block are not complete yet where they lie.
+      Float.gemmTile(
+        factor.matrix[0..<block.lowerBound, block.upperBound..<range.upperBound], true,
+        space.first[0..<block.lowerBound, 0..<width], false, into: current[block.count..<range.count, 0..<width],
+        alpha: 1, beta: 0)
+    }
+    Float.trsmTile(factor.matrix[range, range], .upper, transpose: true, side: .left, into: current.slice)
+    for column in 0..<range.count { current.slice.add(space.first.slice, row: column, from: range.lowerBound + column) }
+    for group in groups {
+      let columns = group * groupSize - range.lowerBound..<min(n, (group + 1) * groupSize) - range.lowerBound
+      findGrid(
+        group, current[columns, 0..<width], weights: Array(factor.columnWeights[columns.shifted(by: range.lowerBound)]))
+    }
+  }
+
+  private func quantizeBlock(_ block: Range<Int>, _ factor: [Float], groups: [UInt32]) {
+    // SAFETY: all arrays have the shapes that the kernel's header asks for: block.count columns, `width` lanes.
+    unsafe factor.withUnsafeBufferPointer { factor in
+      unsafe groups.withUnsafeBufferPointer { groups in
+        var work = unsafe belle_gptq_block_work(
+          columns: block.count, lanes: width, stride: width, grid_stride: width, factor: factor.baseAddress,
+          weights: space.first.slice.pointer(block.lowerBound), products: space.second.slice.pointer(block.lowerBound),
+          groups: groups.baseAddress, scales: space.scales.slice.base, zeros: space.zeros.slice.base,
+          minimums: space.minimums.slice.base, integers: space.eliminated.pointer(block.lowerBound * width),
+          losses: space.sums.slice.pointer(Sum.loss), max_integer: Float(grid.maximum))
+        unsafe belle_gptq_block(belle_best_variant(), &work)
+      }
+    }
+  }
+
+  // MARK: Results
+
+  /// From the loss, which counts λ and dead inputs, to the error of the outputs.
+  private func sumErrors(_ factor: HessianFactor, _ errors: Matrix<Float>, isOrdered: Bool) {
+    let (sums, errors) = (space.sums.slice, errors.slice)
+    let squares = sums[Sum.scratch..<Sum.scratch + 1, 0..<width]
+    squares.fill(0)
+    let dead = Set(factor.deadInputs.map { UInt32($0) })
+    for position in 0..<n {
+      let column = isOrdered ? position : Int(factor.elimination[position])
+      let isDead = !dead.isEmpty && dead.contains(factor.columns[column])
+      errors.addSquares(row: position, times: factor.lambda + (isDead ? 1 : 0), to: squares)
+    }
+    for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
+  }
+
+  /// Hands over the results of the strip's rows.
+  func write(
+    integers: UnsafeMutablePointer<UInt8>, _ scales: Matrix<Float>, _ zeros: Matrix<Float>, _ minimums: Matrix<Float>,
+    _ sums: Matrix<Float>
+  ) {
+    let order = problem.usable?.columns ?? (0..<UInt32(n)).map { $0 }
+    // SAFETY: `integers` has all rows of the layer; the strip writes its own.
+    unsafe order.withUnsafeBufferPointer { order in
+      guard let order = order.baseAddress else { return }
+      unsafe belle_scatter_bytes(
+        space.ordered.pointer(0), width, rows.count, n, order, integers + rows.lowerBound * n, n)
+    }
+    for (lane, row) in rows.enumerated() {
+      for group in 0..<problem.groups {
+        scales[row, group] = space.scales[group, lane]
+        zeros[row, group] = space.zeros[group, lane]
+        minimums[row, group] = space.minimums[group, lane]
+      }
+      sums[Sum.loss, row] = space.sums[Sum.loss, lane]
+      sums[Sum.error, row] = space.sums[Sum.error, lane]
+      sums[Sum.predicted, row] = space.sums[Sum.predicted, lane]
+    }
+  }
+
+  /// ‖w·X‖² of every `step`th row, on the scale of H.
+  func writeOutputPower(step: Int, _ sums: Matrix<Float>) {
+    guard let factor = problem.usable else { return }
+    load(order: factor.columns, into: space.first, step: step)
+    space.second.slice.fill(0)
+    space.sums.slice.fill(0)
+    let power = space.sums[Sum.power..<Sum.power + 1, 0..<width]
+    addLeft(factor, 0..<n, of: space.first, to: space.second, edge: Self.block)
+    let product = Matrix<Float>(rows: min(n, Self.block), columns: width)
+    for from in stride(from: 0, to: n, by: Self.block) {
+      let block = from..<min(n, from + Self.block)
+      let h = Matrix(rows: block.count, columns: block.count, factor.symmetricBlock(block))
+      for (i, column) in block.enumerated() {
+        let isDead = factor.deadInputs.contains(Int(factor.columns[column]))
+        h[i, i] = isDead ? 0 : factor.diagonal[column]
+      }
+      let target = product[0..<block.count, 0..<width]
+      Float.gemmTile(h.slice, false, space.first[block, 0..<width], false, into: target, alpha: 1, beta: 0)
+      for (i, column) in block.enumerated() {
+        target[i..<i + 1, 0..<width].add(space.second.slice, row: 0, from: column, times: 2)
+        target[i..<i + 1, 0..<width].addProducts(
+          row: 0, with: space.first[column..<column + 1, 0..<width], times: 1, to: power)
+      }
+    }
+    for (lane, sample) in rows.enumerated() { sums[Sum.power, sample * step] = power[0, lane] }
+  }
+
+  /// Adds Σ_{j before i's block} H_ij x_j for every column i.
+  func addLeft(
+    _ factor: HessianFactor, _ range: Range<Int>, of x: Matrix<Float>, to sums: Matrix<Float>, edge: Int
+  ) {
+    guard range.count > edge else { return }
+    let middle = Self.middle(of: range, edge: edge)
+    let (left, right) = (range.lowerBound..<middle, middle..<range.upperBound)
+    addLeft(factor, left, of: x, to: sums, edge: edge)
+    Float.gemmTile(
+      factor.matrix[right, left], false, x[left, 0..<width], false, into: sums[right, 0..<width], alpha: 1, beta: 1)
+    addLeft(factor, right, of: x, to: sums, edge: edge)
+  }
+}
+
+extension Range<Int> {
+  func shifted(by offset: Int) -> Range<Int> { lowerBound + offset..<upperBound + offset }
+}

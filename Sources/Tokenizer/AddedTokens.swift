@@ -1,0 +1,58 @@
+// Tokens that are found in the text before anything else is done with it: `<s>`, `<|im_start|>`. Leftmost first, the
+// longest of those that begin at one place. Source: huggingface/tokenizers, tokenizer/added_vocabulary.rs.
+
+/// The added tokens of a tokenizer.
+struct AddedTokens: Sendable {
+  /// One of them.
+  struct Token: Sendable {
+    let id: Int32
+    let content: [UInt8]
+    /// Whether the spaces before it belong to it.
+    let stripsLeft: Bool
+    /// Whether the spaces after it belong to it.
+    let stripsRight: Bool
+  }
+
+  /// By first byte, the longest first.
+  private let byFirst: [[Token]]
+  let isEmpty: Bool
+
+  init(_ tokens: [Token]) {
+    var byFirst = [[Token]](repeating: [], count: 256)
+    for token in tokens { if let first = token.content.first { byFirst[Int(first)].append(token) } }
+    self.byFirst = byFirst.map { $0.sorted { $0.content.count > $1.content.count } }
+    isEmpty = tokens.isEmpty
+  }
+
+  /// A part of a text.
+  enum Part: Equatable {
+    case text(Range<Int>)
+    case token(Int32)
+  }
+
+  /// Cuts a text at the added tokens.
+  func parts(_ text: [UInt8]) -> [Part] {
+    guard !isEmpty else { return text.isEmpty ? [] : [.text(0..<text.count)] }
+    var parts: [Part] = []
+    var start = 0
+    var at = 0
+    while at < text.count {
+      let candidates = byFirst[Int(text[at])]
+      guard !candidates.isEmpty, let token = candidates.first(where: { text[at...].starts(with: $0.content) }) else {
+        at += 1
+        continue
+      }
+      var end = at
+      if token.stripsLeft { while end > start, Self.isSpace(text[end - 1]) { end -= 1 } }
+      if end > start { parts.append(.text(start..<end)) }
+      parts.append(.token(token.id))
+      at += token.content.count
+      if token.stripsRight { while at < text.count, Self.isSpace(text[at]) { at += 1 } }
+      start = at
+    }
+    if start < text.count { parts.append(.text(start..<text.count)) }
+    return parts
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+}

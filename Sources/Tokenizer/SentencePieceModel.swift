@@ -1,0 +1,96 @@
+// SentencePiece models (`tokenizer.model`), through libsentencepiece: LLaMA 1 and 2, BELLE, Mistral.
+// Refused: what that library does not take, files over 256 MB. BOS rules: tokenizer_config.json, else LLaMA's.
+
+import ByteIO
+import CSentencePiece
+
+/// A SentencePiece model.
+@safe public final class SentencePieceModel: Tokenizer {
+  /// What it is.
+  public var kind: String { "sentencepiece" }
+  /// Ids are `0 ..< vocabularySize`.
+  public let vocabularySize: Int
+  /// The ids that are set aside, and which of them a text gets.
+  public let special: SpecialTokens
+
+  static let sizeLimit = 256 << 20
+  private let path: String
+  // SAFETY: immutable after loading; the library's encode and decode are const and thread-safe. Freed in deinit alone.
+  private nonisolated(unsafe) let model: OpaquePointer
+
+  init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+    let file = try InputFile(path)
+    let kind = FileKind(head: try file.bytes(count: FileKind.headSize), size: file.size)
+    if let complaint = kind.complaint {
+      throw TokenizerError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
+    }
+    guard file.size <= Self.sizeLimit else {
+      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
+    }
+    let bytes = try file.bytes(count: file.size)
+    // SAFETY: the library reads the bytes before it returns, and writes at most the message's size.
+    var message = [CChar](repeating: 0, count: 512)
+    let loaded = unsafe bytes.withUnsafeBytes { bytes in
+      unsafe message.withUnsafeMutableBufferPointer { message in
+        unsafe belle_sentencepiece_load(bytes.baseAddress, bytes.count, message.baseAddress, message.count)
+      }
+    }
+    guard let loaded = unsafe loaded else {
+      let reason = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      throw TokenizerError(
+        .malformed, file: path, reason: "this is no SentencePiece model (\(displayName(reason)))",
+        remedy: "download it again")
+    }
+    self.path = path
+    unsafe model = loaded
+    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
+    let ids = unsafe belle_sentencepiece_special(loaded)
+    var special = SpecialTokens()
+    let id = { (value: Int32) in value >= 0 ? value : nil }
+    (special.unknown, special.bos, special.eos, special.pad) = (id(ids.unknown), id(ids.bos), id(ids.eos), id(ids.pad))
+    if configuration.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
+    if configuration.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
+    self.special = special
+  }
+
+  deinit { unsafe belle_sentencepiece_free(model) }
+
+  /// The ids of a text, without those that stand before and after it; names of control pieces are ordinary text.
+  public func encode(_ text: String) throws -> [Int32] {
+    guard text.utf8.count <= Self.textLimit else {
+      throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
+    }
+    var text = text
+    return try text.withUTF8 { bytes in
+      // SAFETY: the text is rebound to the same size of elements; what the library gives is copied and released.
+      var ids: UnsafeMutablePointer<Int32>?
+      var count = 0
+      let isDone = unsafe bytes.withMemoryRebound(to: CChar.self) { bytes in
+        unsafe belle_sentencepiece_encode(model, bytes.baseAddress, bytes.count, &ids, &count)
+      }
+      defer { unsafe belle_sentencepiece_release(ids) }
+      guard isDone else {
+        throw TokenizerError(.badText, file: path, reason: "SentencePiece could not encode the text")
+      }
+      return unsafe Array(UnsafeBufferPointer(start: ids, count: count))
+    }
+  }
+
+  /// The text of ids.
+  public func decode(_ ids: [Int32]) throws -> String {
+    for id in ids where id < 0 || id >= vocabularySize {
+      throw TokenizerError(.unknownID, file: path, reason: "there is no token \(id): the last is \(vocabularySize - 1)")
+    }
+    var text: UnsafeMutablePointer<CChar>?
+    var length = 0
+    // SAFETY: the ids are in range, as the library wants; what it gives is copied and released.
+    let isDone = unsafe ids.withUnsafeBufferPointer { ids in
+      unsafe belle_sentencepiece_decode(model, ids.baseAddress, ids.count, &text, &length)
+    }
+    defer { unsafe belle_sentencepiece_release(text) }
+    guard isDone else { throw TokenizerError(.badText, file: path, reason: "SentencePiece could not decode the ids") }
+    return unsafe UnsafeBufferPointer(start: text, count: length).withMemoryRebound(to: UInt8.self) {
+      unsafe String(decoding: $0, as: UTF8.self)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+// What every tokenizer does: text to ids and back, and the ids that stand before and after a text.
+
+/// A tokenizer of a model. Values are immutable: any number of threads may use one at once.
+public protocol Tokenizer: Sendable {
+  /// What it is: `sentencepiece` or `byte-level-bpe`.
+  var kind: String { get }
+  /// Ids are `0 ..< vocabularySize`.
+  var vocabularySize: Int { get }
+  /// The ids that are set aside, and which of them a text gets.
+  var special: SpecialTokens { get }
+
+  /// The ids of a text, without those that stand before and after it.
+  ///
+  /// - Throws: ``TokenizerError`` for a text over the limit, or with a byte that the vocabulary lacks.
+  /// - Complexity: O(n log n) in the longest word.
+  func encode(_ text: String) throws -> [Int32]
+
+  /// The text of ids. Special tokens of a byte-level vocabulary are spelled out; control pieces of SentencePiece are
+  /// silent. Bytes that are no UTF-8 become U+FFFD.
+  ///
+  /// - Throws: ``TokenizerError`` with code `.unknownID`.
+  func decode(_ ids: [Int32]) throws -> String
+}
+
+/// The ids that a tokenizer sets aside, and the rules of their use.
+public struct SpecialTokens: Sendable, Equatable {
+  /// The beginning of a text.
+  public var bos: Int32?
+  /// The end of a text.
+  public var eos: Int32?
+  /// What cannot be written otherwise.
+  public var unknown: Int32?
+  /// The filler of batches.
+  public var pad: Int32?
+  /// Ids that stand before every text.
+  public var prefix: [Int32] = []
+  /// Ids that stand after every text.
+  public var suffix: [Int32] = []
+
+  /// No special tokens.
+  public init() {}
+}
+
+extension Tokenizer {
+  /// The longest text, in bytes of UTF-8.
+  public static var textLimit: Int { 256 << 20 }
+
+  /// The ids of a whole text as the model is fed it: with BOS and EOS where the tokenizer's rules ask for them.
+  public func encodeDocument(_ text: String) throws -> [Int32] { special.prefix + (try encode(text)) + special.suffix }
+}

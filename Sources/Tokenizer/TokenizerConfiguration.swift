@@ -1,0 +1,54 @@
+// tokenizer_config.json, as far as ids depend on it. Source: transformers, tokenization_utils_base.py (tokens are text or
+// an object with `content`) and models/llama/tokenization_llama.py (BOS by default, EOS not).
+
+import ByteIO
+import Foundation
+
+/// What `tokenizer_config.json` says of special tokens.
+struct TokenizerConfiguration: Decodable, Sendable {
+  /// A token: plain text, or an object with its text.
+  struct Token: Decodable, Sendable {
+    let content: String
+
+    private enum Key: CodingKey {
+      case content
+    }
+
+    init(from decoder: any Decoder) throws {
+      if let text = try? decoder.singleValueContainer().decode(String.self) {
+        content = text
+      } else {
+        content = try decoder.container(keyedBy: Key.self).decode(String.self, forKey: .content)
+      }
+    }
+  }
+
+  var bos_token: Token?
+  var eos_token: Token?
+  var unk_token: Token?
+  var pad_token: Token?
+  var add_bos_token: Bool?
+  var add_eos_token: Bool?
+  var tokenizer_class: String?
+
+  static let sizeLimit = 64 << 20
+
+  /// The configuration of a folder; nothing said where there is none.
+  static func read(folder: String) throws -> TokenizerConfiguration {
+    let path = Folder.join(folder, "tokenizer_config.json")
+    guard Folder.kind(of: path) == .file else { return TokenizerConfiguration() }
+    let file = try InputFile(path)
+    guard file.size <= sizeLimit else {
+      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a tokenizer_config.json")
+    }
+    do {
+      return try JSONDecoder().decode(TokenizerConfiguration.self, from: Data(try file.bytes(count: file.size)))
+    } catch let error as ByteIOError {
+      throw error
+    } catch {
+      throw TokenizerError(
+        .malformed, file: path, reason: "it is no JSON object with tokens as text",
+        remedy: "download it again, or move it away: then the tokenizer's own rules hold")
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// The linear modules of a decoder layer, in groups that read the same input: what quantizing goes by.
+
+/// A linear module: y = x·Wᵀ + b.
+public struct LinearModule: Sendable, Equatable {
+  /// Its name in the checkpoint, without `.weight`.
+  public let name: String
+  /// Rows of W.
+  public let outFeatures: Int
+  /// Columns of W.
+  public let inFeatures: Int
+}
+
+/// The linear modules of a layer that read the same input, in "true sequential" order: group g's input is known only
+/// when the groups before it have run.
+public struct LinearGroup: Sendable, Equatable {
+  /// What the group's input is, and what becomes of its output.
+  public enum Role: Int, Sendable, CaseIterable {
+    /// The normed residual; queries, keys and values: attention follows.
+    case attentionInput
+    /// What attention gives; added to the residual.
+    case attentionOutput
+    /// The normed residual; the activation follows.
+    case feedForwardInput
+    /// What the activation gives; added to the residual.
+    case feedForwardOutput
+
+    /// Whether the group's output is added to the residual.
+    public var addsToResidual: Bool { self == .attentionOutput || self == .feedForwardOutput }
+  }
+
+  /// The group's place in the layer.
+  public let role: Role
+  /// Its modules, in the order of the checkpoint's family: q, k, v; gate, up.
+  public let modules: [LinearModule]
+  /// The width of their input.
+  public var inFeatures: Int { modules[0].inFeatures }
+}

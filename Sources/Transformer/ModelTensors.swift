@@ -1,0 +1,139 @@
+// Which tensors a model must have, under which names and in which shapes; and whether a checkpoint has them.
+// Names: transformers, modeling_llama.py and modeling_bloom.py; both with and without the prefix of the head's model.
+
+import ByteIO
+import Checkpoint
+
+/// The tensors of a model, found in a checkpoint by their parts.
+struct ModelTensors: Sendable {
+  /// Two names of norms, and the linear modules by group.
+  struct LayerNames: Sendable {
+    let norms: [String]
+    let groups: [LinearGroup]
+  }
+
+  let configuration: ModelConfiguration
+  /// What stands before `layers.0` or `h.0`.
+  let prefix: String
+  private let indices: [String: Int]
+  private let source: any TensorSource
+
+  /// The embedding's name.
+  var embedding: String {
+    prefix + (configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight")
+  }
+  /// The name of the norm after the embedding, without `.weight`; nil where there is none.
+  var embeddingNorm: String? { configuration.family == .llama ? nil : prefix + "word_embeddings_layernorm" }
+  /// The name of the last norm, without `.weight`.
+  var outputNorm: String { prefix + (configuration.family == .llama ? "norm" : "ln_f") }
+  /// The head's name: the embedding's where they are one.
+  var head: String { configuration.tiesHead ? embedding : "lm_head.weight" }
+
+  /// Looks at a checkpoint.
+  ///
+  /// - Throws: ``TransformerError`` with code `.mismatch`, naming whatever is missing or has another shape.
+  init(_ configuration: ModelConfiguration, _ source: any TensorSource, file: String) throws {
+    self.configuration = configuration
+    self.source = source
+    indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let anchor = configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight"
+    let long = configuration.family == .llama ? "model." : "transformer."
+    prefix = indices[long + anchor] == nil && indices[anchor] != nil ? "" : long
+    let mismatches = mismatches()
+    guard mismatches.isEmpty else {
+      let shown = mismatches.prefix(8).joined(separator: "; ")
+      throw TransformerError(
+        .mismatch, file: file,
+        reason: "the tensors do not fit the configuration: \(shown)"
+          + (mismatches.count > 8 ? "; and \(mismatches.count - 8) more" : ""),
+        remedy: "config.json may belong to another model, or a file of the checkpoint is missing")
+    }
+  }
+
+  /// The number of a tensor; nil where it is not there.
+  func index(_ name: String) -> Int? { indices[name] }
+
+  /// The names of a layer's tensors.
+  func layer(_ index: Int) -> LayerNames {
+    let c = configuration
+    let (hidden, middle) = (c.hiddenSize, c.intermediateSize)
+    let (queries, keys) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)
+    let base = prefix + (c.family == .llama ? "layers" : "h") + ".\(index)."
+    let module = { (name: String, out: Int, in: Int) in
+      LinearModule(name: base + name, outFeatures: out, inFeatures: `in`)
+    }
+    switch c.family {
+    case .llama:
+      return LayerNames(
+        norms: [base + "input_layernorm", base + "post_attention_layernorm"],
+        groups: [
+          LinearGroup(
+            role: .attentionInput,
+            modules: [
+              module("self_attn.q_proj", queries, hidden), module("self_attn.k_proj", keys, hidden),
+              module("self_attn.v_proj", keys, hidden),
+            ]),
+          LinearGroup(role: .attentionOutput, modules: [module("self_attn.o_proj", hidden, queries)]),
+          LinearGroup(
+            role: .feedForwardInput,
+            modules: [module("mlp.gate_proj", middle, hidden), module("mlp.up_proj", middle, hidden)]),
+          LinearGroup(role: .feedForwardOutput, modules: [module("mlp.down_proj", hidden, middle)]),
+        ])
+    case .bloom:
+      return LayerNames(
+        norms: [base + "input_layernorm", base + "post_attention_layernorm"],
+        groups: [
+          LinearGroup(
+            role: .attentionInput, modules: [module("self_attention.query_key_value", 3 * queries, hidden)]),
+          LinearGroup(role: .attentionOutput, modules: [module("self_attention.dense", hidden, queries)]),
+          LinearGroup(role: .feedForwardInput, modules: [module("mlp.dense_h_to_4h", middle, hidden)]),
+          LinearGroup(role: .feedForwardOutput, modules: [module("mlp.dense_4h_to_h", hidden, middle)]),
+        ])
+    }
+  }
+
+  /// Everything that does not fit, in words.
+  private func mismatches() -> [String] {
+    let c = configuration
+    var found: [String] = []
+    func expect(_ name: String, _ shape: [Int], isOptional: Bool = false) {
+      guard let index = indices[name] else {
+        if !isOptional { found.append("\(displayName(name)) is missing") }
+        return
+      }
+      let info = source.tensors[index]
+      if info.shape != shape {
+        found.append("\(displayName(name)) has shape \(info.shape), and \(shape) is wanted")
+      } else if ![.f16, .bf16, .f32, .f64].contains(info.dtype) {
+        found.append("\(displayName(name)) has type \(info.dtype.rawValue), which is none of weights")
+      }
+    }
+    func expectNorm(_ name: String) {
+      expect(name + ".weight", [c.hiddenSize])
+      if c.family == .bloom { expect(name + ".bias", [c.hiddenSize]) }
+    }
+    expect(embedding, [c.vocabularySize, c.hiddenSize])
+    if let embeddingNorm { expectNorm(embeddingNorm) }
+    for layer in 0..<c.layerCount {
+      let names = self.layer(layer)
+      names.norms.forEach(expectNorm)
+      for group in names.groups {
+        for module in group.modules {
+          expect(module.name + ".weight", [module.outFeatures, module.inFeatures])
+          let needsBias = group.role == .attentionInput ? c.needsInputBias : c.needsOtherBias
+          expect(module.name + ".bias", [module.outFeatures], isOptional: !needsBias)
+        }
+      }
+      // A configuration with thousands of layers that are not there is told soon enough.
+      if found.count > 1000 { return found }
+    }
+    expectNorm(outputNorm)
+    if !c.tiesHead { expect(head, [c.vocabularySize, c.hiddenSize]) }
+    let more = prefix + (c.family == .llama ? "layers" : "h") + ".\(c.layerCount)."
+    if let extra = source.tensors.first(where: { $0.name.hasPrefix(more) }) {
+      found.append("the configuration has \(c.layerCount) layers, and there is \(displayName(extra.name))")
+    }
+    return found
+  }
+
+}

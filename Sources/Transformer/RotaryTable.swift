@@ -1,0 +1,45 @@
+// Cosines and sines of rotary positions. Angles are rounded to single precision where the reference rounds them, so that
+// long windows agree with it. Source: transformers, modeling_rope_utils.py (linear, llama3) and modeling_llama.py.
+
+import Foundation
+import LinearAlgebra
+
+/// The rotations of positions `0 ..< length`.
+struct RotaryTable: Sendable {
+  /// `[length, headSize / 2]`.
+  let cosines: Matrix<Float>
+  /// `[length, headSize / 2]`.
+  let sines: Matrix<Float>
+
+  init(_ configuration: ModelConfiguration, length: Int) {
+    let half = configuration.headSize / 2
+    let frequencies = Self.frequencies(configuration)
+    cosines = Matrix(rows: length, columns: half)
+    sines = Matrix(rows: length, columns: half)
+    for position in 0..<length {
+      for (pair, frequency) in frequencies.enumerated() {
+        let angle = Double(Float(position) * frequency)
+        cosines[position, pair] = Float(cos(angle))
+        sines[position, pair] = Float(sin(angle))
+      }
+    }
+  }
+
+  /// The angle a position adds, for each pair of a head.
+  static func frequencies(_ configuration: ModelConfiguration) -> [Float] {
+    let half = configuration.headSize / 2
+    return (0..<half).map { pair in
+      let frequency = 1 / pow(configuration.rotaryBase, Double(2 * pair) / Double(configuration.headSize))
+      switch configuration.rotaryScaling {
+      case .none: return Float(frequency)
+      case .linear(let factor): return Float(frequency / factor)
+      case .llama3(let factor, let low, let high, let length):
+        let wave = 2 * Double.pi / frequency
+        if wave > length / low { return Float(frequency / factor) }
+        if wave < length / high { return Float(frequency) }
+        let share = (length / wave - low) / (high - low)
+        return Float((1 - share) * frequency / factor + share * frequency)
+      }
+    }
+  }
+}

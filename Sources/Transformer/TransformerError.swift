@@ -1,0 +1,20 @@
+// The error of this library: a model that is not known here, or whose parts do not fit each other.
+
+import ByteIO
+
+/// A failure to open or run a model.
+public typealias TransformerError = LibraryError<TransformerErrorCode>
+
+/// What kind of failure a ``TransformerError`` is.
+public enum TransformerErrorCode: Sendable, Equatable {
+  /// There is no configuration where one is wanted.
+  case missing
+  /// The configuration cannot be read.
+  case malformed
+  /// An architecture, or a part of one, that is not known here.
+  case unsupported
+  /// The configuration and the tensors do not fit each other.
+  case mismatch
+  /// A token that the vocabulary does not have, or windows that do not fit the model.
+  case badTokens
+}

@@ -1,0 +1,149 @@
+// A model, open: its configuration, checked against its tensors, and its parts one at a time. Nothing stays in memory but
+// the names; a layer's weights live as long as the layer that was loaded.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+
+/// A model whose parts can be loaded and run one at a time.
+public final class TransformerModel: Sendable {
+  /// The path that it was opened by.
+  public let path: String
+  /// Its measures.
+  public let configuration: ModelConfiguration
+  /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
+  public let source: any TensorSource
+  private let tensors: ModelTensors
+
+  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors.
+  ///
+  /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
+  public static func open(_ path: String) throws -> TransformerModel {
+    let opened = try Checkpoint.open(path)
+    if let meta = opened as? MetaFolder {
+      let source = try HuggingFaceLlama(meta)
+      let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
+      let configuration = try ModelConfiguration(json: try source.configuration(), file: parameters)
+      return try TransformerModel(configuration, source, path: path)
+    }
+    let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
+    let file = Folder.join(folder, "config.json")
+    guard Folder.kind(of: file) == .file else {
+      throw TransformerError(
+        .missing, file: path, reason: "there is no config.json beside the weights",
+        remedy: "download config.json too; without it heads and positions are not known")
+    }
+    let configuration = try ModelConfiguration(file: file)
+    let source: any TensorSource =
+      GPTQTensorSource.isPacked(opened) ? try GPTQTensorSource(opened, folder: folder) : opened
+    return try TransformerModel(configuration, source, path: path)
+  }
+
+  /// A model from its parts.
+  public init(_ configuration: ModelConfiguration, _ source: any TensorSource, path: String) throws {
+    self.path = path
+    self.configuration = configuration
+    self.source = source
+    tensors = try ModelTensors(configuration, source, file: path)
+  }
+
+  /// The linear modules of a layer, in groups; no weights are read.
+  public func groups(ofLayer index: Int) -> [LinearGroup] { tensors.layer(index).groups }
+
+  /// Loads a layer.
+  ///
+  /// - Parameters:
+  ///   - index: 0 ..< layerCount.
+  ///   - windowLength: the longest window it will see.
+  ///   - threads: how many read and convert.
+  /// - Complexity: 4 bytes of memory for each of the layer's parameters.
+  public func layer(_ index: Int, windowLength: Int, threads: Int) throws -> DecoderLayer {
+    let names = tensors.layer(index)
+    let norms = try names.norms.map { try norm($0) }
+    let modules = names.groups.flatMap(\.modules)
+    let loaded = Failable<Int, DecoderLayer.Linear>()
+    forEachTile(modules.count, threads: threads) { number in
+      loaded.run(number) {
+        let name = modules[number].name
+        return DecoderLayer.Linear(
+          weight: try TensorReader.matrix(source, try self.place(of: name + ".weight")),
+          bias: try tensors.index(name + ".bias").map { try TensorReader.vector(source, $0) })
+      }
+    }
+    let linears = try loaded.finish()
+    var at = 0
+    let grouped = names.groups.map { group in
+      defer { at += group.modules.count }
+      return (at..<at + group.modules.count).compactMap { linears[$0] }
+    }
+    let rotary = configuration.family == .llama ? RotaryTable(configuration, length: windowLength) : nil
+    return DecoderLayer(index, configuration, groups: names.groups, norms: norms, linears: grouped, rotary: rotary)
+  }
+
+  /// The hidden states of tokens before the first layer: the embedding's rows, normed in BLOOM.
+  ///
+  /// - Parameters:
+  ///   - tokens: one a row of `states`.
+  ///   - states: `[tokens, hiddenSize]`, contiguous; overwritten.
+  ///   - threads: how many to use.
+  /// - Complexity: the embedding is streamed through once, and never held as a whole.
+  public func embed(_ tokens: [Int32], into states: MatrixSlice<Float>, threads: Int) throws {
+    precondition(tokens.count == states.rows && states.columns == configuration.hiddenSize)
+    for token in tokens where token < 0 || token >= configuration.vocabularySize {
+      throw TransformerError(
+        .badTokens, file: path,
+        reason: "token \(token) is not in the vocabulary of \(configuration.vocabularySize)",
+        remedy: "the tokens were made with another model's tokenizer")
+    }
+    let order = tokens.indices.sorted { (tokens[$0], $0) < (tokens[$1], $1) }
+    var next = 0
+    let width = 0..<configuration.hiddenSize
+    try TensorReader.forEachBlock(source, try place(of: tensors.embedding), rows: Self.blockRows) { first, rows in
+      while next < order.count, Int(tokens[order[next]]) < first + rows.rows {
+        let row = Int(tokens[order[next]]) - first
+        states[order[next]..<order[next] + 1, width].copy(from: rows[row..<row + 1, width])
+        next += 1
+      }
+    }
+    if let name = tensors.embeddingNorm { normalize(states, try norm(name), threads) }
+  }
+
+  /// Norms the last layer's states, in place: the head's input.
+  public func normalizeOutput(_ states: MatrixSlice<Float>, threads: Int) throws {
+    normalize(states, try norm(tensors.outputNorm), threads)
+  }
+
+  /// Rows of the head: logits of these tokens are states · rowsᵀ.
+  ///
+  /// - Complexity: the head is streamed through up to the last of the rows.
+  public func headRows(_ rows: Range<Int>) throws -> Matrix<Float> {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= configuration.vocabularySize)
+    return try TensorReader.rows(source, try place(of: tensors.head), rows)
+  }
+
+  /// The rows of the embedding that are in memory at once.
+  static let blockRows = 4096
+
+  private func normalize(_ states: MatrixSlice<Float>, _ norm: Norm, _ threads: Int) {
+    let step = 256
+    forEachTile((states.rows + step - 1) / step, threads: threads) { block in
+      let part = states[block * step..<min(states.rows, (block + 1) * step), 0..<states.columns]
+      norm.apply(part, into: part)
+    }
+  }
+
+  private func norm(_ name: String) throws -> Norm {
+    Norm(
+      weight: try TensorReader.vector(source, try place(of: name + ".weight")),
+      bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
+      epsilon: configuration.epsilon)
+  }
+
+  private func place(of name: String) throws -> Int {
+    guard let index = tensors.index(name) else {
+      throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
+    }
+    return index
+  }
+}

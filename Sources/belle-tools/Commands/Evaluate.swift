@@ -1,0 +1,158 @@
+// evaluate: how well a model predicts a text, and how near it is to another model.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Quantize
+import Tokenizer
+import Transformer
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Perplexity of a model on a text, and its distance from a reference model.",
+    discussion: """
+      Example: a quantized model against the one that it was made from:
+
+        belle-tools evaluate model-4bit/ --text wiki.txt --reference model/
+
+      Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
+      that `inspect` reads, or packed by GPTQ. The text is encoded as a whole and cut into windows of --sequence-length \
+      tokens; each token of a window but the first is predicted from those before it. JSON, JSON Lines and token files \
+      (safetensors or npy, an integer tensor [rows, length], FILE:NAME where there are several) are read too; a row of a \
+      token file is a window.
+
+      With --reference: the mean Kullback-Leibler divergence of the model's predictions from the reference's, in nats, and \
+      how often both find the same token likeliest. Divergence tells more than perplexity, which can fall by luck.
+      """)
+
+  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
+  var model: String
+
+  @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"))
+  var text: String
+
+  @Option(help: ArgumentHelp("The model to hold it against.", valueName: "model"))
+  var reference: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens in a window; 2048, or what the model can take; of a token file its rows' length.", valueName: "n"))
+  var sequenceLength: Int?
+
+  @Option(help: ArgumentHelp("Evaluate on so many tokens of the beginning.", valueName: "n"))
+  var maxTokens: Int?
+
+  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
+  var tokenizer: String?
+
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard sequenceLength ?? 2 >= 2 else { throw ValidationError("--sequence-length must be at least 2.") }
+    guard maxTokens ?? 2 >= 2 else { throw ValidationError("--max-tokens must be at least 2.") }
+  }
+
+  func run() throws {
+    let opened = try TransformerModel.open(model)
+    let other = try reference.map { try TransformerModel.open($0) }
+    let evaluation = try Evaluation(opened, reference: other, threads: threads.threads)
+    let data = try Calibration.inOrder(
+      text, tokenizer: { try Tokenizers.open(tokenizer ?? folder(of: model)) },
+      vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
+      defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
+    let windows = data.windows
+    guard windows.length >= 2 else {
+      throw CalibrationError(.tooShort, file: text, reason: "a window of one token predicts nothing")
+    }
+    describe(data, opened)
+
+    let work = evaluation.workload(windows)
+    let progress = Console.shared.showProgress(total: work, isBytes: false, options: common)
+    let clock = ContinuousClock()
+    let start = clock.now
+    var milestones = Milestones(total: work, isShown: !common.quiet && !ProgressDisplay.isPossible)
+    let result: EvaluationResult
+    do {
+      result = try evaluation.run(windows) { done in
+        progress(.advanced(file: model, bytes: done))
+        milestones.advance(done)
+      }
+    } catch {
+      Console.shared.clearProgress()
+      throw error
+    }
+    Console.shared.clearProgress()
+    let seconds = (clock.now - start).seconds
+    guard result.perplexity.isFinite else {
+      throw TransformerError(
+        .mismatch, file: model, reason: "its predictions are not numbers: the perplexity is \(result.perplexity)",
+        remedy: "a weight may be NaN or infinite: `belle-tools inspect --stats` shows which")
+    }
+    show(result, data, seconds)
+  }
+
+  private func folder(of path: String) -> String { Folder.kind(of: path) == .folder ? path : Folder.parent(of: path) }
+
+  private func describe(_ data: Calibration, _ model: TransformerModel) {
+    if let limit = model.configuration.contextLength, data.windows.length > limit {
+      Console.shared.warning(
+        "windows of \(data.windows.length) tokens are longer than the \(limit) that the model was made for")
+    }
+    guard !common.quiet else { return }
+    Console.shared.note(
+      "\(data.windows.count) windows of \(data.windows.length) tokens"
+        + (data.unusedTokens > 0 ? "; the last \(data.unusedTokens) tokens are not used" : ""))
+  }
+
+  private func show(_ result: EvaluationResult, _ data: Calibration, _ seconds: Double) {
+    if common.json {
+      let number = { (value: Double?) -> JSONValue in value.map { .double($0) } ?? .null }
+      return Console.shared.result([
+        "type": "summary", "model": .string(model), "reference": JSONValue(reference), "tokens": .int(result.tokens),
+        "windows": .int(data.windows.count), "sequence_length": .int(data.windows.length),
+        "perplexity": .double(result.perplexity), "kl_mean": number(result.meanDivergence),
+        "top1_agreement": number(result.top1Agreement), "reference_perplexity": number(result.referencePerplexity),
+        "data_sha256": .string(data.fingerprint), "seconds": .double(seconds),
+      ])
+    }
+    Console.shared.result("perplexity         \(fixed(result.perplexity, 4))  (\(result.tokens) tokens predicted)")
+    if let divergence = result.meanDivergence, let agreement = result.top1Agreement,
+      let perplexity = result.referencePerplexity
+    {
+      Console.shared.result("reference          \(fixed(perplexity, 4))  (\(displayName(reference ?? "")))")
+      Console.shared.result("mean KL divergence \(fixed(divergence, 7))")
+      Console.shared.result("same top token     \(fixed(100 * agreement, 2)) %")
+    }
+    guard !common.quiet else { return }
+    Console.shared.note(
+      "\(fixed(seconds, 1)) s, \(fixed(Double(result.tokens) / max(seconds, 1e-3), 0)) tokens a second")
+  }
+}
+
+/// Where stderr is no terminal: a line each half minute.
+struct Milestones {
+  private let total: Int
+  private let isShown: Bool
+  private let clock = ContinuousClock()
+  private let start: ContinuousClock.Instant
+  private var last: ContinuousClock.Instant
+  private var done = 0
+
+  init(total: Int, isShown: Bool) {
+    self.total = total
+    self.isShown = isShown
+    start = clock.now
+    last = start
+  }
+
+  /// Takes units of work that were done.
+  mutating func advance(_ units: Int) {
+    done += units
+    let now = clock.now
+    guard isShown, now - last > .seconds(30), done > 0, total > 0 else { return }
+    last = now
+    let left = (now - start).seconds * Double(total - done) / Double(done)
+    Console.shared.note("\(Int(100 * Double(done) / Double(total)))% done, about \(Int(left)) seconds left")
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import LinearAlgebra
+import TestSupport
+import Testing
+
+@testable import Quantize
+
+/// An entry of `gptq/manifest.json`.
+struct GoldenEntry: Decodable, Sendable {
+  let problem: String
+  let bits: Int
+  let group_size: Int
+  let relative_output_error: Double
+  let sym: Bool
+  let act_order: Bool
+  let mse: Bool?
+}
+
+enum Golden {
+  static let entries = decodeJSON([String: GoldenEntry].self, project("Tests/Fixtures/gptq/manifest.json"))
+  static let problems = Tensors("gptq/problems.safetensors")
+  static let results = Tensors("gptq/results.safetensors")
+
+  static func quantize(
+    _ problem: String, _ grid: Grid, _ recipe: Recipe, threads: Int = 2
+  ) throws -> (layer: QuantizedLayer, error: Double) {
+    let weights = try problems.matrix(problem + ".weight")
+    let hessian = try problems.matrix(problem + ".hessian")
+    let layer = try GPTQ.quantize(
+      weights.slice, hessian: hessian.copy(), grid: grid, recipe: recipe, layer: problem, threads: threads)
+    return (layer, relativeError(weights, layer.dequantized(), hessian))
+  }
+}
+
+@Suite("GPTQ against the reference's results") struct GoldenTests {
+  @Test("the integers, scales and error of the reference", arguments: Golden.entries.keys.sorted())
+  func golden(name: String) throws {
+    let entry = try #require(Golden.entries[name])
+    let grid = Grid(
+      bits: entry.bits, groupSize: entry.group_size < 0 ? nil : entry.group_size,
+      form: entry.sym ? .symmetric : .zeroPoint, precision: .single)
+    var recipe = Recipe.reference
+    recipe.order = entry.act_order ? .activation : .natural
+    if entry.mse == true { recipe.fit = .search(norm: 2.4) }
+    let (layer, error) = try Golden.quantize(entry.problem, grid, recipe)
+
+    let expected = try Golden.results.values(name + ".q", as: UInt8.self)
+    let equal = zip(layer.integers, expected).count { $0 == $1 }
+    let share = Double(equal) / Double(expected.count)
+    #expect(layer.integers.count == expected.count)
+    #expect(share >= (entry.problem == "a" ? 0.999 : 0.995), "\(name): \(share) of the integers")
+    #expect(error <= entry.relative_output_error * 1.01, "\(name): \(error), \(entry.relative_output_error)")
+    let reported = try #require(layer.report.relativeOutputError)
+    #expect(abs(reported - error) < 1e-3 * error, "\(name): reported \(reported), is \(error)")
+    if share == 1 {
+      let scales = try Golden.results.values(name + ".scales", as: Float.self)
+      #expect(zip(layer.scales, scales).allSatisfy { abs($0 - $1) <= 1e-5 * abs($1) })
+      #expect(layer.zeros == (try Golden.results.values(name + ".zeros", as: Float.self)))
+    } else {
+      let scales = try Golden.results.values(name + ".scales", as: Float.self)
+      let near = zip(layer.scales, scales).count { abs($0 - $1) <= 1e-5 * abs($1) }
+      #expect(Double(near) >= 0.97 * Double(scales.count), "\(name): \(near) of \(scales.count) scales, share \(share)")
+    }
+    if entry.act_order {
+      let index = try Golden.results.values(name + ".g_idx", as: Int32.self)
+      #expect(layer.groupIndex == index)
+    }
+  }
+
+  @Test(
+    "scales rounded to half before quantizing are no worse than rounded after", arguments: Golden.entries.keys.sorted())
+  func halfScales(name: String) throws {
+    let entry = try #require(Golden.entries[name])
+    let grid = Grid(
+      bits: entry.bits, groupSize: entry.group_size < 0 ? nil : entry.group_size,
+      form: entry.sym ? .symmetric : .zeroPoint, precision: .half)
+    var recipe = Recipe.reference
+    recipe.order = entry.act_order ? .activation : .natural
+    if entry.mse == true { recipe.fit = .search(norm: 2.4) }
+    let (layer, error) = try Golden.quantize(entry.problem, grid, recipe)
+    #expect(layer.scales.allSatisfy { $0 == Float(Float16($0)) })
+
+    let weights = try Golden.problems.matrix(entry.problem + ".weight")
+    let q = try Golden.results.values(name + ".q", as: UInt8.self)
+    let scales = try Golden.results.values(name + ".scales", as: Float.self).map { Float(Float16($0)) }
+    let zeros = try Golden.results.values(name + ".zeros", as: Float.self)
+    let (n, groups) = (weights.columns, scales.count / weights.rows)
+    let rounded = Matrix<Float>(rows: weights.rows, columns: n)
+    for row in 0..<weights.rows {
+      for column in 0..<n {
+        let at = row * groups + layer.group(of: column)
+        rounded[row, column] = scales[at] * (Float(q[row * n + column]) - zeros[at])
+      }
+    }
+    let reference = relativeError(weights, rounded, try Golden.problems.matrix(entry.problem + ".hessian"))
+    print("HALF", name, error / reference)
+    #expect(error <= reference * 1.0, "\(name): \(error), \(reference)")
+  }
+
+  @Test(
+    "the recipe beats the reference by the wanted factor, without g_idx", arguments: ["a", "b"], [4, 3, 2])
+  func recipe(problem: String, bits: Int) throws {
+    for sym in [true, false] {
+      let entry = try #require(Golden.entries["belle.\(problem).\(bits)bit.g128.\(sym ? "sym" : "asym")"])
+      let grid = Grid(bits: bits, groupSize: 128, form: sym ? .symmetric : .zeroPoint)
+      for recipe in [Recipe.fast, .best] {
+        let (layer, error) = try Golden.quantize(problem, grid, recipe)
+        let ratio = error / entry.relative_output_error
+        print("RECIPE", problem, bits, sym, recipe.sweeps, ratio)
+        #expect(ratio <= [4: 0.42, 3: 0.39, 2: 0.35][bits] ?? 0, "\(problem) \(bits) \(sym): \(ratio)")
+        #expect(layer.groupIndex == nil)
+        let reported = try #require(layer.report.relativeOutputError)
+        #expect(abs(reported - error) < 1e-3 * error, "reported \(reported), is \(error)")
+      }
+    }
+  }
+}
