@@ -115,6 +115,49 @@ void belle_differences_add_variant(
     belle_variant variant, belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y,
     const uint8_t *y, size_t count);
 
+/// Blocks of quantized weights as GGUF files hold them, by ggml's numbers. Weights of a block follow each other along
+/// the input. Source of the layouts: ggml, src/ggml-common.h; gguf-py, gguf/quants.py.
+typedef enum {
+  BELLE_Q4_0 = 2,
+  BELLE_Q4_1 = 3,
+  BELLE_Q5_0 = 6,
+  BELLE_Q5_1 = 7,
+  BELLE_Q8_0 = 8,
+  BELLE_Q2_K = 10,
+  BELLE_Q3_K = 11,
+  BELLE_Q4_K = 12,
+  BELLE_Q5_K = 13,
+  BELLE_Q6_K = 14,
+} belle_block;
+
+/// Weights of one block: 32, or 256 for the K types.
+size_t belle_block_elements(belle_block type);
+
+/// Bytes of one block.
+size_t belle_block_bytes(belle_block type);
+
+/// Writes the weights that `count` blocks stand for: count * belle_block_elements(type) floats, little-endian.
+///
+/// Each weight is the formula of its type in single precision, every operation rounded once: what gguf-py gives. Any
+/// bytes are legal blocks; scales that are no finite numbers give weights that are none.
+void belle_dequantize(belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
+
+/// Quantizes count * belle_block_elements(type) floats to `count` blocks; not for Q2_K and Q3_K.
+///
+/// Q4_0 to Q8_0 give gguf-py's bytes: the scale from the extremes, then rounding. Q4_K, Q5_K and Q6_K search for the
+/// scales of the least weighted squared error. `importance` has one weight for each float, not negative, or is NULL for
+/// equal weights; only the K types look at it. The same blocks whatever the variant and the neighbours.
+/// Returns how many blocks hold a float that is not finite, or need a scale beyond a half's range: they are useless.
+size_t belle_quantize(
+    belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count);
+
+/// The same by a named variant; the caller has checked that it is available.
+void belle_dequantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
+size_t belle_quantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
+    size_t count);
+
 // MARK: GPTQ. Weights lie in strips: `[columns, stride]`, the rows of the layer across, so that a lane is a row.
 // `lanes`, a multiple of 16, is how many of them are worked on. Grids lie as `[groups, grid_stride]` in the same way; the
 // value of an integer q is scale · (q − zero) + minimum, and one of zero and minimum is 0.

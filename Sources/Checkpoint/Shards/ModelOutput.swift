@@ -59,6 +59,7 @@ public struct ModelOutput: Sendable {
 
   /// Divides tensors among files.
   public static func divide(_ tensors: [TensorInfo], container: Container, shardSize: Int?) -> [File] {
+    if container == .gguf { return [File(name: container.fileName(1, of: 1), indices: Array(tensors.indices))] }
     let limit = shardSize ?? defaultShardSize
     var groups: [[Int]] = []
     var size = 0
