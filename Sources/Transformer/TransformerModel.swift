@@ -14,7 +14,7 @@ public final class TransformerModel: Sendable {
   public let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
-  private let tensors: ModelTensors
+  let tensors: ModelTensors
 
   /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors.
   ///
@@ -133,14 +133,14 @@ public final class TransformerModel: Sendable {
     }
   }
 
-  private func norm(_ name: String) throws -> Norm {
+  func norm(_ name: String) throws -> Norm {
     Norm(
       weight: try TensorReader.vector(source, try place(of: name + ".weight")),
       bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
       epsilon: configuration.epsilon)
   }
 
-  private func place(of name: String) throws -> Int {
+  func place(of name: String) throws -> Int {
     guard let index = tensors.index(name) else {
       throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
     }
