@@ -21,7 +21,8 @@ public enum Checkpoint {
     }
     var models = try modelFiles(in: path)
     // A GGUF file beside another one is that made for another engine.
-    if models.count > 1 { models.removeAll { $0.hasSuffix(".gguf") && models.contains { !$0.hasSuffix(".gguf") } } }
+    let others = models.filter { !$0.hasSuffix(".gguf") }
+    if !others.isEmpty { models = others }
     guard models.count == 1 else {
       throw CheckpointError(
         .unknownFormat, file: path,

@@ -57,7 +57,6 @@ public enum DType: String, Sendable, CaseIterable, Codable {
 
   /// Bits of one element; of a block type, what it comes to, rounded down.
   public var bitCount: Int {
-    if let block { return block.bytes * 8 / block.elements }
     switch self {
     case .f4: 4
     case .f6E2M3, .f6E3M2: 6
@@ -65,7 +64,8 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     case .i16, .u16, .f16, .bf16: 16
     case .i32, .u32, .f32: 32
     case .i64, .u64, .f64, .c64: 64
-    default: 128
+    case .c128: 128
+    default: block.map { $0.bytes * 8 / $0.elements } ?? 0
     }
   }
 

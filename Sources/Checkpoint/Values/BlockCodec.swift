@@ -46,7 +46,8 @@ public struct BlockCodec: Sendable {
     unsafe blocks.withUnsafeBytes { blocks in
       unsafe values.withUnsafeMutableBytes { values in
         guard let from = blocks.baseAddress, let to = values.baseAddress else { return }
-        unsafe belle_dequantize(kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
+        unsafe belle_dequantize(
+          kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
       }
     }
   }

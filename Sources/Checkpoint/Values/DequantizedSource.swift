@@ -51,7 +51,8 @@ public struct DequantizedSource: TensorSource {
         error.code, file: info.file, reason: "tensor \(displayName(info.name)): \(error.reason)", remedy: error.remedy)
     }
     guard let size = TensorInfo.size(of: info.shape, .f32) else {
-      throw CheckpointError(.limit, file: info.file, reason: "tensor \(displayName(info.name)) is too large to become F32")
+      throw CheckpointError(
+        .limit, file: info.file, reason: "tensor \(displayName(info.name)) is too large to become F32")
     }
     return (codec, size.bytes)
   }
