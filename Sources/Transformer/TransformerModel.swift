@@ -15,12 +15,19 @@ public final class TransformerModel: Sendable {
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
   private let tensors: ModelTensors
+  /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
+  let ggufValues: GGUFMetadata?
 
-  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors.
+  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors, GGUF.
   ///
   /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
   public static func open(_ path: String) throws -> TransformerModel {
     let opened = try Checkpoint.open(path)
+    if let file = opened as? GGUFFile {
+      let model = try GGUFModel(file, path: path)
+      return try TransformerModel(
+        model.configuration, DequantizedSource(model.source), path: path, ggufValues: file.values)
+    }
     if let meta = opened as? MetaFolder {
       let source = try HuggingFaceLlama(meta)
       let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
@@ -41,8 +48,15 @@ public final class TransformerModel: Sendable {
   }
 
   /// A model from its parts.
-  public init(_ configuration: ModelConfiguration, _ source: any TensorSource, path: String) throws {
+  public convenience init(_ configuration: ModelConfiguration, _ source: any TensorSource, path: String) throws {
+    try self.init(configuration, source, path: path, ggufValues: nil)
+  }
+
+  private init(
+    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, ggufValues: GGUFMetadata?
+  ) throws {
     self.path = path
+    self.ggufValues = ggufValues
     self.configuration = configuration
     self.source = source
     tensors = try ModelTensors(configuration, source, file: path)
