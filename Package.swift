@@ -69,13 +69,13 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt",
+        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
     // Tests.
-    .target(name: "TestSupport", dependencies: ["ByteIO"], path: "Tests/TestSupport", swiftSettings: test),
+    .target(name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
     .testTarget(
       name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
       swiftSettings: test),

@@ -52,5 +52,5 @@ extension DType {
   }
 
   /// What ggml calls the type; nil for those that it does not have.
-  var ggmlNumber: UInt32? { Self.numbersOfTypes[self] }
+  public var ggmlNumber: UInt32? { Self.numbersOfTypes[self] }
 }

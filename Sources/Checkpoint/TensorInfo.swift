@@ -13,6 +13,11 @@ public struct TensorInfo: Sendable, Equatable {
   /// The bytes of its values, contiguous, row-major.
   public let byteCount: Int
 
+  /// Describes a tensor.
+  public init(name: String, dtype: DType, shape: [Int], file: String, byteCount: Int) {
+    (self.name, self.dtype, self.shape, self.file, self.byteCount) = (name, dtype, shape, file, byteCount)
+  }
+
   /// How many elements it has.
   public var elementCount: Int { shape.reduce(1, *) }
 

@@ -59,5 +59,9 @@
   public var values: [Scalar] { slice.values }
 
   /// A copy with memory of its own.
-  public func copy() -> Matrix { Matrix(rows: rows, columns: columns, values) }
+  public func copy() -> Matrix {
+    let result = Matrix(rows: rows, columns: columns)
+    result.slice.copy(from: slice)
+    return result
+  }
 }

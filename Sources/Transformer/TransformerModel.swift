@@ -14,7 +14,7 @@ public final class TransformerModel: Sendable {
   public let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
-  private let tensors: ModelTensors
+  let tensors: ModelTensors
   /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
   let ggufValues: GGUFMetadata?
 
@@ -147,14 +147,14 @@ public final class TransformerModel: Sendable {
     }
   }
 
-  private func norm(_ name: String) throws -> Norm {
+  func norm(_ name: String) throws -> Norm {
     Norm(
       weight: try TensorReader.vector(source, try place(of: name + ".weight")),
       bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
       epsilon: configuration.epsilon)
   }
 
-  private func place(of name: String) throws -> Int {
+  func place(of name: String) throws -> Int {
     guard let index = tensors.index(name) else {
       throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
     }

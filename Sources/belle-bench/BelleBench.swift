@@ -1,8 +1,8 @@
-// Benchmarks of belle-tools: the real binary, timed as a user times it, against this machine's own ceilings.
+// Benchmarks of belle-tools: the real binary, timed as a user times it, against this machine's own ceilings. The cases
+// are in files of their own: see BenchCase.
 
 import ArgumentParser
 import ByteIO
-import Checksum
 import Foundation
 
 @main
@@ -15,11 +15,11 @@ struct BelleBench: ParsableCommand {
 
         belle-bench --report benchmarks/runs/2026-11-21-myhost
 
-      Every round measures OpenSSL's digests on one core, copies in memory and of files, and then decrypt and verify; a \
-      ratio is taken in each round, and the median of the ratios is reported.
+      Every round measures what the machine can do at best (digests on one core, copies, the matrix product) and then the \
+      cases; a ratio is taken in each round, and the median of the ratios is reported.
       """)
 
-  @Argument(help: "The cases to measure: decrypt, verify; by default all.")
+  @Argument(help: "The cases to measure: \(BenchCases.names.joined(separator: ", ")); by default all.")
   var cases: [String] = []
 
   @Option(help: ArgumentHelp("The large file's size in bytes.", valueName: "bytes"))
@@ -40,27 +40,33 @@ struct BelleBench: ParsableCommand {
   @Flag(help: "Print JSON Lines.")
   var json = false
 
+  @Flag(help: .hidden)
+  var once = false
+
   func validate() throws {
-    guard cases.allSatisfy(["decrypt", "verify"].contains) else {
-      throw ValidationError("The cases are decrypt and verify.")
+    let known = BenchCases.names
+    guard once || cases.allSatisfy(known.contains) else {
+      throw ValidationError("The cases are \(known.joined(separator: ", ")).")
     }
     guard rounds >= 1, size >= 16 << 20 else { throw ValidationError("At least one round and 16 MiB.") }
   }
 
   mutating func run() throws {
-    let own = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().path
-    let tool = own + "/belle-tools"
-    guard Folder.kind(of: tool) == .file else {
-      throw ValidationError("belle-tools must lie beside belle-bench: `make bench` builds both.")
+    if once {
+      // A child of a case: its name, and what it was told.
+      guard let one = BenchCases.all.first(where: { $0.name == cases.first }) else {
+        throw ValidationError("--once wants a case.")
+      }
+      return try one.once(Array(cases.dropFirst()))
     }
-    say("making files of \(byteCount(size)) in \(memory)")
-    let work = try Workload(in: memory, tool: tool, size: size)
+    let context = BenchContext(
+      bench: CommandLine.arguments[0], size: size, memory: memory, disk: disk, say: say)
+    let chosen = try BenchCases.all.filter { cases.isEmpty || cases.contains($0.name) }.map { try $0.init(context) }
     var all: [Series] = []
     for round in 0...rounds {
       say(round == 0 ? "a round to warm up" : "round \(round) of \(rounds)")
-      var measured = try ceilings(work)
-      if cases.isEmpty || cases.contains("decrypt") { measured += try decrypt(work) }
-      if cases.isEmpty || cases.contains("verify") { measured += try verify(work) }
+      context.beginRound()
+      let measured = try chosen.flatMap { try $0.measure() }
       if round == 0 { continue }
       if all.isEmpty {
         all = measured
@@ -71,75 +77,10 @@ struct BelleBench: ParsableCommand {
         }
       }
     }
-    let report = Report(series: all, size: size, rounds: rounds)
+    let report = Report(series: all, size: context.hasFiles ? size : nil, rounds: rounds)
     print(json ? report.json : report.text)
     if let folder = self.report { try report.write(to: folder) }
   }
 
   private func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-
-  // MARK: Cases
-
-  private func ceilings(_ work: Workload) throws -> [Series] {
-    try Ceilings.touchMemory(size, in: work.folder)
-    return [
-      Series(name: "SHA-256, one core", unit: .rate, values: [try Ceilings.digestRate(.sha256, bytes: size / 2)]),
-      Series(name: "MD5, one core", unit: .rate, values: [try Ceilings.digestRate(.md5, bytes: size / 2)]),
-      Series(name: "copy in memory", unit: .rate, values: [Ceilings.memoryCopyRate()]),
-      Series(
-        name: "file copy in memory", unit: .rate,
-        values: [try Ceilings.fileCopyRate(work.plain, to: work.folder + "/copy", flushed: false)]),
-      Series(
-        name: "file copy to disk, flushed", unit: .rate,
-        values: [try Ceilings.fileCopyRate(work.plain, to: disk + "/belle-bench-copy-\(getpid())", flushed: true)]),
-    ]
-  }
-
-  private func decrypt(_ work: Workload) throws -> [Series] {
-    func series(
-      _ name: String, _ input: String, files: Int = 1, in parent: String? = nil, pinned: Bool = false,
-      _ more: [String] = [], target: (String, Double)?
-    ) throws -> Series {
-      let output = try work.freshOutput(in: parent)
-      defer { try? FileManager.default.removeItem(atPath: output) }
-      try Ceilings.touchMemory(size * files, in: work.folder)
-      let cost = try work.expect(
-        Child.run([work.tool, "decrypt", input, work.key, output, "--quiet"] + more, pinned: pinned))
-      return Series(
-        name: name, unit: .rate, target: target, values: [Double(size * files) / cost.seconds],
-        peakMemory: cost.peakMemory)
-    }
-    let output = try work.freshOutput()
-    let refused = try work.expect(
-      Child.run([work.tool, "decrypt", work.single, work.wrongKey, output, "--quiet"]), status: 1)
-    try? FileManager.default.removeItem(atPath: output)
-    return [
-      try series("decrypt, SHA-256", work.single, target: ("SHA-256, one core", 0.85)),
-      try series(
-        "decrypt, SHA-256 and MD5", work.single, ["--manifest", work.md5List], target: ("MD5, one core", 0.9)),
-      try series("decrypt, one job on one core", work.single, pinned: true, ["--jobs", "1"], target: nil),
-      try series("decrypt, four files", work.four, files: 4, target: ("decrypt, one job on one core", 1.6)),
-      try series("decrypt to disk", work.single, in: disk, target: ("file copy to disk, flushed", 1)),
-      Series(
-        name: "decrypt, wrong key refused", unit: .seconds, values: [refused.seconds], peakMemory: refused.peakMemory),
-    ]
-  }
-
-  private func verify(_ work: Workload) throws -> [Series] {
-    // The peer: OpenSSL's own program, one file.
-    let peer = try Child.run(["openssl", "dgst", "-sha256", work.plain])
-    let four = try work.expect(
-      Child.run([work.tool, "verify", work.fourPlain, "--manifest", work.fourList, "--quiet"]))
-    let one = try work.expect(
-      Child.run([work.tool, "verify", work.plain, "--manifest", work.md5List, "--quiet"]))
-    return [
-      Series(name: "openssl dgst -sha256, one file", unit: .rate, values: [Double(size) / peer.seconds]),
-      Series(
-        name: "verify, four files", unit: .rate, target: ("openssl dgst -sha256, one file", 1.7),
-        values: [Double(size * 4) / four.seconds], peakMemory: four.peakMemory),
-      Series(
-        name: "verify, one file, MD5", unit: .rate, target: ("MD5, one core", 0.9),
-        values: [Double(size) / one.seconds], peakMemory: one.peakMemory),
-    ]
-  }
 }

@@ -6,7 +6,8 @@ import Foundation
 /// The figures of a run.
 struct Report {
   let series: [Series]
-  let size: Int
+  /// The large file's size, where a case had one.
+  let size: Int?
   let rounds: Int
 
   /// For each round, how a series stands to what it is compared with.
@@ -58,7 +59,9 @@ struct Report {
       if one.peakMemory > 0 { object["peak_memory_bytes"] = one.peakMemory }
       return object
     }
-    lines.append(["type": "summary", "bytes": size, "rounds": rounds, "processors": processorCount])
+    var summary: [String: Any] = ["type": "summary", "rounds": rounds, "processors": processorCount]
+    if let size { summary["bytes"] = size }
+    lines.append(summary)
     return lines.map { line in
       let data = try? JSONSerialization.data(withJSONObject: line, options: [.sortedKeys, .withoutEscapingSlashes])
       return String(decoding: data ?? Data(), as: UTF8.self)
@@ -76,7 +79,7 @@ struct Report {
     try Data(raw.utf8).write(to: URL(filePath: folder + "/raw.csv"))
     let line = { (cells: [String]) in "| " + cells.joined(separator: " | ") + " |\n" }
     let summary =
-      "One file of \(byteCount(size)), \(rounds) rounds, \(processorCount) processors.\n\n"
+      (size.map { "One file of \(byteCount($0)), " } ?? "") + "\(rounds) rounds, \(processorCount) processors.\n\n"
       + line(header) + line(header.map { _ in "---" }) + rows.map(line).joined()
     try Data(summary.utf8).write(to: URL(filePath: folder + "/summary.md"))
   }

@@ -6,7 +6,7 @@ import ByteIO
 struct Series {
   /// What it is called in reports.
   let name: String
-  /// What its values are: bytes a second, or seconds.
+  /// What its values are: bytes or operations a second, or seconds.
   let unit: Unit
   /// What it is compared with: another series' name, and the ratio that is wanted.
   var target: (of: String, ratio: Double)?
@@ -18,6 +18,7 @@ struct Series {
   enum Unit: String {
     case rate = "B/s"
     case seconds = "s"
+    case operations = "FLOP/s"
   }
 
   /// The middle value.
@@ -32,6 +33,10 @@ struct Series {
 
   /// A value as people read it.
   func shown(_ value: Double) -> String {
-    unit == .rate ? "\(fixed(value / 1e9, 2)) GB/s" : "\(fixed(value, 3)) s"
+    switch unit {
+    case .rate: "\(fixed(value / 1e9, 2)) GB/s"
+    case .seconds: "\(fixed(value, 3)) s"
+    case .operations: "\(fixed(value / 1e9, 1)) GFLOP/s"
+    }
   }
 }
