@@ -6,10 +6,10 @@ import ByteIO
 
 /// The choice of types.
 public struct GGUFTypes: Sendable, Equatable {
-  /// The type of the matrices.
-  public let weights: DType
-  /// The type of the embedding and of a head of its own.
-  public let embeddings: DType
+  /// The type of the matrices; nil where they keep the one that they have.
+  public let weights: DType?
+  /// The type of the embedding and of a head of its own; nil where they keep the one that they have.
+  public let embeddings: DType?
 
   /// The types that can be asked for.
   public static let known: [DType] = [.f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K]
@@ -17,12 +17,12 @@ public struct GGUFTypes: Sendable, Equatable {
   /// A choice.
   ///
   /// - Parameters:
-  ///   - weights: of the matrices: one of ``known``.
+  ///   - weights: of the matrices: one of ``known``; nil to keep what they have.
   ///   - embeddings: where nil: the same for floating-point types and Q8_0; Q6_K for all others, as llama.cpp gives its
   ///     heads, for errors of the head are errors of the answer.
-  public init(_ weights: DType, embeddings: DType? = nil) {
+  public init(_ weights: DType?, embeddings: DType? = nil) {
     self.weights = weights
-    self.embeddings = embeddings ?? (weights.block == nil || weights == .q8_0 ? weights : .q6_K)
+    self.embeddings = embeddings ?? weights.map { $0.block == nil || $0 == .q8_0 ? $0 : .q6_K }
   }
 
   /// The type of a tensor.
@@ -33,7 +33,8 @@ public struct GGUFTypes: Sendable, Equatable {
     guard DTypeConversion.isConvertible(info.dtype) || info.dtype.block != nil else { return nil }
     guard info.shape.count >= 2 else { return .f32 }
     let wanted = ["token_embd.weight", "output.weight"].contains(info.name) ? embeddings : weights
-    return Self.fitting(wanted, rows: info.shape[info.shape.count - 1])
+    // llama.cpp has no kernels for F64.
+    return Self.fitting(wanted ?? (info.dtype == .f64 ? .f32 : info.dtype), rows: info.shape[info.shape.count - 1])
   }
 
   /// The type, or the one that is used in its place for rows of a length.

@@ -27,6 +27,8 @@ public struct GGUFExport: GGUFDescribed {
   public var metadata: [(name: String, value: String)] { values.entries.map { ($0.key, $0.value.text) } }
   /// The tensors in the types that they had.
   public let original: RearrangedSource
+  /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
+  public let requantized: [TensorInfo]
   /// How many finite values became infinite in the tensors that were read.
   public var overflowCount: Int { source.overflowCount }
 
@@ -35,36 +37,38 @@ public struct GGUFExport: GGUFDescribed {
   /// Lays a model out; no values are read.
   ///
   /// - Parameters:
-  ///   - source: the model in Hugging Face's names; tensors of block types stay what they are.
+  ///   - source: the model in Hugging Face's names; tensors may be of block types.
   ///   - configuration: its measures.
   ///   - vocabulary: its tokenizer.
-  ///   - types: what its tensors become, where they are no blocks yet.
+  ///   - types: what its tensors become.
   ///   - chatTemplate: which one the file gets.
-  ///   - name: `general.name`; nil for none.
+  ///   - base: what the file says where the model says nothing.
   ///   - path: what errors name.
   /// - Throws: ``TransformerError`` or `CheckpointError` for what llama.cpp has no place for.
   public init(
     _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
-    chatTemplate: ChatTemplate = .automatic, name: String? = nil, file path: String
+    chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
   ) throws {
-    original = try configuration.ggufLayout.arranged(source, tiesHead: configuration.tiesHead)
+    let original = try configuration.ggufLayout.arranged(source, tiesHead: configuration.tiesHead)
+    let wanted = original.tensors.map { types.type(of: $0) ?? $0.dtype }
+    requantized = zip(original.tensors, wanted).filter { $0.dtype.block != nil && $0.dtype != $1 && $1 != .f32 }.map(
+      \.0)
+    let changed = Set(zip(original.tensors, wanted).filter { $0.dtype != $1 }.map(\.0.name))
     self.source = try QuantizedSource(
-      original, types: original.tensors.map { $0.dtype.block == nil ? types.type(of: $0) : nil })
+      DequantizedSource(original, keeping: { !changed.contains($0.name) }), types: wanted)
+    self.original = original
     var vocabulary = vocabulary
     switch chatTemplate {
     case .automatic: vocabulary.chatTemplate = vocabulary.chatTemplate ?? Vocabulary.belleChatTemplate
     case .belle: vocabulary.chatTemplate = Vocabulary.belleChatTemplate
     case .none: vocabulary.chatTemplate = nil
     }
-    var values = GGUFMetadata()
+    var values = base
     values["general.architecture"] = .string(configuration.ggufLayout.architecture.rawValue)
     values["general.type"] = .string("model")
-    if let name { values["general.name"] = .string(name) }
-    let blocks = self.source.tensors.filter { $0.dtype.block != nil }
-    if let number = GGUFTypes.fileType(Self.mostCommon(self.source.tensors)) {
-      values["general.file_type"] = .uint32(number)
-    }
-    if !blocks.isEmpty { values["general.quantization_version"] = .uint32(2) }
+    values["general.file_type"] = GGUFTypes.fileType(Self.mostCommon(self.source.tensors)).map { .uint32($0) }
+    let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }
+    values["general.quantization_version"] = hasBlocks ? .uint32(2) : nil
     for (key, value) in try configuration.ggufValues(file: path) { values[key] = value }
     for (key, value) in try vocabulary.ggufValues(rows: configuration.vocabularySize, file: path) {
       values[key] = value
