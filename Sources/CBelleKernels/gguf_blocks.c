@@ -172,3 +172,30 @@ size_t belle_quantize(
     belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count) {
   return belle_quantize_variant(belle_best_variant(), type, values, importance, blocks, count);
 }
+
+void belle_pack_levels(
+    belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
+    size_t count) {
+  const bool has_minimum = type == BELLE_Q4_1 || type == BELLE_Q5_1, has_fifth = type == BELLE_Q5_0 || type == BELLE_Q5_1;
+  const size_t bytes = belle_block_bytes(type);
+  for (size_t i = 0; i < count; i++, levels += SMALL, blocks += bytes) {
+    uint8_t *at = blocks;
+    store_half(at, scales[i]);
+    at += 2;
+    if (has_minimum) {
+      store_half(at, minima[i]);
+      at += 2;
+    }
+    if (type == BELLE_Q8_0) {
+      for (int j = 0; j < SMALL; j++) at[j] = (uint8_t)(levels[j] ^ 0x80);
+      continue;
+    }
+    int q[SMALL];
+    for (int j = 0; j < SMALL; j++) q[j] = levels[j];
+    if (has_fifth) {
+      pack_fifth_scalar(q, at);
+      at += 4;
+    }
+    pack_nibbles_scalar(q, at);
+  }
+}

@@ -249,9 +249,12 @@ INLINE int VARIANT(quantize_q45_k)(const float *values, const float *importance,
     units[lane / 8] = scale[lane] > units[lane / 8] ? scale[lane] : units[lane / 8];
     starts[lane / 8] = -minimum[lane] > starts[lane / 8] ? -minimum[lane] : starts[lane / 8];
   }
+  // Where the weights need more than a half can hold, what follows would find something smaller, and no good.
+  int useless = 0;
   for (int g = 0; g < 2; g++) {
     units[g] = rounded_to_half(units[g] / 63);
     starts[g] = rounded_to_half(starts[g] / 63);
+    useless |= (__builtin_isfinite(units[g]) && __builtin_isfinite(starts[g]) ? 0 : 1) << g;
   }
   VARIANT(choice) best = {VARIANT(spread)(units, 8), VARIANT(spread)(starts, 8), SPLAT(0.0f), SPLAT(0.0f)};
   best.multiple = VARIANT(level)(scale * VARIANT(inverse)(best.unit), 0, 63);
@@ -260,7 +263,6 @@ INLINE int VARIANT(quantize_q45_k)(const float *values, const float *importance,
 
   uint8_t q[512];
   VARIANT(levels_of)(&in, &best, 32, 0, limit, q);
-  int useless = 0;
   for (int g = 0; g < 2; g++) {
     uint8_t *block = blocks[g], *bits = block + (is_five ? 48 : 16);
     const uint8_t *from = q + 256 * g;
@@ -301,6 +303,7 @@ static bool VARIANT(quantize_q6_k)(const float *values, const float *importance,
     extreme = __builtin_fabsf(scale[lane]) > __builtin_fabsf(extreme) ? scale[lane] : extreme;
   }
   float unit = rounded_to_half(extreme / -128);
+  if (!__builtin_isfinite(unit)) return false;
   VARIANT(choice) best = {SPLAT(unit), SPLAT(0.0f), SPLAT(0.0f), SPLAT(0.0f)};
   best.multiple = VARIANT(level)(scale * VARIANT(inverse)(best.unit), -128, 127);
   VARIANT(refine)(&in, &best, LANES, 16, -32, 31, -128, 127, false);

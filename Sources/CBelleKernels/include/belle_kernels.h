@@ -151,6 +151,15 @@ void belle_dequantize(belle_block type, const uint8_t *blocks, uint8_t *values, 
 size_t belle_quantize(
     belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count);
 
+/// Makes blocks of integers that are there already: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
+///
+/// `levels` has 32 for each block, as the block counts them, from 0: a weight is scale * (level - 8) in Q4_0,
+/// scale * (level - 16) in Q5_0, scale * (level - 128) in Q8_0, scale * level + minimum in the others. `scales` and
+/// `minima` have one half for each block; `minima` is NULL for types without.
+void belle_pack_levels(
+    belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
+    size_t count);
+
 /// The same by a named variant; the caller has checked that it is available.
 void belle_dequantize_variant(
     belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);

@@ -51,7 +51,8 @@ public struct GGUFFile: GGUFDescribed {
         .unknownFormat, file: file.path, place: "byte 4",
         reason: isSwapped
           ? "this GGUF file is big-endian" : "this is GGUF version \(version), and 2 and 3 are known",
-        remedy: isSwapped ? "convert the model on a little-endian machine" : "convert the model again, with a newer program")
+        remedy: isSwapped
+          ? "convert the model on a little-endian machine" : "convert the model again, with a newer program")
     }
     let tensorCountAt = cursor.at
     let tensorCount = try cursor.count("the number of tensors")
@@ -197,7 +198,8 @@ public struct GGUFFile: GGUFDescribed {
     }
     guard file.size <= aligned(end, alignment) ?? end else {
       throw CheckpointError(
-        .malformed, file: file.path, place: "byte \(end)", reason: "\(file.size - end) bytes at the end belong to no tensor")
+        .malformed, file: file.path, place: "byte \(end)",
+        reason: "\(file.size - end) bytes at the end belong to no tensor")
     }
     return (tensors, ranges)
   }

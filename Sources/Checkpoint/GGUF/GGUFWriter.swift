@@ -33,7 +33,8 @@ public struct GGUFWriter: TensorSink {
     var alignment = GGUFFile.defaultAlignment
     if let value = values["general.alignment"] {
       guard case .uint32(let number) = value, (8...1 << 30).contains(number), number.nonzeroBitCount == 1 else {
-        throw CheckpointError(.malformed, reason: "general.alignment is \(value.text), and must be a power of two from 8")
+        throw CheckpointError(
+          .malformed, reason: "general.alignment is \(value.text), and must be a power of two from 8")
       }
       alignment = Int(number)
     }
@@ -59,7 +60,9 @@ public struct GGUFWriter: TensorSink {
       guard info.name.utf8.count < GGUFFile.nameLimit else { throw refusal("has a name too long for GGUF: 63 bytes") }
       guard names.insert(Array(info.name.utf8)).inserted else { throw refusal("occurs twice") }
       guard info.shape.count <= GGUFFile.dimensionLimit else { throw refusal("has more than 4 dimensions") }
-      guard let number = info.dtype.ggmlNumber else { throw refusal("is \(info.dtype.rawValue), which GGUF does not have") }
+      guard let number = info.dtype.ggmlNumber else {
+        throw refusal("is \(info.dtype.rawValue), which GGUF does not have")
+      }
       Self.append(info.name, to: &head)
       Self.append(UInt32(info.shape.count), to: &head)
       for dimension in info.shape.reversed() { Self.append(UInt64(dimension), to: &head) }

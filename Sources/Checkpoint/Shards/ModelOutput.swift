@@ -30,6 +30,7 @@ public struct ModelOutput: Sendable {
   public static let companions = [
     "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "chat_template.jinja",
+    "quantize_config.json",
   ]
 
   /// Plans a model's files.

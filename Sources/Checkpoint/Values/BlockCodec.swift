@@ -46,7 +46,8 @@ public struct BlockCodec: Sendable {
     unsafe blocks.withUnsafeBytes { blocks in
       unsafe values.withUnsafeMutableBytes { values in
         guard let from = blocks.baseAddress, let to = values.baseAddress else { return }
-        unsafe belle_dequantize(kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
+        unsafe belle_dequantize(
+          kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
       }
     }
   }
@@ -69,6 +70,31 @@ public struct BlockCodec: Sendable {
         guard let from = values.baseAddress, let to = blocks.baseAddress else { return 0 }
         return unsafe belle_quantize(
           kind, from.assumingMemoryBound(to: UInt8.self), nil, to.assumingMemoryBound(to: UInt8.self), count)
+      }
+    }
+  }
+
+  /// Makes blocks of integers that are there already.
+  ///
+  /// - Parameters:
+  ///   - levels: 32 for each block, as the block counts them from 0.
+  ///   - scales: the bits of a half for each block.
+  ///   - minima: the bits of a half for each block of Q4_1 and Q5_1; nil for the types without.
+  /// - Complexity: O(n).
+  public func pack(_ levels: [UInt8], scales: [UInt16], minima: [UInt16]?) -> [UInt8] {
+    let count = scales.count
+    let hasMinimum = dtype == .q4_1 || dtype == .q5_1
+    precondition(elements == 32 && levels.count == 32 * count, "32 levels for each block of 32")
+    precondition(minima?.count ?? 0 == (hasMinimum ? count : 0), "a minimum for each block, where the type has them")
+    // SAFETY: the kernel reads 32 levels, a scale and, where there are any, a minimum for each of `count` blocks, and
+    // writes as many blocks.
+    return unsafe [UInt8](unsafeUninitializedCapacity: count * bytes) { blocks, initialized in
+      initialized = count * bytes
+      guard let to = blocks.baseAddress else { return }
+      if let minima {
+        unsafe belle_pack_levels(kind, levels, scales, minima, to, count)
+      } else {
+        unsafe belle_pack_levels(kind, levels, scales, nil, to, count)
       }
     }
   }

@@ -24,13 +24,16 @@ public struct DequantizedSource: TensorSource {
 
   /// Wraps a source; nothing is read.
   ///
+  /// - Parameter keeping: whether a tensor of blocks stays one; none does by default.
   /// - Throws: ``CheckpointError`` with code `.unsupportedType` for blocks whose values cannot be read, `.limit` where a
   ///   tensor's values would be too large for this machine's words.
-  public init(_ source: any TensorSource) throws(CheckpointError) {
+  public init(
+    _ source: any TensorSource, keeping: (TensorInfo) -> Bool = { _ in false }
+  ) throws(CheckpointError) {
     var tensors: [TensorInfo] = []
     var codecs: [BlockCodec?] = []
     for info in source.tensors {
-      guard info.dtype.block != nil else {
+      guard info.dtype.block != nil, !keeping(info) else {
         tensors.append(info)
         codecs.append(nil)
         continue
@@ -51,7 +54,8 @@ public struct DequantizedSource: TensorSource {
         error.code, file: info.file, reason: "tensor \(displayName(info.name)): \(error.reason)", remedy: error.remedy)
     }
     guard let size = TensorInfo.size(of: info.shape, .f32) else {
-      throw CheckpointError(.limit, file: info.file, reason: "tensor \(displayName(info.name)) is too large to become F32")
+      throw CheckpointError(
+        .limit, file: info.file, reason: "tensor \(displayName(info.name)) is too large to become F32")
     }
     return (codec, size.bytes)
   }

@@ -38,7 +38,8 @@ public struct QuantizedSource: TensorSource {
       let refusal = { (reason: String) in
         CheckpointError(
           .unsupportedType, file: info.file,
-          reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue) cannot become \(type.rawValue): \(reason)")
+          reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue) cannot become \(type.rawValue): \(reason)"
+        )
       }
       guard DTypeConversion.isConvertible(info.dtype) else { throw refusal("it holds no floating-point numbers") }
       guard let size = TensorInfo.size(of: info.shape, type) else { throw refusal("its rows are no whole blocks") }
@@ -78,7 +79,8 @@ public struct QuantizedSource: TensorSource {
         guard codec.quantize(part, into: &target) == 0 else {
           throw CheckpointError(
             .badTensor, file: info.file,
-            reason: "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
+            reason:
+              "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
             remedy: "`inspect --stats` shows them; F32 keeps them")
         }
         unsafe try body(blocks.span.bytes.extracting(first: part.byteCount / unit * codec.bytes))

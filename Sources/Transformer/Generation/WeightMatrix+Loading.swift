@@ -58,7 +58,8 @@ extension WeightMatrix {
 
   private static func wrongSize(_ info: TensorInfo) -> TransformerError {
     TransformerError(
-      .mismatch, file: info.file, reason: "tensor \(displayName(info.name)) gives another number of bytes than its shape has")
+      .mismatch, file: info.file,
+      reason: "tensor \(displayName(info.name)) gives another number of bytes than its shape has")
   }
 
   // MARK: GGUF's blocks
