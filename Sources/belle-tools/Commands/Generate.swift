@@ -16,7 +16,7 @@ struct Generate: ParsableCommand {
         belle-tools generate belle-7b-4bit/ --chat --temperature 0.7 --top-p 0.9
 
       Models are those of `evaluate`: LLaMA's family and BLOOM, in any container that `inspect` reads, in half or single \
-      precision, packed by GPTQ, BELLE's .pt. Weights stay in memory as they are stored and are multiplied so.
+      precision, packed by GPTQ, BELLE's .pt, GGUF. Weights stay in memory as they are stored and are multiplied so.
 
       Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \
       threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, or after \
@@ -65,7 +65,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     let opened = try TransformerModel.open(model)
     let folder = Folder.kind(of: model) == .folder ? model : Folder.parent(of: model)
-    let tokens = try Tokenizers.open(tokenizer ?? folder)
+    let tokens = try opened.tokenizer(from: tokenizer)
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
       throw TransformerError(
         .mismatch, file: model,
