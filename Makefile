@@ -20,7 +20,7 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
-.PHONY: demo test bench interop fuzz release build install uninstall completions registry corpus lint format packages clean
+.PHONY: demo test bench interop release build install uninstall completions registry corpus lint format packages clean
 
 demo: release
 	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh

@@ -70,7 +70,7 @@ public struct SafetensorsFile: TensorSource {
       for (key, field) in fields {
         switch (key, field) {
         case ("dtype", .string(let text, _)):
-          dtype = DType(rawValue: text)
+          dtype = DType(rawValue: text).flatMap { $0.block == nil ? $0 : nil }
           if dtype == nil { throw bad("the type \(text) is not known") }
         case ("shape", .array(let values, _)): shape = Self.integers(values)
         case ("data_offsets", .array(let values, _)): offsets = Self.integers(values)
