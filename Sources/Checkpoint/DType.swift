@@ -40,6 +40,9 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     }
   }
 
+  /// Whether safetensors has the type: all but complex numbers of two doubles.
+  public var isInSafetensors: Bool { self != .c128 }
+
   /// Bytes of one element; nil for kinds that are packed several to a byte.
   public var byteCount: Int? { bitCount % 8 == 0 ? bitCount / 8 : nil }
 
