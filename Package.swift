@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
+        "ByteIO", "Checkpoint", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

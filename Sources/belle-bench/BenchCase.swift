@@ -28,6 +28,7 @@ enum BenchCases {
     [
       DecryptBench.self,
       VerifyBench.self,
+      CheckpointBench.self,
       GPTQBench.self,
     ]
   }

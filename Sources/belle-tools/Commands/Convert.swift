@@ -260,7 +260,8 @@ struct Convert: ParsableCommand {
     Console.shared.clearProgress()
     if overflows > 0 {
       Console.shared.warning(
-        "\(overflows) values were too large for their type and became infinite; bf16 or f32 would hold them")
+        "\(overflows) \(overflows == 1 ? "value was" : "values were") too large for \(dtype == .keep ? "the output's type" : dtype.rawValue) and became infinite; bf16 or f32 would hold them"
+      )
     }
     if common.json {
       Console.shared.result([
