@@ -98,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "QuantizeTests",
+      dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
