@@ -5,6 +5,7 @@
 #   make release   one optimized binary, Swift's libraries inside
 #   make install   that binary and its shell completions, below PREFIX (/usr/local)
 #   make bench     measures decrypt and verify against this machine's own ceilings
+#   make interop   holds our files against PyTorch, safetensors and other peers, where they are installed
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
@@ -19,7 +20,7 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
-.PHONY: demo test bench release build install uninstall completions registry corpus lint format packages clean
+.PHONY: demo test bench interop release build install uninstall completions registry corpus lint format packages clean
 
 demo: release
 	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh
@@ -30,6 +31,13 @@ test: packages
 
 bench: release
 	.build/release/belle-bench $(BENCH_ARGUMENTS)
+
+# Pythons that have the peers, separated by colons; without it those on the PATH.
+INTEROP_PYTHON ?=
+INTEROP_TOPICS ?=
+
+interop: release
+	@BELLE_TOOLS=$(CURDIR)/$(BINARY) BELLE_PYTHON=$(INTEROP_PYTHON) python3 Scripts/interop/run.py $(INTEROP_TOPICS)
 
 build release: packages
 	$(SWIFT) build $(RELEASE_FLAGS)

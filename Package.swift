@@ -14,6 +14,16 @@ let strict: [SwiftSetting] =
 // Tests call the C library and the kernels directly.
 let test = Array(strict.dropFirst())
 
+// `make fuzz` builds this with libFuzzer; an ordinary build does not.
+let fuzzTargets: [Target] =
+  Context.environment["BELLE_FUZZ"] == "1"
+  ? [
+    .systemLibrary(name: "CLibFuzzer", path: "FuzzTesting/CLibFuzzer"),
+    .executableTarget(
+      name: "belle-fuzz", dependencies: ["CLibFuzzer", "FuzzedParsers", "ByteIO"], path: "FuzzTesting/Program",
+      swiftSettings: strict),
+  ] : []
+
 let package = Package(
   name: "belle-tools",
   platforms: [.macOS(.v15)],
@@ -69,10 +79,15 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
+        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+
+    // The parsers as fuzz targets; the tests replay what was found.
+    .target(
+      name: "FuzzedParsers", dependencies: ["ByteIO", "Checkpoint", "Checksum", "XorDecrypt"],
+      path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
@@ -104,7 +119,9 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
-  ],
+    .testTarget(
+      name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),
+  ] + fuzzTargets,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17,
   cxxLanguageStandard: .cxx17

@@ -53,13 +53,15 @@ public enum Checkpoint {
     if let complaint = FileKind(head: head, size: file.size).complaint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    if head.starts(with: [0x50, 0x4B]) || head.first == 0x80 { return try TorchFile(file) }
+    if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
     if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
+    // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container, a name or the magic number.
+    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip and legacy files, safetensors and NumPy's .npy")
+      remedy: "known are PyTorch's zip, legacy and tar files, safetensors and NumPy's .npy")
   }
 }

@@ -14,7 +14,7 @@ public struct PickleSurvey: Sendable {
 
   /// Looks through a file; safetensors files have no pickles.
   public init(_ file: any ByteSource) throws {
-    let head = try file.bytes(count: 16)
+    let head = try file.bytes(count: FileKind.headSize)
     var globals: [PickleGlobal] = []
     var problem: CheckpointError?
     do {
@@ -22,13 +22,14 @@ public struct PickleSurvey: Sendable {
         let archive = try ZipArchive(file)
         let pickle = try TorchFile.dataPickle(archive)
         globals = try PickleMachine.run(pickle.bytes, base: pickle.offset, file: file.path, isSurvey: true).globals
-      } else if head.first == 0x80 || TorchFile.isLegacy(head) {
-        let bytes = try file.bytes(count: PickleMachine.sizeLimit)
-        var at = 0
-        for _ in 0..<(TorchFile.isLegacy(head) ? 5 : 1) {
-          let result = try PickleMachine.run(bytes, from: at, file: file.path, isSurvey: true)
-          globals += result.globals
-          at = result.end
+      } else if TarArchive.isTar(head) {
+        globals = try TarContainer(file, isSurvey: true).globals
+      } else if LegacyContainer.isLegacy(head) {
+        globals = try TorchFile.withBeginning(of: file) { try LegacyContainer.survey($0, file: file.path) }
+      } else if !(head.count > 8 && head[8] == UInt8(ascii: "{") && (try? SafetensorsFile(file)) != nil) {
+        // Whatever it is called and however it begins, a loader may take it for a pickle.
+        globals = try TorchFile.withBeginning(of: file) { bytes in
+          try PickleMachine.run(bytes, file: file.path, isSurvey: true).globals
         }
       }
     } catch let error as CheckpointError {

@@ -28,6 +28,10 @@ enum PickleNode: Sendable {
   case storage(Int)
   /// A number in ``PickleGraph/tensors``.
   case tensor(Int)
+  /// The type of a numpy array's elements.
+  case numpyType(DType)
+  /// A numpy array that was made and not yet filled.
+  case pendingArray
 }
 
 /// The storage that a persistent id names.
@@ -42,17 +46,14 @@ struct PickleStorage: Sendable, Equatable {
   var viewOffset = 0
   /// The key of the view itself.
   var viewKey: String?
+  /// The values, where the pickle itself holds them.
+  var values: [UInt8]?
 }
 
-/// A tensor over a storage: a strided view.
-struct PickleTensor: Sendable {
-  let storage: PickleStorage
-  let dtype: DType
-  /// In elements.
-  let offset: Int
-  let shape: [Int]
-  /// In elements.
-  let strides: [Int]
+/// What a number in a pickle stands for, where the container holds objects by number.
+enum PersistentObject: Sendable {
+  case storage(PickleStorage)
+  case tensor(PickleTensor)
 }
 
 /// The names that weight files use. Whatever is not here is refused.
@@ -76,6 +77,16 @@ enum AllowedGlobal: Sendable, Equatable {
   case byteArray
   /// A class that only marks a type: `torch.Tensor`, `torch.nn.parameter.Parameter`.
   case tensorClass
+  /// `torch.FloatTensor` and its like, which the tar container names beside each tensor.
+  case typedTensorClass(DType)
+  case numpyReconstruct
+  case numpyFromBuffer
+  case numpyScalar
+  case numpyDType
+  /// The class `numpy.ndarray`, which only marks a type.
+  case numpyArray
+  case rebuildFromNumpy
+  case loadFromBytes
 
   init?(module: String, name: String) {
     switch (module, name) {
@@ -91,16 +102,30 @@ enum AllowedGlobal: Sendable, Equatable {
     case ("collections", "defaultdict"): self = .defaultDictionary
     case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"):
       self = .set
-    case ("builtins", "bytearray"), ("__builtin__", "bytearray"): self = .byteArray
+    case ("builtins", "bytearray"), ("__builtin__", "bytearray"), ("builtins", "bytes"), ("__builtin__", "bytes"):
+      self = .byteArray
     case ("torch", "Size"): self = .size
     case ("torch", "device"): self = .device
     case ("torch.serialization", "_get_layout"): self = .layout
     case ("_codecs", "encode"): self = .encode
+    case ("torch._utils", "_rebuild_device_tensor_from_numpy"), ("torch._utils", "_rebuild_xla_tensor"):
+      self = .rebuildFromNumpy
+    case ("torch.storage", "_load_from_bytes"): self = .loadFromBytes
+    case ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"):
+      self = .numpyReconstruct
+    case ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"): self = .numpyFromBuffer
+    case ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"): self = .numpyScalar
+    case ("numpy", "dtype"): self = .numpyDType
+    case ("numpy", "ndarray"): self = .numpyArray
     case ("torch", "Tensor"), ("torch.nn.parameter", "Parameter"), ("torch.nn", "Parameter"): self = .tensorClass
     default:
       if module == "torch" || module == "torch.cuda" || module == "torch.storage", let dtype = DType(storageClass: name)
       {
         self = .storageClass(dtype)
+      } else if module == "torch" || module == "torch.cuda", name.hasSuffix("Tensor"),
+        let dtype = DType(storageClass: name.dropLast(6) + "Storage")
+      {
+        self = .typedTensorClass(dtype)
       } else if module == "torch", let dtype = DType(torchName: name) {
         self = .dtype(dtype)
       } else {
@@ -123,7 +148,8 @@ struct PickleGraph: Sendable {
   func string(_ index: NodeIndex) -> String? {
     switch nodes[Int(index)] {
     case .string(let text): text
-    case .bytes(let bytes): String(validating: bytes, as: UTF8.self)
+    // Names that Python 2 wrote. A text is made anew each time it is asked for: none that is long.
+    case .bytes(let bytes): bytes.count <= 65536 ? String(validating: bytes, as: UTF8.self) : nil
     default: nil
     }
   }

@@ -100,7 +100,7 @@ final class WorkFolder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(reports), as: UTF8.self)
-    let source = StoredTensors(stored: tensors)
+    let source = StoredTensors(tensors)
     _ = try SafetensorsWriter.write(
       source, Array(tensors.indices), metadata: ["reports": text], as: name + ".safetensors", in: path,
       replacing: true)
