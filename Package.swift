@@ -90,7 +90,8 @@ let package = Package(
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
-    .target(name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
+    .target(
+      name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
     .testTarget(
       name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
       swiftSettings: test),

@@ -91,7 +91,8 @@ struct ModelBench: BenchCase {
     let ready = clock.now
     let reports = try quantizer.quantize { _ in }
     let end = clock.now
-    guard reports.count == 7 * layers, reports.allSatisfy({ ($0.relative_output_error ?? 1) < 0.1 && $0.fallback == nil })
+    guard reports.count == 7 * layers,
+      reports.allSatisfy({ ($0.relative_output_error ?? 1) < 0.1 && $0.fallback == nil })
     else { throw ByteIOError(.interrupted, reason: "the answer is wrong: \(reports)") }
     var all = options
     all.only = []
@@ -199,7 +200,9 @@ private struct SyntheticTensors: TensorSource {
       return unsafe try body(ones.span.bytes)
     }
     // By the module's name without its layer: all layers are one.
-    let place = info.name.split(separator: ".").suffix(2).joined(separator: ".").utf8.reduce(7) { ($0 &* 31 &+ Int($1)) & 0xFFFF }
+    let place = info.name.split(separator: ".").suffix(2).joined(separator: ".").utf8.reduce(7) {
+      ($0 &* 31 &+ Int($1)) & 0xFFFF
+    }
     var at = place * 2 * 101 % ring.count
     var left = info.byteCount
     let ring = ring

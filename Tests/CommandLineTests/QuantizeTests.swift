@@ -14,8 +14,10 @@ import Testing
     let folder = try TemporaryFolder()
     let model = try RandomCheckpoint(layers: 3).write(folder)
     let arguments = { (output: String) in
-      ["quantize", model, folder.file(output), "--group-size", "32", "--calibration",
-        model + "/tokens.safetensors:calibration", "--quiet"]
+      [
+        "quantize", model, folder.file(output), "--group-size", "32", "--calibration",
+        model + "/tokens.safetensors:calibration", "--quiet",
+      ]
     }
     let clock = ContinuousClock()
     let start = clock.now
@@ -72,7 +74,8 @@ import Testing
     #expect(log.split(separator: "\n").count == 14)
 
     let scores = try belleTools(
-      "evaluate", folder.file("out"), "--text", model + "/tokens.safetensors:evaluation", "--reference", model, "--json")
+      "evaluate", folder.file("out"), "--text", model + "/tokens.safetensors:evaluation", "--reference", model, "--json"
+    )
     #expect(scores.status == 0)
     let divergence = try #require(try scores.objects().last?["kl_mean"] as? Double)
     #expect(divergence > 0 && divergence < 0.01)
@@ -96,14 +99,16 @@ import Testing
     let model = try RandomCheckpoint().write(folder)
     let tokens = model + "/tokens.safetensors:calibration"
     func check(_ arguments: [String], _ words: [String], status: Int32 = 1, shell: String? = nil) throws {
-      let run = try Running(["quantize", model, folder.file("out"), "--group-size", "32"] + arguments, shell: shell).finish()
+      let run = try Running(["quantize", model, folder.file("out"), "--group-size", "32"] + arguments, shell: shell)
+        .finish()
       #expect(run.status == status, "\(arguments)")
       for word in words { #expect(run.errors.contains(word), "\(word) is not in: \(run.errors)") }
       if Folder.kind(of: folder.file("out")) != nil {
         #expect(try folder.names(in: "out").allSatisfy { $0.hasPrefix(".") })
       }
     }
-    try check(["--calibration", tokens, "--group-size", "48"], ["error: model.layers.0", "groups of 48", "hint: give"])
+    try check(
+      ["--calibration", tokens, "--group-size", "48"], ["error: model.layers.0", "groups of 48", "hint: give"])
     try check(["--calibration", tokens, "--bits", "5"], ["--bits must be"], status: 64)
     try check(["--calibration", folder.file("missing.txt")], ["missing.txt", "cannot open it"])
     try folder.write("empty.txt", "")
@@ -115,7 +120,8 @@ import Testing
     try check(
       ["--calibration", tokens, "--quiet"], ["error: "], shell: #"ulimit -f 40; exec "$0" "$@""#)
     // What was done before the disk was full is gone on with.
-    let run = try Running(["quantize", model, folder.file("out"), "--group-size", "32", "--calibration", tokens]).finish()
+    let run = try Running(["quantize", model, folder.file("out"), "--group-size", "32", "--calibration", tokens])
+      .finish()
     #expect(run.status == 0, "\(run.errors)")
   }
 
@@ -124,7 +130,8 @@ import Testing
     let folder = try TemporaryFolder()
     let model = try RandomCheckpoint().write(folder)
     let tokens = model + "/tokens.safetensors:calibration"
-    #expect(try belleTools("convert", model, folder.file("sharded"), "--max-shard-size", "100kB", "--quiet").status == 0)
+    #expect(
+      try belleTools("convert", model, folder.file("sharded"), "--max-shard-size", "100kB", "--quiet").status == 0)
     let shard = try #require(try folder.names(in: "sharded").first { $0.hasPrefix("model-00002") })
     try FileManager.default.removeItem(atPath: folder.file("sharded/" + shard))
     let missing = try belleTools("quantize", folder.file("sharded"), folder.file("out"), "--calibration", tokens)
@@ -138,7 +145,8 @@ import Testing
     #expect(mismatch.status == 1 && mismatch.errors.contains("do not fit the configuration"))
     small = RandomCheckpoint()
     let more = try folder.write("more.npy", npy([[1, 2, 96]]))
-    let outside = try belleTools("quantize", try small.write(folder, "small"), folder.file("out"), "--calibration", more)
+    let outside = try belleTools(
+      "quantize", try small.write(folder, "small"), folder.file("out"), "--calibration", more)
     #expect(outside.status == 1 && outside.errors.contains("token 96 is not in the vocabulary of 96"))
   }
 

@@ -220,7 +220,9 @@ struct Bench {
     #expect(throws: ByteIOError.self) {
       try ModelQuantizer(
         try TransformerModel.open(bench.model), calibration: nil, format: bench.format, output: bench.model + "/.",
-        options: { var o = bench.options; o.method = .roundToNearest; return o }()
+        options: {
+          var o = bench.options; o.method = .roundToNearest; return o
+        }()
       ).prepare(measures: false)
     }
   }

@@ -36,7 +36,8 @@ public struct RandomCheckpoint {
       if bloom { add(&source, name + ".bias", [hidden]) }
     }
     let base = bloom ? "transformer." : "model."
-    add(&source, base + (bloom ? "word_embeddings.weight" : "embed_tokens.weight"), [Self.vocabulary, hidden], scale: 1)
+    add(
+      &source, base + (bloom ? "word_embeddings.weight" : "embed_tokens.weight"), [Self.vocabulary, hidden], scale: 1)
     if bloom { norm(base + "word_embeddings_layernorm") }
     for layer in 0..<layers {
       let place = base + (bloom ? "h" : "layers") + ".\(layer)."

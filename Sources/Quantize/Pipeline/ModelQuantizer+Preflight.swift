@@ -93,12 +93,16 @@ extension ModelQuantizer {
   // MARK: Cost
 
   /// The FLOP of a run over all layers, head excepted, with some number of samples: what times can be extrapolated by.
-  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int) -> Double {
+  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
+    -> Double
+  {
     let rows = samples * length
     let shape = WorkShape(
       configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
     return (0..<model.configuration.layerCount).reduce(0) { sum, layer in
-      sum + shape.flop(model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
+      sum
+        + shape.flop(
+          model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
     }
   }
 

@@ -97,7 +97,8 @@ public final class ModelQuantizer {
     // Enough blocks to keep all threads busy; the result does not depend on it.
     let batch = max(1, (options.batchTokens ?? 1024 * min(8, max(2, options.threads))) / (step * length)) * step
     shape = WorkShape(
-      configuration: model.configuration, options: options, rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
+      configuration: model.configuration, options: options,
+      rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
       windowLength: length, batchRows: batch * length)
   }
 

@@ -75,7 +75,8 @@ final class WorkFolder {
       return old.count == 64 && new.count == 64 ? "another \(key)" : "\(key): \(old) there, \(new) now"
     }
     throw QuantizeError(
-      .otherPlan, file: path, reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
+      .otherPlan, file: path,
+      reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
       remedy: "give the same ones to go on with it, throw it away with --no-resume, or give another output")
   }
 
