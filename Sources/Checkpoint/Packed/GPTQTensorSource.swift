@@ -46,7 +46,6 @@ public struct GPTQTensorSource: PackedTensorSource {
   ///   - source: with packed tensors in it.
   ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
   public init(_ source: any TensorSource, folder: String) throws {
-    self.source = source
     let configuration = try Self.configuration(folder)
     let layout = configuration?.checkpoint_format ?? configuration?.format ?? "gptq"
     guard (configuration?.quant_method ?? "gptq") == "gptq", ["gptq", "gptq_v2"].contains(layout) else {
@@ -56,13 +55,24 @@ public struct GPTQTensorSource: PackedTensorSource {
           "the quantized format \(displayName(configuration?.quant_method ?? "gptq")) / \(displayName(layout)) is not known",
         remedy: "known are gptq and gptq_v2")
     }
+    try self.init(source, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+  }
+
+  /// Looks at packed tensors whose format is known.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors in it.
+  ///   - zerosAreStored: whether zero points are stored as they are (version 2), and not less one.
+  ///   - bits: of an integer; nil where the shapes tell.
+  public init(_ source: any TensorSource, zerosAreStored: Bool, bits: Int?) throws {
+    self.source = source
     let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
     var tensors: [TensorInfo] = []
     var places: [Place] = []
     for (index, info) in source.tensors.enumerated() {
       if let module = info.name.suffixRemoved(".qweight") {
         let linear = try PackedLinear(
-          module, source, indices, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+          module, source, indices, zerosAreStored: zerosAreStored, bits: bits)
         let shape = [linear.outFeatures, linear.inFeatures]
         guard let size = TensorInfo.size(of: shape, .f32) else {
           throw CheckpointError(.badTensor, file: info.file, reason: "\(displayName(info.name)) overflows")
