@@ -36,7 +36,9 @@ public struct GGUFModel: Sendable {
   /// - Parameter type: what it says of the values' type; where nil, the embedding's.
   public func configurationText(type: DType? = nil) throws -> [UInt8] {
     let id = { (name: String) -> Int32? in
-      file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap { $0 < 0 ? nil : $0 }
+      file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap {
+        $0 < 0 ? nil : $0
+      }
     }
     let embedding = file.tensors.first { $0.name == "token_embd.weight" }?.dtype
     return try configuration.json(
