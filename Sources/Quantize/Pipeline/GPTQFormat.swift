@@ -111,7 +111,7 @@ public struct GPTQFormat: QuantizedFormat {
   // MARK: The folder
 
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
-    let source = QuantizedSource(model)
+    let source = QuantizedTensors(model)
     let original = model.original
     var description = try modelDescription(original)
     let output = ModelOutput(
@@ -163,7 +163,7 @@ public struct GPTQFormat: QuantizedFormat {
 }
 
 /// The original's tensors, quantized ones in place of the weights that they replace.
-private struct QuantizedSource: TensorSource {
+struct QuantizedTensors: TensorSource {
   let tensors: [TensorInfo]
   var format: String { "gptq" }
   var metadata: [(name: String, value: String)] { [] }
