@@ -132,10 +132,13 @@ struct QuantizationRun {
         + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
     if !fallbacks.isEmpty {
       Console.shared.warning(
-        "\(fallbacks.count) modules could only be rounded to nearest: \(fallbacks.prefix(5).map(\.name).joined(separator: ", "))")
+        "\(fallbacks.count) modules could only be rounded to nearest: \(fallbacks.prefix(5).map(\.name).joined(separator: ", "))"
+      )
     }
     if quantizer.options.method == .gptq {
-      note("to see what it lost: belle-tools evaluate \(displayName(quantizer.output)) --text FILE --reference \(displayName(model))")
+      note(
+        "to see what it lost: belle-tools evaluate \(displayName(quantizer.output)) --text FILE --reference \(displayName(model))"
+      )
     }
   }
 

@@ -34,7 +34,9 @@ struct QuantizeCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
   var model = "."
 
-  @Argument(help: ArgumentHelp("The folder to write; by default a name made from the model, bits and group.", valueName: "output"))
+  @Argument(
+    help: ArgumentHelp(
+      "The folder to write; by default a name made from the model, bits and group.", valueName: "output"))
   var output: String?
 
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
@@ -84,10 +86,13 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Another seed draws other samples.", valueName: "n"))
   var seed: UInt64 = 0
 
-  @Option(help: ArgumentHelp("Quantize only modules whose names fit: '*.mlp.*'. May be given several times.", valueName: "pattern"))
+  @Option(
+    help: ArgumentHelp(
+      "Quantize only modules whose names fit: '*.mlp.*'. May be given several times.", valueName: "pattern"))
   var only: [String] = []
 
-  @Option(help: ArgumentHelp("Leave modules whose names fit as they are. May be given several times.", valueName: "pattern"))
+  @Option(
+    help: ArgumentHelp("Leave modules whose names fit as they are. May be given several times.", valueName: "pattern"))
   var skip: [String] = []
 
   @Flag(help: "Quantize the head too.")
