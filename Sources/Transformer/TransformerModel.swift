@@ -14,7 +14,7 @@ public final class TransformerModel: Sendable {
   public let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
-  /// The text of its `config.json`, made from `params.json` where the layout is Meta's.
+  /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
   public let configurationText: [UInt8]
   let tensors: ModelTensors
   /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
@@ -28,8 +28,8 @@ public final class TransformerModel: Sendable {
     if let file = opened as? GGUFFile {
       let model = try GGUFModel(file, path: path)
       return try TransformerModel(
-        model.configuration, DequantizedSource(model.source), path: path,
-        configurationText: try model.companionFiles(type: nil)["config.json"] ?? [], ggufValues: file.values)
+        model.configuration, DequantizedSource(model.source), path: path, configurationText: model.configurationText(),
+        ggufValues: file.values)
     }
     if let meta = opened as? MetaFolder {
       let source = try HuggingFaceLlama(meta)
@@ -53,15 +53,9 @@ public final class TransformerModel: Sendable {
   }
 
   /// A model from its parts.
-  public convenience init(
-    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = []
-  ) throws {
-    try self.init(configuration, source, path: path, configurationText: configurationText, ggufValues: nil)
-  }
-
-  private init(
-    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8],
-    ggufValues: GGUFMetadata?
+  public init(
+    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = [],
+    ggufValues: GGUFMetadata? = nil
   ) throws {
     self.path = path
     self.configurationText = configurationText

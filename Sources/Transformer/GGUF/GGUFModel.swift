@@ -31,18 +31,27 @@ public struct GGUFModel: Sendable {
   /// - Throws: ``TransformerError``.
   public func vocabulary() throws -> Vocabulary { try Vocabulary(file.values, file: path) }
 
+  /// The text of a `config.json` for the model.
+  ///
+  /// - Parameter type: what it says of the values' type; where nil, the embedding's.
+  public func configurationText(type: DType? = nil) throws -> [UInt8] {
+    let id = { (name: String) -> Int32? in
+      file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap {
+        $0 < 0 ? nil : $0
+      }
+    }
+    let embedding = file.tensors.first { $0.name == "token_embd.weight" }?.dtype
+    return try configuration.json(
+      bos: id("bos"), eos: id("eos"), pad: id("padding"), type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
+  }
+
   /// The files that stand beside a model in Hugging Face's layout: `config.json`, and those of the tokenizer.
   ///
   /// - Parameter type: what the configuration says of the values' type.
   public func companionFiles(type: DType?) throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
-    var special = SpecialTokens()
-    if file.values["tokenizer.ggml.model"] != nil {
-      let vocabulary = try self.vocabulary()
-      special = vocabulary.special
-      files = try vocabulary.files(file: path)
-    }
-    files["config.json"] = try configuration.json(bos: special.bos, eos: special.eos, pad: special.pad, type: type)
+    if file.values["tokenizer.ggml.model"] != nil { files = try vocabulary().files(file: path) }
+    files["config.json"] = try configurationText(type: type)
     return files
   }
 }

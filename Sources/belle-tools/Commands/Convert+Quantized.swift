@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Foundation
 import Tokenizer
 import Transformer
 
@@ -44,10 +45,11 @@ struct QuantizedOptions: ParsableArguments {
     }
   }
 
-  /// GPTQ's formats.
+  /// GPTQ's formats, and BELLE's.
   enum CheckpointFormat: String, ExpressibleByArgument, CaseIterable {
     case gptq
     case gptq_v2
+    case belle
   }
 
   @Option(
@@ -69,7 +71,11 @@ struct QuantizedOptions: ParsableArguments {
   @Flag(help: "Write the weights that quantized integers stand for, as floating-point values.")
   var dequantize = false
 
-  @Option(help: "How zero points of GPTQ are stored: less one (gptq), or as they are (gptq_v2).")
+  @Option(
+    help: """
+      The form of GPTQ's integers: zero points less one (gptq) or as they are (gptq_v2), or the .pt that BELLE's scripts \
+      load (belle).
+      """)
   var checkpointFormat: CheckpointFormat?
 
   @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
@@ -194,6 +200,8 @@ extension Convert {
     guard dtype == .keep else {
       throw ValidationError("--dtype is for floating-point values: with --dequantize the packed ones become such.")
     }
+    if quantized.checkpointFormat == .belle { return try arrangedForBELLE(source) }
+    if isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
     guard let format = quantized.checkpointFormat else { return Arranged(source: source) }
     let isFolder = Folder.kind(of: output) == .folder || Container(fileName: output) == nil
     guard isFolder else {
@@ -222,5 +230,63 @@ extension Convert {
     let folder = output
     model.view = { try GPTQTensorSource($0, folder: folder) }
     return model
+  }
+
+  // MARK: BELLE's .pt
+
+  /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder.
+  private func isWithoutConfiguration(_ source: any TensorSource) -> Bool {
+    guard to != .torch, Container(fileName: output) != .torch else { return false }
+    return !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
+      && Folder.kind(of: Folder.join(inputFolder, "quantize_config.json")) != .file
+  }
+
+  private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
+    let isVersion2 = quantized.checkpointFormat == .gptq_v2
+    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: isVersion2))
+    var model = Arranged(source: result, original: packed)
+    // Biases of zeros and computed frequencies are left out: what stays is compared.
+    let folder = output
+    let kept = try GPTQTensorSource(result, zerosAreStored: isVersion2, bits: nil)
+    model.original = NamedSubset(packed, namedAs: kept)
+    model.view = { try GPTQTensorSource($0, folder: folder) }
+    let settings = result.settings
+    model.files["quantize_config.json"] = try Self.json(settings)
+    if Folder.kind(of: Folder.join(inputFolder, "config.json")) == .file {
+      let file = try InputFile(Folder.join(inputFolder, "config.json"))
+      model.files["config.json"] = try file.bytes(count: file.size)
+    }
+    try edit("config.json", of: &model) { object in
+      object["quantization_config"] = settings
+      return true
+    }
+    if result.scaleType == .f32 {
+      Console.shared.warning(
+        "its scales are single-precision numbers that half precision does not have: they stay so, and programs that "
+          + "load scales in half precision round them")
+    }
+    return model
+  }
+
+  private func arrangedForBELLE(_ source: any TensorSource) throws -> Arranged {
+    guard to != .safetensors, Container(fileName: output) ?? .torch == .torch else {
+      throw ValidationError("BELLE's form is a .pt file: give a folder, or a name that ends in .pt.")
+    }
+    let measures = try ModelConfiguration(file: Folder.join(inputFolder, "config.json"))
+    let packed = try GPTQTensorSource(HuggingFaceNames(source, addsHead: true), folder: inputFolder)
+    let result = try RepackedSource(
+      packed, as: .belle(headSize: measures.headSize, rotaryBase: measures.rotaryBase))
+    var model = Arranged(source: result, original: packed, container: .torch, replaced: ["quantize_config.json"])
+    let group = result.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
+    model.fileName = "model-\(result.bits)bit\(group).pt"
+    model.view = { NamedSubset(try GPTQTensorSource($0, zerosAreStored: false, bits: nil), namedAs: packed) }
+    try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
+    return model
+  }
+
+  private static func json(_ object: [String: Any]) throws -> [UInt8] {
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
   }
 }

@@ -129,7 +129,7 @@ struct Convert: ParsableCommand {
     let source = model.source
     let plan = ModelOutput(
       source, to: output, container: to.container ?? model.container, shardSize: maxShardSize.flatMap(Self.bytes),
-      fileName: model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil)
+      fileName: model.fileName ?? (model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil))
     if plan.container == .torch { warnAboutMetadata(source) }
     try plan.check(source, replacing: force)
 
@@ -165,6 +165,8 @@ struct Convert: ParsableCommand {
     /// Files that belong to the model as it was, and not as it becomes.
     var replaced: Set<String> = []
     var isMeta = false
+    /// The name of the only file of a folder, where it has a fixed one.
+    var fileName: String?
     /// How the result is looked at when it is held against the original.
     var view: (any TensorSource) throws -> any TensorSource = { $0 }
   }
