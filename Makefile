@@ -21,7 +21,7 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
-.PHONY: demo test bench fuzz interop release build install uninstall completions registry lint format packages clean
+.PHONY: demo test bench fuzz interop release build install uninstall completions registry corpus lint format packages clean
 
 demo: release
 	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh
@@ -74,6 +74,10 @@ uninstall:
 # After a change in checksums/: compile the lists in.
 registry:
 	Scripts/embed-checksums.sh
+
+# After a change in calibration/: compile the texts in.
+corpus:
+	Scripts/embed-corpus.sh
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -34,15 +34,29 @@ public struct QuantizedLayer: Sendable {
   /// The values that the integers stand for, `[out, in]`.
   public func dequantized() -> Matrix<Float> {
     let result = Matrix<Float>(rows: rows, columns: columns)
+    dequantize(into: result.slice, threads: 1)
+    return result
+  }
+
+  /// Writes the values that the integers stand for.
+  ///
+  /// - Parameters:
+  ///   - target: `[out, in]`.
+  ///   - threads: how many to use.
+  public func dequantize(into target: MatrixSlice<Float>, threads: Int) {
+    precondition(target.rows == rows && target.columns == columns)
     let groups = groups
     let groupOf = (0..<columns).map(group(of:))
-    for row in 0..<rows {
-      for column in 0..<columns {
-        let at = row * groups + groupOf[column]
-        result[row, column] = scales[at] * (Float(integers[row * columns + column]) - zeros[at]) + minimums[at]
+    forEachTile(rows, threads: threads) { row in
+      let out = unsafe target.pointer(row)
+      unsafe integers.withUnsafeBufferPointer { integers in
+        for column in 0..<columns {
+          let at = row * groups + groupOf[column]
+          // SAFETY: the row has `columns` elements, and there are rows · columns integers.
+          unsafe out[column] = scales[at] * (Float(unsafe integers[row * columns + column]) - zeros[at]) + minimums[at]
+        }
       }
     }
-    return result
   }
 }
 

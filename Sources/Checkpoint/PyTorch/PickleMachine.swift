@@ -358,7 +358,8 @@ struct PickleMachine {
     if digits == "00" || digits == "01" { return try push(.bool(digits == "01")) }
     if digits.hasSuffix("L") { digits.removeLast() }
     if let value = Int(digits) { return try push(.integer(value)) }
-    guard digits.utf8.count <= Self.integerLimit, digits.drop(while: { $0 == "-" }).utf8.allSatisfy({ 0x30...0x39 ~= $0 })
+    guard digits.utf8.count <= Self.integerLimit,
+      digits.drop(while: { $0 == "-" }).utf8.allSatisfy({ 0x30...0x39 ~= $0 })
     else { throw failure("an integer that is none, or too large", .limit, at: place) }
     // Beyond 64 bits it can only be a setting: its digits say all that is shown of it.
     try push(.string(digits))
