@@ -91,6 +91,15 @@ public struct Grid: Sendable, Equatable {
     }
   }
 
+  /// The largest weight whose scale, and minimum, can be stored; far beyond that, sums of squares would overflow.
+  var largestWeight: Float {
+    switch (precision, form) {
+    case (.single, _): 1e15
+    case (.half, .minimum): 0x1p15
+    case (.half, _): 0x1p15 * Float(maximum)
+    }
+  }
+
   /// Scales nearer to zero are not used: half precision would lose them, or their reciprocals overflow.
   var smallestScale: Float { precision == .half ? 0x1p-24 : 1e-30 }
 }

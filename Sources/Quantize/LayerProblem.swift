@@ -99,7 +99,8 @@ struct LayerProblem: Sendable {
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,
       fallbackReason: factor?.failure,
       relativeOutputError: usable == nil ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
-      loss: total(0), damping: factor?.damping ?? 0, isDoublePrecision: factor?.isDoublePrecision ?? false,
+      loss: total(0) / Double(factor?.scale ?? 1), damping: factor?.damping ?? 0,
+      isDoublePrecision: factor?.isDoublePrecision ?? false,
       deadInputs: factor?.deadInputs.count ?? 0, seconds: seconds, flop: flop)
   }
 }

@@ -108,7 +108,7 @@ struct Strip {
       let p = residual[rows, 0..<n]
       for (position, column) in factor.elimination.enumerated() {
         let input = Int(factor.columns[Int(column)])
-        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * p[row, input] }
+        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * factor.scale * p[row, input] }
       }
     }
     if let delta = correction.inputs, recipe.inputCorrection != 0 {
@@ -122,8 +122,8 @@ struct Strip {
           for i in part { ordered[k, i - from] = delta[row, Int(factor.columns[Int(factor.elimination[i])])] }
         }
         Float.gemmTile(
-          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width], alpha: recipe.inputCorrection,
-          beta: 1)
+          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width],
+          alpha: recipe.inputCorrection * factor.scale, beta: 1)
       }
     }
     if isEmpty { return }

@@ -174,6 +174,18 @@ typedef struct {
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
 
+/// The values of rows of integers: scale · (q − zero) + minimum.
+typedef struct {
+  size_t rows, columns, groups, group_size;
+  const uint8_t *integers;       ///< `[rows, columns]`
+  const float *scales, *zeros;   ///< `[rows, groups]`
+  const float *minimums;         ///< the same, or NULL for 0.
+  const int32_t *group_index;    ///< the group of each column, or NULL: column / group_size.
+  float *values;                 ///< `[rows, columns]`, written.
+} belle_values_work;
+
+void belle_values(belle_variant variant, const belle_values_work *work);
+
 /// Rounds numbers to IEEE half precision, to even, with its largest number as the limit; what comes nearer to zero than
 /// `smallest` becomes that.
 void belle_round_halves(float *values, size_t count, float smallest);
