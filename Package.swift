@@ -14,6 +14,16 @@ let strict: [SwiftSetting] =
 // Tests call the C library and the kernels directly.
 let test = Array(strict.dropFirst())
 
+// `make fuzz` builds this with libFuzzer; an ordinary build does not.
+let fuzzTargets: [Target] =
+  Context.environment["BELLE_FUZZ"] == "1"
+  ? [
+    .systemLibrary(name: "CLibFuzzer", path: "FuzzTesting/CLibFuzzer"),
+    .executableTarget(
+      name: "belle-fuzz", dependencies: ["CLibFuzzer", "FuzzedParsers", "ByteIO"], path: "FuzzTesting/Program",
+      swiftSettings: strict),
+  ] : []
+
 let package = Package(
   name: "belle-tools",
   platforms: [.macOS(.v15)],
@@ -69,13 +79,19 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
+        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
+    // The parsers as fuzz targets; the tests replay what was found.
+    .target(
+      name: "FuzzedParsers", dependencies: ["ByteIO", "Checkpoint", "Checksum", "XorDecrypt"],
+      path: "FuzzTesting/Parsers", swiftSettings: strict),
+
     // Tests.
-    .target(name: "TestSupport", dependencies: ["ByteIO"], path: "Tests/TestSupport", swiftSettings: test),
+    .target(
+      name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
     .testTarget(
       name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
       swiftSettings: test),
@@ -89,7 +105,9 @@ let package = Package(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "TransformerTests",
-      dependencies: ["Transformer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      dependencies: [
+        "Transformer", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
+      ],
       swiftSettings: test),
     .testTarget(
       name: "CalibrationTests",
@@ -98,12 +116,15 @@ let package = Package(
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "QuantizeTests",
+      dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
-  ],
+    .testTarget(
+      name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),
+  ] + fuzzTargets,
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17,
   cxxLanguageStandard: .cxx17

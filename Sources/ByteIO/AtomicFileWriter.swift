@@ -2,11 +2,10 @@
 // Thrown away unless it is committed. Never overwrites unless it is asked to.
 
 import CSystemCalls
-import Synchronization
 
 /// Writes one output file.
 ///
-/// ``write(_:at:)`` may be called from several threads at once, for ranges that do not overlap; the rest may not.
+/// Not thread-safe, but may be handed from one thread to another.
 public final class AtomicFileWriter {
   /// What became of the file.
   public enum Outcome: Sendable, Equatable {
@@ -19,8 +18,8 @@ public final class AtomicFileWriter {
   private let folder: String
   private let path: String
   private var descriptor: Int32
-  /// How long the file is, and how far the kernel was asked to begin writing it back.
-  private let extent = Mutex((length: 0, writtenBack: 0))
+  private var length = 0
+  private var writtenBack = 0
 
   /// How far writing may run ahead of the disk before the kernel is asked to begin. Large enough for long runs on a
   /// disk, small enough that the final fsync has little left to do.
@@ -42,7 +41,7 @@ public final class AtomicFileWriter {
     guard number == 0 || number == ENOTSUP else {
       throw ByteIOError(errno: number, file: folder, action: "set \(size) bytes aside for an output file")
     }
-    if number == 0 { extent.withLock { $0.length = max($0.length, size) } }
+    if number == 0 { length = max(length, size) }
   }
 
   /// Writes bytes at a position.
@@ -59,13 +58,11 @@ public final class AtomicFileWriter {
       }
       done += count
     }
-    let due: Range<Int>? = extent.withLock { extent in
-      extent.length = max(extent.length, offset + done)
-      guard offset + done - extent.writtenBack >= Self.writebackStep else { return nil }
-      defer { extent.writtenBack = offset + done }
-      return extent.writtenBack..<offset + done
+    length = max(length, offset + done)
+    if offset + done - writtenBack >= Self.writebackStep {
+      belle_start_writeback(descriptor, Int64(writtenBack), Int64(offset + done - writtenBack))
+      writtenBack = offset + done
     }
-    if let due { belle_start_writeback(descriptor, Int64(due.lowerBound), Int64(due.count)) }
   }
 
   /// Writes an array at a position.
@@ -83,7 +80,7 @@ public final class AtomicFileWriter {
   public func commit(as name: String, size: Int, replacing: Bool) throws(ByteIOError) -> Outcome {
     precondition(descriptor >= 0, "committed or discarded before")
     let target = Folder.join(folder, name)
-    if extent.withLock({ $0.length }) != size, ftruncate(descriptor, off_t(size)) != 0 {
+    if length != size, ftruncate(descriptor, off_t(size)) != 0 {
       throw ByteIOError(errno: errno, file: target, action: "set its size")
     }
     let flushed = belle_flush(descriptor)

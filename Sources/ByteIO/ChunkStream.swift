@@ -39,23 +39,6 @@ public struct ChunkStream: Sendable {
     self.slots = max(2, slots)
   }
 
-  /// Divides one consumer's work among several, each of which takes every n-th chunk: for work that waits much, and whose
-  /// parts may come in any order. A new file's pages are such: a system that has to find each one first, as a virtual
-  /// machine does, finds them faster for two threads than for one.
-  ///
-  /// - Parameters:
-  ///   - count: how many consumers.
-  ///   - work: called from several threads, with the number of the consumer.
-  public func divided(
-    among count: Int, _ work: @escaping (_ consumer: Int, _ chunk: RawSpan, _ offset: Int) throws -> Void
-  ) -> [ChunkWork] {
-    (0..<count).map { consumer in
-      { chunk, offset in
-        if offset / chunkSize % count == consumer { try work(consumer, chunk, offset) }
-      }
-    }
-  }
-
   /// Runs the stream; returns when every consumer has seen every byte.
   ///
   /// - Parameters:
@@ -108,6 +91,9 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   private var produced = 0
   private var consumed: [Int]
   private var running: Int
+  /// Whether the producer waits, and how many consumers do: nobody is woken who could not go on.
+  private var producerWaits = false
+  private var waitingConsumers = 0
   private var firstFailure: (any Error)?
 
   init(count: Int, chunkSize: Int, slots: Int, consumers: Int) {
@@ -124,6 +110,9 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   var failure: (any Error)? { condition.withLock { firstFailure } }
 
   var chunks: Int { (count + chunkSize - 1) / chunkSize }
+
+  /// How many chunks every consumer has seen.
+  private var slowest: Int { consumed.min() ?? produced }
 
   /// The memory of a chunk.
   private func chunk(_ index: Int) -> UnsafeMutableRawBufferPointer {
@@ -157,14 +146,18 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
       for index in 0..<chunks {
         if isCancelled() { throw CancellationError() }
         let goOn = condition.withLock {
-          while firstFailure == nil, index - (consumed.min() ?? index) >= slots { condition.wait() }
+          while firstFailure == nil, index - slowest >= slots {
+            producerWaits = true
+            condition.wait()
+          }
+          producerWaits = false
           return firstFailure == nil
         }
         guard goOn else { return }
         try fill(index, produce)
         condition.withLock {
           produced = index + 1
-          condition.broadcast()
+          if waitingConsumers > 0 { condition.broadcast() }
         }
       }
     } catch {
@@ -176,14 +169,19 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
     do {
       for index in 0..<chunks {
         let goOn = condition.withLock {
-          while firstFailure == nil, produced <= index { condition.wait() }
+          while firstFailure == nil, produced <= index {
+            waitingConsumers += 1
+            condition.wait()
+            waitingConsumers -= 1
+          }
           return firstFailure == nil
         }
         guard goOn else { break }
         try pass(index, to: work)
         condition.withLock {
           consumed[consumer] = index + 1
-          condition.broadcast()
+          // Half a ring at a time: waking the producer for each chunk costs more than the chunk waits.
+          if producerWaits, produced - slowest <= slots / 2 { condition.broadcast() }
         }
       }
     } catch {

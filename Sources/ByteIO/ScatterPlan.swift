@@ -63,7 +63,7 @@ public struct ScatterPlan: Sendable {
   /// A file that is only verified.
   public static let nothing = ScatterPlan(outputs: [], copies: [])
 
-  /// A walk through the copies, for a stream that comes in order, perhaps with gaps.
+  /// A walk through the copies, for a stream that comes in order.
   public func walk() -> Walk { Walk(copies: copies) }
 
   /// Where in the copies a stream is.
@@ -91,10 +91,8 @@ public struct ScatterPlan: Sendable {
       }
       for index in open {
         let copy = copies[index]
-        let lower = max(copy.source.lowerBound, offset)
-        let upper = min(copy.source.upperBound, end)
-        guard lower < upper else { continue }
-        let part = lower..<upper
+        let part = max(copy.source.lowerBound, offset)..<min(copy.source.upperBound, end)
+        guard !part.isEmpty else { continue }
         try write(
           copy.output, chunk.extracting(part.lowerBound - offset..<part.upperBound - offset),
           copy.offset + part.lowerBound - copy.source.lowerBound)

@@ -31,3 +31,22 @@ func retrying(_ call: () -> Int) -> Int {
     if result != -1 || errno != EINTR { return result }
   }
 }
+
+/// The largest memory that this process has had so far, in bytes; 0 where the system does not say.
+public var peakMemory: Int {
+  #if canImport(Darwin)
+    var usage = rusage()
+    return unsafe getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : 0
+  #else
+    // What getrusage says on Linux begins with the size of the process that started this one.
+    let descriptor = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return 0 }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    // SAFETY: the call writes at most the array's bytes.
+    let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+    let lines = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(separator: "\n")
+    guard let line = lines.first(where: { $0.hasPrefix("VmHWM:") }) else { return 0 }
+    return (line.split(whereSeparator: { !("0"..."9").contains($0) }).first.flatMap { Int($0) } ?? 0) * 1024
+  #endif
+}

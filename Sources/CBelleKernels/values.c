@@ -8,7 +8,7 @@ static inline size_t values_end(const belle_values_work *v, size_t from) {
 static void values_scalar(const belle_values_work *v) {
   for (size_t row = 0; row < v->rows; row++) {
     const uint8_t *q = v->integers + row * v->columns;
-    float *to = v->values + row * v->columns;
+    float *to = v->values + row * v->value_stride;
     for (size_t i = 0; i < v->columns; i++) {
       const size_t g = row * v->groups + (v->group_index ? (size_t)v->group_index[i] : i / v->group_size);
       to[i] = fmaf(v->scales[g], (float)q[i] - v->zeros[g], v->minimums ? v->minimums[g] : 0);
@@ -21,7 +21,7 @@ LANES_INLINE void values_lanes(const belle_values_work *v) {
     const uint8_t *q = v->integers + row * v->columns;
     const float *scales = v->scales + row * v->groups, *zeros = v->zeros + row * v->groups;
     const float *minimums = v->minimums ? v->minimums + row * v->groups : NULL;
-    float *to = v->values + row * v->columns;
+    float *to = v->values + row * v->value_stride;
     if (v->group_index) {
       for (size_t i = 0; i < v->columns; i++) {
         const int32_t g = v->group_index[i];

@@ -17,4 +17,12 @@ public enum QuantizeErrorCode: Sendable, Equatable {
   case notPositiveDefinite
   /// An integer or a zero point that the stored form has no room for.
   case notStorable
+  /// Unfinished work with other inputs or options, or that cannot be read.
+  case otherPlan
+  /// Another process is at work on the same output.
+  case busy
+  /// Too little memory or disk space for what is asked.
+  case noRoom
+  /// A model that is quantized already, or has nothing to quantize.
+  case wrongModel
 }

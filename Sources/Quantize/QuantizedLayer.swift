@@ -44,7 +44,7 @@ public struct QuantizedLayer: Sendable {
   /// Writes the values that the integers stand for into memory that is there already.
   ///
   /// - Parameters:
-  ///   - target: `[out, in]`, with no gap between its rows.
+  ///   - target: `[out, in]`.
   ///   - threads: how many to use.
   public func dequantize(into target: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
     Values(

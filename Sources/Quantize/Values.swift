@@ -18,7 +18,7 @@ struct Values: Sendable {
   var groupIndex: [Int32]?
 
   func write(to target: MatrixSlice<Float>, threads: Int) {
-    precondition(target.rows == rows && target.columns == columns && (target.stride == columns || rows <= 1))
+    precondition(target.rows == rows && target.columns == columns)
     precondition(integers.count == rows * columns && scales.count == rows * groups && zeros.count == rows * groups)
     precondition((minimums?.count ?? scales.count) == scales.count && (groupIndex?.count ?? columns) == columns)
     let strip = max(1, (1 << 18) / max(1, columns))
@@ -38,7 +38,8 @@ struct Values: Sendable {
                   rows: part.count, columns: columns, groups: groups, group_size: groupSize,
                   integers: q + part.lowerBound * columns, scales: s + at, zeros: z + at,
                   minimums: self.minimums == nil ? nil : minimums.baseAddress.map { unsafe $0 + at },
-                  group_index: groupIndex == nil ? nil : index.baseAddress, values: target.pointer(part.lowerBound))
+                  group_index: groupIndex == nil ? nil : index.baseAddress, values: target.pointer(part.lowerBound),
+                  value_stride: target.stride)
                 unsafe belle_values(belle_best_variant(), &work)
               }
             }

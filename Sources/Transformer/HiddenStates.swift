@@ -14,11 +14,14 @@ public final class HiddenStates {
   public let windowLength: Int
   /// The residual stream, `[windowCount · windowLength, hiddenSize]`: a layer's input, and after its last group its output.
   public let residual: MatrixSlice<Float>
-  /// What attention or the activation gave, between two groups.
-  public internal(set) var carried: Matrix<Float>?
+  /// What attention or the activation gave, between two groups; who keeps states in a file takes it out and puts it back.
+  public var carried: Matrix<Float>?
 
   /// The rows that one product takes.
   static let blockRows = 1024
+
+  /// The most rows that a block of ``blocks`` has.
+  public static let largestBlock = blockRows
 
   /// How many windows of a length make a block; batches begin at multiples of it.
   public static func windowsPerBlock(length: Int) -> Int { max(1, blockRows / max(1, length)) }

@@ -49,12 +49,15 @@ extension ModelConfiguration {
   /// Reads a `config.json`.
   ///
   /// - Throws: ``TransformerError`` or ``ByteIOError``.
-  public init(file path: String) throws {
+  public init(file path: String) throws { try self.init(json: try Self.text(path), file: path) }
+
+  /// The text of a `config.json`.
+  static func text(_ path: String) throws -> [UInt8] {
     let file = try InputFile(path)
     guard file.size <= Self.sizeLimit else {
       throw TransformerError(.malformed, file: path, reason: "\(file.size) bytes are too many for a config.json")
     }
-    try self.init(json: try file.bytes(count: file.size), file: path)
+    return try file.bytes(count: file.size)
   }
 
   /// Reads the text of a `config.json`.

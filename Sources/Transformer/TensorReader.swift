@@ -6,17 +6,26 @@ import Checkpoint
 import LinearAlgebra
 
 /// Converts a stream of bytes to single precision, row by row of a tensor.
-enum TensorReader {
+public enum TensorReader {
   /// Reads a whole tensor; a vector becomes one row.
   static func matrix(_ source: any TensorSource, _ index: Int) throws -> Matrix<Float> {
     let info = source.tensors[index]
     let columns = info.shape.last ?? 1
     let matrix = Matrix<Float>(rows: columns == 0 ? 0 : info.elementCount / columns, columns: columns)
-    var done = 0
-    try source.read(index) { part in
-      done += try convert(part, info, into: matrix.slice, at: done)
-    }
+    try read(source, index, into: matrix.slice)
     return matrix
+  }
+
+  /// Reads a whole tensor of f64, f32, f16 or bf16 into memory that is there.
+  ///
+  /// - Parameters:
+  ///   - source: the tensors.
+  ///   - index: which one.
+  ///   - target: contiguous, of as many elements; overwritten.
+  public static func read(_ source: any TensorSource, _ index: Int, into target: MatrixSlice<Float>) throws {
+    let info = source.tensors[index]
+    var done = 0
+    try source.read(index) { part in done += try convert(part, info, into: target, at: done) }
   }
 
   /// Reads a vector.
@@ -106,7 +115,7 @@ enum TensorReader {
         for element in 0..<count {
           unsafe out[element] = Float(source.loadUnaligned(fromByteOffset: 8 * element, as: Double.self))
         }
-      default: preconditionFailure("a type that ModelTensors has let through")
+      default: preconditionFailure("no type of floating-point weights: \(info.dtype)")
       }
     }
     return count

@@ -14,18 +14,29 @@ public final class TransformerModel: Sendable {
   public let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
-  private let tensors: ModelTensors
+  /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
+  public let configurationText: [UInt8]
+  let tensors: ModelTensors
+  /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
+  let ggufValues: GGUFMetadata?
 
-  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors.
+  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors, GGUF.
   ///
   /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
   public static func open(_ path: String) throws -> TransformerModel {
     let opened = try Checkpoint.open(path)
+    if let file = opened as? GGUFFile {
+      let model = try GGUFModel(file, path: path)
+      return try TransformerModel(
+        model.configuration, DequantizedSource(model.source), path: path, configurationText: model.configurationText(),
+        ggufValues: file.values)
+    }
     if let meta = opened as? MetaFolder {
       let source = try HuggingFaceLlama(meta)
       let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
-      let configuration = try ModelConfiguration(json: try source.configuration(), file: parameters)
-      return try TransformerModel(configuration, source, path: path)
+      let text = try source.configuration()
+      return try TransformerModel(
+        try ModelConfiguration(json: text, file: parameters), source, path: path, configurationText: text)
     }
     let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
     let file = Folder.join(folder, "config.json")
@@ -34,15 +45,21 @@ public final class TransformerModel: Sendable {
         .missing, file: path, reason: "there is no config.json beside the weights",
         remedy: "download config.json too; without it heads and positions are not known")
     }
-    let configuration = try ModelConfiguration(file: file)
+    let text = try ModelConfiguration.text(file)
+    let configuration = try ModelConfiguration(json: text, file: file)
     let source: any TensorSource =
       GPTQTensorSource.isPacked(opened) ? try GPTQTensorSource(opened, folder: folder) : opened
-    return try TransformerModel(configuration, source, path: path)
+    return try TransformerModel(configuration, source, path: path, configurationText: text)
   }
 
   /// A model from its parts.
-  public init(_ configuration: ModelConfiguration, _ source: any TensorSource, path: String) throws {
+  public init(
+    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = [],
+    ggufValues: GGUFMetadata? = nil
+  ) throws {
     self.path = path
+    self.configurationText = configurationText
+    self.ggufValues = ggufValues
     self.configuration = configuration
     self.source = source
     tensors = try ModelTensors(configuration, source, file: path)
@@ -50,6 +67,19 @@ public final class TransformerModel: Sendable {
 
   /// The linear modules of a layer, in groups; no weights are read.
   public func groups(ofLayer index: Int) -> [LinearGroup] { tensors.layer(index).groups }
+
+  /// The head as a linear module; nil where it is the embedding.
+  public var headModule: LinearModule? {
+    guard !configuration.tiesHead, tensors.head.hasSuffix(".weight") else { return nil }
+    return LinearModule(
+      name: String(tensors.head.dropLast(".weight".count)), outFeatures: configuration.vocabularySize,
+      inFeatures: configuration.hiddenSize)
+  }
+
+  /// The weights of one linear module.
+  public func weights(of module: LinearModule) throws -> Matrix<Float> {
+    try TensorReader.matrix(source, try place(of: module.name + ".weight"))
+  }
 
   /// Loads a layer.
   ///
@@ -133,14 +163,14 @@ public final class TransformerModel: Sendable {
     }
   }
 
-  private func norm(_ name: String) throws -> Norm {
+  func norm(_ name: String) throws -> Norm {
     Norm(
       weight: try TensorReader.vector(source, try place(of: name + ".weight")),
       bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
       epsilon: configuration.epsilon)
   }
 
-  private func place(of name: String) throws -> Int {
+  func place(of name: String) throws -> Int {
     guard let index = tensors.index(name) else {
       throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
     }

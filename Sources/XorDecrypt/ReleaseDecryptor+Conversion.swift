@@ -48,7 +48,7 @@ extension ReleaseDecryptor {
 
   /// Why a file has no plan. Its digest tells a damaged file from one that is whole and no checkpoint.
   func failure(_ item: DecryptItem, toConvert error: any Error, _ work: FileWork) throws -> any Error {
-    _ = try pass(item, work) { _, _, _ in }
+    _ = try pass(item, work) { _, _ in }
     guard let error = error as? any ToolError else { return error }
     return XorDecryptError(
       .wrongInput, file: item.outputName, place: error.place,
@@ -76,11 +76,8 @@ extension ReleaseDecryptor {
     _ item: DecryptItem, _ scatter: ScatterPlan, _ work: FileWork,
     _ write: @escaping (_ output: Int, _ bytes: RawSpan, _ offset: Int) throws -> Void
   ) throws -> [DigestAlgorithm: Digest] {
-    // One walk a writer: each sees its own chunks, in order.
-    let walks = (0..<Self.writerCount).map { _ in Box(scatter.walk()) }
-    let digests = try pass(item, work) { writer, bytes, offset in
-      try walks[writer].value.pass(bytes, at: offset, write)
-    }
+    var walk = scatter.walk()
+    let digests = try pass(item, work) { bytes, offset in try walk.pass(bytes, at: offset, write) }
     if scatter.secondPassReason != nil {
       for output in scatter.outputs.indices {
         try scatter.secondPass(output) { bytes, offset in try write(output, bytes, offset) }
@@ -105,12 +102,6 @@ extension ReleaseDecryptor {
       return nil
     }
   }
-}
-
-/// A value in a place of its own.
-private final class Box<Value> {
-  var value: Value
-  init(_ value: Value) { self.value = value }
 }
 
 /// What is there is not what would be written.

@@ -224,7 +224,7 @@ public struct ReleaseDecryptor: Sendable {
     }
     let writer = try AtomicFileWriter(in: plan.outputFolder)
     try writer.reserve(item.plainSize)
-    let digests = try pass(item, work) { _, bytes, offset in try writer.write(bytes, at: offset) }
+    let digests = try pass(item, work) { bytes, offset in try writer.write(bytes, at: offset) }
     switch try writer.commit(as: item.outputName, size: item.plainSize, replacing: plan.options.force) {
     case .created:
       return result(item, .verified, digests: digests)
@@ -239,17 +239,10 @@ public struct ReleaseDecryptor: Sendable {
     }
   }
 
-  /// How many threads write one file.
-  static let writerCount = 2
-
-  /// Streams the plain file past its digests and the writers.
+  /// Streams the plain file past its digests and a consumer.
   ///
-  /// - Parameter write: called with the number of the writer, from ``writerCount`` threads, for every other chunk each.
-  /// - Throws: what a writer throws, and ``XorDecryptError`` with code `.digestMismatch`.
-  func pass(
-    _ item: DecryptItem, _ work: FileWork,
-    _ write: @escaping (_ writer: Int, _ bytes: RawSpan, _ offset: Int) throws -> Void
-  ) throws -> [DigestAlgorithm: Digest] {
+  /// - Throws: what the consumer throws, and ``XorDecryptError`` with code `.digestMismatch`.
+  func pass(_ item: DecryptItem, _ work: FileWork, _ consume: @escaping ChunkWork) throws -> [DigestAlgorithm: Digest] {
     let input = try InputFile(item.input)
     guard input.size == item.plainSize + item.headerSize else {
       throw XorDecryptError(
@@ -266,8 +259,7 @@ public struct ReleaseDecryptor: Sendable {
         try keyStream.apply(to: &chunk, at: offset)
         work.advance(chunk.byteCount)
       },
-      consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } }
-        + work.stream.divided(among: Self.writerCount, write),
+      consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } } + [consume],
       isCancelled: { work.flag.isSet })
     let digests = Dictionary(uniqueKeysWithValues: digestStreams.map { ($0.algorithm, $0.finish()) })
     guard agree(digests, item) else { throw mismatch(item, digests) }

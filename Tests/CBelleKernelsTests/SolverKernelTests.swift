@@ -170,7 +170,8 @@ import Testing
             var work = belle_values_work(
               rows: rows, columns: columns, groups: groups, group_size: size, integers: integers, scales: scales,
               zeros: zeros, minimums: hasMinimums ? minimums.baseAddress : nil,
-              group_index: isIndexed ? index.baseAddress : nil, values: &values)
+              group_index: isIndexed ? index.baseAddress : nil, values: &values,
+              value_stride: columns)
             belle_values(variant, &work)
           }
         }

@@ -67,7 +67,7 @@ public struct NpyFile: TensorSource {
 
   private static let types: [String: DType] = [
     "|b1": .bool, "|u1": .u8, "|i1": .i8, "<u2": .u16, "<i2": .i16, "<u4": .u32, "<i4": .i32, "<u8": .u64,
-    "<i8": .i64, "<f2": .f16, "<f4": .f32, "<f8": .f64,
+    "<i8": .i64, "<f2": .f16, "<f4": .f32, "<f8": .f64, "<c8": .c64, "<c16": .c128,
   ]
 
   /// The value of a key of a Python dictionary of simple values: up to the comma outside parentheses.

@@ -7,7 +7,7 @@ import ByteIO
 import Foundation
 
 /// A checkpoint with its packed tensors unpacked as they are read.
-public struct GPTQTensorSource: TensorSource {
+public struct GPTQTensorSource: PackedTensorSource {
   /// What the container is.
   public var format: String { "gptq" }
   /// The tensors, with a weight in place of each set of packed ones.
@@ -46,7 +46,6 @@ public struct GPTQTensorSource: TensorSource {
   ///   - source: with packed tensors in it.
   ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
   public init(_ source: any TensorSource, folder: String) throws {
-    self.source = source
     let configuration = try Self.configuration(folder)
     let layout = configuration?.checkpoint_format ?? configuration?.format ?? "gptq"
     guard (configuration?.quant_method ?? "gptq") == "gptq", ["gptq", "gptq_v2"].contains(layout) else {
@@ -56,13 +55,24 @@ public struct GPTQTensorSource: TensorSource {
           "the quantized format \(displayName(configuration?.quant_method ?? "gptq")) / \(displayName(layout)) is not known",
         remedy: "known are gptq and gptq_v2")
     }
+    try self.init(source, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+  }
+
+  /// Looks at packed tensors whose format is known.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors in it.
+  ///   - zerosAreStored: whether zero points are stored as they are (version 2), and not less one.
+  ///   - bits: of an integer; nil where the shapes tell.
+  public init(_ source: any TensorSource, zerosAreStored: Bool, bits: Int?) throws {
+    self.source = source
     let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
     var tensors: [TensorInfo] = []
     var places: [Place] = []
     for (index, info) in source.tensors.enumerated() {
       if let module = info.name.suffixRemoved(".qweight") {
         let linear = try PackedLinear(
-          module, source, indices, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+          module, source, indices, zerosAreStored: zerosAreStored, bits: bits)
         let shape = [linear.outFeatures, linear.inFeatures]
         guard let size = TensorInfo.size(of: shape, .f32) else {
           throw CheckpointError(.badTensor, file: info.file, reason: "\(displayName(info.name)) overflows")
@@ -105,6 +115,12 @@ public struct GPTQTensorSource: TensorSource {
     case .plain(let index): try source.read(index, body)
     case .packed(let linear): try linear.read(source, body)
     }
+  }
+
+  /// The integers and grids of a weight; nil for a tensor that is stored as numbers.
+  public func packedWeights(_ index: Int) throws -> PackedWeights? {
+    guard case .packed(let linear) = places[index] else { return nil }
+    return try linear.weights(source)
   }
 
   /// Verifies the source.

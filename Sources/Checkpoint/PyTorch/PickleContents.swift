@@ -8,10 +8,15 @@ import ByteIO
 
 /// What a pickle holds.
 struct PickleContents {
-  /// The most tensors that one file may name.
+  /// The most tensors that one file may name, and how often at most, on average, a value of the pickle may be named.
   static let tensorLimit = 2_000_000
+  static let repetitionLimit = 4
   /// The deepest nesting that a name may have.
   static let depthLimit = 100
+  /// The longest name of a tensor, in bytes, and all names together, for each value: containers may be shared, and so may
+  /// long keys.
+  static let nameLimit = 4096
+  static let namesLimit = 256
   /// The most settings that are shown.
   static let metadataLimit = 1000
 
@@ -27,11 +32,18 @@ struct PickleContents {
     // A stack of (node, name, depth), the next one last.
     var waiting: [(node: NodeIndex, name: String, depth: Int)] = [(root, "", 0)]
     var steps = 0
+    var nameBytes = 0
+    // What is named is paid for by the pickle, with something for small ones.
+    let namedLimit = Self.repetitionLimit * graph.nodes.count + Self.metadataLimit
+    let bytesLimit = Self.namesLimit * namedLimit
     while let (index, name, depth) = waiting.popLast() {
       let node = graph.nodes[Int(index)]
+      guard name.utf8.count <= Self.nameLimit else {
+        throw CheckpointError(.limit, file: file, reason: "a name of more than \(Self.nameLimit) bytes")
+      }
       if case .tensor(let number) = node {
-        guard tensors.count < Self.tensorLimit else {
-          throw CheckpointError(.limit, file: file, reason: "more than \(Self.tensorLimit) tensors are named")
+        guard tensors.count < min(Self.tensorLimit, namedLimit) else {
+          throw CheckpointError(.limit, file: file, reason: "more than \(tensors.count) tensors are named")
         }
         let full = name.isEmpty ? "tensor" : name
         guard names.insert(full).inserted else {
@@ -47,11 +59,14 @@ struct PickleContents {
         Self.forEachMember(graph, index) { value, key in
           // Of long containers only what holds tensors counts; a million settings are data, not settings.
           if isShort || holding[Int(value)] {
-            let part = key()
-            waiting.append((value, name.isEmpty ? part : "\(name).\(part)", depth + 1))
+            // Cut names are refused below, before anything has them.
+            let part = String(key().prefix(Self.nameLimit + 1))
+            let full = name.isEmpty ? part : "\(name).\(part)"
+            nameBytes += full.utf8.count
+            waiting.append((value, full, depth + 1))
           }
         }
-        guard waiting.count <= 4 * Self.tensorLimit else {
+        guard waiting.count <= namedLimit, nameBytes <= bytesLimit else {
           throw CheckpointError(.limit, file: file, reason: "too many values are named")
         }
       } else if isContainer, holding[Int(index)] {
@@ -105,19 +120,21 @@ struct PickleContents {
         }
       }
     }
-    var starts = [Int](repeating: 0, count: graph.nodes.count + 1)
+    var starts = [NodeIndex](repeating: 0, count: graph.nodes.count + 1)
     forEachEdge { _, member in starts[member + 1] += 1 }
     for index in graph.nodes.indices { starts[index + 1] += starts[index] }
-    var holders = [NodeIndex](repeating: 0, count: starts[graph.nodes.count])
-    var filled = starts
+    var holders = [NodeIndex](repeating: 0, count: Int(starts[graph.nodes.count]))
+    // Each start counts up to where the next one was, and all are moved back when the holders are in.
     forEachEdge { holder, member in
-      holders[filled[member]] = NodeIndex(holder)
-      filled[member] += 1
+      holders[Int(starts[member])] = NodeIndex(holder)
+      starts[member] += 1
     }
+    for index in graph.nodes.indices.reversed() { starts[index + 1] = starts[index] }
+    starts[0] = 0
     // Tensors tell their holders.
     var waiting = holding.indices.filter { holding[$0] }
     while let index = waiting.popLast() {
-      for holder in holders[starts[index]..<starts[index + 1]] where !holding[Int(holder)] {
+      for holder in holders[Int(starts[index])..<Int(starts[index + 1])] where !holding[Int(holder)] {
         holding[Int(holder)] = true
         waiting.append(Int(holder))
       }
@@ -135,7 +152,7 @@ struct PickleContents {
     case .real(let value): "\(value)"
     case .string(let value): String(value.prefix(500))
     case .bytes(let value): "\(value.count) bytes"
-    case .global(.dtype(let dtype)): dtype.rawValue
+    case .global(.dtype(let dtype)), .numpyType(let dtype): dtype.rawValue
     default: nil
     }
   }

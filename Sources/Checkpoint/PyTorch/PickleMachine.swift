@@ -3,7 +3,8 @@
 // A pickle is a program for a stack machine. Here a global is a name; only the names in AllowedGlobal are accepted, and
 // REDUCE of one of them builds the value it stands for. Protocols 0 to 5. Opcodes: CPython, Lib/pickletools.py.
 // Refused: other globals, INST, OBJ, the extension registry, out-of-band buffers, and whatever breaks a limit. The work
-// is bounded by the pickle's length: every opcode makes at most one node and takes what it pops.
+// is bounded by the pickle's length: every opcode makes at most one node and takes what it pops, and what an opcode
+// copies, although it can be named again and again for two bytes, is taken from an allowance.
 
 import ByteIO
 
@@ -19,14 +20,28 @@ public struct PickleGlobal: Sendable, Hashable {
   public let isAllowed: Bool
 }
 
+/// Gathers names from pickles that are looked through and not read; also from those that break off, for what came before
+/// would have been run.
+final class PickleNames {
+  private(set) var found: [PickleGlobal] = []
+  /// A pickle that was cut off is looked through again, from the beginning.
+  private var seen: Set<PickleGlobal> = []
+
+  func note(_ global: PickleGlobal) {
+    if seen.insert(global).inserted { found.append(global) }
+  }
+}
+
 /// Reads one pickle.
 struct PickleMachine {
   /// The largest pickle, in bytes. Checkpoints of a hundred thousand tensors stay below a tenth of it.
   static let sizeLimit = 256 << 20
-  /// The most values.
-  static let nodeLimit = 16_000_000
+  /// The most values, not counting those that all pickles share. A tensor takes about a dozen.
+  static let nodeLimit = 4_000_000
   /// The longest integer, in bytes.
   static let integerLimit = 4096
+  /// The longest name of a module, or of something in it, in bytes.
+  static let nameLimit = 1000
 
   /// How it ended.
   struct Result {
@@ -34,20 +49,26 @@ struct PickleMachine {
     let root: NodeIndex
     /// The byte after STOP.
     let end: Int
-    let globals: [PickleGlobal]
   }
 
   private let bytes: [UInt8]
-  private let file: String
-  private let isSurvey: Bool
+  let file: String
+  /// Where names go that no weight file needs, instead of being refused; what they stand for is opaque then.
+  let survey: PickleNames?
+  var isSurvey: Bool { survey != nil }
   /// Where the pickle stands in its file, for places in messages.
   private let base: Int
+  /// What persistent ids stand for, where they are numbers of objects that the container holds (the tar container).
+  private let objects: [String: PersistentObject]?
+  /// Whether this pickle lies in another one.
+  let isNested: Bool
   private var at: Int
-  private var graph = PickleGraph()
+  var graph = PickleGraph()
+  /// Bytes and values that may still be copied: as many as the pickle is long, and something for small ones.
+  private var allowance: Int
   private var stack: [NodeIndex] = []
   private var marks: [Int] = []
   private var memo: [Int: NodeIndex] = [:]
-  private var globals: [PickleGlobal] = []
 
   /// Runs a pickle.
   ///
@@ -55,33 +76,43 @@ struct PickleMachine {
   ///   - bytes: which hold it.
   ///   - start: where it begins in them.
   ///   - base: where `bytes` begin in the file.
-  ///   - isSurvey: whether names that no weight file needs are noted instead of refused; their values are opaque.
+  ///   - survey: where names go that no weight file needs, instead of being refused; their values are opaque.
+  ///   - objects: what persistent ids stand for, where the container numbers its objects.
+  ///   - isNested: whether the pickle lies in another one; it may not hold a third.
   static func run(
-    _ bytes: [UInt8], from start: Int = 0, base: Int = 0, file: String, isSurvey: Bool = false
+    _ bytes: [UInt8], from start: Int = 0, base: Int = 0, file: String, survey: PickleNames? = nil,
+    objects: [String: PersistentObject]? = nil, isNested: Bool = false
   ) throws(CheckpointError) -> Result {
-    var machine = PickleMachine(bytes: bytes, file: file, isSurvey: isSurvey, base: base, at: start)
+    var machine = PickleMachine(
+      bytes: bytes, file: file, survey: survey, base: base, at: start, objects: objects, isNested: isNested)
     let root = try machine.execute()
-    return Result(graph: machine.graph, root: root, end: machine.at, globals: machine.globals)
+    return Result(graph: machine.graph, root: root, end: machine.at)
   }
 
-  private init(bytes: [UInt8], file: String, isSurvey: Bool, base: Int, at: Int) {
+  private init(
+    bytes: [UInt8], file: String, survey: PickleNames?, base: Int, at: Int, objects: [String: PersistentObject]?,
+    isNested: Bool
+  ) {
     self.bytes = bytes
     self.file = file
-    self.isSurvey = isSurvey
+    self.survey = survey
     self.base = base
     self.at = at
+    self.objects = objects
+    self.isNested = isNested
+    allowance = bytes.count + (1 << 20)
   }
 
   // MARK: Parts
 
-  private func failure(
+  func failure(
     _ reason: String, _ code: CheckpointErrorCode = .malformedPickle, at place: Int? = nil, remedy: String? = nil
   ) -> CheckpointError {
     CheckpointError(code, file: file, place: "byte \(base + (place ?? at))", reason: reason, remedy: remedy)
   }
 
   private mutating func take(_ count: Int) throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard count >= 0, count <= bytes.count - at else { throw failure("the pickle ends in the middle of an opcode") }
+    guard count >= 0, count <= bytes.count - at else { throw failure("the pickle ends in the middle of an opcode", .truncated) }
     defer { at += count }
     return bytes[at..<at + count]
   }
@@ -94,7 +125,7 @@ struct PickleMachine {
   }
 
   private mutating func line() throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard let end = bytes[at...].firstIndex(of: 0x0A) else { throw failure("a line without end") }
+    guard let end = bytes[at...].firstIndex(of: 0x0A) else { throw failure("a line without end", .truncated) }
     defer { at = end + 1 }
     return bytes[at..<end]
   }
@@ -107,19 +138,28 @@ struct PickleMachine {
   }
 
   private mutating func add(_ node: PickleNode) throws(CheckpointError) -> NodeIndex {
+    if let index = PickleGraph.shared(node) { return index }
     guard graph.nodes.count < Self.nodeLimit else { throw failure("more than \(Self.nodeLimit) values", .limit) }
     graph.nodes.append(node)
     return NodeIndex(graph.nodes.count - 1)
   }
 
-  private mutating func push(_ node: PickleNode) throws(CheckpointError) { stack.append(try add(node)) }
+  /// Takes what an opcode copies from the allowance.
+  mutating func pay(_ count: Int) throws(CheckpointError) {
+    guard count <= allowance else {
+      throw failure("it copies the same values again and again", .limit, remedy: Self.hostile)
+    }
+    allowance -= count
+  }
+
+  mutating func push(_ node: PickleNode) throws(CheckpointError) { stack.append(try add(node)) }
 
   private mutating func pop() throws(CheckpointError) -> NodeIndex {
     guard stack.count > (marks.last ?? 0), let top = stack.popLast() else { throw failure("the stack is empty") }
     return top
   }
 
-  private func top() throws(CheckpointError) -> NodeIndex {
+  func top() throws(CheckpointError) -> NodeIndex {
     guard stack.count > (marks.last ?? 0), let top = stack.last else { throw failure("the stack is empty") }
     return top
   }
@@ -154,7 +194,7 @@ struct PickleMachine {
   private mutating func execute() throws(CheckpointError) -> NodeIndex {
     while true {
       let place = at
-      guard let opcode = try take(1).first else { throw failure("the pickle ends without STOP") }
+      guard let opcode = try take(1).first else { throw failure("the pickle ends without STOP", .truncated) }
       switch opcode {
       case UInt8(ascii: "."):
         return try pop()
@@ -191,14 +231,21 @@ struct PickleMachine {
         guard line.count >= 2, quote == line.last, quote == 0x22 || quote == 0x27 else {
           throw failure("a string without quotes", at: place)
         }
-        try push(.bytes(Array(line.dropFirst().dropLast())))
+        guard let string = Self.unescaped(line.dropFirst().dropLast()) else {
+          throw failure("an escape in a string that is none", at: place)
+        }
+        try push(.bytes(string))
       case UInt8(ascii: "T"), UInt8(ascii: "B"): try push(.bytes(Array(try take(try number(4)))))
       case UInt8(ascii: "U"), UInt8(ascii: "C"): try push(.bytes(Array(try take(try number(1)))))
       case 0x8E, 0x96: try push(.bytes(Array(try take(try number(8)))))
-      case UInt8(ascii: "V"), UInt8(ascii: "X"), 0x8C, 0x8D:
+      case UInt8(ascii: "V"):
+        guard let string = Self.rawUnicode(try line()) else {
+          throw failure("an escape in a string that is none", at: place)
+        }
+        try push(.string(string))
+      case UInt8(ascii: "X"), 0x8C, 0x8D:
         let slice =
           switch opcode {
-          case UInt8(ascii: "V"): try line()
           case UInt8(ascii: "X"): try take(try number(4))
           case 0x8C: try take(try number(1))
           default: try take(try number(8))
@@ -261,10 +308,14 @@ struct PickleMachine {
           remedy: Self.hostile)
       case UInt8(ascii: "P"):
         let id = try text(try line(), at: place)
-        throw failure("the persistent id \(displayName(String(id.prefix(60)))) is no storage", at: place)
+        try persistent(String(id.prefix(60)), place)
       case UInt8(ascii: "Q"):
         let id = try pop()
-        try persistent(id, place)
+        if objects != nil, !isSurvey, let key = graph.string(id) ?? graph.integer(id).map(String.init) {
+          try persistent(String(key.prefix(60)), place)
+        } else {
+          try persistent(id, place)
+        }
       case UInt8(ascii: "g"), UInt8(ascii: "h"), UInt8(ascii: "j"):
         let key = opcode == UInt8(ascii: "g") ? try memoKey(place) : try number(opcode == UInt8(ascii: "h") ? 1 : 4)
         guard let value = memo[key] else { throw failure("the memo has no entry \(key)", at: place) }
@@ -293,7 +344,7 @@ struct PickleMachine {
     }
   }
 
-  private static let hostile = "treat the file as hostile; ask its publisher for safetensors"
+  static let hostile = "treat the file as hostile; ask its publisher for safetensors"
 
   private mutating func memoKey(_ place: Int) throws(CheckpointError) -> Int {
     guard let key = Int(try text(try line(), at: place)), key >= 0 else {
@@ -306,8 +357,12 @@ struct PickleMachine {
     var digits = try text(try line(), at: place)
     if digits == "00" || digits == "01" { return try push(.bool(digits == "01")) }
     if digits.hasSuffix("L") { digits.removeLast() }
-    guard let value = Int(digits) else { throw failure("an integer that is none, or too large", .limit, at: place) }
-    try push(.integer(value))
+    if let value = Int(digits) { return try push(.integer(value)) }
+    guard digits.utf8.count <= Self.integerLimit,
+      digits.drop(while: { $0 == "-" }).utf8.allSatisfy({ 0x30...0x39 ~= $0 })
+    else { throw failure("an integer that is none, or too large", .limit, at: place) }
+    // Beyond 64 bits it can only be a setting: its digits say all that is shown of it.
+    try push(.string(digits))
   }
 
   private mutating func long(length: Int, _ place: Int) throws(CheckpointError) {
@@ -346,19 +401,43 @@ struct PickleMachine {
   // MARK: Names, and what they build
 
   private mutating func global(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    guard module.utf8.count <= Self.nameLimit, name.utf8.count <= Self.nameLimit else {
+      throw failure("a name of more than \(Self.nameLimit) bytes", .limit, at: place, remedy: Self.hostile)
+    }
     guard let allowed = AllowedGlobal(module: module, name: name) else { return try refuse(module, name, place) }
-    globals.append(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: true))
+    note(module, name, place, isAllowed: true)
     try push(.global(allowed))
   }
 
+  mutating func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) {
+    survey?.note(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: isAllowed))
+  }
+
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
-    globals.append(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: false))
+    note(module, name, place, isAllowed: false)
     guard isSurvey else {
       throw failure(
         "the pickle names \(displayName(String("\(module).\(name)".prefix(200)))), which no weight file needs",
         .unsafeGlobal, at: place, remedy: Self.hostile)
     }
     try push(.unknown)
+  }
+
+  /// A number of an object that the container holds.
+  private mutating func persistent(_ key: String, _ place: Int) throws(CheckpointError) {
+    if isSurvey { return try push(.unknown) }
+    switch objects?[key] {
+    case .storage(let storage):
+      graph.storages.append(storage)
+      try push(.storage(graph.storages.count - 1))
+    case .tensor(let tensor): try push(tensor)
+    case nil: throw failure("the persistent id \(displayName(key)) is no storage", at: place)
+    }
+  }
+
+  mutating func push(_ tensor: PickleTensor) throws(CheckpointError) {
+    graph.tensors.append(tensor)
+    try push(.tensor(graph.tensors.count - 1))
   }
 
   private mutating func persistent(_ id: NodeIndex, _ place: Int) throws(CheckpointError) {
@@ -394,14 +473,17 @@ struct PickleMachine {
       if isSurvey { return try push(.unknown) }
       throw failure("REDUCE of something that is no name", at: place)
     }
-    if isSurvey, name != .orderedDictionary, name != .defaultDictionary, name != .set { return try push(.unknown) }
-    guard let elements = graph.elements(argumentTuple) else { throw failure("arguments that are no tuple", at: place) }
+    if isSurvey, !Self.surveyed.contains(name) { return try push(.unknown) }
+    guard let elements = graph.elements(argumentTuple), elements.count <= 64 else {
+      throw failure("arguments that are no tuple, or too many", at: place)
+    }
     let arguments = Array(elements)
     switch name {
     case .orderedDictionary, .defaultDictionary:
       stack.append(try dictionary())
       // OrderedDict([(key, value), …]), as protocol 0 and 1 write it.
       if name == .orderedDictionary, let pairs = arguments.first.flatMap({ graph.elements($0) }) {
+        try pay(pairs.count)
         for pair in Array(pairs) {
           guard let both = graph.elements(pair), both.count == 2, let key = both.first, let value = both.last else {
             throw failure("a dictionary of something that is no pair", at: place)
@@ -410,7 +492,9 @@ struct PickleMachine {
         }
       }
     case .set:
-      stack.append(try list(arguments.first.flatMap { graph.elements($0) }.map(Array.init) ?? []))
+      let members = arguments.first.flatMap { graph.elements($0) } ?? []
+      try pay(members.count)
+      stack.append(try list(Array(members)))
     case .size:
       guard let first = arguments.first, graph.elements(first) != nil else {
         throw failure("a size that is none", at: place)
@@ -418,22 +502,25 @@ struct PickleMachine {
       stack.append(first)
     case .device, .layout:
       let parts = arguments.compactMap { graph.string($0) ?? graph.integer($0).map(String.init) }
+      guard parts.allSatisfy({ $0.utf8.count <= Self.nameLimit }) else {
+        throw failure("a device or layout that is none", at: place)
+      }
       try push(.string(parts.joined(separator: ":")))
     case .encode:
       // How protocol 2 writes bytes: a text whose scalars are the bytes.
-      guard let first = arguments.first, let text = graph.string(first),
-        text.unicodeScalars.allSatisfy({ $0.value < 256 })
-      else {
+      guard let first = arguments.first, case .string(let text) = graph.nodes[Int(first)] else {
         throw failure("bytes that are none", at: place)
       }
-      try push(.bytes(text.unicodeScalars.map { UInt8($0.value) }))
+      try pay(text.utf8.count)
+      guard let bytes = Self.latin1(text) else { throw failure("bytes that are none", at: place) }
+      try push(.bytes(bytes))
     case .byteArray:
       if case .bytes(let bytes)? = arguments.first.map({ graph.nodes[Int($0)] }) {
         try push(.bytes(bytes))
       } else if arguments.isEmpty {
         try push(.bytes([]))
       } else {
-        throw failure("a bytearray of something that is no bytes", at: place)
+        throw failure("bytes of something that is none", at: place)
       }
     case .rebuildParameter, .rebuildParameterWithState:
       guard let first = arguments.first, case .tensor = graph.nodes[Int(first)] else {
@@ -448,11 +535,19 @@ struct PickleMachine {
       }
       try reduce(arguments[0], arguments[2], place)
     case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3: try tensor(name, arguments, place)
-    case .storageClass, .typedStorage, .dtype, .tensorClass:
+    case .numpyReconstruct, .numpyDType, .numpyScalar, .numpyFromBuffer, .rebuildFromNumpy:
+      try numpy(name, arguments, place)
+    case .loadFromBytes: try nestedStorage(arguments, place)
+    case .storageClass, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass, .numpyArray:
       if isSurvey { return try push(.unknown) }
       throw failure("REDUCE of a name that stands for itself", at: place)
     }
   }
+
+  /// What a survey works out too: containers, for BUILD and SETITEM; and bytes, for the pickle that may be in them.
+  private static let surveyed: [AllowedGlobal] = [
+    .orderedDictionary, .defaultDictionary, .set, .encode, .byteArray, .loadFromBytes,
+  ]
 
   /// `_rebuild_tensor(storage, offset, size, stride)`, `…_v2(…, requires_grad, hooks)`, `…_v3(…, hooks, dtype)`.
   private mutating func tensor(_ name: AllowedGlobal, _ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
@@ -464,15 +559,18 @@ struct PickleMachine {
     let storage = graph.storages[number]
     var dtype = storage.dtype
     if isV3 {
-      guard case .global(.dtype(let named)) = graph.nodes[Int(arguments[6])] else {
-        throw failure("a tensor of an unknown type", .badTensor, at: place)
+      switch graph.nodes[Int(arguments[6])] {
+      case .global(.dtype(let named)): dtype = named
+      case .global(.otherType):
+        throw failure(
+          "a tensor of a type that is not read: quantized, of fewer than eight bits, or of complex halves",
+          .unsupportedType, at: place, remedy: "convert it with PyTorch")
+      default: throw failure("a tensor of an unknown type", .badTensor, at: place)
       }
-      dtype = named
     }
     let tensor = PickleTensor(storage: storage, dtype: dtype, offset: offset, shape: shape, strides: strides)
     if let reason = tensor.problem { throw failure(reason, .badTensor, at: place) }
-    graph.tensors.append(tensor)
-    try push(.tensor(graph.tensors.count - 1))
+    try push(tensor)
   }
 
   private mutating func build(_ state: NodeIndex, _ place: Int) throws(CheckpointError) {
@@ -483,59 +581,17 @@ struct PickleMachine {
       guard case .dictionary(let number) = graph.nodes[Int(state)] else {
         throw failure("BUILD with a state that is no dictionary", at: place)
       }
+      try pay(graph.dictionaries[number].count)
       for (key, _) in graph.dictionaries[number] where graph.string(key) != "_metadata" {
         throw failure(
           "BUILD sets the attribute \(displayName(String((graph.string(key) ?? "?").prefix(60)))), which no weight file needs",
           .unsafeGlobal, at: place, remedy: Self.hostile)
       }
     case .tensor: break
+    case .numpyType, .pendingArray: try buildNumpy(try top(), state, place)
     default:
       if isSurvey { return }
       throw failure("BUILD of something that has no attributes", at: place, remedy: Self.hostile)
     }
-  }
-}
-
-extension PickleTensor {
-  /// The elements of the storage that it touches: the first and one past the last; nil for a tensor of no elements.
-  var extent: Range<Int>? {
-    guard !shape.contains(0) else { return nil }
-    var last = offset
-    for (dimension, stride) in zip(shape, strides) { last += (dimension - 1) * stride }
-    return offset..<last + 1
-  }
-
-  /// What is wrong with its numbers; nil where nothing is.
-  var problem: String? {
-    guard shape.count == strides.count else { return "\(shape.count) dimensions and \(strides.count) strides" }
-    guard offset >= 0, shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 }) else {
-      return "a negative offset, dimension or stride"
-    }
-    guard let itemSize = dtype.byteCount, let storageItem = storage.dtype.byteCount else { return "a packed type" }
-    guard TensorInfo.size(of: shape, dtype) != nil else { return "the shape \(shape) overflows" }
-    let (storageBytes, overflow) = storage.count.multipliedReportingOverflow(by: storageItem)
-    guard !overflow else { return "a storage of \(storage.count) elements" }
-    if shape.contains(0) { return offset <= storageBytes / itemSize ? nil : "its offset lies outside its storage" }
-    var last = offset
-    for (dimension, stride) in zip(shape, strides) {
-      let (span, overflow) = (dimension - 1).multipliedReportingOverflow(by: stride)
-      let (sum, overflowed) = last.addingReportingOverflow(span)
-      guard !overflow, !overflowed else { return "the strides \(strides) overflow" }
-      last = sum
-    }
-    guard last < storageBytes / itemSize else {
-      return "it needs element \(last) of a storage of \(storageBytes / itemSize)"
-    }
-    return nil
-  }
-
-  /// Whether its values lie one after the other in row-major order.
-  var isContiguous: Bool {
-    var expected = 1
-    for (dimension, stride) in zip(shape, strides).reversed() {
-      if dimension != 1, stride != expected { return false }
-      expected *= max(dimension, 1)
-    }
-    return true
   }
 }

@@ -28,6 +28,10 @@ enum PickleNode: Sendable {
   case storage(Int)
   /// A number in ``PickleGraph/tensors``.
   case tensor(Int)
+  /// The type of a numpy array's elements.
+  case numpyType(DType)
+  /// A numpy array that was made and not yet filled.
+  case pendingArray
 }
 
 /// The storage that a persistent id names.
@@ -42,17 +46,14 @@ struct PickleStorage: Sendable, Equatable {
   var viewOffset = 0
   /// The key of the view itself.
   var viewKey: String?
+  /// The values, where the pickle itself holds them.
+  var values: [UInt8]?
 }
 
-/// A tensor over a storage: a strided view.
-struct PickleTensor: Sendable {
-  let storage: PickleStorage
-  let dtype: DType
-  /// In elements.
-  let offset: Int
-  let shape: [Int]
-  /// In elements.
-  let strides: [Int]
+/// What a number in a pickle stands for, where the container holds objects by number.
+enum PersistentObject: Sendable {
+  case storage(PickleStorage)
+  case tensor(PickleTensor)
 }
 
 /// The names that weight files use. Whatever is not here is refused.
@@ -66,6 +67,8 @@ enum AllowedGlobal: Sendable, Equatable {
   case storageClass(DType)
   case typedStorage
   case dtype(DType)
+  /// A type of torch that no tensor is read in: quantized, of fewer than eight bits, or complex halves.
+  case otherType
   case orderedDictionary
   case defaultDictionary
   case set
@@ -76,6 +79,23 @@ enum AllowedGlobal: Sendable, Equatable {
   case byteArray
   /// A class that only marks a type: `torch.Tensor`, `torch.nn.parameter.Parameter`.
   case tensorClass
+  /// `torch.FloatTensor` and its like, which the tar container names beside each tensor.
+  case typedTensorClass(DType)
+  case numpyReconstruct
+  case numpyFromBuffer
+  case numpyScalar
+  case numpyDType
+  /// The class `numpy.ndarray`, which only marks a type.
+  case numpyArray
+  case rebuildFromNumpy
+  case loadFromBytes
+
+  /// Source: torch/csrc/utils/tensor_dtypes.cpp.
+  private static let otherTypes: Set<String> = [
+    "complex32", "chalf", "quint8", "qint8", "qint32", "quint4x2", "quint2x4", "bits1x8", "bits2x4", "bits4x2", "bits8",
+    "bits16", "uint1", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7", "int1", "int2", "int3", "int4", "int5",
+    "int6", "int7", "float4_e2m1fn_x2",
+  ]
 
   init?(module: String, name: String) {
     switch (module, name) {
@@ -91,18 +111,34 @@ enum AllowedGlobal: Sendable, Equatable {
     case ("collections", "defaultdict"): self = .defaultDictionary
     case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"):
       self = .set
-    case ("builtins", "bytearray"), ("__builtin__", "bytearray"): self = .byteArray
+    case ("builtins", "bytearray"), ("__builtin__", "bytearray"), ("builtins", "bytes"), ("__builtin__", "bytes"):
+      self = .byteArray
     case ("torch", "Size"): self = .size
     case ("torch", "device"): self = .device
     case ("torch.serialization", "_get_layout"): self = .layout
     case ("_codecs", "encode"): self = .encode
+    case ("torch._utils", "_rebuild_device_tensor_from_numpy"), ("torch._utils", "_rebuild_xla_tensor"):
+      self = .rebuildFromNumpy
+    case ("torch.storage", "_load_from_bytes"): self = .loadFromBytes
+    case ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"):
+      self = .numpyReconstruct
+    case ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"): self = .numpyFromBuffer
+    case ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"): self = .numpyScalar
+    case ("numpy", "dtype"): self = .numpyDType
+    case ("numpy", "ndarray"): self = .numpyArray
     case ("torch", "Tensor"), ("torch.nn.parameter", "Parameter"), ("torch.nn", "Parameter"): self = .tensorClass
     default:
       if module == "torch" || module == "torch.cuda" || module == "torch.storage", let dtype = DType(storageClass: name)
       {
         self = .storageClass(dtype)
+      } else if module == "torch" || module == "torch.cuda", name.hasSuffix("Tensor"),
+        let dtype = DType(storageClass: name.dropLast(6) + "Storage")
+      {
+        self = .typedTensorClass(dtype)
       } else if module == "torch", let dtype = DType(torchName: name) {
         self = .dtype(dtype)
+      } else if module == "torch", Self.otherTypes.contains(name) {
+        self = .otherType
       } else {
         return nil
       }
@@ -112,18 +148,31 @@ enum AllowedGlobal: Sendable, Equatable {
 
 /// All values of a pickle.
 struct PickleGraph: Sendable {
-  var nodes: [PickleNode] = []
+  /// Begins with the values that take one byte of a pickle or two, so that a million of them take no memory.
+  var nodes: [PickleNode] = [.none, .bool(false), .bool(true), .tuple(0..<0)] + (0..<256).map { .integer($0) }
   var children: [NodeIndex] = []
   var lists: [[NodeIndex]] = []
   var dictionaries: [[(key: NodeIndex, value: NodeIndex)]] = []
   var storages: [PickleStorage] = []
   var tensors: [PickleTensor] = []
 
+  /// The node that all values like this one share; nil for those that are made each time.
+  static func shared(_ node: PickleNode) -> NodeIndex? {
+    switch node {
+    case .none: 0
+    case .bool(let value): value ? 2 : 1
+    case .tuple(let range): range.isEmpty ? 3 : nil
+    case .integer(let value): (0..<256).contains(value) ? NodeIndex(4 + value) : nil
+    default: nil
+    }
+  }
+
   /// A node as a text, where it is one.
   func string(_ index: NodeIndex) -> String? {
     switch nodes[Int(index)] {
     case .string(let text): text
-    case .bytes(let bytes): String(validating: bytes, as: UTF8.self)
+    // Names that Python 2 wrote. A text is made anew each time it is asked for: none that is long.
+    case .bytes(let bytes): bytes.count <= 65536 ? String(validating: bytes, as: UTF8.self) : nil
     default: nil
     }
   }

@@ -1,6 +1,7 @@
-// Reads the tensors of a PyTorch checkpoint: the zip container of torch 1.6 and later, and the legacy container before it.
+// Reads the tensors of a PyTorch checkpoint: the zip container of torch 1.6 and later, the legacy container before it, the
+// tar container before that, and bare pickles.
 // Never calls a constructor: see PickleMachine. Values are read lazily, by position; a view comes out contiguous.
-// Source: torch/serialization.py (both containers), torch/_utils.py (the rebuild functions).
+// Source: torch/serialization.py (the containers), torch/_utils.py (the rebuild functions).
 
 import ByteIO
 
@@ -17,6 +18,16 @@ public struct TorchFile: TensorSource {
   private enum Place: Sendable {
     case range(Range<Int>)
     case deflated(ZipArchive.Member)
+    /// In the pickle itself.
+    case values([UInt8])
+
+    var size: Int {
+      switch self {
+      case .range(let range): range.count
+      case .deflated(let member): member.size
+      case .values(let values): values.count
+      }
+    }
   }
 
   private let file: any ByteSource
@@ -24,31 +35,56 @@ public struct TorchFile: TensorSource {
   private let views: [PickleTensor]
   private let places: [String: Place]
 
-  /// The magic number that begins a legacy file, as its pickle holds it: little-endian, after the LONG1 opcode.
-  private static let legacyMagic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
-
-  /// Whether a file begins as a legacy container.
-  static func isLegacy(_ head: [UInt8]) -> Bool {
-    head.first == 0x80 && head.dropFirst(2).starts(with: legacyMagic)
-  }
-
   /// Opens a checkpoint and reads its pickle; no values are read.
   ///
   /// - Throws: ``CheckpointError`` with the byte where something is wrong.
   public init(_ file: any ByteSource) throws {
-    let head = try file.bytes(count: 16)
+    let head = try file.bytes(count: FileKind.headSize)
     if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
       try self.init(zip: file)
-    } else if Self.isLegacy(head) {
+    } else if LegacyContainer.isLegacy(head) {
       try self.init(legacy: file)
+    } else if TarArchive.isTar(head) {
+      let container = try TarContainer(file)
+      let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
+      try self.init(file, "torch-tar", contents, container.ranges.mapValues(Place.range), nil)
     } else {
-      // A bare pickle holds no tensor values; what it names is refused or of no use.
-      let bytes = try file.bytes(count: PickleMachine.sizeLimit)
-      _ = try PickleMachine.run(bytes, file: file.path)
+      try self.init(pickle: file)
+    }
+  }
+
+  /// Runs pickles at the beginning of a file whose values may follow them: reads more where they are cut off.
+  static func withBeginning<Result>(of file: any ByteSource, _ body: ([UInt8]) throws -> Result) throws -> Result {
+    var size = 1 << 20
+    while true {
+      let bytes = try file.bytes(count: size)
+      do {
+        return try body(bytes)
+      } catch let error as CheckpointError {
+        guard error.code == .truncated, bytes.count < min(file.size, PickleMachine.sizeLimit) else { throw error }
+      }
+      size = min(size * 16, PickleMachine.sizeLimit)
+    }
+  }
+
+  // MARK: A bare pickle
+
+  private init(pickle file: any ByteSource) throws {
+    let contents = try Self.withBeginning(of: file) { bytes in
+      let result = try PickleMachine.run(bytes, file: file.path)
+      return try PickleContents(result.graph, root: result.root, file: file.path)
+    }
+    guard !contents.tensors.isEmpty else {
       throw CheckpointError(
         .unknownFormat, file: file.path, reason: "this is a bare pickle and holds no tensors",
         remedy: "a checkpoint is what torch.save writes")
     }
+    guard contents.tensors.allSatisfy({ $0.tensor.storage.values != nil }) else {
+      throw CheckpointError(
+        .badTensor, file: file.path, reason: "this is a bare pickle, and the values of its tensors are not in it",
+        remedy: "a checkpoint is what torch.save writes; this may be the data.pkl of one")
+    }
+    try self.init(file, "pickle", contents, [:], nil)
   }
 
   // MARK: Zip
@@ -69,6 +105,7 @@ public struct TorchFile: TensorSource {
     var places: [String: Place] = [:]
     for (name, tensor) in contents.tensors where places[tensor.storage.key] == nil {
       let storage = tensor.storage
+      if storage.values != nil { continue }
       guard let member = archive.members["\(root)data/\(storage.key)"] else {
         throw CheckpointError(
           .badTensor, file: file.path,
@@ -104,59 +141,15 @@ public struct TorchFile: TensorSource {
   // MARK: Legacy
 
   private init(legacy file: any ByteSource) throws {
-    // Five pickles: magic, protocol, system, the object, the storage keys; then for each key a count and the values.
-    let bytes = try file.bytes(count: PickleMachine.sizeLimit)
-    var at = try PickleMachine.run(bytes, file: file.path).end
-    let version = try PickleMachine.run(bytes, from: at, file: file.path)
-    guard version.graph.integer(version.root) == 1001 else {
-      throw CheckpointError(
-        .malformed, file: file.path, place: "byte \(at)", reason: "not protocol 1001 of the legacy container")
-    }
-    let system = try PickleMachine.run(bytes, from: version.end, file: file.path)
-    if case .dictionary(let number) = system.graph.nodes[Int(system.root)] {
-      for (key, value) in system.graph.dictionaries[number] where system.graph.string(key) == "little_endian" {
-        guard case .bool(true) = system.graph.nodes[Int(value)] else {
-          throw CheckpointError(
-            .malformed, file: file.path, place: "byte \(version.end)", reason: "its values are big-endian")
-        }
-      }
-    }
-    let object = try PickleMachine.run(bytes, from: system.end, file: file.path)
-    let keys = try PickleMachine.run(bytes, from: object.end, file: file.path)
-    let contents = try PickleContents(object.graph, root: object.root, file: file.path)
-    guard let list = keys.graph.elements(keys.root) else {
-      throw CheckpointError(
-        .malformedPickle, file: file.path, place: "byte \(object.end)", reason: "the storage keys are no list")
-    }
-    // The root storages' types; a view's storage is the one that it views.
-    var declared: [String: PickleStorage] = [:]
-    for (_, tensor) in contents.tensors
-    where declared[tensor.storage.key]?.viewKey != nil || declared[tensor.storage.key] == nil {
-      declared[tensor.storage.key] = tensor.storage
-    }
-    at = keys.end
+    let container = try Self.withBeginning(of: file) { try LegacyContainer($0, size: file.size, file: file.path) }
+    let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
+    var at = container.dataStart
     var places: [String: Place] = [:]
-    for key in list {
-      guard let name = keys.graph.string(key), let itemSize = declared[name]?.dtype.byteCount ?? nil else {
-        throw CheckpointError(
-          .malformed, file: file.path, place: "byte \(at)",
-          reason: "a storage that no tensor uses: its size is not known")
-      }
+    for key in container.keys {
       let word = try file.bytes(at: at, count: 8)
-      guard word.count == 8, let count = word.u64(at: 0),
-        case let size = count.multipliedReportingOverflow(by: itemSize), !size.overflow,
-        size.partialValue <= file.size - at - 8
-      else {
-        throw CheckpointError(
-          .truncated, file: file.path, place: "byte \(at)",
-          reason: "the storage \(name) ends after the end of the file",
-          remedy: "the download is incomplete; download it again")
-      }
-      guard places.updateValue(.range(at + 8..<at + 8 + size.partialValue), forKey: name) == nil else {
-        throw CheckpointError(
-          .malformed, file: file.path, place: "byte \(at)", reason: "two storages are called \(name)")
-      }
-      at += 8 + size.partialValue
+      let range = try container.range(key, at: at, count: word.count == 8 ? word.u64(at: 0) : nil)
+      places[key] = .range(range)
+      at = range.upperBound
     }
     try self.init(file, "torch-legacy", contents, places, nil)
   }
@@ -165,30 +158,31 @@ public struct TorchFile: TensorSource {
     _ file: any ByteSource, _ format: String, _ contents: PickleContents, _ places: [String: Place],
     _ archive: ZipArchive?
   ) throws {
+    var places = places
+    var budget = ReadBudget(fileSize: file.size)
     var tensors: [TensorInfo] = []
     for (name, tensor) in contents.tensors {
+      if let values = tensor.storage.values { places[tensor.storage.key] = .values(values) }
       let bad = { (reason: String) in
         CheckpointError(.badTensor, file: file.path, reason: "tensor \(displayName(name)): \(reason)")
       }
       guard let size = TensorInfo.size(of: tensor.shape, tensor.dtype) else { throw bad("its shape overflows") }
-      // An expanded view may be far larger than what is stored; nothing is made of bytes that the file did not pay for.
-      guard size.bytes <= max(file.size, 16 << 20) else {
-        throw CheckpointError(
-          .limit, file: file.path,
-          reason:
-            "tensor \(displayName(name)) expands \(tensor.storage.count) stored elements to \(byteCount(size.bytes))",
-          remedy: "no honest checkpoint does that; treat the file as hostile")
-      }
-      let stored: Int
-      switch places[tensor.storage.key] {
-      case .range(let range): stored = range.count
-      case .deflated(let member): stored = member.size
-      case nil: throw bad("its storage \(tensor.storage.key) is not in the file")
+      guard let place = places[tensor.storage.key] else {
+        throw bad("its storage \(tensor.storage.key) is not in the file")
       }
       // Every tensor of a storage declares it anew, and may view a part of it.
       let storageItem = tensor.storage.dtype.byteCount ?? 1
       let (last, overflow) = tensor.storage.viewOffset.addingReportingOverflow(tensor.storage.count)
-      guard !overflow, last <= stored / storageItem else { throw bad("its storage is shorter than declared") }
+      guard !overflow, last <= place.size / storageItem else { throw bad("its storage is shorter than declared") }
+      var extent: Range<Int>?
+      if case .deflated = place { extent = Self.extent(tensor) }
+      guard budget.take(size.bytes, of: place.size, isContiguous: tensor.isContiguous, inflating: extent) else {
+        throw CheckpointError(
+          .limit, file: file.path,
+          reason:
+            "tensor \(displayName(name)) is one too many: the tensors until it make far more than the file's \(byteCount(file.size))",
+          remedy: "no honest checkpoint does that; treat the file as hostile")
+      }
       tensors.append(
         TensorInfo(name: name, dtype: tensor.dtype, shape: tensor.shape, file: file.path, byteCount: size.bytes))
     }
@@ -207,35 +201,53 @@ public struct TorchFile: TensorSource {
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     if let range = storedRange(index) { return try file.stream(range, body) }
     let view = views[index]
-    guard let itemSize = view.dtype.byteCount, let place = places[view.storage.key],
-      let (start, length) = Self.extent(view)
-    else { return }
+    guard let place = places[view.storage.key], let extent = Self.extent(view) else { return }
     switch place {
     case .range(let range):
-      try gather(view, itemSize, from: try file.bytes(at: range.lowerBound + start, count: length), body)
-    case .deflated(let member):
-      guard let archive else { return }
-      let storage = try archive.bytes(of: member, limit: member.size)
-      let bytes = Array(storage[start..<start + length])
-      if view.isContiguous { return unsafe try body(bytes.span.bytes) }
-      try gather(view, itemSize, from: bytes, body)
+      try view.gather(from: try file.bytes(at: range.lowerBound + extent.lowerBound, count: extent.count), body)
+    case .deflated(let member): try readDeflated(view, extent, of: member, body)
+    case .values(let values):
+      if view.isContiguous { return unsafe try body(values.span.bytes.extracting(extent)) }
+      try view.gather(from: values, startingAt: extent.lowerBound, body)
     }
+  }
+
+  private func readDeflated(
+    _ view: PickleTensor, _ range: Range<Int>, of member: ZipArchive.Member, _ body: (RawSpan) throws -> Void
+  ) throws {
+    guard let archive else { return }
+    var at = 0
+    var bytes: [UInt8] = []
+    try archive.stream(member) { part in
+      let overlap = max(range.lowerBound, at)..<max(range.lowerBound, at, min(range.upperBound, at + part.byteCount))
+      if !overlap.isEmpty {
+        let wanted = part.extracting(overlap.lowerBound - at..<overlap.upperBound - at)
+        if view.isContiguous {
+          try body(wanted)
+        } else {
+          unsafe wanted.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        }
+      }
+      at += part.byteCount
+      return at < range.upperBound
+    }
+    if !view.isContiguous { try view.gather(from: bytes, body) }
   }
 
   /// Where a tensor's values lie; nil for views that skip or repeat elements, and for deflated ones.
   public func storedRange(_ index: Int) -> Range<Int>? {
     let view = views[index]
     guard view.isContiguous, case .range(let range)? = places[view.storage.key],
-      let (start, length) = Self.extent(view)
+      let extent = Self.extent(view)
     else { return nil }
-    return range.lowerBound + start..<range.lowerBound + start + length
+    return range.lowerBound + extent.lowerBound..<range.lowerBound + extent.upperBound
   }
 
   /// A view's bytes in its storage, from the first element to the last; nil for one without elements.
-  private static func extent(_ view: PickleTensor) -> (start: Int, length: Int)? {
+  private static func extent(_ view: PickleTensor) -> Range<Int>? {
     guard let itemSize = view.dtype.byteCount, let extent = view.extent else { return nil }
-    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1) + extent.lowerBound * itemSize
-    return (start, extent.count * itemSize)
+    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1)
+    return start + extent.lowerBound * itemSize..<start + extent.upperBound * itemSize
   }
 
   /// Holds every member of the zip against its CRC-32.
@@ -248,34 +260,5 @@ public struct TorchFile: TensorSource {
         reason: "the member \(displayName(name)) does not have the CRC-32 that the directory says",
         remedy: "the file is damaged; download it again")
     }
-  }
-
-  /// Puts a view's elements in row-major order.
-  ///
-  /// - Parameter bytes: the storage's bytes from the view's first element to its last.
-  private func gather(_ view: PickleTensor, _ itemSize: Int, from bytes: [UInt8], _ body: (RawSpan) throws -> Void)
-    throws
-  {
-    var part: [UInt8] = []
-    let partSize = streamPartSize
-    part.reserveCapacity(partSize)
-    var position = [Int](repeating: 0, count: view.shape.count)
-    var at = 0
-    for _ in 0..<view.shape.reduce(1, *) {
-      part += bytes[at * itemSize..<(at + 1) * itemSize]
-      if part.count >= partSize {
-        unsafe try body(part.span.bytes)
-        part.removeAll(keepingCapacity: true)
-      }
-      // The odometer: the last dimension turns first.
-      for dimension in position.indices.reversed() {
-        position[dimension] += 1
-        at += view.strides[dimension]
-        if position[dimension] < view.shape[dimension] { break }
-        at -= view.shape[dimension] * view.strides[dimension]
-        position[dimension] = 0
-      }
-    }
-    if !part.isEmpty { unsafe try body(part.span.bytes) }
   }
 }

@@ -82,16 +82,16 @@ public struct Calibration: Sendable, Equatable {
   ///   - arguments: text, JSON, JSON Lines and token files; token files' rows are shuffled among each other.
   ///   - tokenizer: called for texts only.
   ///   - vocabularySize: the model's.
-  ///   - samples: how many windows; a token file may hold fewer.
+  ///   - samples: how many windows; a token file may hold fewer. Nil means 128, or as many as the texts fill.
   ///   - length: the windows' length; nil means the rows' length of a token file, and `defaultLength` for texts.
   ///   - defaultLength: see `length`.
   ///   - seed: another seed draws other samples.
   public static func drawn(
-    from arguments: [String], tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int, length: Int?,
+    from arguments: [String], tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int?,
     defaultLength: Int, seed: UInt64
   ) throws -> Calibration {
     var generator = SeededGenerator(seed: seed)
-    let options = "samples=\(samples);seed=\(seed)"
+    let options = "samples=\(samples ?? usualSamples);seed=\(seed)"
     let tokenFiles = arguments.filter(TokenFile.isOne)
     guard tokenFiles.isEmpty || tokenFiles.count == arguments.count else {
       throw CalibrationError(
@@ -106,31 +106,69 @@ public struct Calibration: Sendable, Equatable {
         let windows = try cut(file, wanted, argument)
         rows += (0..<windows.count).map { windows[$0..<$0 + 1] }
       }
-      let isAll = rows.count <= samples
+      let isAll = rows.count <= samples ?? usualSamples
       // All of them are taken in their order: nothing is drawn.
       if !isAll { generator.shuffle(&rows) }
-      let tokens = rows.prefix(samples).flatMap(\.tokens)
+      let tokens = rows.prefix(samples ?? usualSamples).flatMap(\.tokens)
       guard !tokens.isEmpty else { throw CalibrationError(.tooShort, file: first, reason: "there is no row in it") }
       let unused = files.reduce(0) { $0 + $1.tokens.count } - tokens.count
       return try Calibration(TokenWindows(tokens, length: wanted), unused: unused, options: isAll ? "all" : options)
     }
-    let wanted = length ?? defaultLength
-    var passages = try arguments.flatMap { try TextDocuments.read($0).flatMap(Self.passages) }
+    let documents = try arguments.flatMap { try TextDocuments.read($0) }
+    return try drawn(
+      documents, passageSize: 10_000, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
+      file: arguments.count == 1 ? arguments[0] : nil, options: options)
+  }
+
+  /// Samples of the corpus that comes with the program: Chinese and English, prose, dialogues and code.
+  ///
+  /// - Parameters:
+  ///   - tokenizer: the model's.
+  ///   - vocabularySize: the model's.
+  ///   - samples: how many windows; nil for as many as it fills, at most 128.
+  ///   - length: the windows' length.
+  ///   - seed: another seed draws other samples.
+  public static func builtIn(
+    tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int, seed: UInt64
+  ) throws -> Calibration {
+    var generator = SeededGenerator(seed: seed)
+    let documents = EmbeddedCorpus.files.flatMap { path, text in
+      path.hasPrefix("dialogues") ? text.split(separator: "\n\n\n").map(String.init) : [text]
+    }
+    // Shorter passages than of a user's files: a few samples must have something of everything.
+    return try drawn(
+      documents, passageSize: 1_500, tokenizer, vocabularySize, samples, length, &generator,
+      file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
+  }
+
+  /// How many samples are drawn where nothing is said.
+  private static let usualSamples = 128
+
+  private static func drawn(
+    _ documents: [String], passageSize: Int, _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
+    _ samples: Int?, _ length: Int, _ generator: inout SeededGenerator, file: String?, options: String
+  ) throws -> Calibration {
+    var passages = documents.flatMap { Self.passages($0, limit: passageSize) }
     generator.shuffle(&passages)
+    let most = samples ?? usualSamples
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
-    for passage in passages where tokens.count < samples * wanted {
+    for passage in passages where tokens.count < most * length {
       tokens += passage.isBeginning ? try tokenizer.encodeDocument(passage.text) : try tokenizer.encode(passage.text)
     }
-    try check(tokens, vocabularySize, arguments.first ?? "")
-    guard tokens.count >= samples * wanted else {
+    try check(tokens, vocabularySize, file ?? "")
+    let count = samples ?? min(most, tokens.count / length)
+    guard count > 0, tokens.count >= count * length else {
+      let fitting = tokens.count / length
       throw CalibrationError(
-        .tooShort, file: arguments.count == 1 ? arguments[0] : nil,
-        reason: "the texts have \(tokens.count) tokens, and \(samples) samples of \(wanted) need \(samples * wanted)",
-        remedy: "give more text, or fewer or shorter samples: \(max(1, tokens.count / wanted)) of \(wanted) would do")
+        .tooShort, file: file,
+        reason: "the texts have \(tokens.count) tokens, and "
+          + (count == 0 ? "not one sample of \(length)" : "\(count) samples of \(length) need \(count * length)"),
+        remedy: "give more text, or fewer or shorter samples: "
+          + (fitting > 0 ? "\(fitting) of \(length) would do" : "--sequence-length \(max(1, tokens.count / 8))"))
     }
     return try Calibration(
-      TokenWindows(Array(tokens[..<(samples * wanted)]), length: wanted), unused: tokens.count - samples * wanted,
+      TokenWindows(Array(tokens[..<(count * length)]), length: length), unused: tokens.count - count * length,
       options: options)
   }
 
@@ -140,9 +178,8 @@ public struct Calibration: Sendable, Equatable {
     let isBeginning: Bool
   }
 
-  /// Cuts a document at line ends into parts of some ten kilobytes.
-  private static func passages(_ document: String) -> [Passage] {
-    let limit = 10_000
+  /// Cuts a document at line ends into parts of about a size.
+  private static func passages(_ document: String, limit: Int) -> [Passage] {
     guard document.utf8.count > 2 * limit else { return [Passage(text: document, isBeginning: true)] }
     var passages: [Passage] = []
     var start = document.startIndex

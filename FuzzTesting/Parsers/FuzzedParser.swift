@@ -1,0 +1,128 @@
+// The parsers of bytes from outside, each as something that takes any bytes: the body of a fuzz target, and what the unit
+// tests replay findings through. An input must be read or refused with one of our errors; anything else ends the process.
+// A new parser is a case here, its line in `take`, and seeds in Scripts/fuzz.sh.
+
+import ByteIO
+import Checkpoint
+import Checksum
+import Foundation
+import XorDecrypt
+
+/// A parser of bytes from outside.
+public enum FuzzedParser: String, CaseIterable, Sendable {
+  /// A safetensors file: header, then all values.
+  case safetensors
+  /// A PyTorch zip.
+  case archive
+  /// Pickles: bare, legacy container, and as the `data.pkl` of a sound zip with four storages.
+  case pickle
+  /// PyTorch's tar container.
+  case tar
+  /// numpy's .npy.
+  case npy
+  /// The index of a sharded folder.
+  case index
+  /// `params.json` beside two shards in Meta's layout, and what they are in Hugging Face's.
+  case parameters
+  /// `config.json` of a LLaMA, and what it is in Meta's layout.
+  case configuration
+  /// A list of checksums.
+  case manifest
+  /// The name of an encrypted file, and the fields of its name again.
+  case name
+  /// A PyTorch file that becomes safetensors while it is decrypted: the plan of what goes where.
+  case release
+
+  /// The most bytes of values that are read of one input: views may be expanded again and again.
+  private static let valueLimit = 1 << 20
+
+  /// Takes an input from libFuzzer.
+  public func take(_ input: UnsafeBufferPointer<UInt8>) { unsafe take(Array(input)) }
+
+  /// Takes an input.
+  public func take(_ bytes: [UInt8]) {
+    switch self {
+    case .safetensors: attempt { try readAll(SafetensorsFile(MemoryBytes(bytes, "a.safetensors"))) }
+    case .archive, .tar: takeTorch(bytes)
+    case .pickle:
+      takeTorch(bytes)
+      takeTorch(storedZip([("a/data.pkl", bytes)] + (0..<4).map { ("a/data/\($0)", [UInt8](repeating: 1, count: 64)) }))
+    case .npy: attempt { try readAll(NpyFile(MemoryBytes(bytes, "a.npy"))) }
+    case .index:
+      attempt {
+        let path = try ModelFolders.shared.get().write(bytes, as: "model.safetensors.index.json", in: .sharded)
+        try readAll(ShardedFolder(index: path))
+      }
+    case .parameters:
+      attempt {
+        let path = try ModelFolders.shared.get().write(bytes, as: "params.json", in: .meta)
+        let meta = try MetaFolder(Folder.parent(of: path))
+        try readAll(meta)
+        let model = try HuggingFaceLlama(meta)
+        _ = try model.configuration()
+        try readAll(model)
+      }
+    case .configuration:
+      attempt {
+        let path = try ModelFolders.shared.get().write(bytes, as: "config.json", in: .huggingFace)
+        let folder = Folder.parent(of: path)
+        let model = try MetaLlama(Checkpoint.open(folder), configuration: HuggingFaceConfiguration.read(in: folder))
+        _ = try model.parameters()
+        try readAll(model)
+      }
+    case .manifest:
+      attempt {
+        let manifest = try Manifest(text: String(decoding: bytes, as: UTF8.self), file: "list")
+        for entry in manifest.entries {
+          precondition(!entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
+        }
+      }
+    case .name:
+      attempt {
+        let name = try EncryptedName(String(decoding: bytes, as: UTF8.self))
+        let again = try EncryptedName(name.fileName)
+        precondition(again.plainName == name.plainName && again.digest == name.digest, "a name that changes")
+      }
+    case .release: takeRelease(bytes)
+    }
+  }
+
+  private func takeTorch(_ bytes: [UInt8]) {
+    let file = MemoryBytes(bytes, "a.pt")
+    attempt { try readAll(TorchFile(file)) }
+    attempt { _ = try PickleSurvey(file) }
+  }
+
+  /// Every copy of a plan must lie in the file and in its output, and no two may meet.
+  private func takeRelease(_ bytes: [UInt8]) {
+    let conversion = ReleaseConverter.plan([("pytorch_model.bin", MemoryBytes(bytes, "pytorch_model.bin"))])
+    attempt {
+      guard let plan = try conversion.plans["pytorch_model.bin"]?.get() else { return }
+      var ends = [Int](repeating: 0, count: plan.outputs.count)
+      for copy in plan.copies.sorted(by: { ($0.output, $0.offset) < ($1.output, $1.offset) }) {
+        precondition(copy.source.lowerBound >= 0 && copy.source.upperBound <= bytes.count, "a copy from outside")
+        precondition(copy.offset >= max(ends[copy.output], plan.outputs[copy.output].head.count), "copies that meet")
+        ends[copy.output] = copy.offset + copy.source.count
+        precondition(ends[copy.output] <= plan.outputs[copy.output].byteCount, "a copy to outside")
+      }
+    }
+  }
+
+  /// Reads all tensors and holds them against what the source says of them.
+  private func readAll(_ source: any TensorSource) throws {
+    try source.verifyChecksums()
+    var rest = Self.valueLimit
+    for (index, tensor) in source.tensors.enumerated() where tensor.byteCount <= rest {
+      var count = 0
+      try source.read(index) { count += $0.byteCount }
+      precondition(count == tensor.byteCount, "\(tensor.name) gave \(count) of \(tensor.byteCount) bytes")
+      if let range = source.storedRange(index) { precondition(range.count == count, "\(tensor.name) lies elsewhere") }
+      rest -= count
+    }
+  }
+
+  /// Our own errors are answers; others are findings.
+  private func attempt(_ body: () throws -> Void) {
+    do { try body() } catch is any ToolError {} catch { preconditionFailure("an error that is not ours: \(error)") }
+  }
+}

@@ -1,0 +1,174 @@
+// numpy's arrays and scalars in a pickle, as data: what tensors of devices that torch cannot store itself become (XLA,
+// NPU), and what trainers keep beside their tensors. The values lie in the pickle.
+// Refused: arrays of objects (they are pickles in a pickle), of structures and of texts; big-endian values.
+// Source: numpy, core/src/multiarray/methods.c (array_reduce, array_setstate) and descriptor.c (arraydescr_reduce);
+// torch/_utils.py (_rebuild_device_tensor_from_numpy).
+
+import ByteIO
+
+extension DType {
+  /// The type of numpy's letter and size: `f4`, `i8`, `b1`, with or without a mark of its byte order.
+  init?(numpyName: String) {
+    let name = numpyName.first.map { "<|=".contains($0) } == true ? numpyName.dropFirst() : numpyName[...]
+    switch name {
+    case "f8": self = .f64
+    case "f4": self = .f32
+    case "f2": self = .f16
+    case "i8": self = .i64
+    case "i4": self = .i32
+    case "i2": self = .i16
+    case "i1": self = .i8
+    case "u8": self = .u64
+    case "u4": self = .u32
+    case "u2": self = .u16
+    case "u1": self = .u8
+    case "b1", "?": self = .bool
+    case "c8": self = .c64
+    case "c16": self = .c128
+    default: return nil
+    }
+  }
+}
+
+extension PickleMachine {
+  /// REDUCE of one of numpy's names.
+  mutating func numpy(_ name: AllowedGlobal, _ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
+    switch name {
+    case .numpyDType:
+      // dtype(name, align, copy); its byte order comes with BUILD.
+      guard let first = arguments.first, let text = graph.string(first) else {
+        throw failure("a numpy type without a name", .badTensor, at: place)
+      }
+      guard let dtype = DType(numpyName: text) else {
+        throw failure(
+          "a numpy array of type \(displayName(String(text.prefix(60)))), which holds no numbers that are known",
+          .unsupportedType, at: place)
+      }
+      try push(.numpyType(dtype))
+    case .numpyReconstruct:
+      // _reconstruct(numpy.ndarray, (0,), b'b'): an empty array, which BUILD fills.
+      guard let first = arguments.first, case .global(.numpyArray) = graph.nodes[Int(first)] else {
+        throw failure("a numpy array of an unknown class", .badTensor, at: place)
+      }
+      try push(.pendingArray)
+    case .numpyFromBuffer:
+      // _frombuffer(bytes, dtype, shape, order)
+      guard arguments.count == 4, case .numpyType(let dtype) = graph.nodes[Int(arguments[1])],
+        let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3]), order == "C" || order == "F"
+      else { throw failure("a numpy array whose parts are not bytes, a type and a shape", .badTensor, at: place) }
+      try push(try array(arguments[0], dtype, shape, isFortran: order == "F", place))
+    case .numpyScalar:
+      guard arguments.count == 2, case .numpyType(let dtype) = graph.nodes[Int(arguments[0])],
+        case .bytes(let bytes) = graph.nodes[Int(arguments[1])], bytes.count == dtype.byteCount
+      else { throw failure("a numpy number whose parts are not a type and its bytes", .badTensor, at: place) }
+      try push(Self.scalar(dtype, bytes))
+    default:
+      // _rebuild_device_tensor_from_numpy(array, dtype, device, requires_grad)
+      guard arguments.count >= 2, case .tensor(let number) = graph.nodes[Int(arguments[0])],
+        case .global(.dtype(let dtype)) = graph.nodes[Int(arguments[1])]
+      else { throw failure("a tensor whose parts are not a numpy array and a type", .badTensor, at: place) }
+      try push(try converted(graph.tensors[number], to: dtype, place))
+    }
+  }
+
+  /// BUILD of a numpy type or array.
+  mutating func buildNumpy(_ target: NodeIndex, _ state: NodeIndex, _ place: Int) throws(CheckpointError) {
+    guard let elements = graph.elements(state).map(Array.init) else {
+      throw failure("a numpy state that is no tuple", .badTensor, at: place)
+    }
+    if case .numpyType(let dtype) = graph.nodes[Int(target)] {
+      // (version, byte order, subtype, names, fields, size, alignment, flags)
+      guard elements.count >= 5, let order = graph.string(elements[1]) else {
+        throw failure("a numpy type whose state is none", .badTensor, at: place)
+      }
+      guard elements[2..<5].allSatisfy({ if case .none = graph.nodes[Int($0)] { true } else { false } }) else {
+        throw failure("a numpy array of structures, which is no tensor", .unsupportedType, at: place)
+      }
+      guard ["<", "|", "="].contains(order) || dtype.byteCount == 1 else {
+        throw failure("a numpy array of big-endian values", .unsupportedType, at: place)
+      }
+      return
+    }
+    // (version, shape, dtype, is Fortran, bytes)
+    guard elements.count == 5, let shape = graph.integers(elements[1]),
+      case .numpyType(let dtype) = graph.nodes[Int(elements[2])]
+    else { throw failure("a numpy array whose parts are not a shape and a type", .badTensor, at: place) }
+    let isFortran =
+      switch graph.nodes[Int(elements[3])] {
+      case .bool(let value): value
+      case .integer(let value): value != 0
+      default: throw failure("a numpy array of an unknown order", .badTensor, at: place)
+      }
+    let tensor = try array(elements[4], dtype, shape, isFortran: isFortran, place)
+    graph.tensors.append(tensor)
+    graph.nodes[Int(target)] = .tensor(graph.tensors.count - 1)
+  }
+
+  /// An array over bytes of the pickle.
+  private func array(_ node: NodeIndex, _ dtype: DType, _ shape: [Int], isFortran: Bool, _ place: Int)
+    throws(CheckpointError) -> PickleTensor
+  {
+    guard case .bytes(let values) = graph.nodes[Int(node)] else {
+      throw failure("a numpy array whose values are not bytes", .badTensor, at: place)
+    }
+    guard let size = TensorInfo.size(of: shape, dtype), size.bytes == values.count else {
+      throw failure("a numpy array of shape \(shape) and \(values.count) bytes", .badTensor, at: place)
+    }
+    var strides = [Int](repeating: 1, count: shape.count)
+    var step = 1
+    for dimension in isFortran ? Array(shape.indices) : shape.indices.reversed() {
+      strides[dimension] = step
+      step *= max(shape[dimension], 1)
+    }
+    return tensor(values, dtype, shape, strides)
+  }
+
+  /// A tensor over values that the pickle holds.
+  func tensor(_ values: [UInt8], _ dtype: DType, _ shape: [Int], _ strides: [Int]) -> PickleTensor {
+    let count = values.count / (dtype.byteCount ?? 1)
+    // No other storage has such a key: those of files hold no slash.
+    let storage = PickleStorage(
+      dtype: dtype, key: "pickle/\(graph.nodes.count)", count: count, wholeCount: count, values: values)
+    return PickleTensor(storage: storage, dtype: dtype, offset: 0, shape: shape, strides: strides)
+  }
+
+  /// The tensor that torch makes of an array: in another type where numpy has none for it (bfloat16).
+  private mutating func converted(_ array: PickleTensor, to dtype: DType, _ place: Int) throws(CheckpointError)
+    -> PickleTensor
+  {
+    guard array.dtype != dtype else { return array }
+    guard let values = array.storage.values, let conversion = try? DTypeConversion(from: array.dtype, to: dtype) else {
+      throw failure(
+        "a tensor of type \(dtype.rawValue) from an array of \(array.dtype.rawValue)", .badTensor, at: place)
+    }
+    var result = [UInt8](repeating: 0, count: array.storage.count * (dtype.bitCount / 8))
+    try pay(result.count)
+    var span = result.mutableSpan
+    var target = unsafe span.mutableBytes
+    _ = unsafe conversion.convert(values.span.bytes, into: &target)
+    return tensor(result, dtype, array.shape, array.strides)
+  }
+
+  /// A number of one element's bytes.
+  private static func scalar(_ dtype: DType, _ bytes: [UInt8]) -> PickleNode {
+    var bits: UInt64 = 0
+    for byte in bytes.prefix(8).reversed() { bits = bits << 8 | UInt64(byte) }
+    let unused = UInt64(64 - min(dtype.bitCount, 64))
+    switch dtype {
+    case .bool: return .bool(bits != 0)
+    case .u8, .u16, .u32: return .integer(Int(bits))
+    case .i8, .i16, .i32, .i64: return .integer(Int(Int64(bitPattern: bits << unused) >> Int64(unused)))
+    case .u64: return Int(exactly: bits).map { .integer($0) } ?? .bigInteger(bytes + [0])
+    case .f64: return .real(Double(bitPattern: bits))
+    case .f32: return .real(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
+    case .f16:
+      guard let conversion = try? DTypeConversion(from: .f16, to: .f64) else { return .bytes(bytes) }
+      var wide = [UInt8](repeating: 0, count: 8)
+      var span = wide.mutableSpan
+      var target = unsafe span.mutableBytes
+      _ = unsafe conversion.convert(bytes.span.bytes, into: &target)
+      return .real(Double(bitPattern: wide.reversed().reduce(0) { $0 << 8 | UInt64($1) }))
+    default: return .bytes(bytes)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// A storage that was pickled by itself lies in the pickle as a whole legacy file: bytes in bytes, one level deep.
+// Source: torch/storage.py, __reduce__ and _load_from_bytes. torch loads those bytes as it loads any file, and runs what
+// is in them: a survey looks into them too.
+
+import ByteIO
+
+extension PickleMachine {
+  /// `_load_from_bytes(bytes)`.
+  mutating func nestedStorage(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
+    guard !isNested, let first = arguments.first, case .bytes(let bytes) = graph.nodes[Int(first)],
+      LegacyContainer.isLegacy(bytes)
+    else { throw failure("a storage that is no legacy file in the pickle", .badTensor, at: place) }
+    try pay(bytes.count)
+    do throws(CheckpointError) {
+      if isSurvey {
+        let inner = PickleNames()
+        // Where they are in the file is where the bytes are that hold them.
+        defer { for name in inner.found { note(name.module, name.name, place, isAllowed: name.isAllowed) } }
+        try LegacyContainer.survey(bytes, file: file, into: inner, isNested: true)
+        return try push(.unknown)
+      }
+      graph.storages.append(try storage(bytes))
+    } catch {
+      throw failure(
+        "in the storage in the pickle: \(error.place.map { "\($0) of it: " } ?? "")\(error.reason)", error.code,
+        at: place, remedy: error.remedy)
+    }
+    try push(.storage(graph.storages.count - 1))
+  }
+
+  private func storage(_ bytes: [UInt8]) throws(CheckpointError) -> PickleStorage {
+    let inner = try LegacyContainer(bytes, size: bytes.count, file: file, isNested: true)
+    guard inner.keys.count == 1, case .storage(let number) = inner.object.graph.nodes[Int(inner.object.root)],
+      case let declared = inner.object.graph.storages[number], declared.key == inner.keys[0], declared.viewKey == nil
+    else { throw failure("the file in the pickle is not one storage", .badTensor) }
+    let count = inner.dataStart <= bytes.count - 8 ? bytes.u64(at: inner.dataStart) : nil
+    let range = try inner.range(declared.key, at: inner.dataStart, count: count)
+    guard count == declared.count else {
+      throw failure("the storage has \(count ?? 0) elements, and \(declared.count) are declared", .badTensor)
+    }
+    return PickleStorage(
+      dtype: declared.dtype, key: "pickle/\(graph.nodes.count)", count: declared.count, wholeCount: declared.count,
+      values: Array(bytes[range]))
+  }
+}

@@ -1,0 +1,119 @@
+// A tar archive as Python's tarfile writes it: POSIX headers, with extended ones for sizes and times.
+// Refused: links, devices, folders and sparse files, members of one name, wrong checksums, sizes beyond the file.
+// Source: POSIX.1-2017, pax: "ustar Interchange Format" and "pax Header Block".
+
+import ByteIO
+
+/// The members of a tar archive.
+struct TarArchive {
+  /// Where each member's bytes are.
+  let members: [String: Range<Int>]
+
+  /// The most members; the container has four.
+  private static let memberLimit = 100
+  /// The longest extended header, in bytes.
+  private static let extendedLimit = 1 << 16
+
+  /// Whether a file begins as a tar archive.
+  static func isTar(_ head: [UInt8]) -> Bool {
+    head.count >= 263 && head[257..<262].elementsEqual("ustar".utf8)
+  }
+
+  /// Reads the headers.
+  init(_ file: any ByteSource) throws {
+    var members: [String: Range<Int>] = [:]
+    var count = 0
+    // What an extended header says of the member after it.
+    var extended: [String: String] = [:]
+    var at = 0
+    func failure(_ code: CheckpointErrorCode, _ reason: String) -> CheckpointError {
+      CheckpointError(code, file: file.path, place: "byte \(at)", reason: reason)
+    }
+    while at < file.size {
+      let header = try file.bytes(at: at, count: 512)
+      guard header.count == 512 else { throw failure(.truncated, "the archive ends in the middle of a header") }
+      // Two blocks of zeros end it.
+      if header.allSatisfy({ $0 == 0 }) { break }
+      guard Self.hasChecksum(header) else {
+        throw failure(.badChecksum, "the header of a member does not have its checksum")
+      }
+      count += 1
+      guard count <= Self.memberLimit else { throw failure(.limit, "more than \(Self.memberLimit) members") }
+      let kind = header[156]
+      let isExtended = kind == UInt8(ascii: "x") || kind == UInt8(ascii: "g")
+      // An extended size overrides the header's, but not that of the extended header itself.
+      var size = Self.number(header[124..<136])
+      if !isExtended, let text = extended["size"] { size = Int(text) }
+      guard let size, size >= 0, size <= file.size - at - 512 else {
+        throw failure(.truncated, "a member ends after the end of the file")
+      }
+      let body = at + 512..<at + 512 + size
+      if isExtended {
+        guard size <= Self.extendedLimit else { throw failure(.limit, "an extended header of \(size) bytes") }
+        let records = try Self.records(file.bytes(at: body.lowerBound, count: size))
+        guard let records else { throw failure(.malformed, "an extended header that is none") }
+        if kind == UInt8(ascii: "x") { extended = records }
+      } else {
+        guard kind == UInt8(ascii: "0") || kind == 0 else {
+          throw failure(.malformed, "a member that is no plain file")
+        }
+        guard let name = extended["path"] ?? Self.text(header[0..<100]) else {
+          throw failure(.malformed, "a member whose name is not UTF-8")
+        }
+        guard members.updateValue(body, forKey: name) == nil else {
+          throw failure(.malformed, "two members are called \(displayName(name))")
+        }
+        extended = [:]
+      }
+      // Members are padded to whole blocks; the last one's padding may be missing.
+      let blocks = (size + 511) / 512 * 512
+      at = blocks > file.size - body.lowerBound ? file.size : body.lowerBound + blocks
+    }
+    self.members = members
+  }
+
+  /// Whether the sum of a header's bytes, its checksum's own counted as spaces, is what it says.
+  private static func hasChecksum(_ header: [UInt8]) -> Bool {
+    var sum = 0
+    for (index, byte) in header.enumerated() { sum += (148..<156).contains(index) ? 0x20 : Int(byte) }
+    return number(header[148..<156]) == sum
+  }
+
+  /// A number in octal digits; or, where the first bit is set, in big-endian binary.
+  private static func number(_ field: ArraySlice<UInt8>) -> Int? {
+    if field.first == 0x80 {
+      var value = 0
+      for byte in field.dropFirst() {
+        guard value <= Int.max >> 8 else { return nil }
+        value = value << 8 | Int(byte)
+      }
+      return value
+    }
+    let digits = field.drop { $0 == 0x20 }.prefix { $0 != 0 && $0 != 0x20 }
+    return digits.isEmpty ? 0 : Int(String(decoding: digits, as: UTF8.self), radix: 8)
+  }
+
+  private static func text(_ field: ArraySlice<UInt8>) -> String? {
+    String(validating: field.prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  /// The records of an extended header: `<length> <key>=<value>\n`, the length being that of the whole record.
+  private static func records(_ bytes: [UInt8]) -> [String: String]? {
+    var result: [String: String] = [:]
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      guard let space = rest.firstIndex(of: 0x20),
+        let length = Int(String(decoding: rest[rest.startIndex..<space], as: UTF8.self)), length > 0,
+        length <= rest.count, rest.startIndex + length > space + 1, rest[rest.startIndex + length - 1] == 0x0A
+      else { return nil }
+      let record = rest[space + 1..<rest.startIndex + length - 1]
+      guard let equals = record.firstIndex(of: UInt8(ascii: "=")),
+        let key = String(validating: record[..<equals], as: UTF8.self),
+        let value = String(validating: record[(equals + 1)...], as: UTF8.self)
+      else { return nil }
+      result[key] = value
+      rest = rest.dropFirst(length)
+    }
+    return result
+  }
+}

@@ -1,0 +1,227 @@
+// GPTQ's safetensors folder, as transformers, GPTQModel and vLLM read it: P.weight becomes P.qweight, P.qzeros, P.scales
+// and P.g_idx; everything else stays as it is. Sources: GPTQModel, quantization/config.py (the fields of
+// quantize_config.json); transformers, utils/quantization_config.py (GPTQConfig); packing: PackedLayer.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+import Transformer
+
+/// The GPTQ format.
+public struct GPTQFormat: QuantizedFormat {
+  /// Bits of an integer: 2, 3, 4 or 8.
+  public let bits: Int
+  /// How many inputs share a scale; nil for whole rows.
+  public let groupSize: Int?
+  /// Whether zero points are in the middle.
+  public let isSymmetric: Bool
+  /// Whether groups are formed in the order of quantization, and stored with each input's group.
+  public let storesGroupIndex: Bool
+
+  /// A format.
+  public init(bits: Int, groupSize: Int?, isSymmetric: Bool, storesGroupIndex: Bool = false) {
+    (self.bits, self.groupSize, self.isSymmetric) = (bits, groupSize, isSymmetric)
+    self.storesGroupIndex = storesGroupIndex
+  }
+
+  /// Everything in it that changes a byte.
+  public var description: String {
+    "gptq, \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
+  }
+
+  /// The output is a folder.
+  public var writesFolder: Bool { true }
+
+  /// Half-precision scales, and zero points that can be stored less one.
+  public func grid(for module: LinearModule) -> Grid {
+    Grid(
+      bits: bits, groupSize: groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
+      lowestZeroPoint: 1)
+  }
+
+  /// Engines take whole words and whole groups only.
+  public func check(_ module: LinearModule) throws {
+    guard [2, 3, 4, 8].contains(bits) else {
+      throw QuantizeError(.badOption, reason: "the GPTQ format has no \(bits) bits", remedy: "choose 2, 3, 4 or 8")
+    }
+    func refuse(_ reason: String, _ remedy: String) -> QuantizeError {
+      QuantizeError(.shape, place: module.name, reason: reason, remedy: remedy)
+    }
+    let skip = "leave it as it is with --skip '\(Self.pattern(module.name))'"
+    if let groupSize, groupSize < 1 || module.inFeatures % groupSize != 0 {
+      let fitting = [128, 64, 32].filter { $0 < groupSize && module.inFeatures % $0 == 0 }
+      let sizes = (fitting.prefix(1).map { "--group-size \($0)" } + ["--group-size -1 (whole rows)"])
+      throw refuse(
+        "groups of \(groupSize) do not divide its \(module.inFeatures) inputs",
+        "give \(sizes.joined(separator: " or ")), or \(skip)")
+    }
+    for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count * bits % 32 != 0 {
+      let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "--bits \($0)" }
+      throw refuse(
+        "\(count) \(kind) of \(bits) bits fill no whole number of 32-bit words",
+        (fitting.isEmpty ? "" : "give \(fitting.joined(separator: " or ")), or ") + skip)
+    }
+  }
+
+  /// The same module of every layer: `*.mlp.down_proj`.
+  private static func pattern(_ name: String) -> String {
+    let parts = name.split(separator: ".")
+    guard let number = parts.lastIndex(where: { Int($0) != nil }) else { return name }
+    return "*." + parts[(number + 1)...].joined(separator: ".")
+  }
+
+  /// The bytes of qweight, qzeros, scales and g_idx.
+  public func byteCount(_ module: LinearModule) -> Int {
+    let groups = groupSize.map { module.inFeatures / max(1, $0) } ?? 1
+    return module.inFeatures * module.outFeatures * bits / 8 + groups * module.outFeatures * bits / 8
+      + 2 * groups * module.outFeatures + 4 * module.inFeatures
+  }
+
+  /// qweight, qzeros, scales and g_idx, version 1.
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+    let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
+    let (rows, columns) = (packed.rows, packed.columns)
+    let name = module.name
+    return [
+      StoredTensor(
+        name: name + ".qweight", dtype: .i32, shape: [(columns * bits + 31) / 32, rows],
+        bytes: littleEndianBytes(packed.qweight)),
+      StoredTensor(
+        name: name + ".qzeros", dtype: .i32, shape: [packed.groups, (rows * bits + 31) / 32],
+        bytes: littleEndianBytes(packed.qzeros)),
+      StoredTensor(
+        name: name + ".scales", dtype: .f16, shape: [packed.groups, rows],
+        bytes: try halfBytes(packed.scales)),
+      StoredTensor(
+        name: name + ".g_idx", dtype: .i32, shape: [columns],
+        bytes: littleEndianBytes(packed.groupIndex.map { UInt32(bitPattern: $0) })),
+    ]
+  }
+
+  /// Reads a module back from its packed tensors.
+  public func restore(
+    _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
+  ) throws {
+    let unpacked = try GPTQTensorSource(source, zerosAreStored: false, bits: bits)
+    guard let index = unpacked.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
+      unpacked.tensors[index].shape == [weights.rows, weights.columns]
+    else {
+      throw QuantizeError(
+        .shape, file: source.tensors.first?.file, place: module.name, reason: "the finished tensors are not there",
+        remedy: "the work folder is damaged: begin again with --no-resume")
+    }
+    try TensorReader.read(unpacked, index, into: weights)
+  }
+
+  // MARK: The folder
+
+  /// Writes the safetensors files, their index, config.json, quantize_config.json and what belongs to the tokenizer.
+  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+    let source = QuantizedTensors(model)
+    let original = model.original
+    var description = try modelDescription(original)
+    let output = ModelOutput(
+      source, to: folder, container: .safetensors, shardSize: model.options.shardSize ?? ModelOutput.defaultShardSize)
+    try output.write(source, metadata: ["format": "pt"], replacing: true, progress: progress)
+    try output.copyCompanions(from: original.path, omitting: ["config.json"], replacing: true)
+    let settings = settings(model)
+    try output.write(try json(settings), as: "quantize_config.json", replacing: true)
+    description["quantization_config"] = settings
+    try output.write(try json(description), as: "config.json", replacing: true)
+  }
+
+  private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
+    guard let object = try JSONSerialization.jsonObject(with: Data(model.configurationText)) as? [String: Any] else {
+      throw TransformerError(.malformed, file: model.path, reason: "config.json is no JSON object")
+    }
+    return object
+  }
+
+  private func json(_ object: [String: Any]) throws -> [UInt8] {
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
+  }
+
+  /// The fields of quantize_config.json.
+  private func settings(_ model: QuantizedModel) -> [String: Any] {
+    let options = model.options
+    let recipe = options.recipe
+    var meta: [String: Any] = [
+      "quantizer": [options.program.replacingOccurrences(of: " ", with: ":")],
+      "method": options.method.rawValue, "recipe": options.recipeName, "steps": recipe.description,
+    ]
+    if let calibration = model.calibration { meta["calibration_sha256"] = calibration }
+    var settings: [String: Any] = [
+      "bits": bits, "group_size": groupSize ?? -1, "sym": isSymmetric, "desc_act": model.hasGroupIndex,
+      "static_groups": recipe.fixesGridsUpFront, "damp_percent": recipe.damping, "true_sequential": true,
+      "lm_head": model.modules.contains { $0.name == "lm_head" }, "quant_method": "gptq", "checkpoint_format": "gptq",
+      "pack_dtype": "int32", "meta": meta,
+    ]
+    let untouched = model.untouched.filter { $0.name != "lm_head" }
+    if !untouched.isEmpty {
+      // GPTQModel's and vLLM's way to say that a module is not quantized: a minus, and a regular expression.
+      let patterns = untouched.map { "-:^" + NSRegularExpression.escapedPattern(for: $0.name) + "$" }
+      settings["dynamic"] = Dictionary(uniqueKeysWithValues: patterns.map { ($0, [String: Any]()) })
+    }
+    return settings
+  }
+}
+
+/// The original's tensors, quantized ones in place of the weights that they replace.
+struct QuantizedTensors: TensorSource {
+  let tensors: [TensorInfo]
+  var format: String { "gptq" }
+  var metadata: [(name: String, value: String)] { [] }
+  private let model: QuantizedModel
+  /// The number of a tensor of the original, or of a finished one.
+  private let places: [(isFinished: Bool, index: Int)]
+
+  init(_ model: QuantizedModel) {
+    self.model = model
+    let finished = Dictionary(model.finished.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let replaced = Dictionary(model.modules.map { ($0.name + ".weight", $0.name) }) { one, _ in one }
+    var tensors: [TensorInfo] = []
+    var places: [(isFinished: Bool, index: Int)] = []
+    for (index, info) in model.original.source.tensors.enumerated() {
+      guard let module = replaced[info.name] else {
+        tensors.append(info)
+        places.append((false, index))
+        continue
+      }
+      for part in ["qweight", "qzeros", "scales", "g_idx"] {
+        guard let index = finished["\(module).\(part)"] else { continue }
+        tensors.append(model.finished.tensors[index])
+        places.append((true, index))
+      }
+    }
+    self.tensors = tensors
+    self.places = places
+  }
+
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let place = places[index]
+    try (place.isFinished ? model.finished : model.original.source).read(place.index, body)
+  }
+}
+
+/// The words of an array, little-endian.
+func littleEndianBytes<Word: FixedWidthInteger>(_ words: [Word]) -> [UInt8] {
+  #if _endian(little)
+    // SAFETY: any words are bytes.
+    unsafe words.withUnsafeBytes { unsafe Array($0) }
+  #else
+    words.flatMap { word in (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+  #endif
+}
+
+/// Half-precision bytes of values that are representable there.
+private func halfBytes(_ values: [Float]) throws -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: 2 * values.count)
+  var span = bytes.mutableSpan
+  var raw = unsafe span.mutableBytes
+  let overflows = unsafe try DTypeConversion(from: .f32, to: .f16).convert(values.span.bytes, into: &raw)
+  precondition(overflows == 0, "grids are rounded to half precision before")
+  return bytes
+}

@@ -1,0 +1,218 @@
+// Everything that can be known before the work begins: a failure of the first second must not come in the fifth hour.
+
+import ByteIO
+import Checkpoint
+import Checksum
+import Foundation
+import LinearAlgebra
+import Transformer
+
+extension ModelQuantizer {
+  /// Checks what can be checked, and counts what the work will cost.
+  ///
+  /// Reads all of the checkpoint once: a weight that is NaN shows now, and the model's fingerprint covers every byte.
+  /// - Parameters:
+  ///   - measures: whether the machine's rate is measured (half a second), for the time that it will take.
+  ///   - progress: told of the bytes of the checkpoint.
+  /// - Throws: ``QuantizeError``, ``TransformerError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
+  @discardableResult
+  public func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
+    try checkModel()
+    try checkOutput()
+    var estimate = try estimateWork()
+    try checkDisk(estimate)
+    fingerprint = try readModel(progress)
+    if measures {
+      let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
+      // What the whole reaches of the product's rate, measured: benchmarks/runs.
+      estimate.seconds = options.method == .gptq ? estimate.flop / (0.75 * rate) : estimate.flop / 5e7
+    }
+    setEstimate(estimate)
+    return estimate
+  }
+
+  /// The bytes that ``prepare(measures:progress:)`` reads.
+  public var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
+
+  private func checkModel() throws {
+    guard model.source.format != "gptq" else {
+      throw QuantizeError(
+        .wrongModel, file: model.path, reason: "the model is quantized already",
+        remedy: "give the model that it was made from: quantizing twice would add up both errors")
+    }
+    for pattern in options.only + options.skip {
+      let names = model.groups(ofLayer: 0).flatMap(\.modules).map(\.name)
+      let all = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+      guard (all.map(\.name) + ["lm_head"]).contains(where: { QuantizationOptions.fits($0, pattern) }) else {
+        throw QuantizeError(
+          .badOption, file: model.path, reason: "the pattern \(displayName(pattern)) fits no module",
+          remedy: "modules are called \(names.first ?? "") …; * stands for anything, as in '*.\(lastPart(names.last))'")
+      }
+    }
+    guard !modules.isEmpty else {
+      throw QuantizeError(.wrongModel, file: model.path, reason: "with these patterns nothing is left to quantize")
+    }
+    if options.quantizesHead, model.headModule == nil {
+      throw QuantizeError(
+        .wrongModel, file: model.path, reason: "its head is the embedding, which must stay as it is",
+        remedy: "leave --quantize-head out")
+    }
+    try options.recipe.validate(layer: "all modules")
+    if options.recipe.order == .activation, !options.recipe.fixesGridsUpFront, !format.storesGroupIndex {
+      throw QuantizeError(
+        .badOption, reason: "the format has contiguous groups only", remedy: "give --static-groups with --act-order")
+    }
+    for module in modules { try format.check(module) }
+    if options.method == .gptq {
+      guard let windows = calibration?.windows, windows.count > 0 else {
+        throw QuantizeError(.badOption, reason: "there is no calibration data")
+      }
+      guard windows.tokens.allSatisfy({ $0 >= 0 && $0 < model.configuration.vocabularySize }) else {
+        throw QuantizeError(.badOption, reason: "the calibration data has tokens that the vocabulary does not have")
+      }
+    }
+  }
+
+  private func lastPart(_ name: String?) -> String { name?.split(separator: ".").last.map(String.init) ?? "" }
+
+  private func checkOutput() throws {
+    let modelFolder = Folder.kind(of: model.path) == .folder ? model.path : Folder.parent(of: model.path)
+    guard !OutputFolder.isSame(output, modelFolder) else {
+      throw ByteIOError(
+        .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")
+    }
+    guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
+      throw ByteIOError(
+        .notPermitted, file: output, reason: "cannot write there", remedy: "give an output in a folder of yours")
+    }
+    if !options.replaces, !(options.resumes && hasEarlierWork) {
+      try OutputFolder.checkFree(output, isFolder: format.writesFolder)
+    }
+  }
+
+  // MARK: Cost
+
+  /// The FLOP of a run over all layers, head excepted, with some number of samples: what times can be extrapolated by.
+  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
+    -> Double
+  {
+    let rows = samples * length
+    let shape = WorkShape(
+      configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
+    return (0..<model.configuration.layerCount).reduce(0) { sum, layer in
+      sum
+        + shape.flop(
+          model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
+    }
+  }
+
+  private func estimateWork() throws -> WorkEstimate {
+    var estimate = WorkEstimate()
+    estimate.moduleCount = modules.count
+    estimate.parameterCount = modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures }
+    estimate.quantizedBytes = modules.reduce(0) { $0 + format.byteCount($1) }
+    let replaced = modules.reduce(0) { sum, module in
+      sum + (model.source.tensors.first { $0.name == module.name + ".weight" }?.byteCount ?? 0)
+    }
+    estimate.disk = 2 * estimate.quantizedBytes + checkpointBytes - replaced + (1 << 20)
+    guard options.method == .gptq else {
+      estimate.flop = Double(estimate.parameterCount)
+      estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (96 << 20)
+      return estimate
+    }
+    let streams = options.needsReference ? 2 : 1
+    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) })
+    if let head { estimate.flop += Double(shape.rows) * shape.headCost(head).sums + shape.headCost(head).solve }
+    let groups = model.groups(ofLayer: 0)
+    let need = { [shape, head] (usesFile: Bool) in
+      shape.memory(layer: groups, usesScratchFile: usesFile, headWidth: head?.outFeatures)
+    }
+    estimate.memory = need(false)
+    let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
+    // Two snapshots while one takes the other's place.
+    estimate.disk += 2 * stateBytes
+    if estimate.memory > options.memoryLimit {
+      estimate.usesScratchFile = true
+      estimate.memory = need(true)
+      estimate.disk +=
+        streams * 4 * shape.rows
+        * (model.configuration.hiddenSize + StateStream.carriedWidth(model.configuration))
+      guard estimate.memory <= options.memoryLimit || options.maximumMemory == nil else {
+        throw QuantizeError(
+          .noRoom, file: model.path,
+          reason: "\(byteCount(estimate.memory)) of memory are needed even with hidden states on disk, and "
+            + "\(byteCount(options.memoryLimit)) may be used",
+          remedy: "raise --max-memory, or give --threads 1 or --recipe fast, which need less")
+      }
+    }
+    return estimate
+  }
+
+  private func checkDisk(_ estimate: WorkEstimate) throws {
+    guard let free = Folder.availableSpace(output), free < estimate.disk, !hasEarlierWork else { return }
+    throw ByteIOError(
+      .noSpace, file: output,
+      reason: "\(byteCount(estimate.disk)) are needed while the work lasts, and \(byteCount(free)) are free",
+      remedy: "free \(byteCount(estimate.disk - free)), or give an output on another disk")
+  }
+
+  // MARK: Fingerprint
+
+  /// Reads all tensors: their digests, and whether all weights are finite.
+  private func readModel(_ progress: ProgressHandler) throws -> String {
+    let source = model.source
+    let digest = try DigestStream(.sha256)
+    digest.update(model.configurationText)
+    try TensorStatistics.forEach(of: source, jobs: options.threads) { index, figures in
+      let info = source.tensors[index]
+      let bad = figures.nanCount + figures.infinityCount
+      guard bad == 0 else {
+        throw QuantizeError(
+          .notFinite, file: info.file, place: displayName(info.name),
+          reason: bad == 1 ? "one value is NaN or infinite" : "\(bad) values are NaN or infinite",
+          remedy: "the checkpoint is damaged: verify its checksums, or download it again")
+      }
+      digest.update(Array("\(info.name);\(info.dtype.rawValue);\(info.shape);\(figures.sha256.hex);".utf8))
+      progress(.advanced(file: info.file, bytes: info.byteCount))
+    }
+    return digest.finish().hex
+  }
+
+  /// Everything that the final bytes depend on.
+  func planText() throws -> [String: String] {
+    var plan = [
+      "program": options.program, "model": fingerprint, "format": format.description, "method": options.method.rawValue,
+      "recipe": options.recipe.description, "modules": try names(modules),
+    ]
+    if let calibration {
+      plan["calibration"] = calibration.fingerprint
+      plan["samples"] = "\(calibration.windows.count) of \(calibration.windows.length) tokens"
+    }
+    return plan
+  }
+
+  /// Names, short: all of them are what is usual.
+  private func names(_ modules: [LinearModule]) throws -> String {
+    let names = modules.map(\.name).joined(separator: " ")
+    return "\(modules.count), \(try DigestStream.digest(.sha256, of: Array(names.utf8)).hex.prefix(16))"
+  }
+}
+
+extension WorkShape {
+  /// The FLOP of groups, with what of them is quantized.
+  func flop(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
+    groups.reduce(0) { sum, group in
+      let cost = cost(group.0, wanted: group.1)
+      return sum + Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+    }
+  }
+
+  /// The cost of the head.
+  func headCost(_ head: LinearModule) -> GroupCost {
+    let width = Double(head.inFeatures)
+    var cost = GroupCost()
+    cost.sums = width * width * (options.recipe.inputCorrection != 0 ? 3 : 1)
+    cost.solve = width * width * width / 3 + solve(head)
+    return cost
+  }
+}

@@ -1,0 +1,186 @@
+// Quantizes a whole model, layer by layer, each group of modules as soon as its inputs are known ("true sequential").
+// One layer's weights are in memory at a time. Two streams of hidden states run beside each other where the recipe
+// corrects its targets: through the quantized model, and through the unquantized one.
+//
+// The order of work, and why: Documentation/gptq.md. The solver knows nothing of models; the format knows what is stored.
+
+import ByteIO
+import Checkpoint
+import Checksum
+import Foundation
+import LinearAlgebra
+import Transformer
+
+/// What happens on the way.
+public enum QuantizationEvent: Sendable {
+  /// Earlier work is gone on with: so many groups of modules are finished.
+  case resumed(finishedGroups: Int)
+  /// Work on a layer begins; the head counts as one.
+  case layer(number: Int, count: Int)
+  /// A module is quantized. `isNew` is false where an earlier run did it.
+  case module(ModuleReport, isNew: Bool)
+  /// Some of the work is done, in FLOP of ``WorkEstimate/flop``.
+  case advanced(Double)
+  /// Hidden states were saved, so that an interrupted run need not compute them again.
+  case saved(bytes: Int, seconds: Double)
+}
+
+/// Quantizes a model.
+///
+/// ``prepare()`` checks everything that can be known before; ``quantize(_:)`` does the work, and can be interrupted and
+/// begun again at any moment; ``finish(progress:)`` writes the output. The final bytes depend on the model, the
+/// calibration data, the format and the recipe, and on nothing else.
+public final class ModelQuantizer {
+  /// The model.
+  public let model: TransformerModel
+  /// The format of the output.
+  public let format: any QuantizedFormat
+  /// The choices.
+  public let options: QuantizationOptions
+  /// The folder or file that the quantized model becomes.
+  public let output: String
+  /// The calibration data; nil for rounding to nearest.
+  public let calibration: Calibration?
+
+  /// The groups of modules of each layer, and what of them is to be quantized.
+  let plan: [[GroupWork]]
+  /// The head, where it is to be quantized.
+  let head: LinearModule?
+  let shape: WorkShape
+  private(set) var estimate = WorkEstimate()
+  /// SHA-256 over the model, once it was read.
+  var fingerprint = ""
+  var work: WorkFolder?
+  var flopDone = 0.0
+  var reports: [ModuleReport] = []
+
+  /// A group of modules, and which of them are to be quantized.
+  struct GroupWork {
+    let group: LinearGroup
+    let wanted: [Int]
+    /// The name of its file in the work folder.
+    let name: String
+    var modules: [LinearModule] { wanted.map { group.modules[$0] } }
+  }
+
+  /// Prepares to quantize.
+  ///
+  /// - Parameters:
+  ///   - model: unquantized.
+  ///   - calibration: nil only for rounding to nearest.
+  ///   - format: of the output.
+  ///   - output: its path.
+  ///   - options: the choices.
+  public init(
+    _ model: TransformerModel, calibration: Calibration?, format: any QuantizedFormat, output: String,
+    options: QuantizationOptions
+  ) throws {
+    self.model = model
+    self.format = format
+    self.output = output
+    self.options = options
+    self.calibration = options.method == .gptq ? calibration : nil
+    let all = (0..<model.configuration.layerCount).map { layer in
+      model.groups(ofLayer: layer).map { group in
+        GroupWork(
+          group: group, wanted: group.modules.indices.filter { options.includes(group.modules[$0].name) },
+          name: "layer-\(fourDigits(layer))-\(group.role.rawValue)")
+      }
+    }
+    head = options.quantizesHead && options.skip.isEmpty ? model.headModule : nil
+    // Layers after the last one with anything to do need not run, unless the head is to be quantized.
+    let last = all.lastIndex { $0.contains { !$0.wanted.isEmpty } }
+    plan = head != nil ? all : Array(all.prefix((last ?? -1) + 1))
+    let windows = calibration?.windows
+    let length = windows?.length ?? 1
+    let step = HiddenStates.windowsPerBlock(length: length)
+    // Enough blocks to keep all threads busy; the result does not depend on it.
+    let batch = max(1, (options.batchTokens ?? 1024 * min(8, max(2, options.threads))) / (step * length)) * step
+    shape = WorkShape(
+      configuration: model.configuration, options: options,
+      rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
+      windowLength: length, batchRows: batch * length)
+  }
+
+  /// The folder that interrupted work goes on from.
+  public var workPath: String {
+    format.writesFolder ? Folder.join(output, WorkFolder.name) : output + WorkFolder.name
+  }
+
+  /// Whether there is unfinished work for this output.
+  public var hasEarlierWork: Bool { WorkFolder.isThere(workPath) }
+
+  /// The modules that are to be quantized, in order.
+  public var modules: [LinearModule] { plan.flatMap { $0.flatMap(\.modules) } + (head.map { [$0] } ?? []) }
+
+  func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
+
+  /// Quantizes all modules, or goes on with it.
+  ///
+  /// - Parameter events: told what happens, on the calling thread.
+  /// - Returns: the reports of all modules, in order.
+  public func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
+    let work = try WorkFolder(workPath, plan: try planText(), resumes: options.resumes)
+    self.work = work
+    if work.isResumed {
+      let names = plan.flatMap { $0.map(\.name) } + [Self.headName]
+      let count = try names.filter { try work.finished($0) != nil }.count
+      try events(.resumed(finishedGroups: count))
+    }
+    if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+    return reports
+  }
+
+  static let headName = "head"
+
+  /// The bytes of the output's tensors.
+  public var outputBytes: Int {
+    let replaced = Set(modules.map { $0.name + ".weight" })
+    let kept = model.source.tensors.reduce(0) { replaced.contains($1.name) ? $0 : $0 + $1.byteCount }
+    return kept + modules.reduce(0) { $0 + format.byteCount($1) }
+  }
+
+  /// The FLOP that were done by this object.
+  public var flopCount: Double { flopDone }
+
+  func advance(_ flop: Double, _ events: (QuantizationEvent) throws -> Void) throws {
+    flopDone += flop
+    try events(.advanced(flop))
+  }
+
+  // MARK: Output
+
+  /// Puts the quantized model together, moves it to its place, and removes the work folder.
+  public func finish(progress: ProgressHandler) throws {
+    guard let work else { preconditionFailure("quantize first") }
+    var sources: [any TensorSource] = []
+    for name in plan.flatMap({ $0.map(\.name) }) + [Self.headName] {
+      if let finished = try work.finished(name) { sources.append(finished.source) }
+    }
+    let done = Set(modules.map(\.name))
+    let all =
+      (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+      + (model.headModule.map { [$0] } ?? [])
+    let result = QuantizedModel(
+      original: model, finished: JoinedSources(sources), modules: modules,
+      untouched: all.filter { !done.contains($0.name) }, options: options,
+      hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
+        && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,
+      calibration: calibration?.fingerprint)
+    let staging = try work.stagingFolder()
+    try format.write(result, into: staging, progress: progress)
+    try writeLog(staging)
+    try OutputFolder.move(staging, to: output, isFolder: format.writesFolder, replacing: options.replaces)
+    try work.remove()
+  }
+
+  private func writeLog(_ folder: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var text: [UInt8] = []
+    for report in reports { text += try encoder.encode(report) + [0x0A] }
+    let writer = try AtomicFileWriter(in: folder)
+    try writer.write(text, at: 0)
+    _ = try writer.commit(as: "quantize-log.jsonl", size: text.count, replacing: true)
+  }
+}

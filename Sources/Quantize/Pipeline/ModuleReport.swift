@@ -1,0 +1,54 @@
+// What is told of each module, to the user and in quantize-log.jsonl.
+
+import Foundation
+
+/// How the quantization of one module went.
+public struct ModuleReport: Sendable, Codable, Equatable {
+  /// The module's name in the checkpoint.
+  public var name: String
+  /// `gptq` or `rtn`.
+  public var method: String
+  /// Why the method is not the one that was asked for.
+  public var fallback: String?
+  /// ‖(W − Ŵ)X‖² / ‖WX‖² over the calibration inputs.
+  public var relative_output_error: Double?
+  /// What the solver made small: tr(E·(H + λI)·Eᵀ).
+  public var loss: Double
+  /// λ as a fraction of the mean of the Hessian's diagonal.
+  public var damping: Double
+  /// Inputs that were zero throughout.
+  public var dead_inputs: Int
+  /// Whether the factor had to be computed in double precision.
+  public var double_precision: Bool
+  /// Seconds for this module, its share of what the group has in common included.
+  public var seconds: Double
+  /// The largest memory of the process so far.
+  public var peak_memory_bytes: Int
+
+  init(_ report: LayerReport, sharedSeconds: Double, peakMemory: Int) {
+    name = report.layer
+    method = report.method.rawValue
+    fallback = report.fallbackReason
+    relative_output_error = report.relativeOutputError
+    loss = report.loss
+    damping = report.damping
+    dead_inputs = report.deadInputs
+    double_precision = report.isDoublePrecision
+    seconds = report.seconds + sharedSeconds
+    peak_memory_bytes = peakMemory
+  }
+
+  /// What is suspicious about it, in words.
+  public func warnings(wantedDamping: Double) -> [String] {
+    var found: [String] = []
+    if let fallback { found.append("rounded to nearest, because \(fallback)") }
+    if fallback == nil, damping > wantedDamping {
+      found.append(
+        "the Hessian needed a damping of \(damping) instead of \(wantedDamping); more calibration data helps")
+    }
+    if let error = relative_output_error, !(error < 0.5) {
+      found.append("the output error is \(error) of the output itself: too few bits, or odd weights")
+    }
+    return found
+  }
+}

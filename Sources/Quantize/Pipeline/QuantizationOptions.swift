@@ -1,0 +1,78 @@
+// What a whole model is quantized with: everything that the user can choose besides the model and the calibration data.
+
+import Foundation
+import LinearAlgebra
+
+/// The choices for a whole model.
+public struct QuantizationOptions: Sendable {
+  /// How integers are found.
+  public enum Method: String, Sendable, CaseIterable {
+    /// With error feedback, from calibration data.
+    case gptq
+    /// Each weight to its nearest value; no calibration data is needed.
+    case roundToNearest = "rtn"
+  }
+
+  /// How integers are found.
+  public var method = Method.gptq
+  /// The steps of the solver.
+  public var recipe = Recipe.best
+  /// The name of the recipe that the steps were chosen by; for the record.
+  public var recipeName = "best"
+  /// Only modules whose names fit one of these patterns (`*.mlp.*`); empty for all.
+  public var only: [String] = []
+  /// No modules whose names fit one of these.
+  public var skip: [String] = []
+  /// Whether the head is quantized too.
+  public var quantizesHead = false
+  /// How many threads compute; the result does not depend on it.
+  public var threads = Engine.defaultThreads
+  /// The memory that may be used, in bytes; beyond it hidden states go to a file. Nil: three quarters of the machine's.
+  public var maximumMemory: Int?
+  /// Tokens that are worked on at once, about; nil for what keeps all threads busy. The result does not depend on it.
+  public var batchTokens: Int?
+  /// Whether work that was interrupted is gone on with; otherwise it is thrown away.
+  public var resumes = true
+  /// Whether files that have the outputs' names are replaced.
+  public var replaces = false
+  /// The largest file of the output, in bytes.
+  public var shardSize: Int?
+  /// The name and version of the program, for the record.
+  public var program = "belle-tools"
+
+  /// The defaults.
+  public init() {}
+
+  /// Whether a module is to be quantized.
+  public func includes(_ module: String) -> Bool {
+    (only.isEmpty || only.contains { Self.fits(module, $0) }) && !skip.contains { Self.fits(module, $0) }
+  }
+
+  /// Whether a second, unquantized stream of hidden states is needed.
+  var needsReference: Bool {
+    method == .gptq && (recipe.inputCorrection != 0 || recipe.residualCorrection != 0)
+  }
+
+  /// Shell patterns: `*`, `?`, `[0-9]`.
+  static func fits(_ name: String, _ pattern: String) -> Bool { unsafe fnmatch(pattern, name, 0) == 0 }
+
+  /// The memory that may be used.
+  var memoryLimit: Int { maximumMemory ?? Int(clamping: ProcessInfo.processInfo.physicalMemory / 4 * 3) }
+}
+
+extension Recipe {
+  /// Everything that changes a byte, in words: for plans and the record.
+  public var description: String {
+    let fit =
+      switch fit {
+      case .range: "range"
+      case .search(let norm): "search \(norm)"
+      case .weightedSearch: "weighted search"
+      }
+    return [
+      "order \(order.rawValue)", "grids up front \(fixesGridsUpFront)", "fit \(fit)",
+      "negative scales \(negativeScales)", "sweeps \(sweeps)", "refit \(refit)", "alpha \(inputCorrection)",
+      "beta \(residualCorrection)", "damping \(damping)",
+    ].joined(separator: ", ")
+  }
+}

@@ -1,0 +1,126 @@
+// What the pipeline must know of a format that quantized models are written in: on which grid, what a module becomes, and
+// how the whole is put together. GPTQ's folder is one; GGUF's blocks and BELLE's .pt are others.
+
+import ByteIO
+import Checkpoint
+import LinearAlgebra
+import Transformer
+
+/// A format for quantized models.
+public protocol QuantizedFormat: Sendable {
+  /// The format with everything in it that changes a byte: for plans.
+  var description: String { get }
+  /// The grid that a module's weights are quantized on.
+  func grid(for module: LinearModule) -> Grid
+
+  /// Checks that a module's shape can be stored.
+  ///
+  /// - Throws: ``QuantizeError``, before any work.
+  func check(_ module: LinearModule) throws
+
+  /// Whether groups need not be contiguous.
+  var storesGroupIndex: Bool { get }
+
+  /// The tensors of a quantized module, in their final form.
+  func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor]
+
+  /// Reads the weights that a module's final tensors stand for.
+  ///
+  /// - Parameters:
+  ///   - module: which one.
+  ///   - source: where its tensors are.
+  ///   - weights: `[out, in]`; overwritten, with the bits that ``QuantizedLayer/dequantize(into:threads:)`` gives.
+  func restore(
+    _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
+  ) throws
+
+  /// Whether the output is a folder; otherwise it is one file.
+  var writesFolder: Bool { get }
+
+  /// The bytes that a module takes.
+  func byteCount(_ module: LinearModule) -> Int
+
+  /// Writes the whole model.
+  ///
+  /// - Parameters:
+  ///   - model: what was quantized.
+  ///   - folder: an empty folder on the output's disk. What is written there is moved to the output afterwards.
+  func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws
+}
+
+/// A model whose modules are all quantized, ready to be written.
+public struct QuantizedModel: Sendable {
+  /// The model that it was made from.
+  public let original: TransformerModel
+  /// Final tensors of all quantized modules.
+  public let finished: any TensorSource
+  /// The names of the quantized modules.
+  public let modules: [LinearModule]
+  /// Modules of decoder layers, and the head, that were left as they are.
+  public let untouched: [LinearModule]
+  /// The choices.
+  public let options: QuantizationOptions
+  /// Whether a module's groups are not contiguous.
+  public let hasGroupIndex: Bool
+  /// SHA-256 of the calibration data; nil where there was none.
+  public let calibration: String?
+}
+
+/// One tensor in memory.
+public struct StoredTensor: Sendable {
+  /// Its name.
+  public let name: String
+  /// The type of its elements.
+  public let dtype: DType
+  /// Its dimensions.
+  public let shape: [Int]
+  /// Its values, contiguous, row-major, little-endian.
+  public let bytes: [UInt8]
+
+  /// A tensor.
+  public init(name: String, dtype: DType, shape: [Int], bytes: [UInt8]) {
+    (self.name, self.dtype, self.shape, self.bytes) = (name, dtype, shape, bytes)
+  }
+}
+
+/// Tensors in memory as a source.
+public struct StoredTensors: TensorSource {
+  /// The tensors with their values.
+  public let stored: [StoredTensor]
+  /// What the container is.
+  public var format: String { "memory" }
+  /// Nothing besides tensors.
+  public var metadata: [(name: String, value: String)] { [] }
+  /// What there is.
+  public var tensors: [TensorInfo] {
+    stored.map { TensorInfo(name: $0.name, dtype: $0.dtype, shape: $0.shape, file: "", byteCount: $0.bytes.count) }
+  }
+
+  /// Tensors in an order.
+  public init(_ stored: [StoredTensor]) { self.stored = stored }
+
+  /// Gives a tensor's values in one part.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let bytes = stored[index].bytes
+    unsafe try body(bytes.span.bytes)
+  }
+}
+
+/// Several sources, one after the other.
+struct JoinedSources: TensorSource {
+  let tensors: [TensorInfo]
+  var format: String { "joined" }
+  var metadata: [(name: String, value: String)] { [] }
+  private let sources: [any TensorSource]
+  private let places: [(source: Int, index: Int)]
+
+  init(_ sources: [any TensorSource]) {
+    self.sources = sources
+    tensors = sources.flatMap(\.tensors)
+    places = sources.enumerated().flatMap { number, source in source.tensors.indices.map { (number, $0) } }
+  }
+
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    try sources[places[index].source].read(places[index].index, body)
+  }
+}

@@ -1,0 +1,103 @@
+// What quantizing a model will cost: FLOP, memory, disk. Counted from shapes alone, as the pipeline works.
+// Per token and layer of LLaMA-7B: forward 404 M FLOP a stream, H 171 M, Δ 342 M, P 124 M; Documentation/gptq.md.
+
+import LinearAlgebra
+import Transformer
+
+/// The cost of one group of modules, in FLOP.
+struct GroupCost {
+  /// One stream past the group, a row.
+  var forward = 0.0
+  /// H, Δ and P, a row.
+  var sums = 0.0
+  /// Factor and solver.
+  var solve = 0.0
+}
+
+/// What a whole run will cost.
+public struct WorkEstimate: Sendable, Equatable {
+  /// FLOP of all that is to be done.
+  public internal(set) var flop = 0.0
+  /// The most memory that is needed at once, in bytes; about, and with hidden states where ``usesScratchFile`` says.
+  public internal(set) var memory = 0
+  /// Whether hidden states go to a file.
+  public internal(set) var usesScratchFile = false
+  /// Bytes of disk that the run needs at most, the output included.
+  public internal(set) var disk = 0
+  /// Bytes of the quantized modules in the output.
+  public internal(set) var quantizedBytes = 0
+  /// Modules to quantize.
+  public internal(set) var moduleCount = 0
+  /// Their parameters.
+  public internal(set) var parameterCount = 0
+  /// How long it will take, in seconds, at the rate that was measured; nil where nothing was measured.
+  public internal(set) var seconds: Double?
+}
+
+/// The shape of a run, which costs are counted from.
+struct WorkShape {
+  let configuration: ModelConfiguration
+  let options: QuantizationOptions
+  let rows: Int
+  let windowLength: Int
+  let batchRows: Int
+
+  /// The cost of a group.
+  ///
+  /// - Parameter wanted: those of its modules that are quantized.
+  func cost(_ group: LinearGroup, wanted: [LinearModule]) -> GroupCost {
+    let width = Double(group.inFeatures)
+    var cost = GroupCost()
+    let outputs = group.modules.reduce(0) { $0 + $1.outFeatures }
+    cost.forward = 2 * width * Double(outputs)
+    if group.role == .attentionInput {
+      cost.forward += 2 * Double(windowLength) * Double(configuration.headCount * configuration.headSize)
+    }
+    guard !wanted.isEmpty else { return cost }
+    let recipe = options.recipe
+    cost.sums = width * width
+    if recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
+    if recipe.residualCorrection != 0, group.role.addsToResidual { cost.sums += 2 * width * Double(outputs) }
+    cost.solve = width * width * width / 3
+    for module in wanted { cost.solve += solve(module) }
+    return cost
+  }
+
+  /// The solver's cost of a module, without the factor.
+  func solve(_ module: LinearModule) -> Double {
+    let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
+    let recipe = options.recipe
+    var total = product
+    if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
+    // W·Δ, and two triangular solves.
+    if options.needsReference { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    return total
+  }
+
+  /// The most memory that is needed at once, in bytes.
+  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> Int {
+    let c = configuration
+    let streams = options.needsReference ? 2 : 1
+    let widest = groups.map(\.inFeatures).max() ?? 0
+    let carried = StateStream.carriedWidth(c)
+    var bytes = 96 << 20
+    bytes += 4 * c.layerParameterCount
+    // Two squares (H with its factor, Δ), another one where columns change places.
+    let squares =
+      1 + (options.recipe.inputCorrection != 0 ? 1 : 0)
+      + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
+    bytes += 4 * squares * widest * widest
+    if options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
+    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
+    bytes += 3 * largest
+    bytes += options.threads * 15 * 512 * widest
+    bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
+    // A batch on its way: both streams' inputs, and what the group makes of one of them.
+    let batch = min(batchRows, rows)
+    bytes += 4 * batch * (2 * c.hiddenSize + max(2 * c.intermediateSize, 4 * c.hiddenSize))
+    bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
+    bytes += 4 * 4096 * c.hiddenSize
+    if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
+    return bytes
+  }
+}

@@ -1,0 +1,162 @@
+// The folder that interrupted work goes on from: what is being done, the finished tensors of each group of modules in
+// their final form, and now and then the hidden states between two layers. Every file appears when it is complete.
+//
+//     plan.json                      options and fingerprints; another run must have the same
+//     layer-0003-1.safetensors       final tensors of one group, with the modules' reports in the metadata
+//     states-0004.safetensors        hidden states at the input of a layer: quantized, reference
+//     lock                           held while a process works here
+
+import ByteIO
+import Checkpoint
+import Foundation
+
+/// A work folder, locked.
+final class WorkFolder {
+  /// The name of the folder in the output's folder.
+  static let name = ".belle-tools-work"
+
+  let path: String
+  /// Whether there is earlier work that is gone on with.
+  private(set) var isResumed = false
+  private let lock: FileLock
+  private let planPath: String
+
+  /// Opens or makes the folder of a plan.
+  ///
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - plan: options and fingerprints.
+  ///   - resumes: whether earlier work is gone on with; otherwise it is thrown away.
+  /// - Throws: ``QuantizeError`` with code `.otherPlan` where there is work of another plan.
+  init(_ path: String, plan: [String: String], resumes: Bool) throws {
+    self.path = path
+    planPath = Folder.join(path, "plan.json")
+    try Folder.create(path)
+    guard let lock = try FileLock(Folder.join(path, "lock")) else {
+      throw QuantizeError(
+        .busy, file: path, reason: "another process is at work here", remedy: "wait for it, or give another output")
+    }
+    self.lock = lock
+    TemporaryFiles.removeAbandoned(in: path)
+    if let earlier = try readPlan() {
+      if resumes {
+        try Self.compare(earlier, plan, path)
+        isResumed = true
+        return
+      }
+      try clear()
+    }
+    let data = try JSONSerialization.data(
+      withJSONObject: plan, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    try write([UInt8](data) + [0x0A], as: "plan.json")
+  }
+
+  /// Whether a folder holds work that could be gone on with.
+  static func isThere(_ path: String) -> Bool { Folder.kind(of: Folder.join(path, "plan.json")) == .file }
+
+  private func readPlan() throws -> [String: String]? {
+    guard Folder.kind(of: planPath) == .file else { return nil }
+    let file = try InputFile(planPath)
+    let text = try file.bytes(count: min(file.size, 1 << 20))
+    guard let plan = try? JSONDecoder().decode([String: String].self, from: Data(text)) else {
+      throw QuantizeError(
+        .otherPlan, file: planPath, reason: "the plan of earlier work cannot be read",
+        remedy: "throw that work away with --no-resume")
+    }
+    return plan
+  }
+
+  private static func compare(_ earlier: [String: String], _ plan: [String: String], _ path: String) throws {
+    let differences = Set(earlier.keys).union(plan.keys).sorted().filter { earlier[$0] != plan[$0] }
+    guard !differences.isEmpty else { return }
+    let words = differences.map { key in
+      let (old, new) = (earlier[key] ?? "nothing", plan[key] ?? "nothing")
+      // Fingerprints tell a person nothing.
+      return old.count == 64 && new.count == 64 ? "another \(key)" : "\(key): \(old) there, \(new) now"
+    }
+    throw QuantizeError(
+      .otherPlan, file: path,
+      reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
+      remedy: "give the same ones to go on with it, throw it away with --no-resume, or give another output")
+  }
+
+  // MARK: Files
+
+  /// A finished group's tensors and reports; nil where it is not finished.
+  func finished(_ name: String) throws -> (source: SafetensorsFile, reports: [ModuleReport])? {
+    let file = Folder.join(path, name + ".safetensors")
+    guard Folder.kind(of: file) == .file else { return nil }
+    let source = try SafetensorsFile(InputFile(file))
+    guard let text = source.metadata.first(where: { $0.name == "reports" })?.value,
+      let reports = try? JSONDecoder().decode([ModuleReport].self, from: Data(text.utf8))
+    else {
+      throw QuantizeError(
+        .otherPlan, file: file, reason: "its reports are missing", remedy: "begin again with --no-resume")
+    }
+    return (source, reports)
+  }
+
+  /// Writes a finished group.
+  func finish(_ name: String, _ tensors: [StoredTensor], _ reports: [ModuleReport]) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(reports), as: UTF8.self)
+    let source = StoredTensors(tensors)
+    _ = try SafetensorsWriter.write(
+      source, Array(tensors.indices), metadata: ["reports": text], as: name + ".safetensors", in: path,
+      replacing: true)
+  }
+
+  /// Writes the states at the input of a layer, and removes older ones.
+  func save(_ snapshot: StateSnapshot, layer: Int) throws {
+    let name = Self.snapshotName(layer)
+    _ = try SafetensorsWriter.write(
+      snapshot, Array(snapshot.tensors.indices), metadata: [:], as: name, in: path, replacing: true)
+    for entry in try Folder.entries(of: path) where Self.layer(ofSnapshot: entry.name).map({ $0 != layer }) ?? false {
+      unsafe unlink(Folder.join(path, entry.name))
+    }
+  }
+
+  /// The states of the latest layer that there are; nil where there are none.
+  func latestSnapshot() throws -> (layer: Int, source: SafetensorsFile)? {
+    let layers = try Folder.entries(of: path).compactMap { Self.layer(ofSnapshot: $0.name) }
+    guard let layer = layers.max() else { return nil }
+    return (layer, try SafetensorsFile(InputFile(Folder.join(path, Self.snapshotName(layer)))))
+  }
+
+  private static func snapshotName(_ layer: Int) -> String { "states-\(fourDigits(layer)).safetensors" }
+
+  private static func layer(ofSnapshot name: String) -> Int? {
+    guard name.hasPrefix("states-"), name.hasSuffix(".safetensors") else { return nil }
+    return Int(name.dropFirst("states-".count).dropLast(".safetensors".count))
+  }
+
+  private func write(_ bytes: [UInt8], as name: String) throws {
+    let writer = try AtomicFileWriter(in: path)
+    try writer.write(bytes, at: 0)
+    _ = try writer.commit(as: name, size: bytes.count, replacing: true)
+  }
+
+  /// An empty folder for what is to be moved to the output.
+  func stagingFolder() throws -> String {
+    let staging = Folder.join(path, "model")
+    if Folder.kind(of: staging) != nil { try FileManager.default.removeItem(atPath: staging) }
+    try Folder.create(staging)
+    return staging
+  }
+
+  /// Removes everything but the folder and its lock.
+  private func clear() throws {
+    for entry in try Folder.entries(of: path) where entry.name != "lock" {
+      try FileManager.default.removeItem(atPath: Folder.join(path, entry.name))
+    }
+  }
+
+  /// Removes the folder.
+  func remove() throws { try FileManager.default.removeItem(atPath: path) }
+}
+
+/// 7 as 0007: names that sort as numbers do.
+func fourDigits(_ number: Int) -> String {
+  String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
+}

@@ -1,0 +1,255 @@
+// quantize: a model in, the same with 2, 3, 4 or 8 bits a weight out.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+import Quantize
+import Tokenizer
+import Transformer
+
+struct QuantizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quantize",
+    abstract: "Quantize a model with GPTQ, on the CPU, in bounded memory.",
+    discussion: """
+      Example: the model in this folder, with 4 bits a weight, to ../<model>-gptq-4bit-128g:
+
+        belle-tools quantize --bits 4
+
+      and with texts like those that it will see, interrupted or not, to a folder of one's own choice:
+
+        belle-tools quantize model/ model-4bit/ --bits 4 --calibration texts.jsonl
+
+      Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
+      that `inspect` reads. The output is a GPTQ folder as transformers, GPTQModel and vLLM load it. Before the work begins \
+      everything that can fail is checked, and the time is predicted. Work that was interrupted goes on where it was when \
+      the same command is given again. The same model, data and options give the same bytes, on any number of threads.
+
+      Recipes: `best` gives the best model at the same bits and format; `fast` takes about half of its time; `reference` is \
+      GPTQ as it was published. --act-order, --static-groups, --mse and --damping change single steps of them.
+      """)
+
+  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
+  var model = "."
+
+  @Argument(
+    help: ArgumentHelp(
+      "The folder to write; by default a name made from the model, bits and group.", valueName: "output"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
+  var bits = 4
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
+  var groupSize = 128
+
+  @Flag(help: "Zero points in the middle, or wherever they fit best.")
+  var symmetry = Symmetry.symmetric
+
+  @Option(help: "How integers are found: with error feedback, or each weight to its nearest value.")
+  var method = QuantizationOptions.Method.gptq
+
+  @Option(help: "The steps of the solver.")
+  var recipe = RecipeName.best
+
+  @Flag(help: "Columns by descending activation; groups in that order too, unless --static-groups is given.")
+  var actOrder = false
+
+  @Flag(help: "Grids fixed before the first column, on groups of neighbouring columns.")
+  var staticGroups = false
+
+  @Flag(help: "Grids by a search for the least error, as in the reference.")
+  var mse = false
+
+  @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
+  var damping = 0.01
+
+  @Option(help: "What to write: a GPTQ folder, or the .pt that BELLE's scripts load.")
+  var format = Format.gptq
+
+  @Option(
+    help: ArgumentHelp(
+      "A text, JSON, JSON Lines or token file to calibrate with; may be given several times. Without it: a corpus of "
+        + "Chinese and English that comes with the program.", valueName: "file"))
+  var calibration: [String] = []
+
+  @Option(help: ArgumentHelp("Samples to draw; 128, or as many as the texts fill.", valueName: "n"))
+  var samples: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Tokens in a sample; 2048, or what the model can take; of a token file its rows' length.", valueName: "n"))
+  var sequenceLength: Int?
+
+  @Option(help: ArgumentHelp("Another seed draws other samples.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Quantize only modules whose names fit: '*.mlp.*'. May be given several times.", valueName: "pattern"))
+  var only: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Leave modules whose names fit as they are. May be given several times.", valueName: "pattern"))
+  var skip: [String] = []
+
+  @Flag(help: "Quantize the head too.")
+  var quantizeHead = false
+
+  @Option(help: "The type of the arithmetic.")
+  var compute = Compute.f32
+
+  @Option(
+    help: ArgumentHelp(
+      "Memory that may be used: hidden states go to disk beyond it. By default three quarters of the machine's.",
+      valueName: "size"))
+  var maxMemory: String?
+
+  @Flag(inversion: .prefixedNo, help: "Go on with interrupted work, or throw it away.")
+  var resume = true
+
+  @Flag(help: "End with status 0 even where a module could only be rounded to nearest.")
+  var allowFallback = false
+
+  @Option(help: ArgumentHelp("The largest file of the output: a number with kB, MB or GB; 5GB.", valueName: "size"))
+  var maxShardSize: String?
+
+  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
+  var tokenizer: String?
+
+  @Flag(help: "Replace files that have the outputs' names.")
+  var force = false
+
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var common: CommonOptions
+
+  enum Symmetry: String, EnumerableFlag {
+    case symmetric, asymmetric
+
+    static func name(for value: Symmetry) -> NameSpecification {
+      value == .symmetric
+        ? [.customLong("symmetric"), .customLong("sym")] : [.customLong("asymmetric"), .customLong("asym")]
+    }
+  }
+
+  enum RecipeName: String, ExpressibleByArgument, CaseIterable {
+    case best, fast, reference
+
+    var recipe: Recipe {
+      switch self {
+      case .best: .best
+      case .fast: .fast
+      case .reference: .reference
+      }
+    }
+  }
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle }
+
+  enum Compute: String, ExpressibleByArgument, CaseIterable { case f32 }
+
+  func validate() throws {
+    guard [2, 3, 4, 8].contains(bits) else { throw ValidationError("--bits must be 2, 3, 4 or 8.") }
+    guard groupSize == -1 || groupSize >= 1 else { throw ValidationError("--group-size must be at least 1, or -1.") }
+    guard damping >= 0, damping.isFinite else { throw ValidationError("--damping must not be negative.") }
+    guard samples ?? 1 >= 1 else { throw ValidationError("--samples must be at least 1.") }
+    guard sequenceLength ?? 2 >= 2 else { throw ValidationError("--sequence-length must be at least 2.") }
+    for (name, value) in [("--max-memory", maxMemory), ("--max-shard-size", maxShardSize)] {
+      guard value.map({ Convert.bytes($0) != nil }) ?? true else {
+        throw ValidationError("\(name) takes a size such as 8GB.")
+      }
+    }
+  }
+
+  func run() throws {
+    let opened = try TransformerModel.open(model)
+    let options = options
+    let data = method == .gptq ? try calibrationData(opened) : nil
+    let quantizer = try ModelQuantizer(
+      opened, calibration: data,
+      format: quantizedFormat, output: output ?? defaultOutput(), options: options)
+    let run = QuantizationRun(quantizer, model: model, common: common)
+    let isFallenBack = try run.run()
+    if isFallenBack, !allowFallback { throw ExitCode.negative }
+  }
+
+  private var quantizedFormat: any QuantizedFormat {
+    let size = groupSize == -1 ? nil : groupSize
+    switch format {
+    case .gptq:
+      return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
+    case .belle: return BELLEFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric)
+    }
+  }
+
+  private var options: QuantizationOptions {
+    var options = QuantizationOptions()
+    options.method = method
+    options.recipe = recipe.recipe
+    options.recipeName = recipe.rawValue
+    if actOrder {
+      options.recipe.order = .activation
+      options.recipe.fixesGridsUpFront = staticGroups
+    } else if staticGroups {
+      options.recipe.fixesGridsUpFront = true
+    }
+    if mse { options.recipe.fit = .search(norm: 2.4) }
+    options.recipe.damping = damping
+    (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
+    options.threads = threads.threads
+    options.maximumMemory = maxMemory.flatMap(Convert.bytes)
+    options.resumes = resume
+    options.replaces = force
+    options.shardSize = maxShardSize.flatMap(Convert.bytes)
+    options.program = BelleTools.configuration.version
+    return options
+  }
+
+  /// `../<model>-gptq-4bit-128g`: beside the model.
+  private func defaultOutput() -> String {
+    let path = URL(filePath: model).standardizedFileURL.resolvingSymlinksInPath().path
+    let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
+    let group = groupSize == -1 ? "" : "-\(groupSize)g"
+    let name = Folder.name(of: folder) + "-\(format.rawValue)-\(bits)bit" + group
+    let parent = Folder.parent(of: folder)
+    let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
+    return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)
+  }
+
+  private func calibrationData(_ model: TransformerModel) throws -> Calibration {
+    let configuration = model.configuration
+    let length = min(2048, configuration.contextLength ?? 2048)
+    let place = Folder.kind(of: self.model) == .folder ? self.model : Folder.parent(of: self.model)
+    let open = { try Tokenizers.open(tokenizer ?? place) }
+    let data =
+      calibration.isEmpty
+      ? try Calibration.builtIn(
+        tokenizer: open, vocabularySize: configuration.vocabularySize, samples: samples,
+        length: sequenceLength ?? length, seed: seed)
+      : try Calibration.drawn(
+        from: calibration, tokenizer: open, vocabularySize: configuration.vocabularySize, samples: samples,
+        length: sequenceLength, defaultLength: length, seed: seed)
+    let windows = data.windows
+    if let limit = configuration.contextLength, windows.length > limit {
+      Console.shared.warning(
+        "samples of \(windows.length) tokens are longer than the \(limit) that the model was made for")
+    }
+    let widest = max(configuration.hiddenSize, configuration.intermediateSize)
+    if windows.tokens.count < widest {
+      Console.shared.warning(
+        "the calibration data has \(windows.tokens.count) tokens, fewer than the \(widest) inputs of the widest modules: "
+          + "more of it gives a better model")
+    }
+    if !common.quiet {
+      Console.shared.note(
+        "calibration: \(windows.count) samples of \(windows.length) tokens from "
+          + (calibration.isEmpty ? "the built-in corpus" : calibration.map(displayName).joined(separator: ", ")))
+    }
+    return data
+  }
+}
+
+extension QuantizationOptions.Method: ExpressibleByArgument {}

@@ -1,0 +1,152 @@
+// One run of `quantize`: what the user sees of it. Before: what it will cost. Meanwhile: layer, error, time left. After: a
+// summary.
+
+import ByteIO
+import Foundation
+import LinearAlgebra
+import Quantize
+
+/// Runs a quantization and shows it.
+struct QuantizationRun {
+  private let quantizer: ModelQuantizer
+  private let model: String
+  private let common: CommonOptions
+  private let clock = ContinuousClock()
+
+  init(_ quantizer: ModelQuantizer, model: String, common: CommonOptions) {
+    (self.quantizer, self.model, self.common) = (quantizer, model, common)
+  }
+
+  /// - Returns: whether a module was rounded to nearest although GPTQ was asked for.
+  func run() throws -> Bool {
+    let start = clock.now
+    let estimate = try prepare()
+    describe(estimate)
+    let reports = try quantize(estimate)
+    try finish()
+    let seconds = (clock.now - start).seconds
+    let fallbacks = reports.filter { $0.fallback != nil }
+    summarize(reports, estimate, seconds)
+    return !fallbacks.isEmpty
+  }
+
+  private func note(_ text: String) { if !common.quiet { Console.shared.note(text) } }
+
+  private func prepare() throws -> WorkEstimate {
+    let progress = Console.shared.showProgress(total: quantizer.checkpointBytes, options: common)
+    defer { Console.shared.clearProgress() }
+    return try quantizer.prepare(progress: progress)
+  }
+
+  private func describe(_ estimate: WorkEstimate) {
+    let options = quantizer.options
+    note("writing \(displayName(quantizer.output))")
+    let time = estimate.seconds.map { ", about \(duration($0))" } ?? ""
+    note(
+      "\(estimate.moduleCount) modules, \(estimate.parameterCount / 1_000_000) M weights to "
+        + "\(byteCount(estimate.quantizedBytes))\(time), \(byteCount(estimate.memory)) of memory, "
+        + "\(byteCount(estimate.disk)) of disk")
+    if estimate.usesScratchFile {
+      note("hidden states go to a file in \(displayName(quantizer.workPath)): --max-memory says how much may stay")
+    }
+    if options.method == .gptq, estimate.seconds ?? 0 > 60 {
+      note("an interrupted run goes on where it was when the same command is given again")
+    }
+  }
+
+  private func quantize(_ estimate: WorkEstimate) throws -> [ModuleReport] {
+    // In MFLOP: the total of a large model's FLOP is near the end of Int.
+    let unit = 1e6
+    let total = max(1, Int(estimate.flop / unit))
+    let progress = Console.shared.showProgress(total: total, isBytes: false, options: common)
+    var milestones = Milestones(total: total, isShown: !common.quiet && !ProgressDisplay.isPossible)
+    defer { Console.shared.clearProgress() }
+    var file = ""
+    var left = 0.0
+    let damping = quantizer.options.recipe.damping
+    return try quantizer.quantize { event in
+      switch event {
+      case .resumed(let groups):
+        note("going on with earlier work: \(groups) groups of modules are finished")
+      case .layer(let number, let count):
+        if !file.isEmpty { progress(.finished(file: file)) }
+        file = "layer \(number) of \(count)"
+        progress(.started(file: file, bytes: max(1, total / count)))
+      case .module(let report, let isNew):
+        show(report, isNew: isNew)
+        for warning in report.warnings(wantedDamping: damping) { Console.shared.warning("\(report.name): \(warning)") }
+      case .advanced(let flop):
+        left += flop / unit
+        let whole = Int(left)
+        left -= Double(whole)
+        progress(.advanced(file: file, bytes: whole))
+        milestones.advance(whole)
+      case .saved: break
+      }
+    }
+  }
+
+  private func show(_ report: ModuleReport, isNew: Bool) {
+    if common.json {
+      Console.shared.result([
+        "type": "layer", "name": .string(report.name), "method": .string(report.method),
+        "relative_output_error": report.relative_output_error.map { .double($0) } ?? .null,
+        "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds),
+        "dead_inputs": .int(report.dead_inputs), "double_precision": .bool(report.double_precision),
+        "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes),
+        "resumed": .bool(!isNew),
+      ])
+      return
+    }
+    guard !common.quiet else { return }
+    let error = report.relative_output_error.map { "  error " + String(format: "%.3g", 100 * $0) + " %" } ?? ""
+    Console.shared.result(
+      report.name + "  " + report.method + error + (isNew ? "  \(fixed(report.seconds, 1)) s" : "  finished before"))
+  }
+
+  private func finish() throws {
+    let progress = Console.shared.showProgress(total: quantizer.outputBytes, options: common)
+    defer { Console.shared.clearProgress() }
+    try quantizer.finish(progress: progress)
+  }
+
+  private func summarize(_ reports: [ModuleReport], _ estimate: WorkEstimate, _ seconds: Double) {
+    let fallbacks = reports.filter { $0.fallback != nil }
+    let errors = reports.compactMap(\.relative_output_error)
+    let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
+    let flop = quantizer.flopCount
+    if common.json {
+      return Console.shared.result([
+        "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
+        "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
+        "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
+        "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(quantizer.outputBytes),
+        "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
+      ])
+    }
+    let gain = Double(quantizer.checkpointBytes) / Double(max(1, quantizer.outputBytes))
+    Console.shared.result(
+      "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "
+        + "\(byteCount(quantizer.outputBytes)), \(fixed(gain, 1)) times smaller"
+        + (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
+        + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
+    if !fallbacks.isEmpty {
+      Console.shared.warning(
+        "\(fallbacks.count) modules could only be rounded to nearest: \(fallbacks.prefix(5).map(\.name).joined(separator: ", "))"
+      )
+    }
+    if quantizer.options.method == .gptq {
+      note(
+        "to see what it lost: belle-tools evaluate \(displayName(quantizer.output)) --text FILE --reference \(displayName(model))"
+      )
+    }
+  }
+
+  /// 75 as `1 min 15 s`.
+  private func duration(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded(.up))
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole / 60 % 60) min"
+  }
+}

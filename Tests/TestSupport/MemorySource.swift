@@ -1,0 +1,49 @@
+// A checkpoint in memory, for tests that make their models up; and a file of it.
+
+import Checkpoint
+import Foundation
+
+/// Tensors in memory.
+public struct MemorySource: TensorSource {
+  /// What the container is.
+  public var format: String { "memory" }
+  /// What there is.
+  public private(set) var tensors: [TensorInfo] = []
+  /// Nothing.
+  public var metadata: [(name: String, value: String)] { [] }
+  private var contents: [[UInt8]] = []
+
+  /// No tensors yet.
+  public init() {}
+
+  /// Adds a tensor.
+  public mutating func add<Value: BitwiseCopyable>(_ name: String, _ dtype: DType, _ shape: [Int], _ values: [Value]) {
+    let bytes = values.withUnsafeBytes { Array($0) }
+    precondition(bytes.count == shape.reduce(1, *) * dtype.bitCount / 8)
+    tensors.append(TensorInfo(name: name, dtype: dtype, shape: shape, file: "memory", byteCount: bytes.count))
+    contents.append(bytes)
+  }
+
+  /// Takes a tensor out.
+  public mutating func remove(_ name: String) {
+    guard let index = tensors.firstIndex(where: { $0.name == name }) else { return }
+    tensors.remove(at: index)
+    contents.remove(at: index)
+  }
+
+  /// In parts of odd sizes, as a stream may come.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let bytes = contents[index]
+    let size = max(1, tensors[index].dtype.bitCount / 8)
+    let part = size * 1009
+    for start in stride(from: 0, to: bytes.count, by: part) {
+      try body(bytes.span.bytes.extracting(start..<min(bytes.count, start + part)))
+    }
+  }
+
+  /// Writes `model.safetensors`.
+  public func write(in folder: String) throws {
+    _ = try SafetensorsWriter.write(
+      self, Array(tensors.indices), metadata: ["format": "pt"], as: "model.safetensors", in: folder, replacing: true)
+  }
+}
