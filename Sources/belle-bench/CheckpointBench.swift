@@ -11,6 +11,7 @@ struct CheckpointBench: BenchCase {
   private let context: BenchContext
   private let tool: String
   private let folder: Scratch
+  private let ballast: Ballast
 
   /// A folder that is removed with its owner.
   private final class Scratch {
@@ -32,6 +33,7 @@ struct CheckpointBench: BenchCase {
     self.context = context
     tool = try context.tool
     folder = try Scratch(in: context.memory)
+    ballast = try Ballast(in: folder.path, size: context.size)
     context.say("making checkpoints of \(byteCount(context.size)) in \(context.memory)")
     try makeSparse()
     try makeModel()
@@ -49,15 +51,14 @@ struct CheckpointBench: BenchCase {
     }
     for (place, where_, isFlushed) in [(folder.path, "in memory", false), (context.disk, "to disk, flushed", true)] {
       let copy = place + "/belle-bench-copy-\(getpid()).safetensors"
-      if !isFlushed { try Ceilings.touchMemory(context.size, in: folder.path) }
+      let lent = isFlushed ? 0 : context.size
       let ceiling = "copy of the checkpoint \(where_)"
-      all.append(
-        Series(
-          name: ceiling, unit: .rate,
-          values: [try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed)]))
-      if !isFlushed { try Ceilings.touchMemory(context.size, in: folder.path) }
-      defer { try? FileManager.default.removeItem(atPath: copy) }
-      let cost = try expect([tool, "convert", model, copy, "--quiet"])
+      let rate = try ballast.lend(lent) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }
+      all.append(Series(name: ceiling, unit: .rate, values: [rate]))
+      let cost = try ballast.lend(lent) {
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        return try expect([tool, "convert", model, copy, "--quiet"])
+      }
       all.append(
         Series(
           name: ".bin to .safetensors \(where_)", unit: .rate, target: (ceiling, 0.8), values: [size / cost.seconds],
@@ -67,9 +68,11 @@ struct CheckpointBench: BenchCase {
       ("decrypt", [], nil), ("decrypt --to safetensors", ["--to", "safetensors"], ("decrypt", 0.95)),
     ] as [(String, [String], (String, Double)?)] {
       let output = folder.file("out")
-      try Ceilings.touchMemory(context.size, in: folder.path)
-      let cost = try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
-      try FileManager.default.removeItem(atPath: output)
+      let cost = try ballast.lend(context.size) {
+        let cost = try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
+        try FileManager.default.removeItem(atPath: output)
+        return cost
+      }
       all.append(
         Series(
           name: "\(name), a checkpoint", unit: .rate, target: target.map { ("\($0.0), a checkpoint", $0.1) },

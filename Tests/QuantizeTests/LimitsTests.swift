@@ -32,11 +32,13 @@ import Testing
     let problem = RandomProblem(rows: 70, columns: 40, seed: 1)
     let weights = problem.weights.copy()
     weights[66, 39] = value
-    let first = try #require(failure { () throws(QuantizeError) in _ = try solve(weights, problem.hessian) } as QuantizeError?)
+    let firstError = failure { () throws(QuantizeError) in _ = try solve(weights, problem.hessian) }
+    let first = try #require(firstError)
     #expect(first.code == .notFinite && first.place == "layer 7" && first.reason.contains("row 66"))
     let hessian = problem.hessian.copy()
     hessian[30, 2] = value
-    let second = try #require(failure { () throws(QuantizeError) in _ = try solve(problem.weights, hessian) } as QuantizeError?)
+    let secondError = failure { () throws(QuantizeError) in _ = try solve(problem.weights, hessian) }
+    let second = try #require(secondError)
     #expect(second.code == .notFinite && second.place == "layer 7" && second.reason.contains("row 30"))
     let rounding = failure { () throws(QuantizeError) in
       _ = try RoundToNearest.quantize(weights.slice, grid: Grid(bits: 4, groupSize: nil), layer: "layer 7")
@@ -188,7 +190,10 @@ import Testing
     let problem = RandomProblem(rows: 6, columns: 64, seed: 12)
     let weights = Matrix(rows: 6, columns: 64, problem.weights.values.map { $0 * 1e9 })
     let grid = Grid(bits: 4, groupSize: 32)
-    let error = try #require(failure { () throws(QuantizeError) in _ = try solve(weights, problem.hessian, grid, Self.recipes[index]) } as QuantizeError?)
+    let errorError = failure { () throws(QuantizeError) in
+      _ = try solve(weights, problem.hessian, grid, Self.recipes[index])
+    }
+    let error = try #require(errorError)
     #expect(error.code == .notStorable && error.place == "layer 7")
     var single = grid
     single.precision = .single
