@@ -105,7 +105,9 @@ let package = Package(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "TransformerTests",
-      dependencies: ["Transformer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      dependencies: [
+        "Transformer", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
+      ],
       swiftSettings: test),
     .testTarget(
       name: "CalibrationTests",

@@ -19,7 +19,10 @@ public enum Checkpoint {
     for name in ["model.safetensors", "pytorch_model.bin"] where Folder.kind(of: Folder.join(path, name)) == .file {
       return try open(file: Folder.join(path, name))
     }
-    let models = try modelFiles(in: path)
+    var models = try modelFiles(in: path)
+    // A GGUF file beside another one is that made for another engine.
+    let others = models.filter { !$0.hasSuffix(".gguf") }
+    if !others.isEmpty { models = others }
     guard models.count == 1 else {
       throw CheckpointError(
         .unknownFormat, file: path,
@@ -27,7 +30,7 @@ public enum Checkpoint {
           ? "there is no checkpoint in this folder"
           : "there are several checkpoints in this folder and no index: \(models.map(displayName).joined(separator: ", "))",
         remedy: models.isEmpty
-          ? "give a .safetensors, .pt, .pth or .bin file, or a folder that holds one" : "name one of them")
+          ? "give a .safetensors, .pt, .pth, .bin or .gguf file, or a folder that holds one" : "name one of them")
     }
     return try open(file: Folder.join(path, models[0]))
   }
@@ -38,13 +41,16 @@ public enum Checkpoint {
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
-      entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin"].contains(where: entry.name.hasSuffix)
+      entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin", ".gguf"].contains(where: entry.name.hasSuffix)
         && !otherFiles.contains(entry.name)
     }.map(\.name)
   }
 
-  /// Opens one file, by what it is and not by its name.
-  public static func open(file path: String) throws -> any TensorSource { try open(InputFile(path)) }
+  /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
+  public static func open(file path: String) throws -> any TensorSource {
+    if path.hasSuffix(".index.json") { return try ShardedFolder(index: path) }
+    return try open(InputFile(path))
+  }
 
   /// Opens a checkpoint, by what it is.
   public static func open(_ file: any ByteSource) throws -> any TensorSource {
@@ -54,6 +60,7 @@ public enum Checkpoint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
+    if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
     if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
@@ -62,6 +69,6 @@ public enum Checkpoint {
     if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip, legacy and tar files, safetensors and NumPy's .npy")
+      remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
   }
 }

@@ -29,4 +29,6 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case badChecksum
   /// Values of a type that cannot be converted.
   case unsupportedType
+  /// What was asked for would change values, and that was not asked for.
+  case lossy
 }

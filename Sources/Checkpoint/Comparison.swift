@@ -51,6 +51,9 @@ public struct TensorComparison: Sendable {
 public struct Comparison: Sendable {
   private let first: any TensorSource
   private let second: any TensorSource
+  /// The models with quantized blocks as the values that they stand for, where they can be read.
+  private let firstValues: any TensorSource
+  private let secondValues: any TensorSource
   private let tolerance: Double
 
   /// Prepares to compare.
@@ -60,6 +63,8 @@ public struct Comparison: Sendable {
     self.first = first
     self.second = second
     self.tolerance = tolerance
+    firstValues = (try? DequantizedSource(first)) ?? first
+    secondValues = (try? DequantizedSource(second)) ?? second
   }
 
   /// Compares tensor by tensor, in the order of the first model; then what only the second has.
@@ -99,9 +104,9 @@ public struct Comparison: Sendable {
     if detail == nil, try isIdentical(index, otherIndex) {
       return TensorComparison(one.name, .equal, maximum: 0, relative: 0, differing: 0)
     }
-    guard let number = one.dtype.number, let otherNumber = other.dtype.number else {
-      return TensorComparison(one.name, .different, detail: detail)
-    }
+    guard let number = firstValues.tensors[index].dtype.number,
+      let otherNumber = secondValues.tensors[otherIndex].dtype.number
+    else { return TensorComparison(one.name, .different, detail: detail) }
     let found = try differences(index, number, otherIndex, otherNumber)
     let differences = lanesSum(found.differences)
     let squares = lanesSum(found.squares)
@@ -134,7 +139,7 @@ public struct Comparison: Sendable {
     _ index: Int, _ number: belle_number, _ otherIndex: Int, _ otherNumber: belle_number
   ) throws -> belle_differences {
     var state = belle_differences()
-    try Lockstep.read(first, index, second, otherIndex) { one, other in
+    try Lockstep.read(firstValues, index, secondValues, otherIndex) { one, other in
       // SAFETY: both spans have equally many numbers of their kinds.
       unsafe one.withUnsafeBytes { one in
         unsafe other.withUnsafeBytes { other in

@@ -1,4 +1,4 @@
-// The types of tensor elements, with their names in safetensors and in PyTorch.
+// The types of tensor elements, with their names in safetensors and in PyTorch; GGUF's block types: DType+Blocks.swift.
 // Source: safetensors/src/tensor.rs (names and bits), torch/storage.py and torch/csrc (classes and dtypes).
 
 /// The type of a tensor's elements.
@@ -27,7 +27,35 @@ public enum DType: String, Sendable, CaseIterable, Codable {
   case f6E2M3 = "F6_E2M3"
   case f6E3M2 = "F6_E3M2"
 
-  /// Bits of one element.
+  // GGUF's blocks of quantized weights, which only GGUF files hold.
+  case q4_0 = "Q4_0"
+  case q4_1 = "Q4_1"
+  case q5_0 = "Q5_0"
+  case q5_1 = "Q5_1"
+  case q8_0 = "Q8_0"
+  case q8_1 = "Q8_1"
+  case q2_K = "Q2_K"
+  case q3_K = "Q3_K"
+  case q4_K = "Q4_K"
+  case q5_K = "Q5_K"
+  case q6_K = "Q6_K"
+  case q8_K = "Q8_K"
+  case iq1_S = "IQ1_S"
+  case iq1_M = "IQ1_M"
+  case iq2_XXS = "IQ2_XXS"
+  case iq2_XS = "IQ2_XS"
+  case iq2_S = "IQ2_S"
+  case iq3_XXS = "IQ3_XXS"
+  case iq3_S = "IQ3_S"
+  case iq4_NL = "IQ4_NL"
+  case iq4_XS = "IQ4_XS"
+  case tq1_0 = "TQ1_0"
+  case tq2_0 = "TQ2_0"
+  case mxfp4 = "MXFP4"
+  case nvfp4 = "NVFP4"
+  case q1_0 = "Q1_0"
+
+  /// Bits of one element; of a block type, what it comes to, rounded down.
   public var bitCount: Int {
     switch self {
     case .f4: 4
@@ -37,11 +65,15 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     case .i32, .u32, .f32: 32
     case .i64, .u64, .f64, .c64: 64
     case .c128: 128
+    default: block.map { $0.bytes * 8 / $0.elements } ?? 0
     }
   }
 
+  /// Whether safetensors has the type: all but complex numbers of two doubles and GGUF's blocks.
+  public var isInSafetensors: Bool { self != .c128 && block == nil }
+
   /// Bytes of one element; nil for kinds that are packed several to a byte.
-  public var byteCount: Int? { bitCount % 8 == 0 ? bitCount / 8 : nil }
+  public var byteCount: Int? { block == nil && bitCount % 8 == 0 ? bitCount / 8 : nil }
 
   /// The type of a storage class of torch, as pickles name it: `HalfStorage`.
   public init?(storageClass: String) {

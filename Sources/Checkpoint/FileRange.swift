@@ -6,9 +6,11 @@ import ByteIO
 let streamPartSize = 1 << 20
 
 extension ByteSource {
-  /// Streams a range, which must lie in the file.
-  func stream(_ range: Range<Int>, _ body: (RawSpan) throws -> Void) throws {
-    var buffer = [UInt8](repeating: 0, count: min(streamPartSize, range.count))
+  /// Streams a range, which must lie in the file, in parts of whole units.
+  ///
+  /// - Parameter unit: bytes that are not to be torn apart; elements never are.
+  func stream(_ range: Range<Int>, unit: Int = 1, _ body: (RawSpan) throws -> Void) throws {
+    var buffer = [UInt8](repeating: 0, count: min(streamPartSize / unit * unit, range.count))
     var at = range.lowerBound
     while at < range.upperBound {
       if range.upperBound - at < buffer.count { buffer.removeLast(buffer.count - (range.upperBound - at)) }

@@ -23,13 +23,19 @@ public struct TensorInfo: Sendable, Equatable {
 
   /// Checks a shape and works out its size.
   ///
-  /// - Returns: elements and bytes; nil where a dimension is negative, or a product overflows or is no whole byte.
+  /// - Returns: elements and bytes; nil where a dimension is negative, or a product overflows or is no whole byte, or the
+  ///   rows of a block type are no whole blocks.
   static func size(of shape: [Int], _ dtype: DType) -> (elements: Int, bytes: Int)? {
     var elements = 1
     for dimension in shape {
       let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
       guard dimension >= 0, !overflow else { return nil }
       elements = product
+    }
+    if let block = dtype.block {
+      guard let row = shape.last, row % block.elements == 0 else { return nil }
+      let (bytes, overflow) = (elements / block.elements).multipliedReportingOverflow(by: block.bytes)
+      return overflow ? nil : (elements, bytes)
     }
     let (bits, overflow) = elements.multipliedReportingOverflow(by: dtype.bitCount)
     guard !overflow, bits % 8 == 0 else { return nil }
@@ -51,7 +57,7 @@ public protocol TensorSource: Sendable {
   /// - Parameters:
   ///   - index: of the tensor in ``tensors``.
   ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
-  ///     elements.
+  ///     elements, or of blocks.
   func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
 
   /// Where in its file a tensor's values lie as they are read: contiguous, row-major, little-endian; nil where they have

@@ -46,22 +46,30 @@ extension TensorSink {
     replacing: Bool, progress: (Int) -> Void = { _ in }
   ) throws -> Bool {
     var sink = try Self(indices.map { source.tensors[$0] }, metadata: metadata)
+    return try sink.take(source, indices, as: name, in: folder, replacing: replacing, progress: progress)
+  }
+
+  /// Takes all its tensors from a source, and becomes a file: see ``write(_:_:metadata:as:in:replacing:progress:)``.
+  public mutating func take(
+    _ source: any TensorSource, _ indices: [Int], as name: String, in folder: String, replacing: Bool,
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Bool {
     let file = try AtomicFileWriter(in: folder)
-    try file.reserve(sink.byteCount)
-    try sink.begin(file)
-    for number in sink.order {
+    try file.reserve(byteCount)
+    try begin(file)
+    for number in order {
       let info = source.tensors[indices[number]]
       var done = 0
       try source.read(indices[number]) { part in
         guard part.byteCount <= info.byteCount - done else { throw info.wrongSize }
-        try sink.write(part, at: done, of: number, file)
+        try write(part, at: done, of: number, file)
         done += part.byteCount
         progress(part.byteCount)
       }
       guard done == info.byteCount else { throw info.wrongSize }
     }
-    try sink.finish(file)
-    return try file.commit(as: name, size: sink.byteCount, replacing: replacing) == .created
+    try finish(file)
+    return try file.commit(as: name, size: byteCount, replacing: replacing) == .created
   }
 }
 

@@ -24,6 +24,8 @@ public final class HessianFactor: Sendable {
   /// Whether groups are formed of neighbouring columns, whatever the order.
   public let fixesGridsUpFront: Bool
 
+  /// What H was multiplied by, a power of two: 1, but where its sums of squares would leave the range of float32.
+  let scale: Float
   /// λ itself.
   let lambda: Float
   /// Strictly lower: H in the order of `columns`. Upper: U in the order `columns[elimination]`.
@@ -36,6 +38,8 @@ public final class HessianFactor: Sendable {
   let elimination: [UInt32]
   /// U_ii² for each column (not in the order of elimination).
   let columnWeights: [Float]
+  /// For each column as the solver sees it, whether its input was zero throughout.
+  let isDead: [Bool]
 
   /// Factors a Hessian.
   ///
@@ -66,6 +70,12 @@ public final class HessianFactor: Sendable {
         remedy: "it must be the sum of squares 2/n · XᵀX")
     }
     deadInputs = diagonal.indices.filter { diagonal[$0] == 0 }
+    scale = Self.scale(diagonal)
+    if scale != 1 {
+      let (slice, scale) = (hessian.slice, scale)
+      forEachTile(n, threads: threads) { row in slice.scale(row: row, count: row + 1, by: scale) }
+      diagonal = diagonal.map { $0 * scale }
+    }
     for index in deadInputs { diagonal[index] = 1 }
 
     let byActivation = diagonal.indices.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }.map { UInt32($0) }
@@ -81,6 +91,9 @@ public final class HessianFactor: Sendable {
       matrix = Self.permuted(hessian.slice, byActivation, threads: threads)
       diagonal = byActivation.map { diagonal[Int($0)] }
     }
+    var isDead = [Bool](repeating: false, count: n)
+    for index in deadInputs { isDead[index] = true }
+    self.isDead = columns.map { isDead[Int($0)] }
     inputs = n
     order = recipe.order
     fixesGridsUpFront = recipe.fixesGridsUpFront
@@ -115,6 +128,13 @@ public final class HessianFactor: Sendable {
     }
     columnWeights = weights
     seconds = (clock.now - start) / .seconds(1)
+  }
+
+  /// A power of two that brings a diagonal far from 1 near to it.
+  private static func scale(_ diagonal: [Float]) -> Float {
+    let largest = diagonal.max() ?? 0
+    guard largest > 0, !(0x1p-40...0x1p40).contains(largest) else { return 1 }
+    return Float(sign: .plus, exponent: min(126, max(-126, -Int(largest.exponent))), significand: 1)
   }
 
   private static func checkFinite(
@@ -189,12 +209,14 @@ public final class HessianFactor: Sendable {
     }
   }
 
-  /// H + λI of a block of neighbouring columns, whole and symmetric, row by row.
-  func symmetricBlock(_ block: Range<Int>) -> [Float] {
+  /// H + λI of a block of neighbouring columns, whole and symmetric, row by row; or H itself, where dead inputs count
+  /// nothing.
+  func symmetricBlock(_ block: Range<Int>, isDamped: Bool = true) -> [Float] {
     let n = block.count
     var result = [Float](repeating: 0, count: n * n)
     for row in 0..<n {
-      result[row * n + row] = diagonal[block.lowerBound + row] + lambda
+      let column = block.lowerBound + row
+      result[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
       for column in 0..<row {
         let value = matrix[block.lowerBound + row, block.lowerBound + column]
         result[row * n + column] = value

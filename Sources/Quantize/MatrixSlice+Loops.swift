@@ -45,12 +45,30 @@ extension MatrixSlice<Float> {
     return sum == 0
   }
 
+  /// The largest magnitude in a row; infinity also where it holds NaN.
+  func largest(row: Int) -> Float {
+    let from = unsafe pointer(row)
+    // As an integer, a float's magnitude keeps its order, and NaN is beyond infinity.
+    var largest: UInt32 = 0
+    // SAFETY: `columns` elements follow.
+    for i in 0..<columns { unsafe largest = max(largest, from[i].bitPattern & 0x7FFF_FFFF) }
+    return largest >= 0x7F80_0000 ? .infinity : Float(bitPattern: largest)
+  }
+
   /// Adds factor · x² of every element of a row to the sums at `sums`.
   func addSquares(row: Int, times factor: Float, to sums: MatrixSlice) {
     precondition(sums.columns >= columns)
     let (to, from) = unsafe (sums.pointer(0), pointer(row))
     // SAFETY: `columns` elements follow both.
     for i in 0..<columns { unsafe to[i] += factor * from[i] * from[i] }
+  }
+
+  /// Adds the products of a row of another matrix and of `factors`, element by element, to the same row of this one.
+  func addProducts(row: Int, with other: MatrixSlice<Float>, factors: MatrixSlice<Float>) {
+    precondition(factors.columns >= columns && other.columns >= columns)
+    let (to, x, y) = unsafe (pointer(row), other.pointer(row), factors.pointer(0))
+    // SAFETY: `columns` elements follow all three.
+    for i in 0..<columns { unsafe to[i] += x[i] * y[i] }
   }
 
   /// Adds factor · x · y of every element of a row and of the same row of another matrix to the sums at `sums`.

@@ -11,11 +11,16 @@ struct AddedTokens: Sendable {
     let stripsLeft: Bool
     /// Whether the spaces after it belong to it.
     let stripsRight: Bool
+    /// Whether it is one of control, and no part of the text.
+    let isSpecial: Bool
   }
 
   /// By first byte, the longest first.
   private let byFirst: [[Token]]
   let isEmpty: Bool
+
+  /// All of them, by id.
+  var all: [Token] { byFirst.joined().sorted { $0.id < $1.id } }
 
   init(_ tokens: [Token]) {
     var byFirst = [[Token]](repeating: [], count: 256)

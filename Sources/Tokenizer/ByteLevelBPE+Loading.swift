@@ -89,7 +89,7 @@ extension ByteLevelBPE {
       return end
     }
     byteIDs = ByteAlphabet.spelling.map { contents.vocabulary.id($0) ?? -1 }
-    merges = try Self.merges(contents, path)
+    merges = try Self.merges(contents.spelledMerges, contents.mergeEnds, contents.vocabulary, path)
     self.path = path
     vocabulary = contents.vocabulary
     self.added = AddedTokens(added)
@@ -167,14 +167,19 @@ extension ByteLevelBPE {
     }
   }
 
-  private static func merges(_ contents: Contents, _ path: String) throws -> [UInt64: Merge] {
-    var merges = [UInt64: Merge](minimumCapacity: contents.mergeEnds.count)
-    let text = contents.spelledMerges
+  /// The merges, found by what they merge.
+  ///
+  /// - Parameters:
+  ///   - text: all halves, one behind the other.
+  ///   - ends: where the left and the right half of each end.
+  static func merges(
+    _ text: [UInt8], _ ends: [(left: Int, right: Int)], _ vocabulary: StringTable, _ path: String
+  ) throws -> [UInt64: Merge] {
+    var merges = [UInt64: Merge](minimumCapacity: ends.count)
     var start = 0
-    for (rank, ends) in contents.mergeEnds.enumerated() {
-      guard let left = contents.vocabulary.id(text[start..<ends.left]),
-        let right = contents.vocabulary.id(text[ends.left..<ends.right]),
-        let id = contents.vocabulary.id(text[start..<ends.right])
+    for (rank, ends) in ends.enumerated() {
+      guard let left = vocabulary.id(text[start..<ends.left]), let right = vocabulary.id(text[ends.left..<ends.right]),
+        let id = vocabulary.id(text[start..<ends.right])
       else {
         throw TokenizerError(
           .malformed, file: path, reason: "merge \(rank) is of tokens that the vocabulary does not have",
@@ -213,7 +218,7 @@ extension ByteLevelBPE {
       }
       return AddedTokens.Token(
         id: Int32(id), content: Array(content.utf8), stripsLeft: tree["lstrip"]?.truth ?? false,
-        stripsRight: tree["rstrip"]?.truth ?? false)
+        stripsRight: tree["rstrip"]?.truth ?? false, isSpecial: tree["special"]?.truth ?? false)
     }
   }
 

@@ -13,18 +13,40 @@ enum PreTokenizer: Sendable, Equatable {
   /// Qwen2: as Llama 3, digits one by one.
   case qwen2
 
+  /// The patterns by their regular expressions and by llama.cpp's names for them.
+  private static let known: [(pattern: PreTokenizer, name: String, regex: String)] = [
+    (.bloom, "bloom", #" ?[^(\s|[.,!?…。，、।۔،])]+"#),
+    (.gpt2, "gpt-2", #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#),
+    (
+      .llama3, "llama-bpe",
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    ),
+    (
+      .qwen2, "qwen2",
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    ),
+  ]
+
   /// The pattern of a regular expression; nil for one that is not known.
   init?(regex: String) {
-    switch regex {
-    case #" ?[^(\s|[.,!?…。，、।۔،])]+"#: self = .bloom
-    case #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#: self = .gpt2
-    case #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#:
-      self = .llama3
-    case #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#:
-      self = .qwen2
-    default: return nil
-    }
+    guard let known = Self.known.first(where: { $0.regex == regex }) else { return nil }
+    self = known.pattern
   }
+
+  /// The pattern that llama.cpp calls by a name; nil for one that is not known.
+  init?(name: String) {
+    guard let known = Self.known.first(where: { $0.name == name }) else { return nil }
+    self = known.pattern
+  }
+
+  /// llama.cpp's names of the patterns.
+  static var names: [String] { known.map(\.name) }
+
+  /// llama.cpp's name.
+  var name: String { Self.known.first { $0.pattern == self }?.name ?? "" }
+
+  /// The regular expression.
+  var regex: String { Self.known.first { $0.pattern == self }?.regex ?? "" }
 
   /// What a character is to the patterns.
   private enum Class: UInt8 {

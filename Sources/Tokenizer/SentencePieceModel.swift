@@ -14,7 +14,7 @@ import CSentencePiece
   public let special: SpecialTokens
 
   static let sizeLimit = 256 << 20
-  private let path: String
+  let path: String
   // SAFETY: immutable after loading; the library's encode and decode are const and thread-safe. Freed in deinit alone.
   private nonisolated(unsafe) let model: OpaquePointer
 
@@ -28,6 +28,29 @@ import CSentencePiece
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
     }
     let bytes = try file.bytes(count: file.size)
+    let loaded = unsafe try Self.load(bytes, path)
+    self.path = path
+    unsafe model = loaded
+    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
+    let ids = unsafe belle_sentencepiece_special(loaded)
+    var special = SpecialTokens()
+    let id = { (value: Int32) in value >= 0 ? value : nil }
+    (special.unknown, special.bos, special.eos, special.pad) = (id(ids.unknown), id(ids.bos), id(ids.eos), id(ids.pad))
+    if configuration.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
+    if configuration.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
+    self.special = special
+  }
+
+  /// Makes a model from a serialized one, and from what is known besides of its ids.
+  init(bytes: [UInt8], special: SpecialTokens, path: String) throws {
+    let loaded = unsafe try Self.load(bytes, path)
+    self.path = path
+    unsafe model = loaded
+    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
+    self.special = special
+  }
+
+  private static func load(_ bytes: [UInt8], _ path: String) throws -> OpaquePointer {
     // SAFETY: the library reads the bytes before it returns, and writes at most the message's size.
     var message = [CChar](repeating: 0, count: 512)
     let loaded = unsafe bytes.withUnsafeBytes { bytes in
@@ -41,16 +64,7 @@ import CSentencePiece
         .malformed, file: path, reason: "this is no SentencePiece model (\(displayName(reason)))",
         remedy: "download it again")
     }
-    self.path = path
-    unsafe model = loaded
-    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
-    let ids = unsafe belle_sentencepiece_special(loaded)
-    var special = SpecialTokens()
-    let id = { (value: Int32) in value >= 0 ? value : nil }
-    (special.unknown, special.bos, special.eos, special.pad) = (id(ids.unknown), id(ids.bos), id(ids.eos), id(ids.pad))
-    if configuration.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
-    if configuration.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
-    self.special = special
+    return unsafe loaded
   }
 
   deinit { unsafe belle_sentencepiece_free(model) }

@@ -30,6 +30,31 @@ struct TokenizerConfiguration: Decodable, Sendable {
   var add_bos_token: Bool?
   var add_eos_token: Bool?
   var tokenizer_class: String?
+  var chat_template: ChatTemplate?
+  var added_tokens_decoder: [String: AddedToken]?
+
+  /// A token beyond those of the tokenizer's own file.
+  struct AddedToken: Decodable, Sendable {
+    let content: String
+    let special: Bool?
+  }
+
+  /// How a chat becomes a text: one template, or several with names, of which `default` counts.
+  struct ChatTemplate: Decodable, Sendable {
+    let text: String?
+
+    private struct Named: Decodable {
+      let name: String
+      let template: String
+    }
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      text =
+        (try? value.decode(String.self))
+        ?? (try? value.decode([Named].self))?.first { $0.name == "default" }?.template
+    }
+  }
 
   static let sizeLimit = 64 << 20
 

@@ -38,7 +38,7 @@ extension DecoderLayer {
       let (window, head) = task.quotientAndRemainder(dividingBy: configuration.headCount)
       let range = window * length..<(window + 1) * length
       let part = { (matrix: Matrix<Float>, place: Int) in matrix[range, place * size..<(place + 1) * size] }
-      attend(
+      Self.attend(
         queries: isFused ? part(outputs[0], 3 * head) : part(outputs[0], head),
         keys: isFused ? part(outputs[0], 3 * head + 1) : part(outputs[1], head / share),
         values: isFused ? part(outputs[0], 3 * head + 2) : part(outputs[2], head / share),
@@ -48,7 +48,7 @@ extension DecoderLayer {
   }
 
   /// One head of one window. The last query stands at the last key's position.
-  private func attend(
+  static func attend(
     queries: MatrixSlice<Float>, keys: MatrixSlice<Float>, values: MatrixSlice<Float>, slope: Float,
     into out: MatrixSlice<Float>
   ) {

@@ -36,6 +36,12 @@ extension MatrixSlice<Float> {
     for row in 0..<rows { unsafe belle_add(base + row * stride, bias, columns) }
   }
 
+  /// Adds a matrix of the same shape.
+  func add(_ other: MatrixSlice<Float>) {
+    precondition(other.rows == rows && other.columns == columns)
+    for row in 0..<rows { unsafe belle_add(base + row * stride, other.base + row * other.stride, columns) }
+  }
+
   /// Turns the heads of each row by the row's position.
   func rotate(headSize: Int, _ table: RotaryTable, position: (Int) -> Int) {
     precondition(columns % headSize == 0 && table.cosines.columns == headSize / 2)

@@ -33,21 +33,26 @@ struct ModelTensors: Sendable {
   ///
   /// - Throws: ``TransformerError`` with code `.mismatch`, naming whatever is missing or has another shape.
   init(_ configuration: ModelConfiguration, _ source: any TensorSource, file: String) throws {
-    self.configuration = configuration
-    self.source = source
-    indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
-    let anchor = configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight"
-    let long = configuration.family == .llama ? "model." : "transformer."
-    prefix = indices[long + anchor] == nil && indices[anchor] != nil ? "" : long
+    self.init(unchecked: configuration, source)
     let mismatches = mismatches()
     guard mismatches.isEmpty else {
-      let shown = mismatches.prefix(8).joined(separator: "; ")
+      let shown = mismatches.prefix(8).map(\.text).joined(separator: "; ")
       throw TransformerError(
         .mismatch, file: file,
         reason: "the tensors do not fit the configuration: \(shown)"
           + (mismatches.count > 8 ? "; and \(mismatches.count - 8) more" : ""),
         remedy: "config.json may belong to another model, or a file of the checkpoint is missing")
     }
+  }
+
+  /// The names of a model's tensors, whether they fit or not.
+  init(unchecked configuration: ModelConfiguration, _ source: any TensorSource) {
+    self.configuration = configuration
+    self.source = source
+    indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let anchor = configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight"
+    let long = configuration.family == .llama ? "model." : "transformer."
+    prefix = indices[long + anchor] == nil && indices[anchor] != nil ? "" : long
   }
 
   /// The number of a tensor; nil where it is not there.
@@ -92,20 +97,34 @@ struct ModelTensors: Sendable {
     }
   }
 
-  /// Everything that does not fit, in words.
-  private func mismatches() -> [String] {
+  /// A tensor that does not fit the configuration.
+  struct Mismatch: Sendable {
+    enum Kind: Sendable {
+      case missing, shape, type, extra
+    }
+
+    let kind: Kind
+    let name: String
+    let text: String
+  }
+
+  /// Everything that does not fit.
+  func mismatches() -> [Mismatch] {
     let c = configuration
-    var found: [String] = []
+    var found: [Mismatch] = []
+    func add(_ kind: Mismatch.Kind, _ name: String, _ text: String) {
+      found.append(Mismatch(kind: kind, name: name, text: text))
+    }
     func expect(_ name: String, _ shape: [Int], isOptional: Bool = false) {
       guard let index = indices[name] else {
-        if !isOptional { found.append("\(displayName(name)) is missing") }
+        if !isOptional { add(.missing, name, "\(displayName(name)) is missing") }
         return
       }
       let info = source.tensors[index]
       if info.shape != shape {
-        found.append("\(displayName(name)) has shape \(info.shape), and \(shape) is wanted")
+        add(.shape, name, "\(displayName(name)) has shape \(info.shape), and \(shape) is wanted")
       } else if ![.f16, .bf16, .f32, .f64].contains(info.dtype) {
-        found.append("\(displayName(name)) has type \(info.dtype.rawValue), which is none of weights")
+        add(.type, name, "\(displayName(name)) has type \(info.dtype.rawValue), which is none of weights")
       }
     }
     func expectNorm(_ name: String) {
@@ -131,7 +150,8 @@ struct ModelTensors: Sendable {
     if !c.tiesHead { expect(head, [c.vocabularySize, c.hiddenSize]) }
     let more = prefix + (c.family == .llama ? "layers" : "h") + ".\(c.layerCount)."
     if let extra = source.tensors.first(where: { $0.name.hasPrefix(more) }) {
-      found.append("the configuration has \(c.layerCount) layers, and there is \(displayName(extra.name))")
+      add(
+        .extra, extra.name, "the configuration has \(c.layerCount) layers, and there is \(displayName(extra.name))")
     }
     return found
   }

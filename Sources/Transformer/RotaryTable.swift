@@ -11,16 +11,19 @@ struct RotaryTable: Sendable {
   /// `[length, headSize / 2]`.
   let sines: Matrix<Float>
 
-  init(_ configuration: ModelConfiguration, length: Int) {
+  init(_ configuration: ModelConfiguration, length: Int) { self.init(configuration, positions: 0..<length) }
+
+  /// - Parameter positions: those of the table's rows.
+  init(_ configuration: ModelConfiguration, positions: Range<Int>) {
     let half = configuration.headSize / 2
     let frequencies = Self.frequencies(configuration)
-    cosines = Matrix(rows: length, columns: half)
-    sines = Matrix(rows: length, columns: half)
-    for position in 0..<length {
+    cosines = Matrix(rows: positions.count, columns: half)
+    sines = Matrix(rows: positions.count, columns: half)
+    for (row, position) in positions.enumerated() {
       for (pair, frequency) in frequencies.enumerated() {
         let angle = Double(Float(position) * frequency)
-        cosines[position, pair] = Float(cos(angle))
-        sines[position, pair] = Float(sin(angle))
+        cosines[row, pair] = Float(cos(angle))
+        sines[row, pair] = Float(sin(angle))
       }
     }
   }

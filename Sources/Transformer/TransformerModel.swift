@@ -14,15 +14,23 @@ public final class TransformerModel: Sendable {
   public let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
   public let source: any TensorSource
-  /// The text of its `config.json`, made from `params.json` where the layout is Meta's.
+  /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
   public let configurationText: [UInt8]
-  private let tensors: ModelTensors
+  let tensors: ModelTensors
+  /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
+  let ggufValues: GGUFMetadata?
 
-  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors.
+  /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors, GGUF.
   ///
   /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
   public static func open(_ path: String) throws -> TransformerModel {
     let opened = try Checkpoint.open(path)
+    if let file = opened as? GGUFFile {
+      let model = try GGUFModel(file, path: path)
+      return try TransformerModel(
+        model.configuration, DequantizedSource(model.source), path: path, configurationText: model.configurationText(),
+        ggufValues: file.values)
+    }
     if let meta = opened as? MetaFolder {
       let source = try HuggingFaceLlama(meta)
       let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
@@ -46,10 +54,12 @@ public final class TransformerModel: Sendable {
 
   /// A model from its parts.
   public init(
-    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = []
+    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = [],
+    ggufValues: GGUFMetadata? = nil
   ) throws {
     self.path = path
     self.configurationText = configurationText
+    self.ggufValues = ggufValues
     self.configuration = configuration
     self.source = source
     tensors = try ModelTensors(configuration, source, file: path)
@@ -153,14 +163,14 @@ public final class TransformerModel: Sendable {
     }
   }
 
-  private func norm(_ name: String) throws -> Norm {
+  func norm(_ name: String) throws -> Norm {
     Norm(
       weight: try TensorReader.vector(source, try place(of: name + ".weight")),
       bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
       epsilon: configuration.epsilon)
   }
 
-  private func place(of name: String) throws -> Int {
+  func place(of name: String) throws -> Int {
     guard let index = tensors.index(name) else {
       throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
     }

@@ -28,6 +28,7 @@ enum BenchCases {
     [
       DecryptBench.self,
       VerifyBench.self,
+      CheckpointBench.self,
       GPTQBench.self,
       ModelBench.self,
     ]
@@ -92,17 +93,24 @@ final class BenchContext {
     if measuredCeilings { return [] }
     measuredCeilings = true
     let work = try files()
-    try Ceilings.touchMemory(size, in: work.folder)
     return [
       Series(name: "SHA-256, one core", unit: .rate, values: [try Ceilings.digestRate(.sha256, bytes: size / 2)]),
       Series(name: "MD5, one core", unit: .rate, values: [try Ceilings.digestRate(.md5, bytes: size / 2)]),
       Series(name: "copy in memory", unit: .rate, values: [Ceilings.memoryCopyRate()]),
       Series(
         name: "file copy in memory", unit: .rate,
-        values: [try Ceilings.fileCopyRate(work.plain, to: work.folder + "/copy", flushed: false)]),
+        values: [
+          try work.ballast.lend(size) {
+            try Ceilings.fileCopyRate(work.plain, to: work.folder + "/copy", flushed: false)
+          }
+        ]),
       Series(
         name: "file copy to disk, flushed", unit: .rate,
-        values: [try Ceilings.fileCopyRate(work.plain, to: disk + "/belle-bench-copy-\(getpid())", flushed: true)]),
+        values: [
+          try work.ballast.lend(size) {
+            try Ceilings.fileCopyRate(work.plain, to: disk + "/belle-bench-copy-\(getpid())", flushed: true)
+          }
+        ]),
     ]
   }
 

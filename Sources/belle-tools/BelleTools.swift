@@ -19,7 +19,7 @@ struct BelleTools: AsyncParsableCommand {
     version: "belle-tools 0.1.0",
     subcommands: [
       Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self, Evaluate.self,
-      QuantizeCommand.self,
+      Generate.self, QuantizeCommand.self, DoctorCommand.self,
     ])
 
   static func main() async {

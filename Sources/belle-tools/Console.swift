@@ -28,6 +28,19 @@ final class Console: Sendable {
     }
   }
 
+  /// Prints a part of a line, at once.
+  ///
+  /// - Returns: false where the reader is gone: nobody wants the rest.
+  @discardableResult
+  func text(_ part: String) -> Bool {
+    state.withLock { state in
+      guard !state.isPipeClosed else { return false }
+      state.progress?.erase()
+      if !Self.write(part, to: STDOUT_FILENO) { state.isPipeClosed = true }
+      return !state.isPipeClosed
+    }
+  }
+
   /// Prints one JSON object on a line.
   func result(_ object: JSONValue) { result(object.line) }
 

@@ -115,6 +115,65 @@ void belle_differences_add_variant(
     belle_variant variant, belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y,
     const uint8_t *y, size_t count);
 
+/// Blocks of quantized weights as GGUF files hold them, by ggml's numbers. Weights of a block follow each other along
+/// the input. Source of the layouts: ggml, src/ggml-common.h; gguf-py, gguf/quants.py.
+typedef enum {
+  BELLE_Q4_0 = 2,
+  BELLE_Q4_1 = 3,
+  BELLE_Q5_0 = 6,
+  BELLE_Q5_1 = 7,
+  BELLE_Q8_0 = 8,
+  BELLE_Q2_K = 10,
+  BELLE_Q3_K = 11,
+  BELLE_Q4_K = 12,
+  BELLE_Q5_K = 13,
+  BELLE_Q6_K = 14,
+} belle_block;
+
+/// Weights of one block: 32, or 256 for the K types.
+size_t belle_block_elements(belle_block type);
+
+/// Bytes of one block.
+size_t belle_block_bytes(belle_block type);
+
+/// Writes the weights that `count` blocks stand for: count * belle_block_elements(type) floats, little-endian.
+///
+/// Each weight is the formula of its type in single precision, every operation rounded once: what gguf-py gives. Any
+/// bytes are legal blocks; scales that are no finite numbers give weights that are none.
+void belle_dequantize(belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
+
+/// Quantizes count * belle_block_elements(type) floats to `count` blocks; not for Q2_K and Q3_K.
+///
+/// Q4_0 to Q8_0 give gguf-py's bytes: the scale from the extremes, then rounding. Q4_K, Q5_K and Q6_K search for the
+/// scales of the least weighted squared error. `importance` has one weight for each float, not negative, or is NULL for
+/// equal weights; only the K types look at it. The same blocks whatever the variant and the neighbours.
+/// Returns how many blocks hold a float that is not finite, or need a scale beyond a half's range: they are useless.
+size_t belle_quantize(
+    belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count);
+
+/// Makes blocks of integers that are there already: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
+///
+/// `levels` has 32 for each block, as the block counts them, from 0: a weight is scale * (level - 8) in Q4_0,
+/// scale * (level - 16) in Q5_0, scale * (level - 128) in Q8_0, scale * level + minimum in the others. `scales` and
+/// `minima` have one half for each block; `minima` is NULL for types without.
+void belle_pack_levels(
+    belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
+    size_t count);
+
+/// Makes blocks of Q4_K or Q5_K of integers that are there already: weights are d·scale·level − dmin·minimum.
+///
+/// For each block 256 `levels`, 8 `scales` and 8 `minima` of 6 bits each, and one half each of `d` and `dmin`.
+void belle_pack_super_levels(
+    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    const uint16_t *dmin, uint8_t *blocks, size_t count);
+
+/// The same by a named variant; the caller has checked that it is available.
+void belle_dequantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
+size_t belle_quantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
+    size_t count);
+
 // MARK: GPTQ. Weights lie in strips: `[columns, stride]`, the rows of the layer across, so that a lane is a row.
 // `lanes`, a multiple of 16, is how many of them are worked on. Grids lie as `[groups, grid_stride]` in the same way; the
 // value of an integer q is scale · (q − zero) + minimum, and one of zero and minimum is 0.
@@ -148,6 +207,9 @@ typedef struct {
   float *gains;  ///< for each lane; by how much the objective fell is added.
   float max_integer, smallest_scale;
   bool moves_integers, refits, has_minimums, half, negative_scales;
+  /// `[groups / super_groups, grid_stride]`, or NULL: scales are 1 … 63 times the one, minimums 0 … −63 times the other.
+  const float *scale_units, *minimum_units;
+  size_t super_groups;
 } belle_sweep_block_work;
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
@@ -170,9 +232,49 @@ typedef struct {
   bool coarse; ///< search every fourth range first.
   bool half;   ///< scale and minimum are rounded to half precision before they are used.
   bool negative_scales;
+  bool minimum_below_zero;  ///< minimums are 0 at most.
 } belle_grid_work;
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
+
+/// Rounds the scales and minimums of the groups of one super-block to 6-bit multiples of two half-precision units, which
+/// are chosen here: GGUF's Q4_K and Q5_K.
+typedef struct {
+  size_t columns, groups, lanes, stride, grid_stride;  ///< columns of one group; groups of the super-block.
+  const float *values;             ///< `[groups · columns, stride]`
+  const float *column_weights;     ///< what each column's error counts, or NULL for 1.
+  float *scales, *minimums;        ///< `[groups, grid_stride]`, positive and not positive; rounded here.
+  float *scale_unit, *minimum_unit;  ///< one for each lane, written.
+  float max_integer;
+} belle_super_grid_work;
+
+void belle_super_grid(belle_variant variant, const belle_super_grid_work *work);
+
+/// The values of rows of integers: scale · (q − zero) + minimum.
+typedef struct {
+  size_t rows, columns, groups, group_size;
+  const uint8_t *integers;       ///< `[rows, columns]`
+  const float *scales, *zeros;   ///< `[rows, groups]`
+  const float *minimums;         ///< the same, or NULL for 0.
+  const int32_t *group_index;    ///< the group of each column, or NULL: column / group_size.
+  float *values;                 ///< `[rows, value_stride]`; `columns` of a row are written.
+  size_t value_stride;
+} belle_values_work;
+
+void belle_values(belle_variant variant, const belle_values_work *work);
+
+/// Rounds numbers to IEEE half precision, to even, with its largest number as the limit; what comes nearer to zero than
+/// `smallest` becomes that.
+void belle_round_halves(float *values, size_t count, float smallest);
+
+/// directions[i, r] = q[i, r] − zeros[r], over `columns` columns of one group in a strip of `lanes` lanes.
+void belle_strip_directions(
+    const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, float *directions);
+
+/// Moves a group's scales and minimums and keeps its errors w − ŵ in step.
+void belle_move_grid(
+    float *errors, const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, const float *old_scales,
+    const float *old_minimums, const float *scales, const float *minimums);
 
 /// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
 void belle_gather_strip(
@@ -247,5 +349,82 @@ void belle_logits_begin(belle_logits *state);
 /// Takes `count` logits more, the first of which has index `first`. `other` holds another model's logits of the same
 /// indices, or is NULL.
 void belle_logits_update(belle_logits *state, const float *x, const float *other, size_t count, int32_t first);
+
+// MARK: Multiplying by weights as they are stored. Sums have one order on every variant, the scalar one included: same
+// bits everywhere.
+
+/// Where the scales of packed weights are, for the 16 rows of a strip and one group of inputs: the records' layouts. A
+/// weight is scale · (integer − zero) + minimum; where nothing else is said zero is 2^(bits−1) and the minimum is 0.
+typedef enum {
+  BELLE_SCALES_SINGLE = 0,        ///< f32 scale[16]
+  BELLE_SCALES_HALF = 1,          ///< f16 scale[16]
+  BELLE_SCALES_SINGLE_ZERO = 2,   ///< f32 scale[16]; u16 zero[16]
+  BELLE_SCALES_HALF_ZERO = 3,     ///< f16 scale[16]; u16 zero[16]
+  BELLE_SCALES_HALF_MINIMUM = 4,  ///< f16 scale[16], minimum[16]; zero is 0
+  /// GGUF's K blocks: 256 inputs to a record, whose scales are d · scale and minimums −dmin · minimum.
+  BELLE_SCALES_K32_MINIMUM = 5,  ///< f16 d[16], dmin[16]; u8 scale[8][16], minimum[8][16]; zero is 0
+  BELLE_SCALES_K16_MINIMUM = 6,  ///< f16 d[16], dmin[16]; u8 scale[16][16], minimum[16][16]; zero is 0
+  BELLE_SCALES_K16 = 7,          ///< f16 d[16]; i8 scale[16][16]
+} belle_packed_scales;
+
+/// Bytes of one record; 0 for a number that is no kind.
+size_t belle_packed_record_bytes(belle_packed_scales kind);
+
+/// A matrix of packed weights: rows in strips of 16, inputs in blocks of 32.
+///
+/// A block of a strip has 64·bits bytes. 8 bits: `[32][16]` int8, the integer less 128. Otherwise planes of 32-bit words,
+/// a word for each row, the first input in the lowest bits: 4 bits `[4][16]` where bits ≥ 4, 2 bits `[2][16]` for 2, 3
+/// and 6, 1 bit `[1][16]` for 3 and 5; the planes from the integers' lowest bits up.
+typedef struct {
+  unsigned bits;               ///< 2, 3, 4, 5, 6 or 8
+  belle_packed_scales kind;
+  size_t blocks;               ///< in a row
+  size_t record_blocks;        ///< blocks that share a record; 8 for the K kinds
+  const uint8_t *codes;        ///< `[strips][blocks][64·bits]`
+  const uint8_t *scales;       ///< `[strips][ceil(blocks / record_blocks)][record bytes]`
+} belle_packed;
+
+/// sums[i] = Σ x[16·i + k], 0 <= k < 16, for i < 2·blocks: what belle_packed_multiply needs beside x.
+void belle_packed_sums(const float *x, size_t blocks, float *sums);
+
+/// y[r] = Σ weight[r, k] · x[k] for the rows r of strips `from ..< to`; x has 32·blocks elements.
+///
+/// A block's products are summed in four chains, fused: inputs 0…15 and 16…31, even and odd; blocks are added in order.
+void belle_packed_multiply(
+    belle_variant variant, const belle_packed *weights, size_t from, size_t to, const float *x, const float *sums,
+    float *y);
+
+/// out[k·stride + r] = the weight of row 16·from + r and input 32·from_block + k, for strips `from ..< to` and blocks
+/// `from_block ..< to_block`: each rounded as the format's own formula has it.
+void belle_packed_expand(
+    belle_variant variant, const belle_packed *weights, size_t from, size_t to, size_t from_block, size_t to_block,
+    float *out, size_t stride);
+
+/// Packs the integers of one strip: `codes` gets blocks · 64·bits bytes.
+///
+/// integers: `[16][stride]`. `order` names for each of the 32·blocks places the input that stands there, -1 for none; or
+/// it is NULL: places are inputs, and `stride` is at least 32·blocks.
+void belle_packed_store(
+    unsigned bits, const uint8_t *integers, size_t stride, const int32_t *order, size_t blocks, uint8_t *codes);
+
+/// How GGUF's blocks of a type (ggml's number) are packed here; false for a type that is not.
+bool belle_packed_form(unsigned type, unsigned *bits, belle_packed_scales *kind, size_t *block_elements,
+                       size_t *block_bytes);
+
+/// Takes a row of GGUF blocks apart: `integers` gets as many as the row has weights, `records` the scales at place `lane`
+/// (0 ..< 16) of the strip's records. `type` is one that belle_packed_form knows.
+void belle_packed_take_blocks(
+    unsigned type, const uint8_t *row, size_t block_count, size_t lane, uint8_t *integers, uint8_t *records);
+
+/// y[r] = Σ weight[r, i] · x[i] for `rows` rows of `columns` numbers, `stride` elements apart; BELLE_F32, BELLE_F16 or
+/// BELLE_BF16. Element i belongs to chain i mod 64; the chains are added as a tree.
+void belle_rows_multiply(
+    belle_variant variant, belle_float kind, const void *weights, size_t stride, size_t rows, size_t columns,
+    const float *x, float *y);
+
+/// out[i] = Σ factors[r] · values[r, i] for 0 <= i < columns, rows in order, fused.
+void belle_rows_combine(
+    belle_variant variant, const float *values, size_t stride, size_t rows, size_t columns, const float *factors,
+    float *out);
 
 #endif

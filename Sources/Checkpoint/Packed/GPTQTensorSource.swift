@@ -7,7 +7,7 @@ import ByteIO
 import Foundation
 
 /// A checkpoint with its packed tensors unpacked as they are read.
-public struct GPTQTensorSource: TensorSource {
+public struct GPTQTensorSource: PackedTensorSource {
   /// What the container is.
   public var format: String { "gptq" }
   /// The tensors, with a weight in place of each set of packed ones.
@@ -115,6 +115,12 @@ public struct GPTQTensorSource: TensorSource {
     case .plain(let index): try source.read(index, body)
     case .packed(let linear): try linear.read(source, body)
     }
+  }
+
+  /// The integers and grids of a weight; nil for a tensor that is stored as numbers.
+  public func packedWeights(_ index: Int) throws -> PackedWeights? {
+    guard case .packed(let linear) = places[index] else { return nil }
+    return try linear.weights(source)
   }
 
   /// Verifies the source.

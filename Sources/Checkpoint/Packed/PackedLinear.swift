@@ -65,39 +65,41 @@ struct PackedLinear: Sendable {
     file = source.tensors[weights.index].file
   }
 
+  /// The integers and their grids.
+  func weights(_ source: any TensorSource) throws -> PackedWeights {
+    let zeroWords = try words(source, zeros)
+    let zeroWidth = source.tensors[zeros].shape[1]
+    let mask = UInt32(1) << UInt32(bits) - 1
+    var zeroPoints: [UInt16] = []
+    zeroPoints.reserveCapacity(groupCount * outFeatures)
+    for number in 0..<groupCount {
+      for output in 0..<outFeatures {
+        let stored = Self.field(output * bits, mask) { zeroWords[number * zeroWidth + $0] }
+        // Version 1 cannot tell 0 from 2^bits: its −1 wraps within the field.
+        zeroPoints.append(UInt16(zerosAreStored ? stored : stored + 1))
+      }
+    }
+    return PackedWeights(
+      bits: bits, outFeatures: outFeatures, inFeatures: inFeatures, words: try words(source, weights),
+      zeros: zeroPoints, scales: try singles(source, scales), scaleType: source.tensors[scales].dtype,
+      groups: try groupNumbers(source))
+  }
+
   /// Streams the weights as float32, `[out, in]`, row-major.
   ///
   /// - Complexity: the packed integers are in memory, and 16 rows of weights.
   func read(_ source: any TensorSource, _ body: (RawSpan) throws -> Void) throws {
-    let packed = try words(source, weights)
-    let zeroWords = try words(source, zeros)
-    let scaleValues = try singles(source, scales)
-    let group = try groupNumbers(source)
-    let zeroWidth = source.tensors[zeros].shape[1]
-    let mask = UInt32(1) << UInt32(bits) - 1
+    let packed = try self.weights(source)
     let lanes = 16
     var rows = [Float](repeating: 0, count: min(lanes, outFeatures) * inFeatures)
-    var integers = [UInt32](repeating: 0, count: lanes)
     for first in stride(from: 0, to: outFeatures, by: lanes) {
       let count = min(lanes, outFeatures - first)
-      var scale = [Float](repeating: 0, count: groupCount * lanes)
-      var zero = scale
-      for number in 0..<groupCount {
-        for lane in 0..<count {
-          let bit = (first + lane) * bits
-          let stored = Self.field(bit, mask) { zeroWords[number * zeroWidth + $0] }
-          // Version 1 cannot tell 0 from 2^bits: its −1 wraps within the field.
-          zero[number * lanes + lane] = Float(zerosAreStored ? stored : stored + 1)
-          scale[number * lanes + lane] = scaleValues[number * outFeatures + first + lane]
-        }
-      }
-      for input in 0..<inFeatures {
-        let at = Int(group[input]) * lanes
-        for lane in 0..<count {
-          integers[lane] = Self.field(input * bits, mask) { packed[$0 * outFeatures + first + lane] }
-        }
-        for lane in 0..<count {
-          rows[lane * inFeatures + input] = scale[at + lane] * (Float(integers[lane]) - zero[at + lane])
+      let integers = packed.integers(ofRows: first..<first + count)
+      for lane in 0..<count {
+        for input in 0..<inFeatures {
+          let at = Int(packed.groups[input]) * outFeatures + first + lane
+          let place = lane * inFeatures + input
+          rows[place] = packed.scales[at] * (Float(integers[place]) - Float(packed.zeros[at]))
         }
       }
       if count * inFeatures < rows.count { rows.removeLast(rows.count - count * inFeatures) }

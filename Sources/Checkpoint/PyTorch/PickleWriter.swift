@@ -120,7 +120,7 @@ extension DType {
     case .f8E4M3FNUZ: "float8_e4m3fnuz"
     case .f8E5M2FNUZ: "float8_e5m2fnuz"
     case .f8E8M0: "float8_e8m0fnu"
-    case .f4, .f6E2M3, .f6E3M2: nil
+    default: nil
     }
   }
 

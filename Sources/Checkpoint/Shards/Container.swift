@@ -1,11 +1,15 @@
 // The containers that models are written in, and what their files are called.
 
+import ByteIO
+
 /// A kind of file that holds tensors.
 public enum Container: String, Sendable, CaseIterable {
   /// Hugging Face's safetensors.
   case safetensors
   /// PyTorch's zip.
   case torch
+  /// llama.cpp's GGUF: always one file.
+  case gguf
 
   /// The kind that a file's name asks for; nil where it asks for none.
   public init?(fileName: String) {
@@ -13,16 +17,24 @@ public enum Container: String, Sendable, CaseIterable {
       self = .safetensors
     } else if [".pt", ".pth", ".bin"].contains(where: fileName.hasSuffix) {
       self = .torch
+    } else if fileName.hasSuffix(".gguf") {
+      self = .gguf
     } else {
       return nil
     }
   }
 
   /// What a model's file is called before the number of its part.
-  var stem: String { self == .safetensors ? "model" : "pytorch_model" }
+  var stem: String { self == .torch ? "pytorch_model" : "model" }
 
   /// The suffix, with its dot.
-  var suffix: String { self == .safetensors ? ".safetensors" : ".bin" }
+  var suffix: String {
+    switch self {
+    case .safetensors: ".safetensors"
+    case .torch: ".bin"
+    case .gguf: ".gguf"
+    }
+  }
 
   /// The name of a part; of the whole, where it is the only one.
   ///
@@ -36,17 +48,32 @@ public enum Container: String, Sendable, CaseIterable {
   /// The name of the index of a model in several parts.
   public var indexName: String { stem + suffix + ".index.json" }
 
-  /// Copies tensors of a source into a file of this kind: see ``TensorSink``.
+  /// Copies tensors of a source into a file of this kind: see ``TensorSink``. A source that knows what a GGUF file says
+  /// besides its tensors has its values written there, instead of the text.
   public func write(
     _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
     replacing: Bool, progress: (Int) -> Void
   ) throws -> Bool {
+    if self != .gguf, let info = indices.lazy.map({ source.tensors[$0] }).first(where: { $0.dtype.block != nil }) {
+      throw CheckpointError(
+        .unsupportedType, file: info.file,
+        reason: "tensor \(displayName(info.name)) is \(info.dtype.rawValue), which only GGUF files hold",
+        remedy: "read it as floating-point values")
+    }
     switch self {
+    case .gguf:
+      var sink =
+        if let values = (source as? any GGUFDescribed)?.values {
+          try GGUFWriter(indices.map { source.tensors[$0] }, values: values)
+        } else {
+          try GGUFWriter(indices.map { source.tensors[$0] }, metadata: metadata)
+        }
+      return try sink.take(source, indices, as: name, in: folder, replacing: replacing, progress: progress)
     case .safetensors:
-      try SafetensorsWriter.write(
+      return try SafetensorsWriter.write(
         source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, progress: progress)
     case .torch:
-      try TorchWriter.write(
+      return try TorchWriter.write(
         source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, progress: progress)
     }
   }

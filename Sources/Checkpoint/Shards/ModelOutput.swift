@@ -30,6 +30,7 @@ public struct ModelOutput: Sendable {
   public static let companions = [
     "config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "chat_template.jinja",
+    "quantize_config.json",
   ]
 
   /// Plans a model's files.
@@ -59,6 +60,7 @@ public struct ModelOutput: Sendable {
 
   /// Divides tensors among files.
   public static func divide(_ tensors: [TensorInfo], container: Container, shardSize: Int?) -> [File] {
+    if container == .gguf { return [File(name: container.fileName(1, of: 1), indices: Array(tensors.indices))] }
     let limit = shardSize ?? defaultShardSize
     var groups: [[Int]] = []
     var size = 0

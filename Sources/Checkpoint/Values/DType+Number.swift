@@ -3,7 +3,8 @@
 import CBelleKernels
 
 extension DType {
-  /// What the kernels call it; nil for types without figures: complex numbers, and floats of eight bits and fewer.
+  /// What the kernels call it; nil for types without figures: complex numbers, and floats of eight bits and fewer,
+  /// blocks.
   var number: belle_number? {
     switch self {
     case .f64: BELLE_NUMBER_F64
@@ -18,7 +19,7 @@ extension DType {
     case .u16: BELLE_NUMBER_U16
     case .i8: BELLE_NUMBER_I8
     case .u8, .bool: BELLE_NUMBER_U8
-    case .f8E4M3, .f8E5M2, .f8E4M3FNUZ, .f8E5M2FNUZ, .f8E8M0, .c64, .c128, .f4, .f6E2M3, .f6E3M2: nil
+    default: nil
     }
   }
 }

@@ -118,7 +118,7 @@ public struct GPTQFormat: QuantizedFormat {
 
   /// Writes the safetensors files, their index, config.json, quantize_config.json and what belongs to the tokenizer.
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
-    let source = QuantizedSource(model)
+    let source = QuantizedTensors(model)
     let original = model.original
     var description = try modelDescription(original)
     let output = ModelOutput(
@@ -170,7 +170,7 @@ public struct GPTQFormat: QuantizedFormat {
 }
 
 /// The original's tensors, quantized ones in place of the weights that they replace.
-private struct QuantizedSource: TensorSource {
+struct QuantizedTensors: TensorSource {
   let tensors: [TensorInfo]
   var format: String { "gptq" }
   var metadata: [(name: String, value: String)] { [] }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Transformer
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,8 +14,9 @@ struct Compare: ParsableCommand {
         belle-tools compare model/ model-safetensors/
         belle-tools compare llama/ llama-hf/ --tolerance 1e-3
 
-      Where only one of the two is in Meta's layout, it is compared as Hugging Face has it; a head that only one of them \
-      stores is held against the other's embedding, to which it is tied. Prints what is not equal, the \
+      Where only one of the two is in Meta's layout or in GGUF, it is compared as Hugging Face has it; a head that only one \
+      of them stores is held against the other's embedding, to which it is tied. Quantized weights are compared as the \
+      values that they stand for. Prints what is not equal, the \
       worst first, and a summary. Exit status 2 where the models differ.
       """)
 
@@ -35,8 +37,8 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    var a = try Checkpoint.open(first)
-    var b = try Checkpoint.open(second)
+    var (a, b) = (try Checkpoint.open(first), try Checkpoint.open(second))
+    (a, b) = (try values(a, first, beside: b), try values(b, second, beside: a))
     if let meta = a as? MetaFolder, HuggingFaceNames.isLlama(b) { a = try HuggingFaceLlama(meta) }
     if let meta = b as? MetaFolder, HuggingFaceNames.isLlama(a) { b = try HuggingFaceLlama(meta) }
     // A base model beside a language model, and a head that is tied to the embedding and stored in one of them only.
@@ -79,6 +81,18 @@ struct Compare: ParsableCommand {
       Console.shared.result("\(results.count) tensors: \(parts.joined(separator: ", "))")
     }
     if isNo { throw ExitCode.negative }
+  }
+
+  /// A model as it can be held against another one: the weights that packed integers stand for, and GGUF's names and
+  /// orders of rows only beside GGUF's.
+  private func values(_ source: any TensorSource, _ path: String, beside other: any TensorSource) throws
+    -> any TensorSource
+  {
+    if GPTQTensorSource.isPacked(source) {
+      return try GPTQTensorSource(source, folder: Folder.kind(of: path) == .folder ? path : Folder.parent(of: path))
+    }
+    if let file = source as? GGUFFile, !(other is GGUFFile) { return try GGUFModel(file, path: path).source }
+    return source
   }
 
   private static func badness(_ result: TensorComparison) -> Double {

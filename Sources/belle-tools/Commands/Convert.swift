@@ -4,6 +4,7 @@ import ArgumentParser
 import ByteIO
 import Checkpoint
 import Foundation
+import Transformer
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,9 +17,22 @@ struct Convert: ParsableCommand {
         belle-tools convert llama-hf/ llama-again/ --layout meta
         belle-tools convert model/ model-bf16/ --dtype bf16
 
+      For llama.cpp, as it is or rounded to blocks; and back:
+
+        belle-tools convert model/ model.gguf
+        belle-tools convert model/ model-q8.gguf --gguf-type q8_0
+        belle-tools convert model.gguf model-again/
+
+      A model that GPTQ has quantized keeps its integers: symmetric 4 bits are Q4_0 and symmetric 8 bits Q8_0, the same \
+      numbers bit for bit. What would lose is refused, with the reason, unless --lossy says that it may.
+
+        belle-tools convert model-gptq-4bit/ model-q4.gguf
+        belle-tools convert model-gptq-4bit/ model-again/ --dequantize --dtype f16
+        belle-tools convert model-gptq-4bit/ model-v2/ --checkpoint-format gptq_v2
+
       Reads what `inspect` reads. The result is read again and compared: the last line says whether every value is the \
-      same. An output that ends in .safetensors, .pt, .pth or .bin is one file of that kind; any other is a folder, with an index \
-      where there are several files. Configuration and tokenizer files of a folder are copied along.
+      same. An output that ends in .safetensors, .pt, .pth, .bin or .gguf is one file of that kind; any other is a folder, with an \
+      index where there are several files. Configuration and tokenizer files of a folder are copied along.
       """)
 
   /// Layouts that can be written.
@@ -28,7 +42,7 @@ struct Convert: ParsableCommand {
 
   /// Containers that can be written.
   enum Target: String, ExpressibleByArgument, CaseIterable {
-    case auto, safetensors, torch
+    case auto, safetensors, torch, gguf
 
     var container: Container? { Container(rawValue: rawValue) }
   }
@@ -45,10 +59,10 @@ struct Convert: ParsableCommand {
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
   var input: String
 
-  @Argument(help: ArgumentHelp("A .safetensors, .pt, .pth or .bin file, or a folder.", valueName: "output"))
+  @Argument(help: ArgumentHelp("A .safetensors, .pt, .pth, .bin or .gguf file, or a folder.", valueName: "output"))
   var output: String
 
-  @Option(help: "The container: by the output's name and layout, or safetensors, or PyTorch's.")
+  @Option(help: "The container: by the output's name and layout, or safetensors, PyTorch's, or GGUF.")
   var to = Target.auto
 
   @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
@@ -56,6 +70,8 @@ struct Convert: ParsableCommand {
 
   @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
   var dtype = Precision.keep
+
+  @OptionGroup(title: "Quantized models and GGUF") var quantized: QuantizedOptions
 
   @Option(
     help: ArgumentHelp(
@@ -72,7 +88,19 @@ struct Convert: ParsableCommand {
     guard maxShardSize.map({ Self.bytes($0) != nil }) ?? true else {
       throw ValidationError("--max-shard-size takes a size such as 5GB.")
     }
+    if isGGUF, dtype != .keep || layout != .keep {
+      throw ValidationError("--dtype and --layout are not for GGUF: --gguf-type says what the values become.")
+    }
+    if !isGGUF, quantized.ggufType != nil || quantized.embeddingType != nil {
+      throw ValidationError("--gguf-type and --embedding-type are for outputs in GGUF.")
+    }
   }
+
+  /// Whether a GGUF file is to be written.
+  var isGGUF: Bool { to == .gguf || to == .auto && Container(fileName: output) == .gguf }
+
+  /// The folder of the model, where its configuration and its tokenizer lie.
+  var inputFolder: String { Folder.kind(of: input) == .folder ? input : Folder.parent(of: input) }
 
   /// A size in decimal units; nil for what is none.
   static func bytes(_ text: String) -> Int? {
@@ -90,9 +118,9 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     var model = try arranged(try Checkpoint.open(input))
-    let original = model.source
     if let type = dtype.type {
-      model.source = try ConvertedSource(original, dtype: type)
+      model.original = model.source
+      model.source = try ConvertedSource(model.source, dtype: type)
       try noteType(&model)
     }
     guard !model.source.tensors.isEmpty else {
@@ -101,7 +129,7 @@ struct Convert: ParsableCommand {
     let source = model.source
     let plan = ModelOutput(
       source, to: output, container: to.container ?? model.container, shardSize: maxShardSize.flatMap(Self.bytes),
-      fileName: model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil)
+      fileName: model.fileName ?? (model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil))
     if plan.container == .torch { warnAboutMetadata(source) }
     try plan.check(source, replacing: force)
 
@@ -112,26 +140,43 @@ struct Convert: ParsableCommand {
     let progress = Console.shared.showProgress(total: total, options: common)
     defer { Console.shared.clearProgress() }
     try plan.write(source, metadata: metadata, replacing: force, progress: progress)
-    if plan.isFolder {
-      for (name, bytes) in model.files { try plan.write(bytes, as: name, replacing: force) }
+    if plan.isFolder, plan.container != .gguf {
+      for (name, bytes) in model.files.sorted(by: { $0.key < $1.key }) {
+        try plan.write(bytes, as: name, replacing: force)
+      }
       try plan.copyCompanions(
-        from: input, omitting: model.isMeta ? ["config.json"] : Set(model.files.keys), replacing: force)
+        from: input, omitting: model.isMeta ? ["config.json"] : model.replaced.union(model.files.keys), replacing: force
+      )
     }
-    try prove(source, plan, original: original)
+    try prove(model, plan)
   }
 
   /// A model in the layout that was asked for.
-  private struct Arranged {
+  struct Arranged {
     var source: any TensorSource
+    /// The same tensors before their values were changed; nil where they are not.
+    var original: (any TensorSource)?
+    /// What the values became, in words.
+    var change: String?
     /// The container that the layout comes in, where it has one.
     var container: Container?
     /// What describes the model, where the layout has it in another form.
     var files: [String: [UInt8]] = [:]
+    /// Files that belong to the model as it was, and not as it becomes.
+    var replaced: Set<String> = []
     var isMeta = false
+    /// The name of the only file of a folder, where it has a fixed one.
+    var fileName: String?
+    /// How the result is looked at when it is held against the original.
+    var view: (any TensorSource) throws -> any TensorSource = { $0 }
   }
 
   private func arranged(_ source: any TensorSource) throws -> Arranged {
-    let folder = Folder.kind(of: input) == .folder ? input : Folder.parent(of: input)
+    let folder = inputFolder
+    if isGGUF { return try arrangedAsGGUF(source) }
+    if let file = source as? GGUFFile { return try arrangedFromGGUF(file) }
+    if GPTQTensorSource.isPacked(source) { return try arrangedPacked(source) }
+    try quantized.refuseForPlain()
     switch (layout, source) {
     case (.hf, let meta as MetaFolder):
       let model = try HuggingFaceLlama(meta)
@@ -156,22 +201,29 @@ struct Convert: ParsableCommand {
 
   /// The configuration says which type the values have; what it says is brought in step.
   private func noteType(_ model: inout Arranged) throws {
-    let path = Folder.join(input, "config.json")
-    if model.files["config.json"] == nil, !model.isMeta, Folder.kind(of: input) == .folder,
-      Folder.kind(of: path) == .file
-    {
-      let file = try InputFile(path)
-      model.files["config.json"] = try file.bytes(count: file.size)
+    guard !model.isMeta else { return }
+    try edit("config.json", of: &model) { object in
+      let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
+      for key in keys { object[key] = dtype.torchName }
+      return !keys.isEmpty
     }
-    guard let text = model.files["config.json"],
-      var object = (try? JSONSerialization.jsonObject(with: Data(text))) as? [String: Any]
+  }
+
+  /// Changes a JSON file of the model, where there is one.
+  ///
+  /// - Parameter change: returns whether it changed anything; otherwise the file stays as it is, byte for byte.
+  func edit(_ name: String, of model: inout Arranged, _ change: (inout [String: Any]) throws -> Bool) throws {
+    let path = Folder.join(input, name)
+    if model.files[name] == nil, Folder.kind(of: input) == .folder, Folder.kind(of: path) == .file {
+      let file = try InputFile(path)
+      model.files[name] = try file.bytes(count: file.size)
+    }
+    guard let text = model.files[name],
+      var object = (try? JSONSerialization.jsonObject(with: Data(text))) as? [String: Any], try change(&object)
     else { return }
-    let keys = ["torch_dtype", "dtype"].filter { object[$0] != nil }
-    guard !keys.isEmpty else { return }
-    for key in keys { object[key] = dtype.torchName }
     let data = try JSONSerialization.data(
       withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    model.files["config.json"] = [UInt8](data) + [0x0A]
+    model.files[name] = [UInt8](data) + [0x0A]
   }
 
   private func warnAboutMetadata(_ source: any TensorSource) {
@@ -179,8 +231,9 @@ struct Convert: ParsableCommand {
     Console.shared.warning("a PyTorch file has no place for the metadata of \(displayName(input)); it is left out")
   }
 
-  /// Reads the result again and compares: with what was to be written, and where the type changed also with the original.
-  private func prove(_ source: any TensorSource, _ plan: ModelOutput, original: any TensorSource) throws {
+  /// Reads the result again and compares: with what was to be written, and where values changed also with what they were.
+  private func prove(_ model: Arranged, _ plan: ModelOutput) throws {
+    let source = model.source
     let result: any TensorSource =
       plan.files.count == 1
       ? try Checkpoint.open(file: Folder.join(plan.folder, plan.files[0].name))
@@ -195,28 +248,36 @@ struct Convert: ParsableCommand {
         reason: "the result does not read as it was written: \(differing.prefix(5).joined(separator: ", "))",
         remedy: "the disk may be failing; do not use the result")
     }
-    var relative = 0.0
-    if dtype != .keep {
-      try Comparison(original, result, tolerance: .infinity).run { tensor in
-        if tensor.status != .equal { relative = max(relative, tensor.relativeDifference ?? 0) }
+    var (relative, maximum) = (0.0, 0.0)
+    var worst: String?
+    if let original = model.original {
+      try Comparison(original, model.view(result), tolerance: .infinity).run { tensor in
+        guard tensor.status != .equal else { return }
+        maximum = max(maximum, tensor.maximumDifference ?? .infinity)
+        if tensor.relativeDifference ?? .infinity > relative || worst == nil { worst = tensor.name }
+        relative = max(relative, tensor.relativeDifference ?? .infinity)
       }
     }
-    let overflows = (source as? ConvertedSource)?.overflowCount ?? 0
+    let overflows = (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
     Console.shared.clearProgress()
     if overflows > 0 {
-      Console.shared.warning(
-        "\(overflows) values were too large for \(dtype.rawValue) and became infinite; bf16 or f32 would hold them")
+      let values = overflows == 1 ? "1 value was" : "\(overflows) values were"
+      let type = dtype == .keep ? "the output's type" : dtype.rawValue
+      Console.shared.warning("\(values) too large for \(type) and became infinite; bf16 or f32 would hold them")
     }
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(result.tensors.count),
         "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": .bool(relative == 0),
-        "relative": .double(relative), "overflows": .int(overflows),
+        "relative": .double(relative), "max_abs": .double(maximum), "worst": JSONValue(worst),
+        "overflows": .int(overflows),
       ])
     } else {
+      let change = model.change ?? (dtype == .keep ? nil : "rounded to \(dtype.rawValue)")
       let values =
         relative == 0
-        ? "every value identical" : "rounded to \(dtype.rawValue), relative difference of the worst \(Float(relative))"
+        ? "every value identical"
+        : "\(change ?? "changed"), relative difference of the worst \(Float(relative)), largest \(Float(maximum))"
       Console.shared.result("\(result.tensors.count) tensors, \(values): \(displayName(output))")
     }
   }

@@ -4,7 +4,6 @@ import ArgumentParser
 import ByteIO
 import Checkpoint
 import Quantize
-import Tokenizer
 import Transformer
 
 struct Evaluate: ParsableCommand {
@@ -16,7 +15,7 @@ struct Evaluate: ParsableCommand {
         belle-tools evaluate model-4bit/ --text wiki.txt --reference model/
 
       Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
-      that `inspect` reads, or packed by GPTQ. The text is encoded as a whole and cut into windows of --sequence-length \
+      that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
       tokens; each token of a window but the first is predicted from those before it. JSON, JSON Lines and token files \
       (safetensors or npy, an integer tensor [rows, length], FILE:NAME where there are several) are read too; a row of a \
       token file is a window.
@@ -25,7 +24,7 @@ struct Evaluate: ParsableCommand {
       how often both find the same token likeliest. Divergence tells more than perplexity, which can fall by luck.
       """)
 
-  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
+  @Argument(help: ArgumentHelp("A folder, a GGUF file, or a file with its config.json beside it.", valueName: "model"))
   var model: String
 
   @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"))
@@ -58,7 +57,7 @@ struct Evaluate: ParsableCommand {
     let other = try reference.map { try TransformerModel.open($0) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.threads)
     let data = try Calibration.inOrder(
-      text, tokenizer: { try Tokenizers.open(tokenizer ?? folder(of: model)) },
+      text, tokenizer: { try opened.tokenizer(from: tokenizer) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
     let windows = data.windows
@@ -91,8 +90,6 @@ struct Evaluate: ParsableCommand {
     }
     show(result, data, seconds)
   }
-
-  private func folder(of path: String) -> String { Folder.kind(of: path) == .folder ? path : Folder.parent(of: path) }
 
   private func describe(_ data: Calibration, _ model: TransformerModel) {
     if let limit = model.configuration.contextLength, data.windows.length > limit {

@@ -79,7 +79,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
 
-  @Option(help: "What to write.")
+  @Option(help: "What to write: a GPTQ folder, or the .pt that BELLE's scripts load.")
   var format = Format.gptq
 
   @Option(
@@ -159,7 +159,7 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case gptq }
+  enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle }
 
   enum Compute: String, ExpressibleByArgument, CaseIterable { case f32 }
 
@@ -182,12 +182,19 @@ struct QuantizeCommand: ParsableCommand {
     let data = method == .gptq ? try calibrationData(opened) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
-      format: GPTQFormat(
-        bits: bits, groupSize: groupSize == -1 ? nil : groupSize, isSymmetric: symmetry == .symmetric,
-        storesGroupIndex: true), output: output ?? defaultOutput(), options: options)
+      format: quantizedFormat, output: output ?? defaultOutput(), options: options)
     let run = QuantizationRun(quantizer, model: model, common: common)
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
+  }
+
+  private var quantizedFormat: any QuantizedFormat {
+    let size = groupSize == -1 ? nil : groupSize
+    switch format {
+    case .gptq:
+      return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
+    case .belle: return BELLEFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric)
+    }
   }
 
   private var options: QuantizationOptions {
@@ -222,7 +229,7 @@ struct QuantizeCommand: ParsableCommand {
     let path = URL(filePath: model).standardizedFileURL.resolvingSymlinksInPath().path
     let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
-    let name = Folder.name(of: folder) + "-gptq-\(bits)bit" + group
+    let name = Folder.name(of: folder) + "-\(format.rawValue)-\(bits)bit" + group
     let parent = Folder.parent(of: folder)
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)

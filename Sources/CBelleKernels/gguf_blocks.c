@@ -1,0 +1,230 @@
+// Blocks of quantized weights as GGUF files hold them: to floats and back. The bodies are in gguf_blocks_body.h and
+// gguf_search_body.h; here they are compiled for each instruction set, and chosen by it.
+// Source of the layouts: ggml, src/ggml-common.h; of the values and of Q4_0 to Q8_0's rounding: gguf-py, gguf/quants.py.
+#include <string.h>
+
+#include "belle_kernels.h"
+
+// A fused product and sum rounds once instead of twice: variants, and the reference, would differ.
+#pragma STDC FP_CONTRACT OFF
+
+// Vectors pass between functions that are always inlined into one of the same instruction set: there is no call.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Vectors have 16 lanes whatever the registers: the compiler cuts them up.
+#define LANES 16
+typedef float floats __attribute__((vector_size(64)));
+typedef int32_t integers __attribute__((vector_size(64)));
+typedef float floats_anywhere __attribute__((vector_size(64), aligned(1), may_alias));
+
+#define SPLAT(x) ((floats){0} + (x))
+#define SELECT(mask, yes, no) ((floats)(((mask) & (integers)(yes)) | (~(mask) & (integers)(no))))
+
+enum { SMALL = 32, LARGE = 256 };
+
+size_t belle_block_elements(belle_block type) { return type >= BELLE_Q2_K ? LARGE : SMALL; }
+
+size_t belle_block_bytes(belle_block type) {
+  switch (type) {
+    case BELLE_Q4_0: return 2 + 16;
+    case BELLE_Q4_1: return 2 + 2 + 16;
+    case BELLE_Q5_0: return 2 + 4 + 16;
+    case BELLE_Q5_1: return 2 + 2 + 4 + 16;
+    case BELLE_Q8_0: return 2 + 32;
+    case BELLE_Q2_K: return 16 + 64 + 2 + 2;
+    case BELLE_Q3_K: return 32 + 64 + 12 + 2;
+    case BELLE_Q4_K: return 2 + 2 + 12 + 128;
+    case BELLE_Q5_K: return 2 + 2 + 12 + 32 + 128;
+    case BELLE_Q6_K: return 128 + 64 + 16 + 2;
+  }
+  return 0;
+}
+
+// MARK: Halves
+
+INLINE float as_float(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+INLINE uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return bits;
+}
+
+// The half's bits stand in a float's place, 112 powers of two too low; multiplying puts subnormals right too.
+INLINE float load_half(const uint8_t *at) {
+  uint32_t half = (uint32_t)at[0] | (uint32_t)at[1] << 8;
+  uint32_t sign = (half & 0x8000) << 16, rest = half & 0x7FFF;
+  if (rest >= 0x7C00) return as_float(sign | 0x7F800000 | rest << 13);
+  return as_float(sign | bits_of(as_float(rest << 13) * 0x1p112f));
+}
+
+// Rounded to nearest even; what is too large becomes infinite.
+INLINE uint16_t half_of(float value) {
+  uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000;
+  bits &= 0x7FFFFFFF;
+  if (bits > 0x7F800000) return (uint16_t)(sign | 0x7E00);
+  if (bits >= 0x47800000) return (uint16_t)(sign | 0x7C00);
+  if (bits < 0x38800000) {
+    // Below the least normal half: adding 1/2 leaves the half's unit, 2^-24, as the float's last place.
+    return (uint16_t)(sign | (bits_of(as_float(bits) + 0.5f) - 0x3F000000));
+  }
+  bits += 0xFFF + (bits >> 13 & 1);
+  return (uint16_t)(sign | ((bits >> 13) - 0x1C000));
+}
+
+INLINE void store_half(uint8_t *at, uint16_t half) {
+  at[0] = (uint8_t)half;
+  at[1] = (uint8_t)(half >> 8);
+}
+
+INLINE float rounded_to_half(float value) {
+  uint8_t bytes[2];
+  store_half(bytes, half_of(value));
+  return load_half(bytes);
+}
+
+INLINE bool is_finite_half(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
+
+// Scales and minima of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minima, with the upper halves of the
+// other four in the two top bits; then the lower halves of those.
+INLINE void unpack_six(const uint8_t *packed, int *scales, int *minima) {
+  for (int i = 0; i < 4; i++) {
+    scales[i] = packed[i] & 63;
+    minima[i] = packed[4 + i] & 63;
+    scales[4 + i] = (packed[8 + i] & 15) | (packed[i] >> 6) << 4;
+    minima[4 + i] = packed[8 + i] >> 4 | (packed[4 + i] >> 6) << 4;
+  }
+}
+
+INLINE void pack_six(uint8_t *packed, const int *scales, const int *minima) {
+  for (int i = 0; i < 4; i++) {
+    packed[i] = (uint8_t)(scales[i] | scales[4 + i] >> 4 << 6);
+    packed[4 + i] = (uint8_t)(minima[i] | minima[4 + i] >> 4 << 6);
+    packed[8 + i] = (uint8_t)((scales[4 + i] & 15) | (minima[4 + i] & 15) << 4);
+  }
+}
+
+// Sixteen sub-blocks side by side, and how much each weight matters.
+typedef struct {
+  floats x[32], w[32];
+} lanes;
+
+// MARK: Variants
+
+#define VARIANT(name) name##_scalar
+#include "gguf_blocks_body.h"
+#include "gguf_search_body.h"
+#undef VARIANT
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#define VARIANT(name) name##_avx2
+#include "gguf_blocks_body.h"
+#include "gguf_search_body.h"
+#undef VARIANT
+#pragma clang attribute pop
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#define VARIANT(name) name##_avx512
+#include "gguf_blocks_body.h"
+#include "gguf_search_body.h"
+#undef VARIANT
+#pragma clang attribute pop
+
+static bool has_avx512(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+void belle_dequantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count) {
+#if defined(__x86_64__)
+  if (variant == BELLE_AVX512 && has_avx512()) return dequantize_avx512(type, blocks, values, count);
+  if (variant == BELLE_AVX512 || variant == BELLE_AVX2) return dequantize_avx2(type, blocks, values, count);
+#endif
+  (void)variant;
+  dequantize_scalar(type, blocks, values, count);
+}
+
+size_t belle_quantize_variant(
+    belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
+    size_t count) {
+#if defined(__x86_64__)
+  if (variant == BELLE_AVX512 && has_avx512()) return quantize_avx512(type, values, importance, blocks, count);
+  if (variant == BELLE_AVX512 || variant == BELLE_AVX2) return quantize_avx2(type, values, importance, blocks, count);
+#endif
+  (void)variant;
+  return quantize_scalar(type, values, importance, blocks, count);
+}
+
+void belle_dequantize(belle_block type, const uint8_t *blocks, uint8_t *values, size_t count) {
+  belle_dequantize_variant(belle_best_variant(), type, blocks, values, count);
+}
+
+size_t belle_quantize(
+    belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count) {
+  return belle_quantize_variant(belle_best_variant(), type, values, importance, blocks, count);
+}
+
+void belle_pack_levels(
+    belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
+    size_t count) {
+  const bool has_minimum = type == BELLE_Q4_1 || type == BELLE_Q5_1, has_fifth = type == BELLE_Q5_0 || type == BELLE_Q5_1;
+  const size_t bytes = belle_block_bytes(type);
+  for (size_t i = 0; i < count; i++, levels += SMALL, blocks += bytes) {
+    uint8_t *at = blocks;
+    store_half(at, scales[i]);
+    at += 2;
+    if (has_minimum) {
+      store_half(at, minima[i]);
+      at += 2;
+    }
+    if (type == BELLE_Q8_0) {
+      for (int j = 0; j < SMALL; j++) at[j] = (uint8_t)(levels[j] ^ 0x80);
+      continue;
+    }
+    int q[SMALL];
+    for (int j = 0; j < SMALL; j++) q[j] = levels[j];
+    if (has_fifth) {
+      pack_fifth_scalar(q, at);
+      at += 4;
+    }
+    pack_nibbles_scalar(q, at);
+  }
+}
+
+void belle_pack_super_levels(
+    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    const uint16_t *dmin, uint8_t *blocks, size_t count) {
+  const size_t bytes = belle_block_bytes(type);
+  for (size_t i = 0; i < count; i++, levels += LARGE, scales += 8, minima += 8, blocks += bytes) {
+    int six[2][8];
+    for (int k = 0; k < 8; k++) {
+      six[0][k] = scales[k];
+      six[1][k] = minima[k];
+    }
+    store_half(blocks, d[i]);
+    store_half(blocks + 2, dmin[i]);
+    pack_six(blocks + 4, six[0], six[1]);
+    uint8_t *low = blocks + 16;
+    if (type == BELLE_Q5_K) {
+      // Bit k of byte j is the fifth bit of weight j of sub-block k.
+      for (int j = 0; j < SMALL; j++) {
+        low[j] = 0;
+        for (int k = 0; k < 8; k++) low[j] |= (uint8_t)((levels[SMALL * k + j] >> 4 & 1) << k);
+      }
+      low += SMALL;
+    }
+    for (int k = 0; k < 8; k += 2, low += SMALL) {
+      const uint8_t *from = levels + SMALL * k;
+      for (int j = 0; j < SMALL; j++) low[j] = (uint8_t)((from[j] & 15) | (from[SMALL + j] & 15) << 4);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+// Which tensor of a model becomes which type in a GGUF file. Vectors stay F32, as llama.cpp wants them; rows that are no
+// whole blocks fall back to smaller blocks, and to F16 where nothing fits.
+// Source: llama.cpp, src/llama-quant.cpp (fallbacks; the head's type) and the converters (vectors).
+
+import ByteIO
+
+/// The choice of types.
+public struct GGUFTypes: Sendable, Equatable {
+  /// The type of the matrices; nil where they keep the one that they have.
+  public let weights: DType?
+  /// The type of the embedding and of a head of its own; nil where they keep the one that they have.
+  public let embeddings: DType?
+
+  /// The types that can be asked for.
+  public static let known: [DType] = [.f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K]
+
+  /// A choice.
+  ///
+  /// - Parameters:
+  ///   - weights: of the matrices: one of ``known``; nil to keep what they have.
+  ///   - embeddings: where nil: the same for floating-point types and Q8_0; Q6_K for all others, as llama.cpp gives its
+  ///     heads, for errors of the head are errors of the answer.
+  public init(_ weights: DType?, embeddings: DType? = nil) {
+    self.weights = weights
+    self.embeddings = embeddings ?? weights.map { $0.block == nil || $0 == .q8_0 ? $0 : .q6_K }
+  }
+
+  /// The type of a tensor.
+  ///
+  /// - Parameter info: with GGUF's name.
+  /// - Returns: nil for what is no floating-point number, and stays what it is.
+  public func type(of info: TensorInfo) -> DType? {
+    guard DTypeConversion.isConvertible(info.dtype) || info.dtype.block != nil else { return nil }
+    guard info.shape.count >= 2 else { return .f32 }
+    let wanted = ["token_embd.weight", "output.weight"].contains(info.name) ? embeddings : weights
+    // llama.cpp has no kernels for F64.
+    return Self.fitting(wanted ?? (info.dtype == .f64 ? .f32 : info.dtype), rows: info.shape[info.shape.count - 1])
+  }
+
+  /// The type, or the one that is used in its place for rows of a length.
+  static func fitting(_ type: DType, rows: Int) -> DType {
+    guard let block = type.block, rows % block.elements != 0 else { return type }
+    let next: DType? =
+      switch type {
+      case .q4_K: .q5_0
+      case .q5_K: .q5_1
+      case .q6_K: .q8_0
+      case .q2_K, .q3_K: .q4_0
+      default: nil
+      }
+    guard let next, rows % 32 == 0 else { return .f16 }
+    return next
+  }
+
+  /// What `general.file_type` calls a file whose matrices are mostly of a type.
+  public static func fileType(_ type: DType) -> UInt32? {
+    switch type {
+    case .f32: 0
+    case .f16: 1
+    case .q4_0: 2
+    case .q4_1: 3
+    case .q8_0: 7
+    case .q5_0: 8
+    case .q5_1: 9
+    case .q2_K: 10
+    case .q3_K: 12
+    case .q4_K: 15
+    case .q5_K: 17
+    case .q6_K: 18
+    case .bf16: 32
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// Blocks of quantized weights to floats and back: the door to the kernels in CBelleKernels/gguf_blocks.c.
+// Refuses block types whose layout is not known there.
+
+import ByteIO
+import CBelleKernels
+
+/// The blocks of one type.
+public struct BlockCodec: Sendable {
+  /// The type.
+  public let dtype: DType
+  /// Weights of one block.
+  public let elements: Int
+  /// Bytes of one block.
+  public let bytes: Int
+
+  private let kind: belle_block
+
+  /// Whether floats can be made into these blocks; all that are known can be read.
+  public var canQuantize: Bool { dtype != .q2_K && dtype != .q3_K }
+
+  /// The blocks of a type.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.unsupportedType` for types of single elements, and blocks not known here.
+  public init(_ dtype: DType) throws(CheckpointError) {
+    guard let kind = Self.kind(dtype), let block = dtype.block else {
+      throw CheckpointError(
+        .unsupportedType, reason: "\(dtype.rawValue) is no block type whose values can be read",
+        remedy: "these can: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K")
+    }
+    self.dtype = dtype
+    self.kind = kind
+    (elements, bytes) = block
+  }
+
+  /// Writes the weights that blocks stand for.
+  ///
+  /// - Parameters:
+  ///   - blocks: a whole number of them.
+  ///   - values: takes as many float32 values as they hold, from its beginning.
+  /// - Complexity: O(n), near the speed of memory.
+  public func dequantize(_ blocks: RawSpan, into values: inout MutableRawSpan) {
+    let count = blocks.byteCount / bytes
+    precondition(blocks.byteCount % bytes == 0, "a part of a block")
+    precondition(values.byteCount / 4 / elements >= count, "the target is too small")
+    // SAFETY: the kernel reads `count` blocks and writes their values, which both spans have room for.
+    unsafe blocks.withUnsafeBytes { blocks in
+      unsafe values.withUnsafeMutableBytes { values in
+        guard let from = blocks.baseAddress, let to = values.baseAddress else { return }
+        unsafe belle_dequantize(
+          kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
+      }
+    }
+  }
+
+  /// Quantizes weights.
+  ///
+  /// - Parameters:
+  ///   - values: float32, a whole number of blocks' worth.
+  ///   - blocks: takes the blocks, from its beginning.
+  /// - Returns: how many blocks are useless, for they hold a value that is not finite, or one beyond what they can hold.
+  /// - Complexity: O(n); Q4_K, Q5_K and Q6_K take some hundred operations a weight.
+  public func quantize(_ values: RawSpan, into blocks: inout MutableRawSpan) -> Int {
+    precondition(canQuantize, "blocks that are not written")
+    let count = values.byteCount / 4 / elements
+    precondition(values.byteCount % (4 * elements) == 0, "a part of a block")
+    precondition(blocks.byteCount / bytes >= count, "the target is too small")
+    // SAFETY: the kernel reads the values of `count` blocks and writes them, which both spans have room for.
+    return unsafe values.withUnsafeBytes { values in
+      unsafe blocks.withUnsafeMutableBytes { blocks in
+        guard let from = values.baseAddress, let to = blocks.baseAddress else { return 0 }
+        return unsafe belle_quantize(
+          kind, from.assumingMemoryBound(to: UInt8.self), nil, to.assumingMemoryBound(to: UInt8.self), count)
+      }
+    }
+  }
+
+  /// Makes blocks of integers that are there already.
+  ///
+  /// - Parameters:
+  ///   - levels: 32 for each block, as the block counts them from 0.
+  ///   - scales: the bits of a half for each block.
+  ///   - minima: the bits of a half for each block of Q4_1 and Q5_1; nil for the types without.
+  /// - Complexity: O(n).
+  public func pack(_ levels: [UInt8], scales: [UInt16], minima: [UInt16]?) -> [UInt8] {
+    let count = scales.count
+    let hasMinimum = dtype == .q4_1 || dtype == .q5_1
+    precondition(elements == 32 && levels.count == 32 * count, "32 levels for each block of 32")
+    precondition(minima?.count ?? 0 == (hasMinimum ? count : 0), "a minimum for each block, where the type has them")
+    // SAFETY: the kernel reads 32 levels, a scale and, where there are any, a minimum for each of `count` blocks, and
+    // writes as many blocks.
+    return unsafe [UInt8](unsafeUninitializedCapacity: count * bytes) { blocks, initialized in
+      initialized = count * bytes
+      guard let to = blocks.baseAddress else { return }
+      if let minima {
+        unsafe belle_pack_levels(kind, levels, scales, minima, to, count)
+      } else {
+        unsafe belle_pack_levels(kind, levels, scales, nil, to, count)
+      }
+    }
+  }
+
+  private static func kind(_ dtype: DType) -> belle_block? {
+    switch dtype {
+    case .q4_0: BELLE_Q4_0
+    case .q4_1: BELLE_Q4_1
+    case .q5_0: BELLE_Q5_0
+    case .q5_1: BELLE_Q5_1
+    case .q8_0: BELLE_Q8_0
+    case .q2_K: BELLE_Q2_K
+    case .q3_K: BELLE_Q3_K
+    case .q4_K: BELLE_Q4_K
+    case .q5_K: BELLE_Q5_K
+    case .q6_K: BELLE_Q6_K
+    default: nil
+    }
+  }
+}

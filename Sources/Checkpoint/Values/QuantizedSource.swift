@@ -1,0 +1,108 @@
+// A model whose weights are rounded to blocks, or to another floating-point type, as they are read: each tensor to a type
+// of its own. What a GGUF file is made from.
+
+import ByteIO
+
+/// The tensors of a source, each in the type that was chosen for it.
+///
+/// Memory: some mebibytes for each tensor that is being read. Tensors may be read by several threads at once.
+public struct QuantizedSource: TensorSource {
+  /// The tensors, in the order of the source.
+  public let tensors: [TensorInfo]
+  /// What the container is.
+  public var format: String { source.format }
+  /// What it holds besides tensors.
+  public var metadata: [(name: String, value: String)] { source.metadata }
+
+  private let source: any TensorSource
+  /// The values in the type that goes into the codec, or is wanted itself: one wrapper for each type.
+  private let converted: [DType: ConvertedSource]
+  private let codecs: [BlockCodec?]
+
+  /// Wraps a source; nothing is read.
+  ///
+  /// - Parameter types: the type of each tensor; a tensor keeps what it has where nil.
+  /// - Throws: ``CheckpointError`` with code `.unsupportedType` for blocks that are not written or do not divide a
+  ///   tensor's rows, and for tensors that are no floating-point numbers.
+  public init(_ source: any TensorSource, types: [DType?]) throws(CheckpointError) {
+    precondition(types.count == source.tensors.count, "a type for each tensor")
+    var tensors: [TensorInfo] = []
+    var codecs: [BlockCodec?] = []
+    var converted: [DType: ConvertedSource] = [:]
+    for (info, type) in zip(source.tensors, types) {
+      guard let type, type != info.dtype else {
+        tensors.append(info)
+        codecs.append(nil)
+        continue
+      }
+      let refusal = { (reason: String) in
+        CheckpointError(
+          .unsupportedType, file: info.file,
+          reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue) cannot become \(type.rawValue): \(reason)"
+        )
+      }
+      guard DTypeConversion.isConvertible(info.dtype) else { throw refusal("it holds no floating-point numbers") }
+      guard let size = TensorInfo.size(of: info.shape, type) else { throw refusal("its rows are no whole blocks") }
+      let codec = type.block == nil ? nil : try BlockCodec(type)
+      guard codec?.canQuantize != false else { throw refusal("such blocks are not written here") }
+      let plain = codec == nil ? type : .f32
+      if converted[plain] == nil { converted[plain] = try ConvertedSource(source, dtype: plain) }
+      tensors.append(
+        TensorInfo(name: info.name, dtype: type, shape: info.shape, file: info.file, byteCount: size.bytes))
+      codecs.append(codec)
+    }
+    self.source = source
+    self.tensors = tensors
+    self.codecs = codecs
+    self.converted = converted
+  }
+
+  /// How many finite values became infinite in the tensors that were read.
+  public var overflowCount: Int { converted.values.reduce(0) { $0 + $1.overflowCount } }
+
+  /// Streams a tensor's values, or its blocks.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let info = tensors[index]
+    guard info.dtype != source.tensors[index].dtype else { return try source.read(index, body) }
+    guard let codec = codecs[index] else { return try floats(info.dtype).read(index, body) }
+    let unit = 4 * codec.elements
+    let step = max(1, streamPartSize / unit)
+    var blocks = [UInt8](repeating: 0, count: step * codec.bytes)
+    // Parts end anywhere: what is no whole block waits for the next one.
+    var waiting: [UInt8] = []
+    waiting.reserveCapacity(2 * streamPartSize)
+    func quantize(_ values: RawSpan) throws {
+      for at in stride(from: 0, to: values.byteCount, by: step * unit) {
+        let part = values.extracting(at..<min(values.byteCount, at + step * unit))
+        var span = blocks.mutableSpan
+        var target = unsafe span.mutableBytes
+        guard codec.quantize(part, into: &target) == 0 else {
+          throw CheckpointError(
+            .badTensor, file: info.file,
+            reason:
+              "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
+            remedy: "`inspect --stats` shows them; F32 keeps them")
+        }
+        unsafe try body(blocks.span.bytes.extracting(first: part.byteCount / unit * codec.bytes))
+      }
+    }
+    try floats(.f32).read(index) { part in
+      if waiting.isEmpty, part.byteCount % unit == 0 { return try quantize(part) }
+      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
+      let whole = waiting.count / unit * unit
+      guard whole > 0 else { return }
+      unsafe try quantize(waiting.span.bytes.extracting(first: whole))
+      waiting.removeFirst(whole)
+    }
+    guard waiting.isEmpty else {
+      throw CheckpointError(
+        .badTensor, file: info.file, reason: "tensor \(displayName(info.name)) gave a part of a block")
+    }
+  }
+
+  /// The source with its floating-point values in a type.
+  private func floats(_ dtype: DType) -> any TensorSource { converted[dtype] ?? source }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try source.verifyChecksums() }
+}

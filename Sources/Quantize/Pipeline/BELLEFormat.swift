@@ -1,0 +1,91 @@
+// The `.pt` that BELLE's and GPTQ-for-LLaMA's scripts load: a state dict, with scales in single precision, a bias for every
+// module and no g_idx. Beside it the model's configuration and tokenizer, for the scripts want a folder of those.
+// Sources: BELLE, models/gptq/quant.py and llama.py; the tensors: RepackedSource.
+
+import ByteIO
+import Checkpoint
+import LinearAlgebra
+import Transformer
+
+/// BELLE's format.
+public struct BELLEFormat: QuantizedFormat {
+  /// Integers and groups are GPTQ's.
+  private let base: GPTQFormat
+
+  /// A format; the parameters are those of ``GPTQFormat``.
+  public init(bits: Int, groupSize: Int?, isSymmetric: Bool) {
+    base = GPTQFormat(bits: bits, groupSize: groupSize, isSymmetric: isSymmetric)
+  }
+
+  public var description: String {
+    "belle, \(base.bits) bits, group \(base.groupSize ?? -1), \(base.isSymmetric ? "symmetric" : "asymmetric")"
+  }
+
+  public var storesGroupIndex: Bool { false }
+  public var writesFolder: Bool { true }
+
+  public func grid(for module: LinearModule) -> Grid {
+    var grid = base.grid(for: module)
+    // Scales are stored as they are found.
+    grid.precision = .single
+    return grid
+  }
+
+  /// What GPTQ wants, and sizes that BELLE's kernels do not cut.
+  public func check(_ module: LinearModule) throws {
+    try base.check(module)
+    for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count % 256 != 0 {
+      throw QuantizeError(
+        .shape, place: module.name, reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
+        remedy: "give --format gptq")
+    }
+    if let size = base.groupSize, size < 32 {
+      throw QuantizeError(
+        .badOption, place: module.name, reason: "BELLE's kernels have no groups of \(size)",
+        remedy: "give --group-size 32 or more, or -1")
+    }
+  }
+
+  public func byteCount(_ module: LinearModule) -> Int {
+    let groups = base.groupSize.map { module.inFeatures / max(1, $0) } ?? 1
+    return base.byteCount(module) + 2 * groups * module.outFeatures + 4 * module.outFeatures
+  }
+
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+    let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
+    let words = { (count: Int) in (count * base.bits + 31) / 32 }
+    return [
+      StoredTensor(
+        name: module.name + ".qweight", dtype: .i32, shape: [words(packed.columns), packed.rows],
+        bytes: littleEndianBytes(packed.qweight)),
+      StoredTensor(
+        name: module.name + ".qzeros", dtype: .i32, shape: [packed.groups, words(packed.rows)],
+        bytes: littleEndianBytes(packed.qzeros)),
+      StoredTensor(
+        name: module.name + ".scales", dtype: .f32, shape: [packed.groups, packed.rows],
+        bytes: littleEndianBytes(packed.scales.map { $0.bitPattern })),
+    ]
+  }
+
+  public func restore(
+    _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
+  ) throws {
+    try base.restore(module, from: source, into: weights, threads: threads)
+  }
+
+  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+    let configuration = model.original.configuration
+    // A strict load wants the head by its own name, be it the embedding or not.
+    let named = HuggingFaceNames(QuantizedTensors(model), addsHead: true)
+    let packed = try GPTQTensorSource(named, zerosAreStored: false, bits: base.bits)
+    let source = try RepackedSource(
+      packed, as: .belle(headSize: configuration.headSize, rotaryBase: configuration.rotaryBase))
+    let group = base.groupSize.map { "-\($0)g" } ?? ""
+    let output = ModelOutput(
+      source, to: folder, container: .torch, shardSize: nil, fileName: "model-\(base.bits)bit\(group).pt")
+    try output.write(source, metadata: [:], replacing: true, progress: progress)
+    try output.copyCompanions(
+      from: model.original.path, omitting: ["config.json", "quantize_config.json"], replacing: true)
+    try output.write(model.original.configurationText, as: "config.json", replacing: true)
+  }
+}

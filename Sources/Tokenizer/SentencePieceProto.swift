@@ -1,0 +1,235 @@
+// The parts of a serialized SentencePiece model (`tokenizer.model`) that libsentencepiece does not show: scores, and how a
+// text is normalized. Source: google/sentencepiece, src/sentencepiece_model.proto; protobuf's wire format.
+// Refused: what is no such message, kinds that are not known, more pieces than the limit.
+
+/// A SentencePiece model, as far as a vocabulary goes.
+struct SentencePieceProto: Sendable, Equatable {
+  /// The algorithms, by the numbers of `TrainerSpec.ModelType`.
+  enum Algorithm: UInt64, Sendable {
+    case unigram = 1
+    case bpe = 2
+    case word = 3
+    case char = 4
+  }
+
+  var pieces: [Vocabulary.Token] = []
+  var algorithm = Algorithm.unigram
+  var hasByteFallback = false
+  /// Whether a space is put before a text.
+  var addsSpacePrefix = true
+  /// Whether runs of spaces become one.
+  var removesExtraSpaces = true
+  /// Whether a space is spelled `▁`.
+  var escapesSpaces = true
+  /// Whether characters are replaced by others before anything else.
+  var hasCharacterMap = false
+
+  /// What a file is that cannot be read.
+  struct Failure: Error {
+    let offset: Int
+    let reason: String
+  }
+
+  static let pieceLimit = 1 << 22
+
+  init() {}
+
+  /// Reads a serialized model.
+  init(_ bytes: [UInt8]) throws(Failure) {
+    var reader = Reader(bytes: bytes, at: 0, end: bytes.count)
+    while let (field, wire) = try reader.key() {
+      switch (field, wire) {
+      case (1, 2):
+        guard pieces.count < Self.pieceLimit else {
+          throw reader.failure("there are more than \(Self.pieceLimit) pieces")
+        }
+        var piece = try reader.message()
+        pieces.append(try Self.piece(&piece))
+      case (2, 2):
+        var message = try reader.message()
+        try readTrainer(&message)
+      case (3, 2):
+        var message = try reader.message()
+        try readNormalizer(&message)
+      default: try reader.skip(wire)
+      }
+    }
+  }
+
+  private static func piece(_ reader: inout Reader) throws(Failure) -> Vocabulary.Token {
+    var token = Vocabulary.Token("")
+    while let (field, wire) = try reader.key() {
+      switch (field, wire) {
+      case (1, 2): token.text = try reader.text()
+      case (2, 5): token.score = Float(bitPattern: try reader.fixed32())
+      case (3, 0):
+        let number = try reader.varint()
+        guard let kind = Int32(exactly: number).flatMap(Vocabulary.Kind.init) else {
+          throw reader.failure("a piece has the kind \(number)")
+        }
+        token.kind = kind
+      default: try reader.skip(wire)
+      }
+    }
+    return token
+  }
+
+  private mutating func readTrainer(_ reader: inout Reader) throws(Failure) {
+    while let (field, wire) = try reader.key() {
+      switch (field, wire) {
+      case (3, 0):
+        let number = try reader.varint()
+        guard let known = Algorithm(rawValue: number) else { throw reader.failure("the algorithm is \(number)") }
+        algorithm = known
+      case (35, 0): hasByteFallback = try reader.varint() != 0
+      default: try reader.skip(wire)
+      }
+    }
+  }
+
+  private mutating func readNormalizer(_ reader: inout Reader) throws(Failure) {
+    while let (field, wire) = try reader.key() {
+      switch (field, wire) {
+      case (2, 2): hasCharacterMap = try !reader.message().isEmpty
+      case (3, 0): addsSpacePrefix = try reader.varint() != 0
+      case (4, 0): removesExtraSpaces = try reader.varint() != 0
+      case (5, 0): escapesSpaces = try reader.varint() != 0
+      default: try reader.skip(wire)
+      }
+    }
+  }
+
+  /// The message: what libsentencepiece reads.
+  ///
+  /// - Parameter special: whose tokens' names the message must say, where they are not the usual ones.
+  func serialized(_ special: SpecialTokens) -> [UInt8] {
+    var writer = Writer()
+    for piece in pieces {
+      var inner = Writer()
+      inner.text(1, piece.text)
+      inner.fixed32(2, piece.score.bitPattern)
+      if piece.kind != .normal { inner.number(3, UInt64(piece.kind.rawValue)) }
+      writer.bytes(1, inner.bytes)
+    }
+    var trainer = Writer()
+    trainer.number(3, algorithm.rawValue)
+    trainer.number(4, UInt64(pieces.count))
+    if hasByteFallback { trainer.number(35, 1) }
+    for (field, id) in [(40, special.unknown), (41, special.bos), (42, special.eos), (43, special.pad)]
+      as [(Int, Int32?)]
+    {
+      trainer.number(field, UInt64(bitPattern: Int64(id ?? -1)))
+    }
+    for (field, id) in [(45, special.unknown), (46, special.bos), (47, special.eos), (48, special.pad)]
+      as [(Int, Int32?)]
+    {
+      if let id, pieces.indices.contains(Int(id)) { trainer.text(field, pieces[Int(id)].text) }
+    }
+    writer.bytes(2, trainer.bytes)
+    var normalizer = Writer()
+    normalizer.text(1, "identity")
+    normalizer.number(3, addsSpacePrefix ? 1 : 0)
+    normalizer.number(4, removesExtraSpaces ? 1 : 0)
+    normalizer.number(5, escapesSpaces ? 1 : 0)
+    writer.bytes(3, normalizer.bytes)
+    return writer.bytes
+  }
+
+  // MARK: The wire format
+
+  /// Reads the fields of one message, front to back.
+  private struct Reader {
+    let bytes: [UInt8]
+    var at: Int
+    let end: Int
+
+    var isEmpty: Bool { at == end }
+
+    func failure(_ reason: String) -> Failure { Failure(offset: at, reason: reason) }
+
+    mutating func varint() throws(Failure) -> UInt64 {
+      var value: UInt64 = 0
+      for place in 0..<10 {
+        guard at < end else { throw failure("it ends within a number") }
+        let byte = bytes[at]
+        at += 1
+        value |= UInt64(byte & 0x7F) << UInt64(7 * place)
+        if byte < 0x80 { return value }
+      }
+      throw failure("a number has more than ten bytes")
+    }
+
+    mutating func key() throws(Failure) -> (field: UInt64, wire: UInt64)? {
+      guard at < end else { return nil }
+      let key = try varint()
+      guard key >> 3 > 0 else { throw failure("a field has the number 0") }
+      return (key >> 3, key & 7)
+    }
+
+    /// The message, or the bytes, that a length stands before.
+    mutating func message() throws(Failure) -> Reader {
+      let length = try varint()
+      guard length <= UInt64(end - at) else { throw failure("a field of \(length) bytes, and \(end - at) are left") }
+      defer { at += Int(length) }
+      return Reader(bytes: bytes, at: at, end: at + Int(length))
+    }
+
+    mutating func text() throws(Failure) -> String {
+      let part = try message()
+      guard let text = String(validating: bytes[part.at..<part.end], as: UTF8.self) else {
+        throw failure("a piece is not UTF-8")
+      }
+      return text
+    }
+
+    mutating func fixed32() throws(Failure) -> UInt32 {
+      guard end - at >= 4 else { throw failure("it ends within a number") }
+      defer { at += 4 }
+      return (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << UInt32(8 * $1) }
+    }
+
+    mutating func skip(_ wire: UInt64) throws(Failure) {
+      switch wire {
+      case 0: _ = try varint()
+      case 1:
+        _ = try fixed32()
+        _ = try fixed32()
+      case 2: _ = try message()
+      case 5: _ = try fixed32()
+      default: throw failure("a field of the wire type \(wire)")
+      }
+    }
+  }
+
+  /// Appends fields.
+  private struct Writer {
+    private(set) var bytes: [UInt8] = []
+
+    private mutating func varint(_ value: UInt64) {
+      var rest = value
+      while rest >= 0x80 {
+        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+        rest >>= 7
+      }
+      bytes.append(UInt8(rest))
+    }
+
+    mutating func number(_ field: Int, _ value: UInt64) {
+      varint(UInt64(field) << 3)
+      varint(value)
+    }
+
+    mutating func bytes(_ field: Int, _ value: some Collection<UInt8>) {
+      varint(UInt64(field) << 3 | 2)
+      varint(UInt64(value.count))
+      bytes += value
+    }
+
+    mutating func text(_ field: Int, _ text: String) { bytes(field, Array(text.utf8)) }
+
+    mutating func fixed32(_ field: Int, _ value: UInt32) {
+      varint(UInt64(field) << 3 | 5)
+      for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// A tokenizer as what it is made of: pieces with scores and kinds, merges, the ids that are set aside. The form in which
+// GGUF files hold tokenizers, between `tokenizer.model` and `tokenizer.json` on the one side and them on the other.
+// Kinds and their numbers: sentencepiece_model.proto, `SentencePiece.Type`; llama.cpp has the same.
+
+/// What a tokenizer is made of.
+public struct Vocabulary: Sendable, Equatable {
+  /// What a token stands for.
+  public enum Kind: Int32, Sendable {
+    case normal = 1
+    case unknown = 2
+    /// Never part of a text: `<s>`.
+    case control = 3
+    /// Found in a text before anything else is done with it.
+    case userDefined = 4
+    /// Stands for nothing; fills a gap.
+    case unused = 5
+    /// One byte, spelled `<0xNN>`.
+    case byte = 6
+  }
+
+  /// One token: its number is its place.
+  public struct Token: Sendable, Equatable {
+    /// Its spelling: SentencePiece's with `▁` for a space; a byte-level vocabulary's in the alphabet of bytes, but for
+    /// control and user-defined tokens, which are spelled as they are.
+    public var text: String
+    /// SentencePiece's score: of two merges the one with the higher score is done first.
+    public var score: Float
+    /// What it stands for.
+    public var kind: Kind
+
+    /// A token.
+    public init(_ text: String, score: Float = 0, kind: Kind = .normal) {
+      (self.text, self.score, self.kind) = (text, score, kind)
+    }
+  }
+
+  /// How a text becomes tokens.
+  public enum Model: Sendable, Equatable {
+    /// SentencePiece's byte-pair merges, by score.
+    case sentencePiece(addsSpacePrefix: Bool)
+    /// Byte-level byte-pair merges in the order of a list, each two tokens with a space between; words are cut by a
+    /// pattern that llama.cpp has a name for.
+    case byteLevelBPE(pattern: String, merges: [String])
+  }
+
+  /// How a text becomes tokens.
+  public var model: Model
+  /// The tokens, by number.
+  public var tokens: [Token]
+  /// The ids that are set aside, and which of them a text gets.
+  public var special: SpecialTokens
+  /// How a chat becomes a text, in Jinja; nil where nothing says so.
+  public var chatTemplate: String?
+
+  /// A vocabulary from its parts.
+  public init(model: Model, tokens: [Token], special: SpecialTokens, chatTemplate: String? = nil) {
+    (self.model, self.tokens, self.special, self.chatTemplate) = (model, tokens, special, chatTemplate)
+  }
+
+  /// What SentencePiece and llama.cpp call the token of a byte.
+  static func byteName(_ byte: UInt8) -> String {
+    let digits = String(byte, radix: 16, uppercase: true)
+    return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
+  }
+
+  /// The token of an id; nil where there is none.
+  func token(_ id: Int32?) -> Token? { id.flatMap { tokens.indices.contains(Int($0)) ? tokens[Int($0)] : nil } }
+}

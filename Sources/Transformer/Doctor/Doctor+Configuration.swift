@@ -1,0 +1,193 @@
+// config.json against the tensors and the tokenizer.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import Tokenizer
+
+extension Doctor {
+  private struct IDs: Decodable {
+    var bos_token_id: Int?
+    var pad_token_id: Int?
+    var tie_word_embeddings: Bool?
+    var model_type: String?
+  }
+
+  private var configurationPath: String { Folder.join(folder, "config.json") }
+
+  /// Reads config.json.
+  func examineConfiguration() {
+    guard Folder.kind(of: configurationPath) == .file else {
+      return add(
+        .error, .missingConfiguration, configurationPath, "there is no such file",
+        "download config.json too: every engine reads the model's measures there")
+    }
+    do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch {
+      add(error, .badConfiguration, configurationPath)
+    }
+  }
+
+  private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
+    guard Folder.kind(of: path) == .file, let file = try? InputFile(path), file.size <= ModelConfiguration.sizeLimit,
+      let bytes = try? file.bytes(count: file.size)
+    else { return nil }
+    return try? JSONDecoder().decode(type, from: Data(bytes))
+  }
+
+  /// Holds the tensors against the configuration.
+  func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
+    let tensors = ModelTensors(unchecked: configuration, source)
+    let names = Set(source.tensors.map(\.name))
+    for mismatch in tensors.mismatches() {
+      let place = displayName(mismatch.name)
+      let text = mismatch.text.hasPrefix(place + " ") ? "it" + mismatch.text.dropFirst(place.count) : mismatch.text
+      switch mismatch.kind {
+      case .missing where mismatch.name == "lm_head.weight" && names.contains(tensors.embedding):
+        add(
+          .error, .tiedWeightsLost, place,
+          "there is no head, and the configuration does not say that it is the embedding",
+          "where the model ties them, set tie_word_embeddings to true in config.json; else the head is lost")
+      case .missing:
+        add(.error, .missingTensor, place, "it is missing", "download the model again, or look at config.json")
+      case .shape: add(.error, .wrongShape, place, text, "config.json may belong to another model")
+      case .type: add(.error, .wrongType, place, text, nil)
+      case .extra:
+        add(.error, .extraLayer, place, text, "num_hidden_layers in config.json is too small")
+      }
+    }
+    examineTies(source, tensors)
+  }
+
+  /// A head that is stored beside the embedding that it is said to be must be equal to it.
+  private func examineTies(_ source: any TensorSource, _ tensors: ModelTensors) {
+    guard tensors.configuration.tiesHead, let head = tensors.index("lm_head.weight"),
+      let embedding = tensors.index(tensors.embedding)
+    else { return }
+    let differ = {
+      self.add(
+        .error, .tiedWeightsDiffer, "lm_head.weight",
+        "the configuration says that it is the embedding, and it has other values: engines that tie them lose it",
+        "set tie_word_embeddings to false in config.json")
+    }
+    let (one, other) = (source.tensors[head], source.tensors[embedding])
+    guard one.shape == other.shape, one.dtype == other.dtype else { return differ() }
+    do {
+      var (a, b) = (Hash(), Hash())
+      try source.read(head) { a.add($0) }
+      try source.read(embedding) { b.add($0) }
+      if a != b { differ() }
+    } catch { add(error, .unreadableFile, path) }
+  }
+
+  /// FNV-1a over 64-bit words of a stream, however it is cut: enough to tell two tensors from each other.
+  private struct Hash: Equatable {
+    private var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    mutating func add(_ part: RawSpan) {
+      // SAFETY: the bytes are read inside the call.
+      unsafe part.withUnsafeBytes { bytes in
+        for at in 0..<bytes.count { value = unsafe (value ^ UInt64(bytes[at])) &* 0x100_0000_01B3 }
+      }
+    }
+  }
+
+  /// Opens the tokenizer and holds it against the vocabulary.
+  func examineTokenizer(vocabularySize: Int) {
+    let files = Tokenizers.fileNames.map { Folder.join(folder, $0) }.filter { Folder.kind(of: $0) == .file }
+    guard !files.isEmpty else {
+      return add(
+        .warning, .missingTokenizer, folder, "there is no tokenizer.model and no tokenizer.json",
+        "copy the tokenizer's files from the model that this one was made from")
+    }
+    do { examine(try Tokenizers.open(folder), vocabularySize: vocabularySize) } catch {
+      add(error, .badTokenizer, folder)
+    }
+  }
+
+  func examine(_ tokenizer: any Tokenizer, vocabularySize: Int) {
+    guard tokenizer.vocabularySize > vocabularySize else { return }
+    add(
+      .error, .tokenizerTooLarge, folder,
+      "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model \(vocabularySize)",
+      "the tokenizer belongs to another model, or tokens were added and the embedding was not resized")
+  }
+
+  /// Holds the numbers of special tokens against the vocabulary and the tokenizer.
+  func examineTokenIDs(_ vocabularySize: Int) {
+    guard let ids = decoded(IDs.self, configurationPath) else { return }
+    let ends = (try? EndTokens.read(folder: folder)) ?? []
+    let named = [("bos_token_id", ids.bos_token_id), ("pad_token_id", ids.pad_token_id)]
+    // Old configurations of LLaMA write -1 for none.
+    for (name, id) in named + ends.sorted().map({ ("eos_token_id", Int($0)) }) {
+      guard let id, id >= vocabularySize || id < -1 else { continue }
+      add(
+        .error, .tokenOutOfRange, configurationPath, "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
+        "set it to the tokenizer's")
+    }
+    guard !ends.isEmpty, let tokenizer = try? Tokenizers.open(folder), let own = tokenizer.special.eos,
+      !ends.contains(own)
+    else { return }
+    add(
+      .warning, .endTokenDiffers, configurationPath,
+      "eos_token_id is \(ends.sorted().map(String.init).joined(separator: ", ")), and the tokenizer's end of text is \(own)",
+      "texts would not end where the model ends them: set eos_token_id to \(own)")
+  }
+
+  /// Reads the settings of a quantized model, in both places, and holds them against each other.
+  func examineQuantization(_ source: any TensorSource) {
+    struct Outer: Decodable {
+      var quantization_config: QuantizationSettings?
+    }
+    let path = Folder.join(folder, "quantize_config.json")
+    let own = decoded(QuantizationSettings.self, path)
+    if own == nil, Folder.kind(of: path) == .file {
+      add(.error, .badConfiguration, path, "its settings cannot be read", "download it again")
+    }
+    let inner = decoded(Outer.self, configurationPath)?.quantization_config
+    facts.quantization = own ?? inner
+    // BELLE's scripts are told on their command line.
+    guard !facts.isBELLE else { return }
+    guard own != nil || inner != nil else {
+      return add(
+        .error, .missingQuantization, folder,
+        "there are packed tensors, and neither quantize_config.json nor config.json says how they are packed",
+        "`belle-tools convert` writes both")
+    }
+    if inner == nil {
+      add(
+        .error, .missingQuantization, configurationPath,
+        "it has no quantization_config: transformers and vLLM take the model for an unquantized one",
+        "copy the fields of quantize_config.json there, with quant_method gptq")
+    }
+    for (place, settings) in [(path, own), (configurationPath, inner)] {
+      guard let settings else { continue }
+      if settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
+      if settings.groupSize == nil { add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows") }
+      if place == configurationPath, settings.method == nil {
+        add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
+      }
+      if let method = settings.method, method != "gptq" {
+        add(.error, .unknownQuantization, place, "quant_method is \(displayName(method)), which is not known here", nil)
+      }
+      if let format = settings.format, !["gptq", "gptq_v2"].contains(format) {
+        add(.error, .unknownQuantization, place, "checkpoint_format is \(displayName(format)), which is not known here", nil)
+      }
+    }
+    if let own, let inner {
+      let pairs: [(String, String?, String?)] = [
+        ("bits", own.bits.map(String.init), inner.bits.map(String.init)),
+        ("group_size", own.groupSize.map(String.init), inner.groupSize.map(String.init)),
+        ("desc_act", own.actOrder.map(String.init), inner.actOrder.map(String.init)),
+        ("sym", own.isSymmetric.map(String.init), inner.isSymmetric.map(String.init)),
+        ("checkpoint_format", own.format, inner.format),
+      ]
+      for (key, one, other) in pairs {
+        guard let one, let other, one != other else { continue }
+        add(
+          .error, .contradictoryConfiguration, folder,
+          "\(key) is \(displayName(one)) in quantize_config.json and \(displayName(other)) in config.json",
+          "engines read one or the other: make them agree")
+      }
+    }
+  }
+}

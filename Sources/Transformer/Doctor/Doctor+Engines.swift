@@ -1,0 +1,63 @@
+// Which engines load the model, and why not.
+// Sources: transformers, quantizers/quantizer_gptq.py and modeling_gguf_pytorch_utils.py; vLLM, quantization/auto_gptq.py
+// and tests/quantization/test_gptq_v2.py (4 and 8 bits, symmetric, on Marlin's kernels; groups of 32, 64, 128 or whole rows,
+// outputs in multiples of 64); GPTQModel, quantization/config.py and models/loader.py (an asymmetric model in version 1 must
+// be its own); llama.cpp, README (GGUF only).
+
+extension Doctor {
+  func verdicts() -> [EngineVerdict] {
+    let errors = findings.filter { $0.severity == .error }
+    let blocked = errors.isEmpty ? nil : "the errors above: \(unique(errors.map(\.code.rawValue)).joined(separator: ", "))"
+    return ["transformers", "vllm", "gptqmodel", "llama.cpp"].map { engine in
+      let reason = obstacle(engine)
+      // What an engine cannot read at all is said first; what is wrong besides then matters to nobody.
+      return EngineVerdict(engine: engine, loads: reason == nil && blocked == nil, reason: reason ?? blocked)
+    }
+  }
+
+  private func unique(_ values: [String]) -> [String] {
+    var seen: Set<String> = []
+    return values.filter { seen.insert($0).inserted }
+  }
+
+  /// Why an engine cannot load such a model, even where nothing is wrong with it; nil where it can.
+  private func obstacle(_ engine: String) -> String? {
+    switch (engine, facts.form) {
+    case ("llama.cpp", .gguf): return nil
+    case ("llama.cpp", _): return "it reads GGUF only: `belle-tools convert <model> model.gguf`"
+    case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
+    case ("transformers", .gguf): return nil
+    case ("vllm", .gguf):
+      return facts.configuration?.family == .bloom ? "its GGUF loader does not know BLOOM" : nil
+    case (_, .meta): return "it reads Hugging Face's layout: `belle-tools convert <model> <output> --layout hf`"
+    case (_, .unknown), (_, .other): return findings.isEmpty ? "the checkpoint could not be read" : nil
+    case ("gptqmodel", .huggingFace) where !facts.isPacked:
+      return "the model is not quantized: `belle-tools quantize` does that"
+    case (_, .huggingFace): break
+    case (_, .gguf): return "it does not read GGUF"
+    }
+    if facts.isBELLE {
+      return "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
+    }
+    guard facts.isPacked else { return nil }
+    let isVersion1 = facts.quantization?.format ?? "gptq" == "gptq"
+    switch engine {
+    case "vllm":
+      if let bits = facts.bits, ![4, 8].contains(bits) { return "it takes 4 and 8 bits, and these are \(bits)" }
+      if !facts.isSymmetric { return "it takes symmetric grids, and these have zero points of their own" }
+      if let size = facts.groupSize, ![-1, 32, 64, 128].contains(size) {
+        return "it takes groups of 32, 64, 128 or whole rows, and these have \(size)"
+      }
+      if facts.outDivisor % 64 != 0 { return "it takes outputs in multiples of 64" }
+    case "gptqmodel", "transformers":
+      // transformers hands packed models to GPTQModel.
+      let isItsOwn = facts.quantization?.quantizer?.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
+      if isVersion1, !facts.isSymmetric, !isItsOwn {
+        return "GPTQModel takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
+      }
+      if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 { return "it takes inputs and outputs in multiples of 32" }
+    default: break
+    }
+    return nil
+  }
+}

@@ -1,0 +1,50 @@
+// GGUF files: the values that llama.cpp asks for, the tensors of the architecture, the vocabulary.
+// Sources: ggml, docs/gguf.md (required values); llama.cpp, src/llama-model.cpp.
+
+import ByteIO
+import Checkpoint
+import Tokenizer
+
+extension Doctor {
+  /// Looks at a GGUF file.
+  func examine(_ file: GGUFFile, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+    let values = file.values
+    let missing = { (key: String, why: String) in
+      guard values[key] == nil else { return }
+      self.add(.error, .missingValue, self.path, "\(key) is missing: \(why)", "convert the model again")
+    }
+    missing("general.architecture", "nobody knows what the tensors are")
+    if file.tensors.contains(where: { $0.dtype.block != nil }), values["general.quantization_version"] == nil {
+      add(
+        .warning, .missingValue, path, "general.quantization_version is missing, though tensors are quantized",
+        "convert the model again with a newer program")
+    }
+    if let architecture = values["general.architecture"]?.string {
+      for key in ["context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count"] {
+        missing("\(architecture).\(key)", "llama.cpp does not load the model without it")
+      }
+    }
+    if values["tokenizer.ggml.model"] == nil {
+      add(
+        .error, .missingTokenizer, path, "there is no tokenizer in it", "convert the model again, with its tokenizer's files")
+    }
+    guard !findings.contains(where: { $0.severity == .error && $0.code == .missingValue }) else {
+      return examineValues(dequantized(file), progress)
+    }
+    do {
+      let model = try GGUFModel(file, path: path)
+      facts.configuration = model.configuration
+      examineTensors(try DequantizedSource(model.source), model.configuration)
+      if values["tokenizer.ggml.model"] != nil {
+        do {
+          let vocabulary = try model.vocabulary()
+          examine(try vocabulary.tokenizer(file: path), vocabularySize: model.configuration.vocabularySize)
+        } catch { add(error, .badTokenizer, path) }
+      }
+    } catch { add(error, .badConfiguration, path) }
+    examineValues(dequantized(file), progress)
+  }
+
+  /// The values of the blocks; the file as it is where some cannot be read.
+  private func dequantized(_ file: GGUFFile) -> any TensorSource { (try? DequantizedSource(file)) ?? file }
+}

@@ -1,0 +1,239 @@
+// Packed modules: parts, shapes, zero points, scales and groups, against each other and against the configuration.
+// Sources: GPTQModel, nn_modules/qlinear (shapes, g_idx) and utils/model.py (versions of zero points); vLLM,
+// quantization/auto_gptq.py (g_idx is read only where desc_act is true).
+
+import ByteIO
+import Checkpoint
+import LinearAlgebra
+
+extension Doctor {
+  /// What the packed tensors say of all modules together.
+  private struct Tally {
+    var bits: Set<Int> = []
+    /// Groups of a module and its inputs.
+    var groups: [(name: String, inputs: Int, count: Int)] = []
+    /// Stored zero points that are the middle of the range, the middle less one, and others.
+    var middle = 0
+    var lessOne = 0
+    var others = 0
+    var unsorted: [String] = []
+    var uneven: [String] = []
+  }
+
+  private static let parts = ["qweight", "qzeros", "scales", "g_idx"]
+
+  /// Looks at all packed modules.
+  ///
+  /// - Returns: whether they can be unpacked.
+  func examinePacked(_ source: any TensorSource) -> Bool {
+    var names: [String: Int] = [:]
+    for (index, info) in source.tensors.enumerated() {
+      if names.updateValue(index, forKey: info.name) != nil {
+        add(.error, .duplicateTensor, displayName(info.name), "it is there twice", nil)
+      }
+    }
+    var modules: Set<String> = []
+    for name in names.keys {
+      for part in Self.parts where name.hasSuffix("." + part) { modules.insert(String(name.dropLast(part.count + 1))) }
+    }
+    let before = findings.filter { $0.severity == .error }.count
+    var tally = Tally()
+    for module in modules.sorted() { examine(module, names, source, &tally) }
+    examine(tally)
+    return findings.filter { $0.severity == .error }.count == before
+      || !findings.contains { [.missingPart, .badPart, .bitsDenied, .groupOutOfRange].contains($0.code) }
+  }
+
+  private func examine(_ module: String, _ names: [String: Int], _ source: any TensorSource, _ tally: inout Tally) {
+    let place = displayName(module)
+    let needed = facts.isBELLE ? ["qweight", "qzeros", "scales"] : ["qweight", "qzeros", "scales", "g_idx"]
+    let missing = needed.filter { names["\(module).\($0)"] == nil }
+    // Older files have no g_idx: engines compute it then.
+    for part in missing where part != "g_idx" {
+      add(.error, .missingPart, place, "\(part) is missing", "download the model again")
+    }
+    if names[module + ".weight"] != nil {
+      add(
+        .error, .duplicateTensor, place + ".weight", "the module is packed, and its weight is there too",
+        "which one counts depends on the engine: remove the weight")
+    }
+    guard let weights = names[module + ".qweight"], let zeros = names[module + ".qzeros"],
+      let scales = names[module + ".scales"]
+    else { return }
+    let (weightInfo, zeroInfo, scaleInfo) = (source.tensors[weights], source.tensors[zeros], source.tensors[scales])
+    for (part, info, types) in [
+      ("qweight", weightInfo, [DType.i32]), ("qzeros", zeroInfo, [.i32]), ("scales", scaleInfo, [.f16, .bf16, .f32]),
+    ] where !types.contains(info.dtype) || info.shape.count != 2 || info.shape.contains(0) {
+      return add(.error, .badPart, place, "\(part) is \(info.dtype.rawValue) \(info.shape)", "the file is damaged")
+    }
+    let (outputs, groups) = (weightInfo.shape[1], scaleInfo.shape[0])
+    guard scaleInfo.shape[1] == outputs, zeroInfo.shape[0] == groups else {
+      return add(
+        .error, .badPart, place,
+        "qweight \(weightInfo.shape), qzeros \(zeroInfo.shape) and scales \(scaleInfo.shape) do not fit each other",
+        "the file is damaged, or packed in another form")
+    }
+    let candidates = [2, 3, 4, 8].filter { zeroInfo.shape[1] == (outputs * $0 + 31) / 32 }
+    guard let bits = candidates.first else {
+      return add(.error, .badPart, place, "qzeros \(zeroInfo.shape) fit no number of bits", "it is packed in another form")
+    }
+    if let stated = facts.quantization?.bits, stated != bits {
+      add(
+        .error, .bitsDenied, place, "its shapes are those of \(bits) bits, and the configuration says \(stated)",
+        "set bits to \(bits) in config.json and quantize_config.json")
+    }
+    let inputs = weightInfo.shape[0] * 32 / bits
+    tally.bits.insert(bits)
+    tally.groups.append((module, inputs, groups))
+    facts.outDivisor = gcd(facts.outDivisor, outputs)
+    facts.inDivisor = gcd(facts.inDivisor, inputs)
+    do {
+      try examineScales(module, source, scales)
+      try countZeros(source, zeros, outputs: outputs, bits: bits, &tally)
+      if let index = names[module + ".g_idx"] {
+        try examineGroups(module, source, index, inputs: inputs, groups: groups, &tally)
+      }
+    } catch { add(error, .unreadableFile, path) }
+  }
+
+  private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }
+
+  private func bytes(_ source: any TensorSource, _ index: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(source.tensors[index].byteCount)
+    try source.read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+    return bytes
+  }
+
+  private func examineScales(_ module: String, _ source: any TensorSource, _ index: Int) throws {
+    let values = try TensorReader.matrix(source, index).values
+    let broken = values.count { !$0.isFinite }
+    if broken > 0 {
+      add(
+        .error, .badScales, displayName(module), "\(broken) of its \(values.count) scales are NaN or infinite",
+        "its output will be NaN: quantize or download the model again")
+    }
+    let zero = values.count { $0 == 0 }
+    if zero > 0 {
+      add(
+        .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
+        "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
+    }
+  }
+
+  private func countZeros(
+    _ source: any TensorSource, _ index: Int, outputs: Int, bits: Int, _ tally: inout Tally
+  ) throws {
+    let bytes = try bytes(source, index)
+    let width = source.tensors[index].shape[1]
+    let word = { (at: Int) in (0..<4).reduce(UInt64(0)) { $0 | UInt64(bytes[4 * at + $1]) << UInt64(8 * $1) } }
+    let middle = UInt64(1) << UInt64(bits - 1)
+    for group in 0..<source.tensors[index].shape[0] {
+      for output in 0..<outputs {
+        let bit = output * bits
+        let at = group * width + bit / 32
+        var value = word(at) >> UInt64(bit % 32)
+        if bit % 32 + bits > 32 { value |= word(at + 1) << UInt64(32 - bit % 32) }
+        value &= (1 << UInt64(bits)) - 1
+        if value == middle { tally.middle += 1 } else if value == middle - 1 { tally.lessOne += 1 } else { tally.others += 1 }
+      }
+    }
+  }
+
+  private func examineGroups(
+    _ module: String, _ source: any TensorSource, _ index: Int, inputs: Int, groups: Int, _ tally: inout Tally
+  ) throws {
+    let info = source.tensors[index]
+    let place = displayName(module)
+    guard info.dtype == .i32 || info.dtype == .i64, info.shape == [inputs] else {
+      return add(
+        .error, .badPart, place, "g_idx is \(info.dtype.rawValue) \(info.shape), and there are \(inputs) inputs",
+        "the file is damaged")
+    }
+    let bytes = try bytes(source, index)
+    let size = info.dtype == .i32 ? 4 : 8
+    var counts = [Int](repeating: 0, count: groups)
+    var last = 0
+    var isSorted = true
+    for input in 0..<inputs {
+      var value: UInt64 = 0
+      for byte in 0..<size { value |= UInt64(bytes[input * size + byte]) << UInt64(8 * byte) }
+      let group = size == 4 ? Int(Int32(truncatingIfNeeded: value)) : Int(Int64(bitPattern: value))
+      guard group >= 0, group < groups else {
+        return add(
+          .error, .groupOutOfRange, place, "g_idx names group \(group) for input \(input), and there are \(groups)",
+          "the file is damaged; GPU kernels would read past its scales")
+      }
+      isSorted = isSorted && group >= last
+      last = group
+      counts[group] += 1
+    }
+    if !isSorted { tally.unsorted.append(module) }
+    let size0 = (inputs + groups - 1) / groups
+    // All groups are full, but for the last one that has members.
+    if counts.dropLast().contains(where: { $0 != size0 }) { tally.uneven.append(module) }
+  }
+
+  /// What only all modules together tell.
+  private func examine(_ tally: Tally) {
+    facts.bits = tally.bits.count == 1 ? tally.bits.first : tally.bits.max()
+    let settings = facts.quantization
+    if let stated = settings?.groupSize {
+      let wrong = tally.groups.filter { module in
+        let size = stated == -1 ? module.inputs : stated
+        return size <= 0 || (module.inputs + size - 1) / size != module.count
+      }
+      if let first = wrong.first {
+        let real = first.count == 1 ? "-1 (whole rows)" : "\((first.inputs + first.count - 1) / first.count)"
+        add(
+          .error, .groupSizeDenied, displayName(first.name),
+          "it has \(first.count) groups for \(first.inputs) inputs, and the configuration says group_size \(stated)"
+            + (wrong.count > 1 ? "; so it is in \(wrong.count - 1) modules more" : ""), "set group_size to \(real)")
+      }
+    }
+    let first = tally.groups.first { $0.count > 1 }
+    facts.groupSize = settings?.groupSize ?? first.map { ($0.inputs + $0.count - 1) / $0.count } ?? -1
+    examineVersion(tally)
+    if settings?.actOrder == false, let first = tally.unsorted.first {
+      add(
+        .error, .groupsUnsorted, displayName(first),
+        "g_idx is in the order of activations, and desc_act is false: engines that believe it ignore g_idx"
+          + (tally.unsorted.count > 1 ? "; so it is in \(tally.unsorted.count - 1) modules more" : ""),
+        "set desc_act to true in config.json and quantize_config.json")
+    }
+    if let first = tally.uneven.first {
+      add(
+        .error, .groupsUneven, displayName(first),
+        "its groups have different numbers of inputs, which GPU kernels do not look at"
+          + (tally.uneven.count > 1 ? "; so it is in \(tally.uneven.count - 1) modules more" : ""),
+        "convert it to GGUF or dequantize it with belle-tools, which read g_idx as it is")
+    }
+  }
+
+  /// Tells the version of the zero points from themselves: a symmetric grid has its middle everywhere.
+  private func examineVersion(_ tally: Tally) {
+    let all = tally.middle + tally.lessOne + tally.others
+    guard all > 0 else { return }
+    let settings = facts.quantization
+    let stated = settings?.format ?? "gptq"
+    let isVersion2 = tally.middle == all
+    let isVersion1 = tally.lessOne == all
+    facts.isSymmetric = isVersion1 || isVersion2
+    if isVersion2, stated == "gptq", settings?.isSymmetric != false {
+      add(
+        .error, .zeroPointVersion, path,
+        "all zero points are stored as they are, as in gptq_v2, and the configuration says \(settings?.format ?? "nothing")",
+        "set checkpoint_format to gptq_v2, or every weight is off by one step")
+    } else if isVersion1, stated == "gptq_v2", settings?.isSymmetric != false {
+      add(
+        .error, .zeroPointVersion, path,
+        "all zero points are stored less one, as in version 1, and the configuration says gptq_v2",
+        "set checkpoint_format to gptq, or every weight is off by one step")
+    } else if settings?.isSymmetric == true, !isVersion1, !isVersion2 {
+      add(
+        .error, .symmetryDenied, path,
+        "sym is true, and \(stated == "gptq_v2" ? all - tally.middle : all - tally.lessOne) of \(all) zero points are not in "
+          + "the middle: engines that believe it ignore them", "set sym to false")
+    }
+  }
+}

@@ -1,0 +1,132 @@
+// Reads a checkpoint as engines will, and says what they would trip over: files, configuration, tensors, tokenizer, packed
+// weights, values. Nothing that it finds stops it; what cannot be opened is a finding too.
+// What engines want: the sources are named in Doctor+Engines.swift, Doctor+Packed.swift.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+import Tokenizer
+
+/// Examines a checkpoint.
+public final class Doctor {
+  /// What was found, in the order of the examination; of findings of one kind the first ones.
+  public private(set) var findings: [Finding] = []
+  /// How many findings of a kind there are beyond those in ``findings``.
+  public private(set) var moreFindings: [Finding.Code: Int] = [:]
+
+  /// Findings of a kind that are listed: a model without its config.json has thousands.
+  private static let listed = 16
+
+  let path: String
+  let folder: String
+  let threads: Int
+  /// What engines ask for, as far as it could be found out.
+  var facts = Facts()
+
+  /// What the verdict on an engine depends on.
+  struct Facts {
+    enum Form {
+      case unknown, huggingFace, meta, gguf, other
+    }
+
+    var form = Form.unknown
+    var isPacked = false
+    /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
+    var isBELLE = false
+    var configuration: ModelConfiguration?
+    var quantization: QuantizationSettings?
+    var bits: Int?
+    var groupSize: Int?
+    var isSymmetric = true
+    var smallestOut: Int?
+    /// The greatest common divisors of the packed modules' outputs and inputs.
+    var outDivisor = 0
+    var inDivisor = 0
+  }
+
+  /// - Parameters:
+  ///   - path: a file or folder.
+  ///   - threads: how many read values.
+  public init(_ path: String, threads: Int) {
+    self.path = path
+    self.threads = threads
+    folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
+  }
+
+  func add(
+    _ severity: Finding.Severity, _ code: Finding.Code, _ place: String, _ message: String, _ remedy: String? = nil
+  ) {
+    guard findings.count(where: { $0.code == code }) < Self.listed else {
+      moreFindings[code, default: 0] += 1
+      return
+    }
+    findings.append(Finding(severity: severity, code: code, place: place, message: message, remedy: remedy))
+  }
+
+  /// Adds an error that stopped a part of the examination.
+  func add(_ error: any Error, _ code: Finding.Code, _ place: String) {
+    guard let error = error as? any ToolError else { return add(.error, code, place, "\(error)") }
+    let parts = [error.place, error.reason].compactMap { $0 }
+    add(.error, code, error.file ?? place, parts.joined(separator: ": "), error.remedy)
+  }
+
+  /// Examines everything.
+  ///
+  /// - Parameter progress: called with the bytes of tensors read so far, and of all.
+  /// - Throws: ``ByteIOError`` where there is nothing at the path.
+  public func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
+    guard Folder.kind(of: path) != nil else {
+      throw ByteIOError(.notFound, file: path, reason: "there is no such file or folder")
+    }
+    guard let source = openTensors() else { return }
+    if let file = source as? GGUFFile {
+      facts.form = .gguf
+      examine(file, progress)
+    } else if source is MetaFolder {
+      facts.form = .meta
+      examineMeta(progress)
+    } else {
+      examineHuggingFace(source, progress)
+    }
+  }
+
+  /// The verdicts on the engines, from what was found.
+  public var engines: [EngineVerdict] { verdicts() }
+
+  /// Looks at Meta's layout: what TransformerModel wants of it.
+  private func examineMeta(_ progress: @escaping @Sendable (Int, Int) -> Void) {
+    do {
+      let model = try TransformerModel.open(path)
+      facts.configuration = model.configuration
+      examineTokenizer(vocabularySize: model.configuration.vocabularySize)
+      examineValues(model.source, progress)
+    } catch { add(error, .badConfiguration, path) }
+  }
+
+  private func examineHuggingFace(_ source: any TensorSource, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+    facts.form = .huggingFace
+    facts.isPacked = GPTQTensorSource.isPacked(source)
+    let isTorch = source.format.hasPrefix("torch")
+    facts.isBELLE = facts.isPacked && isTorch && !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
+    examineConfiguration()
+    var view: (any TensorSource)? = source
+    if facts.isPacked {
+      examineQuantization(source)
+      let isWhole = examinePacked(source)
+      view =
+        isWhole
+        ? try? GPTQTensorSource(source, zerosAreStored: facts.quantization?.format == "gptq_v2", bits: facts.bits) : nil
+    } else if let settings = facts.quantization, settings.method == "gptq" {
+      add(
+        .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",
+        "remove quantization_config from config.json, or download the quantized tensors")
+    }
+    if let view, let configuration = facts.configuration { examineTensors(view, configuration) }
+    if let configuration = facts.configuration {
+      examineTokenizer(vocabularySize: configuration.vocabularySize)
+      examineTokenIDs(configuration.vocabularySize)
+    }
+    examineValues(source, progress)
+  }
+}

@@ -1,0 +1,79 @@
+// One thing that an engine would trip over.
+
+/// What `doctor` found.
+public struct Finding: Sendable, Equatable {
+  /// How much it matters.
+  public enum Severity: String, Sendable {
+    /// Some engine fails, or computes something else than the model.
+    case error
+    /// It works today, and may not tomorrow.
+    case warning
+  }
+
+  /// What kind of finding it is; scripts read the raw value.
+  public enum Code: String, Sendable, CaseIterable {
+    // Files.
+    case missingFile = "missing-file"
+    case notDownloaded = "not-downloaded"
+    case unreadableFile = "unreadable-file"
+    case truncatedFile = "truncated-file"
+    case badIndex = "bad-index"
+    case unindexedTensor = "unindexed-tensor"
+    case duplicateTensor = "duplicate-tensor"
+    // Configuration and tensors.
+    case missingConfiguration = "missing-config"
+    case badConfiguration = "bad-config"
+    case missingTensor = "missing-tensor"
+    case wrongShape = "wrong-shape"
+    case wrongType = "wrong-type"
+    case extraLayer = "extra-layer"
+    case tiedWeightsLost = "tied-weights-lost"
+    case tiedWeightsDiffer = "tied-weights-differ"
+    case notFinite = "not-finite"
+    // Tokenizer.
+    case missingTokenizer = "missing-tokenizer"
+    case badTokenizer = "bad-tokenizer"
+    case tokenizerTooLarge = "tokenizer-too-large"
+    case tokenOutOfRange = "token-id-out-of-range"
+    case endTokenDiffers = "eos-differs"
+    // Quantization.
+    case missingQuantization = "missing-quantization-config"
+    case missingKey = "missing-config-key"
+    case contradictoryConfiguration = "contradictory-config"
+    case unknownQuantization = "unknown-quantization"
+    case missingPart = "missing-packed-part"
+    case badPart = "bad-packed-part"
+    case bitsDenied = "bits-contradict-shapes"
+    case groupSizeDenied = "group-size-contradicts-shapes"
+    case zeroPointVersion = "zero-point-version"
+    case symmetryDenied = "sym-contradicts-zeros"
+    case badScales = "scales-not-finite"
+    case zeroScales = "zero-scales"
+    case groupOutOfRange = "group-index-out-of-range"
+    case groupsUnsorted = "group-index-unsorted"
+    case groupsUneven = "group-index-uneven"
+    // GGUF.
+    case missingValue = "missing-gguf-value"
+  }
+
+  /// How much it matters.
+  public let severity: Severity
+  /// What kind it is.
+  public let code: Code
+  /// The file, or the tensor or module, that it is about.
+  public let place: String
+  /// What is wrong.
+  public let message: String
+  /// What to do about it.
+  public let remedy: String?
+}
+
+/// Whether an engine loads a model, and why not.
+public struct EngineVerdict: Sendable, Equatable {
+  /// The engine: `transformers`, `vllm`, `gptqmodel` or `llama.cpp`.
+  public let engine: String
+  /// Whether it loads the model.
+  public let loads: Bool
+  /// Why not, or under which condition.
+  public let reason: String?
+}

@@ -1,0 +1,94 @@
+// A model on its way into a GGUF file: the tensors under llama.cpp's names, in its orders of rows and in the types that
+// were chosen, and everything that llama.cpp wants to be told besides.
+
+import ByteIO
+import Checkpoint
+import Tokenizer
+
+/// A model as a GGUF file holds it.
+public struct GGUFExport: GGUFDescribed {
+  /// Which chat template a file gets.
+  public enum ChatTemplate: Sendable, Equatable {
+    /// The model's own; BELLE's where it has none.
+    case automatic
+    /// BELLE's.
+    case belle
+    /// None.
+    case none
+  }
+
+  /// What the container is.
+  public var format: String { source.format }
+  /// The tensors, in llama.cpp's names and the order in which they are used.
+  public var tensors: [TensorInfo] { source.tensors }
+  /// What the file says besides.
+  public let values: GGUFMetadata
+  /// The same as text.
+  public var metadata: [(name: String, value: String)] { values.entries.map { ($0.key, $0.value.text) } }
+  /// The tensors in the types that they had.
+  public let original: RearrangedSource
+  /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
+  public let requantized: [TensorInfo]
+  /// How many finite values became infinite in the tensors that were read.
+  public var overflowCount: Int { source.overflowCount }
+
+  private let source: QuantizedSource
+
+  /// Lays a model out; no values are read.
+  ///
+  /// - Parameters:
+  ///   - source: the model in Hugging Face's names; tensors may be of block types.
+  ///   - configuration: its measures.
+  ///   - vocabulary: its tokenizer.
+  ///   - types: what its tensors become.
+  ///   - chatTemplate: which one the file gets.
+  ///   - base: what the file says where the model says nothing.
+  ///   - path: what errors name.
+  /// - Throws: ``TransformerError`` or `CheckpointError` for what llama.cpp has no place for.
+  public init(
+    _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
+    chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
+  ) throws {
+    let original = try configuration.ggufLayout.arranged(source, tiesHead: configuration.tiesHead)
+    let wanted = original.tensors.map { types.type(of: $0) ?? $0.dtype }
+    requantized = zip(original.tensors, wanted).filter { $0.dtype.block != nil && $0.dtype != $1 && $1 != .f32 }.map(
+      \.0)
+    let changed = Set(zip(original.tensors, wanted).filter { $0.dtype != $1 }.map(\.0.name))
+    self.source = try QuantizedSource(
+      DequantizedSource(original, keeping: { !changed.contains($0.name) }), types: wanted)
+    self.original = original
+    var vocabulary = vocabulary
+    switch chatTemplate {
+    case .automatic: vocabulary.chatTemplate = vocabulary.chatTemplate ?? Vocabulary.belleChatTemplate
+    case .belle: vocabulary.chatTemplate = Vocabulary.belleChatTemplate
+    case .none: vocabulary.chatTemplate = nil
+    }
+    var values = base
+    values["general.architecture"] = .string(configuration.ggufLayout.architecture.rawValue)
+    values["general.type"] = .string("model")
+    values["general.file_type"] = GGUFTypes.fileType(Self.mostCommon(self.source.tensors)).map { .uint32($0) }
+    let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }
+    values["general.quantization_version"] = hasBlocks ? .uint32(2) : nil
+    for (key, value) in try configuration.ggufValues(file: path) { values[key] = value }
+    for (key, value) in try vocabulary.ggufValues(rows: configuration.vocabularySize, file: path) {
+      values[key] = value
+    }
+    self.values = values
+  }
+
+  /// The type that most of the layers' weights have: what a file is called by.
+  private static func mostCommon(_ tensors: [TensorInfo]) -> DType {
+    var counts: [DType: Int] = [:]
+    for info in tensors where info.shape.count >= 2 && info.name.hasPrefix("blk.") {
+      counts[info.dtype, default: 0] += info.elementCount
+    }
+    // Of equals the first by name, so that the same model gives the same file.
+    return counts.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }?.key ?? .f32
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try source.read(index, body) }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try source.verifyChecksums() }
+}

@@ -1,0 +1,57 @@
+// A GGUF file as a model: its measures, its tensors under Hugging Face's names, its tokenizer.
+
+import ByteIO
+import Checkpoint
+import Tokenizer
+
+/// A model in a GGUF file, open.
+public struct GGUFModel: Sendable {
+  /// Its measures.
+  public let configuration: ModelConfiguration
+  /// Its tensors with Hugging Face's names and orders of rows; quantized ones as blocks, see `DequantizedSource`.
+  public let source: RearrangedSource
+  /// The file.
+  public let file: GGUFFile
+
+  private let path: String
+
+  /// Looks at a file.
+  ///
+  /// - Parameter path: what errors name.
+  /// - Throws: ``TransformerError`` or `CheckpointError` for models that are not known here.
+  public init(_ file: GGUFFile, path: String) throws {
+    self.file = file
+    self.path = path
+    configuration = try ModelConfiguration(file, path: path)
+    source = try configuration.ggufLayout.huggingFace(file)
+  }
+
+  /// What its tokenizer is made of.
+  ///
+  /// - Throws: ``TransformerError``.
+  public func vocabulary() throws -> Vocabulary { try Vocabulary(file.values, file: path) }
+
+  /// The text of a `config.json` for the model.
+  ///
+  /// - Parameter type: what it says of the values' type; where nil, the embedding's.
+  public func configurationText(type: DType? = nil) throws -> [UInt8] {
+    let id = { (name: String) -> Int32? in
+      file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap {
+        $0 < 0 ? nil : $0
+      }
+    }
+    let embedding = file.tensors.first { $0.name == "token_embd.weight" }?.dtype
+    return try configuration.json(
+      bos: id("bos"), eos: id("eos"), pad: id("padding"), type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
+  }
+
+  /// The files that stand beside a model in Hugging Face's layout: `config.json`, and those of the tokenizer.
+  ///
+  /// - Parameter type: what the configuration says of the values' type.
+  public func companionFiles(type: DType?) throws -> [String: [UInt8]] {
+    var files: [String: [UInt8]] = [:]
+    if file.values["tokenizer.ggml.model"] != nil { files = try vocabulary().files(file: path) }
+    files["config.json"] = try configurationText(type: type)
+    return files
+  }
+}

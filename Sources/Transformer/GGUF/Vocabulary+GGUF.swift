@@ -1,0 +1,133 @@
+// A vocabulary in a GGUF file's metadata, and back. Source: ggml-org/ggml, docs/gguf.md; llama.cpp, src/llama-vocab.cpp.
+// Refused: tokenizers other than `llama` (SentencePiece) and `gpt2` (byte-level BPE), lists that do not fit together.
+
+import ByteIO
+import Checkpoint
+import Tokenizer
+
+extension Vocabulary {
+  private static let prefix = "tokenizer.ggml."
+
+  // MARK: To GGUF
+
+  /// The values that llama.cpp builds the tokenizer from.
+  ///
+  /// - Parameters:
+  ///   - rows: those of the embedding: what has no token is filled with such as stand for nothing.
+  ///   - path: what errors name.
+  /// - Throws: ``TransformerError`` with code `.mismatch` where there are more tokens than rows.
+  public func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
+    // What is over may go where it stands for nothing.
+    guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused }) else {
+      throw TransformerError(
+        .mismatch, file: path, reason: "the tokenizer has \(tokens.count) tokens, and the embedding \(rows) rows",
+        remedy: "the tokenizer belongs to another model")
+    }
+    let all = Array(tokens.prefix(rows)) + (tokens.count..<max(rows, tokens.count)).map(Vocabulary.padding)
+    var values: [(key: String, value: GGUFValue)] = []
+    let key = { (name: String) in Self.prefix + name }
+    switch model {
+    case .sentencePiece: values += [(key("model"), .string("llama")), (key("pre"), .string("default"))]
+    case .byteLevelBPE(let pattern, _): values += [(key("model"), .string("gpt2")), (key("pre"), .string(pattern))]
+    }
+    values.append((key("tokens"), .strings(all.map(\.text))))
+    if case .sentencePiece = model { values.append((key("scores"), .array(.float32, all.map { .float32($0.score) }))) }
+    values.append((key("token_type"), .array(.int32, all.map { .int32($0.kind.rawValue) })))
+    if case .byteLevelBPE(_, let merges) = model { values.append((key("merges"), .strings(merges))) }
+    for (name, id) in [
+      ("bos_token_id", special.bos), ("eos_token_id", special.eos), ("unknown_token_id", special.unknown),
+      ("padding_token_id", special.pad),
+    ] {
+      if let id, id >= 0 { values.append((key(name), .uint32(UInt32(id)))) }
+    }
+    values.append((key("add_bos_token"), .bool(!special.prefix.isEmpty)))
+    values.append((key("add_eos_token"), .bool(!special.suffix.isEmpty)))
+    if case .sentencePiece(let addsSpacePrefix) = model {
+      values.append((key("add_space_prefix"), .bool(addsSpacePrefix)))
+    }
+    if let chatTemplate { values.append(("tokenizer.chat_template", .string(chatTemplate))) }
+    return values
+  }
+
+  // MARK: From GGUF
+
+  /// The vocabulary of a GGUF file.
+  ///
+  /// - Throws: ``TransformerError``.
+  public init(_ values: GGUFMetadata, file path: String) throws {
+    let malformed = { (reason: String) in TransformerError(.malformed, file: path, reason: reason) }
+    let value = { (name: String) in values[Self.prefix + name] }
+    guard let kind = value("model")?.string else {
+      throw TransformerError(.missing, file: path, reason: "there is no tokenizer in it")
+    }
+    guard let texts = value("tokens")?.elements, !texts.isEmpty else {
+      throw malformed("it has no tokenizer.ggml.tokens")
+    }
+    let list = { (name: String) throws -> [GGUFValue]? in
+      guard let found = value(name) else { return nil }
+      guard let elements = found.elements, elements.count == texts.count else {
+        throw malformed("tokenizer.ggml.\(name) is no list of as many as there are tokens")
+      }
+      return elements
+    }
+    let scores = try list("scores")
+    let kinds = try list("token_type")
+    let tokens = try texts.enumerated().map { id, text in
+      guard let text = text.string else { throw malformed("the tokens are no strings") }
+      let score = scores?[id].number ?? 0
+      let number = kinds?[id].integer ?? Int(Kind.normal.rawValue)
+      guard let kind = Int32(exactly: number).flatMap(Kind.init) else {
+        throw malformed("the token \(id) has the kind \(number)")
+      }
+      return Token(text, score: Float(score), kind: kind)
+    }
+    let model: Model
+    switch kind {
+    case "llama":
+      guard scores != nil else { throw malformed("it has no tokenizer.ggml.scores") }
+      model = .sentencePiece(addsSpacePrefix: value("add_space_prefix")?.bool ?? true)
+    case "gpt2":
+      guard let merges = value("merges")?.elements?.map(\.string) else {
+        throw malformed("it has no tokenizer.ggml.merges")
+      }
+      guard let pattern = value("pre")?.string else {
+        throw TransformerError(
+          .unsupported, file: path, reason: "it has no tokenizer.ggml.pre: how words are cut is not known",
+          remedy: "convert the model again, with a newer program")
+      }
+      model = .byteLevelBPE(pattern: pattern, merges: merges.map { $0 ?? "" })
+    default:
+      throw TransformerError(
+        .unsupported, file: path, reason: "the tokenizer is \(displayName(kind)), which is not known",
+        remedy: "known are llama and gpt2")
+    }
+    let id = { (name: String) throws -> Int32? in
+      guard let found = value(name) else { return nil }
+      // Some writers put −1 for none.
+      guard let number = found.integer, let id = Int32(exactly: number), tokens.indices.contains(number) else {
+        if found.integer == -1 || found.integer == Int(UInt32.max) { return nil }
+        throw malformed("tokenizer.ggml.\(name) is \(displayName(found.text)), and there are \(tokens.count) tokens")
+      }
+      return id
+    }
+    var special = SpecialTokens()
+    // llama.cpp's defaults for its SentencePiece models.
+    let isLlama = kind == "llama"
+    special.bos = try id("bos_token_id") ?? (isLlama && tokens.count > 2 ? 1 : nil)
+    special.eos = try id("eos_token_id") ?? (isLlama && tokens.count > 2 ? 2 : nil)
+    special.unknown = try id("unknown_token_id") ?? (isLlama ? 0 : nil)
+    special.pad = try id("padding_token_id")
+    if value("add_bos_token")?.bool ?? isLlama, let bos = special.bos { special.prefix = [bos] }
+    if value("add_eos_token")?.bool ?? false, let eos = special.eos { special.suffix = [eos] }
+    self.init(
+      model: model, tokens: tokens, special: special, chatTemplate: values["tokenizer.chat_template"]?.string)
+  }
+
+  /// How BELLE's models were taught to chat: `Human: …`, an empty line, `Assistant:`, and what they answer up to EOS.
+  /// Source: the model cards of BELLE-7B-2M and BELLE-LLaMA-EXT.
+  public static let belleChatTemplate = """
+    {% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:' + message['content'] + eos_token \
+    }}{% elif message['role'] == 'user' %}{{ 'Human: ' + message['content'] + '\\n\\n' }}{% else %}{{ message['content'] + \
+    '\\n\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}
+    """
+}

@@ -1,0 +1,79 @@
+// Tokens to text as they come: never half a character, and nothing that a stop text could still take back.
+
+import Tokenizer
+
+/// Turns a growing list of tokens into text, part by part.
+public struct TextStream {
+  /// Tokens that a character may be spread over: UTF-8 has four bytes at most.
+  private static let longestCharacter = 4
+
+  private let tokenizer: any Tokenizer
+  private let stop: [UInt8]
+  /// The tokens so far, those before the text first: what a token says depends on the one before it.
+  private var tokens: [Int32]
+  /// From here on tokens are decoded: some are shown already, so that spaces come out right.
+  private var start: Int
+  /// Tokens up to here are shown, or held back by the stop text.
+  private var shown: Int
+  /// Bytes that are decoded and not given out: they may begin the stop text.
+  private var held: [UInt8] = []
+  /// Whether the stop text has come: the text ends before it.
+  public private(set) var isStopped = false
+
+  /// A stream.
+  ///
+  /// - Parameters:
+  ///   - tokenizer: what decodes.
+  ///   - before: the tokens before the text; not given out.
+  ///   - stop: a text at which to stop, without it; nil for none.
+  public init(_ tokenizer: any Tokenizer, after before: [Int32], stop: String? = nil) {
+    self.tokenizer = tokenizer
+    self.stop = Array((stop ?? "").utf8)
+    tokens = Array(before.suffix(8))
+    start = 0
+    shown = tokens.count
+  }
+
+  /// Takes a token, and gives the text that is certain now.
+  public mutating func take(_ token: Int32) throws -> String {
+    tokens.append(token)
+    guard !isStopped else { return "" }
+    let known = Array(try tokenizer.decode(Array(tokens[start..<shown])).utf8)
+    let all = Array(try tokenizer.decode(Array(tokens[start...])).utf8)
+    // A character whose other bytes are yet to come is decoded as U+FFFD at the end.
+    let isWhole = !all.suffix(3).elementsEqual([0xEF, 0xBF, 0xBD]) || tokens.count - shown >= Self.longestCharacter
+    guard isWhole, all.count > known.count else { return "" }
+    held += all[(all.starts(with: known) ? known.count : 0)...]
+    start = shown
+    shown = tokens.count
+    return release(isEnd: false)
+  }
+
+  /// Gives the rest.
+  public mutating func finish() throws -> String {
+    guard !isStopped else { return "" }
+    if shown < tokens.count {
+      let known = try tokenizer.decode(Array(tokens[start..<shown])).utf8.count
+      held += Array(try tokenizer.decode(Array(tokens[start...])).utf8).dropFirst(known)
+      shown = tokens.count
+    }
+    return release(isEnd: true)
+  }
+
+  private mutating func release(isEnd: Bool) -> String {
+    guard !stop.isEmpty else {
+      defer { held = [] }
+      return String(decoding: held, as: UTF8.self)
+    }
+    for at in 0..<max(0, held.count - stop.count + 1) where held[at..<at + stop.count].elementsEqual(stop) {
+      isStopped = true
+      defer { held = [] }
+      return String(decoding: held[..<at], as: UTF8.self)
+    }
+    // The longest end that begins the stop text stays. A stop text in ASCII cannot cut a character.
+    var kept = isEnd ? 0 : min(held.count, stop.count - 1)
+    while kept > 0, !stop.starts(with: held.suffix(kept)) { kept -= 1 }
+    defer { held = Array(held.suffix(kept)) }
+    return String(decoding: held.dropLast(kept), as: UTF8.self)
+  }
+}

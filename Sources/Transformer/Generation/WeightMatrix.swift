@@ -1,0 +1,259 @@
+// A linear module's weights as they are stored: halves, or integers with their scales. They are multiplied as they are;
+// nothing is expanded but a tile at a time, and that for prompts only. Kernels: CBelleKernels/packed.c and rows.c.
+
+import CBelleKernels
+import LinearAlgebra
+
+/// Weights `[rows, columns]` in memory, in about as many bits as in their file.
+///
+/// Packed integers are laid out anew when they are loaded: 16 rows beside each other, inputs in blocks of 32, groups
+/// that are scattered (`g_idx`) put together. Products of one input have the same bits on any processor, whatever its
+/// instructions; those of many go through the BLAS.
+final class WeightMatrix: Sendable {
+  /// Numbers, row by row.
+  struct Numbers: Sendable {
+    let kind: belle_float
+    let memory: WeightMemory
+  }
+
+  /// Integers in strips of 16 rows; belle_packed says how they lie.
+  struct Packed: Sendable {
+    let bits: Int
+    let kind: belle_packed_scales
+    /// Blocks of 32 inputs in a row.
+    let blocks: Int
+    /// Blocks that share a record of scales.
+    let recordBlocks: Int
+    let codes: WeightMemory
+    let scales: WeightMemory
+    /// The input that stands at each of the places, -1 for none; nil where places are inputs.
+    let order: [Int32]?
+  }
+
+  enum Storage: Sendable {
+    case numbers(Numbers)
+    case packed(Packed)
+  }
+
+  /// Outputs.
+  let rows: Int
+  /// Inputs.
+  let columns: Int
+  let storage: Storage
+
+  init(rows: Int, columns: Int, _ storage: Storage) {
+    self.rows = rows
+    self.columns = columns
+    self.storage = storage
+  }
+
+  /// The bytes that a product with one input reads.
+  var byteCount: Int {
+    switch storage {
+    case .numbers(let numbers): numbers.memory.count
+    case .packed(let packed): packed.codes.count + packed.scales.count
+    }
+  }
+
+  // MARK: Products
+
+  /// Up to so many inputs are multiplied one by one, with the weights as they are; more of them through tiles of
+  /// expanded weights.
+  static let directInputs = 4
+  /// Rows of a piece of work.
+  private static let tileRows = 64
+  /// Rows and inputs of a tile of expanded weights: 256 kB, a part of a core's own cache.
+  private static let expandedRows = 128
+  private static let expandedInputs = 512
+
+  /// y = x·Wᵀ.
+  ///
+  /// - Parameters:
+  ///   - x: `[inputs, columns]`.
+  ///   - y: `[inputs, rows]`, overwritten.
+  ///   - threads: how many to use; the result does not depend on it.
+  func multiply(_ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, threads: Int) {
+    precondition(x.columns == columns && y.columns == rows && x.rows == y.rows)
+    switch storage {
+    case .numbers(let numbers):
+      if x.rows <= Self.directInputs {
+        multiplyDirectly(numbers, x, into: y, threads)
+      } else {
+        multiplyByTiles(numbers, x, into: y, threads)
+      }
+    case .packed(let packed):
+      let x = arranged(x, packed)
+      if x.rows <= Self.directInputs {
+        multiplyDirectly(packed, x, into: y, threads)
+      } else {
+        multiplyByTiles(packed, x, into: y, threads)
+      }
+    }
+  }
+
+  /// The inputs in the order of the places, and zeros where there is none.
+  private func arranged(_ x: MatrixSlice<Float>, _ packed: Packed) -> MatrixSlice<Float> {
+    let width = 32 * packed.blocks
+    guard packed.order != nil || width != columns || x.stride != columns else { return x }
+    let result = Matrix<Float>(rows: x.rows, columns: width)
+    guard let order = packed.order else {
+      result[0..<x.rows, 0..<columns].copy(from: x)
+      return result.slice
+    }
+    let target = result.slice
+    for row in 0..<x.rows {
+      // SAFETY: an order has `width` places, each an input below `columns` or negative.
+      let (from, to) = unsafe (x.base + row * x.stride, target.base + row * width)
+      for (place, input) in order.enumerated() where input >= 0 { unsafe to[place] = from[Int(input)] }
+    }
+    return target
+  }
+
+  private func multiplyDirectly(
+    _ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
+  ) {
+    let size = numbers.kind == BELLE_F32 ? 4 : 2
+    forEachTile((rows + Self.tileRows - 1) / Self.tileRows, threads: threads) { tile in
+      let first = tile * Self.tileRows
+      let count = min(Self.tileRows, rows - first)
+      for row in 0..<x.rows {
+        // SAFETY: `count` rows of `columns` numbers from row `first` on; x and y have `columns` and `rows` elements.
+        unsafe belle_rows_multiply(
+          Kernels.variant, numbers.kind, numbers.memory.pointer + first * columns * size, columns, count, columns,
+          x.base + row * x.stride, y.base + row * y.stride + first)
+      }
+    }
+  }
+
+  /// Products of `width`-column parts of x with tiles of weights in single precision, and so on along the inputs.
+  private func multiplyByTiles(
+    _ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
+  ) {
+    let size = numbers.kind == BELLE_F32 ? 4 : 2
+    forEachTile((rows + Self.expandedRows - 1) / Self.expandedRows, threads: threads) { tile in
+      let part = tile * Self.expandedRows..<min(rows, (tile + 1) * Self.expandedRows)
+      let scratch = Matrix<Float>(rows: part.count, columns: min(columns, Self.expandedInputs))
+      for first in stride(from: 0, to: columns, by: Self.expandedInputs) {
+        let inputs = first..<min(columns, first + Self.expandedInputs)
+        let weights = scratch[0..<part.count, 0..<inputs.count]
+        for (row, from) in part.enumerated() {
+          // SAFETY: a row of the scratch takes the inputs' numbers, which lie in row `from` of the weights.
+          let source = unsafe numbers.memory.pointer + (from * columns + first) * size
+          let target = unsafe weights.base + row * weights.stride
+          switch numbers.kind {
+          case BELLE_F16:
+            unsafe belle_f16_to_f32(target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
+          case BELLE_BF16:
+            unsafe belle_bf16_to_f32(target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
+          default: unsafe UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: 4 * inputs.count)
+          }
+        }
+        gemm(
+          batch: [
+            Product(
+              x[0..<x.rows, inputs], weights, transposeB: true, into: y[0..<y.rows, part], beta: first == 0 ? 0 : 1)
+          ])
+      }
+    }
+  }
+
+  private func multiplyDirectly(
+    _ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
+  ) {
+    let sums = Matrix<Float>(rows: x.rows, columns: 2 * packed.blocks)
+    let all = sums.slice
+    for row in 0..<x.rows {
+      // SAFETY: x has 32 · blocks columns, see `arranged`, and the sums two for each block.
+      unsafe belle_packed_sums(x.base + row * x.stride, packed.blocks, all.base + row * all.stride)
+    }
+    let strips = (rows + 15) / 16
+    // The kernel writes whole strips.
+    let padded = rows % 16 == 0 ? nil : Matrix<Float>(rows: x.rows, columns: 16 * strips)
+    let target = padded?.slice ?? y
+    let step = Self.tileRows / 16
+    forEachTile((strips + step - 1) / step, threads: threads) { tile in
+      for row in 0..<x.rows {
+        unsafe packed.withDescription { weights in
+          // SAFETY: strips below `strips`; the target's rows have 16 elements for each of them.
+          unsafe belle_packed_multiply(
+            Kernels.variant, weights, tile * step, min(strips, (tile + 1) * step), x.base + row * x.stride,
+            all.base + row * all.stride, target.base + row * target.stride)
+        }
+      }
+    }
+    if let padded { y.copy(from: padded[0..<x.rows, 0..<rows]) }
+  }
+
+  private func multiplyByTiles(
+    _ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
+  ) {
+    let strips = (rows + 15) / 16
+    let (width, height) = (Self.expandedRows / 16, Self.expandedInputs / 32)
+    forEachTile((strips + width - 1) / width, threads: threads) { tile in
+      let part = tile * width..<min(strips, (tile + 1) * width)
+      let outputs = 16 * part.lowerBound..<min(rows, 16 * part.upperBound)
+      let scratch = Matrix<Float>(rows: 32 * min(height, packed.blocks), columns: 16 * part.count)
+      let tile = scratch.slice
+      for first in stride(from: 0, to: packed.blocks, by: height) {
+        let last = min(packed.blocks, first + height)
+        unsafe packed.withDescription { weights in
+          // SAFETY: the scratch has a row for each input of the blocks, and 16 columns for each strip.
+          unsafe belle_packed_expand(
+            Kernels.variant, weights, part.lowerBound, part.upperBound, first, last, tile.base, tile.stride)
+        }
+        gemm(
+          batch: [
+            Product(
+              x[0..<x.rows, 32 * first..<32 * last], tile[0..<32 * (last - first), 0..<outputs.count],
+              into: y[0..<y.rows, outputs], beta: first == 0 ? 0 : 1)
+          ])
+      }
+    }
+  }
+
+  // MARK: Rows
+
+  /// One row as the numbers that it stands for: an embedding.
+  func copyRow(_ row: Int, into target: MatrixSlice<Float>) {
+    precondition(row >= 0 && row < rows && target.rows == 1 && target.columns == columns)
+    switch storage {
+    case .numbers(let numbers):
+      // SAFETY: the row has `columns` numbers, and the target as many elements.
+      let source = unsafe numbers.memory.pointer + row * columns * (numbers.kind == BELLE_F32 ? 4 : 2)
+      switch numbers.kind {
+      case BELLE_F16: unsafe belle_f16_to_f32(target.base, source.assumingMemoryBound(to: UInt16.self), columns)
+      case BELLE_BF16: unsafe belle_bf16_to_f32(target.base, source.assumingMemoryBound(to: UInt16.self), columns)
+      default: unsafe UnsafeMutableRawPointer(target.base).copyMemory(from: source, byteCount: 4 * columns)
+      }
+    case .packed(let packed):
+      let strip = Matrix<Float>(rows: 32 * packed.blocks, columns: 16)
+      unsafe packed.withDescription { weights in
+        // SAFETY: the matrix has 16 columns for the strip, and a row for each input of its blocks.
+        unsafe belle_packed_expand(
+          Kernels.variant, weights, row / 16, row / 16 + 1, 0, packed.blocks, strip.slice.base, 16)
+      }
+      for place in 0..<32 * packed.blocks {
+        let input = packed.order.map { Int($0[place]) } ?? place
+        if input >= 0, input < columns { target[0, input] = strip[place, row % 16] }
+      }
+    }
+  }
+}
+
+extension WeightMatrix.Packed {
+  /// Calls a kernel with the description of the weights.
+  func withDescription(_ body: (UnsafePointer<belle_packed>) -> Void) {
+    // SAFETY: the memory lives as long as this value; the description does not leave the call.
+    var description = unsafe belle_packed(
+      bits: UInt32(bits), kind: kind, blocks: blocks, record_blocks: recordBlocks,
+      codes: codes.pointer.assumingMemoryBound(to: UInt8.self),
+      scales: scales.pointer.assumingMemoryBound(to: UInt8.self))
+    unsafe withUnsafePointer(to: &description) { unsafe body($0) }
+  }
+}
+
+/// Which variant of the kernels runs.
+enum Kernels {
+  /// The best that this processor has: asked once.
+  static let variant = belle_best_variant()
+}

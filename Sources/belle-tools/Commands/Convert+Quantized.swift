@@ -1,0 +1,292 @@
+// convert, where a quantized form is on one side or on both: GGUF, and GPTQ's packed integers.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Foundation
+import Tokenizer
+import Transformer
+
+/// How quantized models are read and written.
+struct QuantizedOptions: ParsableArguments {
+  /// The types that matrices of a GGUF file can have.
+  enum BlockType: String, ExpressibleByArgument, CaseIterable {
+    case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_K = "q4_k", q5_K = "q5_k", q6_K = "q6_k"
+
+    var type: DType {
+      switch self {
+      case .f32: .f32
+      case .f16: .f16
+      case .bf16: .bf16
+      case .q4_0: .q4_0
+      case .q4_1: .q4_1
+      case .q5_0: .q5_0
+      case .q5_1: .q5_1
+      case .q8_0: .q8_0
+      case .q4_K: .q4_K
+      case .q5_K: .q5_K
+      case .q6_K: .q6_K
+      }
+    }
+
+    init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+  }
+
+  /// Chat templates.
+  enum Template: String, ExpressibleByArgument, CaseIterable {
+    case auto, belle, none
+
+    var choice: GGUFExport.ChatTemplate {
+      switch self {
+      case .auto: .automatic
+      case .belle: .belle
+      case .none: .none
+      }
+    }
+  }
+
+  /// GPTQ's formats, and BELLE's.
+  enum CheckpointFormat: String, ExpressibleByArgument, CaseIterable {
+    case gptq
+    case gptq_v2
+    case belle
+  }
+
+  @Option(
+    help: """
+      The type of a GGUF file's matrices; without it they keep what they have, and integers of GPTQ go into the smallest \
+      blocks that hold them.
+      """)
+  var ggufType: BlockType?
+
+  @Option(
+    help: """
+      The type of a GGUF file's embedding and head; without it the matrices' where that is a float or Q8_0, else Q6_K.
+      """)
+  var embeddingType: BlockType?
+
+  @Option(help: "The chat template of a GGUF file: the model's own or else BELLE's, always BELLE's, or none.")
+  var chatTemplate = Template.auto
+
+  @Flag(help: "Write the weights that quantized integers stand for, as floating-point values.")
+  var dequantize = false
+
+  @Option(
+    help: """
+      The form of GPTQ's integers: zero points less one (gptq) or as they are (gptq_v2), or the .pt that BELLE's scripts \
+      load (belle).
+      """)
+  var checkpointFormat: CheckpointFormat?
+
+  @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
+  var lossy = false
+
+  /// Options that mean nothing for a model without packed integers.
+  func refuseForPlain() throws {
+    if dequantize { throw ValidationError("--dequantize is for quantized models, and this is none.") }
+    if checkpointFormat != nil { throw ValidationError("--checkpoint-format is for models that GPTQ has quantized.") }
+  }
+}
+
+extension Convert {
+  // MARK: To GGUF
+
+  func arrangedAsGGUF(_ opened: any TensorSource) throws -> Arranged {
+    if quantized.checkpointFormat != nil {
+      throw ValidationError("--checkpoint-format is for outputs with packed integers, and GGUF has none.")
+    }
+    let types = GGUFTypes(quantized.ggufType?.type, embeddings: quantized.embeddingType?.type)
+    if let file = opened as? GGUFFile {
+      // Of any architecture, as long as nothing is to be changed.
+      if quantized.ggufType == nil, quantized.embeddingType == nil, quantized.chatTemplate == .auto,
+        !quantized.dequantize
+      {
+        return Arranged(source: file, container: .gguf)
+      }
+      let model = try GGUFModel(file, path: input)
+      var vocabulary = try model.vocabulary()
+      if quantized.chatTemplate == .none { vocabulary.chatTemplate = nil }
+      let wanted = quantized.dequantize && quantized.ggufType == nil ? GGUFTypes(.f32) : types
+      let export = try GGUFExport(
+        model.source, model.configuration, vocabulary, types: wanted,
+        // What has no template is no chat model as far as its maker is concerned.
+        chatTemplate: quantized.chatTemplate == .belle ? .belle : vocabulary.chatTemplate == nil ? .none : .automatic,
+        base: file.values, file: input)
+      try refuseLoss(export)
+      return Arranged(
+        source: export, original: export.original, change: change(to: wanted.weights), container: .gguf)
+    }
+    let model = try TransformerModel.open(input)
+    let vocabulary = try Vocabulary.read(inputFolder)
+    let export = { (source: any TensorSource, types: GGUFTypes) in
+      try GGUFExport(
+        source, model.configuration, vocabulary, types: types, chatTemplate: quantized.chatTemplate.choice, file: input)
+    }
+    guard let packed = model.source as? any PackedTensorSource else {
+      try quantized.refuseForPlain()
+      let result = try export(model.source, types)
+      return Arranged(
+        source: result, original: result.original, change: change(to: types.weights), container: .gguf)
+    }
+    let original = try model.configuration.ggufLayout.arranged(packed, tiesHead: model.configuration.tiesHead)
+    if quantized.dequantize || types.weights == .f32 {
+      let result = try export(packed, types)
+      guard types.weights ?? .f32 == .f32 || quantized.lossy else { throw loss(of: types.weights) }
+      return Arranged(source: result, original: original, change: change(to: types.weights), container: .gguf)
+    }
+    do {
+      let blocks = try BlockPackedSource(packed, type: types.weights)
+      let result = try export(blocks, GGUFTypes(nil, embeddings: quantized.embeddingType?.type))
+      return Arranged(
+        source: result, original: original, change: "the same integers, \(blocks.type.rawValue) with rounded minima",
+        container: .gguf)
+    } catch let error as CheckpointError where error.code == .lossy && quantized.lossy {
+      guard let type = types.weights else { throw error }
+      Console.shared.warning("\(error.reason); the weights are rounded anew")
+      return Arranged(source: try export(packed, types), original: original, change: change(to: type), container: .gguf)
+    }
+  }
+
+  private func change(to type: DType?) -> String { type.map { "rounded to \($0.rawValue)" } ?? "rounded" }
+
+  private func loss(of type: DType?) -> CheckpointError {
+    CheckpointError(
+      .lossy, file: input,
+      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") anew",
+      remedy: "--lossy does it all the same; f32 keeps every value, and the original model gives the better result")
+  }
+
+  private func refuseLoss(_ export: GGUFExport) throws {
+    guard !quantized.lossy, let first = export.requantized.first else { return }
+    throw CheckpointError(
+      .lossy, file: input,
+      reason:
+        "\(displayName(first.name)) and \(export.requantized.count - 1) more are quantized already (\(first.dtype.rawValue))",
+      remedy: "--lossy rounds them anew; f32 keeps every value, and the original model gives the better result")
+  }
+
+  // MARK: From GGUF
+
+  func arrangedFromGGUF(_ file: GGUFFile) throws -> Arranged {
+    guard layout != .meta else {
+      throw ValidationError("a GGUF file becomes Hugging Face's layout first: convert it without --layout meta.")
+    }
+    if quantized.checkpointFormat != nil {
+      throw ValidationError("--checkpoint-format is for models that GPTQ has quantized.")
+    }
+    let model = try GGUFModel(file, path: input)
+    let source = try DequantizedSource(model.source)
+    let type = dtype.type ?? source.tensors.first { $0.shape.count == 2 }?.dtype
+    return Arranged(source: source, files: try model.companionFiles(type: type))
+  }
+
+  // MARK: GPTQ
+
+  func arrangedPacked(_ source: any TensorSource) throws -> Arranged {
+    guard layout != .meta else {
+      throw ValidationError(
+        "Meta's layout has no place for quantized weights: give --dequantize first, without --layout.")
+    }
+    let packed = try GPTQTensorSource(source, folder: inputFolder)
+    guard !quantized.dequantize else {
+      var model = Arranged(source: packed, replaced: ["quantize_config.json"])
+      try edit("config.json", of: &model) { object in
+        object["quantization_config"] = nil
+        for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = DType.f32.torchName }
+        return true
+      }
+      return model
+    }
+    guard dtype == .keep else {
+      throw ValidationError("--dtype is for floating-point values: with --dequantize the packed ones become such.")
+    }
+    if quantized.checkpointFormat == .belle { return try arrangedForBELLE(source) }
+    if isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
+    guard let format = quantized.checkpointFormat else { return Arranged(source: source) }
+    let isFolder = Folder.kind(of: output) == .folder || Container(fileName: output) == nil
+    guard isFolder else {
+      throw ValidationError("--checkpoint-format needs a folder as output: the configuration says which it is.")
+    }
+    let result = try GPTQZeroPoints(source, packed, stored: format == .gptq_v2)
+    var model = Arranged(source: result, original: packed)
+    let note = { (object: inout [String: Any]) in
+      object["checkpoint_format"] = format.rawValue
+      if object["format"] != nil { object["format"] = format.rawValue }
+      return true
+    }
+    try edit("quantize_config.json", of: &model, note)
+    try edit("config.json", of: &model) { object in
+      guard var inner = object["quantization_config"] as? [String: Any] else { return false }
+      _ = note(&inner)
+      object["quantization_config"] = inner
+      return true
+    }
+    guard !model.files.isEmpty else {
+      throw CheckpointError(
+        .malformed, file: input,
+        reason: "no quantize_config.json and no config.json says how its zero points are stored",
+        remedy: "put the model's quantize_config.json beside it")
+    }
+    let folder = output
+    model.view = { try GPTQTensorSource($0, folder: folder) }
+    return model
+  }
+
+  // MARK: BELLE's .pt
+
+  /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder.
+  private func isWithoutConfiguration(_ source: any TensorSource) -> Bool {
+    guard to != .torch, Container(fileName: output) != .torch else { return false }
+    return !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
+      && Folder.kind(of: Folder.join(inputFolder, "quantize_config.json")) != .file
+  }
+
+  private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
+    let isVersion2 = quantized.checkpointFormat == .gptq_v2
+    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: isVersion2))
+    var model = Arranged(source: result, original: packed)
+    // Biases of zeros and computed frequencies are left out: what stays is compared.
+    let folder = output
+    let kept = try GPTQTensorSource(result, zerosAreStored: isVersion2, bits: nil)
+    model.original = NamedSubset(packed, namedAs: kept)
+    model.view = { try GPTQTensorSource($0, folder: folder) }
+    let settings = result.settings
+    model.files["quantize_config.json"] = try Self.json(settings)
+    if Folder.kind(of: Folder.join(inputFolder, "config.json")) == .file {
+      let file = try InputFile(Folder.join(inputFolder, "config.json"))
+      model.files["config.json"] = try file.bytes(count: file.size)
+    }
+    try edit("config.json", of: &model) { object in
+      object["quantization_config"] = settings
+      return true
+    }
+    if result.scaleType == .f32 {
+      Console.shared.warning(
+        "its scales are single-precision numbers that half precision does not have: they stay so, and programs that "
+          + "load scales in half precision round them")
+    }
+    return model
+  }
+
+  private func arrangedForBELLE(_ source: any TensorSource) throws -> Arranged {
+    guard to != .safetensors, Container(fileName: output) ?? .torch == .torch else {
+      throw ValidationError("BELLE's form is a .pt file: give a folder, or a name that ends in .pt.")
+    }
+    let measures = try ModelConfiguration(file: Folder.join(inputFolder, "config.json"))
+    let packed = try GPTQTensorSource(HuggingFaceNames(source, addsHead: true), folder: inputFolder)
+    let result = try RepackedSource(
+      packed, as: .belle(headSize: measures.headSize, rotaryBase: measures.rotaryBase))
+    var model = Arranged(source: result, original: packed, container: .torch, replaced: ["quantize_config.json"])
+    let group = result.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
+    model.fileName = "model-\(result.bits)bit\(group).pt"
+    model.view = { NamedSubset(try GPTQTensorSource($0, zerosAreStored: false, bits: nil), namedAs: packed) }
+    try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
+    return model
+  }
+
+  private static func json(_ object: [String: Any]) throws -> [UInt8] {
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
+  }
+}

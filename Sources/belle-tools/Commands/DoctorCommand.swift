@@ -1,0 +1,98 @@
+// doctor: what engines would trip over in a checkpoint.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Transformer
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Read a checkpoint as engines will, and say what they would trip over.",
+    discussion: """
+      Example: a quantized model that answers with nonsense:
+
+        belle-tools doctor model-gptq-4bit/
+
+      One line a finding, with what to do about it: files that are missing or cut off, an index that does not fit, tensors \
+      that are missing or of another shape than config.json says, a head that was tied and is lost, values that are NaN, a \
+      tokenizer that does not fit the vocabulary; and of packed weights: zero points of the other version (told from the \
+      data), settings that are missing, contradict each other or are denied by the shapes, groups that are out of range. \
+      Then which engines load the model: transformers, vLLM, GPTQModel, llama.cpp.
+
+      Exit status: 0 nothing found; 2 findings; 1 the path cannot be read at all.
+      """)
+
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
+  var model: String
+
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let doctor = Doctor(model, threads: threads.threads)
+    let progress = Console.shared.showProgress(total: 1000, isBytes: false, options: common)
+    let name = model
+    let steps = Steps()
+    do {
+      try doctor.examine { done, total in
+        progress(.advanced(file: name, bytes: steps.advance(to: total > 0 ? 1000 * done / total : 0)))
+      }
+    } catch {
+      Console.shared.clearProgress()
+      throw error
+    }
+    Console.shared.clearProgress()
+    for finding in doctor.findings { show(finding) }
+    for (code, count) in doctor.moreFindings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !common.json {
+      Console.shared.result("and \(count) more [\(code.rawValue)]")
+    }
+    for verdict in doctor.engines { show(verdict) }
+    let count = doctor.findings.count + doctor.moreFindings.values.reduce(0, +)
+    if common.json {
+      let errors = doctor.findings.count { $0.severity == .error }
+      Console.shared.result([
+        "type": "summary", "model": .string(model), "findings": .int(count), "errors": .int(errors),
+        "warnings": .int(doctor.findings.count - errors),
+        "more": .object(Dictionary(uniqueKeysWithValues: doctor.moreFindings.map { ($0.rawValue, .int($1)) })),
+      ])
+    } else {
+      Console.shared.result(count == 0 ? "no findings" : count == 1 ? "1 finding" : "\(count) findings")
+    }
+    if !doctor.findings.isEmpty { throw ExitCode.negative }
+  }
+
+  private func show(_ finding: Finding) {
+    if common.json {
+      return Console.shared.result([
+        "type": "finding", "severity": .string(finding.severity.rawValue), "code": .string(finding.code.rawValue),
+        "where": .string(finding.place), "message": .string(finding.message), "remedy": JSONValue(finding.remedy),
+      ])
+    }
+    Console.shared.result(
+      "\(finding.severity.rawValue): \(displayName(finding.place)): \(finding.message) [\(finding.code.rawValue)]"
+        + (finding.remedy.map { "; \($0)" } ?? ""))
+  }
+
+  private func show(_ verdict: EngineVerdict) {
+    if common.json {
+      return Console.shared.result([
+        "type": "engine", "name": .string(verdict.engine), "loads": .bool(verdict.loads),
+        "reason": JSONValue(verdict.reason),
+      ])
+    }
+    let name = verdict.engine + String(repeating: " ", count: max(0, 12 - verdict.engine.count))
+    Console.shared.result("\(name)  \(verdict.loads ? "loads it" : "no: " + (verdict.reason ?? ""))")
+  }
+}
+
+/// Turns a growing amount into steps.
+private final class Steps: @unchecked Sendable {
+  // Called on one thread at a time: by the reader of results.
+  private var last = 0
+
+  func advance(to value: Int) -> Int {
+    defer { last = max(last, value) }
+    return max(0, value - last)
+  }
+}

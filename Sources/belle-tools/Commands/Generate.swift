@@ -1,0 +1,179 @@
+// generate: text from any model that can be read, quantized ones as they are.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+import Tokenizer
+import Transformer
+
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Text from a model, unquantized or quantized.",
+    discussion: """
+      Example: a question to a quantized BELLE model, and a conversation with it, a line a turn:
+
+        belle-tools generate belle-7b-4bit/ --chat --prompt "写一首关于春天的诗"
+        belle-tools generate belle-7b-4bit/ --chat --temperature 0.7 --top-p 0.9
+
+      Models are those of `evaluate`: LLaMA's family and BLOOM, in any container that `inspect` reads, in half or single \
+      precision, packed by GPTQ, BELLE's .pt, GGUF. Weights stay in memory as they are stored and are multiplied so.
+
+      Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \
+      threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, or after \
+      --max-tokens. --chat wraps the prompt in BELLE's form, Human: …, an empty line, Assistant:, and without --prompt \
+      reads a line of standard input for each turn.
+      """)
+
+  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
+  var model: String
+
+  @Option(help: ArgumentHelp("The text to continue, or with --chat the question to answer.", valueName: "text"))
+  var prompt: String?
+
+  @Flag(help: "Talk in BELLE's form; without --prompt a line of standard input is a turn.")
+  var chat = false
+
+  @Option(help: ArgumentHelp("Tokens at most.", valueName: "n"))
+  var maxTokens = 256
+
+  @Option(help: ArgumentHelp("0 takes the likeliest token; higher is more varied.", valueName: "t"))
+  var temperature = 0.0
+
+  @Option(name: .customLong("top-p"), help: ArgumentHelp("Draw from the likeliest tokens that have this probability together.", valueName: "p"))
+  var topP = 1.0
+
+  @Option(name: .customLong("top-k"), help: ArgumentHelp("Draw from so many of the likeliest tokens; 0 for all.", valueName: "k"))
+  var topK = 0
+
+  @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
+  var tokenizer: String?
+
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard prompt != nil || chat else { throw ValidationError("Give a --prompt, or --chat to talk.") }
+    guard maxTokens > 0 else { throw ValidationError("--max-tokens must be at least 1.") }
+    guard temperature >= 0, temperature.isFinite else { throw ValidationError("--temperature must be 0 or more.") }
+    guard topP > 0, topP <= 1 else { throw ValidationError("--top-p must be above 0 and at most 1.") }
+    guard topK >= 0 else { throw ValidationError("--top-k must be 0 or more.") }
+  }
+
+  func run() throws {
+    let opened = try TransformerModel.open(model)
+    let folder = Folder.kind(of: model) == .folder ? model : Folder.parent(of: model)
+    let tokens = try opened.tokenizer(from: tokenizer)
+    guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
+      throw TransformerError(
+        .mismatch, file: model,
+        reason: "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
+        remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
+    }
+    let loaded = try load(opened)
+    let generator = Generator(
+      loaded, tokens, ends: try EndTokens.read(folder: folder), threads: threads.threads)
+    var sampler = Sampler(
+      SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
+    var total = Totals()
+    if let prompt {
+      var conversation = Conversation()
+      conversation.ask(prompt)
+      try answer(generator, chat ? conversation.text : prompt, &sampler, &total)
+    } else {
+      try talk(generator, &sampler, &total)
+    }
+    summarize(total, loaded)
+  }
+
+  private struct Totals {
+    var tokens = 0
+    var promptTokens = 0
+    var seconds = 0.0
+    var promptSeconds = 0.0
+  }
+
+  private func load(_ opened: TransformerModel) throws -> LoadedModel {
+    let progress = Console.shared.showProgress(total: 1000, isBytes: false, options: common)
+    defer { Console.shared.clearProgress() }
+    let name = model
+    return try LoadedModel(opened, threads: threads.threads) { done, all in
+      progress(.advanced(file: name, bytes: 1000 * done / all - 1000 * (done - 1) / all))
+    }
+  }
+
+  /// One turn for each line of standard input.
+  private func talk(_ generator: Generator, _ sampler: inout Sampler, _ total: inout Totals) throws {
+    var conversation = Conversation()
+    let isTerminal = isatty(STDIN_FILENO) == 1 && !common.json
+    while true {
+      if isTerminal { Console.shared.text("> ") }
+      guard let line = readLine() else { break }
+      let question = line.trimmingSpaces
+      guard !question.isEmpty else { continue }
+      conversation.ask(question)
+      conversation.answer(try answer(generator, conversation.text, &sampler, &total))
+    }
+    if isTerminal { Console.shared.text("\n") }
+  }
+
+  /// Generates one text, and shows it as it comes.
+  @discardableResult
+  private func answer(
+    _ generator: Generator, _ text: String, _ sampler: inout Sampler, _ total: inout Totals
+  ) throws -> String {
+    // A model writes a space after the colon: not on the screen.
+    var isFirst = chat
+    let result = try generator.generate(
+      text, limit: maxTokens, sampler: &sampler, stop: chat ? Conversation.stop : nil
+    ) { part in
+      guard !common.json else { return }
+      guard Console.shared.text(isFirst && part.hasPrefix(" ") ? String(part.dropFirst()) : part) else {
+        throw ExitCode.success
+      }
+      isFirst = false
+    }
+    total.tokens += result.tokens.count
+    total.promptTokens += result.promptTokens
+    total.seconds += result.seconds
+    total.promptSeconds += result.promptSeconds
+    if common.json {
+      Console.shared.result([
+        "type": "text", "text": .string(result.text), "tokens": .array(result.tokens.map { .int(Int($0)) }),
+        "end": .string(result.end.rawValue), "prompt_tokens": .int(result.promptTokens),
+      ])
+    } else {
+      Console.shared.text("\n")
+    }
+    return result.text
+  }
+
+  private func summarize(_ total: Totals, _ loaded: LoadedModel) {
+    // The first token comes with the prompt; each one after it reads the weights once.
+    let rate = Double(max(0, total.tokens - 1)) / max(total.seconds, 1e-9)
+    if common.json {
+      Console.shared.result([
+        "type": "summary", "model": .string(model), "tokens": .int(total.tokens),
+        "prompt_tokens": .int(total.promptTokens), "seconds": .double(total.seconds),
+        "prompt_seconds": .double(total.promptSeconds), "tokens_per_second": .double(total.tokens > 1 ? rate : 0),
+        "weight_bytes": .int(loaded.bytesPerToken),
+      ])
+    } else if !common.quiet, total.tokens > 1 {
+      Console.shared.note(
+        "\(total.promptTokens) tokens read in \(fixed(total.promptSeconds, 2)) s, \(total.tokens) written in "
+          + "\(fixed(total.seconds, 2)) s: \(fixed(rate, 1)) a second")
+    }
+  }
+}
+
+extension String {
+  /// The text without spaces at its ends.
+  fileprivate var trimmingSpaces: String {
+    var rest = Substring(self)
+    while rest.first?.isWhitespace == true { rest.removeFirst() }
+    while rest.last?.isWhitespace == true { rest.removeLast() }
+    return String(rest)
+  }
+}

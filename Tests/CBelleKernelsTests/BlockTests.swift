@@ -1,0 +1,123 @@
+import CBelleKernels
+import TestSupport
+import Testing
+
+@Suite("belle_dequantize and belle_quantize") struct BlockTests {
+  static let variants = (0..<UInt32(BELLE_VARIANT_COUNT)).filter { belle_variant_available(belle_variant($0)) }
+  static let types: [UInt32] = [2, 3, 6, 7, 8, 10, 11, 12, 13, 14]
+  static let written = types.filter { $0 != 10 && $0 != 11 }
+
+  private func dequantize(_ variant: UInt32, _ type: belle_block, _ blocks: [UInt8], _ count: Int) -> [Float] {
+    var values = [Float](repeating: .nan, count: count * belle_block_elements(type))
+    values.withUnsafeMutableBytes {
+      belle_dequantize_variant(
+        belle_variant(variant), type, blocks, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), count)
+    }
+    return values
+  }
+
+  private func quantize(
+    _ variant: UInt32, _ type: belle_block, _ values: [Float], importance: [Float]? = nil
+  ) -> (blocks: [UInt8], useless: Int) {
+    let count = values.count / belle_block_elements(type)
+    var blocks = [UInt8](repeating: 0xA5, count: count * belle_block_bytes(type))
+    let useless = values.withUnsafeBytes { bytes in
+      belle_quantize_variant(
+        belle_variant(variant), type, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), importance, &blocks, count
+      )
+    }
+    return (blocks, useless)
+  }
+
+  /// Values of several magnitudes, with zeros, equal ones and outliers among them.
+  private func sample(_ count: Int, _ random: inout SplitMix64) -> [Float] {
+    let scale = Float(sign: .plus, exponent: Int.random(in: -12...4, using: &random), significand: 1)
+    let kind = random.next() % 6
+    return (0..<count).map { _ in
+      switch kind {
+      case 0: 0
+      case 1: scale
+      case 2 where random.next() % 31 == 0: 40 * scale
+      case 3: abs(Float.random(in: -1...1, using: &random)) * scale + 2 * scale
+      default: (0..<4).reduce(Float(0)) { sum, _ in sum + Float.random(in: -1...1, using: &random) } * scale
+      }
+    }
+  }
+
+  @Test("every variant reads any bytes as the scalar one does", arguments: types)
+  func variantsRead(number: UInt32) {
+    let type = belle_block(number)
+    var random = SplitMix64(seed: UInt64(number))
+    for count in [0, 1, 2, 3, 17] {
+      let blocks = SplitMix64.bytes(seed: random.next(), count: count * belle_block_bytes(type))
+      let expected = dequantize(BELLE_SCALAR.rawValue, type, blocks, count)
+      for variant in Self.variants {
+        let found = dequantize(variant, type, blocks, count)
+        // Which NaN it is may differ; that it is one may not.
+        #expect(
+          zip(found, expected).allSatisfy { $0.isNaN && $1.isNaN || $0.bitPattern == $1.bitPattern },
+          "variant \(variant), \(count) blocks")
+      }
+    }
+  }
+
+  @Test("every variant writes the scalar one's blocks, with weights of importance and without", arguments: written)
+  func variantsWrite(number: UInt32) {
+    let type = belle_block(number)
+    var random = SplitMix64(seed: 100 + UInt64(number))
+    for _ in 0..<12 {
+      let count = Int.random(in: 1...5, using: &random) * belle_block_elements(type)
+      let values = sample(count, &random)
+      let importance: [Float]? =
+        random.next() % 2 == 0 ? nil : (0..<count).map { _ in Float.random(in: 0...3, using: &random) }
+      let expected = quantize(BELLE_SCALAR.rawValue, type, values, importance: importance)
+      #expect(expected.useless == 0)
+      for variant in Self.variants {
+        let found = quantize(variant, type, values, importance: importance)
+        #expect(found == expected, "variant \(variant)")
+      }
+    }
+  }
+
+  @Test("a block's bytes do not depend on its neighbours", arguments: written)
+  func neighbours(number: UInt32) {
+    let type = belle_block(number)
+    var random = SplitMix64(seed: 200 + UInt64(number))
+    let (elements, bytes) = (belle_block_elements(type), belle_block_bytes(type))
+    let parts = (0..<7).map { _ in sample(elements, &random) }
+    let whole = quantize(belle_best_variant().rawValue, type, Array(parts.joined())).blocks
+    for (place, part) in parts.enumerated() {
+      let alone = quantize(belle_best_variant().rawValue, type, part).blocks
+      #expect(alone == Array(whole[place * bytes..<(place + 1) * bytes]), "block \(place)")
+    }
+  }
+
+  @Test(
+    "no weight is farther from its value than half a step of its block's grid, and zeros stay zeros", arguments: written
+  )
+  func nearness(number: UInt32) {
+    let type = belle_block(number)
+    var random = SplitMix64(seed: 300 + UInt64(number))
+    let steps: [UInt32: Float] = [2: 8, 3: 15, 6: 16, 7: 31, 8: 127, 12: 8, 13: 16, 14: 32]
+    for _ in 0..<20 {
+      let values = sample(belle_block_elements(type), &random)
+      let (blocks, _) = quantize(BELLE_SCALAR.rawValue, type, values)
+      let found = dequantize(BELLE_SCALAR.rawValue, type, blocks, 1)
+      let extreme = values.reduce(Float(0)) { max($0, abs($1)) }
+      // Q4_0 and Q5_0 cut the far end of the range by up to one step; the searched types trade extremes for the rest.
+      let bound = extreme / (steps[number] ?? 1) * 2
+      for (value, other) in zip(values, found) { #expect(abs(value - other) <= bound) }
+      if extreme == 0 { #expect(found.allSatisfy { $0 == 0 }) }
+    }
+  }
+
+  @Test("values that no block can hold are counted", arguments: written, [Float.nan, .infinity, 3e9])
+  func useless(number: UInt32, value: Float) {
+    let type = belle_block(number)
+    var values = [Float](repeating: 0.5, count: 3 * belle_block_elements(type))
+    values[belle_block_elements(type) + 3] = value
+    for variant in Self.variants {
+      #expect(quantize(variant, type, values).useless == 1, "variant \(variant)")
+    }
+  }
+}

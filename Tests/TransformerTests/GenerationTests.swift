@@ -1,0 +1,174 @@
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+import TestSupport
+import Testing
+import Tokenizer
+
+@testable import Transformer
+
+@Suite("Sampling") struct SamplerTests {
+  private let logits: [Float] = [1, 3, .nan, 2, 3, -.infinity]
+
+  @Test("without temperature the likeliest token is taken, the lowest of equals; NaN never")
+  func greedy() {
+    var sampler = Sampler(SamplingOptions())
+    #expect(sampler.next(logits) == 1)
+    #expect(sampler.next([.nan, .nan]) == nil)
+    #expect(sampler.next([]) == nil)
+    #expect(sampler.next([-.infinity, .nan]) == 0)
+    var one = Sampler(SamplingOptions(temperature: 2, topK: 1))
+    #expect(one.next(logits) == 1)
+  }
+
+  @Test("tokens are drawn as often as their probability says")
+  func frequencies() {
+    var sampler = Sampler(SamplingOptions(temperature: 0.5, seed: 1))
+    var counts = [Int](repeating: 0, count: 4)
+    let draws = 20000
+    for _ in 0..<draws { counts[Int(sampler.next([0, 0.5, 1, .nan]) ?? 3)] += 1 }
+    let weights = [0, 1, 2].map { exp(Double($0)) }
+    for token in 0..<3 {
+      let wanted = weights[token] / weights.reduce(0, +)
+      #expect(abs(Double(counts[token]) / Double(draws) - wanted) < 0.015)
+    }
+    #expect(counts[3] == 0)
+  }
+
+  @Test("top-k and top-p leave the likeliest only")
+  func restrictions() {
+    var k = Sampler(SamplingOptions(temperature: 10, topK: 2, seed: 2))
+    var p = Sampler(SamplingOptions(temperature: 1, topP: 0.6, seed: 2))
+    var (fromK, fromP) = (Set<Int32>(), Set<Int32>())
+    for _ in 0..<300 {
+      if let token = k.next(logits) { fromK.insert(token) }
+      if let token = p.next([0, 0, 0.1, -5].map { Float($0) }) { fromP.insert(token) }
+    }
+    #expect(fromK == [1, 4])
+    // A third, a little more, a third: the first two of the order reach 0.6.
+    #expect(fromP == [2, 0])
+  }
+
+  @Test("a seed gives the same tokens, another one others")
+  func seeds() {
+    let draw = { (seed: UInt64) in
+      var sampler = Sampler(SamplingOptions(temperature: 1, seed: seed))
+      return (0..<50).map { _ in sampler.next([0, 0, 0, 0]) }
+    }
+    #expect(draw(1) == draw(1))
+    #expect(draw(1) != draw(2))
+  }
+
+  @Test("an infinite logit is chosen")
+  func infinite() {
+    var sampler = Sampler(SamplingOptions(temperature: 1))
+    #expect(sampler.next([0, .infinity, 5]) == 1)
+  }
+}
+
+@Suite("Text as it comes") struct TextStreamTests {
+  /// One token for each byte.
+  private struct Bytes: Tokenizer {
+    var kind: String { "bytes" }
+    var vocabularySize: Int { 256 }
+    var special: SpecialTokens { SpecialTokens() }
+    func encode(_ text: String) throws -> [Int32] { text.utf8.map { Int32($0) } }
+    func decode(_ ids: [Int32]) throws -> String { String(decoding: ids.map { UInt8($0) }, as: UTF8.self) }
+  }
+
+  private func parts(_ text: some Sequence<UInt8>, stop: String? = nil) throws -> ([String], isStopped: Bool) {
+    var stream = TextStream(Bytes(), after: [1, 2], stop: stop)
+    var parts: [String] = []
+    for byte in text { parts.append(try stream.take(Int32(byte))) }
+    parts.append(try stream.finish())
+    return (parts, stream.isStopped)
+  }
+
+  @Test("a character is given out as a whole", arguments: ["aé水😀z", "水", "\u{FFFD}ok", "plain"])
+  func whole(text: String) throws {
+    let (parts, _) = try parts(text.utf8)
+    #expect(parts.joined() == text)
+    // A U+FFFD that the text really has looks like half a character, until the next one comes.
+    #expect(text.contains("\u{FFFD}") || parts.allSatisfy { $0.unicodeScalars.count <= 1 })
+  }
+
+  @Test("bytes that become no character are not waited for")
+  func broken() throws {
+    #expect(try parts([0xE6, 0xB0]).0.joined() == "\u{FFFD}")
+    let (parts, _) = try parts([UInt8](repeating: 0xFF, count: 40) + Array("end".utf8))
+    #expect(parts.joined().hasSuffix("end"))
+    #expect(parts.prefix(12).joined().isEmpty == false)
+  }
+
+  @Test("nothing of the stop text is given out, and what only begins like it is")
+  func stopText() throws {
+    let (stopped, isStopped) = try parts("answer\n\nHuman: more".utf8, stop: "\n\nHuman:")
+    #expect(stopped.joined() == "answer" && isStopped)
+    let (other, wasStopped) = try parts("answer\n\nHumans\n\n".utf8, stop: "\n\nHuman:")
+    #expect(other.joined() == "answer\n\nHumans\n\n" && !wasStopped)
+  }
+
+  @Test("the pieces of a SentencePiece text are its whole", .enabled(if: hasTinyModels != nil))
+  func pieces() throws {
+    for name in ["llama", "bloom"] {
+      let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/\(name)"))
+      let prompt = "Human: hello"
+      let text = " the answer is 水 and 😀, plainly.\n\n好"
+      let before = try tokenizer.encode(prompt)
+      let all = try tokenizer.encode(prompt + text)
+      var stream = TextStream(tokenizer, after: before)
+      var found = ""
+      for token in all.dropFirst(before.count) { found += try stream.take(token) }
+      found += try stream.finish()
+      #expect(all.starts(with: before) && found == text)
+    }
+  }
+}
+
+@Suite("Conversations") struct ConversationTests {
+  @Test("turns have BELLE's form")
+  func form() {
+    var conversation = Conversation()
+    conversation.ask("a")
+    #expect(conversation.text == "Human: a\n\nAssistant:")
+    conversation.answer(" b")
+    conversation.ask("c")
+    #expect(conversation.text == "Human: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:")
+  }
+
+  @Test("eos_token_id is one number or several, in either file")
+  func ends() throws {
+    let folder = try TemporaryFolder()
+    #expect(try EndTokens.read(folder: folder.path).isEmpty)
+    try folder.write("config.json", #"{"eos_token_id": 2}"#)
+    try folder.write("generation_config.json", #"{"eos_token_id": [5, 6]}"#)
+    #expect(try EndTokens.read(folder: folder.path) == [2, 5, 6])
+    try folder.write("config.json", #"{"eos_token_id": null}"#)
+    #expect(try EndTokens.read(folder: folder.path) == [5, 6])
+  }
+
+  @Test("a conversation that goes on is read on from where it was", .enabled(if: hasTinyModels != nil))
+  func goesOn() throws {
+    let path = (hasTinyModels ?? "") + "llama"
+    let loaded = try LoadedModel(try TransformerModel.open(path), threads: 2)
+    let tokenizer = try Tokenizers.open(path)
+    let run = { (generator: Generator, text: String) in
+      var sampler = Sampler(SamplingOptions())
+      var shown = ""
+      let result = try generator.generate(text, limit: 20, sampler: &sampler, stop: Conversation.stop) { shown += $0 }
+      #expect(shown == result.text)
+      return result
+    }
+    let generator = Generator(loaded, tokenizer, threads: 2)
+    var conversation = Conversation()
+    conversation.ask("What is water?")
+    let first = try run(generator, conversation.text)
+    conversation.answer(first.text)
+    conversation.ask("你好")
+    let second = try run(generator, conversation.text)
+    #expect(second.promptTokens < first.promptTokens + first.tokens.count)
+    let fresh = try run(Generator(loaded, tokenizer, threads: 1), conversation.text)
+    #expect(fresh.text == second.text && fresh.promptTokens > second.promptTokens)
+  }
+}
