@@ -118,7 +118,7 @@ let package = Package(
       name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
+      name: "CommandLineTests", dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),
