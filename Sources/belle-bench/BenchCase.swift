@@ -28,7 +28,9 @@ enum BenchCases {
     [
       DecryptBench.self,
       VerifyBench.self,
+      CheckpointBench.self,
       GPTQBench.self,
+      ModelBench.self,
     ]
   }
 
