@@ -86,7 +86,8 @@ let package = Package(
 
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
-      name: "FuzzedParsers", dependencies: ["ByteIO", "Checkpoint", "Checksum", "XorDecrypt"],
+      name: "FuzzedParsers",
+      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Tokenizer", "Transformer", "XorDecrypt"],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
