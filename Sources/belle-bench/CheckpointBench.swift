@@ -49,15 +49,15 @@ struct CheckpointBench: BenchCase {
     }
     for (place, where_, isFlushed) in [(folder.path, "in memory", false), (context.disk, "to disk, flushed", true)] {
       let copy = place + "/belle-bench-copy-\(getpid()).safetensors"
-      if !isFlushed { try Ceilings.touchMemory(context.size, in: folder.path) }
       let ceiling = "copy of the checkpoint \(where_)"
       all.append(
         Series(
           name: ceiling, unit: .rate,
-          values: [try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed)]))
-      if !isFlushed { try Ceilings.touchMemory(context.size, in: folder.path) }
-      defer { try? FileManager.default.removeItem(atPath: copy) }
-      let cost = try expect([tool, "convert", model, copy, "--quiet"])
+          values: [try context.lend(context.size) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }]))
+      let cost = try context.lend(context.size) {
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        return try expect([tool, "convert", model, copy, "--quiet"])
+      }
       all.append(
         Series(
           name: ".bin to .safetensors \(where_)", unit: .rate, target: (ceiling, 0.8), values: [size / cost.seconds],
@@ -67,9 +67,10 @@ struct CheckpointBench: BenchCase {
       ("decrypt", [], nil), ("decrypt --to safetensors", ["--to", "safetensors"], ("decrypt", 0.95)),
     ] as [(String, [String], (String, Double)?)] {
       let output = folder.file("out")
-      try Ceilings.touchMemory(context.size, in: folder.path)
-      let cost = try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
-      try FileManager.default.removeItem(atPath: output)
+      let cost = try context.lend(context.size) {
+        defer { try? FileManager.default.removeItem(atPath: output) }
+        return try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
+      }
       all.append(
         Series(
           name: "\(name), a checkpoint", unit: .rate, target: target.map { ("\($0.0), a checkpoint", $0.1) },
@@ -109,7 +110,9 @@ struct CheckpointBench: BenchCase {
   private func makeSparse() throws {
     var tensors: [(name: String, shape: [Int])] = [("tok_embeddings.weight", [32000, 4096]), ("norm.weight", [4096])]
     for layer in 0..<32 {
-      for name in ["wq", "wk", "wv", "wo"] { tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096])) }
+      for name in ["wq", "wk", "wv", "wo"] {
+        tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096]))
+      }
       for (name, shape) in [("w1", [11008, 4096]), ("w2", [4096, 11008]), ("w3", [11008, 4096])] {
         tensors.append(("layers.\(layer).feed_forward.\(name).weight", shape))
       }
