@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize",
+        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize", "Checkpoint", "Transformer", "CBelleKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

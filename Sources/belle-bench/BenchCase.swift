@@ -29,6 +29,7 @@ enum BenchCases {
       DecryptBench.self,
       VerifyBench.self,
       GPTQBench.self,
+      GenerateBench.self,
     ]
   }
 
