@@ -3,6 +3,7 @@
 
 import ByteIO
 import CBelleKernels
+import Checkpoint
 import Foundation
 import LinearAlgebra
 import Transformer
@@ -12,7 +13,7 @@ final class GenerateBench: BenchCase {
   static let name = "generate"
 
   private static let layers = 10
-  private static let types = [("Q4_0", 4.5), ("Q4_K", 4.5)]
+  private static let types: [DType] = [.q4_0, .q4_K]
   private static let tokens = 12
   private static let promptTokens = 128
   private static let reading = "reading memory, all threads"
@@ -27,13 +28,14 @@ final class GenerateBench: BenchCase {
     let folder = context.disk + "/belle-bench-generate-\(getpid())"
     self.folder = folder
     try Folder.create(folder)
-    models = try [("Q4_0", SyntheticModel(type: .q4_0, layers: Self.layers)), ("Q4_K", SyntheticModel(type: .q4_K, layers: Self.layers))]
-      .map { name, source in
-        let path = folder + "/\(name).gguf"
-        context.say("making a model of \(byteCount(source.tensors.reduce(0) { $0 + $1.byteCount })) in \(name)")
-        try source.write(to: path)
-        return (name, path, try LoadedModel(try TransformerModel.open(path), threads: Engine.defaultThreads))
-      }
+    models = try Self.types.map { type in
+      let source = SyntheticModel(type: type, layers: Self.layers)
+      let name = type.rawValue
+      let path = folder + "/\(name).gguf"
+      context.say("making a model of \(byteCount(source.tensors.reduce(0) { $0 + $1.byteCount })) in \(name)")
+      try source.write(to: path)
+      return (name, path, try LoadedModel(try TransformerModel.open(path), threads: Engine.defaultThreads))
+    }
     memory = [UInt8](repeating: 1, count: 1 << 30)
     llama = Self.pythonWithLlama()
     if llama == nil { context.say("llama.cpp's Python package is not installed: no comparison with it") }
@@ -58,7 +60,7 @@ final class GenerateBench: BenchCase {
           Series(
             name: "llama.cpp, \(name)", unit: .rate, target: (Self.reading, 0.6), values: [bytes / seconds]))
       }
-      let parameters = bytes * 8 / (Self.types.first { $0.0 == name }?.1 ?? 4.5)
+      let parameters = Double(SyntheticModel.parameters(layers: Self.layers))
       let cache = KeyValueCache(model.configuration, capacity: Self.promptTokens)
       let seconds = try Ceilings.time {
         try check(model.logits((0..<Self.promptTokens).map { Int32($0 + 300) }, cache, threads: threads))

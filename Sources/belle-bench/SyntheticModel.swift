@@ -8,6 +8,9 @@ import Checkpoint
 struct SyntheticModel: TensorSource {
   static let (width, middle, heads, vocabulary) = (4096, 11008, 32, 4096)
 
+  /// The weights that a token is multiplied by.
+  static func parameters(layers: Int) -> Int { layers * (4 * width * width + 3 * width * middle) + vocabulary * width }
+
   let layers: Int
   let type: DType
   let tensors: [TensorInfo]
