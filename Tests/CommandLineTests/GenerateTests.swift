@@ -12,7 +12,8 @@ import Testing
     let one = try belleTools("generate", model, "--prompt", "The king", "--max-tokens", "12", "--threads", "1")
     #expect(one.status == 0 && !one.output.isEmpty && one.output.hasSuffix("\n"))
     #expect(one.errors.hasPrefix("note: "))
-    let two = try belleTools("generate", model, "--prompt", "The king", "--max-tokens", "12", "--threads", "3", "--quiet")
+    let two = try belleTools(
+      "generate", model, "--prompt", "The king", "--max-tokens", "12", "--threads", "3", "--quiet")
     #expect(two.output == one.output && two.errors.isEmpty)
   }
 

@@ -80,142 +80,156 @@ private struct Patient {
   private static let q = "model.layers.0.self_attn.q_proj"
 
   /// Each case spoils a good model in one way: the findings that must come of it, and no others.
-  fileprivate static let cases: [(name: String, codes: Set<Finding.Code>, spoil: @Sendable (inout Patient) throws -> Void)] = [
-    ("nothing", [], { _ in }),
-    ("a weight is gone", [.missingTensor], { $0.source.remove("model.norm.weight") }),
-    ("a norm of another width", [.wrongShape], { $0.put("model.norm.weight", .f32, [16], [Float](repeating: 1, count: 16)) }),
-    ("a norm of integers", [.wrongType], { $0.put("model.norm.weight", .i32, [32], [Int32](repeating: 1, count: 32)) }),
-    (
-      "a layer too many", [.extraLayer],
-      { $0.source.add("model.layers.1.input_layernorm.weight", .f32, [32], [Float](repeating: 1, count: 32)) }
-    ),
-    ("the head is gone", [.tiedWeightsLost], { $0.source.remove("lm_head.weight") }),
-    (
-      "a head of its own that is said to be the embedding", [.tiedWeightsDiffer],
-      { $0.configuration = $0.configuration.dropLast() + #", "tie_word_embeddings": true}"# }
-    ),
-    (
-      "one NaN", [.notFinite],
-      { $0.put("model.norm.weight", .f32, [32], [Float](repeating: 1, count: 31) + [.nan]) }
-    ),
-    (
-      "one infinity", [.notFinite],
-      { $0.put("model.norm.weight", .f32, [32], [-Float.infinity] + [Float](repeating: 1, count: 31)) }
-    ),
-    ("config.json is no JSON", [.badConfiguration, .missingQuantization], { $0.configuration = "{]" }),
-    ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
-    (
-      "fewer embeddings than tokens", [.tokenizerTooLarge],
-      {
-        $0.configuration = $0.configuration.replacing("4096", with: "4000")
-        for name in ["model.embed_tokens.weight", "lm_head.weight"] {
-          $0.put(name, .f32, [4000, 32], [Float](repeating: 0.5, count: 4000 * 32))
+  fileprivate static let cases:
+    [(name: String, codes: Set<Finding.Code>, spoil: @Sendable (inout Patient) throws -> Void)] = [
+      ("nothing", [], { _ in }),
+      ("a weight is gone", [.missingTensor], { $0.source.remove("model.norm.weight") }),
+      (
+        "a norm of another width", [.wrongShape],
+        { $0.put("model.norm.weight", .f32, [16], [Float](repeating: 1, count: 16)) }
+      ),
+      (
+        "a norm of integers", [.wrongType],
+        { $0.put("model.norm.weight", .i32, [32], [Int32](repeating: 1, count: 32)) }
+      ),
+      (
+        "a layer too many", [.extraLayer],
+        { $0.source.add("model.layers.1.input_layernorm.weight", .f32, [32], [Float](repeating: 1, count: 32)) }
+      ),
+      ("the head is gone", [.tiedWeightsLost], { $0.source.remove("lm_head.weight") }),
+      (
+        "a head of its own that is said to be the embedding", [.tiedWeightsDiffer],
+        { $0.configuration = $0.configuration.dropLast() + #", "tie_word_embeddings": true}"# }
+      ),
+      (
+        "one NaN", [.notFinite],
+        { $0.put("model.norm.weight", .f32, [32], [Float](repeating: 1, count: 31) + [.nan]) }
+      ),
+      (
+        "one infinity", [.notFinite],
+        { $0.put("model.norm.weight", .f32, [32], [-Float.infinity] + [Float](repeating: 1, count: 31)) }
+      ),
+      ("config.json is no JSON", [.badConfiguration, .missingQuantization], { $0.configuration = "{]" }),
+      ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
+      (
+        "fewer embeddings than tokens", [.tokenizerTooLarge],
+        {
+          $0.configuration = $0.configuration.replacing("4096", with: "4000")
+          for name in ["model.embed_tokens.weight", "lm_head.weight"] {
+            $0.put(name, .f32, [4000, 32], [Float](repeating: 0.5, count: 4000 * 32))
+          }
         }
-      }
-    ),
-    (
-      "a BOS that is no token", [.tokenOutOfRange],
-      { $0.configuration = $0.configuration.replacing(#""bos_token_id": 1"#, with: #""bos_token_id": 5000"#) }
-    ),
-    (
-      "another end of text", [.endTokenDiffers],
-      { $0.configuration = $0.configuration.replacing(#""eos_token_id": 2"#, with: #""eos_token_id": 1"#) }
-    ),
-    (
-      "packed, and nobody says so", [.missingQuantization],
-      { ($0.quantization, $0.inner) = (nil, nil) }
-    ),
-    ("packed, and config.json does not say so", [.missingQuantization], { $0.inner = nil }),
-    ("quantize_config.json alone is missing", [], { $0.quantization = nil }),
-    (
-      "no bits", [.missingKey],
-      { $0.inner = $0.inner?.replacing(#""bits": 4, "#, with: "") }
-    ),
-    (
-      "no group size", [.missingKey],
-      { $0.inner = $0.inner?.replacing(#""group_size": 32, "#, with: "") }
-    ),
-    (
-      "no method", [.missingKey],
-      { $0.inner = $0.inner?.replacing(#""quant_method": "gptq","#, with: "") }
-    ),
-    (
-      "two group sizes", [.contradictoryConfiguration],
-      { $0.inner = $0.inner?.replacing(#""group_size": 32"#, with: #""group_size": 64"#) }
-    ),
-    (
-      "another method", [.unknownQuantization],
-      { patient in
-        patient.quantization = nil
-        patient.inner = patient.inner?.replacing(#""quant_method": "gptq""#, with: #""quant_method": "awq""#)
-      }
-    ),
-    (
-      "other bits than the shapes", [.bitsDenied],
-      { patient in
-        patient.quantization = nil
-        patient.inner = patient.inner?.replacing(#""bits": 4"#, with: #""bits": 8"#)
-      }
-    ),
-    (
-      "another group size than the shapes", [.groupSizeDenied],
-      { patient in
-        patient.quantization = nil
-        patient.inner = patient.inner?.replacing(#""group_size": 32"#, with: #""group_size": 16"#)
-      }
-    ),
-    ("scales are gone", [.missingPart], { $0.source.remove(q + ".scales") }),
-    ("no g_idx: older files have none", [], { $0.source.remove(q + ".g_idx") }),
-    (
-      "scales of another shape", [.badPart],
-      { $0.put(q + ".scales", .f32, [2, 32], [Float](repeating: 0.1, count: 64)) }
-    ),
-    ("zero points of 16 bits", [.badPart], { $0.put(q + ".qzeros", .i16, [1, 4], [Int16](repeating: 0x7777, count: 4)) }),
-    (
-      "packed and not packed", [.duplicateTensor],
-      { $0.source.add(q + ".weight", .f32, [32, 32], [Float](repeating: 0, count: 1024)) }
-    ),
-    (
-      "version 2 that is called version 1", [.zeroPointVersion],
-      { patient in
-        for info in patient.source.tensors where info.name.hasSuffix(".qzeros") {
-          let words = [UInt32](repeating: 0x8888_8888, count: info.shape.reduce(1, *))
-          patient.put(info.name, .i32, info.shape, words)
+      ),
+      (
+        "a BOS that is no token", [.tokenOutOfRange],
+        { $0.configuration = $0.configuration.replacing(#""bos_token_id": 1"#, with: #""bos_token_id": 5000"#) }
+      ),
+      (
+        "another end of text", [.endTokenDiffers],
+        { $0.configuration = $0.configuration.replacing(#""eos_token_id": 2"#, with: #""eos_token_id": 1"#) }
+      ),
+      (
+        "packed, and nobody says so", [.missingQuantization],
+        { ($0.quantization, $0.inner) = (nil, nil) }
+      ),
+      ("packed, and config.json does not say so", [.missingQuantization], { $0.inner = nil }),
+      ("quantize_config.json alone is missing", [], { $0.quantization = nil }),
+      (
+        "no bits", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""bits": 4, "#, with: "") }
+      ),
+      (
+        "no group size", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""group_size": 32, "#, with: "") }
+      ),
+      (
+        "no method", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""quant_method": "gptq","#, with: "") }
+      ),
+      (
+        "two group sizes", [.contradictoryConfiguration],
+        { $0.inner = $0.inner?.replacing(#""group_size": 32"#, with: #""group_size": 64"#) }
+      ),
+      (
+        "another method", [.unknownQuantization],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""quant_method": "gptq""#, with: #""quant_method": "awq""#)
         }
-      }
-    ),
-    (
-      "version 1 that is called version 2", [.zeroPointVersion],
-      {
-        $0.inner = $0.inner?.replacing(#""gptq","#, with: #""gptq_v2","#).replacing(#""quant_method": "gptq_v2""#, with: #""quant_method": "gptq""#)
-        $0.quantization = $0.inner
-      }
-    ),
-    (
-      "symmetric, and zero points of its own", [.symmetryDenied],
-      { $0.put(q + ".qzeros", .i32, [1, 4], [0x7777_7776, 0x7777_7777, 0x7777_7777, 0x7777_7777] as [UInt32]) }
-    ),
-    (
-      "a scale that is NaN", [.badScales],
-      { $0.put(q + ".scales", .f32, [1, 32], [Float.nan] + [Float](repeating: 0.1, count: 31)) }
-    ),
-    (
-      "a scale that is 0", [.zeroScales],
-      { $0.put(q + ".scales", .f32, [1, 32], [0] + [Float](repeating: 0.1, count: 31)) }
-    ),
-    ("a group that is not there", [.groupOutOfRange], { $0.put(q + ".g_idx", .i32, [32], [Int32](repeating: 1, count: 32)) }),
-    (
-      "g_idx in the order of activations, and desc_act false", [.groupsUnsorted],
-      {
-        $0.put(
-          "model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32(1 - $0 / 32) })
-      }
-    ),
-    (
-      "groups of different sizes", [.groupsUneven],
-      { $0.put("model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32($0 / 40) }) }
-    ),
-  ]
+      ),
+      (
+        "other bits than the shapes", [.bitsDenied],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""bits": 4"#, with: #""bits": 8"#)
+        }
+      ),
+      (
+        "another group size than the shapes", [.groupSizeDenied],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""group_size": 32"#, with: #""group_size": 16"#)
+        }
+      ),
+      ("scales are gone", [.missingPart], { $0.source.remove(q + ".scales") }),
+      ("no g_idx: older files have none", [], { $0.source.remove(q + ".g_idx") }),
+      (
+        "scales of another shape", [.badPart],
+        { $0.put(q + ".scales", .f32, [2, 32], [Float](repeating: 0.1, count: 64)) }
+      ),
+      (
+        "zero points of 16 bits", [.badPart],
+        { $0.put(q + ".qzeros", .i16, [1, 4], [Int16](repeating: 0x7777, count: 4)) }
+      ),
+      (
+        "packed and not packed", [.duplicateTensor],
+        { $0.source.add(q + ".weight", .f32, [32, 32], [Float](repeating: 0, count: 1024)) }
+      ),
+      (
+        "version 2 that is called version 1", [.zeroPointVersion],
+        { patient in
+          for info in patient.source.tensors where info.name.hasSuffix(".qzeros") {
+            let words = [UInt32](repeating: 0x8888_8888, count: info.shape.reduce(1, *))
+            patient.put(info.name, .i32, info.shape, words)
+          }
+        }
+      ),
+      (
+        "version 1 that is called version 2", [.zeroPointVersion],
+        {
+          $0.inner = $0.inner?.replacing(#""gptq","#, with: #""gptq_v2","#).replacing(
+            #""quant_method": "gptq_v2""#, with: #""quant_method": "gptq""#)
+          $0.quantization = $0.inner
+        }
+      ),
+      (
+        "symmetric, and zero points of its own", [.symmetryDenied],
+        { $0.put(q + ".qzeros", .i32, [1, 4], [0x7777_7776, 0x7777_7777, 0x7777_7777, 0x7777_7777] as [UInt32]) }
+      ),
+      (
+        "a scale that is NaN", [.badScales],
+        { $0.put(q + ".scales", .f32, [1, 32], [Float.nan] + [Float](repeating: 0.1, count: 31)) }
+      ),
+      (
+        "a scale that is 0", [.zeroScales],
+        { $0.put(q + ".scales", .f32, [1, 32], [0] + [Float](repeating: 0.1, count: 31)) }
+      ),
+      (
+        "a group that is not there", [.groupOutOfRange],
+        { $0.put(q + ".g_idx", .i32, [32], [Int32](repeating: 1, count: 32)) }
+      ),
+      (
+        "g_idx in the order of activations, and desc_act false", [.groupsUnsorted],
+        {
+          $0.put(
+            "model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32(1 - $0 / 32) })
+        }
+      ),
+      (
+        "groups of different sizes", [.groupsUneven],
+        { $0.put("model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32($0 / 40) }) }
+      ),
+    ]
 
   @Test("each flaw is found, and nothing else", arguments: cases.indices)
   func flaws(index: Int) throws {
@@ -275,7 +289,9 @@ private struct Patient {
     try write("one.safetensors", Array(0..<half))
     try write("two.safetensors", Array(half..<source.tensors.count))
     var map: [String: String] = [:]
-    for (index, info) in source.tensors.enumerated() { map[info.name] = index < half ? "one.safetensors" : "two.safetensors" }
+    for (index, info) in source.tensors.enumerated() {
+      map[info.name] = index < half ? "one.safetensors" : "two.safetensors"
+    }
     let whole = map
     func codes(size: Int? = nil) throws -> Set<Finding.Code> {
       let entries = map.map { "\"\($0.key)\": \"\($0.value)\"" }.sorted().joined(separator: ", ")
@@ -318,7 +334,8 @@ private struct Patient {
   @Test("engines say why they do not load a good model")
   func engines() throws {
     func reasons(_ doctor: Doctor) -> [String: String] {
-      Dictionary(uniqueKeysWithValues: doctor.engines.compactMap { verdict in verdict.reason.map { (verdict.engine, $0) } })
+      Dictionary(
+        uniqueKeysWithValues: doctor.engines.compactMap { verdict in verdict.reason.map { (verdict.engine, $0) } })
     }
     let plain = reasons(try Patient(isPacked: false).doctor())
     #expect(Set(plain.keys) == ["gptqmodel", "llama.cpp"])
@@ -345,7 +362,8 @@ private struct Patient {
     let folder = try TemporaryFolder()
     var bare = patient.source
     for info in bare.tensors where info.name.hasSuffix(".g_idx") { bare.remove(info.name) }
-    _ = try TorchWriter.write(bare, Array(bare.tensors.indices), metadata: [:], as: "model.pt", in: folder.path, replacing: true)
+    _ = try TorchWriter.write(
+      bare, Array(bare.tensors.indices), metadata: [:], as: "model.pt", in: folder.path, replacing: true)
     try folder.write("config.json", Patient.json)
     try folder.write("tokenizer.model", try readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
     let doctor = try Patient.doctor(folder.path)

@@ -23,7 +23,9 @@ import Testing
     return source
   }
 
-  private func matrix(_ source: any TensorSource, _ name: String = "model.layers.0.self_attn.q_proj.weight") throws -> [Float] {
+  private func matrix(_ source: any TensorSource, _ name: String = "model.layers.0.self_attn.q_proj.weight") throws
+    -> [Float]
+  {
     try TensorReader.matrix(source, try #require(source.tensors.firstIndex { $0.name == name })).values
   }
 

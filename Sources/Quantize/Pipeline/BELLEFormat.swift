@@ -36,7 +36,8 @@ public struct BELLEFormat: QuantizedFormat {
     try base.check(module)
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count % 256 != 0 {
       throw QuantizeError(
-        .shape, place: module.name, reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
+        .shape, place: module.name,
+        reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
         remedy: "give --format gptq")
     }
     if let size = base.groupSize, size < 32 {

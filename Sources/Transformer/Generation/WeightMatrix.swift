@@ -195,8 +195,7 @@ final class WeightMatrix: Sendable {
             all.base + row * all.stride, target.base + row * target.stride)
         }
       }
-    }
-    finish: {
+    } finish: {
       if let padded { y.copy(from: padded[0..<x.rows, 0..<rows]) }
     }
   }
