@@ -5,6 +5,7 @@
 #   make release   one optimized binary, Swift's libraries inside
 #   make install   that binary and its shell completions, below PREFIX (/usr/local)
 #   make bench     measures decrypt and verify against this machine's own ceilings
+#   make fuzz      fuzzes the parsers, FUZZ_TIME seconds each (60)
 #   make interop   holds our files against PyTorch, safetensors and other peers, where they are installed
 
 SWIFT ?= swift
@@ -20,7 +21,7 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
-.PHONY: demo test bench interop release build install uninstall completions registry corpus lint format packages clean
+.PHONY: demo test bench fuzz interop release build install uninstall completions registry corpus lint format packages clean
 
 demo: release
 	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh
@@ -31,6 +32,13 @@ test: packages
 
 bench: release
 	.build/release/belle-bench $(BENCH_ARGUMENTS)
+
+# FUZZ_PARSERS names some of them; by default all.
+FUZZ_TIME ?= 60
+FUZZ_PARSERS ?=
+
+fuzz: packages
+	@SWIFT="$(SWIFT)" Scripts/fuzz.sh $(FUZZ_TIME) $(FUZZ_PARSERS)
 
 # Pythons that have the peers, separated by colons; without it those on the PATH.
 INTEROP_PYTHON ?=
@@ -81,4 +89,4 @@ packages:
 	@Scripts/packages.sh $(PACKAGES)
 
 clean:
-	rm -rf .build completions demo-output
+	rm -rf .build .build-fuzz completions demo-output

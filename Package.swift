@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "XorDecrypt", "LinearAlgebra", "Quantize", "Checkpoint", "Transformer", "CBelleKernels",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -90,7 +90,8 @@ let package = Package(
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
-    .target(name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
+    .target(
+      name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
     .testTarget(
       name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
       swiftSettings: test),
@@ -115,7 +116,8 @@ let package = Package(
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "QuantizeTests", dependencies: ["Quantize", "LinearAlgebra", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "QuantizeTests",
+      dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],

@@ -33,8 +33,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   /// A PyTorch file that becomes safetensors while it is decrypted: the plan of what goes where.
   case release
 
-  /// The most bytes of values that one input may make a reader hand over: views may be expanded again and again.
-  private static let valueLimit = 32 << 20
+  /// The most bytes of values that are read of one input: views may be expanded again and again.
+  private static let valueLimit = 1 << 20
 
   /// Takes an input from libFuzzer.
   public func take(_ input: UnsafeBufferPointer<UInt8>) { unsafe take(Array(input)) }

@@ -6,7 +6,10 @@ import CLibFuzzer
 import Foundation
 import FuzzedParsers
 
-/// What libFuzzer calls with each input: a C function, which can hold nothing.
+/// What an input may cost, in seconds of the processor. libFuzzer's own limit is of the clock, and a machine may be busy.
+private let timeLimit = 10.0
+
+/// The parser of this run; a global, since what libFuzzer calls is a C function, which can hold nothing.
 private let chosen: FuzzedParser = {
   let name = ProcessInfo.processInfo.environment["BELLE_PARSER"] ?? ""
   guard let parser = FuzzedParser(rawValue: name) else {
@@ -25,7 +28,9 @@ _ = chosen
 let status = unsafe withUnsafeMutablePointer(to: &arguments) { pointer in
   unsafe pointer.withMemoryRebound(to: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?.self, capacity: 1) {
     unsafe LLVMFuzzerRunDriver(&count, $0) { data, size in
+      let start = clock()
       unsafe chosen.take(UnsafeBufferPointer(start: data, count: size))
+      precondition(Double(clock() - start) < timeLimit * Double(CLOCKS_PER_SEC), "an input that takes too long")
       return 0
     }
   }

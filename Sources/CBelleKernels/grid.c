@@ -202,3 +202,30 @@ LANES_INLINE void grid_lanes(const belle_grid_work *g) {
 LANES_VARIANTS(grid, belle_grid_work)
 
 void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISPATCH(variant, grid, work); }
+
+// MARK: Grids that move after the integers. Plain loops: the compiler makes vectors of them, and they are a small part.
+
+void belle_round_halves(float *values, size_t count, float smallest) {
+  for (size_t i = 0; i < count; i++) {
+    const float rounded = round_half(values[i]);
+    values[i] = fabsf(rounded) >= smallest ? rounded : copysignf(smallest, rounded);
+  }
+}
+
+void belle_strip_directions(
+    const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, float *directions) {
+  for (size_t i = 0; i < columns; i++) {
+    for (size_t r = 0; r < lanes; r++) directions[i * lanes + r] = (float)integers[i * lanes + r] - zeros[r];
+  }
+}
+
+void belle_move_grid(
+    float *errors, const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, const float *old_scales,
+    const float *old_minimums, const float *scales, const float *minimums) {
+  for (size_t i = 0; i < columns; i++) {
+    for (size_t r = 0; r < lanes; r++) {
+      const float step = (float)integers[i * lanes + r] - zeros[r];
+      errors[i * lanes + r] += (old_scales[r] - scales[r]) * step + (old_minimums[r] - minimums[r]);
+    }
+  }
+}

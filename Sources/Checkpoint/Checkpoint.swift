@@ -46,8 +46,11 @@ public enum Checkpoint {
     }.map(\.name)
   }
 
-  /// Opens one file, by what it is and not by its name.
-  public static func open(file path: String) throws -> any TensorSource { try open(InputFile(path)) }
+  /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
+  public static func open(file path: String) throws -> any TensorSource {
+    if path.hasSuffix(".index.json") { return try ShardedFolder(index: path) }
+    return try open(InputFile(path))
+  }
 
   /// Opens a checkpoint, by what it is.
   public static func open(_ file: any ByteSource) throws -> any TensorSource {

@@ -69,6 +69,9 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     }
   }
 
+  /// Whether safetensors has the type: all but complex numbers of two doubles and GGUF's blocks.
+  public var isInSafetensors: Bool { self != .c128 && block == nil }
+
   /// Bytes of one element; nil for kinds that are packed several to a byte.
   public var byteCount: Int? { block == nil && bitCount % 8 == 0 ? bitCount / 8 : nil }
 

@@ -36,6 +36,8 @@ public final class HessianFactor: Sendable {
   let elimination: [UInt32]
   /// U_ii² for each column (not in the order of elimination).
   let columnWeights: [Float]
+  /// For each column as the solver sees it, whether its input was zero throughout.
+  let isDead: [Bool]
 
   /// Factors a Hessian.
   ///
@@ -81,6 +83,9 @@ public final class HessianFactor: Sendable {
       matrix = Self.permuted(hessian.slice, byActivation, threads: threads)
       diagonal = byActivation.map { diagonal[Int($0)] }
     }
+    var isDead = [Bool](repeating: false, count: n)
+    for index in deadInputs { isDead[index] = true }
+    self.isDead = columns.map { isDead[Int($0)] }
     inputs = n
     order = recipe.order
     fixesGridsUpFront = recipe.fixesGridsUpFront
@@ -189,12 +194,14 @@ public final class HessianFactor: Sendable {
     }
   }
 
-  /// H + λI of a block of neighbouring columns, whole and symmetric, row by row.
-  func symmetricBlock(_ block: Range<Int>) -> [Float] {
+  /// H + λI of a block of neighbouring columns, whole and symmetric, row by row; or H itself, where dead inputs count
+  /// nothing.
+  func symmetricBlock(_ block: Range<Int>, isDamped: Bool = true) -> [Float] {
     let n = block.count
     var result = [Float](repeating: 0, count: n * n)
     for row in 0..<n {
-      result[row * n + row] = diagonal[block.lowerBound + row] + lambda
+      let column = block.lowerBound + row
+      result[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
       for column in 0..<row {
         let value = matrix[block.lowerBound + row, block.lowerBound + column]
         result[row * n + column] = value

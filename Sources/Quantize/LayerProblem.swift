@@ -20,6 +20,11 @@ struct LayerProblem: Sendable {
   /// The factor, where there is one to work with.
   var usable: HessianFactor? { factor?.failure == nil ? factor : nil }
 
+  /// Whether anything happens after the last column's integers.
+  var isRefined: Bool { usable != nil && (recipe.sweeps > 0 || recipe.refit || roundsAfterwards) }
+  /// Whether integers are found against scales that are not rounded yet.
+  var roundsAfterwards: Bool { usable != nil && grid.precision == .half && recipe.rounding == .afterwards }
+
   /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
   var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
 
@@ -31,9 +36,8 @@ struct LayerProblem: Sendable {
     let start = clock.now
     let width = width
     let strips = (rows + width - 1) / width
-    let isSwept = usable != nil && (recipe.sweeps > 0 || recipe.refit)
     let pool = WorkspacePool { [columns, groups] in
-      Workspace(columns: columns, width: width, groups: groups, sweeps: isSwept)
+      Workspace(columns: columns, width: width, groups: groups, sweeps: isRefined)
     }
     // [out, groups], and for each row: loss, error, output power, the power's prediction.
     let scales = Matrix<Float>(rows: rows, columns: groups)

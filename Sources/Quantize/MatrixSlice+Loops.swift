@@ -53,6 +53,14 @@ extension MatrixSlice<Float> {
     for i in 0..<columns { unsafe to[i] += factor * from[i] * from[i] }
   }
 
+  /// Adds the products of a row of another matrix and of `factors`, element by element, to the same row of this one.
+  func addProducts(row: Int, with other: MatrixSlice<Float>, factors: MatrixSlice<Float>) {
+    precondition(factors.columns >= columns && other.columns >= columns)
+    let (to, x, y) = unsafe (pointer(row), other.pointer(row), factors.pointer(0))
+    // SAFETY: `columns` elements follow all three.
+    for i in 0..<columns { unsafe to[i] += x[i] * y[i] }
+  }
+
   /// Adds factor · x · y of every element of a row and of the same row of another matrix to the sums at `sums`.
   func addProducts(row: Int, with other: MatrixSlice, times factor: Float, to sums: MatrixSlice) {
     precondition(sums.columns >= columns && other.columns >= columns)

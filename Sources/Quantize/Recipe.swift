@@ -23,6 +23,15 @@ public struct Recipe: Sendable, Equatable {
     case weightedSearch
   }
 
+  /// When scales (and minimums) are rounded to the precision in which they are stored.
+  public enum Rounding: String, Sendable, Codable {
+    /// Before anything is quantized against them, so that the feedback makes good for it.
+    case first
+    /// After the last integer, as the reference does: the integers are those of float32 scales. With ``Recipe/refit``
+    /// the error is never more than the reference's, because every scale begins where the reference's ends.
+    case afterwards
+  }
+
   /// In which order columns are quantized.
   public var order: Order
   /// Whether grids are fixed before the first column is quantized, on groups of neighbouring columns, so that stored
@@ -32,9 +41,12 @@ public struct Recipe: Sendable, Equatable {
   public var fit: Fit
   /// Whether a symmetric grid may have a negative scale. Its range is lopsided (−8 … 7), and so is a group.
   public var negativeScales: Bool
+  /// When scales are rounded to the precision in which they are stored.
+  public var rounding: Rounding
   /// Sweeps of coordinate descent over the final integers.
   public var sweeps: Int
-  /// Whether scales (and minimums) are moved to their optimum for the final integers, in every sweep.
+  /// Whether scales (and minimums) are moved to their optimum for the final integers: in every sweep, or, without
+  /// sweeps, in one pass that counts the outputs' error alone, without λ.
   public var refit: Bool
   /// α: how much of the error that earlier layers put into the inputs the target makes good; 0 … 1.
   public var inputCorrection: Float
@@ -46,13 +58,15 @@ public struct Recipe: Sendable, Equatable {
   /// A recipe.
   public init(
     order: Order = .natural, fixesGridsUpFront: Bool = false, fit: Fit = .range, negativeScales: Bool = false,
-    sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0, residualCorrection: Float = 0,
+    rounding: Rounding = .first, sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0,
+    residualCorrection: Float = 0,
     damping: Double = 0.01
   ) {
     self.order = order
     self.fixesGridsUpFront = fixesGridsUpFront
     self.fit = fit
     self.negativeScales = negativeScales
+    self.rounding = rounding
     self.sweeps = sweeps
     self.refit = refit
     self.inputCorrection = inputCorrection

@@ -10,30 +10,62 @@ import LinearAlgebra
 extension Strip {
   /// Columns of a block here: whole groups where they fit, so that a scale's group lies in one block.
   private var sweepEdge: Int {
-    if groupSize > 256 { return Self.block }
+    if hasLargeGroups { return Self.block }
     if groupSize > Self.block { return groupSize }
     return Self.block / groupSize * groupSize
   }
 
+  /// Whether groups are too large for the kernel.
+  private var hasLargeGroups: Bool { groupSize > 256 }
+
   /// `second` holds E in the order of the columns, `ordered` the integers; both are improved.
   func sweep(_ factor: HessianFactor) {
     let (left, right) = (space.first, space.third)
-    right.slice.fill(0)
-    addRight(factor, 0..<n, to: right)
-    // Without sweeps, one pass that moves scales only.
-    for index in 0..<max(1, recipe.sweeps) {
-      let goesRight = index % 2 == 0
+    for index in 0..<recipe.sweeps {
+      let goesRight = hasLargeGroups || index % 2 == 0
+      if index == 0 || hasLargeGroups {
+        right.slice.fill(0)
+        addRight(factor, 0..<n, to: right, edge: sweepEdge)
+      }
       (goesRight ? left : right).slice.fill(0)
-      pass(factor, 0..<n, left, right, goesRight: goesRight)
+      pass(factor, 0..<n, left, right, goesRight: goesRight, edge: sweepEdge) {
+        sweepBlock(factor, $0, left, right, isDamped: true)
+      }
+      if hasLargeGroups, recipe.refit { refitLargeGroups(factor, isDamped: true) }
     }
   }
 
+  /// Without sweeps: every scale to its optimum on H without λ, which is what the reported error counts.
+  func refit(_ factor: HessianFactor) {
+    if hasLargeGroups {
+      refitLargeGroups(factor, isDamped: false)
+      return
+    }
+    let (left, right) = (space.first, space.third)
+    right.slice.fill(0)
+    addRight(factor, 0..<n, to: right, edge: sweepEdge)
+    left.slice.fill(0)
+    pass(factor, 0..<n, left, right, goesRight: true, edge: sweepEdge) {
+      sweepBlock(factor, $0, left, right, isDamped: false)
+    }
+  }
+
+  /// As ``refit(_:)``, for groups of more columns than the kernel takes.
+  private func refitLargeGroups(_ factor: HessianFactor, isDamped: Bool) {
+    let (left, right) = (space.first, space.third)
+    right.slice.fill(0)
+    addRight(factor, 0..<n, to: right, edge: groupSize)
+    left.slice.fill(0)
+    let refit = LargeGroupRefit(self, factor, isDamped: isDamped)
+    pass(factor, 0..<n, left, right, goesRight: true, edge: groupSize) { refit.move($0, left, right) }
+  }
+
   /// Adds Σ_{j after i's block} H_ij E_j for every column i.
-  private func addRight(_ factor: HessianFactor, _ range: Range<Int>, to sums: Matrix<Float>) {
-    guard range.count > sweepEdge else { return }
-    let middle = Self.middle(of: range, edge: sweepEdge)
-    addRight(factor, range.lowerBound..<middle, to: sums)
-    addRight(factor, middle..<range.upperBound, to: sums)
+  private func addRight(_ factor: HessianFactor, _ range: Range<Int>, to sums: Matrix<Float>, edge: Int) {
+    guard range.count > edge else { return }
+    let middle = Self.middle(of: range, edge: edge)
+    addRight(factor, range.lowerBound..<middle, to: sums, edge: edge)
+    addRight(factor, middle..<range.upperBound, to: sums, edge: edge)
     carry(factor, from: middle..<range.upperBound, to: range.lowerBound..<middle, sums)
   }
 
@@ -46,24 +78,25 @@ extension Strip {
   }
 
   private func pass(
-    _ factor: HessianFactor, _ range: Range<Int>, _ left: Matrix<Float>, _ right: Matrix<Float>, goesRight: Bool
+    _ factor: HessianFactor, _ range: Range<Int>, _ left: Matrix<Float>, _ right: Matrix<Float>, goesRight: Bool,
+    edge: Int, _ block: (Range<Int>) -> Void
   ) {
-    guard range.count > sweepEdge else {
-      sweepBlock(factor, range, left, right)
+    guard range.count > edge else {
+      block(range)
       return
     }
-    let middle = Self.middle(of: range, edge: sweepEdge)
+    let middle = Self.middle(of: range, edge: edge)
     let halves = (range.lowerBound..<middle, middle..<range.upperBound)
     let (now, later) = goesRight ? halves : (halves.1, halves.0)
-    pass(factor, now, left, right, goesRight: goesRight)
+    pass(factor, now, left, right, goesRight: goesRight, edge: edge, block)
     carry(factor, from: now, to: later, goesRight ? left : right)
-    pass(factor, later, left, right, goesRight: goesRight)
+    pass(factor, later, left, right, goesRight: goesRight, edge: edge, block)
   }
 
   private func sweepBlock(
-    _ factor: HessianFactor, _ block: Range<Int>, _ left: Matrix<Float>, _ right: Matrix<Float>
+    _ factor: HessianFactor, _ block: Range<Int>, _ left: Matrix<Float>, _ right: Matrix<Float>, isDamped: Bool
   ) {
-    let hessian = factor.symmetricBlock(block)
+    let hessian = factor.symmetricBlock(block, isDamped: isDamped)
     // Columns that weigh most take their turn first.
     let order = (0..<block.count).sorted {
       (factor.diagonal[block.lowerBound + $0], $1) > (factor.diagonal[block.lowerBound + $1], $0)
@@ -82,7 +115,7 @@ extension Strip {
             groups: groups.baseAddress, scales: space.scales.slice.base, minimums: space.minimums.slice.base,
             zeros: space.zeros.slice.base, integers: space.ordered.pointer(block.lowerBound * width),
             gains: gains.base, max_integer: Float(grid.maximum), smallest_scale: grid.smallestScale,
-            moves_integers: recipe.sweeps > 0, refits: recipe.refit && groupSize <= 256,
+            moves_integers: recipe.sweeps > 0, refits: recipe.refit && !hasLargeGroups,
             has_minimums: grid.form == .minimum, half: grid.precision == .half,
             negative_scales: recipe.negativeScales && grid.form == .symmetric)
           unsafe belle_sweep_block(belle_best_variant(), &work)

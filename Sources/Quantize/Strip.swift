@@ -40,18 +40,19 @@ struct Strip {
     }
     loadTarget(factor)
     feedback(factor)
-    let isSwept = recipe.sweeps > 0 || recipe.refit
+    let isOrdered = problem.isRefined
     // From the order of elimination to that of the columns.
     for (position, column) in factor.elimination.enumerated() {
       unsafe space.ordered.pointer(Int(column) * width).update(
         from: space.eliminated.pointer(position * width), count: width)
-      if isSwept {
+      if isOrdered {
         space.second[Int(column)..<Int(column) + 1, 0..<width].copy(
           from: space.first[position..<position + 1, 0..<width])
       }
     }
-    if isSwept { sweep(factor) }
-    sumErrors(factor, isSwept ? space.second : space.first, isOrdered: isSwept)
+    if problem.roundsAfterwards { roundGrid() }
+    if recipe.sweeps > 0 { sweep(factor) } else if recipe.refit { refit(factor) }
+    sumErrors(factor, isOrdered ? space.second : space.first, isOrdered: isOrdered)
   }
 
   // MARK: Weights and grids
@@ -60,25 +61,17 @@ struct Strip {
   private func loadTarget(_ factor: HessianFactor) {
     let isNatural = recipe.order == .natural || !recipe.fixesGridsUpFront
     load(order: factor.columns, into: space.first)
-    for (column, input) in factor.columns.enumerated() {
+    for column in 0..<n where !factor.isDead[column] {
       // What the output's power is predicted from.
-      let isDead = factor.diagonal[column] == 1 && factor.deadInputs.contains(Int(input))
-      if !isDead {
-        space.first.slice.addSquares(
-          row: column, times: factor.diagonal[column], to: space.sums[Sum.predicted..<Sum.predicted + 1, 0..<width])
-      }
+      space.first.slice.addSquares(
+        row: column, times: factor.diagonal[column], to: space.sums[Sum.predicted..<Sum.predicted + 1, 0..<width])
     }
     if problem.correction != nil { correct(factor) }
     // The reference fixes the grid of a whole row before it clears dead columns.
     if !recipe.fixesGridsUpFront, grid.groupSize == nil {
       findGrid(0, space.first[0..<n, 0..<width], weights: nil)
     }
-    if !factor.deadInputs.isEmpty {
-      let dead = Set(factor.deadInputs.map { UInt32($0) })
-      for (column, input) in factor.columns.enumerated() where dead.contains(input) {
-        space.first[column..<column + 1, 0..<width].fill(0)
-      }
-    }
+    for column in 0..<n where factor.isDead[column] { space.first[column..<column + 1, 0..<width].fill(0) }
     if recipe.fixesGridsUpFront {
       for group in 0..<problem.groups {
         let columns = group * groupSize..<min(n, (group + 1) * groupSize)
@@ -156,7 +149,7 @@ struct Strip {
         column_weights: columnWeights == nil ? nil : pointer.baseAddress, scales: space.scales.slice.pointer(group),
         zeros: space.zeros.slice.pointer(group), minimums: space.minimums.slice.pointer(group), form: grid.cForm,
         max_integer: Float(grid.maximum), lowest_zero: Float(grid.lowestZeroPoint), smallest_scale: grid.smallestScale,
-        norm: norm, coarse: isCoarse, half: grid.precision == .half,
+        norm: norm, coarse: isCoarse, half: grid.precision == .half && !problem.roundsAfterwards,
         negative_scales: recipe.negativeScales && grid.form == .symmetric)
       unsafe belle_grid(belle_best_variant(), &work)
     }
@@ -257,16 +250,35 @@ struct Strip {
 
   /// From the loss, which counts λ and dead inputs, to the error of the outputs.
   private func sumErrors(_ factor: HessianFactor, _ errors: Matrix<Float>, isOrdered: Bool) {
-    let (sums, errors) = (space.sums.slice, errors.slice)
+    let sums = space.sums.slice
     let squares = sums[Sum.scratch..<Sum.scratch + 1, 0..<width]
     squares.fill(0)
-    let dead = Set(factor.deadInputs.map { UInt32($0) })
     for position in 0..<n {
       let column = isOrdered ? position : Int(factor.elimination[position])
-      let isDead = !dead.isEmpty && dead.contains(factor.columns[column])
-      errors.addSquares(row: position, times: factor.lambda + (isDead ? 1 : 0), to: squares)
+      errors.slice.addSquares(row: position, times: factor.lambda + (factor.isDead[column] ? 1 : 0), to: squares)
     }
-    for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
+    guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards else {
+      for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
+      return
+    }
+    // The loss is that of scales which are no more: the error is counted anew.
+    addPower(factor, of: errors, scratch: space.first, to: sums[Sum.error..<Sum.error + 1, 0..<width])
+    for lane in 0..<width { sums[Sum.loss, lane] = sums[Sum.error, lane] + squares[0, lane] }
+  }
+
+  /// Rounds scales and minimums to half precision, as late as the reference does, and keeps the errors in step.
+  private func roundGrid() {
+    let (scales, minimums) = (space.scales.copy(), space.minimums.copy())
+    // SAFETY: grids have groups · width elements, errors and integers n · width.
+    unsafe belle_round_halves(space.scales.slice.base, scales.rows * width, grid.smallestScale)
+    unsafe belle_round_halves(space.minimums.slice.base, scales.rows * width, 0)
+    for group in 0..<problem.groups {
+      let columns = group * groupSize..<min(n, (group + 1) * groupSize)
+      unsafe belle_move_grid(
+        space.second.slice.pointer(columns.lowerBound), space.ordered.pointer(columns.lowerBound * width),
+        columns.count, width, space.zeros.slice.pointer(group), scales.slice.pointer(group),
+        minimums.slice.pointer(group), space.scales.slice.pointer(group), space.minimums.slice.pointer(group))
+    }
   }
 
   /// Hands over the results of the strip's rows.
@@ -297,27 +309,30 @@ struct Strip {
   func writeOutputPower(step: Int, _ sums: Matrix<Float>) {
     guard let factor = problem.usable else { return }
     load(order: factor.columns, into: space.first, step: step)
-    space.second.slice.fill(0)
-    space.sums.slice.fill(0)
     let power = space.sums[Sum.power..<Sum.power + 1, 0..<width]
-    addLeft(factor, 0..<n, of: space.first, to: space.second, edge: Self.block)
+    addPower(factor, of: space.first, scratch: space.second, to: power)
+    for (lane, sample) in rows.enumerated() { sums[Sum.power, sample * step] = power[0, lane] }
+  }
+
+  /// xᵀ·H·x of every row, H without λ; `scratch` loses its contents.
+  private func addPower(
+    _ factor: HessianFactor, of x: Matrix<Float>, scratch sums: Matrix<Float>, to power: MatrixSlice<Float>
+  ) {
+    power.fill(0)
+    sums.slice.fill(0)
+    addLeft(factor, 0..<n, of: x, to: sums, edge: Self.block)
     let product = Matrix<Float>(rows: min(n, Self.block), columns: width)
     for from in stride(from: 0, to: n, by: Self.block) {
       let block = from..<min(n, from + Self.block)
-      let h = Matrix(rows: block.count, columns: block.count, factor.symmetricBlock(block))
-      for (i, column) in block.enumerated() {
-        let isDead = factor.deadInputs.contains(Int(factor.columns[column]))
-        h[i, i] = isDead ? 0 : factor.diagonal[column]
-      }
+      let h = Matrix(rows: block.count, columns: block.count, factor.symmetricBlock(block, isDamped: false))
       let target = product[0..<block.count, 0..<width]
-      Float.gemmTile(h.slice, false, space.first[block, 0..<width], false, into: target, alpha: 1, beta: 0)
+      Float.gemmTile(h.slice, false, x[block, 0..<width], false, into: target, alpha: 1, beta: 0)
       for (i, column) in block.enumerated() {
-        target[i..<i + 1, 0..<width].add(space.second.slice, row: 0, from: column, times: 2)
+        target[i..<i + 1, 0..<width].add(sums.slice, row: 0, from: column, times: 2)
         target[i..<i + 1, 0..<width].addProducts(
-          row: 0, with: space.first[column..<column + 1, 0..<width], times: 1, to: power)
+          row: 0, with: x[column..<column + 1, 0..<width], times: 1, to: power)
       }
     }
-    for (lane, sample) in rows.enumerated() { sums[Sum.power, sample * step] = power[0, lane] }
   }
 
   /// Adds Σ_{j before i's block} H_ij x_j for every column i.

@@ -40,17 +40,6 @@ enum Ceilings {
     return Double(size) / seconds
   }
 
-  /// Touches as much memory as an output will take, and gives it back.
-  ///
-  /// A virtual machine may get its memory from the host page by page; a page that the host has to find first costs more
-  /// than one that was in use a moment ago. Touching makes that rarer and does not rule it out.
-  static func touchMemory(_ bytes: Int, in folder: String) throws {
-    let writer = try AtomicFileWriter(in: folder)
-    let chunk = [UInt8](repeating: 3, count: 4 << 20)
-    for offset in stride(from: 0, to: bytes, by: chunk.count) { try writer.write(chunk, at: offset) }
-    writer.discard()
-  }
-
   /// Bytes a second of a file's copy by reading and writing a mebibyte at a time, flushed where `isFlushed`.
   static func fileCopyRate(_ path: String, to target: String, flushed isFlushed: Bool) throws -> Double {
     let file = try InputFile(path)

@@ -36,10 +36,11 @@ struct DecryptBench: BenchCase {
     _ more: [String] = [], target: (String, Double)?
   ) throws -> Series {
     let output = try work.freshOutput(in: parent)
-    defer { try? FileManager.default.removeItem(atPath: output) }
-    try Ceilings.touchMemory(work.size * files, in: work.folder)
-    let cost = try work.expect(
-      Child.run([work.tool, "decrypt", input, work.key, output, "--quiet"] + more, pinned: pinned))
+    let cost = try context.lend(work.size * files) {
+      defer { try? FileManager.default.removeItem(atPath: output) }
+      return try work.expect(
+        Child.run([work.tool, "decrypt", input, work.key, output, "--quiet"] + more, pinned: pinned))
+    }
     return Series(
       name: name, unit: .rate, target: target, values: [Double(work.size * files) / cost.seconds],
       peakMemory: cost.peakMemory)

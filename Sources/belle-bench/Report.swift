@@ -25,10 +25,14 @@ struct Report {
       let wanted = one.target.map { target in
         "\(fixed(target.ratio, 2)) \(Series.median(ratios) >= target.ratio ? "met" : "missed")"
       }
+      let allowed = one.limit.map { limit in
+        let isMet = one.median <= limit.value && one.peakMemory <= limit.memory
+        return "≤ \(one.shown(limit.value)), ≤ \(byteCount(limit.memory)) \(isMet ? "met" : "missed")"
+      }
       return [
         one.name, one.shown(one.median),
         "\(one.shown(one.values.min() ?? .nan)) – \(one.shown(one.values.max() ?? .nan))",
-        ratio ?? "", wanted ?? "", one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
+        ratio ?? "", wanted ?? allowed ?? "", one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
       ]
     }
   }
@@ -55,6 +59,10 @@ struct Report {
         object["ratios"] = ratios(one)
         object["ratio"] = Series.median(ratios(one))
         object["wanted"] = target.ratio
+      }
+      if let limit = one.limit {
+        object["limit"] = limit.value
+        object["memory_limit_bytes"] = limit.memory
       }
       if one.peakMemory > 0 { object["peak_memory_bytes"] = one.peakMemory }
       return object

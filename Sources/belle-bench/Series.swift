@@ -10,10 +10,19 @@ struct Series {
   let unit: Unit
   /// What it is compared with: another series' name, and the ratio that is wanted.
   var target: (of: String, ratio: Double)?
+  /// What its values and its memory may be at most.
+  var limit: Limit?
   /// One value a round.
   var values: [Double] = []
   /// The largest memory that the program had, in bytes.
   var peakMemory = 0
+
+  /// Bounds that do not depend on the machine.
+  struct Limit {
+    let value: Double
+    /// In bytes.
+    let memory: Int
+  }
 
   enum Unit: String {
     case rate = "B/s"

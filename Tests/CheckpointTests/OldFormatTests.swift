@@ -59,8 +59,8 @@ enum OldFixtures {
 
 @Suite("Pickles that are refused") struct PickleRefusalTests {
   /// A pickle from opcodes that are text, which most are.
-  private func run(_ parts: [[UInt8]], isSurvey: Bool = false) throws -> PickleMachine.Result {
-    try PickleMachine.run(parts.flatMap { $0 }, file: "test.pkl", isSurvey: isSurvey)
+  private func run(_ parts: [[UInt8]], survey: PickleNames? = nil) throws -> PickleMachine.Result {
+    try PickleMachine.run(parts.flatMap { $0 }, file: "test.pkl", survey: survey)
   }
 
   private func global(_ module: String, _ name: String) -> [UInt8] { Array("c\(module)\n\(name)\n".utf8) }
@@ -133,12 +133,14 @@ enum OldFixtures {
     let bad = outer(legacy([0x80, 2] + global("os", "system") + [0x2E]))
     let error = try #require(throws: CheckpointError.self) { try run(bad) }
     #expect(error.code == .unsafeGlobal)
-    #expect(try run(bad, isSurvey: true).globals.contains { $0.module == "os" && !$0.isAllowed })
+    let names = PickleNames()
+    _ = try run(bad, survey: names)
+    #expect(names.found.contains { $0.module == "os" && !$0.isAllowed })
     let twice = outer(legacy(outer(legacy([0x80, 2, 0x4E, 0x2E])).flatMap { $0 }))
     #expect(throws: CheckpointError.self) { try run(twice) }
-    #expect(throws: CheckpointError.self) { try run(twice, isSurvey: true) }
+    #expect(throws: CheckpointError.self) { try run(twice, survey: PickleNames()) }
     // Not a legacy file at all: torch would load it all the same.
-    #expect(throws: CheckpointError.self) { try run(outer([0x80, 2, 0x4E, 0x2E]), isSurvey: true) }
+    #expect(throws: CheckpointError.self) { try run(outer([0x80, 2, 0x4E, 0x2E]), survey: PickleNames()) }
   }
 
   @Test("copying the same bytes again and again is refused", arguments: [false, true])
@@ -149,7 +151,7 @@ enum OldFixtures {
     let encode = global("_codecs", "encode")
     let step = encode + [0x68, 1] + text("latin1") + [0x86, 0x52, 0x30]
     let bytes = start + (0..<2000).flatMap { _ in step } + [0x2E]
-    let error = try #require(throws: CheckpointError.self) { try run([bytes], isSurvey: isSurvey) }
+    let error = try #require(throws: CheckpointError.self) { try run([bytes], survey: isSurvey ? PickleNames() : nil) }
     #expect(error.code == .limit)
   }
 

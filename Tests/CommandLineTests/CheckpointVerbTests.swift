@@ -126,7 +126,7 @@ import Testing
     let overflow = try belleTools(
       "convert", folder.file("big.safetensors"), folder.file("big16.safetensors"), "--dtype", "f16", "--json")
     #expect(overflow.status == 0, "\(overflow.errors)")
-    #expect(overflow.errors.contains("1 values were too large for f16"))
+    #expect(overflow.errors.contains("1 value was too large for f16"))
     #expect(try overflow.objects().last?["overflows"] as? Int == 1)
   }
 

@@ -5,8 +5,11 @@ import Foundation
 
 /// Tensors in memory.
 public struct MemorySource: TensorSource {
+  /// What the container is.
   public var format: String { "memory" }
+  /// What there is.
   public private(set) var tensors: [TensorInfo] = []
+  /// Nothing.
   public var metadata: [(name: String, value: String)] { [] }
   private var contents: [[UInt8]] = []
 

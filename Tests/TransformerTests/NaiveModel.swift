@@ -161,7 +161,8 @@ struct RandomModel {
       add(name + ".weight", [c.hiddenSize], around: 1)
       if isBloom { add(name + ".bias", [c.hiddenSize]) }
     }
-    add(prefix + (isBloom ? "word_embeddings" : "embed_tokens") + ".weight", [c.vocabularySize, c.hiddenSize], scale: 1)
+    add(
+      prefix + (isBloom ? "word_embeddings" : "embed_tokens") + ".weight", [c.vocabularySize, c.hiddenSize], scale: 1)
     if isBloom { addNorm(prefix + "word_embeddings_layernorm") }
     for layer in 0..<c.layerCount {
       let base = prefix + (isBloom ? "h" : "layers") + ".\(layer)."
@@ -171,12 +172,14 @@ struct RandomModel {
       let modules: [(String, Int, Int, Bool)] =
         isBloom
         ? [
-          ("self_attention.query_key_value", 3 * q, c.hiddenSize, true), ("self_attention.dense", c.hiddenSize, q, true),
+          ("self_attention.query_key_value", 3 * q, c.hiddenSize, true),
+          ("self_attention.dense", c.hiddenSize, q, true),
           ("mlp.dense_h_to_4h", c.intermediateSize, c.hiddenSize, true),
           ("mlp.dense_4h_to_h", c.hiddenSize, c.intermediateSize, true),
         ]
         : [
-          ("self_attn.q_proj", q, c.hiddenSize, c.needsInputBias), ("self_attn.k_proj", k, c.hiddenSize, c.needsInputBias),
+          ("self_attn.q_proj", q, c.hiddenSize, c.needsInputBias),
+          ("self_attn.k_proj", k, c.hiddenSize, c.needsInputBias),
           ("self_attn.v_proj", k, c.hiddenSize, c.needsInputBias), ("self_attn.o_proj", c.hiddenSize, q, false),
           ("mlp.gate_proj", c.intermediateSize, c.hiddenSize, false),
           ("mlp.up_proj", c.intermediateSize, c.hiddenSize, false),

@@ -67,10 +67,10 @@ func logits(_ model: TransformerModel, _ windows: TokenWindows, threads: Int = 2
   @Test("the result is the same to the bit for any threads and chunks", arguments: ["llama", "bloom"])
   func reproducible(name: String) throws {
     let file = project("Tests/Fixtures/tiny/\(name)/tokens.safetensors")
-    let windows = TokenWindows(Array(try values(file, "evaluation", Int32.self).prefix(14 * 256)), length: 256)
+    let windows = TokenWindows(Array(try values(file, "evaluation", Int32.self).prefix(9 * 256)), length: 256)
     let model = try TransformerModel.open(folder + name)
     let one = try Evaluation(model, reference: model, threads: 1).run(windows)
-    for (threads, chunk) in [(2, 16384), (4, 1), (3, 2048), (1, 3000)] {
+    for (threads, chunk) in [(2, 16384), (4, 1), (3, 2048)] {
       #expect(try Evaluation(model, reference: model, threads: threads, chunkTokens: chunk).run(windows) == one)
     }
     #expect(one.meanDivergence == 0 && one.top1Agreement == 1)

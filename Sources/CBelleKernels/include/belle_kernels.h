@@ -226,6 +226,19 @@ typedef struct {
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
 
+/// Rounds numbers to IEEE half precision, to even, with its largest number as the limit; what comes nearer to zero than
+/// `smallest` becomes that.
+void belle_round_halves(float *values, size_t count, float smallest);
+
+/// directions[i, r] = q[i, r] − zeros[r], over `columns` columns of one group in a strip of `lanes` lanes.
+void belle_strip_directions(
+    const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, float *directions);
+
+/// Moves a group's scales and minimums and keeps its errors w − ŵ in step.
+void belle_move_grid(
+    float *errors, const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, const float *old_scales,
+    const float *old_minimums, const float *scales, const float *minimums);
+
 /// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
 void belle_gather_strip(
     const float *weights, size_t weight_stride, size_t rows, size_t columns, const uint32_t *order, float *strip,

@@ -25,7 +25,13 @@ public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey {
     case hidden_size, intermediate_size, num_attention_heads, num_key_value_heads, num_hidden_layers, rms_norm_eps
-    case rope_theta, rope_scaling
+    case rope_theta, rope_scaling, rope_parameters
+  }
+
+  /// What transformers 5 writes in place of `rope_theta` and `rope_scaling`.
+  private struct Positions: Decodable {
+    let rope_theta: Double?
+    let rope_type: String?
   }
 
   /// Decodes `config.json`.
@@ -37,8 +43,10 @@ public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
     num_key_value_heads = try values.decodeIfPresent(Int.self, forKey: .num_key_value_heads)
     num_hidden_layers = try values.decode(Int.self, forKey: .num_hidden_layers)
     rms_norm_eps = try values.decodeIfPresent(Double.self, forKey: .rms_norm_eps)
-    rope_theta = try values.decodeIfPresent(Double.self, forKey: .rope_theta)
-    isScaled = try values.contains(.rope_scaling) && !values.decodeNil(forKey: .rope_scaling)
+    let positions = try values.decodeIfPresent(Positions.self, forKey: .rope_parameters)
+    rope_theta = try values.decodeIfPresent(Double.self, forKey: .rope_theta) ?? positions?.rope_theta
+    let hasScaling = try values.contains(.rope_scaling) && !values.decodeNil(forKey: .rope_scaling)
+    isScaled = hasScaling || positions?.rope_type.map { $0 != "default" } ?? false
   }
 
   private static let sizeLimit = 16 << 20

@@ -99,6 +99,11 @@ public struct MetaFolder: TensorSource {
       case .columns: shape[1] *= shards.count
       case .only, .repeated: break
       }
+      if info.name == "tok_embeddings.weight", shape.last != parameters.dim {
+        throw failure(
+          "the shards have embeddings of width \(shape.last ?? 0) together, and params.json says \(parameters.dim)",
+          "params.json and the shards are of different models, or shards are missing")
+      }
       guard let size = TensorInfo.size(of: shape, info.dtype) else {
         throw failure("tensor \(displayName(info.name)) overflows", nil)
       }

@@ -26,48 +26,40 @@ public struct BlockPackedSource: TensorSource {
   ///   - type: Q4_0, Q4_1, Q5_0, Q5_1 or Q8_0; where nil, the smallest of Q4_0 and Q8_0 that holds all modules as they
   ///     are, and Q4_1 for 4 bits and fewer where Q4_0 does not.
   /// - Throws: ``CheckpointError`` with code `.lossy` where a module cannot be held so.
-  /// - Complexity: reads all integers once for each type that is tried.
+  /// - Complexity: reads all packed tensors once.
   public init(_ source: any PackedTensorSource, type: DType?) throws {
     let candidates = type.map { [$0] } ?? [.q4_0, .q4_1, .q8_0]
-    var failure: (any Error)?
-    for candidate in candidates {
-      do {
-        try self.init(source, candidate)
-        return
-      } catch let error as CheckpointError where error.code == .lossy {
-        failure = failure ?? error
-      }
-    }
-    throw failure ?? CheckpointError(.unsupportedType, reason: "there is no type to choose from")
-  }
-
-  private init(_ source: any PackedTensorSource, _ type: DType) throws {
-    guard BlockPlan.types.contains(type) else {
+    if let type, !BlockPlan.types.contains(type) {
       throw CheckpointError(
         .lossy, file: source.tensors.first?.file,
         reason: "the integers of a quantized model have no place in \(type.rawValue) as they are",
         remedy: "--lossy rounds the weights to \(type.rawValue) anew")
     }
-    var tensors: [TensorInfo] = []
-    var plans: [BlockPlan?] = []
+    var failures = [CheckpointError?](repeating: nil, count: candidates.count)
+    var found = [[BlockPlan?]](repeating: [], count: candidates.count)
     for (index, info) in source.tensors.enumerated() {
-      guard let weights = try source.packedWeights(index) else {
-        tensors.append(info)
-        plans.append(nil)
-        continue
+      let weights = try source.packedWeights(index)
+      for (number, candidate) in candidates.enumerated() where failures[number] == nil {
+        do throws(CheckpointError) {
+          let plan = try weights.map { weights throws(CheckpointError) in
+            try BlockPlan(weights, candidate, name: info.name, file: info.file)
+          }
+          found[number].append(plan)
+        } catch { failures[number] = error }
       }
-      let plan = try BlockPlan(weights, type, name: info.name, file: info.file)
-      guard let size = TensorInfo.size(of: info.shape, type) else {
+      if let first = failures.first, let first, !failures.contains(nil) { throw first }
+    }
+    let number = failures.firstIndex(of: nil) ?? 0
+    self.source = source
+    self.type = candidates[number]
+    plans = found[number]
+    tensors = try zip(source.tensors, found[number]).map { info, plan in
+      guard let plan else { return info }
+      guard let size = TensorInfo.size(of: info.shape, plan.type) else {
         throw CheckpointError(.limit, file: info.file, reason: "\(displayName(info.name)) overflows")
       }
-      tensors.append(
-        TensorInfo(name: info.name, dtype: type, shape: info.shape, file: info.file, byteCount: size.bytes))
-      plans.append(plan)
+      return TensorInfo(name: info.name, dtype: plan.type, shape: info.shape, file: info.file, byteCount: size.bytes)
     }
-    self.source = source
-    self.type = type
-    self.tensors = tensors
-    self.plans = plans
   }
 
   /// Streams a tensor's values, or its blocks.

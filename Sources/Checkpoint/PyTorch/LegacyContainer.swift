@@ -85,15 +85,11 @@ struct LegacyContainer {
   }
 
   /// Every name in the pickles of a legacy file; that of the magic number has none.
-  static func survey(_ bytes: [UInt8], file: String, isNested: Bool = false) throws(CheckpointError) -> [PickleGlobal] {
-    var found: [PickleGlobal] = []
+  static func survey(_ bytes: [UInt8], file: String, into names: PickleNames, isNested: Bool = false)
+    throws(CheckpointError)
+  {
     var at = magicEnd(bytes) ?? 0
-    for _ in 0..<4 {
-      let result = try PickleMachine.run(bytes, from: at, file: file, isSurvey: true, isNested: isNested)
-      found += result.globals
-      at = result.end
-    }
-    return found
+    for _ in 0..<4 { at = try PickleMachine.run(bytes, from: at, file: file, survey: names, isNested: isNested).end }
   }
 
   /// Where a storage's values are.

@@ -120,19 +120,21 @@ struct PickleContents {
         }
       }
     }
-    var starts = [Int](repeating: 0, count: graph.nodes.count + 1)
+    var starts = [NodeIndex](repeating: 0, count: graph.nodes.count + 1)
     forEachEdge { _, member in starts[member + 1] += 1 }
     for index in graph.nodes.indices { starts[index + 1] += starts[index] }
-    var holders = [NodeIndex](repeating: 0, count: starts[graph.nodes.count])
-    var filled = starts
+    var holders = [NodeIndex](repeating: 0, count: Int(starts[graph.nodes.count]))
+    // Each start counts up to where the next one was, and all are moved back when the holders are in.
     forEachEdge { holder, member in
-      holders[filled[member]] = NodeIndex(holder)
-      filled[member] += 1
+      holders[Int(starts[member])] = NodeIndex(holder)
+      starts[member] += 1
     }
+    for index in graph.nodes.indices.reversed() { starts[index + 1] = starts[index] }
+    starts[0] = 0
     // Tensors tell their holders.
     var waiting = holding.indices.filter { holding[$0] }
     while let index = waiting.popLast() {
-      for holder in holders[starts[index]..<starts[index + 1]] where !holding[Int(holder)] {
+      for holder in holders[Int(starts[index])..<Int(starts[index + 1])] where !holding[Int(holder)] {
         holding[Int(holder)] = true
         waiting.append(Int(holder))
       }

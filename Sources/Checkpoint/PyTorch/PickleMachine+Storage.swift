@@ -13,9 +13,10 @@ extension PickleMachine {
     try pay(bytes.count)
     do throws(CheckpointError) {
       if isSurvey {
-        for global in try LegacyContainer.survey(bytes, file: file, isNested: true) {
-          note(global.module, global.name, place, isAllowed: global.isAllowed)
-        }
+        let inner = PickleNames()
+        // Where they are in the file is where the bytes are that hold them.
+        defer { for name in inner.found { note(name.module, name.name, place, isAllowed: name.isAllowed) } }
+        try LegacyContainer.survey(bytes, file: file, into: inner, isNested: true)
         return try push(.unknown)
       }
       graph.storages.append(try storage(bytes))

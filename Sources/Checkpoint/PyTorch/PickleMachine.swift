@@ -20,12 +20,24 @@ public struct PickleGlobal: Sendable, Hashable {
   public let isAllowed: Bool
 }
 
+/// Gathers names from pickles that are looked through and not read; also from those that break off, for what came before
+/// would have been run.
+final class PickleNames {
+  private(set) var found: [PickleGlobal] = []
+  /// A pickle that was cut off is looked through again, from the beginning.
+  private var seen: Set<PickleGlobal> = []
+
+  func note(_ global: PickleGlobal) {
+    if seen.insert(global).inserted { found.append(global) }
+  }
+}
+
 /// Reads one pickle.
 struct PickleMachine {
   /// The largest pickle, in bytes. Checkpoints of a hundred thousand tensors stay below a tenth of it.
   static let sizeLimit = 256 << 20
-  /// The most values.
-  static let nodeLimit = 16_000_000
+  /// The most values, not counting those that all pickles share. A tensor takes about a dozen.
+  static let nodeLimit = 4_000_000
   /// The longest integer, in bytes.
   static let integerLimit = 4096
   /// The longest name of a module, or of something in it, in bytes.
@@ -37,12 +49,13 @@ struct PickleMachine {
     let root: NodeIndex
     /// The byte after STOP.
     let end: Int
-    let globals: [PickleGlobal]
   }
 
   private let bytes: [UInt8]
   let file: String
-  let isSurvey: Bool
+  /// Where names go that no weight file needs, instead of being refused; what they stand for is opaque then.
+  let survey: PickleNames?
+  var isSurvey: Bool { survey != nil }
   /// Where the pickle stands in its file, for places in messages.
   private let base: Int
   /// What persistent ids stand for, where they are numbers of objects that the container holds (the tar container).
@@ -56,7 +69,6 @@ struct PickleMachine {
   private var stack: [NodeIndex] = []
   private var marks: [Int] = []
   private var memo: [Int: NodeIndex] = [:]
-  private var globals: [PickleGlobal] = []
 
   /// Runs a pickle.
   ///
@@ -64,26 +76,26 @@ struct PickleMachine {
   ///   - bytes: which hold it.
   ///   - start: where it begins in them.
   ///   - base: where `bytes` begin in the file.
-  ///   - isSurvey: whether names that no weight file needs are noted instead of refused; their values are opaque.
+  ///   - survey: where names go that no weight file needs, instead of being refused; their values are opaque.
   ///   - objects: what persistent ids stand for, where the container numbers its objects.
   ///   - isNested: whether the pickle lies in another one; it may not hold a third.
   static func run(
-    _ bytes: [UInt8], from start: Int = 0, base: Int = 0, file: String, isSurvey: Bool = false,
+    _ bytes: [UInt8], from start: Int = 0, base: Int = 0, file: String, survey: PickleNames? = nil,
     objects: [String: PersistentObject]? = nil, isNested: Bool = false
   ) throws(CheckpointError) -> Result {
     var machine = PickleMachine(
-      bytes: bytes, file: file, isSurvey: isSurvey, base: base, at: start, objects: objects, isNested: isNested)
+      bytes: bytes, file: file, survey: survey, base: base, at: start, objects: objects, isNested: isNested)
     let root = try machine.execute()
-    return Result(graph: machine.graph, root: root, end: machine.at, globals: machine.globals)
+    return Result(graph: machine.graph, root: root, end: machine.at)
   }
 
   private init(
-    bytes: [UInt8], file: String, isSurvey: Bool, base: Int, at: Int, objects: [String: PersistentObject]?,
+    bytes: [UInt8], file: String, survey: PickleNames?, base: Int, at: Int, objects: [String: PersistentObject]?,
     isNested: Bool
   ) {
     self.bytes = bytes
     self.file = file
-    self.isSurvey = isSurvey
+    self.survey = survey
     self.base = base
     self.at = at
     self.objects = objects
@@ -100,7 +112,7 @@ struct PickleMachine {
   }
 
   private mutating func take(_ count: Int) throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard count >= 0, count <= bytes.count - at else { throw failure("the pickle ends in the middle of an opcode") }
+    guard count >= 0, count <= bytes.count - at else { throw failure("the pickle ends in the middle of an opcode", .truncated) }
     defer { at += count }
     return bytes[at..<at + count]
   }
@@ -113,7 +125,7 @@ struct PickleMachine {
   }
 
   private mutating func line() throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard let end = bytes[at...].firstIndex(of: 0x0A) else { throw failure("a line without end") }
+    guard let end = bytes[at...].firstIndex(of: 0x0A) else { throw failure("a line without end", .truncated) }
     defer { at = end + 1 }
     return bytes[at..<end]
   }
@@ -126,6 +138,7 @@ struct PickleMachine {
   }
 
   private mutating func add(_ node: PickleNode) throws(CheckpointError) -> NodeIndex {
+    if let index = PickleGraph.shared(node) { return index }
     guard graph.nodes.count < Self.nodeLimit else { throw failure("more than \(Self.nodeLimit) values", .limit) }
     graph.nodes.append(node)
     return NodeIndex(graph.nodes.count - 1)
@@ -181,7 +194,7 @@ struct PickleMachine {
   private mutating func execute() throws(CheckpointError) -> NodeIndex {
     while true {
       let place = at
-      guard let opcode = try take(1).first else { throw failure("the pickle ends without STOP") }
+      guard let opcode = try take(1).first else { throw failure("the pickle ends without STOP", .truncated) }
       switch opcode {
       case UInt8(ascii: "."):
         return try pop()
@@ -397,7 +410,7 @@ struct PickleMachine {
   }
 
   mutating func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) {
-    globals.append(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: isAllowed))
+    survey?.note(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: isAllowed))
   }
 
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
@@ -525,7 +538,7 @@ struct PickleMachine {
     case .numpyReconstruct, .numpyDType, .numpyScalar, .numpyFromBuffer, .rebuildFromNumpy:
       try numpy(name, arguments, place)
     case .loadFromBytes: try nestedStorage(arguments, place)
-    case .storageClass, .typedStorage, .dtype, .tensorClass, .typedTensorClass, .numpyArray:
+    case .storageClass, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass, .numpyArray:
       if isSurvey { return try push(.unknown) }
       throw failure("REDUCE of a name that stands for itself", at: place)
     }
@@ -546,10 +559,14 @@ struct PickleMachine {
     let storage = graph.storages[number]
     var dtype = storage.dtype
     if isV3 {
-      guard case .global(.dtype(let named)) = graph.nodes[Int(arguments[6])] else {
-        throw failure("a tensor of an unknown type", .badTensor, at: place)
+      switch graph.nodes[Int(arguments[6])] {
+      case .global(.dtype(let named)): dtype = named
+      case .global(.otherType):
+        throw failure(
+          "a tensor of a type that is not read: quantized, of fewer than eight bits, or of complex halves",
+          .unsupportedType, at: place, remedy: "convert it with PyTorch")
+      default: throw failure("a tensor of an unknown type", .badTensor, at: place)
       }
-      dtype = named
     }
     let tensor = PickleTensor(storage: storage, dtype: dtype, offset: offset, shape: shape, strides: strides)
     if let reason = tensor.problem { throw failure(reason, .badTensor, at: place) }

@@ -1,4 +1,5 @@
 // Every name that a checkpoint's pickles hold, allowed or not: what `inspect --safety` shows. Runs nothing either.
+// Of a pickle that breaks off, the names before the break are shown: a loader would have run what they build.
 
 import ByteIO
 
@@ -12,30 +13,39 @@ public struct PickleSurvey: Sendable {
   /// Whether the file names only what weight files need, and could be read.
   public var isSafe: Bool { problem == nil && globals.allSatisfy(\.isAllowed) }
 
-  /// Looks through a file; safetensors files have no pickles.
+  /// Looks through a file; formats without pickles have no names.
   public init(_ file: any ByteSource) throws {
-    let head = try file.bytes(count: FileKind.headSize)
-    var globals: [PickleGlobal] = []
+    let names = PickleNames()
     var problem: CheckpointError?
     do {
-      if head.starts(with: [0x50, 0x4B, 3, 4]) {
-        let archive = try ZipArchive(file)
-        let pickle = try TorchFile.dataPickle(archive)
-        globals = try PickleMachine.run(pickle.bytes, base: pickle.offset, file: file.path, isSurvey: true).globals
-      } else if TarArchive.isTar(head) {
-        globals = try TarContainer(file, isSurvey: true).globals
-      } else if LegacyContainer.isLegacy(head) {
-        globals = try TorchFile.withBeginning(of: file) { try LegacyContainer.survey($0, file: file.path) }
-      } else if !(head.count > 8 && head[8] == UInt8(ascii: "{") && (try? SafetensorsFile(file)) != nil) {
-        // Whatever it is called and however it begins, a loader may take it for a pickle.
-        globals = try TorchFile.withBeginning(of: file) { bytes in
-          try PickleMachine.run(bytes, file: file.path, isSurvey: true).globals
-        }
-      }
+      try Self.look(through: file, into: names)
     } catch let error as CheckpointError {
-      problem = error
+      // A file of a format without pickles is no pickle, and that is no problem; unless it was made to be both.
+      let isOther = (try? Checkpoint.open(file)).map { !($0 is TorchFile) } ?? false
+      if !isOther || !names.found.isEmpty { problem = error }
     }
-    self.globals = globals
+    globals = names.found
     self.problem = problem
+  }
+
+  private static func look(through file: any ByteSource, into names: PickleNames) throws {
+    let head = try file.bytes(count: FileKind.headSize)
+    if head.starts(with: [0x50, 0x4B, 3, 4]) {
+      let archive = try ZipArchive(file)
+      _ = try TorchFile.dataPickle(archive)
+      // All of them: another reader may take another one than torch does.
+      for name in archive.names where name.hasSuffix(".pkl") {
+        guard let member = archive.members[name] else { continue }
+        let bytes = try archive.bytes(of: member, limit: PickleMachine.sizeLimit)
+        _ = try PickleMachine.run(bytes, base: member.dataOffset, file: file.path, survey: names)
+      }
+    } else if TarArchive.isTar(head) {
+      _ = try TarContainer(file, survey: names)
+    } else if LegacyContainer.isLegacy(head) {
+      try TorchFile.withBeginning(of: file) { try LegacyContainer.survey($0, file: file.path, into: names) }
+    } else {
+      // Whatever it is called and however it begins, a loader may take it for a pickle.
+      _ = try TorchFile.withBeginning(of: file) { try PickleMachine.run($0, file: file.path, survey: names) }
+    }
   }
 }

@@ -67,6 +67,8 @@ enum AllowedGlobal: Sendable, Equatable {
   case storageClass(DType)
   case typedStorage
   case dtype(DType)
+  /// A type of torch that no tensor is read in: quantized, of fewer than eight bits, or complex halves.
+  case otherType
   case orderedDictionary
   case defaultDictionary
   case set
@@ -87,6 +89,13 @@ enum AllowedGlobal: Sendable, Equatable {
   case numpyArray
   case rebuildFromNumpy
   case loadFromBytes
+
+  /// Source: torch/csrc/utils/tensor_dtypes.cpp.
+  private static let otherTypes: Set<String> = [
+    "complex32", "chalf", "quint8", "qint8", "qint32", "quint4x2", "quint2x4", "bits1x8", "bits2x4", "bits4x2", "bits8",
+    "bits16", "uint1", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7", "int1", "int2", "int3", "int4", "int5",
+    "int6", "int7", "float4_e2m1fn_x2",
+  ]
 
   init?(module: String, name: String) {
     switch (module, name) {
@@ -128,6 +137,8 @@ enum AllowedGlobal: Sendable, Equatable {
         self = .typedTensorClass(dtype)
       } else if module == "torch", let dtype = DType(torchName: name) {
         self = .dtype(dtype)
+      } else if module == "torch", Self.otherTypes.contains(name) {
+        self = .otherType
       } else {
         return nil
       }
@@ -137,12 +148,24 @@ enum AllowedGlobal: Sendable, Equatable {
 
 /// All values of a pickle.
 struct PickleGraph: Sendable {
-  var nodes: [PickleNode] = []
+  /// Begins with the values that take one byte of a pickle or two, so that a million of them take no memory.
+  var nodes: [PickleNode] = [.none, .bool(false), .bool(true), .tuple(0..<0)] + (0..<256).map { .integer($0) }
   var children: [NodeIndex] = []
   var lists: [[NodeIndex]] = []
   var dictionaries: [[(key: NodeIndex, value: NodeIndex)]] = []
   var storages: [PickleStorage] = []
   var tensors: [PickleTensor] = []
+
+  /// The node that all values like this one share; nil for those that are made each time.
+  static func shared(_ node: PickleNode) -> NodeIndex? {
+    switch node {
+    case .none: 0
+    case .bool(let value): value ? 2 : 1
+    case .tuple(let range): range.isEmpty ? 3 : nil
+    case .integer(let value): (0..<256).contains(value) ? NodeIndex(4 + value) : nil
+    default: nil
+    }
+  }
 
   /// A node as a text, where it is one.
   func string(_ index: NodeIndex) -> String? {

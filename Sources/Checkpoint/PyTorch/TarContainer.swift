@@ -12,22 +12,19 @@ struct TarContainer {
   let object: PickleMachine.Result
   /// Where each storage's values are in the file.
   let ranges: [String: Range<Int>]
-  /// The names in all its pickles; in the order of the file's members as torch reads them.
-  private(set) var globals: [PickleGlobal] = []
 
   /// Reads the members.
   ///
-  /// - Parameter isSurvey: whether names that no weight file needs are noted instead of refused.
-  init(_ file: any ByteSource, isSurvey: Bool = false) throws {
+  /// - Parameter survey: where names go that no weight file needs, instead of being refused.
+  init(_ file: any ByteSource, survey: PickleNames? = nil) throws {
     let archive = try TarArchive(file)
-    var reader = try MemberReader(file, archive, "sys_info", isSurvey)
+    var reader = try MemberReader(file, archive, "sys_info", survey)
     let system = try reader.pickle()
     guard system.graph.isLittleEndian(system.root) else {
       throw reader.failure(.malformed, "its values are big-endian")
     }
-    globals += reader.globals
 
-    reader = try MemberReader(file, archive, "storages", isSurvey)
+    reader = try MemberReader(file, archive, "storages", survey)
     var storages: [String: PickleStorage] = [:]
     var ranges: [String: Range<Int>] = [:]
     for _ in 0..<(try reader.count()) {
@@ -64,9 +61,8 @@ struct TarContainer {
       storages[key] = PickleStorage(
         dtype: root.dtype, key: rootKey, count: count, wholeCount: root.count, viewOffset: offset, viewKey: key)
     }
-    globals += reader.globals
 
-    reader = try MemberReader(file, archive, "tensors", isSurvey)
+    reader = try MemberReader(file, archive, "tensors", survey)
     var objects = storages.mapValues(PersistentObject.storage)
     for _ in 0..<(try reader.count()) {
       let (key, tensor) = try Self.tensor(&reader, storages)
@@ -74,11 +70,9 @@ struct TarContainer {
         throw reader.failure(.malformed, "two objects are called \(displayName(key))")
       }
     }
-    globals += reader.globals
 
-    reader = try MemberReader(file, archive, "pickle", isSurvey)
+    reader = try MemberReader(file, archive, "pickle", survey)
     object = try reader.pickle(objects)
-    globals += reader.globals
     self.ranges = ranges
   }
 
@@ -129,23 +123,22 @@ extension PickleGraph {
 private struct MemberReader {
   private let file: any ByteSource
   private let range: Range<Int>
-  private let isSurvey: Bool
+  private let survey: PickleNames?
   private var at: Int
-  private(set) var globals: [PickleGlobal] = []
 
   /// What the pickles between the values may take; a pickle that is cut off is read again with more.
   private static let windowSizes = [4096, 1 << 20, PickleMachine.sizeLimit]
   /// The most storages or tensors.
   private static let countLimit = PickleContents.tensorLimit
 
-  init(_ file: any ByteSource, _ archive: TarArchive, _ name: String, _ isSurvey: Bool) throws {
+  init(_ file: any ByteSource, _ archive: TarArchive, _ name: String, _ survey: PickleNames?) throws {
     guard let range = archive.members[name] else {
       throw CheckpointError(
         .unknownFormat, file: file.path, reason: "this tar archive has no member \(name): it is no PyTorch checkpoint")
     }
     self.file = file
     self.range = range
-    self.isSurvey = isSurvey
+    self.survey = survey
     at = range.lowerBound
   }
 
@@ -158,12 +151,11 @@ private struct MemberReader {
       let bytes = try file.bytes(at: at, count: min(size, range.upperBound - at))
       do {
         let result = try PickleMachine.run(
-          bytes, base: at, file: file.path, isSurvey: isSurvey, objects: objects ?? [:])
+          bytes, base: at, file: file.path, survey: survey, objects: objects ?? [:])
         at += result.end
-        globals += result.globals
         return result
       } catch {
-        guard error.code != .unsafeGlobal, bytes.count < range.upperBound - at, size < PickleMachine.sizeLimit else {
+        guard error.code == .truncated, bytes.count < range.upperBound - at, size < PickleMachine.sizeLimit else {
           throw error
         }
       }

@@ -61,7 +61,7 @@ public struct TorchFile: TensorSource {
       do {
         return try body(bytes)
       } catch let error as CheckpointError {
-        guard error.code != .unsafeGlobal, bytes.count < min(file.size, PickleMachine.sizeLimit) else { throw error }
+        guard error.code == .truncated, bytes.count < min(file.size, PickleMachine.sizeLimit) else { throw error }
       }
       size = min(size * 16, PickleMachine.sizeLimit)
     }
@@ -159,6 +159,7 @@ public struct TorchFile: TensorSource {
     _ archive: ZipArchive?
   ) throws {
     var places = places
+    var budget = ReadBudget(fileSize: file.size)
     var tensors: [TensorInfo] = []
     for (name, tensor) in contents.tensors {
       if let values = tensor.storage.values { places[tensor.storage.key] = .values(values) }
@@ -166,21 +167,22 @@ public struct TorchFile: TensorSource {
         CheckpointError(.badTensor, file: file.path, reason: "tensor \(displayName(name)): \(reason)")
       }
       guard let size = TensorInfo.size(of: tensor.shape, tensor.dtype) else { throw bad("its shape overflows") }
-      // An expanded view may be far larger than what is stored; nothing is made of bytes that the file did not pay for.
-      guard size.bytes <= max(file.size, 16 << 20) else {
-        throw CheckpointError(
-          .limit, file: file.path,
-          reason:
-            "tensor \(displayName(name)) expands \(tensor.storage.count) stored elements to \(byteCount(size.bytes))",
-          remedy: "no honest checkpoint does that; treat the file as hostile")
-      }
-      guard let stored = places[tensor.storage.key]?.size else {
+      guard let place = places[tensor.storage.key] else {
         throw bad("its storage \(tensor.storage.key) is not in the file")
       }
       // Every tensor of a storage declares it anew, and may view a part of it.
       let storageItem = tensor.storage.dtype.byteCount ?? 1
       let (last, overflow) = tensor.storage.viewOffset.addingReportingOverflow(tensor.storage.count)
-      guard !overflow, last <= stored / storageItem else { throw bad("its storage is shorter than declared") }
+      guard !overflow, last <= place.size / storageItem else { throw bad("its storage is shorter than declared") }
+      var extent: Range<Int>?
+      if case .deflated = place { extent = Self.extent(tensor) }
+      guard budget.take(size.bytes, of: place.size, isContiguous: tensor.isContiguous, inflating: extent) else {
+        throw CheckpointError(
+          .limit, file: file.path,
+          reason:
+            "tensor \(displayName(name)) is one too many: the tensors until it make far more than the file's \(byteCount(file.size))",
+          remedy: "no honest checkpoint does that; treat the file as hostile")
+      }
       tensors.append(
         TensorInfo(name: name, dtype: tensor.dtype, shape: tensor.shape, file: file.path, byteCount: size.bytes))
     }
@@ -199,42 +201,53 @@ public struct TorchFile: TensorSource {
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     if let range = storedRange(index) { return try file.stream(range, body) }
     let view = views[index]
-    guard let itemSize = view.dtype.byteCount, let place = places[view.storage.key],
-      let (start, length) = Self.extent(view)
-    else { return }
+    guard let place = places[view.storage.key], let extent = Self.extent(view) else { return }
     switch place {
     case .range(let range):
-      try gather(view, itemSize, from: try file.bytes(at: range.lowerBound + start, count: length), body)
-    case .deflated, .values:
-      let bytes = Array(try wholeStorage(place)[start..<start + length])
-      if view.isContiguous { return unsafe try body(bytes.span.bytes) }
-      try gather(view, itemSize, from: bytes, body)
+      try view.gather(from: try file.bytes(at: range.lowerBound + extent.lowerBound, count: extent.count), body)
+    case .deflated(let member): try readDeflated(view, extent, of: member, body)
+    case .values(let values):
+      if view.isContiguous { return unsafe try body(values.span.bytes.extracting(extent)) }
+      try view.gather(from: values, startingAt: extent.lowerBound, body)
     }
+  }
+
+  private func readDeflated(
+    _ view: PickleTensor, _ range: Range<Int>, of member: ZipArchive.Member, _ body: (RawSpan) throws -> Void
+  ) throws {
+    guard let archive else { return }
+    var at = 0
+    var bytes: [UInt8] = []
+    try archive.stream(member) { part in
+      let overlap = max(range.lowerBound, at)..<max(range.lowerBound, at, min(range.upperBound, at + part.byteCount))
+      if !overlap.isEmpty {
+        let wanted = part.extracting(overlap.lowerBound - at..<overlap.upperBound - at)
+        if view.isContiguous {
+          try body(wanted)
+        } else {
+          unsafe wanted.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        }
+      }
+      at += part.byteCount
+      return at < range.upperBound
+    }
+    if !view.isContiguous { try view.gather(from: bytes, body) }
   }
 
   /// Where a tensor's values lie; nil for views that skip or repeat elements, and for deflated ones.
   public func storedRange(_ index: Int) -> Range<Int>? {
     let view = views[index]
     guard view.isContiguous, case .range(let range)? = places[view.storage.key],
-      let (start, length) = Self.extent(view)
+      let extent = Self.extent(view)
     else { return nil }
-    return range.lowerBound + start..<range.lowerBound + start + length
+    return range.lowerBound + extent.lowerBound..<range.lowerBound + extent.upperBound
   }
 
   /// A view's bytes in its storage, from the first element to the last; nil for one without elements.
-  private static func extent(_ view: PickleTensor) -> (start: Int, length: Int)? {
+  private static func extent(_ view: PickleTensor) -> Range<Int>? {
     guard let itemSize = view.dtype.byteCount, let extent = view.extent else { return nil }
-    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1) + extent.lowerBound * itemSize
-    return (start, extent.count * itemSize)
-  }
-
-  /// The bytes of a storage that does not lie in the file as it is.
-  private func wholeStorage(_ place: Place) throws -> [UInt8] {
-    switch place {
-    case .values(let values): values
-    case .deflated(let member): try archive?.bytes(of: member, limit: member.size) ?? []
-    case .range(let range): try file.bytes(at: range.lowerBound, count: range.count)
-    }
+    let start = view.storage.viewOffset * (view.storage.dtype.byteCount ?? 1)
+    return start + extent.lowerBound * itemSize..<start + extent.upperBound * itemSize
   }
 
   /// Holds every member of the zip against its CRC-32.
@@ -247,34 +260,5 @@ public struct TorchFile: TensorSource {
         reason: "the member \(displayName(name)) does not have the CRC-32 that the directory says",
         remedy: "the file is damaged; download it again")
     }
-  }
-
-  /// Puts a view's elements in row-major order.
-  ///
-  /// - Parameter bytes: the storage's bytes from the view's first element to its last.
-  private func gather(_ view: PickleTensor, _ itemSize: Int, from bytes: [UInt8], _ body: (RawSpan) throws -> Void)
-    throws
-  {
-    var part: [UInt8] = []
-    let partSize = streamPartSize
-    part.reserveCapacity(partSize)
-    var position = [Int](repeating: 0, count: view.shape.count)
-    var at = 0
-    for _ in 0..<view.shape.reduce(1, *) {
-      part += bytes[at * itemSize..<(at + 1) * itemSize]
-      if part.count >= partSize {
-        unsafe try body(part.span.bytes)
-        part.removeAll(keepingCapacity: true)
-      }
-      // The odometer: the last dimension turns first.
-      for dimension in position.indices.reversed() {
-        position[dimension] += 1
-        at += view.strides[dimension]
-        if position[dimension] < view.shape[dimension] { break }
-        at -= view.shape[dimension] * view.strides[dimension]
-        position[dimension] = 0
-      }
-    }
-    if !part.isEmpty { unsafe try body(part.span.bytes) }
   }
 }

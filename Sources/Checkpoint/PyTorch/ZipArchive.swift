@@ -3,7 +3,6 @@
 // local headers that disagree with the directory. Source: PKWARE APPNOTE.TXT 6.3, sections 4.3 and 4.5.3.
 
 import ByteIO
-import CZlib
 
 /// A zip archive's directory.
 struct ZipArchive: Sendable {
@@ -95,99 +94,9 @@ struct ZipArchive: Sendable {
     self.names = names
   }
 
-  /// The bytes of a member, inflated and checked.
-  ///
-  /// - Parameter limit: the largest size that is accepted, in bytes.
-  func bytes(of member: Member, limit: Int) throws -> [UInt8] {
-    guard member.size <= limit else {
-      throw CheckpointError(
-        .limit, file: file.path, place: "byte \(member.dataOffset)",
-        reason: "the member \(displayName(member.name)) has \(member.size) bytes; at most \(limit) are accepted here")
-    }
-    var result: [UInt8]
-    if member.isDeflated {
-      result = try inflate(member)
-    } else {
-      result = try file.bytes(at: member.dataOffset, count: member.size)
-    }
-    guard result.count == member.size else {
-      throw Self.failure(file, member.dataOffset, "the member \(displayName(member.name)) is cut short")
-    }
-    guard Self.crc(of: result) == member.crc else {
-      throw CheckpointError(
-        .badChecksum, file: file.path, place: "byte \(member.dataOffset)",
-        reason: "the member \(displayName(member.name)) does not have the CRC-32 that the directory says",
-        remedy: "the file is damaged; download it again")
-    }
-    return result
-  }
-
-  /// Whether the stored bytes of a member have its CRC-32.
-  func isIntact(_ member: Member) throws -> Bool {
-    if member.isDeflated { return Self.crc(of: try inflate(member)) == member.crc }
-    var crc: UInt = 0
-    try file.stream(member.dataOffset..<member.dataOffset + member.size) { part in
-      crc = unsafe part.withUnsafeBytes {
-        unsafe crc32(crc, $0.bindMemory(to: UInt8.self).baseAddress, UInt32($0.count))
-      }
-    }
-    return UInt32(truncatingIfNeeded: crc) == member.crc
-  }
-
-  private static func crc(of bytes: [UInt8]) -> UInt32 {
-    var crc: UInt = 0
-    for start in stride(from: 0, to: bytes.count, by: 1 << 30) {
-      let part = bytes[start..<min(start + 1 << 30, bytes.count)]
-      crc = unsafe part.withUnsafeBufferPointer { unsafe crc32(crc, $0.baseAddress, UInt32($0.count)) }
-    }
-    return UInt32(truncatingIfNeeded: crc)
-  }
-
-  /// Inflates a member in parts; the output grows only as far as its declared size, however much the input would give.
-  private func inflate(_ member: Member) throws -> [UInt8] {
-    let broken = Self.failure(
-      file, member.dataOffset, "the member \(displayName(member.name)) does not inflate to the size that it declares")
-    // Deflate makes at most 1032 bytes of one; a declared size beyond that is a lie, and nothing is allocated for it.
-    guard member.size / 1032 <= member.storedSize else { throw broken }
-    var stream = unsafe z_stream()
-    guard unsafe inflateInit2_(&stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-      throw broken
-    }
-    defer { unsafe inflateEnd(&stream) }
-    var output: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 256 << 10)
-    var at = member.dataOffset
-    let end = at + member.storedSize
-    var status = Z_OK
-    while status != Z_STREAM_END {
-      var input = try file.bytes(at: at, count: min(256 << 10, end - at))
-      at += input.count
-      let available = input.count
-      // SAFETY: zlib reads `input` and writes `part` within the counts given, during the closures only.
-      try unsafe input.withUnsafeMutableBufferPointer { input in
-        unsafe stream.next_in = input.baseAddress
-        unsafe stream.avail_in = UInt32(available)
-        repeat {
-          let produced = unsafe part.withUnsafeMutableBufferPointer { part in
-            unsafe stream.next_out = part.baseAddress
-            unsafe stream.avail_out = UInt32(part.count)
-            status = unsafe CZlib.inflate(&stream, Z_NO_FLUSH)
-            return unsafe part.count - Int(stream.avail_out)
-          }
-          guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR else { throw broken }
-          guard output.count + produced <= member.size else { throw broken }
-          output += part[..<produced]
-        } while unsafe stream.avail_out == 0 && status == Z_OK
-      }
-      if status != Z_STREAM_END, at >= end { throw broken }
-    }
-    guard output.count == member.size else { throw broken }
-    return output
-  }
-
   // MARK: The directory
 
-  private static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
+  static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
     CheckpointError(
       .malformed, file: file.path, place: "byte \(offset)", reason: reason,
       remedy: "the file is damaged or was made to mislead; download it again")

@@ -54,6 +54,7 @@ public struct SafetensorsFile: TensorSource {
         CheckpointError(
           .malformed, file: file.path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
       }
+      if name == "__metadata__", case .other(let at) = value, header[at...].starts(with: Array("null".utf8)) { continue }
       guard case .object(let fields, _) = value else { throw bad("its entry is no object") }
       if name == "__metadata__" {
         for (key, value) in fields {
@@ -70,7 +71,7 @@ public struct SafetensorsFile: TensorSource {
       for (key, field) in fields {
         switch (key, field) {
         case ("dtype", .string(let text, _)):
-          dtype = DType(rawValue: text).flatMap { $0.block == nil ? $0 : nil }
+          dtype = DType(rawValue: text).flatMap { $0.isInSafetensors ? $0 : nil }
           if dtype == nil { throw bad("the type \(text) is not known") }
         case ("shape", .array(let values, _)): shape = Self.integers(values)
         case ("data_offsets", .array(let values, _)): offsets = Self.integers(values)

@@ -10,7 +10,7 @@ public struct SafetensorsWriter: TensorSink {
   /// The reference's rank of types: the order of its enumeration.
   private static let rank: [DType] = [
     .bool, .f4, .f6E2M3, .f6E3M2, .u8, .i8, .f8E5M2, .f8E4M3, .f8E5M2FNUZ, .f8E4M3FNUZ, .f8E8M0, .i16, .u16, .f16,
-    .bf16, .i32, .u32, .f32, .c64, .f64, .i64, .u64, .c128,
+    .bf16, .i32, .u32, .f32, .c64, .f64, .i64, .u64,
   ]
 
   /// Tensors in the order in which the file holds them.
@@ -33,7 +33,15 @@ public struct SafetensorsWriter: TensorSink {
   public let offsets: [Int]
 
   /// Lays a file out.
-  public init(_ tensors: [TensorInfo], metadata: [String: String]) {
+  ///
+  /// - Throws: ``CheckpointError`` for a type that safetensors does not have.
+  public init(_ tensors: [TensorInfo], metadata: [String: String]) throws {
+    if let info = tensors.first(where: { !$0.dtype.isInSafetensors }) {
+      throw CheckpointError(
+        .unsupportedType, file: info.file,
+        reason: "tensor \(displayName(info.name)) is \(info.dtype.rawValue), which safetensors has no type for",
+        remedy: "write it as a PyTorch file")
+    }
     order = Self.order(tensors)
     header = Self.header(order.map { tensors[$0] }, metadata: metadata)
     var offsets = [Int](repeating: 0, count: tensors.count)

@@ -69,7 +69,7 @@ public enum ReleaseConverter {
         number += 1
         return Container.safetensors.fileName(number, of: count)
       }
-      plans[name] = .success(plan(source, groups, names))
+      plans[name] = Result { try plan(source, groups, names) }
       guard isModelPart(name) else { continue }
       for (group, name) in zip(groups, names) { for index in group { map[source.tensors[index].name] = name } }
       total += source.tensors.reduce(0) { $0 + $1.byteCount }
@@ -82,13 +82,13 @@ public enum ReleaseConverter {
   }
 
   /// Plans the files that one checkpoint becomes.
-  private static func plan(_ source: any TensorSource, _ groups: [[Int]], _ names: [String]) -> ScatterPlan {
+  private static func plan(_ source: any TensorSource, _ groups: [[Int]], _ names: [String]) throws -> ScatterPlan {
     var outputs: [ScatterPlan.Output] = []
     var copies: [ScatterPlan.Copy] = []
     // Tensors that have to be put together from what is stored, by output: their numbers and places.
     var gathered: [[(index: Int, offset: Int)]] = []
     for (indices, name) in zip(groups, names) {
-      let layout = SafetensorsWriter(indices.map { source.tensors[$0] }, metadata: ["format": "pt"])
+      let layout = try SafetensorsWriter(indices.map { source.tensors[$0] }, metadata: ["format": "pt"])
       var others: [(index: Int, offset: Int)] = []
       for (number, index) in indices.enumerated() where source.tensors[index].byteCount > 0 {
         if let range = source.storedRange(index) {

@@ -25,12 +25,15 @@ public struct GPTQFormat: QuantizedFormat {
     self.storesGroupIndex = storesGroupIndex
   }
 
+  /// Everything in it that changes a byte.
   public var description: String {
     "gptq, \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
   }
 
+  /// The output is a folder.
   public var writesFolder: Bool { true }
 
+  /// Half-precision scales, and zero points that can be stored less one.
   public func grid(for module: LinearModule) -> Grid {
     Grid(
       bits: bits, groupSize: groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
@@ -68,12 +71,14 @@ public struct GPTQFormat: QuantizedFormat {
     return "*." + parts[(number + 1)...].joined(separator: ".")
   }
 
+  /// The bytes of qweight, qzeros, scales and g_idx.
   public func byteCount(_ module: LinearModule) -> Int {
     let groups = groupSize.map { module.inFeatures / max(1, $0) } ?? 1
     return module.inFeatures * module.outFeatures * bits / 8 + groups * module.outFeatures * bits / 8
       + 2 * groups * module.outFeatures + 4 * module.inFeatures
   }
 
+  /// qweight, qzeros, scales and g_idx, version 1.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
     let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
     let (rows, columns) = (packed.rows, packed.columns)
@@ -94,6 +99,7 @@ public struct GPTQFormat: QuantizedFormat {
     ]
   }
 
+  /// Reads a module back from its packed tensors.
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
@@ -110,6 +116,7 @@ public struct GPTQFormat: QuantizedFormat {
 
   // MARK: The folder
 
+  /// Writes the safetensors files, their index, config.json, quantize_config.json and what belongs to the tokenizer.
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let source = QuantizedTensors(model)
     let original = model.original

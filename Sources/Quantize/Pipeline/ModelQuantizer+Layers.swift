@@ -200,6 +200,11 @@ extension ModelQuantizer {
       let quantized = try GPTQ.quantize(
         try weights(number).slice, factor: factor, grid: format.grid(for: module), recipe: options.recipe,
         correction: correction, layer: module.name, threads: options.threads)
+      guard quantized.report.loss.isFinite else {
+        throw QuantizeError(
+          .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
+          remedy: "the checkpoint may be damaged: `belle-tools inspect --stats` shows the largest weights")
+      }
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
       store(number, quantized)
       reports.append(

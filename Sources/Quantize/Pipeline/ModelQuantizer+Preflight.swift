@@ -92,6 +92,20 @@ extension ModelQuantizer {
 
   // MARK: Cost
 
+  /// The FLOP of a run over all layers, head excepted, with some number of samples: what times can be extrapolated by.
+  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
+    -> Double
+  {
+    let rows = samples * length
+    let shape = WorkShape(
+      configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
+    return (0..<model.configuration.layerCount).reduce(0) { sum, layer in
+      sum
+        + shape.flop(
+          model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
+    }
+  }
+
   private func estimateWork() throws -> WorkEstimate {
     var estimate = WorkEstimate()
     estimate.moduleCount = modules.count
@@ -106,26 +120,22 @@ extension ModelQuantizer {
       estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (96 << 20)
       return estimate
     }
-    let rows = Double(shape.rows)
-    let streams = options.needsReference ? 2.0 : 1
-    for group in plan.joined() {
-      let cost = shape.cost(group.group, wanted: group.modules)
-      estimate.flop += rows * (streams * cost.forward + cost.sums) + cost.solve
-    }
-    if let head { estimate.flop += rows * shape.headCost(head).sums + shape.headCost(head).solve }
+    let streams = options.needsReference ? 2 : 1
+    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) })
+    if let head { estimate.flop += Double(shape.rows) * shape.headCost(head).sums + shape.headCost(head).solve }
     let groups = model.groups(ofLayer: 0)
     let need = { [shape, head] (usesFile: Bool) in
       shape.memory(layer: groups, usesScratchFile: usesFile, headWidth: head?.outFeatures)
     }
     estimate.memory = need(false)
-    let stateBytes = Int(streams) * 4 * shape.rows * model.configuration.hiddenSize
+    let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
     // Two snapshots while one takes the other's place.
     estimate.disk += 2 * stateBytes
     if estimate.memory > options.memoryLimit {
       estimate.usesScratchFile = true
       estimate.memory = need(true)
       estimate.disk +=
-        Int(streams) * 4 * shape.rows
+        streams * 4 * shape.rows
         * (model.configuration.hiddenSize + StateStream.carriedWidth(model.configuration))
       guard estimate.memory <= options.memoryLimit || options.maximumMemory == nil else {
         throw QuantizeError(
@@ -189,6 +199,14 @@ extension ModelQuantizer {
 }
 
 extension WorkShape {
+  /// The FLOP of groups, with what of them is quantized.
+  func flop(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
+    groups.reduce(0) { sum, group in
+      let cost = cost(group.0, wanted: group.1)
+      return sum + Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+    }
+  }
+
   /// The cost of the head.
   func headCost(_ head: LinearModule) -> GroupCost {
     let width = Double(head.inFeatures)

@@ -95,9 +95,10 @@ public final class ModelQuantizer {
     let length = windows?.length ?? 1
     let step = HiddenStates.windowsPerBlock(length: length)
     // Enough blocks to keep all threads busy; the result does not depend on it.
-    let batch = max(1, 1024 * min(8, max(2, options.threads)) / (step * length)) * step
+    let batch = max(1, (options.batchTokens ?? 1024 * min(8, max(2, options.threads))) / (step * length)) * step
     shape = WorkShape(
-      configuration: model.configuration, options: options, rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
+      configuration: model.configuration, options: options,
+      rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
       windowLength: length, batchRows: batch * length)
   }
 

@@ -43,10 +43,11 @@ public struct ModuleReport: Sendable, Codable, Equatable {
     var found: [String] = []
     if let fallback { found.append("rounded to nearest, because \(fallback)") }
     if fallback == nil, damping > wantedDamping {
-      found.append("the Hessian needed a damping of \(damping) instead of \(wantedDamping); more calibration data helps")
+      found.append(
+        "the Hessian needed a damping of \(damping) instead of \(wantedDamping); more calibration data helps")
     }
     if let error = relative_output_error, !(error < 0.5) {
-      found.append("the output error is \(Int((100 * error).rounded())) % of the output: too few bits, or odd weights")
+      found.append("the output error is \(error) of the output itself: too few bits, or odd weights")
     }
     return found
   }

@@ -29,6 +29,8 @@ public struct QuantizationOptions: Sendable {
   public var threads = Engine.defaultThreads
   /// The memory that may be used, in bytes; beyond it hidden states go to a file. Nil: three quarters of the machine's.
   public var maximumMemory: Int?
+  /// Tokens that are worked on at once, about; nil for what keeps all threads busy. The result does not depend on it.
+  public var batchTokens: Int?
   /// Whether work that was interrupted is gone on with; otherwise it is thrown away.
   public var resumes = true
   /// Whether files that have the outputs' names are replaced.

@@ -84,15 +84,23 @@ public struct StoredTensor: Sendable {
 }
 
 /// Tensors in memory as a source.
-struct StoredTensors: TensorSource {
-  let stored: [StoredTensor]
-  var format: String { "memory" }
-  var metadata: [(name: String, value: String)] { [] }
-  var tensors: [TensorInfo] {
+public struct StoredTensors: TensorSource {
+  /// The tensors with their values.
+  public let stored: [StoredTensor]
+  /// What the container is.
+  public var format: String { "memory" }
+  /// Nothing besides tensors.
+  public var metadata: [(name: String, value: String)] { [] }
+  /// What there is.
+  public var tensors: [TensorInfo] {
     stored.map { TensorInfo(name: $0.name, dtype: $0.dtype, shape: $0.shape, file: "", byteCount: $0.bytes.count) }
   }
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// Tensors in an order.
+  public init(_ stored: [StoredTensor]) { self.stored = stored }
+
+  /// Gives a tensor's values in one part.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     let bytes = stored[index].bytes
     unsafe try body(bytes.span.bytes)
   }

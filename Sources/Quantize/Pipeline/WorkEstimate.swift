@@ -101,4 +101,3 @@ struct WorkShape {
     return bytes
   }
 }
-

@@ -75,7 +75,8 @@ final class WorkFolder {
       return old.count == 64 && new.count == 64 ? "another \(key)" : "\(key): \(old) there, \(new) now"
     }
     throw QuantizeError(
-      .otherPlan, file: path, reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
+      .otherPlan, file: path,
+      reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
       remedy: "give the same ones to go on with it, throw it away with --no-resume, or give another output")
   }
 
@@ -100,7 +101,7 @@ final class WorkFolder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(reports), as: UTF8.self)
-    let source = StoredTensors(stored: tensors)
+    let source = StoredTensors(tensors)
     _ = try SafetensorsWriter.write(
       source, Array(tensors.indices), metadata: ["reports": text], as: name + ".safetensors", in: path,
       replacing: true)

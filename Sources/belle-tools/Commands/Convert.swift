@@ -261,8 +261,9 @@ struct Convert: ParsableCommand {
     let overflows = (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
     Console.shared.clearProgress()
     if overflows > 0 {
-      Console.shared.warning(
-        "\(overflows) values were too large for their type and became infinite; bf16 or f32 would hold them")
+      let values = overflows == 1 ? "1 value was" : "\(overflows) values were"
+      let type = dtype == .keep ? "the output's type" : dtype.rawValue
+      Console.shared.warning("\(values) too large for \(type) and became infinite; bf16 or f32 would hold them")
     }
     if common.json {
       Console.shared.result([

@@ -42,7 +42,8 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
   var bits = 4
 
-  @Option(help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
   var groupSize = 128
 
   @Flag(help: "Zero points in the middle, or wherever they fit best.")

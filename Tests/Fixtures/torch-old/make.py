@@ -151,6 +151,11 @@ def make_others():
     state["model"]["t"] = state["model"]["w"].t()
     for protocol in [0, 2, 4]:
         write(f"raw-protocol{protocol}.pkl", pickle.dumps(state, protocol=protocol))
+    # Other protocols change how a legacy file begins: digits in 0 and 1, a frame in 4 and 5.
+    state["big"] = 1 << 80
+    for protocol in [1, 4, 5]:
+        path = os.path.join(HERE, f"legacy-protocol{protocol}.pt")
+        torch.save(state, path, _use_new_zipfile_serialization=False, pickle_protocol=protocol)
 
 
 def write(name, data):

@@ -1,0 +1,127 @@
+"""Against llama.cpp itself (llama-cpp-python): the files that we write load, cut texts into the same tokens, and predict
+as `evaluate` says, for LLaMA and BLOOM in every type that counts. Needs the small trained models: a folder with `llama`
+and `bloom` in BELLE_TINY."""
+
+import json
+import os
+import pathlib
+
+import numpy
+from llama_cpp import Llama
+from support import PROJECT, Skip, check, folder, tools
+
+NEEDS = ["llama_cpp", "numpy"]
+
+FIXTURES = PROJECT / "Tests/Fixtures/tiny"
+TINY = pathlib.Path(os.environ.get("BELLE_TINY", PROJECT.parent / "shared/tiny"))
+TYPES = [None, "f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"]
+ROWS = 8
+
+
+def model(name):
+    if not (TINY / name / "model.safetensors").exists():
+        raise Skip(f"no {name} in {TINY}: BELLE_TINY names the folder")
+    return TINY / name
+
+
+def rows(name):
+    """The first windows of the evaluation tokens."""
+    data = (FIXTURES / name / "tokens.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    info = json.loads(data[8 : 8 + length])["evaluation"]
+    begin, end = (8 + length + offset for offset in info["data_offsets"])
+    return numpy.frombuffer(data[begin:end], numpy.int32).reshape(info["shape"])[:ROWS]
+
+
+def load(path):
+    return Llama(str(path), n_ctx=256, n_batch=256, logits_all=True, verbose=False, n_threads=2, n_gpu_layers=0)
+
+
+def perplexity(engine, windows):
+    total = 0.0
+    for row in windows:
+        engine.reset()
+        engine.eval(row.tolist())
+        logits = engine.scores[: len(row) - 1].astype(numpy.float64)
+        logits -= logits.max(-1, keepdims=True)
+        chosen = logits[numpy.arange(len(row) - 1), row[1:]]
+        total += (numpy.log(numpy.exp(logits).sum(-1)) - chosen).sum()
+    return numpy.exp(total / (windows.shape[0] * (windows.shape[1] - 1)))
+
+
+def our_perplexity(path, name):
+    text = f"{FIXTURES / name / 'tokens.safetensors'}:evaluation"
+    lines = tools("evaluate", path, "--text", text, "--max-tokens", rows(name).size, "--json").splitlines()
+    return json.loads(lines[-1])["perplexity"]
+
+
+def expect_near(path, name, what):
+    theirs, ours = perplexity(load(path), rows(name)), our_perplexity(path, name)
+    assert abs(theirs / ours - 1) < 0.01, f"{what}: {theirs} with llama.cpp, {ours} here"
+
+
+def each_type(name):
+    source = model(name)
+    cases = json.loads((FIXTURES / name / "tokenizer-cases.json").read_text())
+    with folder() as place:
+        for kind in TYPES:
+            path = place / f"{kind}.gguf"
+            tools("convert", source, path, *(["--gguf-type", kind] if kind else []))
+            engine = load(path)
+            for case in cases:
+                # In a byte-level vocabulary the names of special tokens are those tokens; in SentencePiece's, text.
+                found = engine.tokenize(case["text"].encode(), add_bos=False, special=name == "bloom")
+                assert found == case["ids"], f"{kind}: {case['text']!r}: {found}, expected {case['ids']}"
+            theirs, ours = perplexity(engine, rows(name)), our_perplexity(path, name)
+            assert abs(theirs / ours - 1) < 0.01, f"{kind}: {theirs} with llama.cpp, {ours} here"
+            path.unlink()
+
+
+@check("LLaMA in ten types: the tokens of all cases, and perplexities within 1 %")
+def llama():
+    each_type("llama")
+
+
+@check("BLOOM in ten types: the tokens of all cases, and perplexities within 1 %")
+def bloom():
+    each_type("bloom")
+
+
+@check("GPTQ's integers as Q4_0 predict in llama.cpp as they do packed")
+def transcoded():
+    source = model("llama")
+    with folder() as place:
+        calibration = f"{FIXTURES / 'llama/tokens.safetensors'}:calibration"
+        done = tools(
+            "quantize", source, place / "gptq", "--bits", "4", "--group-size", "128", "--calibration", calibration,
+            "--samples", "8", status=None)
+        if done.returncode == 64:
+            raise Skip("quantize is not in this build")
+        assert done.returncode == 0, done.stderr
+        tools("convert", place / "gptq", place / "q.gguf")
+        theirs, ours = perplexity(load(place / "q.gguf"), rows("llama")), our_perplexity(place / "gptq", "llama")
+        assert abs(theirs / ours - 1) < 0.01, f"{theirs} with llama.cpp, {ours} packed"
+
+
+@check("greedy text is ours, token by token")
+def greedy():
+    for name in ("llama", "bloom"):
+        with folder() as place:
+            path = place / "f32.gguf"
+            tools("convert", model(name), path, "--gguf-type", "f32")
+            engine = load(path)
+            for prompt in ("The", "中国", "Human: Hello\n\nAssistant:"):
+                arguments = ("generate", path, "--prompt", prompt, "--max-tokens", 24, "--json")
+                done = tools(*arguments, status=None)
+                if done.returncode == 64:
+                    raise Skip("generate is not in this build")
+                assert done.returncode == 0, done.stderr
+                ours = json.loads(done.stdout.splitlines()[0])["tokens"]
+                tokens = engine.tokenize(prompt.encode(), add_bos=name == "llama", special=False)
+                engine.reset()
+                theirs = []
+                for token in engine.generate(tokens, temp=0.0, top_k=1, repeat_penalty=1.0):
+                    if token == engine.token_eos() or len(theirs) == 24:
+                        break
+                    theirs.append(token)
+                assert ours[: len(theirs)] == theirs, f"{name}, {prompt!r}: {ours}, llama.cpp {theirs}"

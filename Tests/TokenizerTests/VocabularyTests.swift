@@ -1,0 +1,140 @@
+import ByteIO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Tokenizer
+
+private struct Case: Decodable {
+  let text: String
+  let ids: [Int32]
+  let decoded: String
+}
+
+@Suite("Vocabulary") struct VocabularyTests {
+  private func tiny(_ model: String) -> String { project("Tests/Fixtures/tiny/" + model) }
+
+  private func expectGolden(_ tokenizer: any Tokenizer, _ model: String) throws {
+    for known in decodeJSON([Case].self, tiny(model) + "/tokenizer-cases.json") {
+      #expect(try tokenizer.encode(known.text) == known.ids, "\(known.text)")
+      #expect(try tokenizer.decode(known.ids) == known.decoded, "\(known.text)")
+    }
+  }
+
+  @Test("a tokenizer taken apart and put together gives the reference's ids", arguments: ["llama", "bloom"])
+  func golden(model: String) throws {
+    let vocabulary = try Vocabulary.read(tiny(model))
+    let tokenizer = try vocabulary.tokenizer(file: "memory")
+    #expect(tokenizer.vocabularySize == 4096)
+    #expect(try tokenizer.special == Tokenizers.open(tiny(model)).special)
+    try expectGolden(tokenizer, model)
+  }
+
+  @Test(
+    "the files that are written of it are read as the same, and give the reference's ids",
+    arguments: ["llama", "bloom"])
+  func files(model: String) throws {
+    var vocabulary = try Vocabulary.read(tiny(model))
+    vocabulary.chatTemplate = "{{ 'a' }}"
+    let folder = try TemporaryFolder()
+    for (name, bytes) in try vocabulary.files(file: "memory") { try folder.write(name, bytes) }
+    let again = try Vocabulary.read(folder.path)
+    #expect(again == vocabulary)
+    try expectGolden(try Tokenizers.open(folder.path), model)
+  }
+
+  @Test("BOS and EOS are kept in the files", arguments: ["llama", "bloom"])
+  func specialTokens(model: String) throws {
+    var vocabulary = try Vocabulary.read(tiny(model))
+    (vocabulary.special.prefix, vocabulary.special.suffix) = ([1], [2])
+    let folder = try TemporaryFolder()
+    for (name, bytes) in try vocabulary.files(file: "memory") { try folder.write(name, bytes) }
+    #expect(try Tokenizers.open(folder.path).special == vocabulary.special)
+  }
+
+  @Test("pieces have their scores and kinds")
+  func pieces() throws {
+    let vocabulary = try Vocabulary.read(tiny("llama"))
+    #expect(vocabulary.model == .sentencePiece(addsSpacePrefix: true))
+    #expect(vocabulary.tokens[0] == Vocabulary.Token("<unk>", score: 0, kind: .unknown))
+    #expect(vocabulary.tokens[1] == Vocabulary.Token("<s>", score: 0, kind: .control))
+    #expect(vocabulary.tokens[3] == Vocabulary.Token("<0x00>", score: 0, kind: .byte))
+    #expect(vocabulary.tokens[258] == Vocabulary.Token(Vocabulary.byteName(255), score: 0, kind: .byte))
+    #expect(vocabulary.tokens[259].kind == .normal)
+    #expect(vocabulary.tokens[4095].score < vocabulary.tokens[300].score)
+    let bloom = try Vocabulary.read(tiny("bloom"))
+    guard case .byteLevelBPE(let pattern, let merges) = bloom.model else {
+      Issue.record("no byte-level vocabulary")
+      return
+    }
+    #expect(pattern == "bloom" && merges.count == 3837 && merges[0] == "Ġ t")
+    #expect(bloom.tokens[2] == Vocabulary.Token("</s>", kind: .control))
+  }
+
+  @Test("added tokens come behind SentencePiece's, and may not leave a gap")
+  func addedTokens() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("tokenizer.model", readBytes(tiny("llama") + "/tokenizer.model"))
+    try folder.write("added_tokens.json", #"{"<chat>": 4097, "<s>": 1, "[PAD]": 4096}"#)
+    let vocabulary = try Vocabulary.read(folder.path)
+    #expect(vocabulary.tokens.count == 4098)
+    #expect(vocabulary.tokens[4096] == Vocabulary.Token("[PAD]", score: -1000, kind: .userDefined))
+    #expect(vocabulary.tokens[4097].text == "<chat>")
+    try folder.write(
+      "tokenizer_config.json",
+      #"{"added_tokens_decoder": {"4096": {"content": "[PAD]", "special": true}}, "pad_token": "[PAD]", "chat_template": [{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]}"#
+    )
+    let changed = try Vocabulary.read(folder.path)
+    #expect(changed.tokens[4096].kind == .control && changed.special.pad == 4096 && changed.chatTemplate == "d")
+    try folder.write("added_tokens.json", #"{"<chat>": 5000}"#)
+    #expect { try Vocabulary.read(folder.path) } throws: { ($0 as? TokenizerError)?.code == .malformed }
+  }
+
+  @Test("SentencePiece models that other engines would take otherwise are refused")
+  func unsupported() throws {
+    let bytes = try readBytes(tiny("llama") + "/tokenizer.model")
+    let original = try SentencePieceProto(bytes)
+    let special = try Vocabulary.read(tiny("llama")).special
+    let changes: [(inout SentencePieceProto) -> Void] = [
+      { $0.algorithm = .unigram }, { $0.removesExtraSpaces = true }, { $0.escapesSpaces = false },
+    ]
+    for change in changes {
+      var proto = original
+      change(&proto)
+      let folder = try TemporaryFolder()
+      try folder.write("tokenizer.model", proto.serialized(special))
+      #expect { try Vocabulary.read(folder.path) } throws: { ($0 as? TokenizerError)?.code == .unsupported }
+    }
+  }
+
+  @Test("a serialized model that is damaged is read or refused, never more", arguments: 0..<60)
+  func damaged(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var bytes = Array(try readBytes(tiny("llama") + "/tokenizer.model").prefix(4000))
+    for _ in 0..<4 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8(truncatingIfNeeded: random.next()) }
+    if seed % 3 == 0 { bytes.removeLast(Int.random(in: 1...100, using: &random)) }
+    do { _ = try SentencePieceProto(bytes) } catch { #expect(error.offset <= bytes.count) }
+  }
+
+  @Test("vocabularies that contradict themselves are refused")
+  func contradictions() throws {
+    let tokens = ["a", "b", "ab"].map { Vocabulary.Token($0) }
+    let make = { (pattern: String, merges: [String], tokens: [Vocabulary.Token]) in
+      try Vocabulary(
+        model: .byteLevelBPE(pattern: pattern, merges: merges), tokens: tokens, special: SpecialTokens()
+      ).tokenizer(file: "f")
+    }
+    #expect(try make("gpt-2", ["a b"], tokens).encode("abab") == [2, 2])
+    for (pattern, merges, tokens, code) in [
+      ("unheard-of", ["a b"], tokens, TokenizerErrorCode.unsupported), ("gpt-2", ["a c"], tokens, .malformed),
+      ("gpt-2", ["ab"], tokens, .malformed), ("gpt-2", ["a b c"], tokens, .malformed),
+      ("gpt-2", [], tokens + [Vocabulary.Token("a")], .malformed),
+      ("gpt-2", [], tokens + [Vocabulary.Token("", kind: .control)], .malformed),
+    ] {
+      #expect { try make(pattern, merges, tokens) } throws: { ($0 as? TokenizerError)?.code == code }
+    }
+    let some = [Vocabulary.Token("<unk>", kind: .unknown), Vocabulary.Token("<0x41>", kind: .byte)]
+    let pieces = Vocabulary(model: .sentencePiece(addsSpacePrefix: true), tokens: some, special: SpecialTokens())
+    #expect { try pieces.tokenizer(file: "f") } throws: { ($0 as? TokenizerError)?.code == .malformed }
+  }
+}
