@@ -2,6 +2,23 @@ import CBelleKernels
 import TestSupport
 import Testing
 
+/// Arrays that C may keep pointers to, as long as this lives.
+private final class Memory {
+  private var blocks: [UnsafeMutableRawPointer] = []
+  deinit { for block in blocks { block.deallocate() } }
+
+  func copy<Element: BitwiseCopyable>(_ values: [Element]) -> UnsafeMutablePointer<Element> {
+    let block = UnsafeMutablePointer<Element>.allocate(capacity: max(1, values.count))
+    block.initialize(from: values, count: values.count)
+    blocks.append(UnsafeMutableRawPointer(block))
+    return block
+  }
+}
+
+private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: Int) -> [Element] {
+  Array(UnsafeBufferPointer(start: pointer, count: count))
+}
+
 /// Every variant of a kernel of the solver must give the scalar one's bits.
 @Suite("Kernels of the solver") struct SolverKernelTests {
   static let variants = [BELLE_AVX2, BELLE_AVX512, BELLE_NEON].filter(belle_variant_available)
@@ -42,16 +59,19 @@ import Testing
       let minimums = source.normals(groupCount * stride, 0.5)
       let groups = Self.groups(columns, size)
       func run(_ variant: belle_variant) -> (bits: [[UInt32]], integers: [UInt8]) {
-        var (weights, losses) = (weights, [Float](repeating: 0.5, count: stride))
-        var integers = [UInt8](repeating: 77, count: columns * stride)
-        weights.withUnsafeMutableBufferPointer { weights in
-          var work = belle_gptq_block_work(
-            columns: columns, lanes: lanes, stride: stride, grid_stride: stride, factor: factor,
-            weights: weights.baseAddress, products: products, groups: groups, scales: scales, zeros: zeros,
-            minimums: minimums, integers: &integers, losses: &losses, max_integer: 15)
+        let memory = Memory()
+        let (errors, losses) = (memory.copy(weights), memory.copy([Float](repeating: 0.5, count: stride)))
+        let integers = memory.copy([UInt8](repeating: 77, count: columns * stride))
+        var work = belle_gptq_block_work(
+          columns: columns, lanes: lanes, stride: stride, grid_stride: stride, factor: memory.copy(factor),
+          weights: errors, products: memory.copy(products), groups: memory.copy(groups), scales: memory.copy(scales),
+          zeros: memory.copy(zeros), minimums: memory.copy(minimums), integers: integers, losses: losses,
+          max_integer: 15)
+        return withExtendedLifetime(memory) {
           belle_gptq_block(variant, &work)
+          let bits = [Self.bits(array(errors, columns * stride)), Self.bits(array(losses, stride))]
+          return (bits, array(integers, columns * stride))
         }
-        return ([Self.bits(weights), Self.bits(losses)], integers)
       }
       let (expected, found) = (run(BELLE_SCALAR), run(variant))
       #expect(found.integers == expected.integers)
@@ -79,33 +99,30 @@ import Testing
       let zeros = [Float](repeating: minimums ? 0 : 8, count: groupCount * lanes)
       let lows = minimums ? source.normals(groupCount * lanes) : zeros.map { _ in 0 }
       let integers = source.integers(columns * lanes, below: 16)
-      let order = (0..<columns).map { UInt32($0) }.reversed() + []
+      let order = [UInt32]((0..<UInt32(columns)).reversed())
       let groups = Self.groups(columns, size)
-      func run(_ variant: belle_variant, half: Bool) -> (bits: [[UInt32]], integers: [UInt8]) {
-        var (errors, scales, lows, integers) = (errors, scales, lows, integers)
-        var gains = [Float](repeating: 0, count: lanes)
-        var work = belle_sweep_block_work()
-        hessian.withUnsafeBufferPointer { hessian in
-          errors.withUnsafeMutableBufferPointer { errors in
-            scales.withUnsafeMutableBufferPointer { scales in
-              lows.withUnsafeMutableBufferPointer { lows in
-                integers.withUnsafeMutableBufferPointer { integers in
-                  work = belle_sweep_block_work(
-                    columns: columns, lanes: lanes, stride: lanes, grid_stride: lanes, hessian: hessian.baseAddress,
-                    left: left, right: right, errors: errors.baseAddress, order: order, groups: groups,
-                    scales: scales.baseAddress, minimums: lows.baseAddress, zeros: zeros,
-                    integers: integers.baseAddress, gains: &gains, max_integer: 15, smallest_scale: 0x1p-24,
-                    moves_integers: true, refits: true, has_minimums: minimums, half: half, negative_scales: negative)
-                  belle_sweep_block(variant, &work)
-                }
-              }
-            }
-          }
+      let units = source.normals(groupCount * lanes, 0.002).map { 0.005 + abs($0) }
+      func run(_ variant: belle_variant, half: Bool, hasUnits: Bool) -> (bits: [[UInt32]], integers: [UInt8]) {
+        let memory = Memory()
+        let parameters = [errors, scales, lows, [Float](repeating: 0, count: lanes)]
+        let pointers = parameters.map(memory.copy)
+        let moved = memory.copy(integers)
+        let unit = hasUnits ? memory.copy(units) : nil
+        var work = belle_sweep_block_work(
+          columns: columns, lanes: lanes, stride: lanes, grid_stride: lanes, hessian: memory.copy(hessian),
+          left: memory.copy(left), right: memory.copy(right), errors: pointers[0], order: memory.copy(order),
+          groups: memory.copy(groups), scales: pointers[1], minimums: pointers[2], zeros: memory.copy(zeros),
+          integers: moved, gains: pointers[3], max_integer: 15, smallest_scale: 0x1p-24, moves_integers: true,
+          refits: true, has_minimums: minimums, half: half, negative_scales: negative, scale_units: unit,
+          minimum_units: unit, super_groups: 1)
+        return withExtendedLifetime(memory) {
+          belle_sweep_block(variant, &work)
+          return (zip(pointers, parameters).map { Self.bits(array($0, $1.count)) }, array(moved, integers.count))
         }
-        return ([errors, scales, lows, gains].map(Self.bits), integers)
       }
-      for half in [true, false] {
-        let (expected, found) = (run(BELLE_SCALAR, half: half), run(variant, half: half))
+      for (half, hasUnits) in [(true, false), (false, false), (false, true)] {
+        let expected = run(BELLE_SCALAR, half: half, hasUnits: hasUnits)
+        let found = run(variant, half: half, hasUnits: hasUnits)
         #expect(found.integers == expected.integers)
         #expect(found.bits == expected.bits)
         #expect(expected.integers != integers)
@@ -122,18 +139,17 @@ import Testing
       for i in 0..<columns { (values[i * lanes], values[i * lanes + 1]) = (0, 0.25) }
       let weights = source.normals(columns).map { 0.1 + abs($0) }
       func run(_ variant: belle_variant, half: Bool, weighted: Bool, negative: Bool) -> [[UInt32]] {
-        var grids = [[Float]](repeating: .init(repeating: 0, count: lanes), count: 3)
-        var (scales, zeros, minimums) = (grids[0], grids[1], grids[2])
-        weights.withUnsafeBufferPointer { weights in
-          var work = belle_grid_work(
-            columns: columns, lanes: lanes, stride: lanes, values: values,
-            column_weights: weighted ? weights.baseAddress : nil, scales: &scales, zeros: &zeros, minimums: &minimums,
-            form: Self.forms[form], max_integer: 15, lowest_zero: 1, smallest_scale: 0x1p-24, norm: norm,
-            coarse: weighted, half: half, negative_scales: negative)
+        let memory = Memory()
+        let grids = (0..<3).map { _ in memory.copy([Float](repeating: 0, count: lanes)) }
+        var work = belle_grid_work(
+          columns: columns, lanes: lanes, stride: lanes, values: memory.copy(values),
+          column_weights: weighted ? memory.copy(weights) : nil, scales: grids[0], zeros: grids[1],
+          minimums: grids[2], form: Self.forms[form], max_integer: 15, lowest_zero: 1, smallest_scale: 0x1p-24,
+          norm: norm, coarse: weighted, half: half, negative_scales: negative, minimum_below_zero: !half)
+        return withExtendedLifetime(memory) {
           belle_grid(variant, &work)
+          return grids.map { Self.bits(array($0, lanes)) }
         }
-        grids = [scales, zeros, minimums]
-        return grids.map(Self.bits)
       }
       for half in [true, false] {
         for weighted in [true, false] {
@@ -156,7 +172,7 @@ import Testing
       let zeros = source.integers(rows * groups, below: 256).map { Float($0) }
       let index = (0..<columns).map { Int32(($0 * 5) % groups) }
       for (isIndexed, hasMinimums) in [(false, false), (false, true), (true, false), (true, true)] {
-        var values = [Float](repeating: .nan, count: rows * columns)
+        let values = [Float](repeating: .nan, count: rows * columns)
         var expected = values
         for row in 0..<rows {
           for column in 0..<columns {
@@ -165,17 +181,55 @@ import Testing
             expected[row * columns + column] = (hasMinimums ? minimums[at] : 0).addingProduct(scales[at], steps)
           }
         }
-        minimums.withUnsafeBufferPointer { minimums in
-          index.withUnsafeBufferPointer { index in
-            var work = belle_values_work(
-              rows: rows, columns: columns, groups: groups, group_size: size, integers: integers, scales: scales,
-              zeros: zeros, minimums: hasMinimums ? minimums.baseAddress : nil,
-              group_index: isIndexed ? index.baseAddress : nil, values: &values,
-              value_stride: columns)
-            belle_values(variant, &work)
-          }
+        let memory = Memory()
+        let found = memory.copy(values)
+        var work = belle_values_work(
+          rows: rows, columns: columns, groups: groups, group_size: size, integers: memory.copy(integers),
+          scales: memory.copy(scales), zeros: memory.copy(zeros),
+          minimums: hasMinimums ? memory.copy(minimums) : nil, group_index: isIndexed ? memory.copy(index) : nil,
+          values: found, value_stride: columns)
+        withExtendedLifetime(memory) {
+          belle_values(variant, &work)
+          #expect(array(found, rows * columns) == expected)
         }
-        #expect(values == expected)
+      }
+    }
+  }
+
+  @Test("the units of a super-block, and multiples of them", arguments: variants)
+  func superBlock(variant: belle_variant) {
+    let (columns, groups, lanes) = (32, 8, 32)
+    var source = Source(21)
+    let values = source.normals(columns * groups * lanes, 0.05)
+    let scales = source.normals(groups * lanes, 0.01).map { 0.001 + abs($0) }
+    let minimums = source.normals(groups * lanes, 0.05).map { -abs($0) }
+    let weights = source.normals(columns * groups).map { 0.1 + abs($0) }
+    func run(_ variant: belle_variant, weighted: Bool) -> [[Float]] {
+      let memory = Memory()
+      let results = [scales, minimums, .init(repeating: 0, count: lanes), .init(repeating: 0, count: lanes)]
+        .map(memory.copy)
+      var work = belle_super_grid_work(
+        columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
+        values: memory.copy(values), column_weights: weighted ? memory.copy(weights) : nil, scales: results[0],
+        minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15)
+      return withExtendedLifetime(memory) {
+        belle_super_grid(variant, &work)
+        return zip(results, [groups * lanes, groups * lanes, lanes, lanes]).map { array($0, $1) }
+      }
+    }
+    for weighted in [true, false] {
+      let found = run(variant, weighted: weighted)
+      #expect(found.map(Self.bits) == run(BELLE_SCALAR, weighted: weighted).map(Self.bits))
+      for lane in 0..<lanes {
+        for group in 0..<groups {
+          let at = group * lanes + lane
+          let (scale, minimum) = (found[0][at] / found[2][lane], -found[1][at] / found[3][lane])
+          #expect((1...63).contains(scale) && scale == scale.rounded())
+          #expect((0...63).contains(minimum) && minimum == minimum.rounded())
+          // Near to what the group wanted.
+          #expect(abs(found[0][at] - scales[at]) <= 1.6 * found[2][lane])
+          #expect(abs(found[1][at] - minimums[at]) <= 1.6 * found[3][lane])
+        }
       }
     }
   }

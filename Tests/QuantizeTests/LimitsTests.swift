@@ -21,7 +21,7 @@ import Testing
   }
 
   private func expectSound(_ layer: QuantizedLayer, _ grid: Grid) {
-    #expect(layer.dequantized().values.allSatisfy(\.isFinite))
+    #expect(layer.dequantized().values.allSatisfy { $0.isFinite })
     #expect(layer.integers.allSatisfy { Int($0) <= grid.maximum })
     #expect(layer.report.loss.isFinite && layer.report.loss >= -1e-3)
     #expect(layer.report.relativeOutputError.map { $0.isFinite && $0 >= 0 } ?? true)

@@ -59,7 +59,9 @@ struct WorkShape {
     let recipe = options.recipe
     cost.sums = width * width
     if options.isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if options.isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual { cost.sums += 2 * width * Double(outputs) }
+    if options.isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+      cost.sums += 2 * width * Double(outputs)
+    }
     cost.solve = width * width * width / 3
     for module in wanted { cost.solve += solve(module) }
     return cost
