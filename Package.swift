@@ -79,7 +79,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

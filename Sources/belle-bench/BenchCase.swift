@@ -30,6 +30,7 @@ enum BenchCases {
       VerifyBench.self,
       CheckpointBench.self,
       GPTQBench.self,
+      GenerateBench.self,
       ModelBench.self,
     ]
   }
