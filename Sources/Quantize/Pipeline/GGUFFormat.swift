@@ -72,12 +72,13 @@ public struct GGUFFormat: QuantizedFormat {
     module.inFeatures / blocks.elements * module.outFeatures * blocks.byteCount
   }
 
-  /// The weight, in blocks.
+  /// The blocks as bytes, for the work folder's files have no types of blocks.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
     let packed = try PackedBlocks(layer, as: blocks, threads: threads)
     return [
       StoredTensor(
-        name: module.name + ".weight", dtype: blocks.type, shape: [packed.rows, packed.columns], bytes: packed.bytes)
+        name: "\(module.name).\(BlockTensors.part)", dtype: .u8,
+        shape: [packed.rows, packed.columns / blocks.elements * blocks.byteCount], bytes: packed.bytes)
     ]
   }
 
@@ -85,14 +86,15 @@ public struct GGUFFormat: QuantizedFormat {
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    guard let index = source.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
-      source.tensors[index].shape == [weights.rows, weights.columns], source.tensors[index].dtype == blocks.type
+    let found = BlockTensors(source, blocks)
+    guard let index = found.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
+      found.tensors[index].shape == [weights.rows, weights.columns]
     else {
       throw QuantizeError(
         .shape, file: source.tensors.first?.file, place: module.name, reason: "the finished blocks are not there",
         remedy: "the work folder is damaged: begin again with --no-resume")
     }
-    try TensorReader.read(DequantizedSource(source), index, into: weights)
+    try TensorReader.read(DequantizedSource(found), index, into: weights)
   }
 
   /// Writes the file.
@@ -107,7 +109,8 @@ public struct GGUFFormat: QuantizedFormat {
       if let calibration = model.calibration { base["belle.calibration_sha256"] = .string(calibration) }
     }
     let export = try GGUFExport(
-      QuantizedTensors(model), original.configuration, vocabulary, types: GGUFTypes(nil, embeddings: embeddings),
+      BlockTensors(QuantizedTensors(model), blocks), original.configuration, vocabulary,
+      types: GGUFTypes(nil, embeddings: embeddings),
       chatTemplate: chatTemplate, base: base, file: original.path)
     let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
     try output.write(export, metadata: [:], replacing: true, progress: progress)
@@ -125,6 +128,44 @@ extension BlockFormat {
     case .q8_0: .q8_0
     case .q4_K: .q4_K
     case .q5_K: .q5_K
+    }
+  }
+}
+
+/// Tensors whose finished ones, blocks stored as bytes, are shown as the weights that they are.
+struct BlockTensors: TensorSource {
+  /// What the names of such tensors end in.
+  static let part = "blocks"
+
+  let tensors: [TensorInfo]
+  var format: String { source.format }
+  var metadata: [(name: String, value: String)] { source.metadata }
+  private let source: any TensorSource
+
+  init(_ source: any TensorSource, _ blocks: BlockFormat) {
+    self.source = source
+    tensors = source.tensors.map { info in
+      guard info.name.hasSuffix("." + Self.part), info.dtype == .u8, info.shape.count == 2 else { return info }
+      return TensorInfo(
+        name: info.name.dropLast(Self.part.count) + "weight", dtype: blocks.type,
+        shape: [info.shape[0], info.shape[1] / blocks.byteCount * blocks.elements], file: info.file,
+        byteCount: info.byteCount)
+    }
+  }
+
+  /// In whole blocks: the source's parts may end anywhere.
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    guard let size = tensors[index].dtype.block?.bytes, tensors[index].dtype != source.tensors[index].dtype else {
+      return try source.read(index, body)
+    }
+    var waiting: [UInt8] = []
+    try source.read(index) { part in
+      if waiting.isEmpty, part.byteCount % size == 0 { return try body(part) }
+      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
+      let whole = waiting.count / size * size
+      guard whole > 0 else { return }
+      unsafe try body(waiting.span.bytes.extracting(first: whole))
+      waiting.removeFirst(whole)
     }
   }
 }
