@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
-#include <sys/mman.h>
 #include "system_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__linux__)

@@ -9,7 +9,7 @@ import LinearAlgebra
 import Transformer
 
 /// A made-up model of more than a gigabyte of 4-bit weights.
-final class GenerateBench: BenchCase {
+@safe final class GenerateBench: BenchCase {
   static let name = "generate"
 
   private static let layers = 10
