@@ -86,7 +86,8 @@ let package = Package(
 
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
-      name: "FuzzedParsers", dependencies: ["ByteIO", "Checkpoint", "Checksum", "XorDecrypt"],
+      name: "FuzzedParsers",
+      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Tokenizer", "Transformer", "XorDecrypt"],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
@@ -120,7 +121,8 @@ let package = Package(
       dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),

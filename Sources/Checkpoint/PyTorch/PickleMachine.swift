@@ -112,7 +112,9 @@ struct PickleMachine {
   }
 
   private mutating func take(_ count: Int) throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard count >= 0, count <= bytes.count - at else { throw failure("the pickle ends in the middle of an opcode", .truncated) }
+    guard count >= 0, count <= bytes.count - at else {
+      throw failure("the pickle ends in the middle of an opcode", .truncated)
+    }
     defer { at += count }
     return bytes[at..<at + count]
   }
