@@ -74,7 +74,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       attempt {
         let manifest = try Manifest(text: String(decoding: bytes, as: UTF8.self), file: "list")
         for entry in manifest.entries {
-          precondition(!entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
+          precondition(
+            !entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
         }
       }
     case .name:

@@ -110,7 +110,9 @@ struct CheckpointBench: BenchCase {
   private func makeSparse() throws {
     var tensors: [(name: String, shape: [Int])] = [("tok_embeddings.weight", [32000, 4096]), ("norm.weight", [4096])]
     for layer in 0..<32 {
-      for name in ["wq", "wk", "wv", "wo"] { tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096])) }
+      for name in ["wq", "wk", "wv", "wo"] {
+        tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096]))
+      }
       for (name, shape) in [("w1", [11008, 4096]), ("w2", [4096, 11008]), ("w3", [11008, 4096])] {
         tensors.append(("layers.\(layer).feed_forward.\(name).weight", shape))
       }

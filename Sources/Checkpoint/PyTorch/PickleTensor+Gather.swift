@@ -23,7 +23,8 @@ extension PickleTensor {
       while done < inner.count {
         let count = min(inner.count - done, (part.count - filled) / itemSize)
         Self.copy(
-          count, itemSize, from: bytes, at: start + (row + done * inner.stride) * itemSize, stride: inner.stride * itemSize,
+          count, itemSize, from: bytes, at: start + (row + done * inner.stride) * itemSize,
+          stride: inner.stride * itemSize,
           into: &part, at: filled)
         done += count
         filled += count * itemSize

@@ -68,7 +68,8 @@ public enum Container: String, Sendable, CaseIterable {
         } else {
           try GGUFWriter(indices.map { source.tensors[$0] }, metadata: metadata)
         }
-      return try sink.take(source, indices, as: name, in: folder, replacing: replacing, isChecked: isChecked,
+      return try sink.take(
+        source, indices, as: name, in: folder, replacing: replacing, isChecked: isChecked,
         progress: progress)
     case .safetensors:
       return try SafetensorsWriter.write(

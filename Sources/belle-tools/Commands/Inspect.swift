@@ -87,7 +87,11 @@ struct Inspect: ParsableCommand {
     }
     var line = "\(displayName(tensor.name))  \(tensor.dtype.rawValue)  \(tensor.shape)  \(byteCount(tensor.byteCount))"
     if let statistics {
-      let number = { (value: Double?) in value.map { "\(Float($0))" } ?? "-" }
+      // As short as a float is, where it can be one.
+      let number = { (value: Double?) in
+        guard let value else { return "-" }
+        return value == 0 || Float(value).isNormal ? "\(Float(value))" : "\(value)"
+      }
       line += "  min \(number(statistics.minimum))  max \(number(statistics.maximum))  mean \(number(statistics.mean))"
       if statistics.nanCount > 0 { line += "  NaN \(statistics.nanCount)" }
       if statistics.infinityCount > 0 { line += "  Inf \(statistics.infinityCount)" }
