@@ -199,3 +199,32 @@ void belle_pack_levels(
     pack_nibbles_scalar(q, at);
   }
 }
+
+void belle_pack_super_levels(
+    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    const uint16_t *dmin, uint8_t *blocks, size_t count) {
+  const size_t bytes = belle_block_bytes(type);
+  for (size_t i = 0; i < count; i++, levels += LARGE, scales += 8, minima += 8, blocks += bytes) {
+    int six[2][8];
+    for (int k = 0; k < 8; k++) {
+      six[0][k] = scales[k];
+      six[1][k] = minima[k];
+    }
+    store_half(blocks, d[i]);
+    store_half(blocks + 2, dmin[i]);
+    pack_six(blocks + 4, six[0], six[1]);
+    uint8_t *low = blocks + 16;
+    if (type == BELLE_Q5_K) {
+      // Bit k of byte j is the fifth bit of weight j of sub-block k.
+      for (int j = 0; j < SMALL; j++) {
+        low[j] = 0;
+        for (int k = 0; k < 8; k++) low[j] |= (uint8_t)((levels[SMALL * k + j] >> 4 & 1) << k);
+      }
+      low += SMALL;
+    }
+    for (int k = 0; k < 8; k += 2, low += SMALL) {
+      const uint8_t *from = levels + SMALL * k;
+      for (int j = 0; j < SMALL; j++) low[j] = (uint8_t)((from[j] & 15) | (from[SMALL + j] & 15) << 4);
+    }
+  }
+}

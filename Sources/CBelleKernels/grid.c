@@ -48,6 +48,7 @@ static void grid_range(const belle_grid_work *g, size_t lane, float *low, float 
     *high = fmaxf(-*low, *high);
     *low = -*high;
   }
+  if (g->minimum_below_zero) *low = fminf(*low, 0);
   // A group of zeros: any scale will do.
   if (g->form != BELLE_GRID_MINIMUM && *low == 0 && *high == 0) {
     *low = -1;
@@ -159,6 +160,7 @@ LANES_INLINE void grid_rows(const belle_grid_work *g, size_t lane) {
     high = __builtin_elementwise_max(-low, high);
     low = -high;
   }
+  if (g->minimum_below_zero) low = __builtin_elementwise_min(low, none);
   if (g->form != BELLE_GRID_MINIMUM) {
     const lanes_mask empty = (low == 0) & (high == 0);
     low = lanes_choose(empty, -one, low);
@@ -202,6 +204,72 @@ LANES_INLINE void grid_lanes(const belle_grid_work *g) {
 LANES_VARIANTS(grid, belle_grid_work)
 
 void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISPATCH(variant, grid, work); }
+
+// MARK: Super-blocks
+
+/// Σ weight · (w − ŵ)² of one group under a scale and a minimum.
+LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, size_t lane, lanes scale, lanes minimum) {
+  const lanes inverse = 1 / scale, top = lanes_all(s->max_integer), none = lanes_all(0);
+  const float *x = s->values + group * s->columns * s->stride + lane;
+  lanes sum = none;
+  for (size_t i = 0; i < s->columns; i++, x += s->stride) {
+    const lanes value = lanes_load(x);
+    const lanes q = lanes_clamp(lanes_round((value - minimum) * inverse), none, top);
+    const lanes error = lanes_fma(scale, q, minimum) - value;
+    const float weight = s->column_weights ? s->column_weights[group * s->columns + i] : 1;
+    sum = lanes_fma(lanes_all(weight), error * error, sum);
+  }
+  return sum;
+}
+
+/// The unit is a 63rd of the largest, so that no group's own choice is cut off; each group then takes the pair of
+/// multiples near its own choice whose error is least.
+LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
+  const lanes none = lanes_all(0), most = lanes_all(63);
+  lanes scale_unit = none, minimum_unit = none;
+  for (size_t group = 0; group < s->groups; group++) {
+    const size_t at = group * s->grid_stride + lane;
+    scale_unit = __builtin_elementwise_max(scale_unit, lanes_load(s->scales + at));
+    minimum_unit = __builtin_elementwise_max(minimum_unit, -lanes_load(s->minimums + at));
+  }
+  scale_unit = __builtin_elementwise_max(lanes_round_half(scale_unit / most), lanes_all(0x1p-24f));
+  minimum_unit = lanes_round_half(minimum_unit / most);
+  lanes_store(s->scale_unit + lane, scale_unit);
+  lanes_store(s->minimum_unit + lane, minimum_unit);
+  // Where all minimums are 0, any divisor will do.
+  const lanes divisor = lanes_choose(minimum_unit > 0, minimum_unit, lanes_all(1));
+  for (size_t group = 0; group < s->groups; group++) {
+    const size_t at = group * s->grid_stride + lane;
+    const lanes wanted_scale = lanes_round(lanes_load(s->scales + at) / scale_unit);
+    const lanes wanted_minimum = lanes_round(-lanes_load(s->minimums + at) / divisor);
+    lanes best_error = lanes_all(INFINITY), best_scale = scale_unit, best_minimum = none;
+    for (int i = 0; i < 9; i++) {
+      // Its own choice first: at equal errors it stays.
+      static const float steps[3] = {0, -1, 1};
+      const lanes scale = scale_unit * lanes_clamp(wanted_scale + steps[i % 3], lanes_all(1), most);
+      const lanes minimum = none - minimum_unit * lanes_clamp(wanted_minimum + steps[i / 3], none, most);
+      const lanes error = super_error(s, group, lane, scale, minimum);
+      const lanes_mask better = error < best_error;
+      best_error = lanes_choose(better, error, best_error);
+      best_scale = lanes_choose(better, scale, best_scale);
+      best_minimum = lanes_choose(better, minimum, best_minimum);
+    }
+    lanes_store(s->scales + at, best_scale);
+    lanes_store(s->minimums + at, best_minimum);
+  }
+}
+
+LANES_INLINE void super_grid_lanes(const belle_super_grid_work *s) {
+  for (size_t lane = 0; lane < s->lanes; lane += LANES) super_rows(s, lane);
+}
+
+static void super_grid_scalar(const belle_super_grid_work *s) { super_grid_lanes(s); }
+
+LANES_VARIANTS(super_grid, belle_super_grid_work)
+
+void belle_super_grid(belle_variant variant, const belle_super_grid_work *work) {
+  LANES_DISPATCH(variant, super_grid, work);
+}
 
 // MARK: Grids that move after the integers. Plain loops: the compiler makes vectors of them, and they are a small part.
 

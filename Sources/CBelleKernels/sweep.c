@@ -14,6 +14,16 @@ static float sweep_gradient_scalar(const belle_sweep_block_work *b, size_t i, si
   return sum;
 }
 
+/// The nearest of the numbers that a scale or a minimum may be.
+static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group, size_t lane, float x, bool is_scale) {
+  if (b->half) return round_half(x);
+  if (!b->scale_units) return x;
+  const float unit = (is_scale ? b->scale_units : b->minimum_units)[group / b->super_groups * b->grid_stride + lane];
+  if (!(unit > 0)) return 0;
+  const float multiple = rintf((is_scale ? x : -x) / unit);
+  return (is_scale ? unit : -unit) * fminf(fmaxf(multiple, is_scale ? 1 : 0), 63);
+}
+
 /// Moves a scale or a minimum by the step that minimizes the objective along `direction`.
 static void sweep_refit_scalar(const belle_sweep_block_work *b, size_t from, size_t to, size_t lane, bool is_scale) {
   const size_t g = b->groups[from] * b->grid_stride + lane;
@@ -30,7 +40,7 @@ static void sweep_refit_scalar(const belle_sweep_block_work *b, size_t from, siz
   }
   float *parameter = (is_scale ? b->scales : b->minimums) + g;
   float wanted = *parameter + slope / fmaxf(curvature, 1e-30f);
-  if (b->half) wanted = round_half(wanted);
+  wanted = sweep_storable_scalar(b, b->groups[from], lane, wanted, is_scale);
   const float step = wanted - *parameter;
   const float gain = step * (2 * slope - step * curvature);
   const bool fits = !is_scale || (b->negative_scales ? fabsf(wanted) : wanted) >= b->smallest_scale;
@@ -82,6 +92,17 @@ LANES_INLINE void sweep_gradient(
   }
 }
 
+LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group, size_t lane, lanes x, bool is_scale) {
+  if (b->half) return lanes_round_half(x);
+  if (!b->scale_units) return x;
+  const lanes none = lanes_all(0);
+  const lanes unit =
+      lanes_load((is_scale ? b->scale_units : b->minimum_units) + group / b->super_groups * b->grid_stride + lane);
+  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit > 0, unit, lanes_all(1)));
+  const lanes stored = (is_scale ? unit : -unit) * lanes_clamp(multiple, lanes_all(is_scale ? 1 : 0), lanes_all(63));
+  return lanes_choose(unit > 0, stored, none);
+}
+
 LANES_INLINE void sweep_refit(
     const belle_sweep_block_work *b, size_t from, size_t to, size_t lane, const size_t width, bool is_scale) {
   const size_t g = b->groups[from] * b->grid_stride + lane;
@@ -117,7 +138,7 @@ LANES_INLINE void sweep_refit(
     float *parameter = (is_scale ? b->scales : b->minimums) + g + v * LANES;
     const lanes present = lanes_load(parameter);
     lanes wanted = present + slope[v] / __builtin_elementwise_max(curvature[v], lanes_all(1e-30f));
-    if (b->half) wanted = lanes_round_half(wanted);
+    wanted = sweep_storable(b, b->groups[from], lane + v * LANES, wanted, is_scale);
     const lanes step = wanted - present;
     const lanes gain = step * (2 * slope[v] - step * curvature[v]);
     lanes_mask taken = gain > 0;

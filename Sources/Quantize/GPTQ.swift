@@ -40,7 +40,13 @@ public enum GPTQ {
         .badOption, place: layer, reason: "the Hessian was factored for another order of columns than the recipe's",
         remedy: "make the factor with the same recipe")
     }
-    try checkFinite(weights, layer: layer, threads: threads)
+    guard grid.superGroup == nil || recipe.order == .natural || recipe.fixesGridsUpFront else {
+      throw QuantizeError(
+        .badOption, place: layer,
+        reason: "super-blocks hold neighbouring columns, and this recipe forms groups in its order",
+        remedy: "fix the grids up front")
+    }
+    try checkValues(weights, grid, layer: layer, threads: threads)
     try correction?.check(outputs: weights.rows, inputs: weights.columns, layer: layer)
     let problem = LayerProblem(
       weights: weights, factor: factor, grid: grid, recipe: recipe, correction: correction, layer: layer)
@@ -72,14 +78,23 @@ public enum GPTQ {
       weights, factor: factor, grid: grid, recipe: recipe, correction: correction, layer: layer, threads: threads)
   }
 
-  static func checkFinite(_ weights: MatrixSlice<Float>, layer: String, threads: Int) throws(QuantizeError) {
+  static func checkValues(
+    _ weights: MatrixSlice<Float>, _ grid: Grid, layer: String, threads: Int
+  ) throws(QuantizeError) {
     guard weights.rows > 0, weights.columns > 0 else {
       throw QuantizeError(.shape, place: layer, reason: "no weights: \(weights.rows) × \(weights.columns)")
     }
-    let bad = firstRow(weights.rows, threads: threads) { !weights.isFinite(row: $0, count: weights.columns) }
+    let limit = grid.largestWeight
+    let bad = firstRow(weights.rows, threads: threads) { weights.largest(row: $0) > limit }
     guard let bad else { return }
+    guard weights.largest(row: bad).isFinite else {
+      throw QuantizeError(
+        .notFinite, place: layer, reason: "the weights hold NaN or infinity in row \(bad)",
+        remedy: "the checkpoint is damaged: verify its checksums")
+    }
     throw QuantizeError(
-      .notFinite, place: layer, reason: "the weights hold NaN or infinity in row \(bad)",
+      .notStorable, place: layer,
+      reason: "row \(bad) holds weights of \(weights.largest(row: bad)), too large for \(grid.precision) precision",
       remedy: "the checkpoint is damaged: verify its checksums")
   }
 }
@@ -101,7 +116,7 @@ public enum RoundToNearest {
     threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
     try grid.validate(inputs: weights.columns, layer: layer)
-    try GPTQ.checkFinite(weights, layer: layer, threads: threads)
+    try GPTQ.checkValues(weights, grid, layer: layer, threads: threads)
     let recipe = Recipe(fixesGridsUpFront: true, fit: fit, negativeScales: negativeScales)
     try recipe.validate(layer: layer)
     let problem = LayerProblem(

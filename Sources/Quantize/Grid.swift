@@ -32,18 +32,23 @@ public struct Grid: Sendable, Equatable {
   public var form: Form
   /// Scales and minimums are rounded to this before anything is quantized against them.
   public var precision: Precision
+  /// How many groups share two half-precision units, of which their scales and minimums are 6-bit multiples; nil where
+  /// each group has its own two numbers.
+  public var superGroup: Int?
   /// The lowest zero point that can be stored: 1 where files hold the zero point minus one.
   public var lowestZeroPoint: Int
 
   /// A grid.
   public init(
-    bits: Int, groupSize: Int?, form: Form = .symmetric, precision: Precision = .half, lowestZeroPoint: Int = 0
+    bits: Int, groupSize: Int?, form: Form = .symmetric, precision: Precision = .half, lowestZeroPoint: Int = 0,
+    superGroup: Int? = nil
   ) {
     self.bits = bits
     self.groupSize = groupSize
     self.form = form
     self.precision = precision
     self.lowestZeroPoint = lowestZeroPoint
+    self.superGroup = superGroup
   }
 
   /// GGUF's Q4_0: w = d·(q − 8).
@@ -56,6 +61,11 @@ public struct Grid: Sendable, Equatable {
   public static let q5_1 = Grid(bits: 5, groupSize: 32, form: .minimum)
   /// GGUF's Q8_0: w = d·(q − 128); the file holds q − 128.
   public static let q8_0 = Grid(bits: 8, groupSize: 32, form: .symmetric)
+
+  /// GGUF's Q4_K: w = d·scale·q − dmin·minimum, eight groups to a d and dmin.
+  public static let q4_K = Grid(bits: 4, groupSize: 32, form: .minimum, superGroup: 8)
+  /// GGUF's Q5_K: the same with integers of 5 bits.
+  public static let q5_K = Grid(bits: 5, groupSize: 32, form: .minimum, superGroup: 8)
 
   /// The largest integer.
   public var maximum: Int { (1 << bits) - 1 }
@@ -77,6 +87,16 @@ public struct Grid: Sendable, Equatable {
         .badOption, place: layer, reason: "a group of \(groupSize ?? 0) does not fit \(inputs) inputs",
         remedy: "choose a group size between 1 and the number of inputs, or -1 for whole rows")
     }
+    if let superGroup {
+      guard form == .minimum, precision == .half, let groupSize, groupSize <= 128, superGroup >= 1,
+        superGroup <= 256, inputs % (groupSize * superGroup) == 0
+      else {
+        throw QuantizeError(
+          .badOption, place: layer,
+          reason: "super-blocks of \(superGroup) groups of \(groupSize ?? inputs) do not fit \(inputs) inputs",
+          remedy: "choose another type for this layer; GGUF's own fallback for Q4_K is Q5_0")
+      }
+    }
     guard (0...maximum).contains(lowestZeroPoint) else {
       throw QuantizeError(
         .badOption, place: layer, reason: "no zero point reaches from \(lowestZeroPoint) to \(maximum)")
@@ -91,6 +111,18 @@ public struct Grid: Sendable, Equatable {
     }
   }
 
+  /// The largest weight whose scale, and minimum, can be stored; far beyond that, sums of squares would overflow.
+  var largestWeight: Float {
+    switch (precision, form) {
+    case (.single, _): 1e15
+    case (.half, .minimum): 0x1p15
+    case (.half, _): 0x1p15 * Float(maximum)
+    }
+  }
+
   /// Scales nearer to zero are not used: half precision would lose them, or their reciprocals overflow.
   var smallestScale: Float { precision == .half ? 0x1p-24 : 1e-30 }
+
+  /// Whether a scale and a minimum are halves of their own.
+  var storesHalves: Bool { precision == .half && superGroup == nil }
 }

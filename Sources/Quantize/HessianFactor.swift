@@ -24,6 +24,8 @@ public final class HessianFactor: Sendable {
   /// Whether groups are formed of neighbouring columns, whatever the order.
   public let fixesGridsUpFront: Bool
 
+  /// What H was multiplied by, a power of two: 1, but where its sums of squares would leave the range of float32.
+  let scale: Float
   /// λ itself.
   let lambda: Float
   /// Strictly lower: H in the order of `columns`. Upper: U in the order `columns[elimination]`.
@@ -68,6 +70,12 @@ public final class HessianFactor: Sendable {
         remedy: "it must be the sum of squares 2/n · XᵀX")
     }
     deadInputs = diagonal.indices.filter { diagonal[$0] == 0 }
+    scale = Self.scale(diagonal)
+    if scale != 1 {
+      let (slice, scale) = (hessian.slice, scale)
+      forEachTile(n, threads: threads) { row in slice.scale(row: row, count: row + 1, by: scale) }
+      diagonal = diagonal.map { $0 * scale }
+    }
     for index in deadInputs { diagonal[index] = 1 }
 
     let byActivation = diagonal.indices.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }.map { UInt32($0) }
@@ -120,6 +128,13 @@ public final class HessianFactor: Sendable {
     }
     columnWeights = weights
     seconds = (clock.now - start) / .seconds(1)
+  }
+
+  /// A power of two that brings a diagonal far from 1 near to it.
+  private static func scale(_ diagonal: [Float]) -> Float {
+    let largest = diagonal.max() ?? 0
+    guard largest > 0, !(0x1p-40...0x1p40).contains(largest) else { return 1 }
+    return Float(sign: .plus, exponent: min(126, max(-126, -Int(largest.exponent))), significand: 1)
   }
 
   private static func checkFinite(

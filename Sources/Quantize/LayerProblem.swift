@@ -23,7 +23,9 @@ struct LayerProblem: Sendable {
   /// Whether anything happens after the last column's integers.
   var isRefined: Bool { usable != nil && (recipe.sweeps > 0 || recipe.refit || roundsAfterwards) }
   /// Whether integers are found against scales that are not rounded yet.
-  var roundsAfterwards: Bool { usable != nil && grid.precision == .half && recipe.rounding == .afterwards }
+  var roundsAfterwards: Bool { usable != nil && grid.storesHalves && recipe.rounding == .afterwards }
+  /// Whether grids are fixed before the first column; a super-block's must be.
+  var fixesGrids: Bool { recipe.fixesGridsUpFront || grid.superGroup != nil }
 
   /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
   var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
@@ -36,8 +38,8 @@ struct LayerProblem: Sendable {
     let start = clock.now
     let width = width
     let strips = (rows + width - 1) / width
-    let pool = WorkspacePool { [columns, groups] in
-      Workspace(columns: columns, width: width, groups: groups, sweeps: isRefined)
+    let pool = WorkspacePool { [columns, groups, grid, isRefined] in
+      Workspace(columns: columns, width: width, groups: groups, superGroup: grid.superGroup, sweeps: isRefined)
     }
     // [out, groups], and for each row: loss, error, output power, the power's prediction.
     let scales = Matrix<Float>(rows: rows, columns: groups)
@@ -99,7 +101,8 @@ struct LayerProblem: Sendable {
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,
       fallbackReason: factor?.failure,
       relativeOutputError: usable == nil ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
-      loss: total(0), damping: factor?.damping ?? 0, isDoublePrecision: factor?.isDoublePrecision ?? false,
+      loss: total(0) / Double(factor?.scale ?? 1), damping: factor?.damping ?? 0,
+      isDoublePrecision: factor?.isDoublePrecision ?? false,
       deadInputs: factor?.deadInputs.count ?? 0, seconds: seconds, flop: flop)
   }
 }

@@ -45,6 +45,16 @@ extension MatrixSlice<Float> {
     return sum == 0
   }
 
+  /// The largest magnitude in a row; infinity also where it holds NaN.
+  func largest(row: Int) -> Float {
+    let from = unsafe pointer(row)
+    // As an integer, a float's magnitude keeps its order, and NaN is beyond infinity.
+    var largest: UInt32 = 0
+    // SAFETY: `columns` elements follow.
+    for i in 0..<columns { unsafe largest = max(largest, from[i].bitPattern & 0x7FFF_FFFF) }
+    return largest >= 0x7F80_0000 ? .infinity : Float(bitPattern: largest)
+  }
+
   /// Adds factor · x² of every element of a row to the sums at `sums`.
   func addSquares(row: Int, times factor: Float, to sums: MatrixSlice) {
     precondition(sums.columns >= columns)

@@ -142,16 +142,18 @@ public struct PackedLayer: Sendable, Equatable {
 
   /// The values that the tensors stand for, `[out, in]`: scale · (q − zero).
   public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
-    let (q, zeros) = (integers(threads: threads), zeros())
-    let result = Matrix<Float>(rows: rows, columns: columns)
-    let target = result.slice
-    forEachTile(rows, threads: threads) { row in
-      for column in 0..<columns {
-        let group = Int(groupIndex[column])
-        target[row, column] =
-          scales[group * rows + row] * (Float(q[row * columns + column]) - zeros[row * groups + group])
-      }
+    var byRow = [Float](repeating: 0, count: scales.count)
+    for group in 0..<groups {
+      for row in 0..<rows { byRow[row * groups + group] = scales[group * rows + row] }
     }
+    // Contiguous groups, as a rule, of which the last may be short.
+    let size = groupIndex.firstIndex { $0 != 0 } ?? max(1, columns)
+    let isContiguous = groupIndex.indices.allSatisfy { Int(groupIndex[$0]) == $0 / max(1, size) }
+    let result = Matrix<Float>(rows: rows, columns: columns)
+    Values(
+      rows: rows, columns: columns, groups: groups, groupSize: max(1, size), integers: integers(threads: threads),
+      scales: byRow, zeros: zeros(), groupIndex: isContiguous ? nil : groupIndex
+    ).write(to: result.slice, threads: threads)
     return result
   }
 

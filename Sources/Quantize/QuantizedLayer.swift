@@ -1,5 +1,6 @@
 // What the solver gives back.
 
+import CBelleKernels
 import LinearAlgebra
 
 /// A quantized linear layer.
@@ -31,32 +32,25 @@ public struct QuantizedLayer: Sendable {
     groupIndex.map { Int($0[column]) } ?? column / (grid.groupSize ?? columns)
   }
 
-  /// The values that the integers stand for, `[out, in]`.
-  public func dequantized() -> Matrix<Float> {
+  /// The values that the integers stand for, `[out, in]`: what a reader of the packed layer gets, bit for bit.
+  ///
+  /// - Parameter threads: how many to use.
+  public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
     let result = Matrix<Float>(rows: rows, columns: columns)
-    dequantize(into: result.slice, threads: 1)
+    dequantize(into: result.slice, threads: threads)
     return result
   }
 
-  /// Writes the values that the integers stand for.
+  /// Writes the values that the integers stand for into memory that is there already.
   ///
   /// - Parameters:
   ///   - target: `[out, in]`.
   ///   - threads: how many to use.
-  public func dequantize(into target: MatrixSlice<Float>, threads: Int) {
-    precondition(target.rows == rows && target.columns == columns)
-    let groups = groups
-    let groupOf = (0..<columns).map(group(of:))
-    forEachTile(rows, threads: threads) { row in
-      let out = unsafe target.pointer(row)
-      unsafe integers.withUnsafeBufferPointer { integers in
-        for column in 0..<columns {
-          let at = row * groups + groupOf[column]
-          // SAFETY: the row has `columns` elements, and there are rows · columns integers.
-          unsafe out[column] = scales[at] * (Float(unsafe integers[row * columns + column]) - zeros[at]) + minimums[at]
-        }
-      }
-    }
+  public func dequantize(into target: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
+    Values(
+      rows: rows, columns: columns, groups: groups, groupSize: grid.groupSize ?? max(1, columns), integers: integers,
+      scales: scales, zeros: zeros, minimums: grid.form == .minimum ? minimums : nil, groupIndex: groupIndex
+    ).write(to: target, threads: threads)
   }
 }
 

@@ -93,6 +93,11 @@ public struct Recipe: Sendable, Equatable {
     guard (0...100).contains(sweeps) else {
       throw QuantizeError(.badOption, place: layer, reason: "\(sweeps) sweeps", remedy: "0 to 100; 2 to 4 are enough")
     }
+    guard [inputCorrection, residualCorrection].allSatisfy({ (0...2).contains($0) }) else {
+      throw QuantizeError(
+        .badOption, place: layer, reason: "corrections of \(inputCorrection) and \(residualCorrection)",
+        remedy: "0 is none, 1 all of it")
+    }
     if case .search(let norm) = fit {
       guard norm > 0, norm.isFinite else {
         throw QuantizeError(.badOption, place: layer, reason: "a norm of \(norm)", remedy: "2.4 is usual")

@@ -116,8 +116,11 @@ extension Strip {
             zeros: space.zeros.slice.base, integers: space.ordered.pointer(block.lowerBound * width),
             gains: gains.base, max_integer: Float(grid.maximum), smallest_scale: grid.smallestScale,
             moves_integers: recipe.sweeps > 0, refits: recipe.refit && !hasLargeGroups,
-            has_minimums: grid.form == .minimum, half: grid.precision == .half,
-            negative_scales: recipe.negativeScales && grid.form == .symmetric)
+            has_minimums: grid.form == .minimum, half: grid.storesHalves,
+            negative_scales: recipe.negativeScales && grid.form == .symmetric,
+            scale_units: grid.superGroup == nil ? nil : space.scaleUnits.slice.base,
+            minimum_units: grid.superGroup == nil ? nil : space.minimumUnits.slice.base,
+            super_groups: grid.superGroup ?? 1)
           unsafe belle_sweep_block(belle_best_variant(), &work)
         }
       }

@@ -59,7 +59,7 @@ struct Strip {
 
   /// W (or the corrected target) into `first`, in the order of elimination; grids that are fixed up front.
   private func loadTarget(_ factor: HessianFactor) {
-    let isNatural = recipe.order == .natural || !recipe.fixesGridsUpFront
+    let isNatural = recipe.order == .natural || !problem.fixesGrids
     load(order: factor.columns, into: space.first)
     for column in 0..<n where !factor.isDead[column] {
       // What the output's power is predicted from.
@@ -68,15 +68,12 @@ struct Strip {
     }
     if problem.correction != nil { correct(factor) }
     // The reference fixes the grid of a whole row before it clears dead columns.
-    if !recipe.fixesGridsUpFront, grid.groupSize == nil {
+    if !problem.fixesGrids, grid.groupSize == nil {
       findGrid(0, space.first[0..<n, 0..<width], weights: nil)
     }
     for column in 0..<n where factor.isDead[column] { space.first[column..<column + 1, 0..<width].fill(0) }
-    if recipe.fixesGridsUpFront {
-      for group in 0..<problem.groups {
-        let columns = group * groupSize..<min(n, (group + 1) * groupSize)
-        findGrid(group, space.first[columns, 0..<width], weights: Array(factor.columnWeights[columns]))
-      }
+    if problem.fixesGrids {
+      findAllGrids(weights: factor.columnWeights)
     }
     if !isNatural {
       let (ordered, target) = (space.first.slice, space.second.slice)
@@ -108,7 +105,7 @@ struct Strip {
       let p = residual[rows, 0..<n]
       for (position, column) in factor.elimination.enumerated() {
         let input = Int(factor.columns[Int(column)])
-        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * p[row, input] }
+        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * factor.scale * p[row, input] }
       }
     }
     if let delta = correction.inputs, recipe.inputCorrection != 0 {
@@ -122,8 +119,8 @@ struct Strip {
           for i in part { ordered[k, i - from] = delta[row, Int(factor.columns[Int(factor.elimination[i])])] }
         }
         Float.gemmTile(
-          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width], alpha: recipe.inputCorrection,
-          beta: 1)
+          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width],
+          alpha: recipe.inputCorrection * factor.scale, beta: 1)
       }
     }
     if isEmpty { return }
@@ -131,6 +128,29 @@ struct Strip {
     Float.trsmTile(u, .upper, transpose: false, side: .left, into: t)
     Float.trsmTile(u, .upper, transpose: true, side: .left, into: t)
     for (position, column) in factor.elimination.enumerated() { w.add(t, row: Int(column), from: position) }
+  }
+
+  /// The grids of all groups, from `first` in the order of the columns.
+  private func findAllGrids(weights: [Float]?) {
+    for group in 0..<problem.groups {
+      let columns = group * groupSize..<min(n, (group + 1) * groupSize)
+      findGrid(group, space.first[columns, 0..<width], weights: weights.map { Array($0[columns]) })
+    }
+    guard let superGroup = grid.superGroup else { return }
+    let weights = recipe.fit == .weightedSearch ? weights : nil
+    for (number, group) in stride(from: 0, to: problem.groups, by: superGroup).enumerated() {
+      // SAFETY: a super-block's columns and groups lie one after the other, and inputs fill whole super-blocks.
+      unsafe (weights ?? [1]).withUnsafeBufferPointer { pointer in
+        var work = unsafe belle_super_grid_work(
+          columns: groupSize, groups: superGroup, lanes: width, stride: width, grid_stride: width,
+          values: space.first.slice.pointer(group * groupSize),
+          column_weights: weights == nil ? nil : pointer.baseAddress.map { unsafe $0 + group * groupSize },
+          scales: space.scales.slice.pointer(group), minimums: space.minimums.slice.pointer(group),
+          scale_unit: space.scaleUnits.slice.pointer(number), minimum_unit: space.minimumUnits.slice.pointer(number),
+          max_integer: Float(grid.maximum))
+        unsafe belle_super_grid(belle_best_variant(), &work)
+      }
+    }
   }
 
   /// The grid of one group of every row.
@@ -149,8 +169,9 @@ struct Strip {
         column_weights: columnWeights == nil ? nil : pointer.baseAddress, scales: space.scales.slice.pointer(group),
         zeros: space.zeros.slice.pointer(group), minimums: space.minimums.slice.pointer(group), form: grid.cForm,
         max_integer: Float(grid.maximum), lowest_zero: Float(grid.lowestZeroPoint), smallest_scale: grid.smallestScale,
-        norm: norm, coarse: isCoarse, half: grid.precision == .half && !problem.roundsAfterwards,
-        negative_scales: recipe.negativeScales && grid.form == .symmetric)
+        norm: norm, coarse: isCoarse, half: grid.storesHalves && !problem.roundsAfterwards,
+        negative_scales: recipe.negativeScales && grid.form == .symmetric,
+        minimum_below_zero: grid.superGroup != nil)
       unsafe belle_grid(belle_best_variant(), &work)
     }
   }
@@ -159,9 +180,7 @@ struct Strip {
 
   private func roundToNearest() {
     load(order: (0..<UInt32(n)).map { $0 }, into: space.first)
-    for group in 0..<problem.groups {
-      findGrid(group, space.first[group * groupSize..<min(n, (group + 1) * groupSize), 0..<width], weights: nil)
-    }
+    findAllGrids(weights: nil)
     // No feedback: U = I and no products.
     space.second.slice.fill(0)
     var identity = [Float](repeating: 0, count: Self.block * Self.block)
@@ -184,8 +203,8 @@ struct Strip {
   /// One half, its feedback on the other one as one product, the other half.
   private func feedback(_ factor: HessianFactor, _ range: Range<Int>) {
     guard range.count > Self.block else {
-      if !recipe.fixesGridsUpFront { findGridsOnTheWay(factor, range) }
-      let groups = range.map { UInt32((recipe.fixesGridsUpFront ? Int(factor.elimination[$0]) : $0) / groupSize) }
+      if !problem.fixesGrids { findGridsOnTheWay(factor, range) }
+      let groups = range.map { UInt32((problem.fixesGrids ? Int(factor.elimination[$0]) : $0) / groupSize) }
       quantizeBlock(range, factor.factorBlock(range), groups: groups)
       return
     }

@@ -16,10 +16,13 @@ final class Workspace: Sendable {
   let scales: Matrix<Float>
   let zeros: Matrix<Float>
   let minimums: Matrix<Float>
+  /// `[super-blocks, width]`; empty where there are none.
+  let scaleUnits: Matrix<Float>
+  let minimumUnits: Matrix<Float>
   /// Sums for each row of the layer: `[sums, width]`.
   let sums: Matrix<Float>
 
-  init(columns: Int, width: Int, groups: Int, sweeps: Bool) {
+  init(columns: Int, width: Int, groups: Int, superGroup: Int?, sweeps: Bool) {
     first = Matrix(rows: columns, columns: width)
     second = Matrix(rows: columns, columns: width)
     third = Matrix(rows: sweeps ? columns : 0, columns: width)
@@ -28,6 +31,9 @@ final class Workspace: Sendable {
     scales = Matrix(rows: groups, columns: width, repeating: 1)
     zeros = Matrix(rows: groups, columns: width)
     minimums = Matrix(rows: groups, columns: width)
+    let superBlocks = superGroup.map { groups / $0 } ?? 0
+    scaleUnits = Matrix(rows: superBlocks, columns: width)
+    minimumUnits = Matrix(rows: superBlocks, columns: width)
     sums = Matrix(rows: 5, columns: width)
   }
 }

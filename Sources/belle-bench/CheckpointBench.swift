@@ -11,7 +11,6 @@ struct CheckpointBench: BenchCase {
   private let context: BenchContext
   private let tool: String
   private let folder: Scratch
-  private let ballast: Ballast
 
   /// A folder that is removed with its owner.
   private final class Scratch {
@@ -33,7 +32,6 @@ struct CheckpointBench: BenchCase {
     self.context = context
     tool = try context.tool
     folder = try Scratch(in: context.memory)
-    ballast = try Ballast(in: folder.path, size: context.size)
     context.say("making checkpoints of \(byteCount(context.size)) in \(context.memory)")
     try makeSparse()
     try makeModel()
@@ -52,9 +50,11 @@ struct CheckpointBench: BenchCase {
     for (place, where_, isFlushed) in [(folder.path, "in memory", false), (context.disk, "to disk, flushed", true)] {
       let copy = place + "/belle-bench-copy-\(getpid()).safetensors"
       let ceiling = "copy of the checkpoint \(where_)"
-      let rate = try ballast.lend(context.size) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }
-      all.append(Series(name: ceiling, unit: .rate, values: [rate]))
-      let cost = try ballast.lend(context.size) {
+      all.append(
+        Series(
+          name: ceiling, unit: .rate,
+          values: [try context.lend(context.size) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }]))
+      let cost = try context.lend(context.size) {
         defer { try? FileManager.default.removeItem(atPath: copy) }
         return try expect([tool, "convert", model, copy, "--quiet"])
       }
@@ -67,7 +67,7 @@ struct CheckpointBench: BenchCase {
       ("decrypt", [], nil), ("decrypt --to safetensors", ["--to", "safetensors"], ("decrypt", 0.95)),
     ] as [(String, [String], (String, Double)?)] {
       let output = folder.file("out")
-      let cost = try ballast.lend(context.size) {
+      let cost = try context.lend(context.size) {
         defer { try? FileManager.default.removeItem(atPath: output) }
         return try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
       }

@@ -41,18 +41,36 @@ struct Tensors: Sendable {
   }
 }
 
+/// The same numbers in double precision.
+func doubles(_ m: Matrix<Float>) -> Matrix<Double> {
+  let result = Matrix<Double>(rows: m.rows, columns: m.columns)
+  let (from, to) = (m.slice.base, result.slice.base)
+  for i in 0..<m.rows * m.columns { to[i] = Double(from[i]) }
+  return result
+}
+
+/// W − Ŵ in double precision.
+func difference(_ weights: Matrix<Float>, _ values: Matrix<Float>) -> Matrix<Double> {
+  let result = Matrix<Double>(rows: weights.rows, columns: weights.columns)
+  let (w, v, to) = (weights.slice.base, values.slice.base, result.slice.base)
+  for i in 0..<weights.rows * weights.columns { to[i] = Double(w[i]) - Double(v[i]) }
+  return result
+}
+
+/// tr(M·H·Mᵀ).
+func energy(_ m: Matrix<Double>, _ hessian: Matrix<Double>) -> Double {
+  let product = Matrix<Double>(rows: m.rows, columns: m.columns)
+  gemm(m.slice, hessian.slice, into: product.slice)
+  let (x, y) = (m.slice.base, product.slice.base)
+  var sum = 0.0
+  for i in 0..<m.rows * m.columns { sum += x[i] * y[i] }
+  return sum
+}
+
 /// tr(E·H·Eᵀ) / tr(W·H·Wᵀ) in double, from the definition; H symmetric and complete.
 func relativeError(_ weights: Matrix<Float>, _ values: Matrix<Float>, _ hessian: Matrix<Float>) -> Double {
-  func energy(_ m: Matrix<Double>) -> Double {
-    let h = Matrix<Double>(rows: hessian.rows, columns: hessian.columns, hessian.values.map { Double($0) })
-    let product = Matrix<Double>(rows: m.rows, columns: m.columns)
-    gemm(m.slice, h.slice, into: product.slice)
-    return zip(product.values, m.values).reduce(0) { $0 + $1.0 * $1.1 }
-  }
-  let w = weights.values.map { Double($0) }
-  let difference = zip(w, values.values).map { $0 - Double($1) }
-  return energy(Matrix(rows: weights.rows, columns: weights.columns, difference))
-    / energy(Matrix(rows: weights.rows, columns: weights.columns, w))
+  let h = doubles(hessian)
+  return energy(difference(weights, values), h) / energy(doubles(weights), h)
 }
 
 /// A layer with correlated inputs, from a seed.

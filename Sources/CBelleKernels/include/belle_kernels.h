@@ -160,6 +160,13 @@ void belle_pack_levels(
     belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
     size_t count);
 
+/// Makes blocks of Q4_K or Q5_K of integers that are there already: weights are d·scale·level − dmin·minimum.
+///
+/// For each block 256 `levels`, 8 `scales` and 8 `minima` of 6 bits each, and one half each of `d` and `dmin`.
+void belle_pack_super_levels(
+    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    const uint16_t *dmin, uint8_t *blocks, size_t count);
+
 /// The same by a named variant; the caller has checked that it is available.
 void belle_dequantize_variant(
     belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
@@ -200,6 +207,9 @@ typedef struct {
   float *gains;  ///< for each lane; by how much the objective fell is added.
   float max_integer, smallest_scale;
   bool moves_integers, refits, has_minimums, half, negative_scales;
+  /// `[groups / super_groups, grid_stride]`, or NULL: scales are 1 … 63 times the one, minimums 0 … −63 times the other.
+  const float *scale_units, *minimum_units;
+  size_t super_groups;
 } belle_sweep_block_work;
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
@@ -222,9 +232,36 @@ typedef struct {
   bool coarse; ///< search every fourth range first.
   bool half;   ///< scale and minimum are rounded to half precision before they are used.
   bool negative_scales;
+  bool minimum_below_zero;  ///< minimums are 0 at most.
 } belle_grid_work;
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
+
+/// Rounds the scales and minimums of the groups of one super-block to 6-bit multiples of two half-precision units, which
+/// are chosen here: GGUF's Q4_K and Q5_K.
+typedef struct {
+  size_t columns, groups, lanes, stride, grid_stride;  ///< columns of one group; groups of the super-block.
+  const float *values;             ///< `[groups · columns, stride]`
+  const float *column_weights;     ///< what each column's error counts, or NULL for 1.
+  float *scales, *minimums;        ///< `[groups, grid_stride]`, positive and not positive; rounded here.
+  float *scale_unit, *minimum_unit;  ///< one for each lane, written.
+  float max_integer;
+} belle_super_grid_work;
+
+void belle_super_grid(belle_variant variant, const belle_super_grid_work *work);
+
+/// The values of rows of integers: scale · (q − zero) + minimum.
+typedef struct {
+  size_t rows, columns, groups, group_size;
+  const uint8_t *integers;       ///< `[rows, columns]`
+  const float *scales, *zeros;   ///< `[rows, groups]`
+  const float *minimums;         ///< the same, or NULL for 0.
+  const int32_t *group_index;    ///< the group of each column, or NULL: column / group_size.
+  float *values;                 ///< `[rows, value_stride]`; `columns` of a row are written.
+  size_t value_stride;
+} belle_values_work;
+
+void belle_values(belle_variant variant, const belle_values_work *work);
 
 /// Rounds numbers to IEEE half precision, to even, with its largest number as the limit; what comes nearer to zero than
 /// `smallest` becomes that.
@@ -389,5 +426,8 @@ void belle_rows_multiply(
 void belle_rows_combine(
     belle_variant variant, const float *values, size_t stride, size_t rows, size_t columns, const float *factors,
     float *out);
+
+/// The exclusive or of all whole 64-bit words: does nothing but read, so that a benchmark knows how fast that can be.
+uint64_t belle_read_memory(belle_variant variant, const uint8_t *bytes, size_t count);
 
 #endif

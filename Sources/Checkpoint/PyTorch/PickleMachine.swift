@@ -37,7 +37,7 @@ struct PickleMachine {
   /// The largest pickle, in bytes. Checkpoints of a hundred thousand tensors stay below a tenth of it.
   static let sizeLimit = 256 << 20
   /// The most values, not counting those that all pickles share. A tensor takes about a dozen.
-  static let nodeLimit = 4_000_000
+  static let nodeLimit = 3_000_000
   /// The longest integer, in bytes.
   static let integerLimit = 4096
   /// The longest name of a module, or of something in it, in bytes.

@@ -182,7 +182,8 @@ extension ModelQuantizer {
   func planText() throws -> [String: String] {
     var plan = [
       "program": options.program, "model": fingerprint, "format": format.description, "method": options.method.rawValue,
-      "recipe": options.recipe.description, "modules": try names(modules),
+      "recipe": options.recipe.description, "true sequential": "\(options.isTrueSequential)",
+      "modules": try names(modules),
     ]
     if let calibration {
       plan["calibration"] = calibration.fingerprint
@@ -211,7 +212,7 @@ extension WorkShape {
   func headCost(_ head: LinearModule) -> GroupCost {
     let width = Double(head.inFeatures)
     var cost = GroupCost()
-    cost.sums = width * width * (options.recipe.inputCorrection != 0 ? 3 : 1)
+    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
     cost.solve = width * width * width / 3 + solve(head)
     return cost
   }

@@ -102,7 +102,7 @@ struct Inspect: ParsableCommand {
 
   private func runSafety() throws {
     let isFolder = Folder.kind(of: input) == .folder
-    let files = isFolder ? try Checkpoint.modelFiles(in: input).map { Folder.join(input, $0) } : [input]
+    let files = isFolder ? try Checkpoint.loadableFiles(in: input).map { Folder.join(input, $0) } : [input]
     guard !files.isEmpty else {
       throw CheckpointError(.unknownFormat, file: input, reason: "there is no checkpoint in this folder")
     }

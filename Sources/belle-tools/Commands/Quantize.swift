@@ -64,6 +64,18 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Grids by a search for the least error, as in the reference.")
   var mse = false
 
+  @Flag(help: "With --recipe reference: later modules of a layer see the earlier ones quantized, as in other recipes.")
+  var trueSequential = false
+
+  @Option(help: .hidden)
+  var alpha: Float?
+
+  @Option(help: .hidden)
+  var beta: Float?
+
+  @Option(help: .hidden)
+  var sweeps: Int?
+
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
 
@@ -190,6 +202,10 @@ struct QuantizeCommand: ParsableCommand {
     options.method = method
     options.recipe = recipe.recipe
     options.recipeName = recipe.rawValue
+    options.isTrueSequential = recipe != .reference || trueSequential
+    if let alpha { options.recipe.inputCorrection = alpha }
+    if let beta { options.recipe.residualCorrection = beta }
+    if let sweeps { options.recipe.sweeps = sweeps }
     if actOrder {
       options.recipe.order = .activation
       options.recipe.fixesGridsUpFront = staticGroups
