@@ -31,7 +31,6 @@ seeds() {
     safetensors) find $fixtures -name '*.safetensors' -size -100k ;;
     archive | release) find $fixtures -path '*torch-old*' -prune -o -size -20k \( -name '*.pt' -o -name '*.bin' \) -print ;;
     pickle) find $fixtures -size -20k \( -name '*legacy*' -o -name '*.pkl' \) ;;
-    gguf) find $fixtures -name '*.gguf' -size -100k ;;
     tar) find $fixtures -name 'tar*.pt' ;;
     gguf) find $fixtures -name '*.gguf' -size -64k ;;
     pieces) find $fixtures Examples -name tokenizer.model -size -64k ;;

@@ -22,8 +22,6 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case tar
   /// numpy's .npy.
   case npy
-  /// llama.cpp's GGUF.
-  case gguf
   /// A GGUF file: head and values, blocks as numbers, the model in Hugging Face's layout, its tokenizer at work.
   case gguf
   /// `tokenizer.model`: SentencePiece's message, as a vocabulary.
@@ -63,7 +61,6 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         let vocabulary = try Vocabulary.read(path)
         _ = try vocabulary.tokenizer(file: path).encode("a b")
       }
-    case .gguf: attempt { try readAll(GGUFFile(MemoryBytes(bytes, "a.gguf"))) }
     case .index:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "model.safetensors.index.json", in: .sharded)
