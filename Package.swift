@@ -79,14 +79,15 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
 
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
-      name: "FuzzedParsers", dependencies: ["ByteIO", "Checkpoint", "Checksum", "XorDecrypt"],
+      name: "FuzzedParsers",
+      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Tokenizer", "Transformer", "XorDecrypt"],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
@@ -100,7 +101,8 @@ let package = Package(
     .testTarget(
       name: "XorDecryptTests", dependencies: ["XorDecrypt", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
+      name: "CheckpointTests", dependencies: ["Checkpoint", "FuzzedParsers", "Checksum", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
@@ -120,7 +122,8 @@ let package = Package(
       dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["belle-tools", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
+      name: "CommandLineTests",
+      dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),

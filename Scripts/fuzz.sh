@@ -16,12 +16,14 @@ fixtures=Tests/Fixtures
 all=$(sed -n 's/^  case \([a-z][A-Za-z]*\)$/\1/p' FuzzTesting/Parsers/FuzzedParser.swift)
 [ $# -gt 0 ] || set -- $all
 
-BELLE_FUZZ=1 ${SWIFT:-swift} build -c release --scratch-path $scratch --product belle-fuzz \
+# FUZZ_BINARY is one that was built before, by this script.
+binary=${FUZZ_BINARY:-$scratch/release/belle-fuzz}
+[ -n "${FUZZ_BINARY:-}" ] || BELLE_FUZZ=1 ${SWIFT:-swift} build -c release --scratch-path $scratch --product belle-fuzz \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld -Xcc -fsanitize=fuzzer-no-link,address >$scratch.log 2>&1 || {
   cat $scratch.log
   exit 1
 }
-rm $scratch.log
+rm -f $scratch.log
 
 # Sound files of the kind, and hostile ones, to begin with.
 seeds() {
@@ -30,6 +32,8 @@ seeds() {
     archive | release) find $fixtures -path '*torch-old*' -prune -o -size -20k \( -name '*.pt' -o -name '*.bin' \) -print ;;
     pickle) find $fixtures -size -20k \( -name '*legacy*' -o -name '*.pkl' \) ;;
     tar) find $fixtures -name 'tar*.pt' ;;
+    gguf) find $fixtures -name '*.gguf' -size -64k ;;
+    pieces) find $fixtures Examples -name tokenizer.model -size -64k ;;
     index) find $fixtures -name '*.index.json' ;;
     parameters) find $fixtures Examples -name params.json ;;
     configuration) find $fixtures Examples -name config.json ;;
@@ -57,7 +61,7 @@ for parser; do
   echo "== $parser, $seconds s"
   # No input of 64 KiB may ask for more memory at once than the largest view that is accepted, and its copies.
   # The program itself sees to the time that an input takes; libFuzzer's limit is for what never ends.
-  BELLE_PARSER=$parser $scratch/release/belle-fuzz -max_total_time="$seconds" -timeout=1200 -malloc_limit_mb=128 \
+  BELLE_PARSER=$parser $binary -max_total_time="$seconds" -timeout=1200 -malloc_limit_mb=128 \
     -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$failures/" $dictionary "$corpus" \
     >"$scratch/$parser.log" 2>&1 || {
     found=1

@@ -6,6 +6,8 @@ import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import Tokenizer
+import Transformer
 import XorDecrypt
 
 /// A parser of bytes from outside.
@@ -20,6 +22,10 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case tar
   /// numpy's .npy.
   case npy
+  /// A GGUF file: head and values, blocks as numbers, the model in Hugging Face's layout, its tokenizer at work.
+  case gguf
+  /// `tokenizer.model`: SentencePiece's message, as a vocabulary.
+  case pieces
   /// The index of a sharded folder.
   case index
   /// `params.json` beside two shards in Meta's layout, and what they are in Hugging Face's.
@@ -48,6 +54,13 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       takeTorch(bytes)
       takeTorch(storedZip([("a/data.pkl", bytes)] + (0..<4).map { ("a/data/\($0)", [UInt8](repeating: 1, count: 64)) }))
     case .npy: attempt { try readAll(NpyFile(MemoryBytes(bytes, "a.npy"))) }
+    case .gguf: takeGGUF(MemoryBytes(bytes, "a.gguf"))
+    case .pieces:
+      attempt {
+        let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.model", in: .huggingFace)
+        let vocabulary = try Vocabulary.read(path)
+        _ = try vocabulary.tokenizer(file: path).encode("a b")
+      }
     case .index:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "model.safetensors.index.json", in: .sharded)
@@ -74,7 +87,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       attempt {
         let manifest = try Manifest(text: String(decoding: bytes, as: UTF8.self), file: "list")
         for entry in manifest.entries {
-          precondition(!entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
+          precondition(
+            !entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
         }
       }
     case .name:
@@ -84,6 +98,27 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         precondition(again.plainName == name.plainName && again.digest == name.digest, "a name that changes")
       }
     case .release: takeRelease(bytes)
+    }
+  }
+
+  private func takeGGUF(_ file: MemoryBytes) {
+    attempt {
+      let source = try GGUFFile(file)
+      try readAll(source)
+      // What is written of it says the same.
+      let writer = try GGUFWriter(source.tensors, values: source.values)
+      precondition(
+        writer.byteCount <= file.size + 2 * source.alignment * (source.tensors.count + 1), "a file that grows")
+    }
+    attempt { try readAll(DequantizedSource(GGUFFile(file))) }
+    attempt {
+      let model = try GGUFModel(GGUFFile(file), path: "a.gguf")
+      try readAll(model.source)
+      _ = try model.configurationText()
+      let vocabulary = try model.vocabulary()
+      let tokenizer = try vocabulary.tokenizer(file: "a.gguf")
+      _ = try tokenizer.encode("a b\n，")
+      _ = try vocabulary.files(file: "a.gguf")
     }
   }
 

@@ -32,7 +32,8 @@ struct ModelFolders {
       ("feed_forward.w1", [6, 8]), ("feed_forward.w2", [8, 6]), ("feed_forward.w3", [6, 8]), ("attention_norm", [8]),
       ("ffn_norm", [8]),
     ]
-    let model = layer.map { ("layers.0.\($0.0).weight", $0.1) }
+    let model =
+      layer.map { ("layers.0.\($0.0).weight", $0.1) }
       + [("tok_embeddings.weight", [16, 4]), ("norm.weight", [8]), ("output.weight", [8, 8]), ("rope.freqs", [1])]
     for name in ["consolidated.00.pth", "consolidated.01.pth"] { try save(model, as: name, in: .meta) }
     try Data(#"{"dim":8,"n_heads":4,"n_kv_heads":2,"n_layers":1}"#.utf8).write(to: url("params.json", .meta))

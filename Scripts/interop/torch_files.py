@@ -115,7 +115,11 @@ def saved(what, is_zip, protocol):
         torch.save(value, place / "a.pt", _use_new_zipfile_serialization=is_zip, pickle_protocol=protocol)
         expected = {"tensor": of(value)} if isinstance(value, torch.Tensor) else flat(value)
         assert_equal(tensors(place / "a.pt"), expected, f"{what}, protocol {protocol}")
-        # Every value in its place also by way of safetensors, and back.
+        # Every value in its place also by way of safetensors, and back; all but what safetensors has no type for.
+        if isinstance(value, dict) and any(dtype == "C128" for dtype, _, _ in expected.values()):
+            value = {name: tensor for name, tensor in value.items() if tensor.dtype != torch.complex128}
+            torch.save(value, place / "a.pt", _use_new_zipfile_serialization=is_zip, pickle_protocol=protocol)
+            expected = flat(value)
         tools("convert", place / "a.pt", place / "b.safetensors")
         tools("convert", place / "b.safetensors", place / "c.pt")
         tools("convert", place / "c.pt", place / "d.safetensors")

@@ -70,6 +70,9 @@ public final class AtomicFileWriter {
     unsafe try write(bytes.span.bytes, at: offset)
   }
 
+  /// The file as it is being written, for reading back what is written already. Its size is that of this moment.
+  public func reader() throws(ByteIOError) -> InputFile { try InputFile(path) }
+
   /// Makes the file durable and gives it its name.
   ///
   /// - Parameters:

@@ -200,3 +200,49 @@ void belle_rows_combine(
   const combine_work work = {values, stride, rows, columns, factors, out};
   LANES_DISPATCH(variant, combine, &work);
 }
+
+typedef struct {
+  const uint8_t *bytes;
+  size_t count;
+  uint64_t *sum;
+} read_work;
+
+static void read_scalar(const read_work *w) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i + 8 <= w->count; i += 8) {
+    uint64_t word;
+    memcpy(&word, w->bytes + i, 8);
+    sum ^= word;
+  }
+  *w->sum = sum;
+}
+
+LANES_INLINE void read_lanes(const read_work *w) {
+  typedef uint64_t words __attribute__((vector_size(64)));
+  words sum[4] = {{0}, {0}, {0}, {0}};
+  size_t i = 0;
+  for (; i + 256 <= w->count; i += 256) {
+    __builtin_prefetch(w->bytes + i + 4096);
+    __builtin_prefetch(w->bytes + i + 4096 + 64);
+    __builtin_prefetch(w->bytes + i + 4096 + 128);
+    __builtin_prefetch(w->bytes + i + 4096 + 192);
+    for (size_t c = 0; c < 4; c++) {
+      words value;
+      memcpy(&value, w->bytes + i + 64 * c, sizeof value);
+      sum[c] ^= value;
+    }
+  }
+  const read_work rest = {w->bytes + i, w->count - i, w->sum};
+  read_scalar(&rest);
+  const words all = (sum[0] ^ sum[1]) ^ (sum[2] ^ sum[3]);
+  for (size_t k = 0; k < 8; k++) *w->sum ^= all[k];
+}
+
+LANES_VARIANTS(read, read_work)
+
+uint64_t belle_read_memory(belle_variant variant, const uint8_t *bytes, size_t count) {
+  uint64_t sum = 0;
+  const read_work work = {bytes, count, &sum};
+  LANES_DISPATCH(variant, read, &work);
+  return sum;
+}

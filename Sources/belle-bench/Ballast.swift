@@ -11,26 +11,30 @@ import Foundation
 final class Ballast {
   private let folder: String
   private let descriptor: Int32
-  private let size: Int
+  private var size = 0
 
-  /// Takes the memory; as slow as the machine is at finding it.
-  init(in folder: String, size: Int) throws {
+  /// Holds nothing yet.
+  init(in folder: String) throws {
     self.folder = folder
-    self.size = size
-    let path = Folder.join(folder, "ballast")
+    let path = Folder.join(folder, "belle-bench-ballast-\(getpid())")
     descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw ByteIOError(errno: errno, file: path, action: "make it") }
     unsafe unlink(path)
-    try fill(from: 0)
   }
 
   deinit { close(descriptor) }
 
   /// Frees memory, does the work and takes the memory again; the work must free what it took.
   ///
-  /// - Parameter bytes: how much the work will take; at most all of the ballast is freed.
+  /// - Parameter bytes: how much the work will take. Where the ballast holds less it grows first, as slowly as the
+  ///   machine finds memory.
   func lend<Result>(_ bytes: Int, to work: () throws -> Result) throws -> Result {
-    let rest = max(0, size - bytes)
+    if size < bytes {
+      let start = size
+      size = bytes
+      try fill(from: start)
+    }
+    let rest = size - bytes
     guard ftruncate(descriptor, off_t(rest)) == 0 else {
       throw ByteIOError(errno: errno, file: folder, action: "free memory for an output")
     }

@@ -30,6 +30,7 @@ enum BenchCases {
       VerifyBench.self,
       CheckpointBench.self,
       GPTQBench.self,
+      GenerateBench.self,
       ModelBench.self,
     ]
   }
@@ -51,6 +52,7 @@ final class BenchContext {
   let say: (String) -> Void
   private var madeFiles: Workload?
   private var measuredCeilings = false
+  private var ballast: Ballast?
 
   init(bench: String, size: Int, memory: String, disk: String, say: @escaping (String) -> Void) {
     self.bench = bench
@@ -85,6 +87,14 @@ final class BenchContext {
     return files
   }
 
+  /// Does work whose outputs take so many bytes of memory, in memory that was in use until then: see ``Ballast``.
+  func lend<Result>(_ bytes: Int, to work: () throws -> Result) throws -> Result {
+    if let ballast { return try ballast.lend(bytes, to: work) }
+    let ballast = try Ballast(in: memory)
+    self.ballast = ballast
+    return try ballast.lend(bytes, to: work)
+  }
+
   /// Called before each round.
   func beginRound() { measuredCeilings = false }
 
@@ -100,14 +110,14 @@ final class BenchContext {
       Series(
         name: "file copy in memory", unit: .rate,
         values: [
-          try work.ballast.lend(size) {
+          try lend(size) {
             try Ceilings.fileCopyRate(work.plain, to: work.folder + "/copy", flushed: false)
           }
         ]),
       Series(
         name: "file copy to disk, flushed", unit: .rate,
         values: [
-          try work.ballast.lend(size) {
+          try lend(size) {
             try Ceilings.fileCopyRate(work.plain, to: disk + "/belle-bench-copy-\(getpid())", flushed: true)
           }
         ]),

@@ -11,7 +11,6 @@ struct CheckpointBench: BenchCase {
   private let context: BenchContext
   private let tool: String
   private let folder: Scratch
-  private let ballast: Ballast
 
   /// A folder that is removed with its owner.
   private final class Scratch {
@@ -33,7 +32,6 @@ struct CheckpointBench: BenchCase {
     self.context = context
     tool = try context.tool
     folder = try Scratch(in: context.memory)
-    ballast = try Ballast(in: folder.path, size: context.size)
     context.say("making checkpoints of \(byteCount(context.size)) in \(context.memory)")
     try makeSparse()
     try makeModel()
@@ -51,11 +49,12 @@ struct CheckpointBench: BenchCase {
     }
     for (place, where_, isFlushed) in [(folder.path, "in memory", false), (context.disk, "to disk, flushed", true)] {
       let copy = place + "/belle-bench-copy-\(getpid()).safetensors"
-      let lent = isFlushed ? 0 : context.size
       let ceiling = "copy of the checkpoint \(where_)"
-      let rate = try ballast.lend(lent) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }
-      all.append(Series(name: ceiling, unit: .rate, values: [rate]))
-      let cost = try ballast.lend(lent) {
+      all.append(
+        Series(
+          name: ceiling, unit: .rate,
+          values: [try context.lend(context.size) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }]))
+      let cost = try context.lend(context.size) {
         defer { try? FileManager.default.removeItem(atPath: copy) }
         return try expect([tool, "convert", model, copy, "--quiet"])
       }
@@ -68,10 +67,9 @@ struct CheckpointBench: BenchCase {
       ("decrypt", [], nil), ("decrypt --to safetensors", ["--to", "safetensors"], ("decrypt", 0.95)),
     ] as [(String, [String], (String, Double)?)] {
       let output = folder.file("out")
-      let cost = try ballast.lend(context.size) {
-        let cost = try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
-        try FileManager.default.removeItem(atPath: output)
-        return cost
+      let cost = try context.lend(context.size) {
+        defer { try? FileManager.default.removeItem(atPath: output) }
+        return try expect([tool, "decrypt", release, key, output, "--quiet"] + more)
       }
       all.append(
         Series(
@@ -112,7 +110,9 @@ struct CheckpointBench: BenchCase {
   private func makeSparse() throws {
     var tensors: [(name: String, shape: [Int])] = [("tok_embeddings.weight", [32000, 4096]), ("norm.weight", [4096])]
     for layer in 0..<32 {
-      for name in ["wq", "wk", "wv", "wo"] { tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096])) }
+      for name in ["wq", "wk", "wv", "wo"] {
+        tensors.append(("layers.\(layer).attention.\(name).weight", [4096, 4096]))
+      }
       for (name, shape) in [("w1", [11008, 4096]), ("w2", [4096, 11008]), ("w3", [11008, 4096])] {
         tensors.append(("layers.\(layer).feed_forward.\(name).weight", shape))
       }

@@ -36,7 +36,7 @@ struct DecryptBench: BenchCase {
     _ more: [String] = [], target: (String, Double)?
   ) throws -> Series {
     let output = try work.freshOutput(in: parent)
-    let cost = try work.ballast.lend(work.size * files) {
+    let cost = try context.lend(work.size * files) {
       defer { try? FileManager.default.removeItem(atPath: output) }
       return try work.expect(
         Child.run([work.tool, "decrypt", input, work.key, output, "--quiet"] + more, pinned: pinned))

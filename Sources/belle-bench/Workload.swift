@@ -9,8 +9,6 @@ final class Workload {
   let folder: String
   let tool: String
   let size: Int
-  /// Memory for outputs, of four files at most.
-  let ballast: Ballast
 
   var key: String { folder + "/key.pth" }
   var plain: String { folder + "/plain/model.bin" }
@@ -27,7 +25,7 @@ final class Workload {
   /// Makes the files; takes a while.
   ///
   /// - Parameters:
-  ///   - parent: where there is room for seven times `size`, in memory best.
+  ///   - parent: where there is room for five times `size`, in memory best.
   ///   - tool: the belle-tools binary.
   ///   - size: of the large file, in bytes.
   init(in parent: String, tool: String, size: Int) throws {
@@ -35,7 +33,6 @@ final class Workload {
     self.tool = tool
     self.size = size
     for name in ["", "/plain", "/plain4", "/single", "/four"] { try Folder.create(folder + name) }
-    ballast = try Ballast(in: folder, size: size * 4)
     var random = SystemRandomNumberGenerator()
     let block = (0..<(4 << 20) / 8).flatMap { _ in
       unsafe withUnsafeBytes(of: random.next()) { unsafe Array($0) }

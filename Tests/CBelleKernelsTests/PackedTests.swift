@@ -80,7 +80,9 @@ import Testing
     return (0..<count).map { _ in Float.random(in: -2...2, using: &random) }
   }
 
-  @Test("every variant has the scalar one's bits, which are near to the sum of the weights", arguments: kinds.map(\.rawValue))
+  @Test(
+    "every variant has the scalar one's bits, which are near to the sum of the weights",
+    arguments: kinds.map(\.rawValue))
   func products(kind: UInt32) {
     let kind = belle_packed_scales(kind)
     let isK = kind.rawValue >= BELLE_SCALES_K32_MINIMUM.rawValue
@@ -183,7 +185,9 @@ import Testing
 @Suite("Rows of numbers") struct RowsTests {
   private static let columns = [1, 15, 16, 17, 63, 64, 65, 128, 200]
 
-  @Test("products of every variant have the scalar one's bits", arguments: [BELLE_F32, BELLE_F16, BELLE_BF16].map(\.rawValue), columns)
+  @Test(
+    "products of every variant have the scalar one's bits",
+    arguments: [BELLE_F32, BELLE_F16, BELLE_BF16].map(\.rawValue), columns)
   func products(kind: UInt32, columns: Int) {
     let kind = belle_float(kind)
     let (rows, stride) = (5, columns + 3)

@@ -26,7 +26,8 @@ import Testing
     RandomModel.llama(#", "rope_scaling": {"type": "linear", "factor": 4}"#), RandomModel.bloom,
   ]
 
-  @Test("token by token, in parts and at once, the logits are those of the whole forward pass", arguments: configurations)
+  @Test(
+    "token by token, in parts and at once, the logits are those of the whole forward pass", arguments: configurations)
   func logitsOfForwardPass(json: String) throws {
     let made = try RandomModel(json)
     let model = try TransformerModel(made.configuration, made.source, path: "memory")
@@ -49,7 +50,9 @@ import Testing
     }
   }
 
-  @Test("a cache that is cut back goes on as if the rest had never been", arguments: [RandomModel.llama(), RandomModel.bloom])
+  @Test(
+    "a cache that is cut back goes on as if the rest had never been",
+    arguments: [RandomModel.llama(), RandomModel.bloom])
   func truncated(json: String) throws {
     let made = try RandomModel(json)
     let loaded = try LoadedModel(try TransformerModel(made.configuration, made.source, path: "memory"), threads: 1)
@@ -150,7 +153,8 @@ import Testing
     let (out, width, groups) = (37, 100, 7)
     let places = (0..<width).map { _ in Int32(random.next() % UInt64(groups)) }
     var source = MemorySource()
-    source.add("m.qweight", .i32, [width / 4, out], (0..<width / 4 * out).map { _ in Int32(truncatingIfNeeded: random.next()) })
+    source.add(
+      "m.qweight", .i32, [width / 4, out], (0..<width / 4 * out).map { _ in Int32(truncatingIfNeeded: random.next()) })
     source.add("m.qzeros", .i32, [groups, 10], (0..<groups * 10).map { _ in Int32(truncatingIfNeeded: random.next()) })
     source.add("m.scales", .f32, [groups, out], (0..<groups * out).map { Float($0 % 11 + 1) / 500 })
     source.add("m.g_idx", .i32, [width], places)

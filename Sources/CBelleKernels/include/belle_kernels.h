@@ -427,4 +427,7 @@ void belle_rows_combine(
     belle_variant variant, const float *values, size_t stride, size_t rows, size_t columns, const float *factors,
     float *out);
 
+/// The exclusive or of all whole 64-bit words: does nothing but read, so that a benchmark knows how fast that can be.
+uint64_t belle_read_memory(belle_variant variant, const uint8_t *bytes, size_t count);
+
 #endif

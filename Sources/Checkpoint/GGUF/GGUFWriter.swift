@@ -92,6 +92,9 @@ public struct GGUFWriter: TensorSink {
     try file.write(part, at: offsets[index] + offset)
   }
 
+  /// Where a tensor's values begin.
+  public func start(of index: Int) -> Int? { offsets[index] }
+
   /// Writes the padding behind each tensor.
   public func finish(_ file: AtomicFileWriter) throws {
     for (index, offset) in offsets.enumerated() {

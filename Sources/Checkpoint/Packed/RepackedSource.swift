@@ -172,7 +172,8 @@ public final class RepackedSource: TensorSource {
     packed: [Int: (outputs: Int, inputs: Int, groups: Int, bits: Int)]
   ) throws -> Bool {
     let name = source.tensors[index].name
-    guard name.hasSuffix(".bias"), let weight = source.tensors.firstIndex(where: { $0.name == name.dropLast(4) + "weight" }),
+    guard name.hasSuffix(".bias"),
+      let weight = source.tensors.firstIndex(where: { $0.name == name.dropLast(4) + "weight" }),
       packed[weight] != nil
     else { return false }
     return try source.allBytes(index).allSatisfy { $0 == 0 }

@@ -23,7 +23,8 @@ extension PickleTensor {
       while done < inner.count {
         let count = min(inner.count - done, (part.count - filled) / itemSize)
         Self.copy(
-          count, itemSize, from: bytes, at: start + (row + done * inner.stride) * itemSize, stride: inner.stride * itemSize,
+          count, itemSize, from: bytes, at: start + (row + done * inner.stride) * itemSize,
+          stride: inner.stride * itemSize,
           into: &part, at: filled)
         done += count
         filled += count * itemSize
@@ -80,11 +81,11 @@ extension PickleTensor {
         switch itemSize {
         case _ where stride == itemSize:
           unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<(count * itemSize)]))
-        case 1: unsafe each(UInt8.self)
-        case 2: unsafe each(UInt16.self)
-        case 4: unsafe each(UInt32.self)
-        case 8: unsafe each(UInt64.self)
-        default: unsafe each(SIMD2<UInt64>.self)
+        case 1: each(UInt8.self)
+        case 2: each(UInt16.self)
+        case 4: each(UInt32.self)
+        case 8: each(UInt64.self)
+        default: each(SIMD2<UInt64>.self)
         }
       }
     }

@@ -84,6 +84,9 @@ public struct TorchWriter: TensorSink {
     try file.write(part, at: members[member].dataOffset + offset)
   }
 
+  /// Where a tensor's values begin.
+  public func start(of index: Int) -> Int? { members[firstStorage + index].dataOffset }
+
   /// Writes the storages' headers, whose checksums are known only now, and the directory.
   public func finish(_ file: AtomicFileWriter) throws {
     for index in members.indices where fixed[index] == nil {

@@ -54,7 +54,9 @@ public struct SafetensorsFile: TensorSource {
         CheckpointError(
           .malformed, file: file.path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
       }
-      if name == "__metadata__", case .other(let at) = value, header[at...].starts(with: Array("null".utf8)) { continue }
+      if name == "__metadata__", case .other(let at) = value, header[at...].starts(with: Array("null".utf8)) {
+        continue
+      }
       guard case .object(let fields, _) = value else { throw bad("its entry is no object") }
       if name == "__metadata__" {
         for (key, value) in fields {

@@ -62,6 +62,9 @@ public struct SafetensorsWriter: TensorSink {
     try file.write(part, at: offsets[index] + offset)
   }
 
+  /// Where a tensor's values begin.
+  public func start(of index: Int) -> Int? { offsets[index] }
+
   /// Nothing comes after the values.
   public func finish(_ file: AtomicFileWriter) {}
 

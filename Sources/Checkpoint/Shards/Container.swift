@@ -52,7 +52,7 @@ public enum Container: String, Sendable, CaseIterable {
   /// besides its tensors has its values written there, instead of the text.
   public func write(
     _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
-    replacing: Bool, progress: (Int) -> Void
+    replacing: Bool, isChecked: Bool = false, progress: (Int) -> Void
   ) throws -> Bool {
     if self != .gguf, let info = indices.lazy.map({ source.tensors[$0] }).first(where: { $0.dtype.block != nil }) {
       throw CheckpointError(
@@ -68,13 +68,17 @@ public enum Container: String, Sendable, CaseIterable {
         } else {
           try GGUFWriter(indices.map { source.tensors[$0] }, metadata: metadata)
         }
-      return try sink.take(source, indices, as: name, in: folder, replacing: replacing, progress: progress)
+      return try sink.take(
+        source, indices, as: name, in: folder, replacing: replacing, isChecked: isChecked,
+        progress: progress)
     case .safetensors:
       return try SafetensorsWriter.write(
-        source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, progress: progress)
+        source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, isChecked: isChecked,
+        progress: progress)
     case .torch:
       return try TorchWriter.write(
-        source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, progress: progress)
+        source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, isChecked: isChecked,
+        progress: progress)
     }
   }
 }

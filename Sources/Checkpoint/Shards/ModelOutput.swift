@@ -80,13 +80,22 @@ public struct ModelOutput: Sendable {
 
   /// Whether everything can be written, as far as that can be known before.
   ///
-  /// - Throws: ``ByteIOError`` for a folder that is not writable, files that are there, and a disk that is too full.
-  public func check(_ source: any TensorSource, replacing: Bool) throws {
+  /// - Parameter others: names of the small files that will be written too.
+  /// - Throws: ``ByteIOError`` for a folder that is not writable, files that are there, files of the source that would be
+  ///   replaced, and a disk that is too full.
+  public func check(_ source: any TensorSource, others: [String] = [], replacing: Bool) throws {
     guard Folder.isWritable(folder) else {
       throw ByteIOError(.notPermitted, file: folder, reason: "cannot write into the output folder")
     }
-    for file in files where Folder.kind(of: Folder.join(folder, file.name)) != nil && !replacing {
-      throw Self.exists(Folder.join(folder, file.name))
+    let inputs = Set(Set(source.tensors.map(\.file)).compactMap { (try? InputFile($0))?.identity })
+    let names = files.map(\.name) + (files.count > 1 ? [container.indexName] : []) + others
+    for path in names.map({ Folder.join(folder, $0) }) where Folder.kind(of: path) != nil {
+      guard replacing else { throw Self.exists(path) }
+      if let existing = try? InputFile(path), inputs.contains(existing.identity) {
+        throw ByteIOError(
+          .exists, file: path, reason: "the output would replace the model that it is made from",
+          remedy: "give another name or folder")
+      }
     }
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
     if let available = Folder.availableSpace(folder), available < total {
@@ -97,15 +106,19 @@ public struct ModelOutput: Sendable {
   }
 
   /// Writes the files and, where there are several, their index.
+  ///
+  /// - Parameter isChecked: whether everything is read again and compared before it appears; see ``TensorSink``.
   public func write(
-    _ source: any TensorSource, metadata: [String: String], replacing: Bool, progress: ProgressHandler
+    _ source: any TensorSource, metadata: [String: String], replacing: Bool, isChecked: Bool = false,
+    progress: ProgressHandler
   ) throws {
     try Folder.create(folder)
     TemporaryFiles.removeAbandoned(in: folder)
     for file in files {
       progress(.started(file: file.name, bytes: file.indices.reduce(0) { $0 + source.tensors[$1].byteCount }))
       let isWritten = try container.write(
-        source, file.indices, metadata: metadata, as: file.name, in: folder, replacing: replacing
+        source, file.indices, metadata: metadata, as: file.name, in: folder, replacing: replacing,
+        isChecked: isChecked
       ) { progress(.advanced(file: file.name, bytes: $0)) }
       progress(.finished(file: file.name))
       guard isWritten else { throw Self.exists(Folder.join(folder, file.name)) }
@@ -134,10 +147,15 @@ public struct ModelOutput: Sendable {
     }
   }
 
+  /// The small files of a model's folder that go along; not those that `omitting` names.
+  public func companions(in model: String, omitting: Set<String>) -> [String] {
+    guard isFolder, Folder.kind(of: model) == .folder else { return [] }
+    return Self.companions.filter { !omitting.contains($0) && Folder.kind(of: Folder.join(model, $0)) == .file }
+  }
+
   /// Copies the small files of a model's folder; what `omitting` names is left out.
   public func copyCompanions(from model: String, omitting: Set<String>, replacing: Bool) throws {
-    guard isFolder, Folder.kind(of: model) == .folder else { return }
-    for name in Self.companions where !omitting.contains(name) && Folder.kind(of: Folder.join(model, name)) == .file {
+    for name in companions(in: model, omitting: omitting) {
       let file = try InputFile(Folder.join(model, name))
       try write(try file.bytes(count: file.size), as: name, replacing: replacing)
     }

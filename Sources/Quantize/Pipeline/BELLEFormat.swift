@@ -17,13 +17,17 @@ public struct BELLEFormat: QuantizedFormat {
     base = GPTQFormat(bits: bits, groupSize: groupSize, isSymmetric: isSymmetric)
   }
 
+  /// The format with everything in it that changes a byte.
   public var description: String {
     "belle, \(base.bits) bits, group \(base.groupSize ?? -1), \(base.isSymmetric ? "symmetric" : "asymmetric")"
   }
 
+  /// Groups are contiguous.
   public var storesGroupIndex: Bool { false }
+  /// The output is a folder: the `.pt`, configuration and tokenizer.
   public var writesFolder: Bool { true }
 
+  /// GPTQ's grid, with scales in single precision.
   public func grid(for module: LinearModule) -> Grid {
     var grid = base.grid(for: module)
     // Scales are stored as they are found.
@@ -36,7 +40,8 @@ public struct BELLEFormat: QuantizedFormat {
     try base.check(module)
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count % 256 != 0 {
       throw QuantizeError(
-        .shape, place: module.name, reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
+        .shape, place: module.name,
+        reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
         remedy: "give --format gptq")
     }
     if let size = base.groupSize, size < 32 {
@@ -46,11 +51,13 @@ public struct BELLEFormat: QuantizedFormat {
     }
   }
 
+  /// The bytes that a module takes.
   public func byteCount(_ module: LinearModule) -> Int {
     let groups = base.groupSize.map { module.inFeatures / max(1, $0) } ?? 1
     return base.byteCount(module) + 2 * groups * module.outFeatures + 4 * module.outFeatures
   }
 
+  /// The integers, zero points and scales; a bias is added when the file is written.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
     let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
     let words = { (count: Int) in (count * base.bits + 31) / 32 }
@@ -67,12 +74,14 @@ public struct BELLEFormat: QuantizedFormat {
     ]
   }
 
+  /// Reads the weights that a module's final tensors stand for.
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
     try base.restore(module, from: source, into: weights, threads: threads)
   }
 
+  /// Writes the `.pt`, and copies what belongs to it.
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let configuration = model.original.configuration
     // A strict load wants the head by its own name, be it the embedding or not.

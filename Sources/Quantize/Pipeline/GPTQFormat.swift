@@ -155,7 +155,8 @@ public struct GPTQFormat: QuantizedFormat {
     if let calibration = model.calibration { meta["calibration_sha256"] = calibration }
     var settings: [String: Any] = [
       "bits": bits, "group_size": groupSize ?? -1, "sym": isSymmetric, "desc_act": model.hasGroupIndex,
-      "static_groups": recipe.fixesGridsUpFront, "damp_percent": recipe.damping, "true_sequential": true,
+      "static_groups": recipe.fixesGridsUpFront, "damp_percent": recipe.damping,
+      "true_sequential": options.isTrueSequential,
       "lm_head": model.modules.contains { $0.name == "lm_head" }, "quant_method": "gptq", "checkpoint_format": "gptq",
       "pack_dtype": "int32", "meta": meta,
     ]
@@ -190,7 +191,7 @@ struct QuantizedTensors: TensorSource {
         places.append((false, index))
         continue
       }
-      for part in ["qweight", "qzeros", "scales", "g_idx"] {
+      for part in ["qweight", "qzeros", "scales", "g_idx", BlockTensors.part] {
         guard let index = finished["\(module).\(part)"] else { continue }
         tensors.append(model.finished.tensors[index])
         places.append((true, index))

@@ -13,7 +13,8 @@ extension ModelQuantizer {
   /// The two streams.
   struct Streams {
     let quantized: StateStream
-    /// Through the unquantized model; nil where the recipe does without.
+    /// Through the unquantized model, or, not true sequential, through each layer as it was, from the quantized stream
+    /// at its input; nil where neither is needed.
     let reference: StateStream?
     /// Whether anything was quantized before: until then both are the same.
     var differ = false
@@ -34,6 +35,7 @@ extension ModelQuantizer {
     for index in first..<max(first, plan.count) {
       try events(.layer(number: index + 1, count: count))
       let layer = try model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
+      if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil
         try run(group, layer, &streams, isLast: isLast, work, events)
@@ -159,7 +161,7 @@ extension ModelQuantizer {
     _ group: GroupWork, _ layer: DecoderLayer, _ streams: Streams, isLast: Bool, _ cost: GroupCost, _ events: Events
   ) throws -> InputSums {
     let recipe = options.recipe
-    let isCorrected = streams.reference != nil && streams.differ
+    let isCorrected = options.isCorrected && streams.differ
     let sums = InputSums(
       width: group.group.inFeatures, correctsInputs: isCorrected && recipe.inputCorrection != 0,
       residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.role.addsToResidual
@@ -171,7 +173,11 @@ extension ModelQuantizer {
       if let reference = streams.reference {
         let others = try reference.take(batch)
         let y = layer.input(of: group.group, others, threads: options.threads)
-        sums.add(x, states, reference: isCorrected ? (y, others) : nil)
+        if options.isTrueSequential {
+          sums.add(x, states, reference: isCorrected ? (y, others) : nil)
+        } else {
+          sums.add(y, others, reference: nil)
+        }
         if !isLast {
           layer.advance(group.group, others, input: y, threads: options.threads)
           try reference.put(others, batch)
@@ -220,19 +226,18 @@ extension ModelQuantizer {
   private func quantizeHead(_ head: LinearModule, _ streams: Streams, _ work: WorkFolder, _ events: Events) throws {
     if let finished = try work.finished(Self.headName) { return try take(finished.reports, isNew: false, events) }
     let sums = InputSums(
-      width: head.inFeatures, correctsInputs: streams.reference != nil && options.recipe.inputCorrection != 0,
+      width: head.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
       residualWidth: nil, threads: options.threads)
-    let normed = { [model, options, shape] (states: HiddenStates) throws -> MatrixSlice<Float> in
+    let normed = { [model, options] (states: HiddenStates) throws -> MatrixSlice<Float> in
       let copy = Matrix<Float>(rows: states.residual.rows, columns: states.residual.columns)
       copy.slice.copy(from: states.residual)
       try model.normalizeOutput(copy.slice, threads: options.threads)
-      _ = shape
       return copy.slice
     }
     for batch in streams.quantized.batches.indices {
       let states = try streams.quantized.take(batch)
       var other: (x: MatrixSlice<Float>, states: HiddenStates)?
-      if let others = try streams.reference?.take(batch) { other = (try normed(others), others) }
+      if options.isCorrected, let others = try streams.reference?.take(batch) { other = (try normed(others), others) }
       sums.add(try normed(states), states, reference: other)
     }
     let weights = try model.weights(of: head)

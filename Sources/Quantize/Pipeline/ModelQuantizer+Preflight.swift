@@ -24,6 +24,7 @@ extension ModelQuantizer {
     fingerprint = try readModel(progress)
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
+      estimate.productRate = rate
       // What the whole reaches of the product's rate, measured: benchmarks/runs.
       estimate.seconds = options.method == .gptq ? estimate.flop / (0.75 * rate) : estimate.flop / 5e7
     }
@@ -182,7 +183,8 @@ extension ModelQuantizer {
   func planText() throws -> [String: String] {
     var plan = [
       "program": options.program, "model": fingerprint, "format": format.description, "method": options.method.rawValue,
-      "recipe": options.recipe.description, "modules": try names(modules),
+      "recipe": options.recipe.description, "true sequential": "\(options.isTrueSequential)",
+      "modules": try names(modules),
     ]
     if let calibration {
       plan["calibration"] = calibration.fingerprint
@@ -211,7 +213,7 @@ extension WorkShape {
   func headCost(_ head: LinearModule) -> GroupCost {
     let width = Double(head.inFeatures)
     var cost = GroupCost()
-    cost.sums = width * width * (options.recipe.inputCorrection != 0 ? 3 : 1)
+    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
     cost.solve = width * width * width / 3 + solve(head)
     return cost
   }

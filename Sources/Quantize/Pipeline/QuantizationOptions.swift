@@ -19,6 +19,9 @@ public struct QuantizationOptions: Sendable {
   public var recipe = Recipe.best
   /// The name of the recipe that the steps were chosen by; for the record.
   public var recipeName = "best"
+  /// Whether each group of modules sees the groups before it in its layer quantized. The reference shows all modules of a
+  /// layer the inputs that they have in the unquantized layer.
+  public var isTrueSequential = true
   /// Only modules whose names fit one of these patterns (`*.mlp.*`); empty for all.
   public var only: [String] = []
   /// No modules whose names fit one of these.
@@ -48,10 +51,13 @@ public struct QuantizationOptions: Sendable {
     (only.isEmpty || only.contains { Self.fits(module, $0) }) && !skip.contains { Self.fits(module, $0) }
   }
 
-  /// Whether a second, unquantized stream of hidden states is needed.
-  var needsReference: Bool {
-    method == .gptq && (recipe.inputCorrection != 0 || recipe.residualCorrection != 0)
+  /// Whether the target is corrected for what earlier layers did.
+  var isCorrected: Bool {
+    method == .gptq && isTrueSequential && (recipe.inputCorrection != 0 || recipe.residualCorrection != 0)
   }
+
+  /// Whether a second stream of hidden states is needed: through the unquantized model, or through each layer unquantized.
+  var needsReference: Bool { method == .gptq && (isCorrected || !isTrueSequential) }
 
   /// Shell patterns: `*`, `?`, `[0-9]`.
   static func fits(_ name: String, _ pattern: String) -> Bool { unsafe fnmatch(pattern, name, 0) == 0 }

@@ -100,6 +100,15 @@ final class StateStream: @unchecked Sendable {
 
   // MARK: At the boundary of two layers
 
+  /// Takes over the residual of another stream of the same shape.
+  func copy(_ other: StateStream) throws {
+    for batch in batches.indices {
+      let own = try take(batch)
+      own.residual.copy(from: try other.take(batch).residual)
+      try put(own, batch)
+    }
+  }
+
   /// The bytes of the residual of all rows.
   var byteCount: Int { 4 * rows * hiddenSize }
 

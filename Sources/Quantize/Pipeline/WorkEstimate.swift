@@ -30,6 +30,8 @@ public struct WorkEstimate: Sendable, Equatable {
   public internal(set) var moduleCount = 0
   /// Their parameters.
   public internal(set) var parameterCount = 0
+  /// FLOP a second of a large product on this machine, measured before; nil where nothing was measured.
+  public internal(set) var productRate: Double?
   /// How long it will take, in seconds, at the rate that was measured; nil where nothing was measured.
   public internal(set) var seconds: Double?
 }
@@ -56,8 +58,10 @@ struct WorkShape {
     guard !wanted.isEmpty else { return cost }
     let recipe = options.recipe
     cost.sums = width * width
-    if recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if recipe.residualCorrection != 0, group.role.addsToResidual { cost.sums += 2 * width * Double(outputs) }
+    if options.isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
+    if options.isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+      cost.sums += 2 * width * Double(outputs)
+    }
     cost.solve = width * width * width / 3
     for module in wanted { cost.solve += solve(module) }
     return cost
@@ -70,7 +74,7 @@ struct WorkShape {
     var total = product
     if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
     // W·Δ, and two triangular solves.
-    if options.needsReference { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    if options.isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
     return total
   }
 
@@ -84,10 +88,10 @@ struct WorkShape {
     bytes += 4 * c.layerParameterCount
     // Two squares (H with its factor, Δ), another one where columns change places.
     let squares =
-      1 + (options.recipe.inputCorrection != 0 ? 1 : 0)
+      1 + (options.isCorrected && options.recipe.inputCorrection != 0 ? 1 : 0)
       + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
     bytes += 4 * squares * widest * widest
-    if options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
+    if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
     let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
     bytes += 3 * largest
     bytes += options.threads * 15 * 512 * widest

@@ -121,7 +121,8 @@ extension Doctor {
     for (name, id) in named + ends.sorted().map({ ("eos_token_id", Int($0)) }) {
       guard let id, id >= vocabularySize || id < -1 else { continue }
       add(
-        .error, .tokenOutOfRange, configurationPath, "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
+        .error, .tokenOutOfRange, configurationPath,
+        "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
         "set it to the tokenizer's")
     }
     guard !ends.isEmpty, let tokenizer = try? Tokenizers.open(folder), let own = tokenizer.special.eos,
@@ -162,7 +163,9 @@ extension Doctor {
     for (place, settings) in [(path, own), (configurationPath, inner)] {
       guard let settings else { continue }
       if settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
-      if settings.groupSize == nil { add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows") }
+      if settings.groupSize == nil {
+        add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows")
+      }
       if place == configurationPath, settings.method == nil {
         add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
       }
@@ -170,7 +173,9 @@ extension Doctor {
         add(.error, .unknownQuantization, place, "quant_method is \(displayName(method)), which is not known here", nil)
       }
       if let format = settings.format, !["gptq", "gptq_v2"].contains(format) {
-        add(.error, .unknownQuantization, place, "checkpoint_format is \(displayName(format)), which is not known here", nil)
+        add(
+          .error, .unknownQuantization, place, "checkpoint_format is \(displayName(format)), which is not known here",
+          nil)
       }
     }
     if let own, let inner {

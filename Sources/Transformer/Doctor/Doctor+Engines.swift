@@ -7,7 +7,8 @@
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
     let errors = findings.filter { $0.severity == .error }
-    let blocked = errors.isEmpty ? nil : "the errors above: \(unique(errors.map(\.code.rawValue)).joined(separator: ", "))"
+    let blocked =
+      errors.isEmpty ? nil : "the errors above: \(unique(errors.map(\.code.rawValue)).joined(separator: ", "))"
     return ["transformers", "vllm", "gptqmodel", "llama.cpp"].map { engine in
       let reason = obstacle(engine)
       // What an engine cannot read at all is said first; what is wrong besides then matters to nobody.
@@ -37,7 +38,8 @@ extension Doctor {
     case (_, .gguf): return "it does not read GGUF"
     }
     if facts.isBELLE {
-      return "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
+      return
+        "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
     }
     guard facts.isPacked else { return nil }
     let isVersion1 = facts.quantization?.format ?? "gptq" == "gptq"
@@ -53,9 +55,12 @@ extension Doctor {
       // transformers hands packed models to GPTQModel.
       let isItsOwn = facts.quantization?.quantizer?.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
       if isVersion1, !facts.isSymmetric, !isItsOwn {
-        return "GPTQModel takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
+        return
+          "GPTQModel takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
       }
-      if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 { return "it takes inputs and outputs in multiples of 32" }
+      if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 {
+        return "it takes inputs and outputs in multiples of 32"
+      }
     default: break
     }
     return nil

@@ -90,7 +90,8 @@ extension Doctor {
     for (tensor, file) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
       if !(holders[tensor] ?? []).contains(file) {
         add(
-          .error, .missingTensor, displayName(tensor), "the index places it in \(displayName(file)), which does not hold it",
+          .error, .missingTensor, displayName(tensor),
+          "the index places it in \(displayName(file)), which does not hold it",
           "the files are of different versions: download them again")
         isWhole = false
       }
@@ -104,7 +105,8 @@ extension Doctor {
         isWhole = false
       } else if contents.weight_map[tensor] == nil {
         add(
-          .warning, .unindexedTensor, displayName(tensor), "\(displayName(files[0])) holds it, and the index does not name it",
+          .warning, .unindexedTensor, displayName(tensor),
+          "\(displayName(files[0])) holds it, and the index does not name it",
           "the index is of another version")
         isWhole = false
       }

@@ -26,7 +26,8 @@ extension Doctor {
     }
     if values["tokenizer.ggml.model"] == nil {
       add(
-        .error, .missingTokenizer, path, "there is no tokenizer in it", "convert the model again, with its tokenizer's files")
+        .error, .missingTokenizer, path, "there is no tokenizer in it",
+        "convert the model again, with its tokenizer's files")
     }
     guard !findings.contains(where: { $0.severity == .error && $0.code == .missingValue }) else {
       return examineValues(dequantized(file), progress)

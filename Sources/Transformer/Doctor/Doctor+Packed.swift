@@ -75,7 +75,8 @@ extension Doctor {
     }
     let candidates = [2, 3, 4, 8].filter { zeroInfo.shape[1] == (outputs * $0 + 31) / 32 }
     guard let bits = candidates.first else {
-      return add(.error, .badPart, place, "qzeros \(zeroInfo.shape) fit no number of bits", "it is packed in another form")
+      return add(
+        .error, .badPart, place, "qzeros \(zeroInfo.shape) fit no number of bits", "it is packed in another form")
     }
     if let stated = facts.quantization?.bits, stated != bits {
       add(
@@ -135,7 +136,13 @@ extension Doctor {
         var value = word(at) >> UInt64(bit % 32)
         if bit % 32 + bits > 32 { value |= word(at + 1) << UInt64(32 - bit % 32) }
         value &= (1 << UInt64(bits)) - 1
-        if value == middle { tally.middle += 1 } else if value == middle - 1 { tally.lessOne += 1 } else { tally.others += 1 }
+        if value == middle {
+          tally.middle += 1
+        } else if value == middle - 1 {
+          tally.lessOne += 1
+        } else {
+          tally.others += 1
+        }
       }
     }
   }

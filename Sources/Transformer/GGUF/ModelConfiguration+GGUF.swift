@@ -120,7 +120,7 @@ extension ModelConfiguration {
     else { throw malformed("there is no tensor token_embd.weight") }
     vocabularySize = embedding.shape[0]
     tiesHead = !file.tensors.contains { $0.name == "output.weight" }
-    needsInputBias = family == .bloom
+    needsInputBias = family == .bloom || file.tensors.contains { $0.name == "blk.0.attn_q.bias" }
     needsOtherBias = family == .bloom
     rotaryBase = try real("rope.freq_base") ?? 10000
     rotaryScaling = .none
@@ -181,6 +181,7 @@ extension ModelConfiguration {
       object["rms_norm_eps"] = epsilon
       object["rope_theta"] = rotaryBase
       if headSize * headCount != hiddenSize { object["head_dim"] = headSize }
+      if needsInputBias { object["attention_bias"] = true }
       if let contextLength { object["max_position_embeddings"] = contextLength }
       if case .linear(let factor) = rotaryScaling {
         object["rope_scaling"] = ["type": "linear", "rope_type": "linear", "factor": factor] as [String: Any]

@@ -24,12 +24,12 @@ extension LoadedModel {
 
   /// x·Wᵀ + b for each module of a group.
   private func product(_ x: Matrix<Float>, _ linears: [Linear], _ threads: Int) -> [Matrix<Float>] {
-    linears.map { linear in
-      let y = Matrix<Float>(rows: x.rows, columns: linear.weight.rows)
-      linear.weight.multiply(x.slice, into: y.slice, threads: threads)
+    let outputs = linears.map { Matrix<Float>(rows: x.rows, columns: $0.weight.rows) }
+    WeightMatrix.multiply(x.slice, zip(linears, outputs).map { ($0.weight, $1.slice) }, threads: threads)
+    for (linear, y) in zip(linears, outputs) {
       if let bias = linear.bias { y.slice.add(toEachRow: bias) }
-      return y
     }
+    return outputs
   }
 
   private func add(_ x: Matrix<Float>, to residual: Matrix<Float>) { residual.slice.add(x.slice) }

@@ -66,6 +66,13 @@ final class WeightMatrix: Sendable {
   private static let expandedRows = 128
   private static let expandedInputs = 512
 
+  /// A product in pieces that may run at once; `finish` comes after all of them.
+  private struct Work {
+    let count: Int
+    let piece: @Sendable (Int) -> Void
+    var finish: () -> Void = {}
+  }
+
   /// y = x·Wᵀ.
   ///
   /// - Parameters:
@@ -73,21 +80,32 @@ final class WeightMatrix: Sendable {
   ///   - y: `[inputs, rows]`, overwritten.
   ///   - threads: how many to use; the result does not depend on it.
   func multiply(_ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, threads: Int) {
+    Self.multiply(x, [(self, y)], threads: threads)
+  }
+
+  /// Several products with one input: all their pieces run together, so that threads wait for each other once.
+  static func multiply(
+    _ x: MatrixSlice<Float>, _ products: [(weights: WeightMatrix, y: MatrixSlice<Float>)], threads: Int
+  ) {
+    let works = products.map { $0.weights.work(x, into: $0.y) }
+    var ends: [Int] = []
+    for work in works { ends.append((ends.last ?? 0) + work.count) }
+    let (pieces, last) = (works.map(\.piece), ends)
+    forEachTile(ends.last ?? 0, threads: threads) { number in
+      let index = last.firstIndex { number < $0 } ?? 0
+      pieces[index](index == 0 ? number : number - last[index - 1])
+    }
+    for work in works { work.finish() }
+  }
+
+  private func work(_ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     precondition(x.columns == columns && y.columns == rows && x.rows == y.rows)
+    let isDirect = x.rows <= Self.directInputs
     switch storage {
-    case .numbers(let numbers):
-      if x.rows <= Self.directInputs {
-        multiplyDirectly(numbers, x, into: y, threads)
-      } else {
-        multiplyByTiles(numbers, x, into: y, threads)
-      }
+    case .numbers(let numbers): return isDirect ? direct(numbers, x, into: y) : byTiles(numbers, x, into: y)
     case .packed(let packed):
       let x = arranged(x, packed)
-      if x.rows <= Self.directInputs {
-        multiplyDirectly(packed, x, into: y, threads)
-      } else {
-        multiplyByTiles(packed, x, into: y, threads)
-      }
+      return isDirect ? direct(packed, x, into: y) : byTiles(packed, x, into: y)
     }
   }
 
@@ -109,11 +127,10 @@ final class WeightMatrix: Sendable {
     return target
   }
 
-  private func multiplyDirectly(
-    _ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
-  ) {
+  private func direct(_ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     let size = numbers.kind == BELLE_F32 ? 4 : 2
-    forEachTile((rows + Self.tileRows - 1) / Self.tileRows, threads: threads) { tile in
+    let (rows, columns) = (rows, columns)
+    return Work(count: (rows + Self.tileRows - 1) / Self.tileRows) { tile in
       let first = tile * Self.tileRows
       let count = min(Self.tileRows, rows - first)
       for row in 0..<x.rows {
@@ -126,11 +143,10 @@ final class WeightMatrix: Sendable {
   }
 
   /// Products of `width`-column parts of x with tiles of weights in single precision, and so on along the inputs.
-  private func multiplyByTiles(
-    _ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
-  ) {
+  private func byTiles(_ numbers: Numbers, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     let size = numbers.kind == BELLE_F32 ? 4 : 2
-    forEachTile((rows + Self.expandedRows - 1) / Self.expandedRows, threads: threads) { tile in
+    let (rows, columns) = (rows, columns)
+    return Work(count: (rows + Self.expandedRows - 1) / Self.expandedRows) { tile in
       let part = tile * Self.expandedRows..<min(rows, (tile + 1) * Self.expandedRows)
       let scratch = Matrix<Float>(rows: part.count, columns: min(columns, Self.expandedInputs))
       for first in stride(from: 0, to: columns, by: Self.expandedInputs) {
@@ -157,9 +173,7 @@ final class WeightMatrix: Sendable {
     }
   }
 
-  private func multiplyDirectly(
-    _ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
-  ) {
+  private func direct(_ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     let sums = Matrix<Float>(rows: x.rows, columns: 2 * packed.blocks)
     let all = sums.slice
     for row in 0..<x.rows {
@@ -171,7 +185,8 @@ final class WeightMatrix: Sendable {
     let padded = rows % 16 == 0 ? nil : Matrix<Float>(rows: x.rows, columns: 16 * strips)
     let target = padded?.slice ?? y
     let step = Self.tileRows / 16
-    forEachTile((strips + step - 1) / step, threads: threads) { tile in
+    let rows = rows
+    return Work(count: (strips + step - 1) / step) { tile in
       for row in 0..<x.rows {
         unsafe packed.withDescription { weights in
           // SAFETY: strips below `strips`; the target's rows have 16 elements for each of them.
@@ -180,16 +195,16 @@ final class WeightMatrix: Sendable {
             all.base + row * all.stride, target.base + row * target.stride)
         }
       }
+    } finish: {
+      if let padded { y.copy(from: padded[0..<x.rows, 0..<rows]) }
     }
-    if let padded { y.copy(from: padded[0..<x.rows, 0..<rows]) }
   }
 
-  private func multiplyByTiles(
-    _ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>, _ threads: Int
-  ) {
+  private func byTiles(_ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     let strips = (rows + 15) / 16
+    let rows = rows
     let (width, height) = (Self.expandedRows / 16, Self.expandedInputs / 32)
-    forEachTile((strips + width - 1) / width, threads: threads) { tile in
+    return Work(count: (strips + width - 1) / width) { tile in
       let part = tile * width..<min(strips, (tile + 1) * width)
       let outputs = 16 * part.lowerBound..<min(rows, 16 * part.upperBound)
       let scratch = Matrix<Float>(rows: 32 * min(height, packed.blocks), columns: 16 * part.count)

@@ -39,10 +39,14 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("0 takes the likeliest token; higher is more varied.", valueName: "t"))
   var temperature = 0.0
 
-  @Option(name: .customLong("top-p"), help: ArgumentHelp("Draw from the likeliest tokens that have this probability together.", valueName: "p"))
+  @Option(
+    name: .customLong("top-p"),
+    help: ArgumentHelp("Draw from the likeliest tokens that have this probability together.", valueName: "p"))
   var topP = 1.0
 
-  @Option(name: .customLong("top-k"), help: ArgumentHelp("Draw from so many of the likeliest tokens; 0 for all.", valueName: "k"))
+  @Option(
+    name: .customLong("top-k"),
+    help: ArgumentHelp("Draw from so many of the likeliest tokens; 0 for all.", valueName: "k"))
   var topK = 0
 
   @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
@@ -69,7 +73,8 @@ struct Generate: ParsableCommand {
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
       throw TransformerError(
         .mismatch, file: model,
-        reason: "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
+        reason:
+          "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
     }
     let loaded = try load(opened)

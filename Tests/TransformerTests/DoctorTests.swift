@@ -1,0 +1,374 @@
+import ByteIO
+import Checkpoint
+import Foundation
+import LinearAlgebra
+import TestSupport
+import Testing
+
+@testable import Transformer
+
+/// A small GPTQ folder in the form that GPTQModel writes, to be spoiled in one way at a time.
+private struct Patient {
+  static let json = """
+    {"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4,
+     "vocab_size": 4096, "rms_norm_eps": 1e-5, "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "float16"}
+    """
+  static let quantization = """
+    {"bits": 4, "group_size": 32, "desc_act": false, "sym": true, "lm_head": false, "quant_method": "gptq",
+     "checkpoint_format": "gptq", "pack_dtype": "int32",
+     "meta": {"quantizer": ["gptqmodel:2.2.0"], "damp_percent": 0.01, "true_sequential": true}}
+    """
+  static let plain = try? RandomModel(json)
+
+  var source = MemorySource()
+  var configuration = json
+  var quantization: String? = Patient.quantization
+  var inner: String? = Patient.quantization
+  var hasTokenizer = true
+
+  /// - Parameter isPacked: whether its linear modules are packed, in version 1.
+  init(isPacked: Bool = true) throws {
+    let made = try #require(Self.plain)
+    let model = try TransformerModel(made.configuration, made.source, path: "memory")
+    let modules = model.groups(ofLayer: 0).flatMap(\.modules)
+    for (index, info) in made.source.tensors.enumerated() {
+      let values = try TensorReader.matrix(made.source, index).values
+      if isPacked, let module = modules.first(where: { $0.name + ".weight" == info.name }) {
+        RoundedLinear(
+          values, out: module.outFeatures, width: module.inFeatures, bits: 4, group: 32, isSymmetric: true
+        ).add(to: &source, module.name, isVersion2: false, withGroups: true)
+      } else {
+        source.add(info.name, .f32, info.shape, values)
+      }
+    }
+    if !isPacked { (quantization, inner) = (nil, nil) }
+  }
+
+  /// Replaces a tensor.
+  mutating func put<Value: BitwiseCopyable>(_ name: String, _ type: DType, _ shape: [Int], _ values: [Value]) {
+    source.remove(name)
+    source.add(name, type, shape, values)
+  }
+
+  func folder() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try source.write(in: folder.path)
+    let both = inner.map { configuration.dropLast() + ", \"quantization_config\": \($0)}" } ?? Substring(configuration)
+    try folder.write("config.json", String(both))
+    if let quantization { try folder.write("quantize_config.json", quantization) }
+    if hasTokenizer {
+      for name in ["tokenizer.model", "tokenizer_config.json"] {
+        try folder.write(name, try readBytes(project("Tests/Fixtures/tiny/llama/\(name)")))
+      }
+    }
+    return folder
+  }
+
+  func doctor() throws -> Doctor {
+    let folder = try folder()
+    return try withExtendedLifetime(folder) { try Self.doctor(folder.path) }
+  }
+
+  static func doctor(_ path: String) throws -> Doctor {
+    let doctor = Doctor(path, threads: 2)
+    try doctor.examine()
+    return doctor
+  }
+}
+
+@Suite("Doctor") struct DoctorTests {
+  private static let q = "model.layers.0.self_attn.q_proj"
+
+  /// Each case spoils a good model in one way: the findings that must come of it, and no others.
+  fileprivate static let cases:
+    [(name: String, codes: Set<Finding.Code>, spoil: @Sendable (inout Patient) throws -> Void)] = [
+      ("nothing", [], { _ in }),
+      ("a weight is gone", [.missingTensor], { $0.source.remove("model.norm.weight") }),
+      (
+        "a norm of another width", [.wrongShape],
+        { $0.put("model.norm.weight", .f32, [16], [Float](repeating: 1, count: 16)) }
+      ),
+      (
+        "a norm of integers", [.wrongType],
+        { $0.put("model.norm.weight", .i32, [32], [Int32](repeating: 1, count: 32)) }
+      ),
+      (
+        "a layer too many", [.extraLayer],
+        { $0.source.add("model.layers.1.input_layernorm.weight", .f32, [32], [Float](repeating: 1, count: 32)) }
+      ),
+      ("the head is gone", [.tiedWeightsLost], { $0.source.remove("lm_head.weight") }),
+      (
+        "a head of its own that is said to be the embedding", [.tiedWeightsDiffer],
+        { $0.configuration = $0.configuration.dropLast() + #", "tie_word_embeddings": true}"# }
+      ),
+      (
+        "one NaN", [.notFinite],
+        { $0.put("model.norm.weight", .f32, [32], [Float](repeating: 1, count: 31) + [.nan]) }
+      ),
+      (
+        "one infinity", [.notFinite],
+        { $0.put("model.norm.weight", .f32, [32], [-Float.infinity] + [Float](repeating: 1, count: 31)) }
+      ),
+      ("config.json is no JSON", [.badConfiguration, .missingQuantization], { $0.configuration = "{]" }),
+      ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
+      (
+        "fewer embeddings than tokens", [.tokenizerTooLarge],
+        {
+          $0.configuration = $0.configuration.replacing("4096", with: "4000")
+          for name in ["model.embed_tokens.weight", "lm_head.weight"] {
+            $0.put(name, .f32, [4000, 32], [Float](repeating: 0.5, count: 4000 * 32))
+          }
+        }
+      ),
+      (
+        "a BOS that is no token", [.tokenOutOfRange],
+        { $0.configuration = $0.configuration.replacing(#""bos_token_id": 1"#, with: #""bos_token_id": 5000"#) }
+      ),
+      (
+        "another end of text", [.endTokenDiffers],
+        { $0.configuration = $0.configuration.replacing(#""eos_token_id": 2"#, with: #""eos_token_id": 1"#) }
+      ),
+      (
+        "packed, and nobody says so", [.missingQuantization],
+        { ($0.quantization, $0.inner) = (nil, nil) }
+      ),
+      ("packed, and config.json does not say so", [.missingQuantization], { $0.inner = nil }),
+      ("quantize_config.json alone is missing", [], { $0.quantization = nil }),
+      (
+        "no bits", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""bits": 4, "#, with: "") }
+      ),
+      (
+        "no group size", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""group_size": 32, "#, with: "") }
+      ),
+      (
+        "no method", [.missingKey],
+        { $0.inner = $0.inner?.replacing(#""quant_method": "gptq","#, with: "") }
+      ),
+      (
+        "two group sizes", [.contradictoryConfiguration],
+        { $0.inner = $0.inner?.replacing(#""group_size": 32"#, with: #""group_size": 64"#) }
+      ),
+      (
+        "another method", [.unknownQuantization],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""quant_method": "gptq""#, with: #""quant_method": "awq""#)
+        }
+      ),
+      (
+        "other bits than the shapes", [.bitsDenied],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""bits": 4"#, with: #""bits": 8"#)
+        }
+      ),
+      (
+        "another group size than the shapes", [.groupSizeDenied],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(#""group_size": 32"#, with: #""group_size": 16"#)
+        }
+      ),
+      ("scales are gone", [.missingPart], { $0.source.remove(q + ".scales") }),
+      ("no g_idx: older files have none", [], { $0.source.remove(q + ".g_idx") }),
+      (
+        "scales of another shape", [.badPart],
+        { $0.put(q + ".scales", .f32, [2, 32], [Float](repeating: 0.1, count: 64)) }
+      ),
+      (
+        "zero points of 16 bits", [.badPart],
+        { $0.put(q + ".qzeros", .i16, [1, 4], [Int16](repeating: 0x7777, count: 4)) }
+      ),
+      (
+        "packed and not packed", [.duplicateTensor],
+        { $0.source.add(q + ".weight", .f32, [32, 32], [Float](repeating: 0, count: 1024)) }
+      ),
+      (
+        "version 2 that is called version 1", [.zeroPointVersion],
+        { patient in
+          for info in patient.source.tensors where info.name.hasSuffix(".qzeros") {
+            let words = [UInt32](repeating: 0x8888_8888, count: info.shape.reduce(1, *))
+            patient.put(info.name, .i32, info.shape, words)
+          }
+        }
+      ),
+      (
+        "version 1 that is called version 2", [.zeroPointVersion],
+        {
+          $0.inner = $0.inner?.replacing(#""gptq","#, with: #""gptq_v2","#).replacing(
+            #""quant_method": "gptq_v2""#, with: #""quant_method": "gptq""#)
+          $0.quantization = $0.inner
+        }
+      ),
+      (
+        "symmetric, and zero points of its own", [.symmetryDenied],
+        { $0.put(q + ".qzeros", .i32, [1, 4], [0x7777_7776, 0x7777_7777, 0x7777_7777, 0x7777_7777] as [UInt32]) }
+      ),
+      (
+        "a scale that is NaN", [.badScales],
+        { $0.put(q + ".scales", .f32, [1, 32], [Float.nan] + [Float](repeating: 0.1, count: 31)) }
+      ),
+      (
+        "a scale that is 0", [.zeroScales],
+        { $0.put(q + ".scales", .f32, [1, 32], [0] + [Float](repeating: 0.1, count: 31)) }
+      ),
+      (
+        "a group that is not there", [.groupOutOfRange],
+        { $0.put(q + ".g_idx", .i32, [32], [Int32](repeating: 1, count: 32)) }
+      ),
+      (
+        "g_idx in the order of activations, and desc_act false", [.groupsUnsorted],
+        {
+          $0.put(
+            "model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32(1 - $0 / 32) })
+        }
+      ),
+      (
+        "groups of different sizes", [.groupsUneven],
+        { $0.put("model.layers.0.mlp.down_proj.g_idx", .i32, [64], (0..<64).map { Int32($0 / 40) }) }
+      ),
+    ]
+
+  @Test("each flaw is found, and nothing else", arguments: cases.indices)
+  func flaws(index: Int) throws {
+    let flaw = Self.cases[index]
+    var patient = try Patient()
+    try flaw.spoil(&patient)
+    let doctor = try patient.doctor()
+    #expect(Set(doctor.findings.map(\.code)) == flaw.codes, "\(flaw.name): \(doctor.findings)")
+    #expect(doctor.findings.allSatisfy { !$0.message.isEmpty && !$0.place.isEmpty })
+    let isBroken = doctor.findings.contains { $0.severity == .error }
+    for verdict in doctor.engines where ["transformers", "gptqmodel"].contains(verdict.engine) {
+      #expect(verdict.loads == !isBroken, "\(flaw.name): \(verdict)")
+    }
+  }
+
+  /// Flaws of files, which the cases above do not have.
+  private static let fileCodes: Set<Finding.Code> = [
+    .missingFile, .notDownloaded, .unreadableFile, .truncatedFile, .badIndex, .unindexedTensor, .duplicateTensor,
+    .missingTensor, .missingConfiguration, .badTokenizer, .missingValue,
+  ]
+
+  @Test("every kind of finding has a case")
+  func complete() {
+    let covered = Self.cases.reduce(into: Self.fileCodes) { $0.formUnion($1.codes) }
+    #expect(Set(Finding.Code.allCases).subtracting(covered).isEmpty)
+  }
+
+  @Test("files that are not what they should be")
+  func files() throws {
+    let folder = try Patient(isPacked: false).folder()
+    let model = try readBytes(folder.file("model.safetensors"))
+    let codes = { Set(try Patient.doctor(folder.path).findings.map(\.code)) }
+    #expect(try codes().isEmpty)
+    try folder.write("model.safetensors", model.dropLast(100))
+    #expect(try codes() == [.truncatedFile])
+    try folder.write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+    #expect(try codes() == [.notDownloaded])
+    try folder.write("model.safetensors", [8, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\": 1}".utf8))
+    #expect(try codes() == [.unreadableFile])
+    try folder.write("model.safetensors", model)
+    try folder.write("tokenizer.model", "nonsense")
+    #expect(try codes() == [.badTokenizer])
+    try folder.write("tokenizer.model", try readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    try FileManager.default.removeItem(atPath: folder.file("config.json"))
+    #expect(try codes() == [.missingConfiguration])
+    #expect(throws: ByteIOError.self) { try Patient.doctor(folder.file("nowhere")) }
+  }
+
+  @Test("an index is held against its files")
+  func shards() throws {
+    let folder = try Patient(isPacked: false).folder()
+    let source = try Checkpoint.open(folder.file("model.safetensors"))
+    let half = source.tensors.count / 2
+    func write(_ name: String, _ indices: [Int]) throws {
+      _ = try SafetensorsWriter.write(source, indices, metadata: [:], as: name, in: folder.path, replacing: true)
+    }
+    try write("one.safetensors", Array(0..<half))
+    try write("two.safetensors", Array(half..<source.tensors.count))
+    var map: [String: String] = [:]
+    for (index, info) in source.tensors.enumerated() {
+      map[info.name] = index < half ? "one.safetensors" : "two.safetensors"
+    }
+    let whole = map
+    func codes(size: Int? = nil) throws -> Set<Finding.Code> {
+      let entries = map.map { "\"\($0.key)\": \"\($0.value)\"" }.sorted().joined(separator: ", ")
+      let total = size ?? source.tensors.reduce(0) { $0 + $1.byteCount }
+      try folder.write(
+        "model.safetensors.index.json", "{\"metadata\": {\"total_size\": \(total)}, \"weight_map\": {\(entries)}}")
+      return Set(try Patient.doctor(folder.path).findings.map(\.code))
+    }
+    #expect(try codes().isEmpty)
+    #expect(try codes(size: 5) == [.badIndex])
+    map["model.norm.weight"] = "three.safetensors"
+    #expect(try codes() == [.missingFile])
+    map = whole
+    map["extra"] = "two.safetensors"
+    #expect(try codes() == [.missingTensor])
+    map = whole
+    map[source.tensors[0].name] = nil
+    #expect(try codes() == [.unindexedTensor])
+    map = whole
+    try write("two.safetensors", [0] + Array(half..<source.tensors.count))
+    #expect(try codes() == [.duplicateTensor])
+    try folder.write("two.safetensors", try readBytes(folder.file("two.safetensors")).dropLast(5))
+    #expect(try codes() == [.truncatedFile])
+    try folder.write("model.safetensors.index.json", "[]")
+    #expect(Set(try Patient.doctor(folder.path).findings.map(\.code)) == [.badIndex])
+  }
+
+  @Test("a GGUF file without what llama.cpp asks for")
+  func gguf() throws {
+    let folder = try TemporaryFolder()
+    let source = try Patient(isPacked: false).source
+    _ = try GGUFWriter.write(
+      source, [0], metadata: ["general.architecture": "llama"], as: "m.gguf", in: folder.path, replacing: true)
+    let doctor = try Patient.doctor(folder.file("m.gguf"))
+    #expect(Set(doctor.findings.map(\.code)) == [.missingValue, .missingTokenizer])
+    #expect(doctor.findings.contains { $0.message.contains("llama.context_length") })
+    #expect(doctor.engines.allSatisfy { !$0.loads })
+  }
+
+  @Test("engines say why they do not load a good model")
+  func engines() throws {
+    func reasons(_ doctor: Doctor) -> [String: String] {
+      Dictionary(
+        uniqueKeysWithValues: doctor.engines.compactMap { verdict in verdict.reason.map { (verdict.engine, $0) } })
+    }
+    let plain = reasons(try Patient(isPacked: false).doctor())
+    #expect(Set(plain.keys) == ["gptqmodel", "llama.cpp"])
+    // Its modules have 32 outputs, of which vLLM wants multiples of 64.
+    #expect(Set(reasons(try Patient().doctor()).keys) == ["vllm", "llama.cpp"])
+    // Asymmetric, in version 1, by someone else than GPTQModel.
+    var patient = try Patient()
+    for name in [\Patient.quantization, \Patient.inner] {
+      patient[keyPath: name] = patient[keyPath: name]?.replacing(#""sym": true"#, with: #""sym": false"#)
+        .replacing("gptqmodel:2.2.0", with: "other:1")
+    }
+    for info in patient.source.tensors where info.name.hasSuffix(".qzeros") {
+      patient.put(info.name, .i32, info.shape, [UInt32](repeating: 0x1234_5677, count: info.shape.reduce(1, *)))
+    }
+    let doctor = try patient.doctor()
+    #expect(doctor.findings.isEmpty, "\(doctor.findings)")
+    #expect(Set(reasons(doctor).keys) == ["transformers", "vllm", "gptqmodel", "llama.cpp"])
+    #expect(reasons(doctor)["gptqmodel"]?.contains("gptq_v2") == true)
+  }
+
+  @Test("a model of BELLE's is no folder for engines, and nothing is wrong with it")
+  func belle() throws {
+    let patient = try Patient()
+    let folder = try TemporaryFolder()
+    var bare = patient.source
+    for info in bare.tensors where info.name.hasSuffix(".g_idx") { bare.remove(info.name) }
+    _ = try TorchWriter.write(
+      bare, Array(bare.tensors.indices), metadata: [:], as: "model.pt", in: folder.path, replacing: true)
+    try folder.write("config.json", Patient.json)
+    try folder.write("tokenizer.model", try readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    let doctor = try Patient.doctor(folder.path)
+    #expect(doctor.findings.isEmpty, "\(doctor.findings)")
+    #expect(doctor.engines.allSatisfy { !$0.loads })
+    #expect(doctor.engines[0].reason?.contains("BELLE") == true)
+  }
+}
