@@ -101,7 +101,8 @@ let package = Package(
     .testTarget(
       name: "XorDecryptTests", dependencies: ["XorDecrypt", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "CheckpointTests", dependencies: ["Checkpoint", "Checksum", "ByteIO", "TestSupport"], swiftSettings: test),
+      name: "CheckpointTests", dependencies: ["Checkpoint", "FuzzedParsers", "Checksum", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(

@@ -2,7 +2,7 @@
 // Source: PKWARE APPNOTE.TXT 6.3.10.
 
 /// A zip of stored members.
-func storedZip(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
+public func storedZip(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
   func little(_ value: Int, _ width: Int) -> [UInt8] {
     (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
   }

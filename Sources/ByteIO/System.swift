@@ -24,6 +24,26 @@ public var processorCount: Int { Int(belle_processor_count()) }
 /// - Returns: whether the system could do it.
 public func pinToOneProcessor() -> Bool { belle_pin_to_one_processor() == 0 }
 
+/// Asks for large pages behind memory that nothing was written to yet. Best effort.
+public func adviseLargePages(_ memory: UnsafeMutableRawBufferPointer) {
+  unsafe belle_advise_large_pages(memory.baseAddress, Int64(memory.count))
+}
+
+/// Lets this process have as many files open as the system allows it: a model may be in thousands.
+public func raiseFileLimit() {
+  var limit = rlimit()
+  #if canImport(Darwin)
+    let files = RLIMIT_NOFILE
+  #else
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+  #endif
+  // SAFETY: both calls read or write the one structure.
+  guard unsafe getrlimit(files, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+  // More than a million would be asked for by mistake, and macOS refuses it.
+  limit.rlim_cur = min(limit.rlim_max, max(limit.rlim_cur, 1 << 16))
+  _ = unsafe setrlimit(files, &limit)
+}
+
 /// Repeats a system call that a signal interrupted.
 func retrying(_ call: () -> Int) -> Int {
   while true {

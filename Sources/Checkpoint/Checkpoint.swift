@@ -38,6 +38,14 @@ public enum Checkpoint {
   /// Files that trainers leave beside a model, named like checkpoints.
   static let otherFiles: Set<String> = ["training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
 
+  /// The files of a folder that a loader may take for pickles, those that trainers leave included.
+  public static func loadableFiles(in folder: String) throws -> [String] {
+    try Folder.entries(of: folder).filter { entry in
+      entry.kind == .file
+        && [".safetensors", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt"].contains(where: entry.name.hasSuffix)
+    }.map(\.name)
+  }
+
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in

@@ -104,13 +104,26 @@ public struct Comparison: Sendable {
     if detail == nil, try isIdentical(index, otherIndex) {
       return TensorComparison(one.name, .equal, maximum: 0, relative: 0, differing: 0)
     }
+    if one.dtype.isWideInteger, other.dtype.isWideInteger {
+      var found = IntegerDifferences()
+      try Lockstep.read(first, index, second, otherIndex) { part, otherPart in
+        found.add(part, one.dtype, otherPart, other.dtype)
+        return true
+      }
+      let status: TensorComparison.Status =
+        found.count == 0 ? .equal : found.relative <= tolerance ? .close : .different
+      return TensorComparison(
+        one.name, status, maximum: found.maximum, relative: found.relative, differing: found.count, detail: detail)
+    }
     guard let number = firstValues.tensors[index].dtype.number,
       let otherNumber = secondValues.tensors[otherIndex].dtype.number
     else { return TensorComparison(one.name, .different, detail: detail) }
     let found = try differences(index, number, otherIndex, otherNumber)
     let differences = lanesSum(found.differences)
     let squares = lanesSum(found.squares)
-    let relative = differences == 0 ? 0 : squares > 0 ? (differences / squares).squareRoot() : .infinity
+    // Squares of the smallest numbers vanish: then nothing is known but that they differ.
+    let relative =
+      found.maximum == 0 ? 0 : differences > 0 && squares > 0 ? (differences / squares).squareRoot() : .infinity
     let isSame = found.maximum == 0
     let status: TensorComparison.Status =
       isSame && detail != nil ? .equal : isSame || relative <= tolerance ? .close : .different

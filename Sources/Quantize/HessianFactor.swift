@@ -30,7 +30,7 @@ public final class HessianFactor: Sendable {
   let lambda: Float
   /// Strictly lower: H in the order of `columns`. Upper: U in the order `columns[elimination]`.
   let matrix: Matrix<Float>
-  /// H_ii without λ, in the order of `columns`; 1 for dead inputs.
+  /// H_ii without λ, in the order of `columns`; for dead inputs 1, or the mean of the others.
   let diagonal: [Float]
   /// For each column as the solver sees it, the input that it is.
   let columns: [UInt32]
@@ -76,7 +76,11 @@ public final class HessianFactor: Sendable {
       forEachTile(n, threads: threads) { row in slice.scale(row: row, count: row + 1, by: scale) }
       diagonal = diagonal.map { $0 * scale }
     }
-    for index in deadInputs { diagonal[index] = 1 }
+    // The reference takes 1 for dead inputs: they count in the mean, and have a place in the order, by a number that has
+    // nothing to do with H. Results that are not the reference's anyway leave them out.
+    let live = n - deadInputs.count
+    let liveMean = live == 0 ? 1 : diagonal.reduce(0.0) { $0 + Double($1) } / Double(live)
+    for index in deadInputs { diagonal[index] = recipe.fixesGridsUpFront ? Float(liveMean) : 1 }
 
     let byActivation = diagonal.indices.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }.map { UInt32($0) }
     let natural = diagonal.indices.map { UInt32($0) }
@@ -99,7 +103,7 @@ public final class HessianFactor: Sendable {
     fixesGridsUpFront = recipe.fixesGridsUpFront
     self.diagonal = diagonal
 
-    let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
+    let mean = recipe.fixesGridsUpFront ? liveMean : diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
     var fraction = recipe.damping
     var outcome: (isDouble: Bool, lambda: Float)?
     // The reference gives up at its first failure. Ten times the damping is still far better than rounding.

@@ -274,7 +274,8 @@ struct Strip {
     squares.fill(0)
     for position in 0..<n {
       let column = isOrdered ? position : Int(factor.elimination[position])
-      errors.slice.addSquares(row: position, times: factor.lambda + (factor.isDead[column] ? 1 : 0), to: squares)
+      errors.slice.addSquares(
+        row: position, times: factor.lambda + (factor.isDead[column] ? factor.diagonal[column] : 0), to: squares)
     }
     guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards else {
       for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }

@@ -24,6 +24,7 @@ struct BelleTools: AsyncParsableCommand {
 
   static func main() async {
     Interrupts.install()
+    raiseFileLimit()
     do {
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {

@@ -99,11 +99,20 @@ struct PickleContents {
   {
     if case .dictionary(let number) = graph.nodes[Int(index)] {
       for (key, value) in graph.dictionaries[number].reversed() {
-        body(value) { graph.string(key) ?? text(graph.nodes[Int(key)]) ?? "?" }
+        body(value) { name(graph, key) }
       }
     } else if let elements = graph.elements(index) {
       for (position, value) in elements.enumerated().reversed() { body(value) { "\(position)" } }
     }
+  }
+
+  /// What a key adds to a name; of a tuple, as Python shows it, its parts.
+  private static func name(_ graph: PickleGraph, _ key: NodeIndex) -> String {
+    if let elements = graph.elements(key), elements.count <= 16 {
+      let parts = elements.map { graph.string($0) ?? text(graph.nodes[Int($0)]) ?? "?" }
+      return "(\(parts.joined(separator: ", ")))"
+    }
+    return graph.string(key) ?? text(graph.nodes[Int(key)]) ?? "?"
   }
 
   /// Which containers hold a tensor, at any depth. Iterative, and in flat arrays: nesting is as deep as the file likes.

@@ -37,7 +37,7 @@ struct PickleMachine {
   /// The largest pickle, in bytes. Checkpoints of a hundred thousand tensors stay below a tenth of it.
   static let sizeLimit = 256 << 20
   /// The most values, not counting those that all pickles share. A tensor takes about a dozen.
-  static let nodeLimit = 4_000_000
+  static let nodeLimit = 3_000_000
   /// The longest integer, in bytes.
   static let integerLimit = 4096
   /// The longest name of a module, or of something in it, in bytes.
@@ -493,6 +493,19 @@ struct PickleMachine {
           try set([key, value], place)
         }
       }
+    case .counter:
+      // Counter({value: count, …}): a dictionary.
+      stack.append(try dictionary())
+      if let first = arguments.first, case .dictionary(let number) = graph.nodes[Int(first)] {
+        try pay(graph.dictionaries[number].count)
+        graph.dictionaries[graph.dictionaries.count - 1] = graph.dictionaries[number]
+      }
+    case .complex:
+      let parts = arguments.compactMap { argument -> String? in
+        if case .real(let value) = graph.nodes[Int(argument)] { "\(value)" } else { nil }
+      }
+      guard parts.count == 2 else { throw failure("a complex number that is none", at: place) }
+      try push(.string("(\(parts[0]), \(parts[1])i)"))
     case .set:
       let members = arguments.first.flatMap { graph.elements($0) } ?? []
       try pay(members.count)
@@ -548,7 +561,7 @@ struct PickleMachine {
 
   /// What a survey works out too: containers, for BUILD and SETITEM; and bytes, for the pickle that may be in them.
   private static let surveyed: [AllowedGlobal] = [
-    .orderedDictionary, .defaultDictionary, .set, .encode, .byteArray, .loadFromBytes,
+    .orderedDictionary, .defaultDictionary, .counter, .set, .encode, .byteArray, .loadFromBytes,
   ]
 
   /// `_rebuild_tensor(storage, offset, size, stride)`, `…_v2(…, requires_grad, hooks)`, `…_v3(…, hooks, dtype)`.
@@ -570,9 +583,31 @@ struct PickleMachine {
       default: throw failure("a tensor of an unknown type", .badTensor, at: place)
       }
     }
-    let tensor = PickleTensor(storage: storage, dtype: dtype, offset: offset, shape: shape, strides: strides)
+    var tensor = PickleTensor(storage: storage, dtype: dtype, offset: offset, shape: shape, strides: strides)
+    if arguments.count > (isV3 ? 7 : 6), name != .rebuildTensor {
+      tensor.signs = try signs(arguments[isV3 ? 7 : 6], dtype, place)
+    }
     if let reason = tensor.problem { throw failure(reason, .badTensor, at: place) }
     try push(tensor)
+  }
+
+  /// What a tensor's last part says of its signs.
+  private func signs(_ node: NodeIndex, _ dtype: DType, _ place: Int) throws(CheckpointError) -> SignBits {
+    var signs = SignBits()
+    switch graph.nodes[Int(node)] {
+    case .none: return signs
+    case .dictionary(let number):
+      for (key, value) in graph.dictionaries[number].prefix(16) {
+        guard case .bool(let isSet) = graph.nodes[Int(value)] else { continue }
+        if graph.string(key) == "conj" { signs.isConjugate = isSet }
+        if graph.string(key) == "neg" { signs.isNegative = isSet }
+      }
+    default: throw failure("a tensor whose signs are not in a dictionary", .badTensor, at: place)
+    }
+    guard signs.fit(dtype) else {
+      throw failure("a conjugate or a negative of type \(dtype.rawValue)", .badTensor, at: place)
+    }
+    return signs
   }
 
   private mutating func build(_ state: NodeIndex, _ place: Int) throws(CheckpointError) {

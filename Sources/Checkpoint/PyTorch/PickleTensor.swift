@@ -10,6 +10,8 @@ struct PickleTensor: Sendable {
   let shape: [Int]
   /// In elements.
   let strides: [Int]
+  /// Signs that are the other way round.
+  var signs = SignBits()
 }
 
 extension PickleTensor {

@@ -71,6 +71,8 @@ enum AllowedGlobal: Sendable, Equatable {
   case otherType
   case orderedDictionary
   case defaultDictionary
+  case counter
+  case complex
   case set
   case size
   case device
@@ -109,6 +111,8 @@ enum AllowedGlobal: Sendable, Equatable {
     case ("torch.storage", "UntypedStorage"), ("torch.storage", "_UntypedStorage"): self = .storageClass(.u8)
     case ("collections", "OrderedDict"): self = .orderedDictionary
     case ("collections", "defaultdict"): self = .defaultDictionary
+    case ("collections", "Counter"): self = .counter
+    case ("builtins", "complex"), ("__builtin__", "complex"): self = .complex
     case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"):
       self = .set
     case ("builtins", "bytearray"), ("__builtin__", "bytearray"), ("builtins", "bytes"), ("__builtin__", "bytes"):

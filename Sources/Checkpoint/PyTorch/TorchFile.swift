@@ -199,8 +199,19 @@ public struct TorchFile: TensorSource {
 
   /// Streams the values of a tensor.
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    if let range = storedRange(index) { return try file.stream(range, body) }
     let view = views[index]
+    guard view.signs == SignBits() else {
+      return try readAsStored(index) { part in
+        let bytes = view.signs.apply(to: part, view.dtype)
+        unsafe try body(bytes.span.bytes)
+      }
+    }
+    try readAsStored(index, body)
+  }
+
+  private func readAsStored(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let view = views[index]
+    if let range = contiguousRange(view) { return try file.stream(range, body) }
     guard let place = places[view.storage.key], let extent = Self.extent(view) else { return }
     switch place {
     case .range(let range):
@@ -234,9 +245,13 @@ public struct TorchFile: TensorSource {
     if !view.isContiguous { try view.gather(from: bytes, body) }
   }
 
-  /// Where a tensor's values lie; nil for views that skip or repeat elements, and for deflated ones.
+  /// Where a tensor's values lie; nil for views that skip or repeat elements, for deflated ones, and for values with other
+  /// signs than are stored.
   public func storedRange(_ index: Int) -> Range<Int>? {
-    let view = views[index]
+    views[index].signs == SignBits() ? contiguousRange(views[index]) : nil
+  }
+
+  private func contiguousRange(_ view: PickleTensor) -> Range<Int>? {
     guard view.isContiguous, case .range(let range)? = places[view.storage.key],
       let extent = Self.extent(view)
     else { return nil }

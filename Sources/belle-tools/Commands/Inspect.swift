@@ -87,7 +87,11 @@ struct Inspect: ParsableCommand {
     }
     var line = "\(displayName(tensor.name))  \(tensor.dtype.rawValue)  \(tensor.shape)  \(byteCount(tensor.byteCount))"
     if let statistics {
-      let number = { (value: Double?) in value.map { "\(Float($0))" } ?? "-" }
+      // As short as a float is, where it can be one.
+      let number = { (value: Double?) in
+        guard let value else { return "-" }
+        return value == 0 || Float(value).isNormal ? "\(Float(value))" : "\(value)"
+      }
       line += "  min \(number(statistics.minimum))  max \(number(statistics.maximum))  mean \(number(statistics.mean))"
       if statistics.nanCount > 0 { line += "  NaN \(statistics.nanCount)" }
       if statistics.infinityCount > 0 { line += "  Inf \(statistics.infinityCount)" }
@@ -98,7 +102,7 @@ struct Inspect: ParsableCommand {
 
   private func runSafety() throws {
     let isFolder = Folder.kind(of: input) == .folder
-    let files = isFolder ? try Checkpoint.modelFiles(in: input).map { Folder.join(input, $0) } : [input]
+    let files = isFolder ? try Checkpoint.loadableFiles(in: input).map { Folder.join(input, $0) } : [input]
     guard !files.isEmpty else {
       throw CheckpointError(.unknownFormat, file: input, reason: "there is no checkpoint in this folder")
     }
