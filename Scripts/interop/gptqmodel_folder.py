@@ -7,7 +7,7 @@ import gptqmodel  # noqa: F401  transformers finds it by itself
 import torch
 from gptq_support import TOKENS, load, quantize
 from support import check, folder, tools
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPTQConfig
 
 NEEDS = ["torch", "transformers", "gptqmodel", "optimum", "numpy"]
 WINDOWS = 16
@@ -15,7 +15,10 @@ WINDOWS = 16
 
 def perplexity(path):
     """Of transformers' model, on the first windows."""
-    model = AutoModelForCausalLM.from_pretrained(path, device_map="cpu", dtype=torch.float32).eval()
+    # Of the settings given here only the backend counts: the one in torch itself, which needs no compiler.
+    backend = GPTQConfig(bits=json.loads((path / "quantize_config.json").read_text())["bits"], backend="gptq_torch")
+    model = AutoModelForCausalLM.from_pretrained(
+        path, device_map="cpu", dtype=torch.float32, quantization_config=backend).eval()
     assert any("Linear" in type(module).__name__ and hasattr(module, "qweight") for module in model.modules()), (
         "transformers has not kept it quantized")
     tokens = torch.tensor(load(TOKENS)["evaluation"][:WINDOWS].astype("int64"))
