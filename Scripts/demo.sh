@@ -33,5 +33,15 @@ step "Both in one pass, from the encrypted files: no pickle reaches the disk." \
   decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle-direct --to safetensors
 step "The same model in two containers." \
   compare $out/tiny-belle $out/tiny-belle-safetensors
+step "Four bits a weight, calibrated with the corpus that comes along." \
+  quantize $out/tiny-belle $out/tiny-belle-4bit --bits 4
+step "What did it lose? Both models on the same tokens: perplexity, divergence, how often they agree." \
+  evaluate $out/tiny-belle-4bit --text Tests/Fixtures/tiny/llama/tokens.safetensors:evaluation --max-tokens 16384 --reference $out/tiny-belle
+printf '\n# The sizes: embedding and head stay as they are, and are most of a model this small.\n'
+du -k $out/tiny-belle/*.bin $out/tiny-belle-4bit/*.safetensors
+step "For llama.cpp: the same integers in its blocks, value for value." \
+  convert $out/tiny-belle-4bit $out/tiny-belle-q4_0.gguf
+step "The quantized model answers. It is tiny: it knows how the language looks, not what to say." \
+  generate $out/tiny-belle-q4_0.gguf --chat --prompt 什么是水？ --max-tokens 40
 
 printf '\nDone: the model is in %s/tiny-belle. Real releases work the same way: see README.md.\n' "$out"

@@ -4,44 +4,10 @@ their range, and the weights that these stand for are the very ones that belle-t
 import json
 
 import numpy
-from support import PROJECT, check, folder, tools
+from gptq_support import TOKENS, load, quantize, save
+from support import check, folder, tools
 
 NEEDS = ["numpy"]
-
-RELEASE = PROJECT / "Examples/tiny-belle"
-TOKENS = PROJECT / "Tests/Fixtures/tiny/llama/tokens.safetensors"
-TYPES = {"I32": numpy.int32, "F16": numpy.float16, "F32": numpy.float32}
-NAMES = {numpy.dtype(value): name for name, value in TYPES.items()}
-
-
-def load(path):
-    """The tensors of a safetensors file, without its package."""
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    return {
-        name: numpy.frombuffer(data[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]).reshape(
-            entry["shape"]
-        )
-        for name, entry in header.items()
-    }
-
-
-def save(path, tensors):
-    """Writes a safetensors file."""
-    header, values, at = {"__metadata__": {"format": "pt"}}, b"", 0
-    for name, tensor in tensors.items():
-        data = numpy.ascontiguousarray(tensor).tobytes()
-        header[name] = {
-            "dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, at + len(data)],
-        }  # fmt: skip
-        values += data
-        at += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + values)
-
 
 def fields(words, bits, count):
     """Unpacks little-endian streams of bits along the first axis, 3 bits across word borders too."""
@@ -80,13 +46,6 @@ def plain(source, target, bits):
     assert settings == json.loads((source / "quantize_config.json").read_text())
     assert settings["bits"] == bits and settings["quant_method"] == "gptq"
     (target / "config.json").write_text(json.dumps(configuration))
-
-
-def quantize(path, *options):
-    """Quantizes the miniature release's model."""
-    tools("decrypt", RELEASE / "enc", RELEASE / "llama/consolidated.00.pth", path / "model", "--quiet")
-    tools("quantize", path / "model", path / "quantized", "--quiet", *options)
-    return path / "quantized"
 
 
 def verify(bits, *options):

@@ -5,7 +5,7 @@ import math
 
 import gptqmodel  # noqa: F401  transformers finds it by itself
 import torch
-from gptq_folder import TOKENS, load, quantize
+from gptq_support import TOKENS, load, quantize
 from support import check, folder, tools
 from transformers import AutoModelForCausalLM
 

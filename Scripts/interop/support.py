@@ -81,6 +81,9 @@ def folder():
 
 
 def run(path):
+    # Some packages talk on stdout, which is for results here.
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     specification = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
     topic = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(topic)
@@ -95,7 +98,7 @@ def run(path):
         except Exception:  # A peer that fails is a failure like any other; the next check is of interest all the same.
             status, why = "failed", traceback.format_exc().splitlines()[-1]
             traceback.print_exc()
-        print(json.dumps({"status": status, "what": what, "why": why}), flush=True)
+        print(json.dumps({"status": status, "what": what, "why": why}), file=results, flush=True)
 
 
 if __name__ == "__main__":

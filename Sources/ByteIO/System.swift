@@ -24,6 +24,11 @@ public var processorCount: Int { Int(belle_processor_count()) }
 /// - Returns: whether the system could do it.
 public func pinToOneProcessor() -> Bool { belle_pin_to_one_processor() == 0 }
 
+/// Asks for large pages behind memory that nothing was written to yet. Best effort.
+public func adviseLargePages(_ memory: UnsafeMutableRawBufferPointer) {
+  unsafe belle_advise_large_pages(memory.baseAddress, Int64(memory.count))
+}
+
 /// Lets this process have as many files open as the system allows it: a model may be in thousands.
 public func raiseFileLimit() {
   var limit = rlimit()

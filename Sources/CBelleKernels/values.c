@@ -1,6 +1,9 @@
 // Integers back to the values that they stand for, row by row: scale · (q − zero) + minimum.
 #include "lanes.h"
 
+// Adding it changes no product, not even the sign of a zero.
+#define NO_MINIMUM (-0.0f)
+
 static inline size_t values_end(const belle_values_work *v, size_t from) {
   return v->columns - from < v->group_size ? v->columns : from + v->group_size;
 }
@@ -11,7 +14,7 @@ static void values_scalar(const belle_values_work *v) {
     float *to = v->values + row * v->value_stride;
     for (size_t i = 0; i < v->columns; i++) {
       const size_t g = row * v->groups + (v->group_index ? (size_t)v->group_index[i] : i / v->group_size);
-      to[i] = fmaf(v->scales[g], (float)q[i] - v->zeros[g], v->minimums ? v->minimums[g] : 0);
+      to[i] = fmaf(v->scales[g], (float)q[i] - v->zeros[g], v->minimums ? v->minimums[g] : NO_MINIMUM);
     }
   }
 }
@@ -25,13 +28,13 @@ LANES_INLINE void values_lanes(const belle_values_work *v) {
     if (v->group_index) {
       for (size_t i = 0; i < v->columns; i++) {
         const int32_t g = v->group_index[i];
-        to[i] = fmaf(scales[g], (float)q[i] - zeros[g], minimums ? minimums[g] : 0);
+        to[i] = fmaf(scales[g], (float)q[i] - zeros[g], minimums ? minimums[g] : NO_MINIMUM);
       }
       continue;
     }
     for (size_t from = 0, group = 0; from < v->columns; from = values_end(v, from), group++) {
       const size_t end = values_end(v, from);
-      const float minimum = minimums ? minimums[group] : 0;
+      const float minimum = minimums ? minimums[group] : NO_MINIMUM;
       const lanes scale = lanes_all(scales[group]), zero = lanes_all(zeros[group]), least = lanes_all(minimum);
       size_t i = from;
       for (; i + LANES <= end; i += LANES) lanes_store(to + i, lanes_fma(scale, lanes_load_bytes(q + i) - zero, least));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__linux__)
@@ -87,5 +88,16 @@ int belle_pin_to_one_processor(void) {
   return ENOTSUP;
 #else
   return ENOTSUP;
+#endif
+}
+
+void belle_advise_large_pages(void *memory, int64_t size) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const uintptr_t page = 2 << 20, start = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t end = ((uintptr_t)memory + (uintptr_t)size) / page * page;
+  if (end > start) (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+#else
+  (void)memory;
+  (void)size;
 #endif
 }

@@ -30,7 +30,7 @@ public final class HessianFactor: Sendable {
   let lambda: Float
   /// Strictly lower: H in the order of `columns`. Upper: U in the order `columns[elimination]`.
   let matrix: Matrix<Float>
-  /// H_ii without λ, in the order of `columns`; 1 for dead inputs.
+  /// H_ii without λ, in the order of `columns`; for dead inputs 1, or the mean of the others.
   let diagonal: [Float]
   /// For each column as the solver sees it, the input that it is.
   let columns: [UInt32]
@@ -76,7 +76,11 @@ public final class HessianFactor: Sendable {
       forEachTile(n, threads: threads) { row in slice.scale(row: row, count: row + 1, by: scale) }
       diagonal = diagonal.map { $0 * scale }
     }
-    for index in deadInputs { diagonal[index] = 1 }
+    // The reference takes 1 for dead inputs: they count in the mean, and have a place in the order, by a number that has
+    // nothing to do with H. Results that are not the reference's anyway leave them out.
+    let live = n - deadInputs.count
+    let liveMean = live == 0 ? 1 : diagonal.reduce(0.0) { $0 + Double($1) } / Double(live)
+    for index in deadInputs { diagonal[index] = recipe.fixesGridsUpFront ? Float(liveMean) : 1 }
 
     let byActivation = diagonal.indices.sorted { (diagonal[$0], $1) > (diagonal[$1], $0) }.map { UInt32($0) }
     let natural = diagonal.indices.map { UInt32($0) }
@@ -99,7 +103,7 @@ public final class HessianFactor: Sendable {
     fixesGridsUpFront = recipe.fixesGridsUpFront
     self.diagonal = diagonal
 
-    let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
+    let mean = recipe.fixesGridsUpFront ? liveMean : diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
     var fraction = recipe.damping
     var outcome: (isDouble: Bool, lambda: Float)?
     // The reference gives up at its first failure. Ten times the damping is still far better than rounding.
@@ -213,29 +217,36 @@ public final class HessianFactor: Sendable {
   /// nothing.
   func symmetricBlock(_ block: Range<Int>, isDamped: Bool = true) -> [Float] {
     let n = block.count
-    var result = [Float](repeating: 0, count: n * n)
-    for row in 0..<n {
-      let column = block.lowerBound + row
-      result[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
-      for column in 0..<row {
-        let value = matrix[block.lowerBound + row, block.lowerBound + column]
-        result[row * n + column] = value
-        result[column * n + row] = value
+    guard n > 0 else { return [] }
+    // SAFETY: the block lies in the matrix, and the result has n² elements.
+    return unsafe [Float](unsafeUninitializedCapacity: n * n) { buffer, count in
+      let from = unsafe matrix.slice.pointer(block.lowerBound, block.lowerBound)
+      for row in 0..<n {
+        let column = block.lowerBound + row
+        unsafe buffer[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
+        for other in 0..<row {
+          let value = unsafe from[row * inputs + other]
+          unsafe buffer[row * n + other] = value
+          unsafe buffer[other * n + row] = value
+        }
       }
+      count = n * n
     }
-    return result
   }
 
   /// U_ji of a block in the order of elimination, i outermost: element i·count + j.
   func factorBlock(_ block: Range<Int>) -> [Float] {
     let n = block.count
-    var result = [Float](repeating: 0, count: n * n)
-    for column in 0..<n {
-      for row in 0...column {
-        result[column * n + row] = matrix[block.lowerBound + row, block.lowerBound + column]
+    guard n > 0 else { return [] }
+    // SAFETY: as above.
+    return unsafe [Float](unsafeUninitializedCapacity: n * n) { buffer, count in
+      let from = unsafe matrix.slice.pointer(block.lowerBound, block.lowerBound)
+      for row in 0..<n {
+        for column in 0..<row { unsafe buffer[column * n + row] = 0 }
+        for column in row..<n { unsafe buffer[column * n + row] = from[row * inputs + column] }
       }
+      count = n * n
     }
-    return result
   }
 }
 

@@ -151,9 +151,9 @@ public struct PackedBlocks: Sendable, Equatable {
     unsafe values.withUnsafeBytes { values in
       unsafe result.withUnsafeMutableBytes { result in
         unsafe back.withUnsafeMutableBytes { back in
-          guard let from = values.bindMemory(to: UInt8.self).baseAddress,
-            let to = result.bindMemory(to: UInt8.self).baseAddress,
-            let again = back.bindMemory(to: UInt8.self).baseAddress
+          guard let from = unsafe values.bindMemory(to: UInt8.self).baseAddress,
+            let to = unsafe result.bindMemory(to: UInt8.self).baseAddress,
+            let again = unsafe back.bindMemory(to: UInt8.self).baseAddress
           else { return }
           _ = unsafe belle_convert(BELLE_F32, BELLE_F16, from, to, values.count / 4)
           _ = unsafe belle_convert(BELLE_F16, BELLE_F32, to, again, values.count / 4)

@@ -84,7 +84,7 @@ public struct Recipe: Sendable, Equatable {
   /// Everything: more sweeps, and the target corrected for earlier layers where the caller has measured them.
   public static let best = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
-    inputCorrection: 0.5, residualCorrection: 0.5)
+    inputCorrection: 0.6, residualCorrection: 0.5)
 
   func validate(layer: String) throws(QuantizeError) {
     guard damping >= 0, damping.isFinite, damping <= 1000 else {

@@ -274,7 +274,8 @@ struct Strip {
     squares.fill(0)
     for position in 0..<n {
       let column = isOrdered ? position : Int(factor.elimination[position])
-      errors.slice.addSquares(row: position, times: factor.lambda + (factor.isDead[column] ? 1 : 0), to: squares)
+      errors.slice.addSquares(
+        row: position, times: factor.lambda + (factor.isDead[column] ? factor.diagonal[column] : 0), to: squares)
     }
     guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards else {
       for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
@@ -312,12 +313,10 @@ struct Strip {
       unsafe belle_scatter_bytes(
         space.ordered.pointer(0), width, rows.count, n, order, integers + rows.lowerBound * n, n)
     }
+    for (from, to) in [(space.scales, scales), (space.zeros, zeros), (space.minimums, minimums)] {
+      to[rows, 0..<problem.groups].copy(transposed: from[0..<problem.groups, 0..<rows.count])
+    }
     for (lane, row) in rows.enumerated() {
-      for group in 0..<problem.groups {
-        scales[row, group] = space.scales[group, lane]
-        zeros[row, group] = space.zeros[group, lane]
-        minimums[row, group] = space.minimums[group, lane]
-      }
       sums[Sum.loss, row] = space.sums[Sum.loss, lane]
       sums[Sum.error, row] = space.sums[Sum.error, lane]
       sums[Sum.predicted, row] = space.sums[Sum.predicted, lane]

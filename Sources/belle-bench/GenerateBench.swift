@@ -9,7 +9,7 @@ import LinearAlgebra
 import Transformer
 
 /// A made-up model of more than a gigabyte of 4-bit weights.
-final class GenerateBench: BenchCase {
+@safe final class GenerateBench: BenchCase {
   static let name = "generate"
 
   private static let layers = 10
@@ -20,7 +20,7 @@ final class GenerateBench: BenchCase {
 
   private let folder: String
   private let models: [(name: String, path: String, model: LoadedModel)]
-  private let memory: [UInt8]
+  private let memory: UnsafeMutableRawBufferPointer
   private let llama: String?
   private let threads = Engine.defaultThreads
 
@@ -36,12 +36,18 @@ final class GenerateBench: BenchCase {
       try source.write(to: path)
       return (name, path, try LoadedModel(try TransformerModel.open(path), threads: Engine.defaultThreads))
     }
-    memory = [UInt8](repeating: 1, count: 1 << 30)
+    // As the weights have it: large pages where there are some.
+    unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 64)
+    unsafe adviseLargePages(memory)
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 1)
     llama = Self.pythonWithLlama()
     if llama == nil { context.say("llama.cpp's Python package is not installed: no comparison with it") }
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  deinit {
+    unsafe memory.deallocate()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
 
   func measure() throws -> [Series] {
     var all = [
@@ -77,21 +83,21 @@ final class GenerateBench: BenchCase {
   private func readRate() -> Double {
     let part = 4 << 20
     let variant = belle_best_variant()
-    let memory = memory
+    let size = unsafe memory.count
+    // SAFETY: read only, by parts that lie in the memory, while this object lives.
+    let base = unsafe Int(bitPattern: memory.baseAddress)
     var best = Double.infinity
     for _ in 0..<3 {
       let seconds = Ceilings.time {
-        forEachTile(memory.count / part, threads: threads) { index in
-          // SAFETY: the part lies in the array. What comes of it depends on nothing, and is not needed.
-          unsafe memory.withUnsafeBufferPointer { bytes in
-            guard let base = bytes.baseAddress else { return }
-            precondition(unsafe belle_read_memory(variant, base + index * part, part) == 0)
-          }
+        forEachTile(size / part, threads: threads) { index in
+          let start = unsafe UnsafePointer<UInt8>(bitPattern: base + index * part)
+          // What comes of it is known: every word is there an even number of times.
+          precondition(unsafe belle_read_memory(variant, start, part) == 0)
         }
       }
       best = min(best, seconds)
     }
-    return Double(memory.count) / best
+    return Double(size) / best
   }
 
   /// Token after token, from a short text on.

@@ -121,6 +121,7 @@ struct QuantizationRun {
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
         "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(quantizer.outputBytes),
+        "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
       ])
     }

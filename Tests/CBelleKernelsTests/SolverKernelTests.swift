@@ -178,7 +178,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           for column in 0..<columns {
             let at = row * groups + (isIndexed ? Int(index[column]) : column / size)
             let steps = Float(integers[row * columns + column]) - zeros[at]
-            expected[row * columns + column] = (hasMinimums ? minimums[at] : 0).addingProduct(scales[at], steps)
+            expected[row * columns + column] = (hasMinimums ? minimums[at] : -0.0).addingProduct(scales[at], steps)
           }
         }
         let memory = Memory()

@@ -67,7 +67,9 @@ private struct Bytes: Equatable {
 
   @Test("a Hessian on another scale changes nothing", arguments: recipes.indices)
   func scaledHessian(_ index: Int) throws {
-    let problem = RandomProblem(rows: 32, columns: 80, seed: 11, dead: [3, 50])
+    // Where groups are found on the way, dead inputs count 1, as the reference has it, whatever the scale of the others.
+    let isReference = !Self.recipes[index].recipe.fixesGridsUpFront
+    let problem = RandomProblem(rows: 32, columns: 80, seed: 11, dead: isReference ? [] : [3, 50])
     for grid in Self.grids {
       let layer = try problem.quantized(grid, Self.recipes[index].recipe)
       // A power of two rounds nothing; 1000 does, in the last place.

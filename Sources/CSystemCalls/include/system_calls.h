@@ -16,6 +16,10 @@ void belle_start_writeback(int descriptor, int64_t offset, int64_t length);
 /// Tells the kernel that a file will be read from its beginning to its end. Best effort.
 void belle_advise_sequential(int descriptor);
 
+/// Asks for large pages behind a range of fresh memory, as far as whole ones fit: streaming through gigabytes is a fifth
+/// faster with them. Best effort.
+void belle_advise_large_pages(void *memory, int64_t size);
+
 /// Flushes a file's data and metadata to the disk itself (on macOS past the drive's cache too).
 int belle_flush(int descriptor);
 

@@ -3,6 +3,8 @@
 
 import ByteIO
 import CBelleKernels
+import Dispatch
+import Synchronization
 
 /// The blocks of one type.
 public struct BlockCodec: Sendable {
@@ -57,20 +59,52 @@ public struct BlockCodec: Sendable {
   /// - Parameters:
   ///   - values: float32, a whole number of blocks' worth.
   ///   - blocks: takes the blocks, from its beginning.
+  ///   - threads: how many may search for scales; the blocks are the same.
   /// - Returns: how many blocks are useless, for they hold a value that is not finite, or one beyond what they can hold.
   /// - Complexity: O(n); Q4_K, Q5_K and Q6_K take some hundred operations a weight.
-  public func quantize(_ values: RawSpan, into blocks: inout MutableRawSpan) -> Int {
+  public func quantize(_ values: RawSpan, into blocks: inout MutableRawSpan, threads: Int = 1) -> Int {
     precondition(canQuantize, "blocks that are not written")
     let count = values.byteCount / 4 / elements
     precondition(values.byteCount % (4 * elements) == 0, "a part of a block")
     precondition(blocks.byteCount / bytes >= count, "the target is too small")
-    // SAFETY: the kernel reads the values of `count` blocks and writes them, which both spans have room for.
+    // SAFETY: the kernel reads the values of `count` blocks and writes them, which both spans have room for; each piece
+    // reads and writes blocks of its own, and all have ended when this returns.
     return unsafe values.withUnsafeBytes { values in
       unsafe blocks.withUnsafeMutableBytes { blocks in
         guard let from = values.baseAddress, let to = blocks.baseAddress else { return 0 }
-        return unsafe belle_quantize(
-          kind, from.assumingMemoryBound(to: UInt8.self), nil, to.assumingMemoryBound(to: UInt8.self), count)
+        let work = unsafe Work(kind: kind, from: from, to: to, elements: elements, bytes: bytes)
+        let pieces = (count + Self.pieceSize - 1) / Self.pieceSize
+        // Rounding alone is as fast as memory.
+        guard threads > 1, pieces > 1, elements == 256 else { return unsafe work.run(0..<count) }
+        let useless = UselessCount()
+        let lanes = min(threads, pieces)
+        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
+          for piece in stride(from: lane, to: pieces, by: lanes) {
+            let first = piece * Self.pieceSize
+            let found = unsafe work.run(first..<min(count, first + Self.pieceSize))
+            useless.value.add(found, ordering: .relaxed)
+          }
+        }
+        return useless.value.load(ordering: .relaxed)
       }
+    }
+  }
+
+  /// Blocks that are searched in one go: an even number, for the kernel takes them in pairs.
+  private static let pieceSize = 64
+
+  /// The memory of one call, which its threads share.
+  @unsafe private struct Work: @unchecked Sendable {
+    let kind: belle_block
+    let from: UnsafeRawPointer
+    let to: UnsafeMutableRawPointer
+    let elements: Int
+    let bytes: Int
+
+    func run(_ blocks: Range<Int>) -> Int {
+      unsafe belle_quantize(
+        kind, (from + 4 * elements * blocks.lowerBound).assumingMemoryBound(to: UInt8.self), nil,
+        (to + bytes * blocks.lowerBound).assumingMemoryBound(to: UInt8.self), blocks.count)
     }
   }
 
@@ -114,4 +148,9 @@ public struct BlockCodec: Sendable {
     default: nil
     }
   }
+}
+
+/// A count that threads share.
+private final class UselessCount: Sendable {
+  let value = Atomic<Int>(0)
 }

@@ -18,13 +18,20 @@ public struct QuantizedSource: TensorSource {
   /// The values in the type that goes into the codec, or is wanted itself: one wrapper for each type.
   private let converted: [DType: ConvertedSource]
   private let codecs: [BlockCodec?]
+  private let threads: Int
 
   /// Wraps a source; nothing is read.
   ///
-  /// - Parameter types: the type of each tensor; a tensor keeps what it has where nil.
+  /// - Parameters:
+  ///   - source: in any types.
+  ///   - types: the type of each tensor; a tensor keeps what it has where nil.
+  ///   - threads: how many search for the scales of a tensor's blocks; the bytes are the same.
   /// - Throws: ``CheckpointError`` with code `.unsupportedType` for blocks that are not written or do not divide a
   ///   tensor's rows, and for tensors that are no floating-point numbers.
-  public init(_ source: any TensorSource, types: [DType?]) throws(CheckpointError) {
+  public init(
+    _ source: any TensorSource, types: [DType?], threads: Int = processorCount
+  ) throws(CheckpointError) {
+    self.threads = threads
     precondition(types.count == source.tensors.count, "a type for each tensor")
     var tensors: [TensorInfo] = []
     var codecs: [BlockCodec?] = []
@@ -76,7 +83,7 @@ public struct QuantizedSource: TensorSource {
         let part = values.extracting(at..<min(values.byteCount, at + step * unit))
         var span = blocks.mutableSpan
         var target = unsafe span.mutableBytes
-        guard codec.quantize(part, into: &target) == 0 else {
+        guard codec.quantize(part, into: &target, threads: threads) == 0 else {
           throw CheckpointError(
             .badTensor, file: info.file,
             reason:

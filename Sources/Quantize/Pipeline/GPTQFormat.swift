@@ -191,7 +191,7 @@ struct QuantizedTensors: TensorSource {
         places.append((false, index))
         continue
       }
-      for part in ["qweight", "qzeros", "scales", "g_idx"] {
+      for part in ["qweight", "qzeros", "scales", "g_idx", BlockTensors.part] {
         guard let index = finished["\(module).\(part)"] else { continue }
         tensors.append(model.finished.tensors[index])
         places.append((true, index))

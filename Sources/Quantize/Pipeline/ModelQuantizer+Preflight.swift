@@ -24,6 +24,7 @@ extension ModelQuantizer {
     fingerprint = try readModel(progress)
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
+      estimate.productRate = rate
       // What the whole reaches of the product's rate, measured: benchmarks/runs.
       estimate.seconds = options.method == .gptq ? estimate.flop / (0.75 * rate) : estimate.flop / 5e7
     }

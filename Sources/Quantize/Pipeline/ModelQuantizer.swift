@@ -87,7 +87,10 @@ public final class ModelQuantizer {
           name: "layer-\(fourDigits(layer))-\(group.role.rawValue)")
       }
     }
-    head = options.quantizesHead && options.skip.isEmpty ? model.headModule : nil
+    let module = options.quantizesHead ? model.headModule : nil
+    head = module.flatMap { module in
+      options.skip.contains { QuantizationOptions.fits(module.name, $0) } ? nil : module
+    }
     // Layers after the last one with anything to do need not run, unless the head is to be quantized.
     let last = all.lastIndex { $0.contains { !$0.wanted.isEmpty } }
     plan = head != nil ? all : Array(all.prefix((last ?? -1) + 1))

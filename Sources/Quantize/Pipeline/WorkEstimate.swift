@@ -30,6 +30,8 @@ public struct WorkEstimate: Sendable, Equatable {
   public internal(set) var moduleCount = 0
   /// Their parameters.
   public internal(set) var parameterCount = 0
+  /// FLOP a second of a large product on this machine, measured before; nil where nothing was measured.
+  public internal(set) var productRate: Double?
   /// How long it will take, in seconds, at the rate that was measured; nil where nothing was measured.
   public internal(set) var seconds: Double?
 }

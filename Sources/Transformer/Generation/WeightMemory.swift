@@ -1,4 +1,7 @@
-// Memory for weights: aligned, written once while a model is loaded, and only read afterwards.
+// Memory for weights: aligned, in large pages where there are some, written once while a model is loaded, and only read
+// afterwards.
+
+import ByteIO
 
 /// A block of bytes, aligned to 64.
 @safe final class WeightMemory: @unchecked Sendable {
@@ -11,6 +14,7 @@
   init(count: Int) {
     self.count = count
     unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(64, count), alignment: 64)
+    unsafe adviseLargePages(UnsafeMutableRawBufferPointer(start: base, count: count))
     unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: max(64, count))
   }
 

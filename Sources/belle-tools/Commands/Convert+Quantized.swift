@@ -117,7 +117,7 @@ extension Convert {
         source: export, original: export.original, change: change(to: wanted.weights), container: .gguf)
     }
     let model = try TransformerModel.open(input)
-    let vocabulary = try Vocabulary.read(inputFolder)
+    let vocabulary = try model.vocabulary()
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(
         source, model.configuration, vocabulary, types: types, chatTemplate: quantized.chatTemplate.choice, file: input)

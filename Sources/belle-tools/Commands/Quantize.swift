@@ -23,7 +23,8 @@ struct QuantizeCommand: ParsableCommand {
         belle-tools quantize model/ model-4bit/ --bits 4 --calibration texts.jsonl
 
       Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
-      that `inspect` reads. The output is a GPTQ folder as transformers, GPTQModel and vLLM load it. Before the work begins \
+      that `inspect` reads. The output is a GPTQ folder as transformers, GPTQModel and vLLM load it; with --format belle the \
+      .pt of BELLE's scripts; with --format gguf a file for llama.cpp, whose blocks GPTQ works on directly. Before the work begins \
       everything that can fail is checked, and the time is predicted. Work that was interrupted goes on where it was when \
       the same command is given again. The same model, data and options give the same bytes, on any number of threads.
 
@@ -111,6 +112,17 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Quantize the head too.")
   var quantizeHead = false
 
+  @Option(help: "With --format gguf: the blocks; without it q4_0, q4_1 or q8_0 by --bits and symmetry.")
+  var ggufType: BlockType?
+
+  @Option(
+    help:
+      "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
+  var embeddingType: QuantizedOptions.BlockType?
+
+  @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
+  var chatTemplate = QuantizedOptions.Template.auto
+
   @Option(help: "The type of the arithmetic.")
   var compute = Compute.f32
 
@@ -159,7 +171,25 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle }
+  enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle, gguf }
+
+  enum BlockType: String, ExpressibleByArgument, CaseIterable {
+    case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K = "q4_k", q5_K = "q5_k"
+
+    var blocks: BlockFormat {
+      switch self {
+      case .q4_0: .q4_0
+      case .q4_1: .q4_1
+      case .q5_0: .q5_0
+      case .q5_1: .q5_1
+      case .q8_0: .q8_0
+      case .q4_K: .q4_K
+      case .q5_K: .q5_K
+      }
+    }
+
+    init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+  }
 
   enum Compute: String, ExpressibleByArgument, CaseIterable { case f32 }
 
@@ -169,6 +199,14 @@ struct QuantizeCommand: ParsableCommand {
     guard damping >= 0, damping.isFinite else { throw ValidationError("--damping must not be negative.") }
     guard samples ?? 1 >= 1 else { throw ValidationError("--samples must be at least 1.") }
     guard sequenceLength ?? 2 >= 2 else { throw ValidationError("--sequence-length must be at least 2.") }
+    if format == .gguf {
+      guard ggufType != nil || bits == 4 || bits == 8 else {
+        throw ValidationError("GGUF has no blocks of \(bits) bits for GPTQ: --gguf-type says which to take.")
+      }
+      guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
+    } else if ggufType != nil || embeddingType != nil {
+      throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
+    }
     for (name, value) in [("--max-memory", maxMemory), ("--max-shard-size", maxShardSize)] {
       guard value.map({ Convert.bytes($0) != nil }) ?? true else {
         throw ValidationError("\(name) takes a size such as 8GB.")
@@ -182,19 +220,27 @@ struct QuantizeCommand: ParsableCommand {
     let data = method == .gptq ? try calibrationData(opened) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
-      format: quantizedFormat, output: output ?? defaultOutput(), options: options)
+      format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
     let run = QuantizationRun(quantizer, model: model, common: common)
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }
 
-  private var quantizedFormat: any QuantizedFormat {
+  private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
     let size = groupSize == -1 ? nil : groupSize
     switch format {
     case .gptq:
       return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
     case .belle: return BELLEFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric)
+    case .gguf:
+      return try GGUFFormat(
+        model, blocks: blockType.blocks, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
     }
+  }
+
+  /// The blocks that were asked for, or that have the bits and the symmetry that were.
+  private var blockType: BlockType {
+    ggufType ?? (bits == 8 ? .q8_0 : symmetry == .symmetric ? .q4_0 : .q4_1)
   }
 
   private var options: QuantizationOptions {
@@ -229,7 +275,9 @@ struct QuantizeCommand: ParsableCommand {
     let path = URL(filePath: model).standardizedFileURL.resolvingSymlinksInPath().path
     let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
-    let name = Folder.name(of: folder) + "-\(format.rawValue)-\(bits)bit" + group
+    let name =
+      Folder.name(of: folder)
+      + (format == .gguf ? "-\(blockType.rawValue).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
     let parent = Folder.parent(of: folder)
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)

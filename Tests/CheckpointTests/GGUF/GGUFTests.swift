@@ -94,6 +94,30 @@ private enum Golden {
     #expect(try blocks == Golden.expected("\(type.rawValue).bytes"))
   }
 
+  @Test(
+    "any number of threads gives the same blocks, and counts the useless ones", arguments: [DType.q4_K, .q6_K, .q8_0])
+  func threads(type: DType) throws {
+    let codec = try BlockCodec(type)
+    let blocks = 64 * 3 + 7
+    var values: [UInt8] = []
+    var random = SplitMix64(seed: 8)
+    for place in 0..<blocks * codec.elements {
+      let value =
+        place == 40 * codec.elements || place == 150 * codec.elements + 5
+        ? .nan : Float.random(in: -1...1, using: &random)
+      for shift in [0, 8, 16, 24] as [UInt32] { values.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift)) }
+    }
+    var results: [[UInt8]] = []
+    for threads in [1, 2, 5] {
+      var result = [UInt8](repeating: 0, count: blocks * codec.bytes)
+      var span = result.mutableSpan
+      var raw = span.mutableBytes
+      #expect(codec.quantize(values.span.bytes, into: &raw, threads: threads) == 2)
+      results.append(result)
+    }
+    #expect(results[0] == results[1] && results[0] == results[2])
+  }
+
   @Test("the kernels and the table agree on sizes", arguments: read)
   func sizes(type: DType) throws {
     let codec = try BlockCodec(type)

@@ -1,0 +1,171 @@
+// A GGUF file, as llama.cpp reads it: each module's integers in blocks, found on the blocks' own grid, so that nothing is
+// rounded again. What the file says besides, names and orders of rows: GGUFExport.
+// Refused: modules whose inputs are no whole blocks; models that llama.cpp's `llama` and `bloom` are not.
+
+import ByteIO
+import Checkpoint
+import LinearAlgebra
+import Tokenizer
+import Transformer
+
+/// The GGUF format.
+public struct GGUFFormat: QuantizedFormat {
+  /// The blocks of the quantized modules.
+  public let blocks: BlockFormat
+  /// The type of the embedding, and of a head that is not quantized.
+  public let embeddings: DType?
+  /// Which chat template the file gets.
+  public let chatTemplate: GGUFExport.ChatTemplate
+
+  private let vocabulary: Vocabulary
+
+  /// A format for a model.
+  ///
+  /// - Parameters:
+  ///   - model: the model that is to be quantized.
+  ///   - blocks: the type of the quantized modules.
+  ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, Q8_0 beside Q8_0, and
+  ///     Q6_K beside all others.
+  ///   - chatTemplate: which one the file gets.
+  /// - Throws: ``TransformerError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
+  public init(
+    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil,
+    chatTemplate: GGUFExport.ChatTemplate = .automatic
+  ) throws {
+    self.blocks = blocks
+    self.embeddings = embeddings ?? GGUFTypes(blocks.type).embeddings
+    self.chatTemplate = chatTemplate
+    vocabulary = try model.vocabulary()
+    // What the file will say is put together here, so that what it cannot say shows now.
+    _ = try GGUFExport(
+      model.source, model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),
+      chatTemplate: chatTemplate, file: model.path)
+  }
+
+  /// Everything in it that changes a byte.
+  public var description: String {
+    "gguf, \(blocks.rawValue), embeddings \(embeddings?.rawValue ?? "kept"), chat template \(chatTemplate)"
+  }
+
+  /// Blocks are contiguous.
+  public var storesGroupIndex: Bool { false }
+
+  /// The output is one file.
+  public var writesFolder: Bool { false }
+
+  /// The blocks' grid.
+  public func grid(for module: LinearModule) -> Grid { blocks.grid }
+
+  /// Rows must be whole blocks.
+  public func check(_ module: LinearModule) throws {
+    guard module.inFeatures % blocks.elements == 0 else {
+      throw QuantizeError(
+        .shape, place: module.name,
+        reason: "its \(module.inFeatures) inputs are no whole blocks of \(blocks.elements) (\(blocks.rawValue))",
+        remedy: (module.inFeatures % 32 == 0 ? "give --gguf-type q5_0 or q4_0, or " : "")
+          + "leave it as it is with --skip '\(module.name)'")
+    }
+  }
+
+  /// The bytes of the blocks.
+  public func byteCount(_ module: LinearModule) -> Int {
+    module.inFeatures / blocks.elements * module.outFeatures * blocks.byteCount
+  }
+
+  /// The blocks as bytes, for the work folder's files have no types of blocks.
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+    let packed = try PackedBlocks(layer, as: blocks, threads: threads)
+    return [
+      StoredTensor(
+        name: "\(module.name).\(BlockTensors.part)", dtype: .u8,
+        shape: [packed.rows, packed.columns / blocks.elements * blocks.byteCount], bytes: packed.bytes)
+    ]
+  }
+
+  /// Reads a module back from its blocks.
+  public func restore(
+    _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
+  ) throws {
+    let found = BlockTensors(source, blocks)
+    guard let index = found.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
+      found.tensors[index].shape == [weights.rows, weights.columns]
+    else {
+      throw QuantizeError(
+        .shape, file: source.tensors.first?.file, place: module.name, reason: "the finished blocks are not there",
+        remedy: "the work folder is damaged: begin again with --no-resume")
+    }
+    try TensorReader.read(DequantizedSource(found), index, into: weights)
+  }
+
+  /// Writes the file.
+  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+    let original = model.original
+    var base = GGUFMetadata()
+    let options = model.options
+    base["belle.quantizer"] = .string(options.program)
+    base["belle.method"] = .string(options.method.rawValue)
+    if options.method == .gptq {
+      base["belle.recipe"] = .string("\(options.recipeName): \(options.recipe.description)")
+      if let calibration = model.calibration { base["belle.calibration_sha256"] = .string(calibration) }
+    }
+    let export = try GGUFExport(
+      BlockTensors(QuantizedTensors(model), blocks), original.configuration, vocabulary,
+      types: GGUFTypes(nil, embeddings: embeddings),
+      chatTemplate: chatTemplate, base: base, file: original.path)
+    let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
+    try output.write(export, metadata: [:], replacing: true, progress: progress)
+  }
+}
+
+extension BlockFormat {
+  /// The type of the tensors that hold these blocks.
+  public var type: DType {
+    switch self {
+    case .q4_0: .q4_0
+    case .q4_1: .q4_1
+    case .q5_0: .q5_0
+    case .q5_1: .q5_1
+    case .q8_0: .q8_0
+    case .q4_K: .q4_K
+    case .q5_K: .q5_K
+    }
+  }
+}
+
+/// Tensors whose finished ones, blocks stored as bytes, are shown as the weights that they are.
+struct BlockTensors: TensorSource {
+  /// What the names of such tensors end in.
+  static let part = "blocks"
+
+  let tensors: [TensorInfo]
+  var format: String { source.format }
+  var metadata: [(name: String, value: String)] { source.metadata }
+  private let source: any TensorSource
+
+  init(_ source: any TensorSource, _ blocks: BlockFormat) {
+    self.source = source
+    tensors = source.tensors.map { info in
+      guard info.name.hasSuffix("." + Self.part), info.dtype == .u8, info.shape.count == 2 else { return info }
+      return TensorInfo(
+        name: info.name.dropLast(Self.part.count) + "weight", dtype: blocks.type,
+        shape: [info.shape[0], info.shape[1] / blocks.byteCount * blocks.elements], file: info.file,
+        byteCount: info.byteCount)
+    }
+  }
+
+  /// In whole blocks: the source's parts may end anywhere.
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    guard let size = tensors[index].dtype.block?.bytes, tensors[index].dtype != source.tensors[index].dtype else {
+      return try source.read(index, body)
+    }
+    var waiting: [UInt8] = []
+    try source.read(index) { part in
+      if waiting.isEmpty, part.byteCount % size == 0 { return try body(part) }
+      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
+      let whole = waiting.count / size * size
+      guard whole > 0 else { return }
+      unsafe try body(waiting.span.bytes.extracting(first: whole))
+      waiting.removeFirst(whole)
+    }
+  }
+}
