@@ -100,8 +100,8 @@ struct QuantizationRun {
     }
     guard !common.quiet else { return }
     let error = report.relative_output_error.map { "  error " + String(format: "%.3g", 100 * $0) + " %" } ?? ""
-    Console.shared.result(
-      report.name + "  " + report.method + error + (isNew ? "  \(fixed(report.seconds ?? 0, 1)) s" : "  finished before"))
+    let end = isNew ? "\(fixed(report.seconds ?? 0, 1)) s" : "finished before"
+    Console.shared.result(report.name + "  " + report.method + error + "  " + end)
   }
 
   private func finish() throws {
