@@ -42,7 +42,8 @@ struct Report {
       return [
         one.name, one.shown(one.median),
         "\(one.shown(one.values.min() ?? .nan)) – \(one.shown(one.values.max() ?? .nan))",
-        ratio ?? "", ratioOfBests(one).map { fixed($0, 2) } ?? "", wanted ?? allowed ?? "", one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
+        ratio ?? "", ratioOfBests(one).map { fixed($0, 2) } ?? "", wanted ?? allowed ?? "",
+        one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
       ]
     }
   }
