@@ -39,6 +39,8 @@ public final class RepackedSource: TensorSource {
   public let bits: Int
   /// Inputs of a group, or -1 for whole rows; nil where they are scattered.
   public let groupSize: Int?
+  /// The same where they are scattered: how many of a module's inputs there are to a group.
+  private let nominalGroupSize: Int?
   /// Whether every grid is symmetric.
   public let isSymmetric: Bool
   /// The type that scales have here.
@@ -54,6 +56,7 @@ public final class RepackedSource: TensorSource {
   private struct Survey {
     var bits = 0
     var sizes: Set<Int> = []
+    var nominalSizes: Set<Int> = []
     var isScattered = false
     var isSymmetric = true
     var isHalf = true
@@ -117,6 +120,7 @@ public final class RepackedSource: TensorSource {
     metadata = source.metadata
     bits = survey.bits
     groupSize = survey.isScattered || survey.sizes.count > 1 ? nil : survey.sizes.first
+    nominalGroupSize = survey.nominalSizes.count == 1 ? survey.nominalSizes.first : nil
     isSymmetric = survey.isSymmetric
   }
 
@@ -131,6 +135,8 @@ public final class RepackedSource: TensorSource {
       survey.bits = max(survey.bits, weights.bits)
       survey.isScattered = survey.isScattered || size == nil
       if let size { survey.sizes.insert(weights.groupCount == 1 ? -1 : size) }
+      let count = weights.groupCount
+      survey.nominalSizes.insert(count == 1 ? -1 : (weights.inFeatures + count - 1) / count)
       survey.isSymmetric = survey.isSymmetric && weights.isSymmetric
       if survey.isHalf { survey.isHalf = weights.scaleType == .f16 || weights.scales.allSatisfy(isExactHalf) }
       survey.modules[index] = (weights.outFeatures, weights.inFeatures, weights.groupCount, weights.bits)
@@ -230,7 +236,7 @@ public final class RepackedSource: TensorSource {
     var zerosAreStored = false
     if case .gptq(true) = style { zerosAreStored = true }
     return [
-      "bits": bits, "group_size": groupSize ?? -1, "desc_act": groupSize == nil, "sym": isSymmetric,
+      "bits": bits, "group_size": groupSize ?? nominalGroupSize ?? -1, "desc_act": groupSize == nil, "sym": isSymmetric,
       "quant_method": "gptq", "checkpoint_format": zerosAreStored ? "gptq_v2" : "gptq", "pack_dtype": "int32",
       "lm_head": tensors.contains { $0.name == "lm_head.qweight" },
     ]
