@@ -13,7 +13,8 @@ extension ByteLevelBPE {
     let unsupported = { (what: String) in
       TokenizerError(
         .unsupported, file: path, reason: what,
-        remedy: "byte-level BPE as BLOOM, GPT-2, Llama 3 and Qwen2 have it is known here, and SentencePiece's as LLaMA 2 "
+        remedy:
+          "byte-level BPE as BLOOM, GPT-2, Llama 3 and Qwen2 have it is known here, and SentencePiece's as LLaMA 2 "
           + "has it; a SentencePiece tokenizer.model beside it would be taken instead")
     }
     guard contents.model["type"]?.text ?? "BPE" == "BPE" else {

@@ -35,7 +35,7 @@ struct TokenizerFile {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw TokenizerError(.malformed, file: path, reason: "it is not UTF-8")
     }
-        do { self = try Self.scan(bytes, path) } catch let error as JSONScanner.Failure {
+    do { self = try Self.scan(bytes, path) } catch let error as JSONScanner.Failure {
       throw TokenizerError(.malformed, file: path, place: "byte \(error.offset)", reason: error.reason)
     }
   }

@@ -101,7 +101,8 @@ struct PackedLinear: Sendable {
       guard let zero = EarlyGPTQ.zeroPoint(product, scale: scale, dtype, bits: bits) else {
         throw CheckpointError(
           .badTensor, file: file,
-          reason: "\(displayName(name)): zeros has \(product) for a scale of \(scale), which is no zero point of \(bits) bits",
+          reason:
+            "\(displayName(name)): zeros has \(product) for a scale of \(scale), which is no zero point of \(bits) bits",
           remedy: "the checkpoint was packed in another format, or is damaged")
       }
       return zero
