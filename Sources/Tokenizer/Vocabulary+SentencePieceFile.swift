@@ -36,16 +36,20 @@ extension Vocabulary {
       spellings[Int(id)] = Array(spelling)
     }
     for token in added { spellings[Int(token.id)] = token.content }
-    let ranks = try Self.ranks(contents)
-
+    let names = Set((0...255).map { Self.byteName($0) })
+    // What is set aside is never merged.
+    var reserved = Set(added.map(\.id))
+    for (id, spelling) in spellings.enumerated() {
+      if let spelling, names.contains(String(decoding: spelling, as: UTF8.self)) { reserved.insert(Int32(id)) }
+    }
+    let ranks = try Self.ranks(contents, reserved: reserved)
     let special = contents.specialTokens(added, configuration)
-    let names = Dictionary((0...255).map { (Self.byteName($0), $0) }) { one, _ in one }
     // What no merge makes comes after all that one makes.
     var next = ranks.count
     tokens = spellings.enumerated().map { id, spelling in
       guard let spelling else { return Self.padding(id) }
       let text = String(decoding: spelling, as: UTF8.self)
-      if names[text] != nil { return Token(text, kind: .byte) }
+      if names.contains(text) { return Token(text, kind: .byte) }
       if let rank = ranks[Int32(id)] { return Token(text, score: -Float(rank)) }
       next += 1
       return Token(text, score: -Float(next - 1))
@@ -90,7 +94,7 @@ extension Vocabulary {
   }
 
   /// Which piece is made first, second, … of all that merges make.
-  private static func ranks(_ contents: TokenizerFile) throws -> [Int32: Int] {
+  private static func ranks(_ contents: TokenizerFile, reserved: Set<Int32>) throws -> [Int32: Int] {
     let refusal = { (reason: String) in
       TokenizerError(
         .unsupported, file: contents.path, reason: reason,
@@ -108,7 +112,7 @@ extension Vocabulary {
     }
     // SentencePiece merges any two pieces that make a third.
     try contents.vocabulary.forEach { spelling, id in
-      guard ranks[id] != nil else { return }
+      guard !reserved.contains(id) else { return }
       for cut in spelling.indices.dropFirst() where spelling[cut] & 0xC0 != 0x80 {
         guard let left = contents.vocabulary.id(spelling[..<cut]), let right = contents.vocabulary.id(spelling[cut...])
         else { continue }

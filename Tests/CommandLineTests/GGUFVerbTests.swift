@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 
 @Suite("convert, compare, evaluate with GGUF and packed integers") struct GGUFVerbTests {
-  private let tiny = project("Tests/Fixtures/tiny/llama/")
+  let tiny = project("Tests/Fixtures/tiny/llama/")
 
   /// A small LLaMA of random numbers with a real tokenizer.
-  private func model(in folder: TemporaryFolder) throws -> String {
+  func model(in folder: TemporaryFolder) throws -> String {
     for name in ["tokenizer.model", "tokenizer_config.json"] {
       try folder.write("model/" + name, readBytes(tiny + name))
     }
