@@ -243,12 +243,12 @@ extension Convert {
   }
 
   private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
-    let isVersion2 = quantized.checkpointFormat == .gptq_v2
-    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: isVersion2))
+    let version = quantized.checkpointFormat.map { $0 == .gptq_v2 }
+    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: version))
     var model = Arranged(source: result, original: packed)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let folder = output
-    let kept = try GPTQTensorSource(result, zerosAreStored: isVersion2, bits: nil)
+    let kept = try GPTQTensorSource(result, zerosAreStored: result.zerosAreStored, bits: nil)
     model.original = NamedSubset(packed, namedAs: kept)
     model.view = { try GPTQTensorSource($0, folder: folder) }
     let settings = result.settings

@@ -87,9 +87,9 @@ struct Generate: ParsableCommand {
       var conversation = Conversation()
       conversation.ask(prompt)
       let ids = try chat ? conversation.tokens(tokens) : tokens.special.prefix + tokens.encode(prompt)
-      try answer(generator, ids, &sampler, &total)
+      try answer(generator, ids, context: opened.configuration.contextLength, &sampler, &total)
     } else {
-      try talk(generator, tokens, &sampler, &total)
+      try talk(generator, tokens, context: opened.configuration.contextLength, &sampler, &total)
     }
     summarize(total, loaded)
   }
@@ -112,7 +112,7 @@ struct Generate: ParsableCommand {
 
   /// One turn for each line of standard input.
   private func talk(
-    _ generator: Generator, _ tokens: any Tokenizer, _ sampler: inout Sampler, _ total: inout Totals
+    _ generator: Generator, _ tokens: any Tokenizer, context: Int?, _ sampler: inout Sampler, _ total: inout Totals
   ) throws {
     var conversation = Conversation()
     let isTerminal = isatty(STDIN_FILENO) == 1 && !common.json
@@ -122,7 +122,7 @@ struct Generate: ParsableCommand {
       let question = line.trimmingSpaces
       guard !question.isEmpty else { continue }
       conversation.ask(question)
-      conversation.answer(try answer(generator, try conversation.tokens(tokens), &sampler, &total))
+      conversation.answer(try answer(generator, try conversation.tokens(tokens), context: context, &sampler, &total))
     }
     if isTerminal { Console.shared.text("\n") }
   }
@@ -130,10 +130,13 @@ struct Generate: ParsableCommand {
   /// Generates one text, and shows it as it comes.
   @discardableResult
   private func answer(
-    _ generator: Generator, _ ids: [Int32], _ sampler: inout Sampler, _ total: inout Totals
+    _ generator: Generator, _ ids: [Int32], context: Int?, _ sampler: inout Sampler, _ total: inout Totals
   ) throws -> String {
     // A model writes a space after the colon: not on the screen.
     var isFirst = chat
+    if let context, ids.count > context {
+      Console.shared.warning("the prompt has \(ids.count) tokens, and the model was made for texts of \(context)")
+    }
     let result = try generator.generate(
       ids, limit: maxTokens, sampler: &sampler, stop: chat ? Conversation.stop : nil
     ) { part in
