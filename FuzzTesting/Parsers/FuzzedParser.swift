@@ -26,6 +26,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case gguf
   /// `tokenizer.model`: SentencePiece's message, as a vocabulary.
   case pieces
+  /// `tokenizer.json`: byte-level BPE, or SentencePiece's pieces, at work and as a vocabulary.
+  case tokenizer
   /// The index of a sharded folder.
   case index
   /// `params.json` beside two shards in Meta's layout, and what they are in Hugging Face's.
@@ -59,6 +61,17 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.model", in: .huggingFace)
         let vocabulary = try Vocabulary.read(path)
+        _ = try vocabulary.tokenizer(file: path).encode("a b")
+      }
+    case .tokenizer:
+      attempt {
+        let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.json", in: .huggingFace)
+        let tokenizer = try Tokenizers.open(path)
+        let ids = try tokenizer.encode("a b\n， <s>the")
+        precondition(ids.allSatisfy { $0 >= 0 && $0 < tokenizer.vocabularySize }, "an id outside of the vocabulary")
+        _ = try tokenizer.decode(ids)
+        let vocabulary = try Vocabulary.read(path)
+        _ = try vocabulary.files(file: path)
         _ = try vocabulary.tokenizer(file: path).encode("a b")
       }
     case .index:

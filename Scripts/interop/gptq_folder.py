@@ -17,13 +17,13 @@ def fields(words, bits, count):
     return (stream[: count * bits].reshape(count, bits, -1) * weights[:, None]).sum(1)
 
 
-def dequantized(tensors, module, bits):
-    """[out, in] = scale · (q − zero), zero points stored less one."""
+def dequantized(tensors, module, bits, less):
+    """[out, in] = scale · (q − zero), zero points stored less one or as they are."""
     get = lambda part: tensors[f"{module}.{part}"]
     groups, outputs = get("scales").shape
     inputs = get("g_idx").shape[0]
     q = fields(get("qweight"), bits, inputs)
-    zeros = fields(numpy.ascontiguousarray(get("qzeros").T), bits, outputs).T + 1
+    zeros = fields(numpy.ascontiguousarray(get("qzeros").T), bits, outputs).T + less
     assert q.shape == (inputs, outputs) and zeros.shape == (groups, outputs)
     assert q.min() >= 0 and q.max() < 1 << bits and len(numpy.unique(q)) > 1 << (bits - 1)
     scales = get("scales").astype(numpy.float32)
@@ -36,9 +36,12 @@ def plain(source, target, bits):
     tensors = load(source / "model.safetensors")
     modules = sorted(name[: -len(".qweight")] for name in tensors if name.endswith(".qweight"))
     assert len(modules) == 28, f"{len(modules)} modules"
+    settings = json.loads((source / "quantize_config.json").read_text())
+    # Asymmetric grids come as version 2, which GPTQModel reads from others too.
+    assert settings["checkpoint_format"] == ("gptq" if settings["sym"] else "gptq_v2")
     result = {name: value for name, value in tensors.items() if name.rsplit(".", 1)[0] not in modules}
     for module in modules:
-        result[module + ".weight"] = numpy.ascontiguousarray(dequantized(tensors, module, bits))
+        result[module + ".weight"] = numpy.ascontiguousarray(dequantized(tensors, module, bits, 1 if settings["sym"] else 0))
     target.mkdir()
     save(target / "model.safetensors", result)
     configuration = json.loads((source / "config.json").read_text())

@@ -6,11 +6,13 @@ import ctypes
 import json
 import os
 import pathlib
+import subprocess
 
 import llama_cpp
 import numpy
 from llama_cpp import Llama
-from support import PROJECT, Skip, check, folder, tools
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from support import PROJECT, TOOLS, Skip, check, folder, tools
 
 NEEDS = ["llama_cpp", "numpy"]
 
@@ -161,3 +163,33 @@ def greedy():
                         break
                     theirs.append(token)
                 assert ours[: len(theirs)] == theirs, f"{name}, {prompt!r}: {ours}, llama.cpp {theirs}"
+
+
+@check("a conversation of two turns, by the chat template in the file, is answered as `generate --chat` answers it")
+def conversation():
+    questions = ["What is water?", "你好"]
+    for name in ("llama", "bloom"):
+        with folder() as place:
+            path = place / "f32.gguf"
+            tools("convert", model(name), path, "--gguf-type", "f32")
+            arguments = [TOOLS, "generate", path, "--chat", "--max-tokens", "12", "--json", "--quiet"]
+            done = subprocess.run(arguments, input="\n".join(questions) + "\n", capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            answers = [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "text"]
+            engine = load(path)
+            texts = [engine._model.token_get_text(token) for token in (engine.token_eos(), engine.token_bos())]
+            template = engine.metadata["tokenizer.chat_template"]
+            formatter = Jinja2ChatFormatter(template=template, eos_token=texts[0], bos_token=texts[1])
+            messages = []
+            for question, answer in zip(questions, answers, strict=True):
+                messages.append({"role": "user", "content": question})
+                prompt = formatter(messages=messages)
+                tokens = engine.tokenize(prompt.prompt.encode(), add_bos=not prompt.added_special, special=True)
+                engine.reset()
+                theirs = []
+                for token in engine.generate(tokens, temp=0.0, top_k=1, repeat_penalty=1.0):
+                    if token == engine.token_eos() or len(theirs) == len(answer["tokens"]):
+                        break
+                    theirs.append(token)
+                assert answer["tokens"] == theirs, f"{name}, {question}: {answer['tokens']}, llama.cpp {theirs}"
+                messages.append({"role": "assistant", "content": answer["text"].rstrip("\n")})

@@ -19,7 +19,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-NOT_TOPICS = {"run", "support", "gptq_support"}
+NOT_TOPICS = {"run", "support", "gptq_support", "gptqmodel_support"}
 
 
 def declared(path, name):

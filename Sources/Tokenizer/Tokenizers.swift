@@ -16,8 +16,10 @@ public enum Tokenizers {
     if Folder.kind(of: path) == .file {
       let folder = Folder.parent(of: path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
-      return path.hasSuffix(".json")
-        ? try ByteLevelBPE(path, configuration) : try SentencePieceModel(path, configuration)
+      guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
+      let contents = try TokenizerFile(path)
+      guard contents.spellsBytes else { return try ByteLevelBPE(contents, configuration) }
+      return try Vocabulary(sentencePiece: contents, configuration).tokenizer(file: path)
     }
     let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !paths.isEmpty else {

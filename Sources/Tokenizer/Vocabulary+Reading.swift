@@ -12,7 +12,13 @@ extension Vocabulary {
   /// - Throws: ``TokenizerError``; with code `.unsupported` for tokenizers that a vocabulary cannot describe.
   public static func read(_ path: String) throws -> Vocabulary {
     switch try Tokenizers.open(path) {
-    case let tokenizer as SentencePieceModel: return try read(tokenizer)
+    case let tokenizer as SentencePieceModel:
+      guard tokenizer.path.hasSuffix(".json") else { return try read(tokenizer) }
+      let folder = Folder.parent(of: tokenizer.path)
+      let configuration = try TokenizerConfiguration.read(folder: folder)
+      var vocabulary = try Vocabulary(sentencePiece: try TokenizerFile(tokenizer.path), configuration)
+      vocabulary.chatTemplate = try chatTemplate(folder, configuration)
+      return vocabulary
     case let tokenizer as ByteLevelBPE: return try read(tokenizer)
     case let other:
       throw TokenizerError(.unsupported, file: path, reason: "a tokenizer of the kind \(other.kind) has no vocabulary")

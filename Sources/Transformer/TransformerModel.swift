@@ -47,8 +47,9 @@ public final class TransformerModel: Sendable {
     }
     let text = try ModelConfiguration.text(file)
     let configuration = try ModelConfiguration(json: text, file: file)
+    let named = HuggingFaceNames.unwrapped(opened)
     let source: any TensorSource =
-      GPTQTensorSource.isPacked(opened) ? try GPTQTensorSource(opened, folder: folder) : opened
+      GPTQTensorSource.isPacked(named) ? try GPTQTensorSource(named, folder: folder) : named
     return try TransformerModel(configuration, source, path: path, configurationText: text)
   }
 

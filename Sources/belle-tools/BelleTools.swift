@@ -32,10 +32,13 @@ struct BelleTools: AsyncParsableCommand {
       } else {
         try command.run()
       }
+      if Console.shared.reportLostOutput() { Interrupts.leave(ExitCode.failure.rawValue) }
     } catch let error as any ToolError {
       Console.shared.report(error)
       Interrupts.leave(ExitCode.failure.rawValue)
     } catch {
+      // An answer that nobody can read is none.
+      if error is ExitCode, Console.shared.reportLostOutput() { Interrupts.leave(ExitCode.failure.rawValue) }
       exit(withError: error)
     }
   }

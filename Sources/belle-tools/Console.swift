@@ -10,6 +10,8 @@ final class Console: Sendable {
   private struct State {
     var progress: ProgressDisplay?
     var isPipeClosed = false
+    /// Why a result could not be written, other than that nobody wanted it.
+    var outputError: Int32?
     var lastHint: String?
   }
 
@@ -23,7 +25,7 @@ final class Console: Sendable {
       guard !state.isPipeClosed else { return }
       state.progress?.erase()
       // Whoever closed the pipe has seen enough: the work goes on, and its exit status stands.
-      if !Self.write(line + "\n", to: STDOUT_FILENO) { state.isPipeClosed = true }
+      Self.write(line + "\n", &state)
       state.progress?.draw()
     }
   }
@@ -36,7 +38,7 @@ final class Console: Sendable {
     state.withLock { state in
       guard !state.isPipeClosed else { return false }
       state.progress?.erase()
-      if !Self.write(part, to: STDOUT_FILENO) { state.isPipeClosed = true }
+      Self.write(part, &state)
       return !state.isPipeClosed
     }
   }
@@ -102,17 +104,38 @@ final class Console: Sendable {
   }
 
   /// - Returns: false where the reader is gone.
-  fileprivate static func write(_ text: String, to descriptor: Int32) -> Bool {
+  /// Writes results; what cannot be written now will not be written later either.
+  private static func write(_ text: String, _ state: inout State) {
+    guard let failure = write(text, to: STDOUT_FILENO) else { return }
+    state.isPipeClosed = true
+    if failure != EPIPE { state.outputError = state.outputError ?? failure }
+  }
+
+  /// Says that results were lost, where they were.
+  ///
+  /// - Returns: whether they were.
+  func reportLostOutput() -> Bool {
+    guard let failure = state.withLock({ $0.outputError }) else { return false }
+    report(
+      ByteIOError(
+        .system(failure), file: "standard output", reason: "the results could not be written: \(systemMessage(failure))"
+      ))
+    return true
+  }
+
+  /// - Returns: the system's number for why it failed; nil where it did not.
+  @discardableResult
+  fileprivate static func write(_ text: String, to descriptor: Int32) -> Int32? {
     let bytes = Array(text.utf8)
     var done = 0
     while done < bytes.count {
       // SAFETY: the call reads the rest of the array, no more.
       let count = unsafe bytes[done...].withUnsafeBytes { unsafe platformWrite(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return errno != EPIPE }
+      guard count > 0 else { return errno }
       done += count
     }
-    return true
+    return nil
   }
 }
 

@@ -137,4 +137,69 @@ private struct Case: Decodable {
     let pieces = Vocabulary(model: .sentencePiece(addsSpacePrefix: true), tokens: some, special: SpecialTokens())
     #expect { try pieces.tokenizer(file: "f") } throws: { ($0 as? TokenizerError)?.code == .malformed }
   }
+
+  private let saved = project("Tests/Fixtures/gptqmodel/tokenizer.json")
+
+  @Test("a SentencePiece model that is saved as tokenizer.json has the pieces, scores and ids of the original")
+  func savedAsJSON() throws {
+    let vocabulary = try Vocabulary.read(saved)
+    let original = try Vocabulary.read(tiny("llama"))
+    #expect(vocabulary.tokens == original.tokens)
+    #expect(vocabulary.model == original.model)
+    #expect(vocabulary.special.prefix == [1] && vocabulary.special.eos == 2 && vocabulary.special.unknown == 0)
+    let tokenizer = try Tokenizers.open(saved)
+    #expect(tokenizer.kind == "sentencepiece")
+    try expectGolden(tokenizer, "llama")
+  }
+
+  /// The saved file with something else in it.
+  private func changed(_ text: String, to other: String) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let whole = String(decoding: try readBytes(saved), as: UTF8.self)
+    #expect(whole.contains(text), "\(text)")
+    try folder.write("tokenizer.json", whole.replacing(text, with: other, maxReplacements: 1))
+    return folder
+  }
+
+  @Test(
+    "what SentencePiece would do otherwise is refused",
+    arguments: [
+      (#""split": false"#, #""split": true"#), (#""prepend_scheme": "first""#, #""prepend_scheme": "new""#),
+      (#""type": "Metaspace""#, #""type": "Whitespace""#), (#""type": "BPE""#, #""type": "Unigram""#),
+      // One merge less than its pieces allow.
+      ("[\n        \"h\",\n        \"e\"\n      ],", ""),
+    ])
+  func savedOtherwise(text: String, other: String) throws {
+    let folder = try changed(text, to: other)
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+    #expect(error?.code == .unsupported, "\(String(describing: error))")
+  }
+
+  @Test(
+    "spaces before a text, in the ways that transformers writes it",
+    arguments: [
+      (#""prepend_scheme": "always""#, true), (#""prepend_scheme": "never""#, false),
+    ])
+  func prefix(scheme: String, isAdded: Bool) throws {
+    let folder = try changed(#""prepend_scheme": "first""#, to: scheme)
+    #expect(try Vocabulary.read(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
+  }
+
+  @Test("the normalizer of older files does the same as the pre-tokenizer of newer ones")
+  func normalizer() throws {
+    let whole = String(decoding: try readBytes(saved), as: UTF8.self)
+    let start = try #require(whole.firstRange(of: #""normalizer": null"#))
+    let end = try #require(whole.firstRange(of: #""post_processor""#))
+    let folder = try TemporaryFolder()
+    for (steps, isAdded) in [
+      (#"{"type": "Prepend", "prepend": "▁"}, "#, true), ("", false),
+    ] {
+      try folder.write(
+        "tokenizer.json",
+        String(whole[..<start.lowerBound]) + #""normalizer": {"type": "Sequence", "normalizers": ["# + steps
+          + #"{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}, "pre_tokenizer": null, "#
+          + String(whole[end.lowerBound...]))
+      #expect(try Vocabulary.read(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
+    }
+  }
 }

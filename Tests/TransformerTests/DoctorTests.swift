@@ -4,6 +4,7 @@ import Foundation
 import LinearAlgebra
 import TestSupport
 import Testing
+import Tokenizer
 
 @testable import Transformer
 
@@ -352,7 +353,7 @@ private struct Patient {
     }
     let doctor = try patient.doctor()
     #expect(doctor.findings.isEmpty, "\(doctor.findings)")
-    #expect(Set(reasons(doctor).keys) == ["transformers", "vllm", "gptqmodel", "llama.cpp"])
+    #expect(Set(reasons(doctor).keys) == ["vllm", "gptqmodel", "llama.cpp"])
     #expect(reasons(doctor)["gptqmodel"]?.contains("gptq_v2") == true)
   }
 
@@ -370,5 +371,61 @@ private struct Patient {
     #expect(doctor.findings.isEmpty, "\(doctor.findings)")
     #expect(doctor.engines.allSatisfy { !$0.loads })
     #expect(doctor.engines[0].reason?.contains("BELLE") == true)
+  }
+
+  /// The patient as GPTQ-for-LLaMA's scripts saved it in March 2023: whole rows, zero points as products with the scale.
+  private func early(_ spoil: (inout MemorySource) -> Void = { _ in }) throws -> Doctor {
+    let made = try #require(Patient.plain)
+    let model = try TransformerModel(made.configuration, made.source, path: "memory")
+    let modules = model.groups(ofLayer: 0).flatMap(\.modules)
+    var source = MemorySource()
+    for (index, info) in made.source.tensors.enumerated() {
+      let values = try TensorReader.matrix(made.source, index).values
+      guard let module = modules.first(where: { $0.name + ".weight" == info.name }) else {
+        source.add(info.name, .f32, info.shape, values)
+        continue
+      }
+      RoundedLinear(
+        values, out: module.outFeatures, width: module.inFeatures, bits: 4, group: module.inFeatures, isSymmetric: false
+      ).addEarly(to: &source, module.name)
+    }
+    spoil(&source)
+    let folder = try TemporaryFolder()
+    _ = try TorchWriter.write(
+      source, Array(source.tensors.indices), metadata: [:], as: "llama7b-4bit.pt", in: folder.path, replacing: true)
+    try folder.write("config.json", Patient.json)
+    for name in ["tokenizer.model", "tokenizer_config.json"] {
+      try folder.write(name, try readBytes(project("Tests/Fixtures/tiny/llama/\(name)")))
+    }
+    return try withExtendedLifetime(folder) { try Patient.doctor(folder.file("llama7b-4bit.pt")) }
+  }
+
+  @Test(
+    "GPTQ-for-LLaMA's early form is no folder for engines, and nothing is wrong with it, unless its zero points are")
+  func earlyForm() throws {
+    let doctor = try early()
+    #expect(doctor.findings.isEmpty, "\(doctor.findings)")
+    #expect(doctor.engines.allSatisfy { !$0.loads && $0.reason?.contains("convert") == true })
+    let zeros = Self.q + ".zeros"
+    let broken = try early { source in
+      source.remove(zeros)
+      source.add(zeros, .f32, [32, 1], [Float](repeating: 1e6, count: 32))
+    }
+    #expect(Set(broken.findings.map(\.code)) == [.badPart])
+    let short = try early { source in
+      source.remove(zeros)
+      source.add(zeros, .f32, [16, 1], [Float](repeating: 0, count: 16))
+    }
+    #expect(Set(short.findings.map(\.code)) == [.badPart])
+  }
+
+  @Test("nothing is wrong with a folder that GPTQModel wrote, and engines load it")
+  func gptqModel() throws {
+    let doctor = try Patient.doctor(project("Tests/Fixtures/gptqmodel"))
+    #expect(doctor.findings.isEmpty, "\(doctor.findings)")
+    #expect(doctor.engines.filter { !$0.loads }.map(\.engine) == ["llama.cpp"])
+    // Its tokenizer is LLaMA's as tokenizer.json: in a GGUF file it is what tokenizer.model is there.
+    let vocabulary = try TransformerModel.open(project("Tests/Fixtures/gptqmodel")).vocabulary()
+    #expect(vocabulary.tokens == (try Vocabulary.read(project("Tests/Fixtures/tiny/llama"))).tokens)
   }
 }

@@ -106,7 +106,7 @@ enum GGUFParts {
       ("tokenizer.ggml.eos_token_id", .uint32(2)), ("tokenizer.ggml.unknown_token_id", .uint32(0)),
       ("tokenizer.ggml.add_bos_token", .bool(true)), ("tokenizer.ggml.add_eos_token", .bool(false)),
       ("tokenizer.ggml.add_space_prefix", .bool(false)),
-      ("tokenizer.chat_template", .string(Vocabulary.belleChatTemplate)),
+      ("tokenizer.chat_template", .string(GGUFParts.vocabulary.belleChatTemplate)),
     ]
     for (key, value) in expected { #expect(export.values[key] == value, "\(key)") }
     let lists = ["tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type"]
@@ -136,8 +136,8 @@ enum GGUFParts {
     for own in [nil, "{{ own }}"] as [String?] {
       vocabulary.chatTemplate = own
       for (choice, expected) in [
-        (GGUFExport.ChatTemplate.automatic, own ?? Vocabulary.belleChatTemplate),
-        (.belle, Vocabulary.belleChatTemplate),
+        (GGUFExport.ChatTemplate.automatic, own ?? vocabulary.belleChatTemplate),
+        (.belle, vocabulary.belleChatTemplate),
         (.none, nil),
       ] as [(GGUFExport.ChatTemplate, String?)] {
         let export = try GGUFExport(

@@ -69,6 +69,20 @@ struct RoundedLinear {
     source.add(name + ".scales", .f32, [groups, out], scales)
     if withGroups { source.add(name + ".g_idx", .i32, [width], (0..<width).map { Int32($0 / group) }) }
   }
+
+  /// The same as of GPTQ-for-LLaMA's first weeks, one group a row: zero points times scales, and a bias. Source: its quant.py,
+  /// `QuantLinear.pack`.
+  func addEarly(to source: inout MemorySource, _ name: String) {
+    precondition(group == width)
+    var whole = MemorySource()
+    add(to: &whole, name, isVersion2: true, withGroups: false)
+    var words: [UInt8] = []
+    try? whole.read(0) { part in part.withUnsafeBytes { words += Array($0) } }
+    source.add(name + ".qweight", .i32, whole.tensors[0].shape, words)
+    source.add(name + ".scales", .f32, [out, 1], scales)
+    source.add(name + ".zeros", .f32, [out, 1], zip(scales, zeros).map { $0 * Float($1) })
+    source.add(name + ".bias", .f32, [out], [Float](repeating: 0, count: out))
+  }
 }
 
 @Suite("GPTQ folders") struct GPTQFolderTests {
@@ -198,5 +212,81 @@ struct RoundedLinear {
     #expect(try refused({ _ in }, json: #"{"bits": 4, "checkpoint_format": "gptq_p"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: #"{"quant_method": "awq"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: "[]")?.code == .malformed)
+  }
+
+  /// q_proj in the early form beside an embedding, which tells the bits.
+  private func early(bits: Int, hidden: Int = 64, zeros: [Float]? = nil) -> (MemorySource, RoundedLinear) {
+    var random = SplitMix64(seed: UInt64(bits))
+    let values = (0..<96 * 64).map { _ in Float.random(in: -1...0.3, using: &random) }
+    let linear = RoundedLinear(values, out: 96, width: 64, bits: bits, group: 64, isSymmetric: false)
+    var source = MemorySource()
+    source.add("model.embed_tokens.weight", .f16, [2, hidden], [UInt16](repeating: 0, count: 2 * hidden))
+    linear.addEarly(to: &source, "model.layers.0.self_attn.q_proj")
+    if let zeros {
+      source.remove("model.layers.0.self_attn.q_proj.zeros")
+      source.add("model.layers.0.self_attn.q_proj.zeros", .f32, [96, 1], zeros)
+    }
+    return (source, linear)
+  }
+
+  @Test(
+    "GPTQ-for-LLaMA's early form, with zero points times scales, has the values of the packed ones",
+    arguments: [2, 3, 4, 8])
+  func earlyForm(bits: Int) throws {
+    let (source, linear) = early(bits: bits)
+    #expect(GPTQTensorSource.isEarlyForm(source))
+    let opened = try GPTQTensorSource(source, zerosAreStored: false, bits: nil)
+    #expect(
+      opened.tensors.map(\.name).filter { $0.contains("q_proj") }.sorted() == [
+        "model.layers.0.self_attn.q_proj.bias", "model.layers.0.self_attn.q_proj.weight",
+      ])
+    let index = try #require(opened.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") })
+    let weights = try #require(try opened.packedWeights(index))
+    #expect(weights.bits == bits && weights.groupCount == 1 && weights.zeros.map(UInt32.init) == linear.zeros)
+    var packed = MemorySource()
+    linear.add(to: &packed, "model.layers.0.self_attn.q_proj", isVersion2: true, withGroups: true)
+    let expected = try GPTQTensorSource(packed, zerosAreStored: true, bits: bits)
+    #expect(try TensorReader.matrix(opened, index).values == TensorReader.matrix(expected, 0).values)
+  }
+
+  @Test("the early form is refused where nothing tells the bits, and where a zero point is none")
+  func badEarlyForm() throws {
+    #expect(throws: CheckpointError.self) {
+      try GPTQTensorSource(early(bits: 4, hidden: 40).0, zerosAreStored: false, bits: nil)
+    }
+    // The configuration may tell instead.
+    #expect(throws: Never.self) {
+      try GPTQTensorSource(early(bits: 4, hidden: 40).0, zerosAreStored: false, bits: 4)
+    }
+    let scale = early(bits: 4).1.scales[0]
+    for product in [scale * 2.5, -scale, scale * 16, Float.nan, .infinity] {
+      let (source, linear) = early(bits: 4)
+      var zeros = zip(linear.scales, linear.zeros).map { $0 * Float($1) }
+      zeros[0] = product
+      let opened = try GPTQTensorSource(early(bits: 4, zeros: zeros).0, zerosAreStored: false, bits: nil)
+      let index = try #require(source.tensors.firstIndex { $0.name.hasSuffix("qweight") })
+      let error = #expect(throws: CheckpointError.self) { try opened.packedWeights(index) }
+      #expect(error?.code == .badTensor && error?.reason.contains("no zero point of 4 bits") == true)
+    }
+  }
+
+  @Test("a state dict in another one is the model all the same", arguments: ["model.", "state_dict.", "module.model."])
+  func wrapped(prefix: String) throws {
+    let (source, _) = early(bits: 4)
+    var outer = MemorySource()
+    for (index, info) in source.tensors.enumerated() {
+      var bytes: [UInt8] = []
+      try source.read(index) { part in part.withUnsafeBytes { bytes += Array($0) } }
+      outer.add(prefix + info.name, info.dtype, info.shape, bytes)
+    }
+    outer.add("optimizer.state.0.exp_avg", .f32, [2], [Float](repeating: 0, count: 2))
+    let opened = HuggingFaceNames.unwrapped(outer)
+    #expect(opened.tensors.map(\.name) == source.tensors.map(\.name))
+    let index = try #require(
+      opened.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") || $0.name.hasSuffix("qweight") })
+    let values = try TensorReader.matrix(GPTQTensorSource(opened, zerosAreStored: false, bits: nil), index).values
+    #expect(try values == TensorReader.matrix(GPTQTensorSource(source, zerosAreStored: false, bits: nil), index).values)
+    // What is not wrapped stays as it is.
+    #expect(HuggingFaceNames.unwrapped(source).tensors == source.tensors)
   }
 }

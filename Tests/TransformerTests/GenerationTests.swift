@@ -131,10 +131,33 @@ import Tokenizer
   func form() {
     var conversation = Conversation()
     conversation.ask("a")
-    #expect(conversation.text == "Human: a\n\nAssistant:")
-    conversation.answer(" b")
+    #expect(conversation.texts == ["Human: a\n\nAssistant:"])
+    conversation.answer(" b\n")
     conversation.ask("c")
-    #expect(conversation.text == "Human: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:")
+    #expect(conversation.texts == ["Human: a\n\nAssistant: b", "Human: c\n\nAssistant:"])
+  }
+
+  /// What llama.cpp makes of our chat template for the same turns (llama-cpp-python 0.3.36, Jinja2ChatFormatter).
+  @Test(
+    "two turns are the tokens that llama.cpp makes of the chat template",
+    arguments: [
+      (
+        "llama",
+        [
+          1, 553, 2119, 618, 346, 266, 804, 2151, 13, 13, 2120, 414, 548, 2119, 656, 346, 266, 335, 2116, 2, 553, 2119,
+          2094, 2282, 2291, 13, 13, 2120, 414, 548, 2119,
+        ] as [Int32]
+      ),
+      (
+        "bloom", [669, 2407, 356, 3144, 428, 202, 670, 1084, 356, 267, 342, 17, 2, 669, 224, 1080, 1127, 202, 202, 670]
+      ),
+    ])
+  func twoTurns(model: String, ids: [Int32]) throws {
+    var conversation = Conversation()
+    conversation.ask("What is water?")
+    conversation.answer(" It is wet.")
+    conversation.ask("你好")
+    #expect(try conversation.tokens(Tokenizers.open(project("Tests/Fixtures/tiny/" + model))) == ids)
   }
 
   @Test("eos_token_id is one number or several, in either file")
@@ -153,22 +176,24 @@ import Tokenizer
     let path = (hasTinyModels ?? "") + "llama"
     let loaded = try LoadedModel(try TransformerModel.open(path), threads: 2)
     let tokenizer = try Tokenizers.open(path)
-    let run = { (generator: Generator, text: String) in
+    let run = { (generator: Generator, conversation: Conversation) in
       var sampler = Sampler(SamplingOptions())
       var shown = ""
-      let result = try generator.generate(text, limit: 20, sampler: &sampler, stop: Conversation.stop) { shown += $0 }
+      let result = try generator.generate(
+        try conversation.tokens(tokenizer), limit: 20, sampler: &sampler, stop: Conversation.stop
+      ) { shown += $0 }
       #expect(shown == result.text)
       return result
     }
     let generator = Generator(loaded, tokenizer, threads: 2)
     var conversation = Conversation()
     conversation.ask("What is water?")
-    let first = try run(generator, conversation.text)
+    let first = try run(generator, conversation)
     conversation.answer(first.text)
     conversation.ask("你好")
-    let second = try run(generator, conversation.text)
+    let second = try run(generator, conversation)
     #expect(second.promptTokens < first.promptTokens + first.tokens.count)
-    let fresh = try run(Generator(loaded, tokenizer, threads: 1), conversation.text)
+    let fresh = try run(Generator(loaded, tokenizer, threads: 1), conversation)
     #expect(fresh.text == second.text && fresh.promptTokens > second.promptTokens)
   }
 }

@@ -115,4 +115,23 @@ import Testing
     plain.add("model.embed_tokens.weight", .f16, [2, 4], [UInt16](repeating: 0, count: 8))
     #expect(try code(plain) == .unsupportedType)
   }
+
+  @Test("the version is chosen by the grid where nobody says it", arguments: [true, false])
+  func version(isSymmetric: Bool) throws {
+    let packed = try GPTQTensorSource(model(bits: 4, isSymmetric: isSymmetric), zerosAreStored: true, bits: 4)
+    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: nil))
+    #expect(result.zerosAreStored == !isSymmetric)
+    #expect(result.settings["checkpoint_format"] as? String == (isSymmetric ? "gptq" : "gptq_v2"))
+    #expect(try matrix(GPTQTensorSource(result, zerosAreStored: !isSymmetric, bits: 4)) == matrix(packed))
+  }
+
+  @Test("scattered groups keep their size in the settings")
+  func scattered() throws {
+    var source = model(bits: 4)
+    source.remove("model.layers.0.self_attn.q_proj.g_idx")
+    source.add("model.layers.0.self_attn.q_proj.g_idx", .i32, [512], (0..<512).map { Int32($0 % 4) })
+    let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: 4)
+    let settings = try RepackedSource(packed, as: .gptq(zerosAreStored: nil)).settings
+    #expect(settings["group_size"] as? Int == 128 && settings["desc_act"] as? Bool == true)
+  }
 }

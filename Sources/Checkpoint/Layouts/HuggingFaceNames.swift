@@ -1,6 +1,7 @@
 // The names that Hugging Face's models go by. A base model alone is stored without the prefix that it has inside a
 // language model (`layers.0…` and `model.layers.0…`, `h.0…` and `transformer.h.0…`), and a head that is tied to the
-// embedding is stored or not: the same model all the same.
+// embedding is stored or not: the same model all the same. Training scripts wrap the state dict in another one (`model`,
+// `state_dict`, `module`), whose key then begins every name.
 // Source: transformers, base_model_prefix of LlamaForCausalLM and BloomForCausalLM.
 
 import ByteIO
@@ -41,6 +42,23 @@ public struct HuggingFaceNames: TensorSource {
     }
     self.tensors = tensors
     self.places = places
+  }
+
+  /// A model's tensors without the dictionaries that its state dict is wrapped in; what lies beside it there, the optimizer's
+  /// state for example, is not part of the model. The source itself where nothing is wrapped.
+  public static func unwrapped(_ source: any TensorSource) -> any TensorSource {
+    let wrappers = Set(
+      source.tensors.flatMap { info in
+        embeddings.filter { info.name.hasSuffix($0) }.map { String(info.name.dropLast($0.count)) }
+      })
+    guard let wrapper = wrappers.first, wrappers.count == 1, wrapper.hasSuffix(".") else { return source }
+    return HuggingFaceNames(source, within: wrapper)
+  }
+
+  private init(_ source: any TensorSource, within wrapper: String) {
+    self.source = source
+    places = source.tensors.indices.filter { source.tensors[$0].name.hasPrefix(wrapper) }
+    tensors = places.map { source.tensors[$0].renamed(String(source.tensors[$0].name.dropFirst(wrapper.count))) }
   }
 
   /// Whether a source has a head of its own.

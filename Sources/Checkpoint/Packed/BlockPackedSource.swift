@@ -33,7 +33,7 @@ public struct BlockPackedSource: TensorSource {
       throw CheckpointError(
         .lossy, file: source.tensors.first?.file,
         reason: "the integers of a quantized model have no place in \(type.rawValue) as they are",
-        remedy: "--lossy rounds the weights to \(type.rawValue) anew")
+        remedy: "--lossy --gguf-type \(type.rawValue.lowercased()) rounds the weights anew")
     }
     var failures = [CheckpointError?](repeating: nil, count: candidates.count)
     var found = [[BlockPlan?]](repeating: [], count: candidates.count)
@@ -47,7 +47,10 @@ public struct BlockPackedSource: TensorSource {
           found[number].append(plan)
         } catch { failures[number] = error }
       }
-      if let first = failures.first, let first, !failures.contains(nil) { throw first }
+      // Of all that do not fit the one that comes nearest says why.
+      if !failures.contains(nil), let failure = weights?.bits == 8 ? failures.last : failures.first, let failure {
+        throw failure
+      }
     }
     let number = failures.firstIndex(of: nil) ?? 0
     self.source = source

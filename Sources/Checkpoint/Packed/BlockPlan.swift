@@ -41,7 +41,7 @@ struct BlockPlan: Sendable {
         .lossy, file: file, reason: "\(displayName(name)) cannot become \(type.rawValue) as it is: \(reason)",
         remedy: remedy)
     }
-    let rounding = "--lossy rounds the weights to \(type.rawValue) anew"
+    let rounding = "--lossy --gguf-type \(type.rawValue.lowercased()) rounds the weights anew"
     guard weights.inFeatures % 32 == 0 else {
       throw refusal("its \(weights.inFeatures) inputs are no whole blocks of 32", rounding)
     }

@@ -1,7 +1,8 @@
 // GPTQ checkpoints as the weights that they stand for: `P.qweight`, `P.qzeros`, `P.scales` and `P.g_idx` become `P.weight`,
 // float32 [out, in], worth scale · (q − zero). Documentation/formats.md has the packing.
 // Refused: packings other than gptq and gptq_v2 (planar, AWQ, Marlin), shapes that contradict each other, group numbers
-// that are not there. Sources: GPTQModel, nn_modules/qlinear; BELLE, models/gptq/quant.py (no g_idx, no configuration).
+// that are not there. Sources: GPTQModel, nn_modules/qlinear; BELLE, models/gptq/quant.py (no g_idx, no configuration);
+// GPTQ-for-LLaMA, quant.py of March 2023 (EarlyGPTQ.swift).
 
 import ByteIO
 import Foundation
@@ -40,6 +41,17 @@ public struct GPTQTensorSource: PackedTensorSource {
     source.tensors.contains { $0.name.hasSuffix(".qweight") }
   }
 
+  /// Whether a source holds packed tensors in the form of March 2023, with zero points that are not packed.
+  public static func isEarlyForm(_ source: any TensorSource) -> Bool {
+    let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    return source.tensors.contains { info in
+      info.name.suffixRemoved(".qweight").map { EarlyGPTQ.isEarly($0, indices) } ?? false
+    }
+  }
+
+  /// Whether a folder says how its packed tensors are quantized.
+  public static func isDescribed(in folder: String) throws -> Bool { try configuration(folder) != nil }
+
   /// Looks at a checkpoint.
   ///
   /// - Parameters:
@@ -67,12 +79,13 @@ public struct GPTQTensorSource: PackedTensorSource {
   public init(_ source: any TensorSource, zerosAreStored: Bool, bits: Int?) throws {
     self.source = source
     let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let earlyBits = bits == nil ? EarlyGPTQ.bits(source, indices) : nil
     var tensors: [TensorInfo] = []
     var places: [Place] = []
     for (index, info) in source.tensors.enumerated() {
       if let module = info.name.suffixRemoved(".qweight") {
         let linear = try PackedLinear(
-          module, source, indices, zerosAreStored: zerosAreStored, bits: bits)
+          module, source, indices, zerosAreStored: zerosAreStored, bits: bits, unpackedBits: earlyBits)
         let shape = [linear.outFeatures, linear.inFeatures]
         guard let size = TensorInfo.size(of: shape, .f32) else {
           throw CheckpointError(.badTensor, file: info.file, reason: "\(displayName(info.name)) overflows")
@@ -82,7 +95,7 @@ public struct GPTQTensorSource: PackedTensorSource {
         places.append(.packed(linear))
         continue
       }
-      if let module = [".qzeros", ".scales", ".g_idx"].lazy.compactMap({ info.name.suffixRemoved($0) }).first,
+      if let module = [".qzeros", ".zeros", ".scales", ".g_idx"].lazy.compactMap({ info.name.suffixRemoved($0) }).first,
         indices[module + ".qweight"] != nil
       {
         continue

@@ -1,4 +1,5 @@
 // One linear module of a GPTQ checkpoint: where its packed tensors are, and its weights, unpacked row by row.
+// Zero points are packed integers (`qzeros`), or in GPTQ-for-LLaMA's first weeks products with the scale (`zeros`).
 
 import ByteIO
 
@@ -17,10 +18,15 @@ struct PackedLinear: Sendable {
   private let groups: Int?
   /// Version 2 stores zero points as they are; version 1 stores them less one.
   private let zerosAreStored: Bool
+  /// Whether zero points are stored as `scale · zero`, numbers and not integers.
+  private let zerosAreScaled: Bool
 
-  /// - Parameter bits: what the configuration says; checked against the shapes, which tell it too.
+  /// - Parameters:
+  ///   - bits: what the configuration says; checked against the shapes, which tell it too where zero points are packed.
+  ///   - unpackedBits: the bits of a module whose zero points are not packed, where nothing else says it.
   init(
-    _ name: String, _ source: any TensorSource, _ indices: [String: Int], zerosAreStored: Bool, bits: Int?
+    _ name: String, _ source: any TensorSource, _ indices: [String: Int], zerosAreStored: Bool, bits: Int?,
+    unpackedBits: Int? = nil
   ) throws {
     func failure(_ reason: String) -> CheckpointError {
       let file = indices[name + ".qweight"].map { source.tensors[$0].file }
@@ -37,14 +43,27 @@ struct PackedLinear: Sendable {
       return (index, info.shape)
     }
     let weights = try tensor("qweight", [.i32], dimensions: 2)
-    let zeros = try tensor("qzeros", [.i32], dimensions: 2)
-    let scales = try tensor("scales", [.f16, .bf16, .f32], dimensions: 2)
+    zerosAreScaled = EarlyGPTQ.isEarly(name, indices)
+    let floats: [DType] = [.f16, .bf16, .f32]
+    let zeros = try tensor(zerosAreScaled ? "zeros" : "qzeros", zerosAreScaled ? floats : [.i32], dimensions: 2)
+    let scales = try tensor("scales", floats, dimensions: 2)
     let out = weights.shape[1]
-    guard scales.shape[1] == out, zeros.shape[0] == scales.shape[0] else {
-      throw failure("qweight \(weights.shape), qzeros \(zeros.shape) and scales \(scales.shape) do not fit")
+    // The early form has one group, and its numbers in a column.
+    let fits =
+      zerosAreScaled
+      ? scales.shape == [out, 1] && zeros.shape == [out, 1]
+      : scales.shape[1] == out && zeros.shape[0] == scales.shape[0]
+    guard fits else {
+      throw failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
     }
     // qzeros has ceil(out · bits / 32) words a row, qweight in · bits / 32 rows.
-    let candidates = [2, 3, 4, 8].filter { zeros.shape[1] == (out * $0 + 31) / 32 }
+    let candidates =
+      zerosAreScaled
+      ? [2, 3, 4, 8].filter { unpackedBits == nil || $0 == unpackedBits }
+      : [2, 3, 4, 8].filter { zeros.shape[1] == (out * $0 + 31) / 32 }
+    guard !zerosAreScaled || bits ?? unpackedBits != nil else {
+      throw failure("its zero points are not packed, and nothing tells how many bits its integers have")
+    }
     guard let found = bits.map({ candidates.contains($0) ? $0 : nil }) ?? candidates.first else {
       throw failure("its shapes do not fit \(bits.map { "\($0)" } ?? "2, 3, 4 or 8") bits")
     }
@@ -56,7 +75,7 @@ struct PackedLinear: Sendable {
       guard index.shape[0] == width else { throw failure("g_idx has \(index.shape[0]) inputs, qweight \(width)") }
       groups = index.index
     }
-    groupCount = scales.shape[0]
+    groupCount = zerosAreScaled ? 1 : scales.shape[0]
     // Without g_idx groups are equal and contiguous.
     groupSize = (width + groupCount - 1) / groupCount
     (outFeatures, inFeatures, self.bits, self.name) = (out, width, found, name)
@@ -67,6 +86,30 @@ struct PackedLinear: Sendable {
 
   /// The integers and their grids.
   func weights(_ source: any TensorSource) throws -> PackedWeights {
+    let scales = try singles(source, scales)
+    return PackedWeights(
+      bits: bits, outFeatures: outFeatures, inFeatures: inFeatures, words: try words(source, weights),
+      zeros: try zerosAreScaled ? unscaledZeros(source, scales) : packedZeros(source), scales: scales,
+      scaleType: source.tensors[self.scales].dtype, groups: try groupNumbers(source))
+  }
+
+  /// Zero points from their products with the scales.
+  private func unscaledZeros(_ source: any TensorSource, _ scales: [Float]) throws -> [UInt16] {
+    let dtype = source.tensors[zeros].dtype
+    let products = try singles(source, zeros)
+    return try zip(products, scales).map { product, scale in
+      guard let zero = EarlyGPTQ.zeroPoint(product, scale: scale, dtype, bits: bits) else {
+        throw CheckpointError(
+          .badTensor, file: file,
+          reason:
+            "\(displayName(name)): zeros has \(product) for a scale of \(scale), which is no zero point of \(bits) bits",
+          remedy: "the checkpoint was packed in another format, or is damaged")
+      }
+      return zero
+    }
+  }
+
+  private func packedZeros(_ source: any TensorSource) throws -> [UInt16] {
     let zeroWords = try words(source, zeros)
     let zeroWidth = source.tensors[zeros].shape[1]
     let mask = UInt32(1) << UInt32(bits) - 1
@@ -79,10 +122,7 @@ struct PackedLinear: Sendable {
         zeroPoints.append(UInt16(zerosAreStored ? stored : stored + 1))
       }
     }
-    return PackedWeights(
-      bits: bits, outFeatures: outFeatures, inFeatures: inFeatures, words: try words(source, weights),
-      zeros: zeroPoints, scales: try singles(source, scales), scaleType: source.tensors[scales].dtype,
-      groups: try groupNumbers(source))
+    return zeroPoints
   }
 
   /// Streams the weights as float32, `[out, in]`, row-major.

@@ -12,8 +12,10 @@ import Synchronization
 public final class RepackedSource: TensorSource {
   /// Whose form.
   public enum Style: Sendable, Equatable {
-    /// A GPTQ folder: scales in half precision where that changes none of them, `g_idx`, no biases of zeros for LLaMA.
-    case gptq(zerosAreStored: Bool)
+    /// A GPTQ folder: scales in half precision where that changes none of them, `g_idx`, no biases of zeros for LLaMA. Zero
+    /// points as they are (version 2) or less one (version 1); where nil, version 1 for symmetric grids, which every engine
+    /// reads, and version 2 for others, for GPTQModel reads no others, unless a zero point is 2^bits.
+    case gptq(zerosAreStored: Bool?)
     /// BELLE's `.pt`: scales in single precision, biases for every module, no `g_idx`; and for LLaMA the rotary
     /// frequencies, which the library of that time kept with the weights.
     case belle(headSize: Int, rotaryBase: Double)
@@ -39,6 +41,8 @@ public final class RepackedSource: TensorSource {
   public let bits: Int
   /// Inputs of a group, or -1 for whole rows; nil where they are scattered.
   public let groupSize: Int?
+  /// The same where they are scattered: how many of a module's inputs there are to a group.
+  private let nominalGroupSize: Int?
   /// Whether every grid is symmetric.
   public let isSymmetric: Bool
   /// The type that scales have here.
@@ -54,8 +58,11 @@ public final class RepackedSource: TensorSource {
   private struct Survey {
     var bits = 0
     var sizes: Set<Int> = []
+    var nominalSizes: Set<Int> = []
     var isScattered = false
     var isSymmetric = true
+    var hasTop = false
+    var hasZero = false
     var isHalf = true
     var modules: [Int: (outputs: Int, inputs: Int, groups: Int, bits: Int)] = [:]
   }
@@ -64,7 +71,9 @@ public final class RepackedSource: TensorSource {
   ///
   /// - Throws: ``CheckpointError`` with code `.lossy` for what the form cannot hold.
   public init(_ source: any PackedTensorSource, as style: Style) throws {
+    var style = style
     let survey = try Self.survey(source, style)
+    if style == .gptq(zerosAreStored: nil) { style = .gptq(zerosAreStored: !survey.isSymmetric && !survey.hasTop) }
     let isLlama = HuggingFaceNames.isLlama(source)
     let names = Set(source.tensors.map(\.name))
     let isHalf = survey.isHalf && style.isGPTQ
@@ -117,6 +126,7 @@ public final class RepackedSource: TensorSource {
     metadata = source.metadata
     bits = survey.bits
     groupSize = survey.isScattered || survey.sizes.count > 1 ? nil : survey.sizes.first
+    nominalGroupSize = survey.nominalSizes.count == 1 ? survey.nominalSizes.first : nil
     isSymmetric = survey.isSymmetric
   }
 
@@ -131,10 +141,15 @@ public final class RepackedSource: TensorSource {
       survey.bits = max(survey.bits, weights.bits)
       survey.isScattered = survey.isScattered || size == nil
       if let size { survey.sizes.insert(weights.groupCount == 1 ? -1 : size) }
+      let count = weights.groupCount
+      survey.nominalSizes.insert(count == 1 ? -1 : (weights.inFeatures + count - 1) / count)
       survey.isSymmetric = survey.isSymmetric && weights.isSymmetric
       if survey.isHalf { survey.isHalf = weights.scaleType == .f16 || weights.scales.allSatisfy(isExactHalf) }
       survey.modules[index] = (weights.outFeatures, weights.inFeatures, weights.groupCount, weights.bits)
-      let range = style.zerosAreStored ? 0...UInt16(1 << weights.bits - 1) : 1...UInt16(1 << weights.bits)
+      let top = UInt16(1 << weights.bits)
+      survey.hasTop = survey.hasTop || weights.zeros.contains(top)
+      survey.hasZero = survey.hasZero || weights.zeros.contains(0)
+      let range = style == .gptq(zerosAreStored: nil) ? 0...top : style.zerosAreStored ? 0...top - 1 : 1...top
       if let zero = weights.zeros.first(where: { !range.contains($0) }) {
         throw refuse(
           "has a zero point of \(zero), for which this form has no place",
@@ -152,6 +167,12 @@ public final class RepackedSource: TensorSource {
           "write a GPTQ folder")
       }
     }
+    guard !(survey.hasTop && survey.hasZero) else {
+      throw CheckpointError(
+        .lossy, file: source.tensors.first?.file,
+        reason: "it has zero points of 0 and of 2^bits, and each version of the format has a place for one of them",
+        remedy: "--dequantize writes the weights that they stand for")
+    }
     guard !survey.modules.isEmpty else {
       throw CheckpointError(
         .unsupportedType, file: source.tensors.first?.file, reason: "no weight in it is packed",
@@ -159,6 +180,9 @@ public final class RepackedSource: TensorSource {
     }
     return survey
   }
+
+  /// Whether zero points are stored as they are: version 2.
+  public var zerosAreStored: Bool { style.zerosAreStored }
 
   /// Whether half precision has a number, subnormal ones included.
   private static func isExactHalf(_ value: Float) -> Bool {
@@ -227,10 +251,8 @@ public final class RepackedSource: TensorSource {
 
   /// What quantize_config.json says of these tensors.
   public var settings: [String: Any] {
-    var zerosAreStored = false
-    if case .gptq(true) = style { zerosAreStored = true }
-    return [
-      "bits": bits, "group_size": groupSize ?? -1, "desc_act": groupSize == nil, "sym": isSymmetric,
+    [
+      "bits": bits, "group_size": groupSize ?? nominalGroupSize ?? -1, "desc_act": groupSize == nil, "sym": isSymmetric,
       "quant_method": "gptq", "checkpoint_format": zerosAreStored ? "gptq_v2" : "gptq", "pack_dtype": "int32",
       "lm_head": tensors.contains { $0.name == "lm_head.qweight" },
     ]

@@ -1,6 +1,7 @@
 // GPTQ's safetensors folder, as transformers, GPTQModel and vLLM read it: P.weight becomes P.qweight, P.qzeros, P.scales
 // and P.g_idx; everything else stays as it is. Sources: GPTQModel, quantization/config.py (the fields of
-// quantize_config.json); transformers, utils/quantization_config.py (GPTQConfig); packing: PackedLayer.
+// quantize_config.json) and models/loader.py (asymmetric grids in version 1 are refused, unless they are its own);
+// transformers, utils/quantization_config.py (GPTQConfig); packing: PackedLayer.
 
 import ByteIO
 import Checkpoint
@@ -25,15 +26,19 @@ public struct GPTQFormat: QuantizedFormat {
     self.storesGroupIndex = storesGroupIndex
   }
 
+  /// Symmetric grids have their zero points less one, which every engine reads; asymmetric ones as they are, for GPTQModel
+  /// reads no others.
+  private var zeroPoints: ZeroPointForm { isSymmetric ? .minusOne : .asTheyAre }
+
   /// Everything in it that changes a byte.
   public var description: String {
-    "gptq, \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
+    "\(zeroPoints.rawValue), \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
   }
 
   /// The output is a folder.
   public var writesFolder: Bool { true }
 
-  /// Half-precision scales, and zero points that can be stored less one.
+  /// Half-precision scales, and zero points that either version can store.
   public func grid(for module: LinearModule) -> Grid {
     Grid(
       bits: bits, groupSize: groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
@@ -78,9 +83,9 @@ public struct GPTQFormat: QuantizedFormat {
       + 2 * groups * module.outFeatures + 4 * module.inFeatures
   }
 
-  /// qweight, qzeros, scales and g_idx, version 1.
+  /// qweight, qzeros, scales and g_idx.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
-    let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
+    let packed = try PackedLayer(layer, zeroPoints: zeroPoints, threads: threads)
     let (rows, columns) = (packed.rows, packed.columns)
     let name = module.name
     return [
@@ -103,7 +108,7 @@ public struct GPTQFormat: QuantizedFormat {
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    let unpacked = try GPTQTensorSource(source, zerosAreStored: false, bits: bits)
+    let unpacked = try GPTQTensorSource(source, zerosAreStored: zeroPoints == .asTheyAre, bits: bits)
     guard let index = unpacked.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
       unpacked.tensors[index].shape == [weights.rows, weights.columns]
     else {
@@ -157,8 +162,8 @@ public struct GPTQFormat: QuantizedFormat {
       "bits": bits, "group_size": groupSize ?? -1, "sym": isSymmetric, "desc_act": model.hasGroupIndex,
       "static_groups": recipe.fixesGridsUpFront, "damp_percent": recipe.damping,
       "true_sequential": options.isTrueSequential,
-      "lm_head": model.modules.contains { $0.name == "lm_head" }, "quant_method": "gptq", "checkpoint_format": "gptq",
-      "pack_dtype": "int32", "meta": meta,
+      "lm_head": model.modules.contains { $0.name == "lm_head" }, "quant_method": "gptq",
+      "checkpoint_format": zeroPoints.rawValue, "pack_dtype": "int32", "meta": meta,
     ]
     let untouched = model.untouched.filter { $0.name != "lm_head" }
     if !untouched.isEmpty {

@@ -2,7 +2,7 @@
 // Sources: transformers, quantizers/quantizer_gptq.py and modeling_gguf_pytorch_utils.py; vLLM, quantization/auto_gptq.py
 // and tests/quantization/test_gptq_v2.py (4 and 8 bits, symmetric, on Marlin's kernels; groups of 32, 64, 128 or whole rows,
 // outputs in multiples of 64); GPTQModel, quantization/config.py and models/loader.py (an asymmetric model in version 1 must
-// be its own); llama.cpp, README (GGUF only).
+// be its own); optimum, gptq/quantizer.py; llama.cpp, README (GGUF only).
 
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
@@ -52,11 +52,11 @@ extension Doctor {
       }
       if facts.outDivisor % 64 != 0 { return "it takes outputs in multiples of 64" }
     case "gptqmodel", "transformers":
-      // transformers hands packed models to GPTQModel.
+      // transformers hands packed models to GPTQModel's modules through optimum, which makes version 2 of all of them.
       let isItsOwn = facts.quantization?.quantizer?.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
-      if isVersion1, !facts.isSymmetric, !isItsOwn {
+      if engine == "gptqmodel", isVersion1, !facts.isSymmetric, !isItsOwn {
         return
-          "GPTQModel takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
+          "it takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
       }
       if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 {
         return "it takes inputs and outputs in multiples of 32"

@@ -20,7 +20,7 @@ extension Doctor {
     var uneven: [String] = []
   }
 
-  private static let parts = ["qweight", "qzeros", "scales", "g_idx"]
+  private static let parts = ["qweight", "qzeros", "zeros", "scales", "g_idx"]
 
   /// Looks at all packed modules.
   ///
@@ -46,7 +46,9 @@ extension Doctor {
 
   private func examine(_ module: String, _ names: [String: Int], _ source: any TensorSource, _ tally: inout Tally) {
     let place = displayName(module)
-    let needed = facts.isBELLE ? ["qweight", "qzeros", "scales"] : ["qweight", "qzeros", "scales", "g_idx"]
+    // GPTQ-for-LLaMA's form of March 2023: zero points times scales.
+    let isEarly = names[module + ".zeros"] != nil && names[module + ".qzeros"] == nil
+    let needed = ["qweight", isEarly ? "zeros" : "qzeros", "scales"] + (facts.isBELLE ? [] : ["g_idx"])
     let missing = needed.filter { names["\(module).\($0)"] == nil }
     // Older files have no g_idx: engines compute it then.
     for part in missing where part != "g_idx" {
@@ -57,6 +59,7 @@ extension Doctor {
         .error, .duplicateTensor, place + ".weight", "the module is packed, and its weight is there too",
         "which one counts depends on the engine: remove the weight")
     }
+    guard !isEarly else { return examineEarly(module, names, source) }
     guard let weights = names[module + ".qweight"], let zeros = names[module + ".qzeros"],
       let scales = names[module + ".scales"]
     else { return }
@@ -95,6 +98,12 @@ extension Doctor {
         try examineGroups(module, source, index, inputs: inputs, groups: groups, &tally)
       }
     } catch { add(error, .unreadableFile, path) }
+  }
+
+  /// Looks at a module whose zero points are not packed. How its integers are packed is seen when it is unpacked.
+  private func examineEarly(_ module: String, _ names: [String: Int], _ source: any TensorSource) {
+    guard let scales = names[module + ".scales"] else { return }
+    do { try examineScales(module, source, scales) } catch { add(error, .badPart, path) }
   }
 
   private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }

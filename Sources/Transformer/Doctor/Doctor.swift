@@ -104,7 +104,24 @@ public final class Doctor {
     } catch { add(error, .badConfiguration, path) }
   }
 
-  private func examineHuggingFace(_ source: any TensorSource, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+  /// The weights that packed tensors stand for; nil where they cannot be unpacked, which is a finding then.
+  private func unpacked(_ source: any TensorSource) -> (any TensorSource)? {
+    do {
+      let packed = try GPTQTensorSource(
+        source, zerosAreStored: facts.quantization?.format == "gptq_v2", bits: facts.bits ?? facts.quantization?.bits)
+      if GPTQTensorSource.isEarlyForm(source) {
+        for index in packed.tensors.indices { _ = try packed.packedWeights(index) }
+      }
+      return packed
+    } catch {
+      // Where the parts were complained of before, so much is known.
+      if findings.allSatisfy({ $0.severity != .error }) { add(error, .badPart, path) }
+      return nil
+    }
+  }
+
+  private func examineHuggingFace(_ stored: any TensorSource, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+    let source = HuggingFaceNames.unwrapped(stored)
     facts.form = .huggingFace
     facts.isPacked = GPTQTensorSource.isPacked(source)
     let isTorch = source.format.hasPrefix("torch")
@@ -113,10 +130,7 @@ public final class Doctor {
     var view: (any TensorSource)? = source
     if facts.isPacked {
       examineQuantization(source)
-      let isWhole = examinePacked(source)
-      view =
-        isWhole
-        ? try? GPTQTensorSource(source, zerosAreStored: facts.quantization?.format == "gptq_v2", bits: facts.bits) : nil
+      view = examinePacked(source) ? unpacked(source) : nil
     } else if let settings = facts.quantization, settings.method == "gptq" {
       add(
         .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",

@@ -59,8 +59,8 @@ public struct GGUFExport: GGUFDescribed {
     self.original = original
     var vocabulary = vocabulary
     switch chatTemplate {
-    case .automatic: vocabulary.chatTemplate = vocabulary.chatTemplate ?? Vocabulary.belleChatTemplate
-    case .belle: vocabulary.chatTemplate = Vocabulary.belleChatTemplate
+    case .automatic: vocabulary.chatTemplate = vocabulary.chatTemplate ?? vocabulary.belleChatTemplate
+    case .belle: vocabulary.chatTemplate = vocabulary.belleChatTemplate
     case .none: vocabulary.chatTemplate = nil
     }
     var values = base

@@ -123,11 +123,15 @@ extension Vocabulary {
       model: model, tokens: tokens, special: special, chatTemplate: values["tokenizer.chat_template"]?.string)
   }
 
-  /// How BELLE's models were taught to chat: `Human: …`, an empty line, `Assistant:`, and what they answer up to EOS.
-  /// Source: the model cards of BELLE-7B-2M and BELLE-LLaMA-EXT.
-  public static let belleChatTemplate = """
-    {% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:' + message['content'] + eos_token \
-    }}{% elif message['role'] == 'user' %}{{ 'Human: ' + message['content'] + '\\n\\n' }}{% else %}{{ message['content'] + \
-    '\\n\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}
-    """
+  /// How BELLE's models were taught to chat: what ``Conversation`` does, in Jinja. BOS stands where the tokenizer puts it; who
+  /// adds it again takes it away again (llama.cpp, common/chat.cpp).
+  /// Source: the model cards of BELLE-7B-2M and BELLE-LLaMA-EXT; for turns that follow each other see ``Conversation``.
+  public var belleChatTemplate: String {
+    let start = special.bos.map { special.prefix.contains($0) } ?? false ? "{{ bos_token }}" : ""
+    return start + """
+      {% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:' + message['content'] + eos_token \
+      }}{% elif message['role'] == 'user' %}{{ 'Human: ' + message['content'] + '\\n\\n' }}{% else %}\
+      {{ message['content'] + '\\n\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}
+      """
+  }
 }

@@ -1,22 +1,46 @@
-// BELLE's prompt form: `Human: …`, an empty line, `Assistant:`; turns follow each other with an empty line between them.
-// Source: BELLE, README and train/; the same form that calibration data is wrapped in.
+// BELLE's prompt form: `Human: …`, an empty line, `Assistant:`, the answer, and the token that ends a text before the next turn.
+// Sources: BELLE, the model cards and gptq/bloom_inference.py (one turn); train/src/sample_generator.py, which puts that token
+// behind each answer and makes tokens of each turn by itself, and issue 539, where the project says how turns are joined.
 
-/// A conversation with a model, as the text that it was trained on.
+import Tokenizer
+
+/// A conversation with a model, as what it was trained on.
 public struct Conversation: Sendable, Equatable {
-  /// Where the model must stop, should it write the user's next turn itself.
-  public static let stop = "\n\nHuman:"
+  /// Where the model must stop, should it write the user's next turn itself: models that were trained on single turns do.
+  public static let stop = "\nHuman:"
 
-  /// The turns so far.
-  public private(set) var text = ""
+  /// A question, and its answer once there is one.
+  private struct Turn: Equatable {
+    var question: String
+    var answer: String?
+  }
+
+  private var turns: [Turn] = []
 
   /// Nothing said yet.
   public init() {}
 
-  /// Adds what the user says; the text now ends where the model answers.
-  public mutating func ask(_ question: String) {
-    text += (text.isEmpty ? "" : "\n\n") + "Human: " + question + "\n\nAssistant:"
-  }
+  /// Adds what the user says.
+  public mutating func ask(_ question: String) { turns.append(Turn(question: question)) }
 
   /// Adds what the model answered.
-  public mutating func answer(_ answer: String) { text += answer }
+  public mutating func answer(_ answer: String) {
+    guard !turns.isEmpty else { return }
+    var text = Substring(answer)
+    while text.last?.isNewline == true { text.removeLast() }
+    turns[turns.count - 1].answer = String(text)
+  }
+
+  /// The text of each turn; the last one ends where the model answers.
+  public var texts: [String] { turns.map { "Human: " + $0.question + "\n\nAssistant:" + ($0.answer ?? "") } }
+
+  /// The conversation as the model's tokens, up to where it answers.
+  ///
+  /// - Throws: `TokenizerError` for texts that are too long.
+  public func tokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
+    guard let end = tokenizer.special.eos else {
+      return tokenizer.special.prefix + (try tokenizer.encode(texts.joined(separator: "\n\n")))
+    }
+    return tokenizer.special.prefix + Array(try texts.map(tokenizer.encode).joined(separator: [end]))
+  }
 }

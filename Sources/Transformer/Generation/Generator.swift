@@ -68,6 +68,15 @@ public final class Generator {
   ) throws -> Result {
     // Not with the tokens that end a text: it goes on.
     let ids = tokenizer.special.prefix + (try tokenizer.encode(prompt))
+    return try generate(ids, limit: limit, sampler: &sampler, stop: stop, show: show)
+  }
+
+  /// Continues a prompt that is tokens already, those that stand before a text among them.
+  ///
+  /// The same as with a text otherwise.
+  public func generate(
+    _ ids: [Int32], limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
+  ) throws -> Result {
     guard !ids.isEmpty else {
       throw TransformerError(
         .badTokens, reason: "the prompt is empty, and the tokenizer puts nothing before it",

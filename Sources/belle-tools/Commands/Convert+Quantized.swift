@@ -182,7 +182,8 @@ extension Convert {
 
   // MARK: GPTQ
 
-  func arrangedPacked(_ source: any TensorSource) throws -> Arranged {
+  func arrangedPacked(_ stored: any TensorSource) throws -> Arranged {
+    let source = HuggingFaceNames.unwrapped(stored)
     guard layout != .meta else {
       throw ValidationError(
         "Meta's layout has no place for quantized weights: give --dequantize first, without --layout.")
@@ -201,7 +202,7 @@ extension Convert {
       throw ValidationError("--dtype is for floating-point values: with --dequantize the packed ones become such.")
     }
     if quantized.checkpointFormat == .belle { return try arrangedForBELLE(source) }
-    if isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
+    if try isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
     guard let format = quantized.checkpointFormat else { return Arranged(source: source) }
     let isFolder = Folder.kind(of: output) == .folder || Container(fileName: output) == nil
     guard isFolder else {
@@ -234,20 +235,20 @@ extension Convert {
 
   // MARK: BELLE's .pt
 
-  /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder.
-  private func isWithoutConfiguration(_ source: any TensorSource) -> Bool {
+  /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder: zero
+  /// points that are not packed, or nothing that says how it is quantized.
+  private func isWithoutConfiguration(_ source: any TensorSource) throws -> Bool {
     guard to != .torch, Container(fileName: output) != .torch else { return false }
-    return !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
-      && Folder.kind(of: Folder.join(inputFolder, "quantize_config.json")) != .file
+    return try GPTQTensorSource.isEarlyForm(source) || !GPTQTensorSource.isDescribed(in: inputFolder)
   }
 
   private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
-    let isVersion2 = quantized.checkpointFormat == .gptq_v2
-    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: isVersion2))
+    let version = quantized.checkpointFormat.map { $0 == .gptq_v2 }
+    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: version))
     var model = Arranged(source: result, original: packed)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let folder = output
-    let kept = try GPTQTensorSource(result, zerosAreStored: isVersion2, bits: nil)
+    let kept = try GPTQTensorSource(result, zerosAreStored: result.zerosAreStored, bits: nil)
     model.original = NamedSubset(packed, namedAs: kept)
     model.view = { try GPTQTensorSource($0, folder: folder) }
     let settings = result.settings

@@ -86,9 +86,10 @@ struct Generate: ParsableCommand {
     if let prompt {
       var conversation = Conversation()
       conversation.ask(prompt)
-      try answer(generator, chat ? conversation.text : prompt, &sampler, &total)
+      let ids = try chat ? conversation.tokens(tokens) : tokens.special.prefix + tokens.encode(prompt)
+      try answer(generator, ids, context: opened.configuration.contextLength, &sampler, &total)
     } else {
-      try talk(generator, &sampler, &total)
+      try talk(generator, tokens, context: opened.configuration.contextLength, &sampler, &total)
     }
     summarize(total, loaded)
   }
@@ -110,7 +111,9 @@ struct Generate: ParsableCommand {
   }
 
   /// One turn for each line of standard input.
-  private func talk(_ generator: Generator, _ sampler: inout Sampler, _ total: inout Totals) throws {
+  private func talk(
+    _ generator: Generator, _ tokens: any Tokenizer, context: Int?, _ sampler: inout Sampler, _ total: inout Totals
+  ) throws {
     var conversation = Conversation()
     let isTerminal = isatty(STDIN_FILENO) == 1 && !common.json
     while true {
@@ -119,7 +122,7 @@ struct Generate: ParsableCommand {
       let question = line.trimmingSpaces
       guard !question.isEmpty else { continue }
       conversation.ask(question)
-      conversation.answer(try answer(generator, conversation.text, &sampler, &total))
+      conversation.answer(try answer(generator, try conversation.tokens(tokens), context: context, &sampler, &total))
     }
     if isTerminal { Console.shared.text("\n") }
   }
@@ -127,12 +130,15 @@ struct Generate: ParsableCommand {
   /// Generates one text, and shows it as it comes.
   @discardableResult
   private func answer(
-    _ generator: Generator, _ text: String, _ sampler: inout Sampler, _ total: inout Totals
+    _ generator: Generator, _ ids: [Int32], context: Int?, _ sampler: inout Sampler, _ total: inout Totals
   ) throws -> String {
     // A model writes a space after the colon: not on the screen.
     var isFirst = chat
+    if let context, ids.count > context {
+      Console.shared.warning("the prompt has \(ids.count) tokens, and the model was made for texts of \(context)")
+    }
     let result = try generator.generate(
-      text, limit: maxTokens, sampler: &sampler, stop: chat ? Conversation.stop : nil
+      ids, limit: maxTokens, sampler: &sampler, stop: chat ? Conversation.stop : nil
     ) { part in
       guard !common.json else { return }
       guard Console.shared.text(isFirst && part.hasPrefix(" ") ? String(part.dropFirst()) : part) else {
