@@ -2,8 +2,12 @@
 
 import json
 import math
+import os
 
-import gptqmodel  # noqa: F401  transformers finds it by itself
+# Its modules would be compiled at their first use, which takes longer than everything else here.
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
+
+import gptqmodel  # noqa: E402, F401  transformers finds it by itself
 import torch
 from gptq_support import TOKENS, load, quantize
 from support import check, folder, tools
