@@ -61,7 +61,7 @@ for parser; do
   echo "== $parser, $seconds s"
   # No input of 64 KiB may ask for more memory at once than the largest view that is accepted, and its copies.
   # The program itself sees to the time that an input takes; libFuzzer's limit is for what never ends.
-  BELLE_PARSER=$parser $binary -max_total_time="$seconds" -timeout=1200 -malloc_limit_mb=128 \
+  BELLE_PARSER=$parser $binary -max_total_time="$seconds" -timeout=1200 -report_slow_units=1200 -malloc_limit_mb=128 \
     -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="$failures/" $dictionary "$corpus" \
     >"$scratch/$parser.log" 2>&1 || {
     found=1

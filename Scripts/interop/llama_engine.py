@@ -2,10 +2,12 @@
 as `evaluate` says, for LLaMA and BLOOM in every type that counts. Needs the small trained models: a folder with `llama`
 and `bloom` in BELLE_TINY."""
 
+import ctypes
 import json
 import os
 import pathlib
 
+import llama_cpp
 import numpy
 from llama_cpp import Llama
 from support import PROJECT, Skip, check, folder, tools
@@ -101,6 +103,40 @@ def transcoded():
         tools("convert", place / "gptq", place / "q.gguf")
         theirs, ours = perplexity(load(place / "q.gguf"), rows("llama")), our_perplexity(place / "gptq", "llama")
         assert abs(theirs / ours - 1) < 0.01, f"{theirs} with llama.cpp, {ours} packed"
+
+
+def divergence(path, name):
+    """Mean KL divergence from the unquantized model, by `evaluate`."""
+    text = f"{FIXTURES / name / 'tokens.safetensors'}:evaluation"
+    lines = tools(
+        "evaluate", path, "--reference", model(name), "--text", text, "--max-tokens", 4096, "--json").splitlines()
+    return json.loads(lines[-1])["kl_mean"]
+
+
+@check("GPTQ onto Q4_0 and Q4_K is nearer to the model than llama.cpp's own quantization, and loads there")
+def quality():
+    for name in ("llama", "bloom"):
+        source = model(name)
+        with folder() as place:
+            tools("convert", source, place / "f16.gguf")
+            for kind, file_type in (("q4_0", 2), ("q4_k", 14)):
+                parameters = llama_cpp.llama_model_quantize_default_params()
+                parameters.ftype, parameters.pure, parameters.nthread = file_type, True, 2
+                parameters.output_tensor_type = parameters.token_embedding_type = 1
+                theirs = place / f"theirs-{kind}.gguf"
+                status = llama_cpp.llama_model_quantize(
+                    str(place / "f16.gguf").encode(), str(theirs).encode(), ctypes.byref(parameters))
+                assert status == 0, status
+                ours = place / f"ours-{kind}.gguf"
+                done = tools(
+                    "quantize", source, ours, "--format", "gguf", "--gguf-type", kind, "--embedding-type", "f16",
+                    "--calibration", f"{FIXTURES / name / 'tokens.safetensors'}:calibration", "--samples", 8, status=None)
+                if done.returncode == 64:
+                    raise Skip("quantize --format gguf is not in this build")
+                assert done.returncode == 0, done.stderr
+                expect_near(ours, name, kind)
+                one, other = divergence(ours, name), divergence(theirs, name)
+                assert one < other, f"{name}, {kind}: {one}, llama.cpp {other}"
 
 
 @check("greedy text is ours, token by token")

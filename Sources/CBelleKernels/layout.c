@@ -3,7 +3,8 @@
 
 #include "belle_kernels.h"
 
-enum { TILE = 16 };
+// Rows worked on together: what fills a cache line, as floats and as bytes.
+enum { TILE = 16, LINE = 64 };
 
 void belle_gather_strip(
     const float *weights, size_t weight_stride, size_t rows, size_t columns, const uint32_t *order, float *strip,
@@ -22,8 +23,8 @@ void belle_gather_strip(
 void belle_scatter_bytes(
     const uint8_t *strip, size_t strip_stride, size_t rows, size_t columns, const uint32_t *order, uint8_t *bytes,
     size_t byte_stride) {
-  for (size_t row = 0; row < rows; row += TILE) {
-    const size_t here = rows - row < TILE ? rows - row : TILE;
+  for (size_t row = 0; row < rows; row += LINE) {
+    const size_t here = rows - row < LINE ? rows - row : LINE;
     for (size_t i = 0; i < columns; i++) {
       const uint8_t *from = strip + i * strip_stride + row;
       uint8_t *to = bytes + row * byte_stride + order[i];

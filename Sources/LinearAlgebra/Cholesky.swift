@@ -51,8 +51,12 @@ private func factorTile<Scalar: BLASScalar>(
   _ a: MatrixSlice<Scalar>, _ scratch: MatrixSlice<Scalar>, at offset: Int
 ) throws(NotPositiveDefinite) {
   let n = a.rows
+  // SAFETY, here and below: both are n × n, with their own strides.
+  let (from, to) = unsafe (a.base, scratch.base)
   for row in 0..<n {
-    for column in row..<n { scratch[n - 1 - row, n - 1 - column] = a[row, column] }
+    for column in row..<n {
+      unsafe to[(n - 1 - row) * scratch.stride + n - 1 - column] = from[row * a.stride + column]
+    }
   }
   if let pivot = Scalar.potrfTile(scratch) { throw NotPositiveDefinite(index: offset + n - 1 - pivot) }
   for pivot in 0..<n where !(scratch[pivot, pivot] > 0 && scratch[pivot, pivot].isFinite) {
@@ -60,6 +64,8 @@ private func factorTile<Scalar: BLASScalar>(
     throw NotPositiveDefinite(index: offset + n - 1 - pivot)
   }
   for row in 0..<n {
-    for column in row..<n { a[row, column] = scratch[n - 1 - row, n - 1 - column] }
+    for column in row..<n {
+      unsafe from[row * a.stride + column] = to[(n - 1 - row) * scratch.stride + n - 1 - column]
+    }
   }
 }

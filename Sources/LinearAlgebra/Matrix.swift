@@ -14,17 +14,18 @@
   /// A matrix whose elements all have one value.
   public convenience init(rows: Int, columns: Int, repeating value: Scalar = 0) {
     self.init(unwritten: rows, columns)
-    // SAFETY: the allocation has rows · columns elements.
-    unsafe base.initialize(repeating: value, count: rows * columns)
+    slice.fill(value)
   }
 
   /// A matrix with the given elements, row by row; their number must be rows · columns.
   public convenience init(rows: Int, columns: Int, _ values: [Scalar]) {
     precondition(values.count == rows * columns, "\(values.count) values for \(rows) × \(columns)")
     self.init(unwritten: rows, columns)
-    // SAFETY: both have rows · columns elements.
-    unsafe values.withUnsafeBufferPointer { source in
-      if let first = source.baseAddress { unsafe base.initialize(from: first, count: rows * columns) }
+    // SAFETY: both have rows · columns elements, which are plain bits.
+    unsafe values.withUnsafeBytes { source in
+      if let first = source.baseAddress {
+        unsafe UnsafeMutableRawPointer(base).copyMemory(from: first, byteCount: source.count)
+      }
     }
   }
 

@@ -72,7 +72,8 @@
     unsafe [Scalar](unsafeUninitializedCapacity: rows * columns) { buffer, count in
       if let target = buffer.baseAddress {
         for row in 0..<rows {
-          unsafe (target + row * columns).initialize(from: base + row * stride, count: columns)
+          unsafe UnsafeMutableRawPointer(target + row * columns).copyMemory(
+            from: base + row * stride, byteCount: columns * MemoryLayout<Scalar>.stride)
         }
       }
       count = rows * columns
@@ -83,16 +84,24 @@
   public func copy(from other: MatrixSlice) {
     precondition(rows == other.rows && columns == other.columns)
     for row in 0..<rows {
-      // SAFETY: both rows have `columns` elements; `update` allows them to overlap.
-      unsafe (base + row * stride).update(from: other.base + row * other.stride, count: columns)
+      // SAFETY: both rows have `columns` elements, which are plain bits; they may overlap.
+      unsafe UnsafeMutableRawPointer(base + row * stride).copyMemory(
+        from: other.base + row * other.stride, byteCount: columns * MemoryLayout<Scalar>.stride)
     }
   }
 
   /// Gives all elements one value.
   public func fill(_ value: Scalar) {
+    // Zero, and only positive zero, is no bit at all. Generic code would go through every element.
+    let isZero = value == 0 && value.sign == .plus
     for row in 0..<rows {
-      // SAFETY: each row has `columns` elements.
-      unsafe (base + row * stride).update(repeating: value, count: columns)
+      // SAFETY: each row has `columns` elements, which are plain bits.
+      if isZero {
+        unsafe UnsafeMutableRawPointer(base + row * stride)
+          .initializeMemory(as: UInt8.self, repeating: 0, count: columns * MemoryLayout<Scalar>.stride)
+      } else {
+        unsafe (base + row * stride).update(repeating: value, count: columns)
+      }
     }
   }
 }

@@ -217,29 +217,36 @@ public final class HessianFactor: Sendable {
   /// nothing.
   func symmetricBlock(_ block: Range<Int>, isDamped: Bool = true) -> [Float] {
     let n = block.count
-    var result = [Float](repeating: 0, count: n * n)
-    for row in 0..<n {
-      let column = block.lowerBound + row
-      result[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
-      for column in 0..<row {
-        let value = matrix[block.lowerBound + row, block.lowerBound + column]
-        result[row * n + column] = value
-        result[column * n + row] = value
+    guard n > 0 else { return [] }
+    // SAFETY: the block lies in the matrix, and the result has n² elements.
+    return unsafe [Float](unsafeUninitializedCapacity: n * n) { buffer, count in
+      let from = unsafe matrix.slice.pointer(block.lowerBound, block.lowerBound)
+      for row in 0..<n {
+        let column = block.lowerBound + row
+        unsafe buffer[row * n + row] = isDamped ? diagonal[column] + lambda : isDead[column] ? 0 : diagonal[column]
+        for other in 0..<row {
+          let value = unsafe from[row * inputs + other]
+          unsafe buffer[row * n + other] = value
+          unsafe buffer[other * n + row] = value
+        }
       }
+      count = n * n
     }
-    return result
   }
 
   /// U_ji of a block in the order of elimination, i outermost: element i·count + j.
   func factorBlock(_ block: Range<Int>) -> [Float] {
     let n = block.count
-    var result = [Float](repeating: 0, count: n * n)
-    for column in 0..<n {
-      for row in 0...column {
-        result[column * n + row] = matrix[block.lowerBound + row, block.lowerBound + column]
+    guard n > 0 else { return [] }
+    // SAFETY: as above.
+    return unsafe [Float](unsafeUninitializedCapacity: n * n) { buffer, count in
+      let from = unsafe matrix.slice.pointer(block.lowerBound, block.lowerBound)
+      for row in 0..<n {
+        for column in 0..<row { unsafe buffer[column * n + row] = 0 }
+        for column in row..<n { unsafe buffer[column * n + row] = from[row * inputs + column] }
       }
+      count = n * n
     }
-    return result
   }
 }
 

@@ -30,8 +30,8 @@ struct LayerProblem: Sendable {
   /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
   var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
 
-  /// Rows whose output power is computed: all where that is cheap, else 256 of them.
-  private var sampleStep: Int { rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 256 }
+  /// Rows whose output power is computed: all where that is cheap, else 128 of them.
+  private var sampleStep: Int { rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 128 }
 
   func solve(threads: Int) -> QuantizedLayer {
     let clock = ContinuousClock()

@@ -10,6 +10,22 @@ extension MatrixSlice<Float> {
     return unsafe base + row * stride + column
   }
 
+  /// Copies the elements of a matrix of the transposed shape.
+  func copy(transposed other: MatrixSlice<Float>) {
+    precondition(rows == other.columns && columns == other.rows)
+    guard rows > 0, columns > 0 else { return }
+    let (to, from) = unsafe (pointer(0), other.pointer(0))
+    // Pieces that stay in the cache while they are read down their columns.
+    for first in Swift.stride(from: 0, to: columns, by: 16) {
+      for row in 0..<rows {
+        for column in first..<min(columns, first + 16) {
+          // SAFETY: both lie in their matrices; checked above.
+          unsafe to[row * stride + column] = from[column * other.stride + row]
+        }
+      }
+    }
+  }
+
   /// Adds the first elements of a row of another matrix.
   func add(_ other: MatrixSlice<Float>, row: Int, count: Int) {
     precondition(count <= columns && count <= other.columns)

@@ -313,12 +313,10 @@ struct Strip {
       unsafe belle_scatter_bytes(
         space.ordered.pointer(0), width, rows.count, n, order, integers + rows.lowerBound * n, n)
     }
+    for (from, to) in [(space.scales, scales), (space.zeros, zeros), (space.minimums, minimums)] {
+      to[rows, 0..<problem.groups].copy(transposed: from[0..<problem.groups, 0..<rows.count])
+    }
     for (lane, row) in rows.enumerated() {
-      for group in 0..<problem.groups {
-        scales[row, group] = space.scales[group, lane]
-        zeros[row, group] = space.zeros[group, lane]
-        minimums[row, group] = space.minimums[group, lane]
-      }
       sums[Sum.loss, row] = space.sums[Sum.loss, lane]
       sums[Sum.error, row] = space.sums[Sum.error, lane]
       sums[Sum.predicted, row] = space.sums[Sum.predicted, lane]

@@ -91,17 +91,17 @@ struct QuantizationRun {
       Console.shared.result([
         "type": "layer", "name": .string(report.name), "method": .string(report.method),
         "relative_output_error": report.relative_output_error.map { .double($0) } ?? .null,
-        "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds),
+        "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds ?? 0),
         "dead_inputs": .int(report.dead_inputs), "double_precision": .bool(report.double_precision),
-        "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes),
+        "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes ?? 0),
         "resumed": .bool(!isNew),
       ])
       return
     }
     guard !common.quiet else { return }
     let error = report.relative_output_error.map { "  error " + String(format: "%.3g", 100 * $0) + " %" } ?? ""
-    Console.shared.result(
-      report.name + "  " + report.method + error + (isNew ? "  \(fixed(report.seconds, 1)) s" : "  finished before"))
+    let end = isNew ? "\(fixed(report.seconds ?? 0, 1)) s" : "finished before"
+    Console.shared.result(report.name + "  " + report.method + error + "  " + end)
   }
 
   private func finish() throws {

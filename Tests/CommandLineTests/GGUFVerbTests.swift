@@ -146,6 +146,38 @@ import Testing
     }
   }
 
+  @Test("quantize writes GGUF blocks on their own grid, the same for any number of threads")
+  func quantize() throws {
+    let folder = try TemporaryFolder()
+    let model = try model(in: folder)
+    let data = tiny + "tokens.safetensors:calibration"
+    for (type, shown) in [("q4_0", "Q4_0"), ("q5_1", "Q5_1"), ("q8_0", "Q8_0")] {
+      let path = folder.file(type + ".gguf")
+      let run = try belleTools(
+        "quantize", model, path, "--format", "gguf", "--gguf-type", type, "--calibration", data, "--samples", "2",
+        "--sequence-length", "64", "--threads", "1")
+      #expect(run.status == 0, "\(run.errors)")
+      let text = try belleTools("inspect", path).output
+      #expect(
+        text.contains("blk.0.attn_q.weight  \(shown)  [64, 64]") && text.contains("blk.0.ffn_down.weight  \(shown)"))
+      #expect(text.contains("token_embd.weight  Q8_0") && text.contains("# belle.method = gptq"))
+      #expect(try belleTools("evaluate", path, "--text", data, "--max-tokens", "256").status == 0)
+      let again = try belleTools(
+        "quantize", model, folder.file("again.gguf"), "--format", "gguf", "--gguf-type", type, "--calibration", data,
+        "--samples", "2", "--sequence-length", "64", "--threads", "3", "--force")
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(try readBytes(folder.file("again.gguf")) == readBytes(path))
+      // No work is left over.
+      let names = try folder.names()
+      #expect(names.allSatisfy { $0 == "model" || $0.hasSuffix(".gguf") }, "\(names)")
+    }
+    // 96 inputs are no whole blocks of 256.
+    let odd = try belleTools(
+      "quantize", model, folder.file("k.gguf"), "--format", "gguf", "--gguf-type", "q4_k", "--calibration", data)
+    #expect(odd.status == 1 && odd.errors.contains("are no whole blocks of 256 (Q4_K)"), "\(odd.errors)")
+    #expect(try belleTools("quantize", model, folder.file("x"), "--gguf-type", "q4_0").status == 64)
+  }
+
   @Test("a group that no block can hold is refused with its place")
   func refusedGroups() throws {
     let folder = try TemporaryFolder()

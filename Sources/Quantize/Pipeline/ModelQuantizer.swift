@@ -181,7 +181,7 @@ public final class ModelQuantizer {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var text: [UInt8] = []
-    for report in reports { text += try encoder.encode(report) + [0x0A] }
+    for report in reports { text += try encoder.encode(report.logged) + [0x0A] }
     let writer = try AtomicFileWriter(in: folder)
     try writer.write(text, at: 0)
     _ = try writer.commit(as: "quantize-log.jsonl", size: text.count, replacing: true)

@@ -20,10 +20,18 @@ public struct ModuleReport: Sendable, Codable, Equatable {
   public var dead_inputs: Int
   /// Whether the factor had to be computed in double precision.
   public var double_precision: Bool
-  /// Seconds for this module, its share of what the group has in common included.
-  public var seconds: Double
-  /// The largest memory of the process so far.
-  public var peak_memory_bytes: Int
+  /// Seconds for this module, its share of what the group has in common included; nil in the log, see ``logged``.
+  public var seconds: Double?
+  /// The largest memory of the process so far; nil in the log.
+  public var peak_memory_bytes: Int?
+
+  /// What is written into the output: without what differs from run to run, so that the whole folder has the same bytes.
+  var logged: ModuleReport {
+    var copy = self
+    copy.seconds = nil
+    copy.peak_memory_bytes = nil
+    return copy
+  }
 
   init(_ report: LayerReport, sharedSeconds: Double, peakMemory: Int) {
     name = report.layer
