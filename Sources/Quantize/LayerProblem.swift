@@ -38,8 +38,8 @@ struct LayerProblem: Sendable {
     let start = clock.now
     let width = width
     let strips = (rows + width - 1) / width
-    let pool = WorkspacePool { [columns, groups, grid, isRefined] in
-      Workspace(columns: columns, width: width, groups: groups, superGroup: grid.superGroup, sweeps: isRefined)
+    let pool = WorkspacePool { [columns, groups, grid, needsThird = isRefined || correction != nil] in
+      Workspace(columns: columns, width: width, groups: groups, superGroup: grid.superGroup, hasThird: needsThird)
     }
     // [out, groups], and for each row: loss, error, output power, the power's prediction.
     let scales = Matrix<Float>(rows: rows, columns: groups)

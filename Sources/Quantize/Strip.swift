@@ -96,34 +96,30 @@ struct Strip {
 
   /// W + (α·W·Δ + β·P)·(H + λI)⁻¹ in place of W: the same problem with another target.
   private func correct(_ factor: HessianFactor) {
-    guard let correction = problem.correction else { return }
-    let (w, t) = (space.first.slice, space.second.slice)
-    var isEmpty = true
-    t.fill(0)
-    if let residual = correction.residual, recipe.residualCorrection != 0 {
-      isEmpty = false
-      let p = residual[rows, 0..<n]
-      for (position, column) in factor.elimination.enumerated() {
-        let input = Int(factor.columns[Int(column)])
-        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * factor.scale * p[row, input] }
-      }
+    let residual = recipe.residualCorrection != 0 ? problem.correction?.residual : nil
+    let delta = recipe.inputCorrection != 0 ? problem.correction?.inputs : nil
+    guard residual != nil || delta != nil else { return }
+    let (w, sums, t) = (space.first.slice, space.second.slice, space.third.slice)
+    let beta = recipe.residualCorrection * factor.scale
+    // First by input, as Δ and P lie; whole rows are put into the order of elimination afterwards.
+    if let residual {
+      if rows.count < width { sums.fill(0) }
+      sums[0..<n, 0..<rows.count].copy(transposed: residual[rows, 0..<n])
     }
-    if let delta = correction.inputs, recipe.inputCorrection != 0 {
-      isEmpty = false
-      // (W·Δ)ᵀ = Δᵀ·Wᵀ with both sides of Δ in the order that W has here; its columns then in that of elimination.
-      let ordered = Matrix<Float>(rows: n, columns: min(n, Strip.block))
-      for from in stride(from: 0, to: n, by: Strip.block) {
-        let part = from..<min(n, from + Strip.block)
-        for k in 0..<n {
-          let row = Int(factor.columns[k])
-          for i in part { ordered[k, i - from] = delta[row, Int(factor.columns[Int(factor.elimination[i])])] }
-        }
-        Float.gemmTile(
-          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width],
-          alpha: recipe.inputCorrection * factor.scale, beta: 1)
-      }
+    if let delta {
+      let isNatural = recipe.order == .natural || problem.fixesGrids
+      if !isNatural { load(order: (0..<UInt32(n)).map { $0 }, into: space.third) }
+      // (W·Δ)ᵀ = Δᵀ·Wᵀ.
+      Float.gemmTile(
+        delta.slice, true, isNatural ? w : t, false, into: sums, alpha: recipe.inputCorrection * factor.scale,
+        beta: residual == nil ? 0 : beta)
+    } else {
+      for row in 0..<n { sums.scale(row: row, count: width, by: beta) }
     }
-    if isEmpty { return }
+    for (position, column) in factor.elimination.enumerated() {
+      let input = Int(factor.columns[Int(column)])
+      t[position..<position + 1, 0..<width].copy(from: sums[input..<input + 1, 0..<width])
+    }
     let u = factor.matrix.slice
     Float.trsmTile(u, .upper, transpose: false, side: .left, into: t)
     Float.trsmTile(u, .upper, transpose: true, side: .left, into: t)

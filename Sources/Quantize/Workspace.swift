@@ -22,10 +22,10 @@ final class Workspace: Sendable {
   /// Sums for each row of the layer: `[sums, width]`.
   let sums: Matrix<Float>
 
-  init(columns: Int, width: Int, groups: Int, superGroup: Int?, sweeps: Bool) {
+  init(columns: Int, width: Int, groups: Int, superGroup: Int?, hasThird: Bool) {
     first = Matrix(rows: columns, columns: width)
     second = Matrix(rows: columns, columns: width)
-    third = Matrix(rows: sweeps ? columns : 0, columns: width)
+    third = Matrix(rows: hasThird ? columns : 0, columns: width)
     eliminated = Bytes(columns * width)
     ordered = Bytes(columns * width)
     scales = Matrix(rows: groups, columns: width, repeating: 1)

@@ -100,11 +100,8 @@ extension ModelQuantizer {
     let rows = samples * length
     let shape = WorkShape(
       configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
-    return (0..<model.configuration.layerCount).reduce(0) { sum, layer in
-      sum
-        + shape.flop(
-          model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
-    }
+    let groups = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0) }
+    return shape.flop(groups.map { ($0, $0.modules.filter { options.includes($0.name) }) }, hasHead: false)
   }
 
   private func estimateWork() throws -> WorkEstimate {
@@ -122,7 +119,7 @@ extension ModelQuantizer {
       return estimate
     }
     let streams = options.needsReference ? 2 : 1
-    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) })
+    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) }, hasHead: head != nil)
     if let head { estimate.flop += Double(shape.rows) * shape.headCost(head).sums + shape.headCost(head).solve }
     let groups = model.groups(ofLayer: 0)
     let need = { [shape, head] (usesFile: Bool) in
@@ -201,12 +198,20 @@ extension ModelQuantizer {
 }
 
 extension WorkShape {
-  /// The FLOP of groups, with what of them is quantized.
-  func flop(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
-    groups.reduce(0) { sum, group in
-      let cost = cost(group.0, wanted: group.1)
-      return sum + Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+  /// The FLOP of groups in their order, with what of them is quantized.
+  ///
+  /// - Parameter hasHead: whether the head is quantized after them.
+  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
+    var total = 0.0
+    var differ = false
+    for (number, group) in groups.enumerated() {
+      let cost = cost(
+        group.0, wanted: group.1, isCorrected: options.isCorrected && differ,
+        isLast: !hasHead && number == groups.count - 1)
+      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+      differ = differ || !group.1.isEmpty
     }
+    return total
   }
 
   /// The cost of the head.
@@ -214,7 +219,7 @@ extension WorkShape {
     let width = Double(head.inFeatures)
     var cost = GroupCost()
     cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
-    cost.solve = width * width * width / 3 + solve(head)
+    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
     return cost
   }
 }

@@ -130,7 +130,10 @@ public final class ModelQuantizer {
       let count = try names.filter { try work.finished($0) != nil }.count
       try events(.resumed(finishedGroups: count))
     }
-    if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+    // One layer's memory serves the next.
+    try MatrixMemory.keeping(budget: estimate.memory) {
+      if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+    }
     return reports
   }
 

@@ -46,35 +46,38 @@ struct WorkShape {
 
   /// The cost of a group.
   ///
-  /// - Parameter wanted: those of its modules that are quantized.
-  func cost(_ group: LinearGroup, wanted: [LinearModule]) -> GroupCost {
+  /// - Parameters:
+  ///   - wanted: those of its modules that are quantized.
+  ///   - isCorrected: whether targets are corrected here: not before anything was quantized.
+  ///   - isLast: whether nothing comes after it, so that no stream goes past it.
+  func cost(_ group: LinearGroup, wanted: [LinearModule], isCorrected: Bool, isLast: Bool) -> GroupCost {
     let width = Double(group.inFeatures)
     var cost = GroupCost()
     let outputs = group.modules.reduce(0) { $0 + $1.outFeatures }
-    cost.forward = 2 * width * Double(outputs)
-    if group.role == .attentionInput {
+    cost.forward = isLast ? 0 : 2 * width * Double(outputs)
+    if !isLast, group.role == .attentionInput {
       cost.forward += 2 * Double(windowLength) * Double(configuration.headCount * configuration.headSize)
     }
     guard !wanted.isEmpty else { return cost }
     let recipe = options.recipe
     cost.sums = width * width
-    if options.isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if options.isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+    if isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
+    if isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
       cost.sums += 2 * width * Double(outputs)
     }
     cost.solve = width * width * width / 3
-    for module in wanted { cost.solve += solve(module) }
+    for module in wanted { cost.solve += solve(module, isCorrected: isCorrected) }
     return cost
   }
 
   /// The solver's cost of a module, without the factor.
-  func solve(_ module: LinearModule) -> Double {
+  func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
     let recipe = options.recipe
     var total = product
     if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
     // W·Δ, and two triangular solves.
-    if options.isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    if isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
     return total
   }
 
