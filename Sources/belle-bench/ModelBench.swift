@@ -48,19 +48,20 @@ struct ModelBench: BenchCase {
     var customary: Double
   }
 
-  /// One round; the first one, which warms up, quantizes one layer only.
+  /// One round. The first one, which would warm up, does nothing: minutes of work make up for a cold start themselves.
   func measure() throws -> [Series] {
-    guard let checkpoint else { return [] }
-    let isWarm = checkpoint.isWarm
-    checkpoint.isWarm = true
-    return try recipes.flatMap { try measure($0, checkpoint.folder, layers: isWarm ? Self.layers : 1) }
+    guard let checkpoint, checkpoint.isWarm else {
+      checkpoint?.isWarm = true
+      return []
+    }
+    return try recipes.flatMap { try measure($0, checkpoint.folder) }
   }
 
-  private func measure(_ recipe: String, _ folder: String, layers: Int) throws -> [Series] {
-    context.say("quantizing \(layers) of 32 layers with the recipe \(recipe)")
+  private func measure(_ recipe: String, _ folder: String) throws -> [Series] {
+    context.say("quantizing \(Self.layers) of 32 layers with the recipe \(recipe)")
     let peak = PeakRate.gemm(size: 4096, runs: 3)
     let result = folder + "/result.json"
-    let cost = try context.once(Self.self, [folder, "\(layers)", recipe, result])
+    let cost = try context.once(Self.self, [folder, "\(Self.layers)", recipe, result])
     // The machine's speed may have drifted meanwhile.
     let sgemm = (peak + PeakRate.gemm(size: 4096, runs: 3)) / 2
     let outcome = try JSONDecoder().decode(Outcome.self, from: Data(contentsOf: URL(filePath: result)))
@@ -133,7 +134,7 @@ struct ModelBench: BenchCase {
 final class SyntheticCheckpoint {
   let folder: String
   private let isOwned: Bool
-  /// Whether a round was run.
+  /// Whether the round that warms up is over.
   var isWarm = false
 
   private static let configuration = """

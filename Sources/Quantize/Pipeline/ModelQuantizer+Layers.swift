@@ -34,7 +34,10 @@ extension ModelQuantizer {
     let count = plan.count + (head == nil ? 0 : 1)
     for index in first..<max(first, plan.count) {
       try events(.layer(number: index + 1, count: count))
-      let layer = try model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
+      let loaded = index == 0 ? firstLayer : nil
+      firstLayer = nil
+      let layer =
+        try loaded ?? model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil

@@ -12,7 +12,7 @@ extension ModelQuantizer {
   ///
   /// Reads all of the checkpoint once: a weight that is NaN shows now, and the model's fingerprint covers every byte.
   /// - Parameters:
-  ///   - measures: whether the machine's rate is measured (half a second), for the time that it will take.
+  ///   - measures: whether the machine's rate is measured (a moment of its own work), for the time that it will take.
   ///   - progress: told of the bytes of the checkpoint.
   /// - Throws: ``QuantizeError``, ``TransformerError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
@@ -25,8 +25,8 @@ extension ModelQuantizer {
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
       estimate.productRate = rate
-      // What the whole reaches of the product's rate, measured: benchmarks/runs.
-      estimate.seconds = options.method == .gptq ? estimate.flop / (0.75 * rate) : estimate.flop / 5e7
+      estimate.seconds =
+        options.method == .gptq ? try predicted(rate) : Double(estimate.parameterCount) * (try secondsToRound())
     }
     setEstimate(estimate)
     return estimate
@@ -125,13 +125,13 @@ extension ModelQuantizer {
     let need = { [shape, head] (usesFile: Bool) in
       shape.memory(layer: groups, usesScratchFile: usesFile, headWidth: head?.outFeatures)
     }
-    estimate.memory = need(false)
+    (estimate.memory, estimate.matrixMemory) = need(false)
     let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
     // Two snapshots while one takes the other's place.
     estimate.disk += 2 * stateBytes
     if estimate.memory > options.memoryLimit {
       estimate.usesScratchFile = true
-      estimate.memory = need(true)
+      (estimate.memory, estimate.matrixMemory) = need(true)
       estimate.disk +=
         streams * 4 * shape.rows
         * (model.configuration.hiddenSize + StateStream.carriedWidth(model.configuration))
@@ -144,6 +144,31 @@ extension ModelQuantizer {
       }
     }
     return estimate
+  }
+
+  /// Seconds, from a moment of the run's own work.
+  private func predicted(_ productRate: Double) throws -> Double {
+    let probe = try WorkProbe(model, shape, format, productRate: productRate)
+    firstLayer = probe.layer
+    var seconds = probe.seconds(
+      plan.joined().map { ($0.group, $0.modules) }, layers: plan.count, hasHead: head != nil)
+    if let head {
+      let cost = shape.headCost(head)
+      seconds += (Double(shape.rows) * cost.sums + cost.solve) / productRate
+    }
+    return seconds
+  }
+
+  /// Seconds for a weight that is rounded to nearest: some rows of the first module.
+  private func secondsToRound() throws -> Double {
+    let weights = try model.weights(of: modules[0])
+    let part = weights[0..<min(weights.rows, 256 * options.threads), 0..<weights.columns]
+    let time = try ContinuousClock().measure {
+      _ = try RoundToNearest.quantize(
+        part, grid: format.grid(for: modules[0]), fit: options.recipe.fit,
+        negativeScales: options.recipe.negativeScales, layer: modules[0].name, threads: options.threads)
+    }
+    return time / .seconds(1) / Double(part.rows * part.columns)
   }
 
   private func checkDisk(_ estimate: WorkEstimate) throws {
@@ -203,15 +228,22 @@ extension WorkShape {
   /// - Parameter hasHead: whether the head is quantized after them.
   func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
     var total = 0.0
-    var differ = false
-    for (number, group) in groups.enumerated() {
-      let cost = cost(
-        group.0, wanted: group.1, isCorrected: options.isCorrected && differ,
-        isLast: !hasHead && number == groups.count - 1)
+    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
       total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
-      differ = differ || !group.1.isEmpty
     }
     return total
+  }
+
+  /// Goes through groups in their order with the cost of each.
+  func forEachCost(
+    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
+  ) {
+    var differ = false
+    for (number, (group, wanted)) in groups.enumerated() {
+      let isLast = !hasHead && number == groups.count - 1
+      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
+      differ = differ || !wanted.isEmpty
+    }
   }
 
   /// The cost of the head.

@@ -51,6 +51,8 @@ public final class ModelQuantizer {
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""
   var work: WorkFolder?
+  /// The first layer, where it is loaded already.
+  var firstLayer: DecoderLayer?
   var flopDone = 0.0
   var reports: [ModuleReport] = []
 
@@ -131,7 +133,7 @@ public final class ModelQuantizer {
       try events(.resumed(finishedGroups: count))
     }
     // One layer's memory serves the next.
-    try MatrixMemory.keeping(budget: estimate.memory) {
+    try MatrixMemory.keeping(budget: estimate.matrixMemory) {
       if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
     }
     return reports

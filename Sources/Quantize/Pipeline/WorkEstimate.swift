@@ -20,6 +20,8 @@ public struct WorkEstimate: Sendable, Equatable {
   public internal(set) var flop = 0.0
   /// The most memory that is needed at once, in bytes; about, and with hidden states where ``usesScratchFile`` says.
   public internal(set) var memory = 0
+  /// What of it matrices take.
+  var matrixMemory = 0
   /// Whether hidden states go to a file.
   public internal(set) var usesScratchFile = false
   /// Bytes of disk that the run needs at most, the output included.
@@ -81,22 +83,19 @@ struct WorkShape {
     return total
   }
 
-  /// The most memory that is needed at once, in bytes.
-  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> Int {
+  /// The most memory that is needed at once, in bytes, and what of it matrices take.
+  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> (all: Int, matrices: Int) {
     let c = configuration
     let streams = options.needsReference ? 2 : 1
     let widest = groups.map(\.inFeatures).max() ?? 0
     let carried = StateStream.carriedWidth(c)
-    var bytes = 96 << 20
-    bytes += 4 * c.layerParameterCount
+    var bytes = 4 * c.layerParameterCount
     // Two squares (H with its factor, Δ), another one where columns change places.
     let squares =
       1 + (options.isCorrected && options.recipe.inputCorrection != 0 ? 1 : 0)
       + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
     bytes += 4 * squares * widest * widest
     if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
-    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
-    bytes += 3 * largest
     bytes += options.threads * 15 * 512 * widest
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.
@@ -105,6 +104,11 @@ struct WorkShape {
     bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
     bytes += 4 * 4096 * c.hiddenSize
     if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
-    return bytes
+    // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.
+    let group = groups.map { group in group.modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures } }.max() ?? 0
+    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
+    let all = bytes + 2 * largest + group * 3 / 2 + (96 << 20)
+    // What the allocator keeps for itself.
+    return (all + all / 16, bytes)
   }
 }
