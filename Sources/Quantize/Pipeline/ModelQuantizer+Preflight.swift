@@ -115,7 +115,7 @@ extension ModelQuantizer {
     estimate.disk = 2 * estimate.quantizedBytes + checkpointBytes - replaced + (1 << 20)
     guard options.method == .gptq else {
       estimate.flop = Double(estimate.parameterCount)
-      estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (96 << 20)
+      estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (44 << 20)
       return estimate
     }
     let streams = options.needsReference ? 2 : 1

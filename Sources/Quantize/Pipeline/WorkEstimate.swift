@@ -107,7 +107,7 @@ struct WorkShape {
     // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.
     let group = groups.map { group in group.modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures } }.max() ?? 0
     let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
-    let all = bytes + 2 * largest + group * 3 / 2 + (96 << 20)
+    let all = bytes + 2 * largest + group * 3 / 2 + (64 << 20)
     // What the allocator keeps for itself.
     return (all + all / 16, bytes)
   }

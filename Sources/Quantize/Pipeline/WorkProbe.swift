@@ -17,7 +17,7 @@ struct WorkProbe {
   private var sums = 1.0
   /// Seconds of the solver for each weight, beside its products.
   private var weight = 0.0
-  /// Seconds that loading the layer took.
+  /// Seconds for loading another layer into memory that is there.
   private let load: Double
   private let shape: WorkShape
   private let productRate: Double
@@ -34,9 +34,8 @@ struct WorkProbe {
     self.productRate = productRate
     let (options, threads) = (shape.options, shape.options.threads)
     let clock = ContinuousClock()
-    let begin = clock.now
     layer = try model.layer(0, windowLength: shape.windowLength, threads: threads)
-    load = (clock.now - begin) / .seconds(1)
+    load = try Self.loadSeconds(model, layer, threads: threads)
 
     let rows = min(shape.batchRows, shape.rows) / shape.windowLength * shape.windowLength
     let residual = Self.normal(rows: rows, columns: model.configuration.hiddenSize)
@@ -88,7 +87,7 @@ struct WorkProbe {
 
   /// Seconds for groups in their order, with what of them is quantized.
   func seconds(_ groups: [(LinearGroup, [LinearModule])], layers: Int, hasHead: Bool) -> Double {
-    var total = load * Double(layers)
+    var total = load * Double(layers - 1)
     shape.forEachCost(of: groups, hasHead: hasHead) { group, wanted, cost in
       let streams = shape.options.needsReference ? 2.0 : 1
       if cost.forward > 0 { total += Double(shape.rows) * streams * (forward[group.role] ?? 0) }
@@ -96,6 +95,18 @@ struct WorkProbe {
       total += weight * wanted.reduce(0.0) { $0 + Double($1.inFeatures * $1.outFeatures) }
     }
     return total
+  }
+
+  /// The first module's weights, read once more to where they are, scaled up to a layer.
+  private static func loadSeconds(_ model: TransformerModel, _ layer: DecoderLayer, threads: Int) throws -> Double {
+    let group = layer.groups[0]
+    let module = group.modules[0]
+    guard let index = model.source.tensors.firstIndex(where: { $0.name == module.name + ".weight" }) else { return 0 }
+    let time = try ContinuousClock().measure {
+      try TensorReader.read(model.source, index, into: layer.weight(group, 0).slice)
+    }
+    let parameters = Double(model.configuration.layerParameterCount)
+    return time / .seconds(1) * parameters / Double(module.inFeatures * module.outFeatures) / Double(threads)
   }
 
   /// About normal numbers, the same every time.
