@@ -34,6 +34,15 @@ int belle_reserve(int descriptor, int64_t size) {
 #endif
 }
 
+int belle_punch_hole(int descriptor, int64_t offset, int64_t length) {
+#if defined(__linux__)
+  return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0 ? 0 : errno;
+#else
+  (void)descriptor, (void)offset, (void)length;
+  return ENOTSUP;
+#endif
+}
+
 void belle_start_writeback(int descriptor, int64_t offset, int64_t length) {
 #if defined(__linux__)
   (void)sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);

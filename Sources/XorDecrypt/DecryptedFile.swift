@@ -1,5 +1,7 @@
 // An encrypted file read as its plain file, at any position: the key stream is known everywhere. Nothing proves what is
 // read until the whole file's digest is.
+//
+// Read in windows: what was read is still in the second level cache when it meets its key.
 
 import ByteIO
 
@@ -10,7 +12,7 @@ struct DecryptedFile: ByteSource {
   /// The plain file's size in bytes.
   let size: Int
 
-  private let file: InputFile
+  let file: InputFile
   private let headerSize: Int
   private let key: KeyFile
 
@@ -22,7 +24,16 @@ struct DecryptedFile: ByteSource {
   }
 
   func read(into buffer: inout MutableRawSpan, at offset: Int) throws(ByteIOError) {
-    try file.read(into: &buffer, at: headerSize + offset)
-    try KeyStream(key).apply(to: &buffer, at: offset)
+    try read(into: &buffer, at: offset, with: KeyStream(key))
+  }
+
+  /// Fills a buffer with plain bytes, with a key stream that one thread keeps.
+  func read(into buffer: inout MutableRawSpan, at offset: Int, with keyStream: KeyStream) throws(ByteIOError) {
+    let count = buffer.byteCount
+    for start in stride(from: 0, to: count, by: KeyStream.windowSize) {
+      var window = buffer._mutatingExtracting(start..<min(count, start + KeyStream.windowSize))
+      try file.read(into: &window, at: headerSize + offset + start)
+      try keyStream.apply(to: &window, at: offset + start)
+    }
   }
 }

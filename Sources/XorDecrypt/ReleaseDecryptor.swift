@@ -243,20 +243,19 @@ public struct ReleaseDecryptor: Sendable {
   ///
   /// - Throws: what the consumer throws, and ``XorDecryptError`` with code `.digestMismatch`.
   func pass(_ item: DecryptItem, _ work: FileWork, _ consume: @escaping ChunkWork) throws -> [DigestAlgorithm: Digest] {
-    let input = try InputFile(item.input)
-    guard input.size == item.plainSize + item.headerSize else {
+    let plain = try DecryptedFile(item, key: plan.key)
+    guard plain.file.size == item.plainSize + item.headerSize else {
       throw XorDecryptError(
-        .truncated, file: item.input, reason: "its size changed to \(input.size) bytes since the work began",
+        .truncated, file: item.input, reason: "its size changed to \(plain.file.size) bytes since the work began",
         remedy: "wait until it is downloaded, and try again")
     }
-    input.adviseSequential()
+    plain.file.adviseSequential()
     let keyStream = KeyStream(plan.key)
     let digestStreams = try Set(item.expected.keys).union([.sha256]).map { try DigestStream($0) }
     try work.stream.run(
       count: item.plainSize,
       produce: { chunk, offset in
-        try input.read(into: &chunk, at: item.headerSize + offset)
-        try keyStream.apply(to: &chunk, at: offset)
+        try plain.read(into: &chunk, at: offset, with: keyStream)
         work.advance(chunk.byteCount)
       },
       consumers: digestStreams.map { digest in { bytes, _ in digest.update(bytes) } } + [consume],

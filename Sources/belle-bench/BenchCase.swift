@@ -56,7 +56,7 @@ final class BenchContext {
   let say: (String) -> Void
   private var madeFiles: Workload?
   private var measuredCeilings = false
-  private var ballast: Ballast?
+  private var warmMemory: WarmMemory?
 
   init(
     bench: String, size: Int, memory: String, disk: String, recipes: [String], checkpoint: String?,
@@ -96,12 +96,12 @@ final class BenchContext {
     return files
   }
 
-  /// Does work whose outputs take so many bytes of memory, in memory that was in use until then: see ``Ballast``.
+  /// Does work whose outputs take so many bytes of memory, in memory that was in use until then: see ``WarmMemory``.
   func lend<Result>(_ bytes: Int, to work: () throws -> Result) throws -> Result {
-    if let ballast { return try ballast.lend(bytes, to: work) }
-    let ballast = try Ballast(in: memory)
-    self.ballast = ballast
-    return try ballast.lend(bytes, to: work)
+    if let warmMemory { return try warmMemory.lend(bytes, to: work) }
+    let warmMemory = try WarmMemory(in: memory)
+    self.warmMemory = warmMemory
+    return try warmMemory.lend(bytes, to: work)
   }
 
   /// Called before each round.

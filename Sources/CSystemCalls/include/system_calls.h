@@ -9,6 +9,9 @@
 /// ENOSPC here, in the first second, spares the user a full disk in the fifth hour.
 int belle_reserve(int descriptor, int64_t size);
 
+/// Frees what a range of a file takes, in memory or on a disk; it reads as zeros afterwards, and the length stays.
+int belle_punch_hole(int descriptor, int64_t offset, int64_t length);
+
 /// Asks the kernel to begin writing a range of dirty pages to the disk, without waiting for it: what is already on its
 /// way need not be waited for at the final fsync. Best effort.
 void belle_start_writeback(int descriptor, int64_t offset, int64_t length);
