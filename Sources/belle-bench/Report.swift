@@ -33,7 +33,8 @@ struct Report {
       return [
         one.name, one.shown(one.median),
         "\(one.shown(one.values.min() ?? .nan)) – \(one.shown(one.values.max() ?? .nan))",
-        ratio ?? "", [wanted, allowed].compactMap { $0 }.joined(separator: "; "), one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
+        ratio ?? "", [wanted, allowed].compactMap { $0 }.joined(separator: "; "),
+        one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
       ]
     }
   }

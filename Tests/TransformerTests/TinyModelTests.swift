@@ -10,7 +10,8 @@ import Testing
 /// The folder of the small models that were really trained, which are larger than a repository should carry: what the
 /// environment's BELLE_TINY says, or shared/tiny/ beside the package. Tests that need them are skipped where there are none.
 let hasTinyModels = [
-  ProcessInfo.processInfo.environment["BELLE_TINY"].map { $0 + "/" }, Folder.parent(of: projectFolder) + "/shared/tiny/",
+  ProcessInfo.processInfo.environment["BELLE_TINY"].map { $0 + "/" },
+  Folder.parent(of: projectFolder) + "/shared/tiny/",
 ].compactMap { $0 }.first { Folder.kind(of: $0) == .folder }
 
 /// All values of an integer or float32 tensor.
