@@ -26,47 +26,127 @@ static void gptq_block_scalar(const belle_gptq_block_work *b) {
   }
 }
 
-/// `width` vectors of rows at once: their sums are independent chains, which hides the latency of the products.
-LANES_INLINE void gptq_rows(const belle_gptq_block_work *b, size_t lane, const size_t width) {
-  lanes loss[4];
-  for (size_t v = 0; v < width; v++) loss[v] = lanes_load(b->losses + lane + v * LANES);
-  for (size_t i = 0; i < b->columns; i++) {
-    const float *u = b->factor + i * b->columns;
-    const float *products = b->products + i * b->stride + lane;
-    lanes sum[4];
-    for (size_t v = 0; v < width; v++) sum[v] = lanes_load(products + v * LANES);
-    const float *d = b->weights + lane;
-    for (size_t j = 0; j < i; j++, d += b->stride) {
-      const lanes factor = lanes_all(u[j]);
-      for (size_t v = 0; v < width; v++) sum[v] = lanes_fma(lanes_load(d + v * LANES), factor, sum[v]);
+// A tile of `COLUMNS` columns and `width` vectors of rows: so many sums are independent chains that hide the latency of
+// the products, and every load serves several of them. The errors of a tile's rows lie one after the other in `done`:
+// where rows of the strip are a power of two of bytes apart, a block of them does not stay in the cache.
+enum { COLUMNS = 4, WIDTH = 4, BLOCK = 128 };
+
+/// sums[c, v] += Σ_{j<count} done_j · factor[c·stride + j].
+LANES_INLINE void gptq_products(
+    const lanes *done, size_t count, const float *factor, size_t stride, const size_t columns, const size_t width,
+    lanes sums[COLUMNS][WIDTH]) {
+  for (size_t j = 0; j < count; j++) {
+    for (size_t c = 0; c < columns; c++) {
+      const lanes u = lanes_all(factor[c * stride + j]);
+      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(done[j * width + v], u, sums[c][v]);
     }
-    const lanes diagonal = lanes_all(u[i]), top = lanes_all(b->max_integer), none = lanes_all(0);
+  }
+}
+
+LANES_INLINE void gptq_columns(
+    const belle_gptq_block_work *b, size_t lane, const size_t width, size_t first, const size_t columns, lanes *done,
+    lanes *loss) {
+  lanes sums[COLUMNS][WIDTH];
+  for (size_t c = 0; c < columns; c++)
+    for (size_t v = 0; v < width; v++)
+      sums[c][v] = lanes_load(b->products + (first + c) * b->stride + lane + v * LANES);
+  gptq_products(done, first, b->factor + first * b->columns, b->columns, columns, width, sums);
+  const lanes top = lanes_all(b->max_integer), none = lanes_all(0);
+  for (size_t c = 0; c < columns; c++) {
+    const size_t i = first + c;
+    const float *u = b->factor + i * b->columns;
+    for (size_t j = first; j < i; j++)
+      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(done[j * width + v], lanes_all(u[j]), sums[c][v]);
+    const lanes diagonal = lanes_all(u[i]);
     for (size_t v = 0; v < width; v++) {
       const size_t at = i * b->stride + lane + v * LANES;
       const size_t g = b->groups[i] * b->grid_stride + lane + v * LANES;
       const lanes scale = lanes_load(b->scales + g), zero = lanes_load(b->zeros + g);
       const lanes minimum = lanes_load(b->minimums + g);
       const lanes weight = lanes_load(b->weights + at);
-      const lanes target = weight + sum[v] / diagonal;
+      const lanes target = weight + sums[c][v] / diagonal;
       const lanes q = lanes_clamp(lanes_round((target - minimum) / scale) + zero, none, top);
       const lanes value = lanes_fma(scale, q - zero, minimum);
       const lanes residual = (target - value) * diagonal;
       loss[v] = lanes_fma(residual, residual, loss[v]);
       lanes_store_bytes(b->integers + at, q);
+      done[i * width + v] = weight - value;
       lanes_store(b->weights + at, weight - value);
     }
   }
+}
+
+LANES_INLINE void gptq_rows(const belle_gptq_block_work *b, size_t lane, const size_t width, lanes *done) {
+  lanes loss[WIDTH];
+  for (size_t v = 0; v < width; v++) loss[v] = lanes_load(b->losses + lane + v * LANES);
+  size_t i = 0;
+  for (; i + COLUMNS <= b->columns; i += COLUMNS) gptq_columns(b, lane, width, i, COLUMNS, done, loss);
+  for (; i < b->columns; i++) gptq_columns(b, lane, width, i, 1, done, loss);
   for (size_t v = 0; v < width; v++) lanes_store(b->losses + lane + v * LANES, loss[v]);
 }
 
-LANES_INLINE void gptq_block_lanes(const belle_gptq_block_work *b) {
+LANES_INLINE void gptq_block_lanes(const belle_gptq_block_work *b, const size_t width) {
+  lanes done[BLOCK * WIDTH];
   size_t lane = 0;
-  for (; lane + 4 * LANES <= b->lanes; lane += 4 * LANES) gptq_rows(b, lane, 4);
-  for (; lane < b->lanes; lane += LANES) gptq_rows(b, lane, 1);
+  for (; lane + width * LANES <= b->lanes; lane += width * LANES) gptq_rows(b, lane, width, done);
+  for (; lane < b->lanes; lane += LANES) gptq_rows(b, lane, 1, done);
 }
 
-LANES_VARIANTS(gptq_block, belle_gptq_block_work)
+LANES_TILED_VARIANTS(gptq_block, belle_gptq_block_work)
 
 void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work) {
   LANES_DISPATCH(variant, gptq_block, work);
+}
+
+// What a block's feedback adds to its weights before any of them is quantized: x with Σ_{j≤i} x_j U_ji = p_i.
+
+static void solve_block_scalar(const belle_solve_block_work *b) {
+  for (size_t lane = 0; lane < b->lanes; lane++) {
+    for (size_t i = 0; i < b->columns; i++) {
+      const float *u = b->factor + i * b->columns;
+      float sum = b->products[i * b->stride + lane];
+      for (size_t j = 0; j < i; j++) sum = fmaf(-b->products[j * b->stride + lane], u[j], sum);
+      b->products[i * b->stride + lane] = sum / u[i];
+    }
+  }
+}
+
+LANES_INLINE void solve_columns(
+    const belle_solve_block_work *b, size_t lane, const size_t width, size_t first, const size_t columns, lanes *done) {
+  lanes sums[COLUMNS][WIDTH];
+  for (size_t c = 0; c < columns; c++)
+    for (size_t v = 0; v < width; v++)
+      sums[c][v] = lanes_load(b->products + (first + c) * b->stride + lane + v * LANES);
+  gptq_products(done, first, b->factor + first * b->columns, b->columns, columns, width, sums);
+  for (size_t c = 0; c < columns; c++) {
+    const size_t i = first + c;
+    const float *u = b->factor + i * b->columns;
+    for (size_t j = first; j < i; j++)
+      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(done[j * width + v], lanes_all(u[j]), sums[c][v]);
+    for (size_t v = 0; v < width; v++) {
+      const lanes x = sums[c][v] / lanes_all(u[i]);
+      lanes_store(b->products + i * b->stride + lane + v * LANES, x);
+      // Subtracted from what comes after.
+      done[i * width + v] = -x;
+    }
+  }
+}
+
+LANES_INLINE void solve_rows(const belle_solve_block_work *b, size_t lane, const size_t width, lanes *done) {
+  size_t i = 0;
+  for (; i + COLUMNS <= b->columns; i += COLUMNS) solve_columns(b, lane, width, i, COLUMNS, done);
+  for (; i < b->columns; i++) solve_columns(b, lane, width, i, 1, done);
+}
+
+LANES_INLINE void solve_block_lanes(const belle_solve_block_work *b, const size_t width) {
+  lanes done[BLOCK * WIDTH];
+  size_t lane = 0;
+  for (; lane + width * LANES <= b->lanes; lane += width * LANES) solve_rows(b, lane, width, done);
+  for (; lane < b->lanes; lane += LANES) solve_rows(b, lane, 1, done);
+}
+
+LANES_TILED_VARIANTS(solve_block, belle_solve_block_work)
+
+void belle_solve_block(belle_variant variant, const belle_solve_block_work *work) {
+  LANES_DISPATCH(variant, solve_block, work);
 }

@@ -123,4 +123,16 @@ LANES_INLINE float round_half(float x) {
 #define LANES_VARIANTS(name, type)
 #endif
 
+/// The same where the body takes how many vectors of lanes it holds at once: as many as fit into the registers.
+#if defined(__x86_64__)
+#define LANES_TILED_VARIANTS(name, type)                                          \
+  LANES_AVX2 static void name##_avx2(const type *work) { name##_lanes(work, 1); } \
+  LANES_AVX512 static void name##_avx512(const type *work) { name##_lanes(work, 4); }
+#elif defined(__aarch64__)
+#define LANES_TILED_VARIANTS(name, type) \
+  static void name##_neon(const type *work) { name##_lanes(work, 1); }
+#else
+#define LANES_TILED_VARIANTS(name, type)
+#endif
+
 #endif

@@ -10,11 +10,23 @@
   /// The number of columns; also the distance from one row to the next, in elements.
   public let columns: Int
   private let base: UnsafeMutablePointer<Scalar>
+  /// The memory at `base`, which may be more than the elements take.
+  private let block: MemoryBlock
 
   /// A matrix whose elements all have one value.
   public convenience init(rows: Int, columns: Int, repeating value: Scalar = 0) {
     self.init(unwritten: rows, columns)
     slice.fill(value)
+  }
+
+  /// A matrix of zeros, cleared on several threads: fresh memory costs most when it is touched first.
+  public convenience init(rows: Int, columns: Int, threads: Int) {
+    self.init(unwritten: rows, columns)
+    let slice = slice
+    let step = max(1, (1 << 20) / max(1, columns))
+    forEachTile((rows + step - 1) / step, threads: threads) { part in
+      slice[part * step..<min(rows, (part + 1) * step), 0..<columns].fill(0)
+    }
   }
 
   /// A matrix with the given elements, row by row; their number must be rows · columns.
@@ -35,11 +47,11 @@
     self.columns = columns
     let bytes = rows * columns * MemoryLayout<Scalar>.stride
     // SAFETY: every initializer that calls this one writes all elements before it returns.
-    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
-      .bindMemory(to: Scalar.self, capacity: max(1, rows * columns))
+    block = MatrixMemory.take(bytes)
+    unsafe base = block.base.bindMemory(to: Scalar.self, capacity: max(1, rows * columns))
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit { MatrixMemory.give(block) }
 
   /// The whole matrix.
   public var slice: MatrixSlice<Scalar> {

@@ -47,7 +47,7 @@ public enum GPTQ {
         remedy: "fix the grids up front")
     }
     try checkValues(weights, grid, layer: layer, threads: threads)
-    try correction?.check(outputs: weights.rows, inputs: weights.columns, layer: layer)
+    try correction?.check(outputs: weights.rows, inputs: weights.columns, layer: layer, threads: threads)
     let problem = LayerProblem(
       weights: weights, factor: factor, grid: grid, recipe: recipe, correction: correction, layer: layer)
     return problem.solve(threads: threads)
@@ -138,13 +138,13 @@ public struct Correction: Sendable {
     self.residual = residual
   }
 
-  func check(outputs: Int, inputs n: Int, layer: String) throws(QuantizeError) {
+  func check(outputs: Int, inputs n: Int, layer: String, threads: Int) throws(QuantizeError) {
     guard inputs.map({ $0.rows == n && $0.columns == n }) ?? true,
       residual.map({ $0.rows == outputs && $0.columns == n }) ?? true
     else { throw QuantizeError(.shape, place: layer, reason: "a correction that does not fit \(outputs) × \(n)") }
     for matrix in [inputs, residual].compactMap({ $0 }) {
       let slice = matrix.slice
-      if firstRow(slice.rows, threads: 1, where: { !slice.isFinite(row: $0, count: slice.columns) }) != nil {
+      if firstRow(slice.rows, threads: threads, where: { !slice.isFinite(row: $0, count: slice.columns) }) != nil {
         throw QuantizeError(.notFinite, place: layer, reason: "a correction that holds NaN or infinity")
       }
     }

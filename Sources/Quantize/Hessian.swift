@@ -20,9 +20,9 @@ public final class Hessian {
   private var waitingCount = 0
 
   /// An empty sum over layers' inputs of the given width.
-  public init(inputs: Int) {
+  public init(inputs: Int, threads: Int = Engine.defaultThreads) {
     self.inputs = inputs
-    sum = Matrix(rows: inputs, columns: inputs)
+    sum = Matrix(rows: inputs, columns: inputs, threads: threads)
     waiting = Matrix(rows: Self.blockTokens, columns: inputs)
   }
 

@@ -2,6 +2,7 @@
 // One square of memory holds both: H below the diagonal, U on and above it. Mathematics: Documentation/gptq.md.
 
 import ByteIO
+import CBelleKernels
 import LinearAlgebra
 import Synchronization
 
@@ -176,12 +177,20 @@ public final class HessianFactor: Sendable {
     // In double the factor needs a square of its own, for a while.
     let own = Scalar.self == Float.self ? nil : Matrix<Scalar>(rows: n, columns: n)
     let target = own?.slice
-    let edge = 64
+    let edge = 256
     let parts = (n + edge - 1) / edge
+    let isNatural = elimination.indices.allSatisfy { elimination[$0] == $0 }
     // Tiles, because one of the two sides is read down a column.
     forEachTile(parts * parts, threads: threads) { tile in
       let (rows, columns) = (tile / parts * edge, tile % parts * edge)
-      guard columns + edge > rows else { return }
+      guard columns >= rows else { return }
+      if isNatural, columns > rows, target == nil {
+        let (height, width) = (min(edge, n - rows), min(edge, n - columns))
+        // SAFETY: both tiles lie in H, one on each side of the diagonal.
+        unsafe belle_transpose(
+          h.pointer(columns, rows), h.stride, width, height, h.pointer(rows, columns), h.stride)
+        return
+      }
       for row in rows..<min(n, rows + edge) {
         let from = Int(elimination[row])
         for column in max(row, columns)..<max(row, min(n, columns + edge)) {
@@ -241,10 +250,9 @@ public final class HessianFactor: Sendable {
     // SAFETY: as above.
     return unsafe [Float](unsafeUninitializedCapacity: n * n) { buffer, count in
       let from = unsafe matrix.slice.pointer(block.lowerBound, block.lowerBound)
-      for row in 0..<n {
-        for column in 0..<row { unsafe buffer[column * n + row] = 0 }
-        for column in row..<n { unsafe buffer[column * n + row] = from[row * inputs + column] }
-      }
+      if let to = buffer.baseAddress { unsafe belle_transpose(from, inputs, n, n, to, n) }
+      // What came from below the diagonal is H's, not the factor's.
+      for row in 0..<n { for column in row + 1..<max(n, row + 1) { unsafe buffer[row * n + column] = 0 } }
       count = n * n
     }
   }

@@ -46,10 +46,11 @@ struct LargeGroupRefit {
     } else {
       b[columns, lanes].fill(1)
     }
+    let power = OutputPower(factor)
     let slope = Matrix<Float>(rows: 1, columns: width)
     let curvature = Matrix<Float>(rows: 1, columns: width)
     t[columns, lanes].fill(0)
-    strip.addLeft(factor, columns, of: direction, to: sums, edge: Strip.block)
+    power.addLeft(columns, of: direction.slice, to: sums.slice)
     let product = Matrix<Float>(rows: min(columns.count, Strip.block), columns: width)
     for from in stride(from: columns.lowerBound, to: columns.upperBound, by: Strip.block) {
       let block = from..<min(columns.upperBound, from + Strip.block)
@@ -66,7 +67,7 @@ struct LargeGroupRefit {
       }
     }
     t[columns, lanes].fill(0)
-    strip.addLeft(factor, columns, of: strip.space.second, to: sums, edge: Strip.block)
+    power.addLeft(columns, of: strip.space.second.slice, to: sums.slice)
     for column in columns {
       let row = b[column..<column + 1, lanes]
       for other in [left, right, sums] {

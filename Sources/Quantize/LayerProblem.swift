@@ -27,39 +27,40 @@ struct LayerProblem: Sendable {
   /// Whether grids are fixed before the first column; a super-block's must be.
   var fixesGrids: Bool { recipe.fixesGridsUpFront || grid.superGroup != nil }
 
+  /// Whether columns are quantized in another order than the one in which they lie.
+  var reorders: Bool { usable != nil && recipe.order == .activation && fixesGrids }
+
   /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
   var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
-
-  /// Rows whose output power is computed: all where that is cheap, else 128 of them.
-  private var sampleStep: Int { rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 128 }
 
   func solve(threads: Int) -> QuantizedLayer {
     let clock = ContinuousClock()
     let start = clock.now
     let width = width
     let strips = (rows + width - 1) / width
-    let pool = WorkspacePool { [columns, groups, grid, isRefined] in
-      Workspace(columns: columns, width: width, groups: groups, superGroup: grid.superGroup, sweeps: isRefined)
+    let pool = WorkspacePool { [columns, groups, grid, needsThird = isRefined || correction != nil, reorders] in
+      Workspace(
+        columns: columns, width: width, groups: groups, superGroup: grid.superGroup, hasThird: needsThird,
+        reorders: reorders)
     }
-    // [out, groups], and for each row: loss, error, output power, the power's prediction.
+    // [out, groups], and for each row: loss, error, the power's prediction; two halves of the power of sampled rows.
     let scales = Matrix<Float>(rows: rows, columns: groups)
     let zeros = Matrix<Float>(rows: rows, columns: groups)
     let minimums = Matrix<Float>(rows: rows, columns: groups)
-    let sums = Matrix<Float>(rows: 4, columns: rows)
-    let sampled = usable == nil ? 0 : (rows + sampleStep - 1) / sampleStep
-    let sampleStrips = (sampled + width - 1) / width
+    let sums = Matrix<Float>(rows: 3, columns: rows)
+    let powers = Matrix<Float>(rows: OutputSample.halves, columns: rows)
+    let sample = OutputSample(self)
     // SAFETY: every strip writes all integers of its rows, and the strips cover all rows.
     let integers = unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
       let target = unsafe buffer.baseAddress.map { unsafe Output(base: $0) }
-      forEachTile(strips + sampleStrips, threads: threads) { index in
+      forEachTile(strips + sample.pieces, threads: threads) { index in
         pool.with { workspace in
           if index < strips {
             let strip = Strip(self, rows: index * width..<min(rows, (index + 1) * width), workspace)
             strip.quantize()
             if let target = unsafe target { unsafe strip.write(integers: target.base, scales, zeros, minimums, sums) }
           } else {
-            let part = (index - strips) * width..<min(sampled, (index - strips + 1) * width)
-            Strip(self, rows: part, workspace).writeOutputPower(step: sampleStep, sums)
+            sample.write(piece: index - strips, workspace, to: powers.slice)
           }
         }
       }
@@ -68,7 +69,7 @@ struct LayerProblem: Sendable {
     return QuantizedLayer(
       grid: grid, rows: rows, columns: columns, integers: integers, scales: scales.values, zeros: zeros.values,
       minimums: minimums.values, groupIndex: groupIndex,
-      report: report(sums, seconds: (clock.now - start) / .seconds(1)))
+      report: report(sums, powers, step: sample.step, seconds: (clock.now - start) / .seconds(1)))
   }
 
   /// A pointer that the strips share; each writes rows of its own.
@@ -81,16 +82,19 @@ struct LayerProblem: Sendable {
     return result
   }
 
-  private func report(_ sums: Matrix<Float>, seconds: Double) -> LayerReport {
-    func total(_ row: Int) -> Double { (0..<rows).reduce(0.0) { $0 + Double(sums[row, $1]) } }
-    let step = sampleStep
-    var power = stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[2, $1]) }
+  private func report(
+    _ sums: Matrix<Float>, _ powers: Matrix<Float>, step: Int, seconds: Double
+  ) -> LayerReport {
+    func total(_ sums: Matrix<Float>, _ row: Int, step: Int = 1) -> Double {
+      stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[row, $1]) }
+    }
+    var power = (0..<OutputSample.halves).reduce(0.0) { $0 + total(powers, $1, step: step) }
     if step > 1 {
       // The sample's power, scaled up by what the Hessian's diagonal alone predicts for all rows and for the sample.
-      let predicted = stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[3, $1]) }
-      power = predicted > 0 ? power * total(3) / predicted : 0
+      let predicted = total(sums, Strip.Sum.predicted, step: step)
+      power = predicted > 0 ? power * total(sums, Strip.Sum.predicted) / predicted : 0
     }
-    let error = max(0, total(1))
+    let error = max(0, total(sums, Strip.Sum.error))
     let (out, n) = (Double(rows), Double(columns))
     var flop = 0.0
     if usable != nil {
@@ -101,7 +105,7 @@ struct LayerProblem: Sendable {
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,
       fallbackReason: factor?.failure,
       relativeOutputError: usable == nil ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
-      loss: total(0) / Double(factor?.scale ?? 1), damping: factor?.damping ?? 0,
+      loss: total(sums, Strip.Sum.loss) / Double(factor?.scale ?? 1), damping: factor?.damping ?? 0,
       isDoublePrecision: factor?.isDoublePrecision ?? false,
       deadInputs: factor?.deadInputs.count ?? 0, seconds: seconds, flop: flop)
   }

@@ -1,5 +1,6 @@
 // The few loops over elements that the solver needs beside the BLAS and the kernels.
 
+import CBelleKernels
 import LinearAlgebra
 
 extension MatrixSlice<Float> {
@@ -14,16 +15,8 @@ extension MatrixSlice<Float> {
   func copy(transposed other: MatrixSlice<Float>) {
     precondition(rows == other.columns && columns == other.rows)
     guard rows > 0, columns > 0 else { return }
-    let (to, from) = unsafe (pointer(0), other.pointer(0))
-    // Pieces that stay in the cache while they are read down their columns.
-    for first in Swift.stride(from: 0, to: columns, by: 16) {
-      for row in 0..<rows {
-        for column in first..<min(columns, first + 16) {
-          // SAFETY: both lie in their matrices; checked above.
-          unsafe to[row * stride + column] = from[column * other.stride + row]
-        }
-      }
-    }
+    // SAFETY: the shapes fit; checked above.
+    unsafe belle_transpose(other.base, other.stride, other.rows, other.columns, base, stride)
   }
 
   /// Adds the first elements of a row of another matrix.

@@ -21,7 +21,7 @@ struct Strip {
   var groupSize: Int { problem.groupSize }
 
   /// Rows of `sums`.
-  enum Sum { static let loss = 0, error = 1, power = 2, predicted = 3, scratch = 4 }
+  enum Sum { static let loss = 0, error = 1, predicted = 2, scratch = 3 }
 
   init(_ problem: LayerProblem, rows: Range<Int>, _ space: Workspace) {
     self.problem = problem
@@ -43,8 +43,10 @@ struct Strip {
     let isOrdered = problem.isRefined
     // From the order of elimination to that of the columns.
     for (position, column) in factor.elimination.enumerated() {
-      unsafe space.ordered.pointer(Int(column) * width).update(
-        from: space.eliminated.pointer(position * width), count: width)
+      if problem.reorders {
+        unsafe space.ordered.pointer(Int(column) * width).update(
+          from: space.eliminated.pointer(position * width), count: width)
+      }
       if isOrdered {
         space.second[Int(column)..<Int(column) + 1, 0..<width].copy(
           from: space.first[position..<position + 1, 0..<width])
@@ -59,7 +61,6 @@ struct Strip {
 
   /// W (or the corrected target) into `first`, in the order of elimination; grids that are fixed up front.
   private func loadTarget(_ factor: HessianFactor) {
-    let isNatural = recipe.order == .natural || !problem.fixesGrids
     load(order: factor.columns, into: space.first)
     for column in 0..<n where !factor.isDead[column] {
       // What the output's power is predicted from.
@@ -75,7 +76,7 @@ struct Strip {
     if problem.fixesGrids {
       findAllGrids(weights: factor.columnWeights)
     }
-    if !isNatural {
+    if problem.reorders {
       let (ordered, target) = (space.first.slice, space.second.slice)
       target.copy(from: ordered)
       for (position, column) in factor.elimination.enumerated() {
@@ -96,34 +97,30 @@ struct Strip {
 
   /// W + (α·W·Δ + β·P)·(H + λI)⁻¹ in place of W: the same problem with another target.
   private func correct(_ factor: HessianFactor) {
-    guard let correction = problem.correction else { return }
-    let (w, t) = (space.first.slice, space.second.slice)
-    var isEmpty = true
-    t.fill(0)
-    if let residual = correction.residual, recipe.residualCorrection != 0 {
-      isEmpty = false
-      let p = residual[rows, 0..<n]
-      for (position, column) in factor.elimination.enumerated() {
-        let input = Int(factor.columns[Int(column)])
-        for row in 0..<rows.count { t[position, row] = recipe.residualCorrection * factor.scale * p[row, input] }
-      }
+    let residual = recipe.residualCorrection != 0 ? problem.correction?.residual : nil
+    let delta = recipe.inputCorrection != 0 ? problem.correction?.inputs : nil
+    guard residual != nil || delta != nil else { return }
+    let (w, sums, t) = (space.first.slice, space.second.slice, space.third.slice)
+    let beta = recipe.residualCorrection * factor.scale
+    // First by input, as Δ and P lie; whole rows are put into the order of elimination afterwards.
+    if let residual {
+      if rows.count < width { sums.fill(0) }
+      sums[0..<n, 0..<rows.count].copy(transposed: residual[rows, 0..<n])
     }
-    if let delta = correction.inputs, recipe.inputCorrection != 0 {
-      isEmpty = false
-      // (W·Δ)ᵀ = Δᵀ·Wᵀ with both sides of Δ in the order that W has here; its columns then in that of elimination.
-      let ordered = Matrix<Float>(rows: n, columns: min(n, Strip.block))
-      for from in stride(from: 0, to: n, by: Strip.block) {
-        let part = from..<min(n, from + Strip.block)
-        for k in 0..<n {
-          let row = Int(factor.columns[k])
-          for i in part { ordered[k, i - from] = delta[row, Int(factor.columns[Int(factor.elimination[i])])] }
-        }
-        Float.gemmTile(
-          ordered[0..<n, 0..<part.count], true, w, false, into: t[part, 0..<width],
-          alpha: recipe.inputCorrection * factor.scale, beta: 1)
-      }
+    if let delta {
+      let isNatural = recipe.order == .natural || problem.fixesGrids
+      if !isNatural { load(order: (0..<UInt32(n)).map { $0 }, into: space.third) }
+      // (W·Δ)ᵀ = Δᵀ·Wᵀ.
+      Float.gemmTile(
+        delta.slice, true, isNatural ? w : t, false, into: sums, alpha: recipe.inputCorrection * factor.scale,
+        beta: residual == nil ? 0 : beta)
+    } else {
+      for row in 0..<n { sums.scale(row: row, count: width, by: beta) }
     }
-    if isEmpty { return }
+    for (position, column) in factor.elimination.enumerated() {
+      let input = Int(factor.columns[Int(column)])
+      t[position..<position + 1, 0..<width].copy(from: sums[input..<input + 1, 0..<width])
+    }
     let u = factor.matrix.slice
     Float.trsmTile(u, .upper, transpose: false, side: .left, into: t)
     Float.trsmTile(u, .upper, transpose: true, side: .left, into: t)
@@ -191,30 +188,31 @@ struct Strip {
       }
       quantizeBlock(columns, identity, groups: columns.map { UInt32($0 / groupSize) })
     }
-    unsafe space.ordered.pointer(0).update(from: space.eliminated.pointer(0), count: n * width)
   }
 
   /// All columns in the order of elimination: `first` becomes D, `eliminated` the integers.
   private func feedback(_ factor: HessianFactor) {
-    space.second.slice.fill(0)
-    feedback(factor, 0..<n)
+    space.second[0..<min(n, Self.block), 0..<width].fill(0)
+    feedback(factor, 0..<n, isFirst: true)
   }
 
-  /// One half, its feedback on the other one as one product, the other half.
-  private func feedback(_ factor: HessianFactor, _ range: Range<Int>) {
+  /// One half, its feedback on the other one as one product, the other half. `isFirst`: nothing was added to the
+  /// products of this range yet, and what lies there is of no use.
+  private func feedback(_ factor: HessianFactor, _ range: Range<Int>, isFirst: Bool) {
     guard range.count > Self.block else {
-      if !problem.fixesGrids { findGridsOnTheWay(factor, range) }
+      let block = factor.factorBlock(range)
+      if !problem.fixesGrids { findGridsOnTheWay(factor, range, block) }
       let groups = range.map { UInt32((problem.fixesGrids ? Int(factor.elimination[$0]) : $0) / groupSize) }
-      quantizeBlock(range, factor.factorBlock(range), groups: groups)
+      quantizeBlock(range, block, groups: groups)
       return
     }
     let middle = Self.middle(of: range, edge: Self.block)
     let (left, right) = (range.lowerBound..<middle, middle..<range.upperBound)
-    feedback(factor, left)
+    feedback(factor, left, isFirst: isFirst)
     Float.gemmTile(
       factor.matrix[left, right], true, space.first[left, 0..<width], false, into: space.second[right, 0..<width],
-      alpha: 1, beta: 1)
-    feedback(factor, right)
+      alpha: 1, beta: isFirst ? 0 : 1)
+    feedback(factor, right, isFirst: false)
   }
 
   /// Where a range is cut: at the largest power of two of blocks, so that blocks begin at multiples of their size.
@@ -226,7 +224,7 @@ struct Strip {
 
   /// The grids of groups that begin in a block, from weights with the feedback of all blocks before it: what the
   /// reference does. Those weights are W + P·U⁻¹, U's diagonal block from here to the end of the groups.
-  private func findGridsOnTheWay(_ factor: HessianFactor, _ block: Range<Int>) {
+  private func findGridsOnTheWay(_ factor: HessianFactor, _ block: Range<Int>, _ diagonal: [Float]) {
     guard grid.groupSize != nil else { return }
     let firstGroup = (block.lowerBound + groupSize - 1) / groupSize
     let groups = firstGroup..<max(firstGroup, (block.upperBound + groupSize - 1) / groupSize)
@@ -241,12 +239,32 @@ struct Strip {
         space.first[0..<block.lowerBound, 0..<width], false, into: current[block.count..<range.count, 0..<width],
         alpha: 1, beta: 0)
     }
-    Float.trsmTile(factor.matrix[range, range], .upper, transpose: true, side: .left, into: current.slice)
+    // By blocks: the products with those before, and then its own.
+    for from in stride(from: range.lowerBound, to: range.upperBound, by: Self.block) {
+      let part = from..<min(range.upperBound, from + Self.block)
+      let target = current[part.shifted(by: -range.lowerBound), 0..<width]
+      if part != block {
+        Float.gemmTile(
+          factor.matrix[range.lowerBound..<from, part], true, current[0..<from - range.lowerBound, 0..<width], false,
+          into: target, alpha: -1, beta: 1)
+      }
+      solveBlock(part == block ? diagonal : factor.factorBlock(part), target)
+    }
     for column in 0..<range.count { current.slice.add(space.first.slice, row: column, from: range.lowerBound + column) }
     for group in groups {
       let columns = group * groupSize - range.lowerBound..<min(n, (group + 1) * groupSize) - range.lowerBound
       findGrid(
         group, current[columns, 0..<width], weights: Array(factor.columnWeights[columns.shifted(by: range.lowerBound)]))
+    }
+  }
+
+  private func solveBlock(_ factor: [Float], _ products: MatrixSlice<Float>) {
+    // SAFETY: as below.
+    unsafe factor.withUnsafeBufferPointer { factor in
+      var work = unsafe belle_solve_block_work(
+        columns: products.rows, lanes: width, stride: products.stride, factor: factor.baseAddress,
+        products: products.base)
+      unsafe belle_solve_block(belle_best_variant(), &work)
     }
   }
 
@@ -323,47 +341,12 @@ struct Strip {
     }
   }
 
-  /// ‖w·X‖² of every `step`th row, on the scale of H.
-  func writeOutputPower(step: Int, _ sums: Matrix<Float>) {
-    guard let factor = problem.usable else { return }
-    load(order: factor.columns, into: space.first, step: step)
-    let power = space.sums[Sum.power..<Sum.power + 1, 0..<width]
-    addPower(factor, of: space.first, scratch: space.second, to: power)
-    for (lane, sample) in rows.enumerated() { sums[Sum.power, sample * step] = power[0, lane] }
-  }
-
   /// xᵀ·H·x of every row, H without λ; `scratch` loses its contents.
   private func addPower(
     _ factor: HessianFactor, of x: Matrix<Float>, scratch sums: Matrix<Float>, to power: MatrixSlice<Float>
   ) {
     power.fill(0)
-    sums.slice.fill(0)
-    addLeft(factor, 0..<n, of: x, to: sums, edge: Self.block)
-    let product = Matrix<Float>(rows: min(n, Self.block), columns: width)
-    for from in stride(from: 0, to: n, by: Self.block) {
-      let block = from..<min(n, from + Self.block)
-      let h = Matrix(rows: block.count, columns: block.count, factor.symmetricBlock(block, isDamped: false))
-      let target = product[0..<block.count, 0..<width]
-      Float.gemmTile(h.slice, false, x[block, 0..<width], false, into: target, alpha: 1, beta: 0)
-      for (i, column) in block.enumerated() {
-        target[i..<i + 1, 0..<width].add(sums.slice, row: 0, from: column, times: 2)
-        target[i..<i + 1, 0..<width].addProducts(
-          row: 0, with: x[column..<column + 1, 0..<width], times: 1, to: power)
-      }
-    }
-  }
-
-  /// Adds Σ_{j before i's block} H_ij x_j for every column i.
-  func addLeft(
-    _ factor: HessianFactor, _ range: Range<Int>, of x: Matrix<Float>, to sums: Matrix<Float>, edge: Int
-  ) {
-    guard range.count > edge else { return }
-    let middle = Self.middle(of: range, edge: edge)
-    let (left, right) = (range.lowerBound..<middle, middle..<range.upperBound)
-    addLeft(factor, left, of: x, to: sums, edge: edge)
-    Float.gemmTile(
-      factor.matrix[right, left], false, x[left, 0..<width], false, into: sums[right, 0..<width], alpha: 1, beta: 1)
-    addLeft(factor, right, of: x, to: sums, edge: edge)
+    OutputPower(factor).add(of: 0..<n, x.slice, scratch: sums.slice, to: power)
   }
 }
 

@@ -9,7 +9,7 @@ final class Workspace: Sendable {
   let first: Matrix<Float>
   let second: Matrix<Float>
   let third: Matrix<Float>
-  /// Integers, in the order of elimination and in that of the columns.
+  /// Integers, in the order of elimination and in that of the columns: the same bytes where the orders are the same.
   let eliminated: Bytes
   let ordered: Bytes
   /// `[groups, width]`
@@ -22,19 +22,19 @@ final class Workspace: Sendable {
   /// Sums for each row of the layer: `[sums, width]`.
   let sums: Matrix<Float>
 
-  init(columns: Int, width: Int, groups: Int, superGroup: Int?, sweeps: Bool) {
+  init(columns: Int, width: Int, groups: Int, superGroup: Int?, hasThird: Bool, reorders: Bool) {
     first = Matrix(rows: columns, columns: width)
     second = Matrix(rows: columns, columns: width)
-    third = Matrix(rows: sweeps ? columns : 0, columns: width)
+    third = Matrix(rows: hasThird ? columns : 0, columns: width)
     eliminated = Bytes(columns * width)
-    ordered = Bytes(columns * width)
+    ordered = reorders ? Bytes(columns * width) : eliminated
     scales = Matrix(rows: groups, columns: width, repeating: 1)
     zeros = Matrix(rows: groups, columns: width)
     minimums = Matrix(rows: groups, columns: width)
     let superBlocks = superGroup.map { groups / $0 } ?? 0
     scaleUnits = Matrix(rows: superBlocks, columns: width)
     minimumUnits = Matrix(rows: superBlocks, columns: width)
-    sums = Matrix(rows: 5, columns: width)
+    sums = Matrix(rows: 4, columns: width)
   }
 }
 

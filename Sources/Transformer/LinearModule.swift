@@ -8,6 +8,11 @@ public struct LinearModule: Sendable, Equatable {
   public let outFeatures: Int
   /// Columns of W.
   public let inFeatures: Int
+
+  /// A module of some shape.
+  public init(name: String, outFeatures: Int, inFeatures: Int) {
+    (self.name, self.outFeatures, self.inFeatures) = (name, outFeatures, inFeatures)
+  }
 }
 
 /// The linear modules of a layer that read the same input, in "true sequential" order: group g's input is known only

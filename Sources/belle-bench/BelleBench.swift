@@ -34,6 +34,15 @@ struct BelleBench: ParsableCommand {
   @Option(help: ArgumentHelp("A folder on a disk, for outputs to a disk.", valueName: "folder"))
   var disk = "."
 
+  @Option(help: ArgumentHelp("A recipe for the case model; best and reference, unless given.", valueName: "name"))
+  var recipe: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A checkpoint of LLaMA-7B's shapes for the case model; made in --disk, and removed, unless given.",
+      valueName: "folder"))
+  var checkpoint: String?
+
   @Option(help: ArgumentHelp("Write raw.csv and summary.md into this folder.", valueName: "folder"))
   var report: String?
 
@@ -60,7 +69,8 @@ struct BelleBench: ParsableCommand {
       return try one.once(Array(cases.dropFirst()))
     }
     let context = BenchContext(
-      bench: CommandLine.arguments[0], size: size, memory: memory, disk: disk, say: say)
+      bench: CommandLine.arguments[0], size: size, memory: memory, disk: disk, recipes: recipe,
+      checkpoint: checkpoint, say: say)
     let chosen = try BenchCases.all.filter { cases.isEmpty || cases.contains($0.name) }.map { try $0.init(context) }
     var all: [Series] = []
     for round in 0...rounds {

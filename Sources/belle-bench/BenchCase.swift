@@ -48,17 +48,26 @@ final class BenchContext {
   let memory: String
   /// A folder on a disk, for outputs to a disk.
   let disk: String
+  /// What whole models are quantized with; empty for what the case thinks best.
+  let recipes: [String]
+  /// A checkpoint that the case model made before.
+  let checkpoint: String?
   /// Tells the user what takes long.
   let say: (String) -> Void
   private var madeFiles: Workload?
   private var measuredCeilings = false
   private var warmMemory: WarmMemory?
 
-  init(bench: String, size: Int, memory: String, disk: String, say: @escaping (String) -> Void) {
+  init(
+    bench: String, size: Int, memory: String, disk: String, recipes: [String], checkpoint: String?,
+    say: @escaping (String) -> Void
+  ) {
     self.bench = bench
     self.size = size
     self.memory = memory
     self.disk = disk
+    self.recipes = recipes
+    self.checkpoint = checkpoint
     self.say = say
   }
 

@@ -16,15 +16,21 @@ struct ModelBench: BenchCase {
   private static let (layers, samples, length) = (4, 8, 512)
   /// What the run may use.
   private static let memoryLimit = 4 << 30
+  private static let recipes = [("best", Recipe.best), ("fast", .fast), ("reference", .reference)]
 
   private let context: BenchContext
   /// Nil where the disk is too small.
   private let checkpoint: SyntheticCheckpoint?
+  private let recipes: [String]
 
   init(_ context: BenchContext) throws {
     self.context = context
+    recipes = context.recipes.isEmpty ? ["best", "reference"] : context.recipes
+    for name in recipes where !Self.recipes.contains(where: { $0.0 == name }) {
+      throw ByteIOError(.interrupted, reason: "the recipes are \(Self.recipes.map(\.0).joined(separator: ", "))")
+    }
     do {
-      checkpoint = try SyntheticCheckpoint(in: context.disk, context.say)
+      checkpoint = try SyntheticCheckpoint(in: context.disk, existing: context.checkpoint, context.say)
     } catch let error as ByteIOError where error.code == .noSpace {
       context.say("model is skipped: \(error.description)")
       checkpoint = nil
@@ -34,45 +40,62 @@ struct ModelBench: BenchCase {
   /// What the process of its own tells.
   private struct Outcome: Codable {
     var flop: Double
-    var seconds: Double
     var preflight: Double
+    var predicted: Double
+    var seconds: Double
+    var statedMemory: Int
     var whole: Double
     var customary: Double
   }
 
-  /// One round; the first one, which warms up, quantizes one layer only.
+  /// One round. The first one, which would warm up, does nothing: minutes of work make up for a cold start themselves.
   func measure() throws -> [Series] {
-    guard let checkpoint else { return [] }
-    let layers = checkpoint.isWarm ? Self.layers : 1
-    checkpoint.isWarm = true
-    context.say("quantizing \(layers) of 32 layers")
+    guard let checkpoint, checkpoint.isWarm else {
+      checkpoint?.isWarm = true
+      return []
+    }
+    return try recipes.flatMap { try measure($0, checkpoint.folder) }
+  }
+
+  private func measure(_ recipe: String, _ folder: String) throws -> [Series] {
+    context.say("quantizing \(Self.layers) of 32 layers with the recipe \(recipe)")
     let peak = PeakRate.gemm(size: 4096, runs: 3)
-    let result = checkpoint.folder + "/result.json"
-    let cost = try context.once(Self.self, [checkpoint.folder, "\(layers)", result])
+    let result = folder + "/result.json"
+    let cost = try context.once(Self.self, [folder, "\(Self.layers)", recipe, result])
     // The machine's speed may have drifted meanwhile.
     let sgemm = (peak + PeakRate.gemm(size: 4096, runs: 3)) / 2
     let outcome = try JSONDecoder().decode(Outcome.self, from: Data(contentsOf: URL(filePath: result)))
     let rate = outcome.flop / outcome.seconds
+    let ceiling = "SGEMM around \(recipe)"
     return [
-      Series(name: "SGEMM around the model", unit: .operations, values: [sgemm]),
+      Series(name: ceiling, unit: .operations, values: [sgemm]),
       Series(
-        name: "quantize \(Self.layers) layers, \(Self.samples) × \(Self.length) tokens", unit: .operations,
-        target: ("SGEMM around the model", 0.7), values: [rate], peakMemory: cost.peakMemory),
-      Series(name: "reading and checking the checkpoint", unit: .seconds, values: [outcome.preflight]),
-      Series(name: "those layers", unit: .seconds, values: [outcome.seconds]),
+        name: "\(recipe), \(Self.layers) layers, \(Self.samples) × \(Self.length) tokens", unit: .operations,
+        target: (ceiling, 0.7), limit: .init(value: .infinity, memory: Self.memoryLimit), values: [rate],
+        peakMemory: cost.peakMemory),
+      Series(name: "\(recipe), memory that was stated before", unit: .bytes, values: [Double(outcome.statedMemory)]),
+      Series(name: "\(recipe), reading and checking the checkpoint", unit: .seconds, values: [outcome.preflight]),
+      Series(name: "\(recipe), time that was predicted", unit: .seconds, values: [outcome.predicted]),
+      Series(name: "\(recipe), time that it took", unit: .seconds, values: [outcome.seconds]),
       Series(
-        name: "all 32 layers, \(Self.samples) × \(Self.length) tokens (extrapolated)", unit: .seconds,
+        name: "\(recipe), all 32 layers, \(Self.samples) × \(Self.length) tokens (extrapolated)", unit: .seconds,
         values: [outcome.whole / rate]),
       Series(
-        name: "all 32 layers, 128 × 2048 tokens (extrapolated)", unit: .seconds, values: [outcome.customary / rate]),
+        name: "\(recipe), all 32 layers, 128 × 2048 tokens (extrapolated)", unit: .seconds,
+        values: [outcome.customary / rate]),
     ]
   }
 
   static func once(_ list: [String]) throws {
-    guard list.count == 3, let layers = Int(list[1]), (1...10).contains(layers) else {
-      throw ByteIOError(.interrupted, reason: "model takes a folder, a number of layers and a file")
+    guard list.count == 4, let layers = Int(list[1]), (1...10).contains(layers),
+      let recipe = recipes.first(where: { $0.0 == list[2] })
+    else {
+      throw ByteIOError(.interrupted, reason: "model takes a folder, a number of layers, a recipe and a file")
     }
     var options = QuantizationOptions()
+    (options.recipeName, options.recipe) = recipe
+    // As the command line has it.
+    options.isTrueSequential = recipe.0 != "reference"
     options.only = ["model.layers.[0-\(layers - 1)].*"]
     options.maximumMemory = memoryLimit
     options.resumes = false
@@ -87,7 +110,7 @@ struct ModelBench: BenchCase {
       output: list[0] + "/output", options: options)
     let clock = ContinuousClock()
     let start = clock.now
-    try quantizer.prepare(measures: false)
+    let estimate = try quantizer.prepare()
     let ready = clock.now
     let reports = try quantizer.quantize { _ in }
     let end = clock.now
@@ -97,18 +120,21 @@ struct ModelBench: BenchCase {
     var all = options
     all.only = []
     let outcome = Outcome(
-      flop: quantizer.flopCount, seconds: (end - ready) / .seconds(1), preflight: (ready - start) / .seconds(1),
+      flop: quantizer.flopCount, preflight: (ready - start) / .seconds(1), predicted: estimate.seconds ?? 0,
+      seconds: (end - ready) / .seconds(1), statedMemory: estimate.memory,
       whole: ModelQuantizer.flop(model, all, samples: samples, length: length),
       customary: ModelQuantizer.flop(model, all, samples: 128, length: 2048))
-    try JSONEncoder().encode(outcome).write(to: URL(filePath: list[2]))
+    try JSONEncoder().encode(outcome).write(to: URL(filePath: list[3]))
     try FileManager.default.removeItem(atPath: list[0] + "/output")
   }
 }
 
-/// A checkpoint with LLaMA-7B's shapes, float16, in shards: one random layer, 32 times. Removed with its owner.
+/// A checkpoint with LLaMA-7B's shapes, float16, in shards: one random layer, 32 times. Removed with its owner, unless it
+/// was there before.
 final class SyntheticCheckpoint {
   let folder: String
-  /// Whether a round was run.
+  private let isOwned: Bool
+  /// Whether the round that warms up is over.
   var isWarm = false
 
   private static let configuration = """
@@ -118,7 +144,12 @@ final class SyntheticCheckpoint {
     """
 
   /// - Throws: `ByteIOError` with code `.noSpace` where the disk is too small.
-  init(in disk: String, _ say: (String) -> Void) throws {
+  init(in disk: String, existing: String?, _ say: (String) -> Void) throws {
+    isOwned = existing == nil
+    if let existing {
+      folder = existing
+      return
+    }
     folder = Folder.join(disk, "belle-bench-model-\(getpid())")
     let source = SyntheticTensors()
     let bytes = source.tensors.reduce(0) { $0 + $1.byteCount }
@@ -145,7 +176,7 @@ final class SyntheticCheckpoint {
       windows, [0], metadata: [:], as: "tokens.safetensors", in: folder, replacing: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  deinit { if isOwned { try? FileManager.default.removeItem(atPath: folder) } }
 }
 
 /// The tensors of such a checkpoint: each a stretch of one ring of random numbers.

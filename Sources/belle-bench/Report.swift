@@ -37,12 +37,14 @@ struct Report {
       }
       let allowed = one.limit.map { limit in
         let isMet = one.median <= limit.value && one.peakMemory <= limit.memory
-        return "≤ \(one.shown(limit.value)), ≤ \(byteCount(limit.memory)) \(isMet ? "met" : "missed")"
+        let value = limit.value < .infinity ? "≤ \(one.shown(limit.value)), " : ""
+        return "\(value)≤ \(byteCount(limit.memory)) \(isMet ? "met" : "missed")"
       }
       return [
         one.name, one.shown(one.median),
         "\(one.shown(one.values.min() ?? .nan)) – \(one.shown(one.values.max() ?? .nan))",
-        ratio ?? "", ratioOfBests(one).map { fixed($0, 2) } ?? "", wanted ?? allowed ?? "",
+        ratio ?? "", ratioOfBests(one).map { fixed($0, 2) } ?? "",
+        [wanted, allowed].compactMap { $0 }.joined(separator: "; "),
         one.peakMemory > 0 ? byteCount(one.peakMemory) : "",
       ]
     }
@@ -73,7 +75,7 @@ struct Report {
         object["wanted"] = target.ratio
       }
       if let limit = one.limit {
-        object["limit"] = limit.value
+        if limit.value < .infinity { object["limit"] = limit.value }
         object["memory_limit_bytes"] = limit.memory
       }
       if one.peakMemory > 0 { object["peak_memory_bytes"] = one.peakMemory }

@@ -26,6 +26,7 @@ struct Series {
 
   enum Unit: String {
     case rate = "B/s"
+    case bytes = "B"
     case seconds = "s"
     case operations = "FLOP/s"
   }
@@ -44,6 +45,7 @@ struct Series {
   func shown(_ value: Double) -> String {
     switch unit {
     case .rate: "\(fixed(value / 1e9, 2)) GB/s"
+    case .bytes: byteCount(Int(value))
     case .seconds: "\(fixed(value, 3)) s"
     case .operations: "\(fixed(value / 1e9, 1)) GFLOP/s"
     }

@@ -47,6 +47,33 @@ import Testing
     }
   }
 
+  @Test("a Hessian without a factor: rounded to nearest, with status 2, or 0 where that is allowed")
+  func fallback() throws {
+    let folder = try TemporaryFolder()
+    var checkpoint = RandomCheckpoint(layers: 1)
+    // Products of such inputs are a few times the smallest number that there is, and are rounded to a multiple of it: what
+    // comes out is far from a sum of squares, and no damping within bounds makes good for it.
+    checkpoint.replace("model.layers.0.input_layernorm.weight") { values in values = values.map { $0 * 3e-23 } }
+    let model = try checkpoint.write(folder)
+    let arguments = [
+      "quantize", model, "--group-size", "32", "--only", "*.q_proj", "--only", "*.up_proj", "--calibration",
+      model + "/tokens.safetensors:calibration", "--sequence-length", "2", "--samples", "1", "--json",
+    ]
+    for (output, more, status) in [("refused", [], Int32(2)), ("allowed", ["--allow-fallback"], 0)] {
+      let run = try Running(arguments + [folder.file(output)] + more).finish()
+      #expect(run.status == status, "\(run.errors)")
+      #expect(run.errors.contains("model.layers.0.self_attn.q_proj: rounded to nearest, because the Hessian has no"))
+      let objects = try run.objects()
+      #expect(objects.map { $0["method"] as? String } == ["rtn", "gptq", nil])
+      #expect(objects.first?["fallback"] is String)
+      #expect(objects.last?["fallbacks"] as? [String] == ["model.layers.0.self_attn.q_proj"])
+      // The model is whole all the same, and its log says what happened.
+      let log = String(decoding: try readBytes(folder.file(output + "/quantize-log.jsonl")), as: UTF8.self)
+      #expect(log.split(separator: "\n").first?.contains(#""fallback":"the Hessian has no Cholesky factor"#) == true)
+      #expect(try names(folder, output).contains("model.safetensors"))
+    }
+  }
+
   @Test("one object a module, and a summary")
   func json() throws {
     let folder = try TemporaryFolder()

@@ -73,7 +73,7 @@ struct Bench {
     let quantizer = try bench.quantizer("scratch")
     let need = quantizer.shape.memory(
       layer: quantizer.plan[0].map(\.group), usesScratchFile: true, headWidth: nil)
-    bench.options.maximumMemory = need
+    bench.options.maximumMemory = need.all
     let small = try bench.quantizer("scratch")
     #expect(try small.prepare(measures: false).usesScratchFile)
     _ = try small.quantize { _ in }

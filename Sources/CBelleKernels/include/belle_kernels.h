@@ -180,7 +180,7 @@ size_t belle_quantize_variant(
 
 /// Quantizes the columns of one block in order, with GPTQ's feedback.
 typedef struct {
-  size_t columns, lanes, stride, grid_stride;
+  size_t columns, lanes, stride, grid_stride;  ///< at most 128 columns.
   const float *factor;     ///< `[columns, columns]`: element i·columns + j is U_ji, j ≤ i.
   float *weights;          ///< w before, d = w − ŵ after.
   const float *products;   ///< Σ d_j U_ji over the columns before the block.
@@ -192,6 +192,15 @@ typedef struct {
 } belle_gptq_block_work;
 
 void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work);
+
+/// Replaces products p by x with Σ_{j≤i} x_j U_ji = p_i for every column i of one block.
+typedef struct {
+  size_t columns, lanes, stride;  ///< at most 128 columns.
+  const float *factor;            ///< as above.
+  float *products;                ///< p before, x after.
+} belle_solve_block_work;
+
+void belle_solve_block(belle_variant variant, const belle_solve_block_work *work);
 
 /// Moves every integer of a block to its optimum given all others, in the given order, and then every scale and minimum.
 typedef struct {
@@ -275,6 +284,10 @@ void belle_strip_directions(
 void belle_move_grid(
     float *errors, const uint8_t *integers, size_t columns, size_t lanes, const float *zeros, const float *old_scales,
     const float *old_minimums, const float *scales, const float *minimums);
+
+/// to[c, r] = from[r, c].
+void belle_transpose(
+    const float *from, size_t from_stride, size_t rows, size_t columns, float *to, size_t to_stride);
 
 /// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
 void belle_gather_strip(

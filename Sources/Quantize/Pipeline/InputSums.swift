@@ -20,9 +20,9 @@ final class InputSums {
   ///   - residualWidth: the width of P; nil where it is not wanted.
   ///   - threads: how many to use.
   init(width: Int, correctsInputs: Bool, residualWidth: Int?, threads: Int) {
-    hessian = Hessian(inputs: width)
-    inputs = correctsInputs ? Matrix(rows: width, columns: width) : nil
-    residual = residualWidth.map { Matrix(rows: $0, columns: width) }
+    hessian = Hessian(inputs: width, threads: threads)
+    inputs = correctsInputs ? Matrix(rows: width, columns: width, threads: threads) : nil
+    residual = residualWidth.map { Matrix(rows: $0, columns: width, threads: threads) }
     let widest = max(correctsInputs ? width : 0, residualWidth ?? 0)
     difference = widest > 0 ? Matrix(rows: HiddenStates.largestBlock, columns: widest) : nil
     self.threads = threads

@@ -34,7 +34,10 @@ extension ModelQuantizer {
     let count = plan.count + (head == nil ? 0 : 1)
     for index in first..<max(first, plan.count) {
       try events(.layer(number: index + 1, count: count))
-      let layer = try model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
+      let loaded = index == 0 ? firstLayer : nil
+      firstLayer = nil
+      let layer =
+        try loaded ?? model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil
@@ -110,8 +113,8 @@ extension ModelQuantizer {
     _ group: GroupWork, _ layer: DecoderLayer, _ streams: inout Streams, isLast: Bool, _ work: WorkFolder,
     _ events: Events
   ) throws {
-    let rows = Double(shape.rows)
-    let cost = shape.cost(group.group, wanted: group.modules)
+    let cost = shape.cost(
+      group.group, wanted: group.modules, isCorrected: options.isCorrected && streams.differ, isLast: isLast)
     defer { streams.differ = streams.differ || !group.wanted.isEmpty }
     let finished = group.wanted.isEmpty ? nil : try work.finished(group.name)
     if group.wanted.isEmpty || finished != nil {
@@ -136,10 +139,7 @@ extension ModelQuantizer {
       try work.finish(group.name, tensors, new)
       try take(new, isNew: true, events)
     }
-    if isLast {
-      try advance(cost.forward * rows * (streams.reference == nil ? 1 : 2), events)
-      return
-    }
+    if isLast { return }
     try pass(group.group, layer, streams.quantized, flop: cost.forward, events)
   }
 
@@ -199,7 +199,8 @@ extension ModelQuantizer {
     let (hessian, correction) = sums.finish()
     let place = modules.count == 1 ? modules[0].name : modules[0].name + " and its neighbours"
     let factor = try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
-    try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1) }, events)
+    let isCorrected = correction != nil
+    try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
     var tensors: [StoredTensor] = []
     var reports: [ModuleReport] = []
     for (number, module) in modules.enumerated() {
@@ -216,7 +217,7 @@ extension ModelQuantizer {
       reports.append(
         ModuleReport(
           quantized.report, sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
-      try advance(shape.solve(module), events)
+      try advance(shape.solve(module, isCorrected: isCorrected), events)
     }
     return (tensors, reports)
   }

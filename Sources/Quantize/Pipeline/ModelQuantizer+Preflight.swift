@@ -12,7 +12,7 @@ extension ModelQuantizer {
   ///
   /// Reads all of the checkpoint once: a weight that is NaN shows now, and the model's fingerprint covers every byte.
   /// - Parameters:
-  ///   - measures: whether the machine's rate is measured (half a second), for the time that it will take.
+  ///   - measures: whether the machine's rate is measured (a moment of its own work), for the time that it will take.
   ///   - progress: told of the bytes of the checkpoint.
   /// - Throws: ``QuantizeError``, ``TransformerError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
@@ -25,8 +25,8 @@ extension ModelQuantizer {
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
       estimate.productRate = rate
-      // What the whole reaches of the product's rate, measured: benchmarks/runs.
-      estimate.seconds = options.method == .gptq ? estimate.flop / (0.75 * rate) : estimate.flop / 5e7
+      estimate.seconds =
+        options.method == .gptq ? try predicted(rate) : Double(estimate.parameterCount) * (try secondsToRound())
     }
     setEstimate(estimate)
     return estimate
@@ -100,11 +100,8 @@ extension ModelQuantizer {
     let rows = samples * length
     let shape = WorkShape(
       configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
-    return (0..<model.configuration.layerCount).reduce(0) { sum, layer in
-      sum
-        + shape.flop(
-          model.groups(ofLayer: layer).map { group in (group, group.modules.filter { options.includes($0.name) }) })
-    }
+    let groups = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0) }
+    return shape.flop(groups.map { ($0, $0.modules.filter { options.includes($0.name) }) }, hasHead: false)
   }
 
   private func estimateWork() throws -> WorkEstimate {
@@ -118,23 +115,23 @@ extension ModelQuantizer {
     estimate.disk = 2 * estimate.quantizedBytes + checkpointBytes - replaced + (1 << 20)
     guard options.method == .gptq else {
       estimate.flop = Double(estimate.parameterCount)
-      estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (96 << 20)
+      estimate.memory = 6 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0) + (44 << 20)
       return estimate
     }
     let streams = options.needsReference ? 2 : 1
-    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) })
+    estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) }, hasHead: head != nil)
     if let head { estimate.flop += Double(shape.rows) * shape.headCost(head).sums + shape.headCost(head).solve }
     let groups = model.groups(ofLayer: 0)
     let need = { [shape, head] (usesFile: Bool) in
       shape.memory(layer: groups, usesScratchFile: usesFile, headWidth: head?.outFeatures)
     }
-    estimate.memory = need(false)
+    (estimate.memory, estimate.matrixMemory) = need(false)
     let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
     // Two snapshots while one takes the other's place.
     estimate.disk += 2 * stateBytes
     if estimate.memory > options.memoryLimit {
       estimate.usesScratchFile = true
-      estimate.memory = need(true)
+      (estimate.memory, estimate.matrixMemory) = need(true)
       estimate.disk +=
         streams * 4 * shape.rows
         * (model.configuration.hiddenSize + StateStream.carriedWidth(model.configuration))
@@ -147,6 +144,31 @@ extension ModelQuantizer {
       }
     }
     return estimate
+  }
+
+  /// Seconds, from a moment of the run's own work.
+  private func predicted(_ productRate: Double) throws -> Double {
+    let probe = try WorkProbe(model, shape, format, productRate: productRate)
+    firstLayer = probe.layer
+    var seconds = probe.seconds(
+      plan.joined().map { ($0.group, $0.modules) }, layers: plan.count, hasHead: head != nil)
+    if let head {
+      let cost = shape.headCost(head)
+      seconds += (Double(shape.rows) * cost.sums + cost.solve) / productRate
+    }
+    return seconds
+  }
+
+  /// Seconds for a weight that is rounded to nearest: some rows of the first module.
+  private func secondsToRound() throws -> Double {
+    let weights = try model.weights(of: modules[0])
+    let part = weights[0..<min(weights.rows, 256 * options.threads), 0..<weights.columns]
+    let time = try ContinuousClock().measure {
+      _ = try RoundToNearest.quantize(
+        part, grid: format.grid(for: modules[0]), fit: options.recipe.fit,
+        negativeScales: options.recipe.negativeScales, layer: modules[0].name, threads: options.threads)
+    }
+    return time / .seconds(1) / Double(part.rows * part.columns)
   }
 
   private func checkDisk(_ estimate: WorkEstimate) throws {
@@ -201,11 +223,26 @@ extension ModelQuantizer {
 }
 
 extension WorkShape {
-  /// The FLOP of groups, with what of them is quantized.
-  func flop(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
-    groups.reduce(0) { sum, group in
-      let cost = cost(group.0, wanted: group.1)
-      return sum + Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+  /// The FLOP of groups in their order, with what of them is quantized.
+  ///
+  /// - Parameter hasHead: whether the head is quantized after them.
+  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
+    var total = 0.0
+    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
+      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+    }
+    return total
+  }
+
+  /// Goes through groups in their order with the cost of each.
+  func forEachCost(
+    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
+  ) {
+    var differ = false
+    for (number, (group, wanted)) in groups.enumerated() {
+      let isLast = !hasHead && number == groups.count - 1
+      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
+      differ = differ || !wanted.isEmpty
     }
   }
 
@@ -214,7 +251,7 @@ extension WorkShape {
     let width = Double(head.inFeatures)
     var cost = GroupCost()
     cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
-    cost.solve = width * width * width / 3 + solve(head)
+    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
     return cost
   }
 }

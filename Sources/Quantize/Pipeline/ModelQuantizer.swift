@@ -51,6 +51,8 @@ public final class ModelQuantizer {
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""
   var work: WorkFolder?
+  /// The first layer, where it is loaded already.
+  var firstLayer: DecoderLayer?
   var flopDone = 0.0
   var reports: [ModuleReport] = []
 
@@ -130,7 +132,10 @@ public final class ModelQuantizer {
       let count = try names.filter { try work.finished($0) != nil }.count
       try events(.resumed(finishedGroups: count))
     }
-    if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+    // One layer's memory serves the next.
+    try MatrixMemory.keeping(budget: estimate.matrixMemory) {
+      if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+    }
     return reports
   }
 

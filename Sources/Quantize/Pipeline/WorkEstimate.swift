@@ -20,6 +20,8 @@ public struct WorkEstimate: Sendable, Equatable {
   public internal(set) var flop = 0.0
   /// The most memory that is needed at once, in bytes; about, and with hidden states where ``usesScratchFile`` says.
   public internal(set) var memory = 0
+  /// What of it matrices take.
+  var matrixMemory = 0
   /// Whether hidden states go to a file.
   public internal(set) var usesScratchFile = false
   /// Bytes of disk that the run needs at most, the output included.
@@ -46,54 +48,54 @@ struct WorkShape {
 
   /// The cost of a group.
   ///
-  /// - Parameter wanted: those of its modules that are quantized.
-  func cost(_ group: LinearGroup, wanted: [LinearModule]) -> GroupCost {
+  /// - Parameters:
+  ///   - wanted: those of its modules that are quantized.
+  ///   - isCorrected: whether targets are corrected here: not before anything was quantized.
+  ///   - isLast: whether nothing comes after it, so that no stream goes past it.
+  func cost(_ group: LinearGroup, wanted: [LinearModule], isCorrected: Bool, isLast: Bool) -> GroupCost {
     let width = Double(group.inFeatures)
     var cost = GroupCost()
     let outputs = group.modules.reduce(0) { $0 + $1.outFeatures }
-    cost.forward = 2 * width * Double(outputs)
-    if group.role == .attentionInput {
+    cost.forward = isLast ? 0 : 2 * width * Double(outputs)
+    if !isLast, group.role == .attentionInput {
       cost.forward += 2 * Double(windowLength) * Double(configuration.headCount * configuration.headSize)
     }
     guard !wanted.isEmpty else { return cost }
     let recipe = options.recipe
     cost.sums = width * width
-    if options.isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if options.isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+    if isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
+    if isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
       cost.sums += 2 * width * Double(outputs)
     }
     cost.solve = width * width * width / 3
-    for module in wanted { cost.solve += solve(module) }
+    for module in wanted { cost.solve += solve(module, isCorrected: isCorrected) }
     return cost
   }
 
   /// The solver's cost of a module, without the factor.
-  func solve(_ module: LinearModule) -> Double {
+  func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
     let recipe = options.recipe
     var total = product
     if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
     // W·Δ, and two triangular solves.
-    if options.isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    if isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
     return total
   }
 
-  /// The most memory that is needed at once, in bytes.
-  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> Int {
+  /// The most memory that is needed at once, in bytes, and what of it matrices take.
+  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> (all: Int, matrices: Int) {
     let c = configuration
     let streams = options.needsReference ? 2 : 1
     let widest = groups.map(\.inFeatures).max() ?? 0
     let carried = StateStream.carriedWidth(c)
-    var bytes = 96 << 20
-    bytes += 4 * c.layerParameterCount
+    var bytes = 4 * c.layerParameterCount
     // Two squares (H with its factor, Δ), another one where columns change places.
     let squares =
       1 + (options.isCorrected && options.recipe.inputCorrection != 0 ? 1 : 0)
       + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
     bytes += 4 * squares * widest * widest
     if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
-    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
-    bytes += 3 * largest
     bytes += options.threads * 15 * 512 * widest
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.
@@ -102,6 +104,11 @@ struct WorkShape {
     bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
     bytes += 4 * 4096 * c.hiddenSize
     if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
-    return bytes
+    // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.
+    let group = groups.map { group in group.modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures } }.max() ?? 0
+    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
+    let all = bytes + 2 * largest + group * 3 / 2 + (64 << 20)
+    // What the allocator keeps for itself.
+    return (all + all / 16, bytes)
   }
 }
