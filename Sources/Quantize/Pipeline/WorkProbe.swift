@@ -4,6 +4,7 @@
 // The rest is arithmetic: a stream's pass costs so many seconds a row; sums and products have a rate; the solver costs its
 // products at that rate, and besides so much a weight as was measured.
 
+import Checkpoint
 import LinearAlgebra
 import Transformer
 
