@@ -112,6 +112,14 @@ public final class TransformerModel: Sendable {
     return DecoderLayer(index, configuration, groups: names.groups, norms: norms, linears: grouped, rotary: rotary)
   }
 
+  /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:threads:)``
+  /// quick afterwards.
+  public func readAhead(layer index: Int) throws {
+    for module in tensors.layer(index).groups.flatMap(\.modules) {
+      try source.read(try place(of: module.name + ".weight")) { _ in }
+    }
+  }
+
   /// The hidden states of tokens before the first layer: the embedding's rows, normed in BLOOM.
   ///
   /// - Parameters:

@@ -3,18 +3,26 @@ import Testing
 @testable import LinearAlgebra
 
 @Suite("Memory that matrices use again") struct MatrixMemoryTests {
+  /// The bytes of the block that is given for some size; nil where one must be made.
+  private func take(_ bytes: Int, _ kept: inout KeptBlocks) -> Int? { kept.take(bytes)?.bytes }
+
+  /// Gives blocks back that were taken; whether each is kept.
+  private func give(_ sizes: [Int], _ kept: inout KeptBlocks) -> [Bool] {
+    sizes.map { kept.give(MemoryBlock(bytes: $0)) }
+  }
+
   @Test("a block is used again where it fits, the smallest first")
   func again() throws {
     var kept = KeptBlocks()
     kept.budget = 1000
-    for size in [150, 120, 400] {
-      #expect(kept.take(size) == nil)
-      let isKept = kept.give(MemoryBlock(bytes: size))
-      #expect(isKept)
-    }
-    #expect(kept.take(110)?.bytes == 120)
-    #expect(kept.take(110)?.bytes == 150)
-    #expect(kept.take(110) == nil, "a block of 400 would be wasted on it")
+    let sizes = [150, 120, 400]
+    let fresh = sizes.map { take($0, &kept) }
+    #expect(fresh == [nil, nil, nil])
+    let areKept = give(sizes, &kept)
+    #expect(areKept == [true, true, true])
+    // A block of 400 would be wasted on the third.
+    let again = [110, 110, 110].map { take($0, &kept) }
+    #expect(again == [120, 150, nil])
     #expect(kept.inUse == 380)
     kept.budget = 0
     kept.makeRoom(for: 0)
@@ -25,14 +33,16 @@ import Testing
   func budget() throws {
     var kept = KeptBlocks()
     kept.budget = 300
-    for size in [100, 140] { _ = kept.take(size) }
-    let areKept = [100, 140].map { kept.give(MemoryBlock(bytes: $0)) }
-    #expect(areKept == [true, true])
+    let sizes = [100, 140, 200]
+    for size in sizes { _ = take(size, &kept) }
+    let areKept = give(sizes, &kept)
+    // 340 are in use when the first comes back, 200 when the second does.
+    #expect(areKept == [false, false, true])
+    for size in [30, 50] { _ = take(size, &kept) }
+    #expect(kept.blocks.map(\.bytes) == [200])
     // The one that waits longest makes room.
-    #expect(kept.take(160) == nil)
-    #expect(kept.blocks.map(\.bytes) == [140])
-    #expect(kept.take(90)?.bytes == nil)
-    #expect(kept.blocks.isEmpty, "90 more would not be within the budget")
+    let large = take(90, &kept)
+    #expect(large == nil && kept.blocks.isEmpty && kept.inUse == 170)
   }
 
   @Test("matrices hold zeros, whatever their memory held before")

@@ -164,8 +164,9 @@ public struct Calibration: Sendable, Equatable {
         .tooShort, file: file,
         reason: "the texts have \(tokens.count) tokens, and "
           + (count == 0 ? "not one sample of \(length)" : "\(count) samples of \(length) need \(count * length)"),
-        remedy: "give more text, or fewer or shorter samples: "
-          + (fitting > 0 ? "\(fitting) of \(length) would do" : "--sequence-length \(max(1, tokens.count / 8))"))
+        remedy: fitting > 0
+          ? "give more text, or fewer or shorter samples: \(fitting) of \(length) would do"
+          : "give more text" + (tokens.count < 16 ? "" : ", or shorter samples: --sequence-length \(tokens.count / 8)"))
     }
     return try Calibration(
       TokenWindows(Array(tokens[..<(count * length)]), length: length), unused: tokens.count - count * length,

@@ -21,6 +21,9 @@ public enum TextDocuments {
       throw CalibrationError(
         .limit, file: path, reason: "\(byteCount(file.size)) of text are too much", remedy: "give a part of it")
     }
+    guard file.size > 0 else {
+      throw CalibrationError(.tooShort, file: path, reason: "the file is empty", remedy: "give a file with text in it")
+    }
     if let complaint = try FileKind(of: file).complaint {
       throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }

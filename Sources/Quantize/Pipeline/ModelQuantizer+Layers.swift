@@ -4,6 +4,7 @@
 
 import ByteIO
 import Checkpoint
+import Dispatch
 import LinearAlgebra
 import Transformer
 
@@ -32,8 +33,12 @@ extension ModelQuantizer {
     var lastSave = clock.now
     var saveSeconds = 0.0
     let count = plan.count + (head == nil ? 0 : 1)
+    // The next layer is read while the last group of this one is worked on: a disk is slow, and memory for it is there.
+    let readingAhead = DispatchGroup()
+    defer { readingAhead.wait() }
     for index in first..<max(first, plan.count) {
       try events(.layer(number: index + 1, count: count))
+      readingAhead.wait()
       let loaded = index == 0 ? firstLayer : nil
       firstLayer = nil
       let layer =
@@ -41,6 +46,10 @@ extension ModelQuantizer {
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil
+        if number == plan[index].count - 1, index + 1 < plan.count {
+          // What fails here fails again, and is told, when the layer is loaded.
+          DispatchQueue.global().async(group: readingAhead) { [model] in try? model.readAhead(layer: index + 1) }
+        }
         try run(group, layer, &streams, isLast: isLast, work, events)
       }
       guard index + 1 < count else { break }
