@@ -50,6 +50,7 @@ extension Vocabulary {
       guard let spelling else { return Self.padding(id) }
       let text = String(decoding: spelling, as: UTF8.self)
       if names.contains(text) { return Token(text, kind: .byte) }
+      if reserved.contains(Int32(id)) { return Token(text) }
       if let rank = ranks[Int32(id)] { return Token(text, score: -Float(rank)) }
       next += 1
       return Token(text, score: -Float(next - 1))

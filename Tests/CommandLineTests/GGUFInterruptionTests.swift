@@ -13,7 +13,7 @@ extension GGUFVerbTests {
 
   private func arguments(_ verb: [String], _ model: String, _ output: String) -> [String] {
     let calibration =
-      verb[0] == "quantize" ? ["--calibration", tiny + "tokens.safetensors:calibration", "--samples", "2"] : []
+      verb[0] == "quantize" ? ["--calibration", tiny + "tokens.safetensors:calibration", "--samples", "1"] : []
     return [verb[0], model, output] + verb.dropFirst() + calibration + ["--quiet"]
   }
 
@@ -31,10 +31,10 @@ extension GGUFVerbTests {
     let expected = try readBytes(folder.file("whole.gguf"))
     let output = folder.file("out.gguf")
     var cut = 0
-    for step in 1...12 {
+    for step in 1...6 {
       let run = try Running(arguments(verb, model, output))
       Thread.sleep(
-        forTimeInterval: Double(step) / 13
+        forTimeInterval: Double(step) / 7
           * (Double(duration.components.attoseconds) * 1e-18
             + Double(duration.components.seconds)))
       run.send(step % 3 == 0 ? SIGINT : SIGKILL)

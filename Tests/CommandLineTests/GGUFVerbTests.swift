@@ -211,4 +211,28 @@ import Testing
     let run = try belleTools("convert", bare, folder.file("m.gguf"))
     #expect(run.status == 1 && run.errors.contains("there is no tokenizer.model and no tokenizer.json in it"))
   }
+
+  @Test("of a .pt in BELLE's form comes a folder with its settings and its tokenizer")
+  func belleFolder() throws {
+    let folder = try TemporaryFolder()
+    _ = try model(in: folder)
+    var source = MemorySource()
+    source.add("model.embed_tokens.weight", .f16, [96, 64], [UInt16](repeating: 0x3C00, count: 96 * 64))
+    let module = "model.layers.0.self_attn.q_proj"
+    source.add(module + ".qweight", .i32, [8, 64], (0..<512).map { Int32(truncatingIfNeeded: $0 &* 0x1234_5671) })
+    source.add(module + ".qzeros", .i32, [2, 8], [UInt32](repeating: 0x7777_7777, count: 16))
+    source.add(module + ".scales", .f32, [2, 64], [Float](repeating: 0.125, count: 128))
+    source.add(module + ".bias", .f32, [64], [Float](repeating: 0, count: 64))
+    _ = try TorchWriter.write(
+      source, Array(source.tensors.indices), metadata: [:], as: "llama7b-4bit-32g.pt", in: folder.file("model"),
+      replacing: true)
+    let run = try belleTools("convert", folder.file("model/llama7b-4bit-32g.pt"), folder.file("out"))
+    #expect(run.status == 0 && run.output.contains("every value identical"), "\(run.errors)")
+    #expect(
+      try folder.names(in: "out") == [
+        "config.json", "model.safetensors", "quantize_config.json", "tokenizer.model", "tokenizer_config.json",
+      ])
+    let settings = String(decoding: try readBytes(folder.file("out/quantize_config.json")), as: UTF8.self)
+    #expect(settings.contains(#""group_size" : 32"#) && settings.contains(#""checkpoint_format" : "gptq""#))
+  }
 }

@@ -252,6 +252,7 @@ extension Convert {
     model.original = NamedSubset(packed, namedAs: kept)
     model.view = { try GPTQTensorSource($0, folder: folder) }
     let settings = result.settings
+    model.companionFolder = inputFolder
     model.files["quantize_config.json"] = try Self.json(settings)
     if Folder.kind(of: Folder.join(inputFolder, "config.json")) == .file {
       let file = try InputFile(Folder.join(inputFolder, "config.json"))

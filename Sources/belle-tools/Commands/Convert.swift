@@ -134,7 +134,9 @@ struct Convert: ParsableCommand {
     let omitted = model.isMeta ? ["config.json"] : model.replaced.union(model.files.keys)
     let takesFiles = plan.isFolder && plan.container != .gguf
     try plan.check(
-      source, others: takesFiles ? model.files.keys + plan.companions(in: input, omitting: omitted) : [],
+      source,
+      others: takesFiles
+        ? model.files.keys + plan.companions(in: model.companionFolder ?? input, omitting: omitted) : [],
       replacing: force)
 
     // transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
@@ -148,7 +150,7 @@ struct Convert: ParsableCommand {
       for (name, bytes) in model.files.sorted(by: { $0.key < $1.key }) {
         try plan.write(bytes, as: name, replacing: force)
       }
-      try plan.copyCompanions(from: input, omitting: omitted, replacing: force)
+      try plan.copyCompanions(from: model.companionFolder ?? input, omitting: omitted, replacing: force)
     }
     try prove(model, plan)
   }
@@ -167,6 +169,8 @@ struct Convert: ParsableCommand {
     /// Files that belong to the model as it was, and not as it becomes.
     var replaced: Set<String> = []
     var isMeta = false
+    /// Where the small files lie that go along, where the input is a file of a folder and the output a whole model.
+    var companionFolder: String?
     /// The name of the only file of a folder, where it has a fixed one.
     var fileName: String?
     /// How the result is looked at when it is held against the original.
