@@ -1,5 +1,7 @@
 // A block of memory that holds a row-major matrix. A reference, so that nobody copies a gigabyte by accident.
 
+import Foundation
+
 /// A row-major matrix that owns its memory, aligned to 64 bytes.
 ///
 /// A reference type: who holds it may write to it. Like any buffer it is not guarded against two threads that write to
@@ -10,11 +12,14 @@
   /// The number of columns; also the distance from one row to the next, in elements.
   public let columns: Int
   private let base: UnsafeMutablePointer<Scalar>
+  private let allocation: UnsafeMutableRawPointer
 
   /// A matrix whose elements all have one value.
   public convenience init(rows: Int, columns: Int, repeating value: Scalar = 0) {
-    self.init(unwritten: rows, columns)
-    slice.fill(value)
+    // Zero is what fresh memory holds: its pages are first touched by whoever needs them.
+    let isZero = value == 0 && value.sign == .plus
+    self.init(unwritten: rows, columns, isZero: isZero)
+    if !isZero { slice.fill(value) }
   }
 
   /// A matrix with the given elements, row by row; their number must be rows · columns.
@@ -29,17 +34,22 @@
     }
   }
 
-  private init(unwritten rows: Int, _ columns: Int) {
+  private init(unwritten rows: Int, _ columns: Int, isZero: Bool = false) {
     precondition(rows >= 0 && columns >= 0)
     self.rows = rows
     self.columns = columns
-    let bytes = rows * columns * MemoryLayout<Scalar>.stride
-    // SAFETY: every initializer that calls this one writes all elements before it returns.
-    unsafe base = UnsafeMutableRawPointer.allocate(byteCount: max(64, bytes), alignment: 64)
+    let (alignment, bytes) = (64, rows * columns * MemoryLayout<Scalar>.stride)
+    // SAFETY: every initializer that calls this one writes all elements before it returns, or asked for zeros. The
+    // allocation has room for the elements from the first multiple of the alignment on.
+    guard let memory = unsafe isZero ? calloc(1, bytes + 2 * alignment) : malloc(bytes + 2 * alignment) else {
+      preconditionFailure("no memory for a matrix of \(rows) × \(columns)")
+    }
+    unsafe allocation = memory
+    unsafe base = memory.alignedUp(toMultipleOf: alignment)
       .bindMemory(to: Scalar.self, capacity: max(1, rows * columns))
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit { unsafe free(allocation) }
 
   /// The whole matrix.
   public var slice: MatrixSlice<Scalar> {
@@ -61,7 +71,7 @@
 
   /// A copy with memory of its own.
   public func copy() -> Matrix {
-    let result = Matrix(rows: rows, columns: columns)
+    let result = Matrix(unwritten: rows, columns)
     result.slice.copy(from: slice)
     return result
   }
