@@ -119,9 +119,47 @@ void belle_scatter_bytes(
   }
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/// Eight integers of four bits become one word: pairs, then pairs of pairs, are moved together.
+static inline uint32_t pack_nibbles(const uint8_t *integers) {
+  uint64_t x;
+  memcpy(&x, integers, sizeof x);
+  x = (x | x >> 4) & 0x00FF00FF00FF00FF;
+  x = (x | x >> 8) & 0x0000FFFF0000FFFF;
+  return (uint32_t)(x | x >> 16);
+}
+
+/// The whole lines of four-bit integers; returns how many words of each row they make.
+static size_t pack_nibble_lines(
+    const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns,
+    uint32_t *words) {
+  const size_t lines = columns / LINE;
+  for (size_t row = from_row; row < to_row; row += TILE) {
+    const size_t here = to_row - row < TILE ? to_row - row : TILE;
+    for (size_t line = 0; line < lines; line++) {
+      uint32_t tile[LINE / 8][TILE];
+      for (size_t r = 0; r < here; r++)
+        for (size_t w = 0; w < LINE / 8; w++)
+          tile[w][r] = pack_nibbles(integers + (row + r) * stride + line * LINE + 8 * w);
+      for (size_t w = 0; w < LINE / 8; w++)
+        memcpy(words + (line * (LINE / 8) + w) * rows + row, tile[w], here * sizeof(uint32_t));
+    }
+  }
+  return lines * (LINE / 8);
+}
+#endif
+
 void belle_pack_inputs(
     const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits,
     uint32_t *words) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (bits == 4 && columns >= LINE) {
+    const size_t done = pack_nibble_lines(integers, stride, rows, from_row, to_row, columns, words);
+    integers += done * 8;
+    columns -= done * 8;
+    words += done * rows;
+  }
+#endif
   const size_t word_count = (columns * bits + 31) / 32;
   for (size_t row = from_row; row < to_row; row += TILE) {
     const size_t here = to_row - row < TILE ? to_row - row : TILE;

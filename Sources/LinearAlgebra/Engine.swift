@@ -23,6 +23,8 @@ public enum Engine {
 
   private static let prepared: Bool = {
     chooseKernels()
+    // Layer after layer takes workspaces of the same sizes.
+    belle_keep_freed_memory()
     // Threads are ours: tiles of fixed size, so that sums have one order at any thread count.
     openblas_set_num_threads(1)
     return true

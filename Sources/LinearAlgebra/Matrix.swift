@@ -1,5 +1,7 @@
 // A block of memory that holds a row-major matrix. A reference, so that nobody copies a gigabyte by accident.
 
+import Foundation
+
 /// A row-major matrix that owns its memory, aligned to 64 bytes.
 ///
 /// A reference type: who holds it may write to it. Like any buffer it is not guarded against two threads that write to
@@ -15,8 +17,10 @@
 
   /// A matrix whose elements all have one value.
   public convenience init(rows: Int, columns: Int, repeating value: Scalar = 0) {
-    self.init(unwritten: rows, columns)
-    slice.fill(value)
+    // Zero is what fresh memory holds: its pages are first touched by whoever needs them.
+    let isZero = value == 0 && value.sign == .plus
+    self.init(unwritten: rows, columns, isZero: isZero)
+    if !isZero { slice.fill(value) }
   }
 
   /// A matrix of zeros, cleared on several threads: fresh memory costs most when it is touched first.
@@ -41,14 +45,17 @@
     }
   }
 
-  private init(unwritten rows: Int, _ columns: Int) {
+  private init(unwritten rows: Int, _ columns: Int, isZero: Bool = false) {
     precondition(rows >= 0 && columns >= 0)
     self.rows = rows
     self.columns = columns
     let bytes = rows * columns * MemoryLayout<Scalar>.stride
-    // SAFETY: every initializer that calls this one writes all elements before it returns.
-    block = MatrixMemory.take(bytes)
+    // SAFETY: every initializer that calls this one writes all elements before it returns, or asked for zeros, which a
+    // block holds that is fresh from the system.
+    let isFresh: Bool
+    (block, isFresh) = MatrixMemory.take(bytes)
     unsafe base = block.base.bindMemory(to: Scalar.self, capacity: max(1, rows * columns))
+    if isZero, !isFresh { slice.fill(0) }
   }
 
   deinit { MatrixMemory.give(block) }
@@ -73,7 +80,7 @@
 
   /// A copy with memory of its own.
   public func copy() -> Matrix {
-    let result = Matrix(rows: rows, columns: columns)
+    let result = Matrix(unwritten: rows, columns)
     result.slice.copy(from: slice)
     return result
   }

@@ -29,11 +29,14 @@ public enum MatrixMemory {
     return try work()
   }
 
-  /// A block of at least so many bytes, aligned to 64; not cleared.
-  static func take(_ bytes: Int) -> MemoryBlock {
+  /// A block of at least so many bytes, aligned to 64.
+  ///
+  /// - Returns: the block, and whether its bytes are zeros because nobody has touched them yet.
+  static func take(_ bytes: Int) -> (block: MemoryBlock, isFresh: Bool) {
     let count = max(64, bytes)
-    guard count >= smallest else { return MemoryBlock(bytes: count) }
-    return kept.withLock { $0.take(count) } ?? MemoryBlock(bytes: count)
+    if count >= smallest, let block = kept.withLock({ $0.take(count) }) { return (block, false) }
+    let block = MemoryBlock(bytes: count)
+    return (block, block.isMapped)
   }
 
   /// Takes a block back.
@@ -92,7 +95,8 @@ struct KeptBlocks {
 @safe struct MemoryBlock: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
   let bytes: Int
-  private let isMapped: Bool
+  /// Whether its pages came from the system, as zeros.
+  let isMapped: Bool
 
   init(bytes: Int) {
     self.bytes = bytes

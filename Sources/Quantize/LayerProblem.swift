@@ -30,6 +30,12 @@ struct LayerProblem: Sendable {
   /// Whether columns are quantized in another order than the one in which they lie.
   var reorders: Bool { usable != nil && recipe.order == .activation && fixesGrids }
 
+  /// Of how many columns at most the grids are found at a time, where they are found on the way.
+  private var currentColumns: Int {
+    guard usable != nil, !fixesGrids, let groupSize = grid.groupSize else { return 0 }
+    return min(columns, max(Strip.block, groupSize) + min(Strip.block, groupSize))
+  }
+
   /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
   var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
 
@@ -38,10 +44,11 @@ struct LayerProblem: Sendable {
     let start = clock.now
     let width = width
     let strips = (rows + width - 1) / width
-    let pool = WorkspacePool { [columns, groups, grid, needsThird = isRefined || correction != nil, reorders] in
+    let pool = WorkspacePool {
+      [columns, groups, grid, needsThird = isRefined || correction != nil, reorders, currentColumns] in
       Workspace(
         columns: columns, width: width, groups: groups, superGroup: grid.superGroup, hasThird: needsThird,
-        reorders: reorders)
+        reorders: reorders, current: currentColumns)
     }
     // [out, groups], and for each row: loss, error, the power's prediction; two halves of the power of sampled rows.
     let scales = Matrix<Float>(rows: rows, columns: groups)

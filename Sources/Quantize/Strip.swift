@@ -230,7 +230,7 @@ struct Strip {
     let groups = firstGroup..<max(firstGroup, (block.upperBound + groupSize - 1) / groupSize)
     guard !groups.isEmpty else { return }
     let range = block.lowerBound..<max(block.upperBound, min(n, groups.upperBound * groupSize))
-    let current = Matrix<Float>(rows: range.count, columns: width)
+    let current = space.current[0..<range.count, 0..<width]
     current[0..<block.count, 0..<width].copy(from: space.second[block, 0..<width])
     if range.upperBound > block.upperBound {
       // The products of columns beyond the block are not complete yet where they lie.
@@ -250,7 +250,7 @@ struct Strip {
       }
       solveBlock(part == block ? diagonal : factor.factorBlock(part), target)
     }
-    for column in 0..<range.count { current.slice.add(space.first.slice, row: column, from: range.lowerBound + column) }
+    for column in 0..<range.count { current.add(space.first.slice, row: column, from: range.lowerBound + column) }
     for group in groups {
       let columns = group * groupSize - range.lowerBound..<min(n, (group + 1) * groupSize) - range.lowerBound
       findGrid(

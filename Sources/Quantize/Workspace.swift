@@ -19,10 +19,12 @@ final class Workspace: Sendable {
   /// `[super-blocks, width]`; empty where there are none.
   let scaleUnits: Matrix<Float>
   let minimumUnits: Matrix<Float>
+  /// Weights with their feedback, of the groups that begin in a block; empty where grids are fixed up front.
+  let current: Matrix<Float>
   /// Sums for each row of the layer: `[sums, width]`.
   let sums: Matrix<Float>
 
-  init(columns: Int, width: Int, groups: Int, superGroup: Int?, hasThird: Bool, reorders: Bool) {
+  init(columns: Int, width: Int, groups: Int, superGroup: Int?, hasThird: Bool, reorders: Bool, current: Int) {
     first = Matrix(rows: columns, columns: width)
     second = Matrix(rows: columns, columns: width)
     third = Matrix(rows: hasThird ? columns : 0, columns: width)
@@ -34,6 +36,7 @@ final class Workspace: Sendable {
     let superBlocks = superGroup.map { groups / $0 } ?? 0
     scaleUnits = Matrix(rows: superBlocks, columns: width)
     minimumUnits = Matrix(rows: superBlocks, columns: width)
+    self.current = Matrix(rows: current, columns: width)
     sums = Matrix(rows: 4, columns: width)
   }
 }

@@ -81,6 +81,41 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
     }
   }
 
+  @Test("what the feedback adds to a block", arguments: variants, [1, 4, 5, 33, 128])
+  func solve(variant: belle_variant, columns: Int) {
+    for (lanes, stride) in [(16, 16), (80, 96)] {
+      var source = Source(UInt64(columns + lanes))
+      // Element i·columns + j is U_ji.
+      var factor = source.normals(columns * columns, 0.2)
+      for i in 0..<columns { factor[i * columns + i] = 1 + abs(factor[i * columns + i]) }
+      let products = source.normals(columns * stride)
+      func run(_ variant: belle_variant) -> [Float] {
+        let memory = Memory()
+        let result = memory.copy(products)
+        var work = belle_solve_block_work(
+          columns: columns, lanes: lanes, stride: stride, factor: memory.copy(factor), products: result)
+        return withExtendedLifetime(memory) {
+          belle_solve_block(variant, &work)
+          return array(result, columns * stride)
+        }
+      }
+      let found = run(variant)
+      #expect(Self.bits(found) == Self.bits(run(BELLE_SCALAR)))
+      for i in 0..<columns {
+        for lane in 0..<stride {
+          let before = products[i * stride + lane]
+          // Lanes beyond the count are left alone; the others give the products back.
+          guard lane < lanes else {
+            #expect(found[i * stride + lane] == before)
+            continue
+          }
+          let terms = (0...i).map { found[$0 * stride + lane] * factor[i * columns + $0] }
+          #expect(abs(terms.reduce(0, +) - before) <= 1e-5 * (1 + terms.map(abs).reduce(0, +)))
+        }
+      }
+    }
+  }
+
   @Test("a block of a sweep", arguments: variants, [1, 7, 64, 200])
   func sweep(variant: belle_variant, columns: Int) {
     for (lanes, size, minimums, negative) in [(16, 32, false, true), (80, 25, true, false), (64, 200, true, true)] {

@@ -16,21 +16,24 @@ import Testing
     let a: Matrix<Scalar> = positive(n, shift: 1, seed: UInt64(n))
     let u = a.copy()
     try choleskyUpper(u.slice, threads: 2)
+    var isKept = true
     for row in 0..<n {
-      for column in 0..<row {
-        #expect(u[row, column] == a[row, column], "the lower triangle must stay as it was")
-        u[row, column] = 0
-      }
+      isKept = isKept && (0..<row).allSatisfy { u[row, $0] == a[row, $0] }
+      for column in 0..<row { u[row, column] = 0 }
     }
+    #expect(isKept, "the lower triangle must stay as it was")
     let back = Matrix<Scalar>(rows: n, columns: n)
     gemm(u.slice, u.slice, transposeB: true, into: back.slice)
+    var far = 0
     for row in 0..<n {
-      for column in 0..<n { #expect(abs(back[row, column] - a[row, column]) < tolerance * a[row, row]) }
+      for column in 0..<n where !(abs(back[row, column] - a[row, column]) < tolerance * a[row, row]) { far += 1 }
     }
+    #expect(far == 0)
   }
 
   @Test(
-    "U·Uᵀ is the matrix, in float and double, at sizes around the tile's", arguments: [1, 2, 17, 255, 256, 257, 300])
+    "U·Uᵀ is the matrix, in float and double, at sizes around the tile's",
+    arguments: [1, 2, 17, 127, 128, 129, 300, 513, 1100])
   func product(n: Int) throws {
     try Self.check(Float.self, n, tolerance: 1e-4)
     try Self.check(Double.self, n, tolerance: 1e-12)
@@ -39,7 +42,7 @@ import Testing
   @Test("the bytes of the factor do not depend on the number of threads")
   func threads() throws {
     let results = try [1, 2, 7].map { threads in
-      let a: Matrix<Float> = Self.positive(600, shift: 1, seed: 9)
+      let a: Matrix<Float> = Self.positive(1100, shift: 1, seed: 9)
       try choleskyUpper(a.slice, threads: threads)
       return a.values
     }
