@@ -1,6 +1,7 @@
 """Folders that GPTQModel itself writes: `doctor` says nothing about them, `evaluate` has the perplexity that transformers has
 on them, and they become GGUF and floating-point models with the same weights."""
 
+import contextlib
 import json
 import shutil
 
@@ -33,7 +34,8 @@ def random_model(family, path):
 
 def verify(family, **options):
     tokens = FIXTURES / family / "tokens.safetensors"
-    with folder() as place:
+    # It writes logs into the folder that it is run in.
+    with folder() as place, contextlib.chdir(place):
         random_model(family, place / "plain")
         rows = [{"input_ids": row.tolist(), "attention_mask": [1] * len(row)} for row in load(tokens)["calibration"][:4]]
         model = GPTQModel.load(str(place / "plain"), QuantizeConfig(group_size=32, **options), device="cpu")
