@@ -79,7 +79,7 @@ struct Bench {
     _ = try small.quantize { _ in }
     try small.finish { _ in }
     #expect(try bench.bytes("scratch") == wanted)
-    bench.options.maximumMemory = need / 2
+    bench.options.maximumMemory = need.all / 2
     #expect(throws: QuantizeError.self) { try bench.quantizer("none").prepare(measures: false) }
   }
 
