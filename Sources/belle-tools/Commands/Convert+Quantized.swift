@@ -9,29 +9,6 @@ import Transformer
 
 /// How quantized models are read and written.
 struct QuantizedOptions: ParsableArguments {
-  /// The types that matrices of a GGUF file can have.
-  enum BlockType: String, ExpressibleByArgument, CaseIterable {
-    case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_K = "q4_k", q5_K = "q5_k", q6_K = "q6_k"
-
-    var type: DType {
-      switch self {
-      case .f32: .f32
-      case .f16: .f16
-      case .bf16: .bf16
-      case .q4_0: .q4_0
-      case .q4_1: .q4_1
-      case .q5_0: .q5_0
-      case .q5_1: .q5_1
-      case .q8_0: .q8_0
-      case .q4_K: .q4_K
-      case .q5_K: .q5_K
-      case .q6_K: .q6_K
-      }
-    }
-
-    init?(argument: String) { self.init(rawValue: argument.lowercased()) }
-  }
-
   /// Chat templates.
   enum Template: String, ExpressibleByArgument, CaseIterable {
     case auto, belle, none
@@ -57,13 +34,13 @@ struct QuantizedOptions: ParsableArguments {
       The type of a GGUF file's matrices; without it they keep what they have, and integers of GPTQ go into the smallest \
       blocks that hold them.
       """)
-  var ggufType: BlockType?
+  var ggufType: GGUFTypeArgument?
 
   @Option(
     help: """
       The type of a GGUF file's embedding and head; without it the matrices' where that is a float or Q8_0, else Q6_K.
       """)
-  var embeddingType: BlockType?
+  var embeddingType: GGUFTypeArgument?
 
   @Option(help: "The chat template of a GGUF file: the model's own or else BELLE's, always BELLE's, or none.")
   var chatTemplate = Template.auto

@@ -80,7 +80,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
 
-  @Option(help: "What to write: a GPTQ folder, or the .pt that BELLE's scripts load.")
+  @Option(help: "What to write: a GPTQ folder, the .pt that BELLE's scripts load, or GGUF.")
   var format = Format.gptq
 
   @Option(
@@ -113,12 +113,12 @@ struct QuantizeCommand: ParsableCommand {
   var quantizeHead = false
 
   @Option(help: "With --format gguf: the blocks; without it q4_0, q4_1 or q8_0 by --bits and symmetry.")
-  var ggufType: BlockType?
+  var ggufType: BlockFormat?
 
   @Option(
     help:
       "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
-  var embeddingType: QuantizedOptions.BlockType?
+  var embeddingType: GGUFTypeArgument?
 
   @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
   var chatTemplate = QuantizedOptions.Template.auto
@@ -173,24 +173,6 @@ struct QuantizeCommand: ParsableCommand {
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle, gguf }
 
-  enum BlockType: String, ExpressibleByArgument, CaseIterable {
-    case q4_0, q4_1, q5_0, q5_1, q8_0, q4_K = "q4_k", q5_K = "q5_k"
-
-    var blocks: BlockFormat {
-      switch self {
-      case .q4_0: .q4_0
-      case .q4_1: .q4_1
-      case .q5_0: .q5_0
-      case .q5_1: .q5_1
-      case .q8_0: .q8_0
-      case .q4_K: .q4_K
-      case .q5_K: .q5_K
-      }
-    }
-
-    init?(argument: String) { self.init(rawValue: argument.lowercased()) }
-  }
-
   enum Compute: String, ExpressibleByArgument, CaseIterable { case f32 }
 
   func validate() throws {
@@ -234,12 +216,12 @@ struct QuantizeCommand: ParsableCommand {
     case .belle: return BELLEFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric)
     case .gguf:
       return try GGUFFormat(
-        model, blocks: blockType.blocks, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
+        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
     }
   }
 
   /// The blocks that were asked for, or that have the bits and the symmetry that were.
-  private var blockType: BlockType {
+  private var blockType: BlockFormat {
     ggufType ?? (bits == 8 ? .q8_0 : symmetry == .symmetric ? .q4_0 : .q4_1)
   }
 
@@ -277,7 +259,7 @@ struct QuantizeCommand: ParsableCommand {
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
     let name =
       Folder.name(of: folder)
-      + (format == .gguf ? "-\(blockType.rawValue).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
+      + (format == .gguf ? "-\(blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
     let parent = Folder.parent(of: folder)
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)
