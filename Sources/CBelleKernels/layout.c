@@ -27,8 +27,17 @@ static inline void transpose_four(const float *from, size_t from_stride, float *
   memcpy(to + 3 * to_stride, &d, sizeof d);
 }
 
+/// Four lines of the target at a time, each written from end to end: a set of the cache may not hold all sixteen.
+static inline void transpose_tile(const float *from, size_t from_stride, float *to, size_t to_stride) {
+  for (size_t c = 0; c < TILE; c += 4)
+    for (size_t r = 0; r < TILE; r += 4)
+      transpose_four(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+}
+
 void belle_transpose(
     const float *from, size_t from_stride, size_t rows, size_t columns, float *to, size_t to_stride) {
+  // Rows of whole pages share one set of the cache, which has no room for all of them: each line is touched only once.
+  const int is_paged = to_stride * sizeof(float) % 4096 == 0;
   for (size_t row = 0; row < rows; row += TILE) {
     const size_t high = rows - row < TILE ? rows - row : TILE;
     for (size_t column = 0; column < columns; column += TILE) {
@@ -40,11 +49,13 @@ void belle_transpose(
           for (size_t c = 0; c < wide; c++) target[c * to_stride + r] = source[r * from_stride + c];
         continue;
       }
-      // Whole cache lines on both sides. Rows of a power of two of bytes share a few sets of the cache: only four of
-      // them are read at a time.
-      for (size_t r = 0; r < TILE; r += 4)
-        for (size_t c = 0; c < TILE; c += 4)
-          transpose_four(source + r * from_stride + c, from_stride, target + c * to_stride + r, to_stride);
+      if (!is_paged) {
+        transpose_tile(source, from_stride, target, to_stride);
+        continue;
+      }
+      float tile[TILE * TILE];
+      transpose_tile(source, from_stride, tile, TILE);
+      for (size_t c = 0; c < TILE; c++) memcpy(target + c * to_stride, tile + c * TILE, sizeof(float) * TILE);
     }
   }
 }
@@ -65,8 +76,8 @@ void belle_gather_strip(
       const size_t wide = columns - column < TILE ? columns - column : TILE;
       const float *from = weights + row * weight_stride;
       float *to = strip + column * strip_stride + row;
-      if (here == TILE && is_contiguous(order + column, wide)) {
-        belle_transpose(from + order[column], weight_stride, TILE, wide, to, strip_stride);
+      if (here == TILE && wide == TILE && is_contiguous(order + column, TILE)) {
+        transpose_tile(from + order[column], weight_stride, to, strip_stride);
         continue;
       }
       for (size_t r = 0; r < here; r++)

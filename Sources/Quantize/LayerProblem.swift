@@ -36,8 +36,18 @@ struct LayerProblem: Sendable {
     return min(columns, max(Strip.block, groupSize) + min(Strip.block, groupSize))
   }
 
-  /// Rows of a strip: by the shape alone. Wider strips multiply faster, narrower ones keep memory and more threads busy.
-  var width: Int { min(512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
+  /// Whether a strip's second matrix holds more than products that wait for their turn.
+  private var needsAll: Bool { isRefined || reorders || correction != nil }
+
+  /// Rows of a strip: by the shape and the recipe alone. Wider strips multiply faster, narrower ones keep memory and more
+  /// threads busy; those that need twice the memory have half of the rows.
+  var width: Int { min(needsAll ? 256 : 512, max(64, (rows / 8 + 15) / 16 * 16), (rows + 15) / 16 * 16) }
+
+  /// For how many columns a strip's second matrix has room: products wait in it for at most half of the columns.
+  var waitingColumns: Int { needsAll || width < 128 ? columns : max(min(columns, Strip.block), (columns + 1) / 2) }
+
+  /// Lanes of which the first and the second matrix hold all columns.
+  var wholeWidth: Int { waitingColumns == columns ? width : width / 2 / 16 * 16 }
 
   func solve(threads: Int) -> QuantizedLayer {
     let clock = ContinuousClock()
@@ -45,9 +55,10 @@ struct LayerProblem: Sendable {
     let width = width
     let strips = (rows + width - 1) / width
     let pool = WorkspacePool {
-      [columns, groups, grid, needsThird = isRefined || correction != nil, reorders, currentColumns] in
+      [columns, groups, grid, waitingColumns, needsThird = isRefined || correction != nil, reorders, currentColumns] in
       Workspace(
-        columns: columns, width: width, groups: groups, superGroup: grid.superGroup, hasThird: needsThird,
+        columns: columns, width: width, groups: groups, superGroup: grid.superGroup,
+        second: waitingColumns, third: needsThird ? columns : 0,
         reorders: reorders, current: currentColumns)
     }
     // [out, groups], and for each row: loss, error, the power's prediction; two halves of the power of sampled rows.

@@ -44,24 +44,19 @@ extension MatrixSlice<Float> {
   }
 
   /// Whether the first elements of a row are all finite.
-  func isFinite(row: Int, count: Int) -> Bool {
-    precondition(count <= columns)
-    let from = unsafe pointer(row)
-    // NaN and infinity times zero are NaN, and stay it.
-    var sum: Float = 0
-    // SAFETY: `count` elements follow.
-    for i in 0..<count { unsafe sum += from[i] * 0 }
-    return sum == 0
-  }
+  func isFinite(row: Int, count: Int) -> Bool { largest(row: row, count: count).isFinite }
 
   /// The largest magnitude in a row; infinity also where it holds NaN.
-  func largest(row: Int) -> Float {
+  func largest(row: Int) -> Float { largest(row: row, count: columns) }
+
+  private func largest(row: Int, count: Int) -> Float {
+    precondition(count <= columns)
     let from = unsafe pointer(row)
     // As an integer, a float's magnitude keeps its order, and NaN is beyond infinity.
-    var largest: UInt32 = 0
-    // SAFETY: `columns` elements follow.
-    for i in 0..<columns { unsafe largest = max(largest, from[i].bitPattern & 0x7FFF_FFFF) }
-    return largest >= 0x7F80_0000 ? .infinity : Float(bitPattern: largest)
+    var largest: Int32 = 0
+    // SAFETY: `count` elements follow.
+    for i in 0..<count { unsafe largest = max(largest, Int32(bitPattern: from[i].bitPattern) & 0x7FFF_FFFF) }
+    return largest >= 0x7F80_0000 ? .infinity : Float(bitPattern: UInt32(largest))
   }
 
   /// Adds factor · x² of every element of a row to the sums at `sums`.

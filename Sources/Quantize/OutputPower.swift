@@ -77,7 +77,7 @@ struct OutputSample {
     let (rows, columns) = (problem.rows, problem.columns)
     step = rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 128
     count = problem.usable == nil ? 0 : (rows + step - 1) / step
-    width = min(problem.width, (count + 15) / 16 * 16)
+    width = min(problem.wholeWidth, (count + 15) / 16 * 16)
   }
 
   /// How many pieces of work there are.
@@ -89,7 +89,8 @@ struct OutputSample {
     let (part, isSquare) = (piece / Self.halves, piece % Self.halves == 0)
     let rows = part * width..<min(count, (part + 1) * width)
     let n = problem.columns
-    // SAFETY: a workspace has room for n · width elements of the strip's width, which is at least this one.
+    precondition(min(space.first.rows * space.first.columns, space.second.rows * space.second.columns) >= n * width)
+    // SAFETY: both matrices have room for n · width elements.
     let x = unsafe MatrixSlice(
       base: space.first.slice.base, rows: n, columns: width, stride: width, owner: space.first)
     let scratch = unsafe MatrixSlice(

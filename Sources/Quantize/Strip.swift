@@ -179,40 +179,47 @@ struct Strip {
     load(order: (0..<UInt32(n)).map { $0 }, into: space.first)
     findAllGrids(weights: nil)
     // No feedback: U = I and no products.
-    space.second.slice.fill(0)
+    let products = space.second[0..<min(n, Self.block), 0..<width]
+    products.fill(0)
     var identity = [Float](repeating: 0, count: Self.block * Self.block)
     for from in stride(from: 0, to: n, by: Self.block) {
       let columns = from..<min(n, from + Self.block)
       for i in 0..<columns.count {
         for j in 0..<columns.count { identity[i * columns.count + j] = i == j ? 1 : 0 }
       }
-      quantizeBlock(columns, identity, groups: columns.map { UInt32($0 / groupSize) })
+      quantizeBlock(columns, identity, groups: columns.map { UInt32($0 / groupSize) }, products: products)
     }
   }
 
   /// All columns in the order of elimination: `first` becomes D, `eliminated` the integers.
   private func feedback(_ factor: HessianFactor) {
     space.second[0..<min(n, Self.block), 0..<width].fill(0)
-    feedback(factor, 0..<n, isFirst: true)
+    feedback(factor, 0..<n, origin: 0)
   }
 
-  /// One half, its feedback on the other one as one product, the other half. `isFirst`: nothing was added to the
-  /// products of this range yet, and what lies there is of no use.
-  private func feedback(_ factor: HessianFactor, _ range: Range<Int>, isFirst: Bool) {
+  /// One half, its feedback on the other one as one product, the other half.
+  ///
+  /// Products of the columns from `origin` on lie in `second` from its first row on: those before it are done, and what
+  /// was added to them is of no use any more. So room for half of the columns is enough.
+  private func feedback(_ factor: HessianFactor, _ range: Range<Int>, origin: Int) {
+    let products = range.shifted(by: -origin)
     guard range.count > Self.block else {
       let block = factor.factorBlock(range)
-      if !problem.fixesGrids { findGridsOnTheWay(factor, range, block) }
+      if !problem.fixesGrids { findGridsOnTheWay(factor, range, block, space.second[products, 0..<width]) }
       let groups = range.map { UInt32((problem.fixesGrids ? Int(factor.elimination[$0]) : $0) / groupSize) }
-      quantizeBlock(range, block, groups: groups)
+      quantizeBlock(range, block, groups: groups, products: space.second[products, 0..<width])
       return
     }
     let middle = Self.middle(of: range, edge: Self.block)
     let (left, right) = (range.lowerBound..<middle, middle..<range.upperBound)
-    feedback(factor, left, isFirst: isFirst)
+    feedback(factor, left, origin: origin)
+    // Nothing was added yet to a half with nothing but that one before it.
+    let isFirst = range.lowerBound == 0
+    let next = isFirst ? middle : origin
     Float.gemmTile(
-      factor.matrix[left, right], true, space.first[left, 0..<width], false, into: space.second[right, 0..<width],
-      alpha: 1, beta: isFirst ? 0 : 1)
-    feedback(factor, right, isFirst: false)
+      factor.matrix[left, right], true, space.first[left, 0..<width], false,
+      into: space.second[right.shifted(by: -next), 0..<width], alpha: 1, beta: isFirst ? 0 : 1)
+    feedback(factor, right, origin: next)
   }
 
   /// Where a range is cut: at the largest power of two of blocks, so that blocks begin at multiples of their size.
@@ -224,14 +231,16 @@ struct Strip {
 
   /// The grids of groups that begin in a block, from weights with the feedback of all blocks before it: what the
   /// reference does. Those weights are W + P·U⁻¹, U's diagonal block from here to the end of the groups.
-  private func findGridsOnTheWay(_ factor: HessianFactor, _ block: Range<Int>, _ diagonal: [Float]) {
+  private func findGridsOnTheWay(
+    _ factor: HessianFactor, _ block: Range<Int>, _ diagonal: [Float], _ products: MatrixSlice<Float>
+  ) {
     guard grid.groupSize != nil else { return }
     let firstGroup = (block.lowerBound + groupSize - 1) / groupSize
     let groups = firstGroup..<max(firstGroup, (block.upperBound + groupSize - 1) / groupSize)
     guard !groups.isEmpty else { return }
     let range = block.lowerBound..<max(block.upperBound, min(n, groups.upperBound * groupSize))
     let current = space.current[0..<range.count, 0..<width]
-    current[0..<block.count, 0..<width].copy(from: space.second[block, 0..<width])
+    current[0..<block.count, 0..<width].copy(from: products)
     if range.upperBound > block.upperBound {
       // The products of columns beyond the block are not complete yet where they lie.
       Float.gemmTile(
@@ -268,14 +277,16 @@ struct Strip {
     }
   }
 
-  private func quantizeBlock(_ block: Range<Int>, _ factor: [Float], groups: [UInt32]) {
+  private func quantizeBlock(
+    _ block: Range<Int>, _ factor: [Float], groups: [UInt32], products: MatrixSlice<Float>
+  ) {
     // SAFETY: all arrays have the shapes that the kernel's header asks for: block.count columns, `width` lanes.
     unsafe factor.withUnsafeBufferPointer { factor in
       unsafe groups.withUnsafeBufferPointer { groups in
         var work = unsafe belle_gptq_block_work(
           columns: block.count, lanes: width, stride: width, grid_stride: width, factor: factor.baseAddress,
-          weights: space.first.slice.pointer(block.lowerBound), products: space.second.slice.pointer(block.lowerBound),
-          groups: groups.baseAddress, scales: space.scales.slice.base, zeros: space.zeros.slice.base,
+          weights: space.first.slice.pointer(block.lowerBound), products: products.base, groups: groups.baseAddress,
+          scales: space.scales.slice.base, zeros: space.zeros.slice.base,
           minimums: space.minimums.slice.base, integers: space.eliminated.pointer(block.lowerBound * width),
           losses: space.sums.slice.pointer(Sum.loss), max_integer: Float(grid.maximum))
         unsafe belle_gptq_block(belle_best_variant(), &work)

@@ -3,11 +3,13 @@
 import LinearAlgebra
 import Synchronization
 
-/// What the quantization of one strip needs; about 14 bytes a weight of the strip.
+/// What the quantization of one strip needs; 7 to 14 bytes a weight of the strip.
 final class Workspace: Sendable {
   /// Rows of the layer across, columns down: `[in, width]`.
   let first: Matrix<Float>
+  /// As `first`, or with fewer rows where it only holds products: ``LayerProblem/waitingColumns``.
   let second: Matrix<Float>
+  /// As `first`, or empty.
   let third: Matrix<Float>
   /// Integers, in the order of elimination and in that of the columns: the same bytes where the orders are the same.
   let eliminated: Bytes
@@ -24,10 +26,10 @@ final class Workspace: Sendable {
   /// Sums for each row of the layer: `[sums, width]`.
   let sums: Matrix<Float>
 
-  init(columns: Int, width: Int, groups: Int, superGroup: Int?, hasThird: Bool, reorders: Bool, current: Int) {
+  init(columns: Int, width: Int, groups: Int, superGroup: Int?, second: Int, third: Int, reorders: Bool, current: Int) {
     first = Matrix(rows: columns, columns: width)
-    second = Matrix(rows: columns, columns: width)
-    third = Matrix(rows: hasThird ? columns : 0, columns: width)
+    self.second = Matrix(rows: second, columns: width)
+    self.third = Matrix(rows: third, columns: width)
     eliminated = Bytes(columns * width)
     ordered = reorders ? Bytes(columns * width) : eliminated
     scales = Matrix(rows: groups, columns: width, repeating: 1)
