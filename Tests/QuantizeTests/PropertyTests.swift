@@ -185,6 +185,29 @@ private struct Bytes: Equatable {
     }
   }
 
+  @Test(
+    "rows of a large layer become what they become alone",
+    arguments: [128, 129, 200, 256, 257, 400, 520, 700], [Recipe.Order.natural, .activation])
+  func largeLayers(columns: Int, order: Recipe.Order) throws {
+    // So many rows that strips are wide and their products share memory.
+    let (rows, few) = (1040, 40)
+    let problem = RandomProblem(rows: rows, columns: columns, seed: 21)
+    let recipe = Recipe(order: order)
+    let grid = Grid(bits: 4, groupSize: 32)
+    let factor = try HessianFactor(problem.hessian.copy(), recipe: recipe, layer: "large")
+    let whole = try GPTQ.quantize(problem.weights.slice, factor: factor, grid: grid, recipe: recipe, layer: "large")
+    for from in stride(from: 0, to: rows, by: 250) {
+      let part = from..<from + few
+      let alone = try GPTQ.quantize(
+        problem.weights[part, 0..<columns], factor: factor, grid: grid, recipe: recipe, layer: "alone")
+      let equal = zip(whole.integers[from * columns..<part.upperBound * columns], alone.integers).count { $0 == $1 }
+      // Products of another width may round otherwise in the last place.
+      #expect(Double(equal) >= 0.999 * Double(few * columns), "rows \(part)")
+    }
+    let error = problem.error(whole)
+    #expect(abs((whole.report.relativeOutputError ?? 0) - error) <= 0.05 * error)
+  }
+
   @Test("a corrected target makes good for inputs that have changed", arguments: 1...3 as ClosedRange<UInt64>)
   func correctedTarget(seed: UInt64) throws {
     let (rows, n, tokens) = (24, 64, 400)
