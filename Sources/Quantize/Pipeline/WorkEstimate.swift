@@ -96,7 +96,7 @@ struct WorkShape {
       + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
     bytes += 4 * squares * widest * widest
     if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
-    bytes += options.threads * 15 * 512 * widest
+    bytes += options.threads * 15 * 256 * widest
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.
     let batch = min(batchRows, rows)
