@@ -1,5 +1,7 @@
 // One description of a tensor, whatever file it lies in.
 
+import ByteIO
+
 /// What a tensor is, and which file holds it. Its values are read through the source that gave it.
 public struct TensorInfo: Sendable, Equatable {
   /// Its name; dotted for tensors inside nested containers.
@@ -76,4 +78,29 @@ extension TensorSource {
 
   /// Containers without checksums have nothing to verify.
   public func verifyChecksums() throws {}
+
+  /// Streams a tensor's values in parts that are whole units, wherever the source's own parts end.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor in ``tensors``.
+  ///   - unit: bytes of a block, more than 0.
+  ///   - body: as for ``read(_:_:)``.
+  /// - Throws: ``CheckpointError`` with code `.badTensor` where the tensor ends within a unit.
+  public func read(_ index: Int, inUnitsOf unit: Int, _ body: (RawSpan) throws -> Void) throws {
+    // What is no whole unit waits for the next part.
+    var waiting: [UInt8] = []
+    try read(index) { part in
+      if waiting.isEmpty, part.byteCount % unit == 0 { return try body(part) }
+      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
+      let whole = waiting.count / unit * unit
+      guard whole > 0 else { return }
+      unsafe try body(waiting.span.bytes.extracting(first: whole))
+      waiting.removeFirst(whole)
+    }
+    guard waiting.isEmpty else {
+      throw CheckpointError(
+        .badTensor, file: tensors[index].file,
+        reason: "tensor \(displayName(tensors[index].name)) gave a part of a block")
+    }
+  }
 }

@@ -75,10 +75,7 @@ public struct QuantizedSource: TensorSource {
     let unit = 4 * codec.elements
     let step = max(1, streamPartSize / unit)
     var blocks = [UInt8](repeating: 0, count: step * codec.bytes)
-    // Parts end anywhere: what is no whole block waits for the next one.
-    var waiting: [UInt8] = []
-    waiting.reserveCapacity(2 * streamPartSize)
-    func quantize(_ values: RawSpan) throws {
+    try floats(.f32).read(index, inUnitsOf: unit) { values in
       for at in stride(from: 0, to: values.byteCount, by: step * unit) {
         let part = values.extracting(at..<min(values.byteCount, at + step * unit))
         var span = blocks.mutableSpan
@@ -92,18 +89,6 @@ public struct QuantizedSource: TensorSource {
         }
         unsafe try body(blocks.span.bytes.extracting(first: part.byteCount / unit * codec.bytes))
       }
-    }
-    try floats(.f32).read(index) { part in
-      if waiting.isEmpty, part.byteCount % unit == 0 { return try quantize(part) }
-      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
-      let whole = waiting.count / unit * unit
-      guard whole > 0 else { return }
-      unsafe try quantize(waiting.span.bytes.extracting(first: whole))
-      waiting.removeFirst(whole)
-    }
-    guard waiting.isEmpty else {
-      throw CheckpointError(
-        .badTensor, file: info.file, reason: "tensor \(displayName(info.name)) gave a part of a block")
     }
   }
 

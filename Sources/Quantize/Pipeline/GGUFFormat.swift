@@ -86,15 +86,7 @@ public struct GGUFFormat: QuantizedFormat {
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    let found = BlockTensors(source, blocks)
-    guard let index = found.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
-      found.tensors[index].shape == [weights.rows, weights.columns]
-    else {
-      throw QuantizeError(
-        .shape, file: source.tensors.first?.file, place: module.name, reason: "the finished blocks are not there",
-        remedy: "the work folder is damaged: begin again with --no-resume")
-    }
-    try TensorReader.read(DequantizedSource(found), index, into: weights)
+    try read(module, from: DequantizedSource(BlockTensors(source, blocks)), into: weights)
   }
 
   /// Writes the file.
@@ -158,14 +150,6 @@ struct BlockTensors: TensorSource {
     guard let size = tensors[index].dtype.block?.bytes, tensors[index].dtype != source.tensors[index].dtype else {
       return try source.read(index, body)
     }
-    var waiting: [UInt8] = []
-    try source.read(index) { part in
-      if waiting.isEmpty, part.byteCount % size == 0 { return try body(part) }
-      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
-      let whole = waiting.count / size * size
-      guard whole > 0 else { return }
-      unsafe try body(waiting.span.bytes.extracting(first: whole))
-      waiting.removeFirst(whole)
-    }
+    try source.read(index, inUnitsOf: size, body)
   }
 }

@@ -109,14 +109,7 @@ public struct GPTQFormat: QuantizedFormat {
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
     let unpacked = try GPTQTensorSource(source, zerosAreStored: zeroPoints == .asTheyAre, bits: bits)
-    guard let index = unpacked.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
-      unpacked.tensors[index].shape == [weights.rows, weights.columns]
-    else {
-      throw QuantizeError(
-        .shape, file: source.tensors.first?.file, place: module.name, reason: "the finished tensors are not there",
-        remedy: "the work folder is damaged: begin again with --no-resume")
-    }
-    try TensorReader.read(unpacked, index, into: weights)
+    try read(module, from: unpacked, into: weights)
   }
 
   // MARK: The folder

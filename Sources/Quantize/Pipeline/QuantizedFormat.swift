@@ -48,6 +48,22 @@ public protocol QuantizedFormat: Sendable {
   func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws
 }
 
+extension QuantizedFormat {
+  /// Reads a finished module's weights from a source that shows them as values.
+  ///
+  /// - Throws: ``QuantizeError`` where it does not have them.
+  func read(_ module: LinearModule, from values: any TensorSource, into weights: MatrixSlice<Float>) throws {
+    guard let index = values.tensors.firstIndex(where: { $0.name == module.name + ".weight" }),
+      values.tensors[index].shape == [weights.rows, weights.columns]
+    else {
+      throw QuantizeError(
+        .shape, file: values.tensors.first?.file, place: module.name, reason: "the finished tensors are not there",
+        remedy: "the work folder is damaged: begin again with --no-resume")
+    }
+    try TensorReader.read(values, index, into: weights)
+  }
+}
+
 /// A model whose modules are all quantized, ready to be written.
 public struct QuantizedModel: Sendable {
   /// The model that it was made from.
