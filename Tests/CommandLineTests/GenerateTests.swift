@@ -55,6 +55,17 @@ import Testing
     #expect(prompts.count == 3 && prompts[2] == prompts[0] + prompts[1])
   }
 
+  @Test("a prompt beyond the texts that the model was made for is answered, with a warning")
+  func longPrompt() throws {
+    let model = project("Tests/Fixtures/gptqmodel")
+    let words = { String(repeating: "The king ", count: $0) }
+    let long = try belleTools("generate", model, "--prompt", words(400), "--max-tokens", "2", "--quiet")
+    #expect(long.status == 0 && !long.output.isEmpty)
+    #expect(long.errors.contains("warning: the prompt has ") && long.errors.contains("made for texts of 512\n"))
+    let short = try belleTools("generate", model, "--prompt", words(10), "--max-tokens", "2", "--quiet")
+    #expect(short.status == 0 && short.errors.isEmpty)
+  }
+
   @Test("a reader that has seen enough ends it with success")
   func closedPipe() throws {
     let result = try belleTools(
