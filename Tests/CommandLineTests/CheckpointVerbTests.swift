@@ -84,6 +84,38 @@ import Testing
     #expect(headless.errors.contains("hint: put the model's config.json beside its weights"))
   }
 
+  @Test(
+    "numbers of heads, layers and channels that no model has are refused, however large",
+    arguments: ["n_heads", "n_kv_heads", "n_layers", "dim"], ["0", "-1", "4611686018427387904", "9223372036854775807"])
+  func measures(key: String, value: String) throws {
+    let folder = try TemporaryFolder()
+    for name in ["consolidated.00.pth", "tokenizer.model"] {
+      try FileManager.default.copyItem(
+        atPath: project("Examples/tiny-belle/llama/" + name), toPath: folder.file(name))
+    }
+    var numbers = ["dim": "256", "n_heads": "4", "n_layers": "4"]
+    numbers[key] = value
+    let text = { (names: [String: String]) in
+      "{" + numbers.map { "\"\(names[$0.key] ?? $0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+    }
+    try folder.write("params.json", text([:]))
+    let there = try belleTools("convert", folder.path, folder.file("hf"), "--layout", "hf")
+    #expect(there.status == 1 && there.errors.hasPrefix("error: "), "\(there.errors)")
+    try FileManager.default.removeItem(atPath: folder.file("params.json"))
+    try FileManager.default.removeItem(atPath: folder.file("consolidated.00.pth"))
+    let good = project("Examples/tiny-belle/llama")
+    let model = try belleTools("convert", good, folder.file("model"), "--layout", "hf")
+    #expect(model.status == 0)
+    numbers["intermediate_size"] = "688"
+    let names = [
+      "dim": "hidden_size", "n_heads": "num_attention_heads", "n_kv_heads": "num_key_value_heads",
+      "n_layers": "num_hidden_layers",
+    ]
+    try folder.write("model/config.json", text(names))
+    let back = try belleTools("convert", folder.file("model"), folder.file("meta"), "--layout", "meta")
+    #expect(back.status == 1 && back.errors.hasPrefix("error: "), "\(back.errors)")
+  }
+
   @Test("PyTorch's container and back is the same file")
   func torch() throws {
     let folder = try TemporaryFolder()

@@ -68,9 +68,10 @@ public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
     guard let result = try? JSONDecoder().decode(HuggingFaceConfiguration.self, from: Data(text)) else {
       throw failure("it does not say hidden_size, intermediate_size, num_attention_heads and num_hidden_layers")
     }
-    guard result.hidden_size > 0, result.num_attention_heads > 0, result.num_hidden_layers > 0,
-      result.intermediate_size > 0, result.num_key_value_heads ?? 1 > 0,
-      result.hidden_size <= 1 << 24, result.intermediate_size <= 1 << 26
+    guard (1...1 << 24).contains(result.hidden_size), (1...1 << 26).contains(result.intermediate_size),
+      (1...result.hidden_size).contains(result.num_attention_heads),
+      (1...result.num_attention_heads).contains(result.num_key_value_heads ?? 1),
+      (1...1 << 20).contains(result.num_hidden_layers)
     else { throw failure("its measures are out of range") }
     return result
   }

@@ -32,13 +32,8 @@ public struct HuggingFaceLlama: TensorSource {
       var heads: Int?
       if name.hasSuffix(".q_proj.weight") { heads = parameters.n_heads }
       if name.hasSuffix(".k_proj.weight") { heads = parameters.n_kv_heads ?? parameters.n_heads }
-      if let heads, info.shape.count != 2 || info.shape[0] % (2 * heads) != 0 {
-        throw CheckpointError(
-          .badTensor, file: info.file,
-          reason: "\(displayName(info.name)) has shape \(info.shape), which \(heads) heads do not divide")
-      }
-      tensors.append(
-        TensorInfo(name: name, dtype: info.dtype, shape: info.shape, file: info.file, byteCount: info.byteCount))
+      if let heads { try info.checkRows(heads: heads) }
+      tensors.append(info.renamed(name))
       places.append((index, heads))
     }
     self.tensors = tensors

@@ -67,8 +67,12 @@ public struct MetaFolder: TensorSource {
       throw CheckpointError(
         .malformed, file: parametersPath, reason: "it does not have dim, n_heads and n_layers as whole numbers")
     }
-    guard parameters.dim > 0, parameters.n_heads > 0, parameters.n_layers > 0, parameters.n_kv_heads ?? 1 > 0 else {
-      throw CheckpointError(.malformed, file: parametersPath, reason: "its numbers must be positive")
+    guard (1...1 << 24).contains(parameters.dim), (1...parameters.dim).contains(parameters.n_heads),
+      (1...parameters.n_heads).contains(parameters.n_kv_heads ?? 1), (1...1 << 20).contains(parameters.n_layers)
+    else {
+      throw CheckpointError(
+        .malformed, file: parametersPath,
+        reason: "its numbers must be positive, n_heads at most dim, and n_kv_heads at most n_heads")
     }
     shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0))) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }

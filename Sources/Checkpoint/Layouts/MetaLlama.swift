@@ -42,11 +42,7 @@ public struct MetaLlama: TensorSource {
       var heads: Int?
       if name.hasSuffix(".wq.weight") { heads = configuration.num_attention_heads }
       if name.hasSuffix(".wk.weight") { heads = configuration.num_key_value_heads ?? configuration.num_attention_heads }
-      if let heads, info.shape.count != 2 || info.shape[0] % (2 * heads) != 0 {
-        throw CheckpointError(
-          .badTensor, file: info.file,
-          reason: "\(displayName(info.name)) has shape \(info.shape), which \(heads) heads do not divide")
-      }
+      if let heads { try info.checkRows(heads: heads) }
       tensors.append(info.renamed(name))
       places.append(.tensor(index: index, heads: heads))
     }

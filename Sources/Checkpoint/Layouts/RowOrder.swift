@@ -1,6 +1,8 @@
 // How the rows of a matrix, or the elements of its bias, lie in one layout and in another. Rows are whatever a tensor's
 // first dimension counts: orders move rows of blocks as well as rows of numbers.
 
+import ByteIO
+
 /// An order of rows, by where each row is taken from.
 enum RowOrder: Sendable, Equatable {
   /// Each head's pairs of halves become neighbours: what Meta's layout and GGUF want of Hugging Face's q and k.
@@ -53,6 +55,18 @@ enum RowOrder: Sendable, Equatable {
       let size = rows / heads / 3
       let (head, within) = place.quotientAndRemainder(dividingBy: 3 * size)
       return within / size * heads * size + head * size + within % size
+    }
+  }
+}
+
+extension TensorInfo {
+  /// Checks that the rows of a query or key projection are so many heads, each of pairs.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badTensor`.
+  func checkRows(heads: Int) throws {
+    guard shape.count == 2, shape[0] % (2 * heads) == 0 else {
+      throw CheckpointError(
+        .badTensor, file: file, reason: "\(displayName(name)) has shape \(shape), which \(heads) heads do not divide")
     }
   }
 }
