@@ -73,7 +73,7 @@ public struct Grid: Sendable, Equatable {
   /// How many groups a row of `inputs` weights has; the last one may be short.
   public func groupCount(inputs: Int) -> Int {
     guard let groupSize else { return inputs == 0 ? 0 : 1 }
-    return (inputs + groupSize - 1) / groupSize
+    return inputs / groupSize + (inputs % groupSize == 0 ? 0 : 1)
   }
 
   /// Checks that the grid means something.

@@ -172,6 +172,14 @@ private struct Patient {
           patient.inner = patient.inner?.replacing(#""group_size": 32"#, with: #""group_size": 16"#)
         }
       ),
+      (
+        "a group size that no addition can bear", [.groupSizeDenied],
+        { patient in
+          patient.quantization = nil
+          patient.inner = patient.inner?.replacing(
+            #""group_size": 32"#, with: #""group_size": 9223372036854775807"#)
+        }
+      ),
       ("scales are gone", [.missingPart], { $0.source.remove(q + ".scales") }),
       ("no g_idx: older files have none", [], { $0.source.remove(q + ".g_idx") }),
       (

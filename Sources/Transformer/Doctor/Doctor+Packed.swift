@@ -197,7 +197,7 @@ extension Doctor {
     if let stated = settings?.groupSize {
       let wrong = tally.groups.filter { module in
         let size = stated == -1 ? module.inputs : stated
-        return size <= 0 || (module.inputs + size - 1) / size != module.count
+        return size <= 0 || module.inputs / size + (module.inputs % size == 0 ? 0 : 1) != module.count
       }
       if let first = wrong.first {
         let real = first.count == 1 ? "-1 (whole rows)" : "\((first.inputs + first.count - 1) / first.count)"

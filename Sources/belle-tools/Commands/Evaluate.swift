@@ -48,7 +48,9 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard sequenceLength ?? 2 >= 2 else { throw ValidationError("--sequence-length must be at least 2.") }
+    guard (2...1 << 20).contains(sequenceLength ?? 2) else {
+      throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
+    }
     guard maxTokens ?? 2 >= 2 else { throw ValidationError("--max-tokens must be at least 2.") }
   }
 

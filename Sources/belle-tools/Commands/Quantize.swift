@@ -179,8 +179,12 @@ struct QuantizeCommand: ParsableCommand {
     guard [2, 3, 4, 8].contains(bits) else { throw ValidationError("--bits must be 2, 3, 4 or 8.") }
     guard groupSize == -1 || groupSize >= 1 else { throw ValidationError("--group-size must be at least 1, or -1.") }
     guard damping >= 0, damping.isFinite else { throw ValidationError("--damping must not be negative.") }
-    guard samples ?? 1 >= 1 else { throw ValidationError("--samples must be at least 1.") }
-    guard sequenceLength ?? 2 >= 2 else { throw ValidationError("--sequence-length must be at least 2.") }
+    guard (1...1 << 24).contains(samples ?? 1) else {
+      throw ValidationError("--samples must be between 1 and \(1 << 24).")
+    }
+    guard (2...1 << 20).contains(sequenceLength ?? 2) else {
+      throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
+    }
     if format == .gguf {
       guard ggufType != nil || bits == 4 || bits == 8 else {
         throw ValidationError("GGUF has no blocks of \(bits) bits for GPTQ: --gguf-type says which to take.")
