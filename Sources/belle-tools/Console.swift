@@ -103,7 +103,6 @@ final class Console: Sendable {
     }
   }
 
-  /// - Returns: false where the reader is gone.
   /// Writes results; what cannot be written now will not be written later either.
   private static func write(_ text: String, _ state: inout State) {
     guard let failure = write(text, to: STDOUT_FILENO) else { return }
