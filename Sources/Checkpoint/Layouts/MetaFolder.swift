@@ -72,7 +72,7 @@ public struct MetaFolder: TensorSource {
     else {
       throw CheckpointError(
         .malformed, file: parametersPath,
-        reason: "its numbers must be positive, n_heads at most dim, and n_kv_heads at most n_heads")
+        reason: "its numbers are out of range: they must be positive, n_heads at most dim, n_kv_heads at most n_heads")
     }
     shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0))) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
