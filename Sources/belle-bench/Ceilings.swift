@@ -13,6 +13,9 @@ enum Ceilings {
     return Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 
+  /// The best of three, as ``Cost/best(_:)`` is of what is compared with it.
+  static func best(_ rate: () throws -> Double) rethrows -> Double { max(try rate(), try rate(), try rate()) }
+
   /// Bytes a second of OpenSSL's digest on one core, over memory that stays in the caches.
   static func digestRate(_ algorithm: DigestAlgorithm, bytes: Int) throws -> Double {
     let chunk = [UInt8](repeating: 0x5A, count: 1 << 20)

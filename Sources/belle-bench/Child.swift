@@ -8,6 +8,16 @@ struct Cost {
   let seconds: Double
   let peakMemory: Int
   let status: Int32
+
+  /// The fastest of three runs, with the most memory that one of them took: where what an output is written to has to be
+  /// found first, a run can only be disturbed, never helped.
+  static func best(_ run: () throws -> Cost) rethrows -> Cost {
+    let runs = [try run(), try run(), try run()]
+    let fastest = runs.min { $0.seconds < $1.seconds } ?? runs[0]
+    return Cost(
+      seconds: fastest.seconds, peakMemory: runs.map(\.peakMemory).max() ?? 0,
+      status: runs.map(\.status).first { $0 != fastest.status } ?? fastest.status)
+  }
 }
 
 enum Child {
@@ -45,18 +55,29 @@ enum Child {
     let start = ContinuousClock.now
     let number = unsafe posix_spawnp(&process, arguments[0], &actions, nil, &list, environ)
     guard number == 0 else { throw ByteIOError(errno: number, file: arguments[0], action: "run it") }
+    let end = EndOfProcess(process)
+    // Seldom in a long run: where two cores are busy, each look costs what it measures a part of a millisecond.
+    var sampled = 0
+    var pause = 0.002
+    while !end.wait(seconds: pause) {
+      sampled = max(sampled, residentPeak(of: process))
+      pause = min(pause * 1.25, 0.1)
+    }
+    let elapsed = end.time - start
     var status: Int32 = 0
     var usage = rusage()
-    var peak = 0
-    // The system's own figure would hold this process's memory too, which the child shared until it began.
-    while unsafe wait4(process, &status, WNOHANG, &usage) == 0 {
-      peak = max(peak, residentPeak(of: process))
-      usleep(2000)
-    }
-    let elapsed = ContinuousClock.now - start
+    unsafe wait4(process, &status, 0, &usage)
+    // The system's own figure is exact, but never below what this process had at most: the child shared its memory until
+    // it began.
+    #if canImport(Darwin)
+      let peak = Int(usage.ru_maxrss)
+    #else
+      let peak = Int(usage.ru_maxrss) * 1024
+    #endif
     let components = elapsed.components
     return Cost(
-      seconds: Double(components.seconds) + Double(components.attoseconds) * 1e-18, peakMemory: peak,
+      seconds: Double(components.seconds) + Double(components.attoseconds) * 1e-18,
+      peakMemory: peak > peakMemory ? peak : sampled,
       status: status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F)
   }
 
@@ -68,4 +89,24 @@ enum Child {
     else { return 0 }
     return kibibytes * 1024
   }
+}
+
+/// When a child ended, to the moment, without asking again and again.
+private final class EndOfProcess: @unchecked Sendable {
+  /// The moment; set before anybody is told.
+  private(set) var time = ContinuousClock.now
+  private let semaphore = DispatchSemaphore(value: 0)
+
+  /// Begins to wait for a child, which is left to be asked for its status.
+  init(_ process: pid_t) {
+    Thread {
+      var information = unsafe siginfo_t()
+      while unsafe waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
+      self.time = .now
+      self.semaphore.signal()
+    }.start()
+  }
+
+  /// Waits, no longer than so many seconds; whether the child has ended.
+  func wait(seconds: Double) -> Bool { semaphore.wait(timeout: .now() + seconds) == .success }
 }

@@ -1,4 +1,5 @@
-// The files that the benchmark works on: a key, a plain file, a release of it and one of four files.
+// The files that the benchmark works on: a key, a plain file, a release of it, and one of four files, which are as large
+// together: what memory is left, and so how the system treats outputs, must not depend on the case.
 
 import ByteIO
 import Checksum
@@ -9,12 +10,14 @@ final class Workload {
   let folder: String
   let tool: String
   let size: Int
+  /// The size of one of four files, in bytes.
+  var partSize: Int { size / 4 }
 
   var key: String { folder + "/key.pth" }
   var plain: String { folder + "/plain/model.bin" }
   /// One large file.
   var single: String { folder + "/single" }
-  /// Four files of the same bytes under four names.
+  /// Four files of the same bytes under four names, ``partSize`` each.
   var four: String { folder + "/four" }
   /// Four plain files of the same bytes.
   var fourPlain: String { folder + "/plain4" }
@@ -32,7 +35,7 @@ final class Workload {
     folder = parent + "/belle-bench-\(getpid())"
     self.tool = tool
     self.size = size
-    for name in ["", "/plain", "/plain4", "/single", "/four"] { try Folder.create(folder + name) }
+    for name in ["", "/plain", "/plain4", "/single", "/four", "/part", "/part-enc"] { try Folder.create(folder + name) }
     var random = SystemRandomNumberGenerator()
     let block = (0..<(4 << 20) / 8).flatMap { _ in
       unsafe withUnsafeBytes(of: random.next()) { unsafe Array($0) }
@@ -44,13 +47,17 @@ final class Workload {
     try write(folder + "/plain/config.json", block: block, size: 600, salt: 3)
 
     try expect(Child.run([tool, "encrypt", folder + "/plain", key, single, "--quiet"]))
-    let digests = try FileDigest.compute([.md5, .sha256], of: InputFile(plain))
-    guard let md5 = digests[.md5], let sha256 = digests[.sha256] else { return }
+    guard let md5 = try FileDigest.compute([.md5], of: InputFile(plain))[.md5] else { return }
     try text(md5List, Manifest.line(md5, path: "model.bin") + "\n")
+
+    let part = folder + "/part/model.bin"
+    try write(part, block: block, size: partSize, salt: 4)
+    try expect(Child.run([tool, "encrypt", folder + "/part", key, folder + "/part-enc", "--quiet"]))
+    guard let sha256 = try FileDigest.compute([.sha256], of: InputFile(part))[.sha256] else { return }
     var list = ""
     for name in ["a", "b", "c", "d"] {
-      try linked(single + "/model.bin.\(sha256).enc", four + "/\(name).bin.\(sha256).enc")
-      try linked(plain, fourPlain + "/\(name).bin")
+      try linked(folder + "/part-enc/model.bin.\(sha256).enc", four + "/\(name).bin.\(sha256).enc")
+      try linked(part, fourPlain + "/\(name).bin")
       list += Manifest.line(sha256, path: "\(name).bin") + "\n"
     }
     try text(fourList, list)
