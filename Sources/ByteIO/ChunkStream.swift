@@ -1,5 +1,6 @@
 // Moves a file through memory in chunks: one producer fills them, several consumers (digests, a writer) see each of
-// them in order, every one on a thread of its own. Memory is bounded by the ring of chunks, whatever the file's size.
+// them in order, every one on a thread of its own, as long as there are processors for them. Memory is bounded by the
+// ring of chunks, whatever the file's size.
 //
 // Real threads and not tasks: producers and consumers block in read and write, which tasks must not do.
 
@@ -44,7 +45,8 @@ public struct ChunkStream: Sendable {
   /// - Parameters:
   ///   - count: the bytes to move.
   ///   - produce: fills a chunk from an offset; called in order, on the calling thread.
-  ///   - consumers: called in order for each chunk, each on its own thread.
+  ///   - consumers: called in order for each chunk, the slowest first. The last of them share a thread where there are
+  ///     more than processors: a thread more would only take the slowest one's processor from it.
   ///   - isCancelled: asked before each chunk.
   /// - Throws: what the first of them to fail threw, or `CancellationError`.
   public func run(
@@ -53,23 +55,32 @@ public struct ChunkStream: Sendable {
     consumers: [ChunkWork],
     isCancelled: () -> Bool = { false }
   ) throws {
+    let lanes = Self.lanes(consumers, atMost: processorCount)
     let ring = ChunkRing(
-      count: count, chunkSize: min(chunkSize, max(count, 1)), slots: slots, consumers: consumers.count)
+      count: count, chunkSize: min(chunkSize, max(count, 1)), slots: slots, consumers: lanes.count)
     if ring.chunks <= 1 {
       // A thread costs more than a small file.
       if isCancelled() { throw CancellationError() }
       try ring.fill(0, produce)
-      for consume in consumers { try ring.pass(0, to: consume) }
+      for consume in lanes { try ring.pass(0, to: consume) }
       return
     }
     // Unchecked, because each consumer is called from one thread only, and that thread is joined below.
-    for (index, consume) in consumers.enumerated() {
+    for (index, consume) in lanes.enumerated() {
       let work = UncheckedSendable(value: consume)
       Thread { ring.consume(index, work.value) }.start()
     }
     ring.produce(produce, isCancelled)
     ring.join()
     if let failure = ring.failure { throw failure }
+  }
+
+  /// One piece of work for each thread.
+  static func lanes(_ consumers: [ChunkWork], atMost limit: Int) -> [ChunkWork] {
+    let alone = max(1, limit) - 1
+    guard consumers.count > alone + 1 else { return consumers }
+    let shared = consumers[alone...]
+    return Array(consumers[..<alone]) + [{ chunk, offset in for consume in shared { try consume(chunk, offset) } }]
   }
 }
 

@@ -251,7 +251,8 @@ public struct ReleaseDecryptor: Sendable {
     }
     plain.file.adviseSequential()
     let keyStream = KeyStream(plan.key)
-    let digestStreams = try Set(item.expected.keys).union([.sha256]).map { try DigestStream($0) }
+    let digestStreams = try DigestAlgorithm.allCases.filter { $0 == .sha256 || item.expected[$0] != nil }
+      .map { try DigestStream($0) }
     try work.stream.run(
       count: item.plainSize,
       produce: { chunk, offset in

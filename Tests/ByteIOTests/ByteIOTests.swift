@@ -137,6 +137,18 @@ import Testing
     for consumer in seen { #expect(consumer == bytes) }
   }
 
+  @Test("the slowest consumers have threads of their own, the last share one", arguments: 0...5, 1...5)
+  func lanes(consumers: Int, limit: Int) throws {
+    var seen: [Int] = []
+    let lanes = ChunkStream.lanes((0..<consumers).map { number in { _, _ in seen.append(number) } }, atMost: limit)
+    #expect(lanes.count == min(consumers, limit))
+    for (number, lane) in lanes.enumerated() {
+      seen = []
+      try lane([UInt8]().span.bytes, 0)
+      #expect(seen == (number == limit - 1 ? Array(number..<consumers) : [number]))
+    }
+  }
+
   @Test("a failing consumer or producer ends the stream with its error", arguments: [0, 3, 99])
   func failures(at chunk: Int) {
     let stream = ChunkStream(chunkSize: 10, slots: 3)
