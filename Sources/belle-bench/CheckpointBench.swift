@@ -47,30 +47,25 @@ struct CheckpointBench: BenchCase {
           name: "list 13 GB of \(path.hasSuffix("bin") ? "PyTorch" : "safetensors")", unit: .seconds,
           limit: Series.Limit(value: 0.05, memory: 64 << 20), values: [cost.seconds], peakMemory: cost.peakMemory))
     }
-    for (place, where_, isFlushed) in [(folder.path, "in memory", false), (context.disk, "to disk, flushed", true)] {
-      let copy = place + "/belle-bench-copy-\(getpid()).safetensors"
-      let ceiling = "copy of the checkpoint \(where_)"
-      // Nothing is lent for a disk: a file system wants memory in long runs.
-      let lent = isFlushed ? 0 : context.size
-      all.append(
-        Series(
-          name: ceiling, unit: .rate,
-          values: [
-            try Ceilings.best {
-              try context.lend(lent) { try Ceilings.fileCopyRate(model, to: copy, flushed: isFlushed) }
+    let copy = "copy of the checkpoint in memory"
+    all.append(
+      Series(
+        name: copy, unit: .rate,
+        values: [
+          try Ceilings.best {
+            try context.lend(context.size) {
+              try Ceilings.fileCopyRate(model, to: folder.file("copy.bin"), flushed: false)
             }
-          ]))
-      let cost = try Cost.best {
-        try context.lend(lent) {
-          defer { try? FileManager.default.removeItem(atPath: copy) }
-          return try expect([tool, "convert", model, copy, "--quiet"])
-        }
-      }
-      all.append(
-        Series(
-          name: ".bin to .safetensors \(where_)", unit: .rate, target: (ceiling, 0.8), values: [size / cost.seconds],
-          peakMemory: cost.peakMemory))
-    }
+          }
+        ]))
+    let cost = try Cost.best { try context.lend(context.size) { try convert(in: folder.path) } }
+    all.append(
+      Series(
+        name: ".bin to .safetensors in memory", unit: .rate, target: (copy, 0.8), values: [size / cost.seconds],
+        peakMemory: cost.peakMemory))
+    all += try context.besideCopies(
+      of: model, as: "copy of the checkpoint to disk, flushed", ".bin to .safetensors to disk, flushed", ratio: 0.8
+    ) { try convert(in: context.disk) }
     for (name, more, target) in [
       ("decrypt", [], nil), ("decrypt --to safetensors", ["--to", "safetensors"], ("decrypt", 0.95)),
     ] as [(String, [String], (String, Double)?)] {
@@ -87,6 +82,12 @@ struct CheckpointBench: BenchCase {
           values: [size / cost.seconds], peakMemory: cost.peakMemory))
     }
     return all
+  }
+
+  private func convert(in parent: String) throws -> Cost {
+    let output = parent + "/belle-bench-converted-\(getpid()).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: output) }
+    return try expect([tool, "convert", model, output, "--quiet"])
   }
 
   /// Floats to halves, far beyond the caches; counted as a copy is, by the mean of what is read and written.

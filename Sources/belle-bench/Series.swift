@@ -12,7 +12,7 @@ struct Series {
   var target: (of: String, ratio: Double)?
   /// What its values and its memory may be at most.
   var limit: Limit?
-  /// One value a round.
+  /// As many values in each round.
   var values: [Double] = []
   /// The largest memory that the program had, in bytes.
   var peakMemory = 0
