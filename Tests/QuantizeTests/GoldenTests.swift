@@ -143,6 +143,21 @@ struct Exact: Sendable {
     #expect(single.integers == plain.integers)
   }
 
+  @Test(
+    "the recipes past the reference, scales rounded to half first, are never worse than the reference's afterwards",
+    arguments: Golden.entries.keys.sorted())
+  func halfFirst(name: String) throws {
+    let entry = try #require(Golden.entries[name])
+    let (grid, _) = Self.halfProblem(entry)
+    let reference = try Self.roundedError(name, entry)
+    for recipe in [Recipe.fast, .best] {
+      #expect(recipe.rounding == .first)
+      let (layer, error) = try Golden.quantize(entry.problem, grid, recipe)
+      #expect(layer.scales.allSatisfy { $0 == Float(Float16($0)) })
+      #expect(error <= reference, "\(name): \(error), \(reference)")
+    }
+  }
+
   @Test("scales rounded to half before quantizing are, over all problems, no worse than rounded afterwards")
   func roundedFirst() throws {
     // One by one, the two differ by which weights fall on which side of a tie: up to 3 % to either side, by chance.
