@@ -55,8 +55,9 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
-    // Matrices, and the only door to the BLAS.
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CBelleKernels"], swiftSettings: strict),
+    // Matrices, and the only door to the BLAS; oneDNN is looked for when the program runs.
+    .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
 
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),

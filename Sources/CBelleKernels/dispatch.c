@@ -36,3 +36,11 @@ bool belle_processor_is_skylakex(void) {
   return false;
 #endif
 }
+
+bool belle_processor_has_bfloat16(void) {
+#if defined(__x86_64__)
+  return belle_processor_is_skylakex() && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}

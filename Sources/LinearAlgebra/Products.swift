@@ -68,6 +68,22 @@ public func gemm<Scalar: BLASScalar>(batch products: [Product<Scalar>], threads:
   }
 }
 
+/// Many products c = a·bᵀ + beta · c at once, each on one thread, in an arithmetic of one's choice.
+///
+/// - Parameters:
+///   - products: A as it is, B transposed, alpha 1, beta 0 or 1; their results must not overlap.
+///   - arithmetic: one without a ``Arithmetic/problem``.
+///   - threads: how many run at once.
+public func gemm(batch products: [Product<Float>], in arithmetic: Arithmetic, threads: Int = 1) {
+  guard arithmetic == .bfloat16 else { return gemm(batch: products, threads: threads) }
+  forEachTile(products.count, threads: threads) { index in
+    let p = products[index]
+    precondition(!p.transposeA && p.transposeB && p.alpha == 1 && (p.beta == 0 || p.beta == 1), "not a·bᵀ")
+    let isDone = Arithmetic.multiply(p.a, p.b, into: p.c, adds: p.beta == 1)
+    precondition(isDone, "no memory for a product, or the arithmetic is not to be had here")
+  }
+}
+
 /// One triangle of C = alpha · op(A)·op(A)ᵀ + beta · C.
 ///
 /// With `transpose`, A is `[k, n]` and C = Aᵀ·A: the Hessian of inputs `[tokens, in]`.

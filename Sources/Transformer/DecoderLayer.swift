@@ -25,13 +25,16 @@ public final class DecoderLayer: Sendable {
 
   let configuration: ModelConfiguration
   let rotary: RotaryTable?
+  private let arithmetic: Arithmetic
   private let norms: [Norm]
   private let linears: [[Linear]]
 
-  /// - Parameter rotary: the rotations of at least the windows' positions; nil for BLOOM.
+  /// - Parameters:
+  ///   - rotary: the rotations of at least the windows' positions; nil for BLOOM.
+  ///   - arithmetic: of the linear modules' products.
   init(
     _ index: Int, _ configuration: ModelConfiguration, groups: [LinearGroup], norms: [Norm], linears: [[Linear]],
-    rotary: RotaryTable?
+    rotary: RotaryTable?, arithmetic: Arithmetic
   ) {
     self.index = index
     self.configuration = configuration
@@ -39,6 +42,7 @@ public final class DecoderLayer: Sendable {
     self.norms = norms
     self.linears = linears
     self.rotary = rotary
+    self.arithmetic = arithmetic
   }
 
   /// The weights of a module, `[out, in]`. Writing to the matrix changes the layer: so a quantizer puts the values in
@@ -102,6 +106,12 @@ public final class DecoderLayer: Sendable {
     for group in groups { advance(group, states, input: input(of: group, states, threads: threads), threads: threads) }
   }
 
+  /// What a thread's operands in bfloat16 take at most, in bytes: a tile's rows and columns, 2048 inputs of each.
+  public static let roundedBytes = 2 * (HiddenStates.largestBlock + widestTile) * 2048
+
+  /// Columns of a tile.
+  private static let widestTile = 2048
+
   /// y = x·Wᵀ + b, or y += x·Wᵀ + b. One product for each block of rows and columns.
   private func product(
     _ x: MatrixSlice<Float>, _ linear: Linear, into y: MatrixSlice<Float>, adding: Bool, _ blocks: [Range<Int>],
@@ -110,7 +120,7 @@ public final class DecoderLayer: Sendable {
     var products: [Product<Float>] = []
     for rows in blocks {
       // Wide enough that packing the operands costs little; narrow where there are too few rows to share out.
-      let width = rows.count >= 256 ? 2048 : 256
+      let width = rows.count >= 256 ? Self.widestTile : 256
       for column in stride(from: 0, to: y.columns, by: width) {
         let columns = column..<min(y.columns, column + width)
         products.append(
@@ -119,7 +129,7 @@ public final class DecoderLayer: Sendable {
             beta: adding ? 1 : 0))
       }
     }
-    gemm(batch: products, threads: threads)
+    gemm(batch: products, in: arithmetic, threads: threads)
     guard let bias = linear.bias else { return }
     forEachTile(blocks.count, threads: threads) { y[blocks[$0], 0..<y.columns].add(toEachRow: bias) }
   }

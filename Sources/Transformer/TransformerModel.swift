@@ -87,9 +87,12 @@ public final class TransformerModel: Sendable {
   /// - Parameters:
   ///   - index: 0 ..< layerCount.
   ///   - windowLength: the longest window it will see.
+  ///   - arithmetic: of its linear modules' products; one without a `problem`.
   ///   - threads: how many read and convert.
   /// - Complexity: 4 bytes of memory for each of the layer's parameters.
-  public func layer(_ index: Int, windowLength: Int, threads: Int) throws -> DecoderLayer {
+  public func layer(
+    _ index: Int, windowLength: Int, arithmetic: Arithmetic = .single, threads: Int
+  ) throws -> DecoderLayer {
     let names = tensors.layer(index)
     let norms = try names.norms.map { try norm($0) }
     let modules = names.groups.flatMap(\.modules)
@@ -109,10 +112,12 @@ public final class TransformerModel: Sendable {
       return (at..<at + group.modules.count).compactMap { linears[$0] }
     }
     let rotary = configuration.family == .llama ? RotaryTable(configuration, length: windowLength) : nil
-    return DecoderLayer(index, configuration, groups: names.groups, norms: norms, linears: grouped, rotary: rotary)
+    return DecoderLayer(
+      index, configuration, groups: names.groups, norms: norms, linears: grouped, rotary: rotary,
+      arithmetic: arithmetic)
   }
 
-  /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:threads:)``
+  /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:arithmetic:threads:)``
   /// quick afterwards.
   public func readAhead(layer index: Int) throws {
     for module in tensors.layer(index).groups.flatMap(\.modules) {

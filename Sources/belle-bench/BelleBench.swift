@@ -4,6 +4,7 @@
 import ArgumentParser
 import ByteIO
 import Foundation
+import LinearAlgebra
 
 @main
 struct BelleBench: ParsableCommand {
@@ -33,6 +34,9 @@ struct BelleBench: ParsableCommand {
 
   @Option(help: ArgumentHelp("A folder on a disk, for outputs to a disk.", valueName: "folder"))
   var disk = "."
+
+  @Option(help: "The arithmetic of the forward passes in the case model.")
+  var compute = Arithmetic.single
 
   @Option(help: ArgumentHelp("A recipe for the case model; best and reference, unless given.", valueName: "name"))
   var recipe: [String] = []
@@ -70,7 +74,7 @@ struct BelleBench: ParsableCommand {
     }
     let context = BenchContext(
       bench: CommandLine.arguments[0], size: size, memory: memory, disk: disk, recipes: recipe,
-      checkpoint: checkpoint, say: say)
+      checkpoint: checkpoint, arithmetic: compute, say: say)
     let chosen = try BenchCases.all.filter { cases.isEmpty || cases.contains($0.name) }.map { try $0.init(context) }
     var all: [Series] = []
     for round in 0...rounds {
@@ -94,3 +98,5 @@ struct BelleBench: ParsableCommand {
 
   private func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 }
+
+extension Arithmetic: ExpressibleByArgument {}

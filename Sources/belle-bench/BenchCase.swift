@@ -3,6 +3,7 @@
 import ByteIO
 import Checksum
 import Foundation
+import LinearAlgebra
 
 /// One case: makes what it works on once, and is measured once a round.
 protocol BenchCase {
@@ -52,6 +53,8 @@ final class BenchContext {
   let recipes: [String]
   /// A checkpoint that the case model made before.
   let checkpoint: String?
+  /// The arithmetic of a model's forward passes.
+  let arithmetic: Arithmetic
   /// Tells the user what takes long.
   let say: (String) -> Void
   private var madeFiles: Workload?
@@ -60,6 +63,7 @@ final class BenchContext {
 
   init(
     bench: String, size: Int, memory: String, disk: String, recipes: [String], checkpoint: String?,
+    arithmetic: Arithmetic,
     say: @escaping (String) -> Void
   ) {
     self.bench = bench
@@ -68,6 +72,7 @@ final class BenchContext {
     self.disk = disk
     self.recipes = recipes
     self.checkpoint = checkpoint
+    self.arithmetic = arithmetic
     self.say = say
   }
 

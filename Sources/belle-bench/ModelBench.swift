@@ -61,16 +61,18 @@ struct ModelBench: BenchCase {
     context.say("quantizing \(Self.layers) of 32 layers with the recipe \(recipe)")
     let peak = PeakRate.gemm(size: 4096, runs: 3)
     let result = folder + "/result.json"
-    let cost = try context.once(Self.self, [folder, "\(Self.layers)", recipe, result])
+    let cost = try context.once(
+      Self.self, [folder, "\(Self.layers)", recipe, result, context.arithmetic.rawValue])
     // The machine's speed may have drifted meanwhile.
     let sgemm = (peak + PeakRate.gemm(size: 4096, runs: 3)) / 2
     let outcome = try JSONDecoder().decode(Outcome.self, from: Data(contentsOf: URL(filePath: result)))
     let rate = outcome.flop / outcome.seconds
     let ceiling = "SGEMM around \(recipe)"
+    let name = context.arithmetic == .single ? recipe : "\(recipe) in \(context.arithmetic.rawValue)"
     return [
       Series(name: ceiling, unit: .operations, values: [sgemm]),
       Series(
-        name: "\(recipe), \(Self.layers) layers, \(Self.samples) × \(Self.length) tokens", unit: .operations,
+        name: "\(name), \(Self.layers) layers, \(Self.samples) × \(Self.length) tokens", unit: .operations,
         target: (ceiling, 0.7), limit: .init(value: .infinity, memory: Self.memoryLimit), values: [rate],
         peakMemory: cost.peakMemory),
       Series(name: "\(recipe), memory that was stated before", unit: .bytes, values: [Double(outcome.statedMemory)]),
@@ -87,13 +89,15 @@ struct ModelBench: BenchCase {
   }
 
   static func once(_ list: [String]) throws {
-    guard list.count == 4, let layers = Int(list[1]), (1...10).contains(layers),
-      let recipe = recipes.first(where: { $0.0 == list[2] })
+    guard list.count == 5, let layers = Int(list[1]), (1...10).contains(layers),
+      let recipe = recipes.first(where: { $0.0 == list[2] }), let arithmetic = Arithmetic(rawValue: list[4])
     else {
-      throw ByteIOError(.interrupted, reason: "model takes a folder, a number of layers, a recipe and a file")
+      throw ByteIOError(
+        .interrupted, reason: "model takes a folder, a number of layers, a recipe, a file and an arithmetic")
     }
     var options = QuantizationOptions()
     (options.recipeName, options.recipe) = recipe
+    options.arithmetic = arithmetic
     // As the command line has it.
     options.isTrueSequential = recipe.0 != "reference"
     options.only = ["model.layers.[0-\(layers - 1)].*"]

@@ -27,6 +27,9 @@ belle_variant belle_best_variant(void);
 /// Whether this processor has what OpenBLAS's SkylakeX kernels need: AVX-512 F, CD, BW, DQ and VL.
 bool belle_processor_is_skylakex(void);
 
+/// Whether this processor multiplies bfloat16: AVX512-BF16, beside what AVX-512 there must be.
+bool belle_processor_has_bfloat16(void);
+
 /// data[i] ^= key[i] for 0 <= i < count. `data` and `key` must not overlap.
 void belle_xor(uint8_t *data, const uint8_t *key, size_t count);
 

@@ -42,7 +42,9 @@ extension ModelQuantizer {
       let loaded = index == 0 ? firstLayer : nil
       firstLayer = nil
       let layer =
-        try loaded ?? model.layer(index, windowLength: calibration.windows.length, threads: options.threads)
+        try loaded
+        ?? model.layer(
+          index, windowLength: calibration.windows.length, arithmetic: options.arithmetic, threads: options.threads)
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil

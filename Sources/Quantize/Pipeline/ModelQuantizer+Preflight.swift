@@ -36,6 +36,10 @@ extension ModelQuantizer {
   public var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
 
   private func checkModel() throws {
+    if let problem = options.arithmetic.problem {
+      throw QuantizeError(
+        .badOption, reason: "--compute \(options.arithmetic.rawValue): \(problem.reason)", remedy: problem.remedy)
+    }
     guard model.source.format != "gptq" else {
       throw QuantizeError(
         .wrongModel, file: model.path, reason: "the model is quantized already",
@@ -203,10 +207,13 @@ extension ModelQuantizer {
 
   /// Everything that the final bytes depend on.
   func planText() throws -> [String: String] {
+    // Two libraries may add up in different orders.
+    let arithmetic =
+      options.arithmetic.rawValue + (options.arithmetic == .single ? "" : ", \(options.arithmetic.engineName)")
     var plan = [
       "program": options.program, "model": fingerprint, "format": format.description, "method": options.method.rawValue,
       "recipe": options.recipe.description, "true sequential": "\(options.isTrueSequential)",
-      "modules": try names(modules),
+      "modules": try names(modules), "compute": arithmetic,
     ]
     if let calibration {
       plan["calibration"] = calibration.fingerprint

@@ -28,6 +28,9 @@ public struct QuantizationOptions: Sendable {
   public var skip: [String] = []
   /// Whether the head is quantized too.
   public var quantizesHead = false
+  /// The arithmetic of the forward passes through the model's linear modules. The Hessians and the solver keep single
+  /// precision.
+  public var arithmetic = Arithmetic.single
   /// How many threads compute; the result does not depend on it.
   public var threads = Engine.defaultThreads
   /// The memory that may be used, in bytes; beyond it hidden states go to a file. Nil: three quarters of the machine's.

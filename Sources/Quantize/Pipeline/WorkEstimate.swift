@@ -97,6 +97,7 @@ struct WorkShape {
     bytes += 4 * squares * widest * widest
     if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
     bytes += options.threads * 15 * 256 * widest
+    if options.arithmetic == .bfloat16 { bytes += options.threads * DecoderLayer.roundedBytes }
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.
     let batch = min(batchRows, rows)

@@ -35,7 +35,7 @@ struct WorkProbe {
     self.productRate = productRate
     let (options, threads) = (shape.options, shape.options.threads)
     let clock = ContinuousClock()
-    layer = try model.layer(0, windowLength: shape.windowLength, threads: threads)
+    layer = try model.layer(0, windowLength: shape.windowLength, arithmetic: options.arithmetic, threads: threads)
     load = try Self.loadSeconds(model, layer, threads: threads)
 
     let rows = min(shape.batchRows, shape.rows) / shape.windowLength * shape.windowLength

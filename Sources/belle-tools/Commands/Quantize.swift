@@ -123,8 +123,11 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
   var chatTemplate = QuantizedOptions.Template.auto
 
-  @Option(help: "The type of the arithmetic.")
-  var compute = Compute.f32
+  @Option(
+    help:
+      "Products of the forward passes in single precision, or in bfloat16 by oneDNN, where it is installed and the processor has AVX512-BF16; the solver keeps single precision."
+  )
+  var compute = Arithmetic.single
 
   @Option(
     help: ArgumentHelp(
@@ -172,8 +175,6 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle, gguf }
-
-  enum Compute: String, ExpressibleByArgument, CaseIterable { case f32 }
 
   func validate() throws {
     guard [2, 3, 4, 8].contains(bits) else { throw ValidationError("--bits must be 2, 3, 4 or 8.") }
@@ -247,6 +248,7 @@ struct QuantizeCommand: ParsableCommand {
     if mse { options.recipe.fit = .search(norm: 2.4) }
     options.recipe.damping = damping
     (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
+    options.arithmetic = compute
     options.threads = threads.threads
     options.maximumMemory = maxMemory.flatMap(Convert.bytes)
     options.resumes = resume
@@ -303,3 +305,5 @@ struct QuantizeCommand: ParsableCommand {
 }
 
 extension QuantizationOptions.Method: ExpressibleByArgument {}
+
+extension Arithmetic: ExpressibleByArgument {}
