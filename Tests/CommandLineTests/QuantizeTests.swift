@@ -47,6 +47,21 @@ import Testing
     }
   }
 
+  @Test("bfloat16 where there is no oneDNN is an error that says what to do, before any work")
+  func noOneDNN() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let arguments = [
+      "quantize", model, folder.file("out"), "--group-size", "32", "--compute", "bf16", "--calibration",
+      model + "/tokens.safetensors:calibration", "--quiet",
+    ]
+    let run = try Running(arguments, shell: "BELLE_ONEDNN=/nowhere/libdnnl.so exec \"$0\" \"$@\"").finish()
+    #expect(run.status == 1)
+    #expect(run.errors.hasPrefix("error: ") && run.errors.contains("--compute bf16: "), "\(run.errors)")
+    #expect(run.errors.contains("\nhint: ") && run.errors.contains("--compute f32"), "\(run.errors)")
+    #expect(try names(folder, "out").isEmpty)
+  }
+
   @Test("a Hessian without a factor: rounded to nearest, with status 2, or 0 where that is allowed")
   func fallback() throws {
     let folder = try TemporaryFolder()

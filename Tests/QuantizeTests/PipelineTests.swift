@@ -55,10 +55,13 @@ struct Bench {
 }
 
 @Suite("The pipeline over a model") struct PipelineTests {
-  @Test("the bytes do not depend on threads, batches or memory", arguments: [false, true])
-  func reproducible(bloom: Bool) throws {
+  @Test(
+    "the bytes do not depend on threads, batches or memory", arguments: [false, true],
+    Arithmetic.allCases.filter { $0.problem == nil })
+  func reproducible(bloom: Bool, arithmetic: Arithmetic) throws {
     // Three blocks of rows, the last one short.
     var bench = try Bench(RandomCheckpoint(bloom: bloom, layers: 1), windows: 60)
+    bench.options.arithmetic = arithmetic
     bench.options.threads = 1
     try bench.run("one")
     let wanted = try bench.bytes("one")
@@ -130,6 +133,17 @@ struct Bench {
       #require(divergence["rtn"])
     )
     #expect(found.0 < found.1 && found.1 < found.2 && found.2 < found.3, "\(divergence)")
+  }
+
+  @Test("forward passes in bfloat16 cost nothing that shows", .enabled(if: Arithmetic.bfloat16.problem == nil))
+  func bfloat16() throws {
+    var bench = try Bench(RandomCheckpoint(layers: 3))
+    try bench.run("single")
+    bench.options.arithmetic = .bfloat16
+    try bench.run()
+    #expect(try bench.bytes() != bench.bytes("single"), "the option has no effect")
+    let (single, rounded) = try (bench.divergence("single"), bench.divergence())
+    #expect(rounded <= 1.1 * single, "\(rounded), \(single)")
   }
 
   @Test("what the streams run with is what the file holds")
