@@ -9,7 +9,7 @@ struct LayerProblem: Sendable {
   /// Nil, or one without a factor: round to nearest.
   let factor: HessianFactor?
   let grid: Grid
-  let recipe: Recipe
+  var recipe: Recipe
   let correction: Correction?
   let layer: String
 
@@ -21,9 +21,11 @@ struct LayerProblem: Sendable {
   var usable: HessianFactor? { factor?.failure == nil ? factor : nil }
 
   /// Whether anything happens after the last column's integers.
-  var isRefined: Bool { usable != nil && (recipe.sweeps > 0 || recipe.refit || roundsAfterwards) }
+  var isRefined: Bool { usable != nil && (recipe.sweeps > 0 || recipe.refit || roundsAfterwards || solvesTwice) }
   /// Whether integers are found against scales that are not rounded yet.
-  var roundsAfterwards: Bool { usable != nil && grid.storesHalves && recipe.rounding == .afterwards }
+  var roundsAfterwards: Bool { usable != nil && recipe.rounding.applied(to: grid) == .afterwards }
+  /// Whether integers are found against scales of both kinds.
+  var solvesTwice: Bool { usable != nil && recipe.rounding.applied(to: grid) == .either }
   /// Whether grids are fixed before the first column; a super-block's must be.
   var fixesGrids: Bool { recipe.fixesGridsUpFront || grid.superGroup != nil }
 
@@ -75,7 +77,7 @@ struct LayerProblem: Sendable {
         pool.with { workspace in
           if index < strips {
             let strip = Strip(self, rows: index * width..<min(rows, (index + 1) * width), workspace)
-            strip.quantize()
+            if solvesTwice { strip.quantizeTwice() } else { strip.quantize() }
             if let target = unsafe target { unsafe strip.write(integers: target.base, scales, zeros, minimums, sums) }
           } else {
             sample.write(piece: index - strips, workspace, to: powers.slice)
@@ -118,6 +120,9 @@ struct LayerProblem: Sendable {
     if usable != nil {
       flop = out * n * n
       if recipe.sweeps > 0 || recipe.refit { flop += out * n * n * Double(1 + max(1, recipe.sweeps)) }
+      // Another solution, and the error of one whose scales were rounded afterwards.
+      if solvesTwice { flop *= 2 }
+      if solvesTwice || roundsAfterwards, recipe.sweeps == 0, !recipe.refit { flop += out * n * n }
     }
     return LayerReport(
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,

@@ -104,7 +104,11 @@ public final class ModelQuantizer {
     shape = WorkShape(
       configuration: model.configuration, options: options,
       rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
-      windowLength: length, batchRows: batch * length)
+      windowLength: length, batchRows: batch * length,
+      // All modules have the same bits.
+      rounding: (plan.joined().lazy.flatMap(\.modules).first ?? head).map {
+        options.recipe.rounding.applied(to: format.grid(for: $0))
+      } ?? .first)
   }
 
   /// The folder that interrupted work goes on from.

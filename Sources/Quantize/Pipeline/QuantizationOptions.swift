@@ -80,7 +80,8 @@ extension Recipe {
       }
     return [
       "order \(order.rawValue)", "grids up front \(fixesGridsUpFront)", "fit \(fit)",
-      "negative scales \(negativeScales)", "sweeps \(sweeps)", "refit \(refit)", "alpha \(inputCorrection)",
+      "negative scales \(negativeScales)", "rounding \(rounding.rawValue)", "sweeps \(sweeps)", "refit \(refit)",
+      "alpha \(inputCorrection)",
       "beta \(residualCorrection)", "damping \(damping)",
     ].joined(separator: ", ")
   }

@@ -45,6 +45,8 @@ struct WorkShape {
   let rows: Int
   let windowLength: Int
   let batchRows: Int
+  /// When scales are rounded: by the recipe and the format's grid.
+  var rounding = Recipe.Rounding.first
 
   /// The cost of a group.
   ///
@@ -80,6 +82,8 @@ struct WorkShape {
     if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
     // W·Δ, and two triangular solves.
     if isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    if rounding == .either { total *= 2 }
+    if rounding != .first, recipe.sweeps == 0, !recipe.refit { total += product }
     return total
   }
 
