@@ -63,11 +63,58 @@ static struct {
   belle_one_dnn_state state;
 } library;
 
-/// Stands where a pointer to a function is stored; data and function pointers have one form wherever dlsym is.
-static int find(void *handle, const char *name, void *place) {
-  void *symbol = dlsym(handle, name);
-  memcpy(place, &symbol, sizeof symbol);
-  return symbol != NULL;
+/// A function's name, and where its address goes.
+typedef struct {
+  const char *name;
+  void *place;
+} symbol;
+
+static const symbol common[] = {
+    {"dnnl_version", &library.version},
+    {"dnnl_engine_create", &library.engine_create},
+    {"dnnl_stream_create", &library.stream_create},
+    {"dnnl_stream_wait", &library.stream_wait},
+    {"dnnl_memory_create", &library.memory_create},
+    {"dnnl_memory_set_data_handle", &library.memory_set_data_handle},
+    {"dnnl_memory_destroy", &library.memory_destroy},
+    {"dnnl_primitive_attr_create", &library.attributes_create},
+    {"dnnl_primitive_attr_destroy", &library.attributes_destroy},
+    {"dnnl_primitive_attr_set_post_ops", &library.attributes_set_post_ops},
+    {"dnnl_post_ops_create", &library.post_ops_create},
+    {"dnnl_post_ops_destroy", &library.post_ops_destroy},
+    {"dnnl_primitive_create", &library.primitive_create},
+    {"dnnl_primitive_destroy", &library.primitive_destroy},
+    {"dnnl_primitive_desc_destroy", &library.primitive_description_destroy},
+    {"dnnl_primitive_execute", &library.execute},
+    {NULL, NULL},
+};
+
+static const symbol version_2[] = {
+    {"dnnl_memory_desc_init_by_strides", &library.memory_init},
+    {"dnnl_matmul_desc_init", &library.matmul_init},
+    {"dnnl_primitive_desc_create", &library.description_create},
+    {"dnnl_post_ops_append_sum", &library.append_sum},
+    {NULL, NULL},
+};
+
+static const symbol version_3[] = {
+    {"dnnl_memory_desc_create_with_strides", &library.memory_description_create},
+    {"dnnl_memory_desc_destroy", &library.memory_description_destroy},
+    {"dnnl_matmul_primitive_desc_create", &library.matmul_description_create},
+    {"dnnl_post_ops_append_sum", &library.append_sum_3},
+    {NULL, NULL},
+};
+
+static const symbol open_mp[] = {{"omp_set_num_threads", &library.set_threads}, {NULL, NULL}};
+
+/// Whether all of them are there. Data and function pointers have one form wherever dlsym is.
+static int find(void *handle, const symbol *symbols) {
+  for (; symbols->name != NULL; symbols++) {
+    void *address = dlsym(handle, symbols->name);
+    memcpy(symbols->place, &address, sizeof address);
+    if (address == NULL) return 0;
+  }
+  return 1;
 }
 
 static void *open_library(void) {
@@ -93,36 +140,10 @@ static void load(void) {
   void *handle = open_library();
   if (handle == NULL) return;
   library.state = BELLE_ONE_DNN_UNKNOWN;
-  if (!(find(handle, "dnnl_version", &library.version) && find(handle, "dnnl_engine_create", &library.engine_create) &&
-        find(handle, "dnnl_stream_create", &library.stream_create) &&
-        find(handle, "dnnl_stream_wait", &library.stream_wait) &&
-        find(handle, "dnnl_memory_create", &library.memory_create) &&
-        find(handle, "dnnl_memory_set_data_handle", &library.memory_set_data_handle) &&
-        find(handle, "dnnl_memory_destroy", &library.memory_destroy) &&
-        find(handle, "dnnl_primitive_attr_create", &library.attributes_create) &&
-        find(handle, "dnnl_primitive_attr_destroy", &library.attributes_destroy) &&
-        find(handle, "dnnl_primitive_attr_set_post_ops", &library.attributes_set_post_ops) &&
-        find(handle, "dnnl_post_ops_create", &library.post_ops_create) &&
-        find(handle, "dnnl_post_ops_destroy", &library.post_ops_destroy) &&
-        find(handle, "dnnl_primitive_create", &library.primitive_create) &&
-        find(handle, "dnnl_primitive_destroy", &library.primitive_destroy) &&
-        find(handle, "dnnl_primitive_desc_destroy", &library.primitive_description_destroy) &&
-        find(handle, "dnnl_primitive_execute", &library.execute)))
-    return;
+  if (!find(handle, common)) return;
   const version_head *version = library.version();
-  int known = 0;
-  if (version->major == 2) {
-    known = find(handle, "dnnl_memory_desc_init_by_strides", &library.memory_init) &&
-            find(handle, "dnnl_matmul_desc_init", &library.matmul_init) &&
-            find(handle, "dnnl_primitive_desc_create", &library.description_create) &&
-            find(handle, "dnnl_post_ops_append_sum", &library.append_sum);
-  } else if (version->major == 3) {
-    known = find(handle, "dnnl_memory_desc_create_with_strides", &library.memory_description_create) &&
-            find(handle, "dnnl_memory_desc_destroy", &library.memory_description_destroy) &&
-            find(handle, "dnnl_matmul_primitive_desc_create", &library.matmul_description_create) &&
-            find(handle, "dnnl_post_ops_append_sum", &library.append_sum_3);
-  }
-  find(handle, "omp_set_num_threads", &library.set_threads);
+  int known = version->major == 2 ? find(handle, version_2) : version->major == 3 ? find(handle, version_3) : 0;
+  find(handle, open_mp);
   if (!known || library.engine_create(&library.engine, CPU, 0) != 0) return;
   library.number = version->major * 10000 + version->minor * 100 + version->patch;
   library.state = BELLE_ONE_DNN_READY;

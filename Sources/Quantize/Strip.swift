@@ -62,24 +62,24 @@ struct Strip {
     var other = problem
     other.recipe.rounding = .afterwards
     Strip(other, rows: rows, space).quantize()
-    let kept = (space.scales.copy(), space.zeros.copy(), space.minimums.copy(), space.sums.copy())
+    let errors = space.sums.copy()
+    let kept =
+      [(space.sums, errors)] + [space.scales, space.zeros, space.minimums].map { (result: $0, copy: $0.copy()) }
     let integers = Bytes(n * width)
     unsafe integers.pointer(0).update(from: space.ordered.pointer(0), count: n * width)
 
     other.recipe.rounding = .first
     Strip(other, rows: rows, space).quantize()
-    let wasBetter = (0..<width).filter { kept.3[Sum.error, $0] < space.sums[Sum.error, $0] }
+    let wasBetter = (0..<width).filter { errors[Sum.error, $0] < space.sums[Sum.error, $0] }
     guard !wasBetter.isEmpty else { return }
     for column in 0..<n {
       let (from, to) = unsafe (integers.pointer(column * width), space.ordered.pointer(column * width))
       // SAFETY: both have n · width bytes, and a lane is below width.
       for lane in wasBetter { unsafe to[lane] = from[lane] }
     }
-    for (from, to) in [
-      (kept.0, space.scales), (kept.1, space.zeros), (kept.2, space.minimums), (kept.3, space.sums),
-    ] {
-      for row in 0..<to.rows {
-        for lane in wasBetter { to[row, lane] = from[row, lane] }
+    for (result, copy) in kept {
+      for row in 0..<result.rows {
+        for lane in wasBetter { result[row, lane] = copy[row, lane] }
       }
     }
   }

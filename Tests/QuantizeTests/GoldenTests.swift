@@ -60,7 +60,6 @@ struct Exact: Sendable {
       bits: entry.bits, groupSize: entry.group_size < 0 ? nil : entry.group_size,
       form: entry.sym ? .symmetric : .zeroPoint, precision: .single)
     var recipe = Recipe.reference
-    recipe.rounding = .first
     recipe.order = entry.act_order ? .activation : .natural
     if entry.mse == true { recipe.fit = .search(norm: 2.4) }
     let (layer, error) = try Golden.quantize(entry.problem, grid, recipe)
@@ -146,7 +145,7 @@ struct Exact: Sendable {
   }
 
   @Test(
-    "with half-precision scales rounded first no recipe is worse than the reference, which rounds afterwards",
+    "half-precision scales: no recipe is worse than the reference, but plain GPTQ by up to 1 % at 4 bits and fewer",
     arguments: Golden.entries.keys.sorted())
   func halfScalesOfRecipes(name: String) throws {
     let entry = try #require(Golden.entries[name])
