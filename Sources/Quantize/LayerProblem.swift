@@ -20,10 +20,15 @@ struct LayerProblem: Sendable {
   /// The factor, where there is one to work with.
   var usable: HessianFactor? { factor?.failure == nil ? factor : nil }
 
-  /// Whether anything happens after the last column's integers.
-  var isRefined: Bool { usable != nil && (recipe.sweeps > 0 || recipe.refit || roundsAfterwards || solvesTwice) }
+  /// Whether anything happens after the last column's integers that their errors must be kept in step with.
+  var isRefined: Bool {
+    usable != nil
+      && (recipe.sweeps > 0 || recipe.refit || solvesTwice || roundsAfterwards && !neglectsRounding)
+  }
   /// Whether integers are found against scales that are not rounded yet.
   var roundsAfterwards: Bool { usable != nil && recipe.rounding.applied(to: grid) == .afterwards }
+  /// Whether the error is not counted anew after scales were rounded.
+  var neglectsRounding: Bool { usable != nil && recipe.neglectsRounding(of: grid, rows: rows, columns: columns) }
   /// Whether integers are found against scales of both kinds.
   var solvesTwice: Bool { usable != nil && recipe.rounding.applied(to: grid) == .either }
   /// Whether grids are fixed before the first column; a super-block's must be.
@@ -122,7 +127,7 @@ struct LayerProblem: Sendable {
       if recipe.sweeps > 0 || recipe.refit { flop += out * n * n * Double(1 + max(1, recipe.sweeps)) }
       // Another solution, and the error of one whose scales were rounded afterwards.
       if solvesTwice { flop *= 2 }
-      if solvesTwice || roundsAfterwards, recipe.sweeps == 0, !recipe.refit { flop += out * n * n }
+      if solvesTwice || roundsAfterwards && !neglectsRounding, recipe.sweeps == 0, !recipe.refit { flop += out * n * n }
     }
     return LayerReport(
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,

@@ -71,11 +71,14 @@ struct OutputSample {
 
   private let problem: LayerProblem
 
+  /// Whether all rows are taken, because that is cheap.
+  static func takesAll(rows: Int, columns: Int) -> Bool { rows <= 512 || rows * columns < 1 << 20 }
+
   /// All rows where that is cheap, else 128 of them.
   init(_ problem: LayerProblem) {
     self.problem = problem
     let (rows, columns) = (problem.rows, problem.columns)
-    step = rows <= 512 || rows * columns < 1 << 20 ? 1 : rows / 128
+    step = Self.takesAll(rows: rows, columns: columns) ? 1 : rows / 128
     count = problem.usable == nil ? 0 : (rows + step - 1) / step
     width = min(problem.wholeWidth, (count + 15) / 16 * 16)
   }

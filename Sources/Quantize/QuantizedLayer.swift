@@ -72,7 +72,8 @@ public struct LayerReport: Sendable, Equatable {
   public var fallbackReason: String?
   /// ‖(W − Ŵ)X‖² / ‖WX‖², over the calibration inputs; nil without a Hessian.
   public var relativeOutputError: Double?
-  /// Whether ‖WX‖² was estimated from a sample of rows; the error itself is always exact.
+  /// Whether ‖WX‖² was estimated from a sample of rows. The error is exact, but that the reference's way of rounding
+  /// scales at 4 bits and fewer (``Recipe/Rounding/afterwards``) is then left out of it: a part in ten thousand.
   public var isOutputEstimated: Bool
   /// tr(E·(H + λI)·Eᵀ), what was minimized.
   public var loss: Double

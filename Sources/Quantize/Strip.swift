@@ -52,7 +52,7 @@ struct Strip {
           from: space.first[position..<position + 1, 0..<width])
       }
     }
-    if problem.roundsAfterwards { roundGrid() }
+    if problem.neglectsRounding { roundScales() } else if problem.roundsAfterwards { roundGrid() }
     if recipe.sweeps > 0 { sweep(factor) } else if recipe.refit { refit(factor) }
     sumErrors(factor, isOrdered ? space.second : space.first, isOrdered: isOrdered)
   }
@@ -333,7 +333,7 @@ struct Strip {
       errors.slice.addSquares(
         row: position, times: factor.lambda + (factor.isDead[column] ? factor.diagonal[column] : 0), to: squares)
     }
-    guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards else {
+    guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards, !problem.neglectsRounding else {
       for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
       return
     }
@@ -342,12 +342,18 @@ struct Strip {
     for lane in 0..<width { sums[Sum.loss, lane] = sums[Sum.error, lane] + squares[0, lane] }
   }
 
-  /// Rounds scales and minimums to half precision, as late as the reference does, and keeps the errors in step.
+  /// Rounds scales and minimums to half precision, as late as the reference does.
+  private func roundScales() {
+    // SAFETY: grids have groups · width elements.
+    unsafe belle_round_halves(space.scales.slice.base, problem.groups * width, grid.smallestScale)
+    unsafe belle_round_halves(space.minimums.slice.base, problem.groups * width, 0)
+  }
+
+  /// Rounds scales and minimums, and keeps the errors in step.
   private func roundGrid() {
     let (scales, minimums) = (space.scales.copy(), space.minimums.copy())
+    roundScales()
     // SAFETY: grids have groups · width elements, errors and integers n · width.
-    unsafe belle_round_halves(space.scales.slice.base, scales.rows * width, grid.smallestScale)
-    unsafe belle_round_halves(space.minimums.slice.base, scales.rows * width, 0)
     for group in 0..<problem.groups {
       let columns = group * groupSize..<min(n, (group + 1) * groupSize)
       unsafe belle_move_grid(

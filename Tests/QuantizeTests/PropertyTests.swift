@@ -97,6 +97,24 @@ private struct Bytes: Equatable {
     }
   }
 
+  @Test("a large layer's error is known from few rows, rounded scales included", arguments: [4, 2])
+  func sampledRows(bits: Int) throws {
+    let problem = RandomProblem(rows: 4200, columns: 256, seed: 17)
+    var grid = Grid(bits: bits, groupSize: 64, precision: .single)
+    let single = try problem.quantized(grid, .reference)
+    grid.precision = .half
+    let half = try problem.quantized(grid, .reference)
+    #expect(half.report.isOutputEstimated)
+    #expect(half.integers == single.integers)
+    #expect(half.scales == single.scales.map { Float(Float16($0)) })
+    // The outputs' power is a sample's. The error is that before rounding: to be told from it only in the last places.
+    let (before, after) = (problem.error(single), problem.error(half))
+    let reported = try #require(half.report.relativeOutputError)
+    #expect(abs(reported / after - 1) < 0.05, "\(reported), is \(after)")
+    #expect(abs(before / after - 1) < 2e-4, "\(before), \(after)")
+    #expect(Bytes(try problem.quantized(grid, .reference, threads: 3)) == Bytes(half))
+  }
+
   @Test("neither batches nor threads change a byte of the Hessian", arguments: [1, 3, 700, 1300])
   func batches(_ batch: Int) {
     let (tokens, inputs) = (1300, 24)

@@ -106,9 +106,7 @@ public final class ModelQuantizer {
       rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
       windowLength: length, batchRows: batch * length,
       // All modules have the same bits.
-      rounding: (plan.joined().lazy.flatMap(\.modules).first ?? head).map {
-        options.recipe.rounding.applied(to: format.grid(for: $0))
-      } ?? .first)
+      grid: (plan.joined().lazy.flatMap(\.modules).first ?? head).map { format.grid(for: $0) })
   }
 
   /// The folder that interrupted work goes on from.

@@ -45,8 +45,8 @@ struct WorkShape {
   let rows: Int
   let windowLength: Int
   let batchRows: Int
-  /// When scales are rounded: by the recipe and the format's grid.
-  var rounding = Recipe.Rounding.first
+  /// A module's grid, whose bits are those of all; nil where there is no module.
+  var grid: Grid?
 
   /// The cost of a group.
   ///
@@ -82,8 +82,14 @@ struct WorkShape {
     if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
     // W·Δ, and two triangular solves.
     if isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    guard let grid else { return total }
+    let rounding = recipe.rounding.applied(to: grid)
     if rounding == .either { total *= 2 }
-    if rounding != .first, recipe.sweeps == 0, !recipe.refit { total += product }
+    if rounding != .first, recipe.sweeps == 0, !recipe.refit,
+      !recipe.neglectsRounding(of: grid, rows: module.outFeatures, columns: module.inFeatures)
+    {
+      total += product
+    }
     return total
   }
 
