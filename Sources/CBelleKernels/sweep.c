@@ -4,7 +4,14 @@
 #include "lanes.h"
 
 // Notation: E = W − Ŵ; G = (E·H) of a column = outside + Σ_{j in block} H_ij E_j. Changing E_i by −δ changes the
-// objective by −(2δG − δ²H_ii); changing a whole group by −δ·b changes it by −(2δ b·G − δ² b·Hb).
+// objective by −(2δG − δ²H_ii); changing a whole group by −δ·b changes it by −(2δ b·G − δ² b·Hb), where
+// b·G = b·outside + E·Hb: one product serves both.
+
+// Gradients of so many columns are summed up together, before any of them moves; what the moves of a tile's columns do to
+// its later ones is added when they are made. Every load serves several sums, which are chains of their own.
+enum { TILE = 4, WIDTH = 4, LARGEST = 256 };
+
+static size_t sweep_tile(const belle_sweep_block_work *b, size_t k) { return k + TILE <= b->columns ? TILE : 1; }
 
 static float sweep_gradient_scalar(const belle_sweep_block_work *b, size_t i, size_t lane) {
   float sum = b->left[i * b->stride + lane] + b->right[i * b->stride + lane];
@@ -28,14 +35,17 @@ static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group
 static void sweep_refit_scalar(const belle_sweep_block_work *b, size_t from, size_t to, size_t lane, bool is_scale) {
   const size_t g = b->groups[from] * b->grid_stride + lane;
   float slope = 0, curvature = 0;
-  for (size_t i = from; i < to; i++) {
-    const float x = is_scale ? (float)b->integers[i * b->stride + lane] - b->zeros[g] : 1;
+  for (size_t j = 0; j < b->columns; j++) {
+    const size_t at = j * b->stride + lane;
     float product = 0;
-    for (size_t j = from; j < to; j++) {
-      const float y = is_scale ? (float)b->integers[j * b->stride + lane] - b->zeros[g] : 1;
-      product = fmaf(y, b->hessian[i * b->columns + j], product);
+    for (size_t i = from; i < to; i++) {
+      const float x = is_scale ? (float)b->integers[i * b->stride + lane] - b->zeros[g] : 1;
+      product = fmaf(x, b->hessian[j * b->columns + i], product);
     }
-    slope = fmaf(x, sweep_gradient_scalar(b, i, lane), slope);
+    slope = fmaf(b->errors[at], product, slope);
+    if (j < from || j >= to) continue;
+    const float x = is_scale ? (float)b->integers[at] - b->zeros[g] : 1;
+    slope = fmaf(x, b->left[at] + b->right[at], slope);
     curvature = fmaf(x, product, curvature);
   }
   float *parameter = (is_scale ? b->scales : b->minimums) + g;
@@ -54,41 +64,38 @@ static void sweep_refit_scalar(const belle_sweep_block_work *b, size_t from, siz
   }
 }
 
+/// Moves the integers of a tile's columns, one after the other.
+static void sweep_move_scalar(const belle_sweep_block_work *b, const uint32_t *tile, size_t count, size_t lane) {
+  float gradients[TILE];
+  for (size_t c = 0; c < count; c++) gradients[c] = sweep_gradient_scalar(b, tile[c], lane);
+  for (size_t c = 0; c < count; c++) {
+    const size_t i = tile[c], at = i * b->stride + lane;
+    const float diagonal = b->hessian[i * b->columns + i];
+    const float scale = b->scales[b->groups[i] * b->grid_stride + lane];
+    const float before = (float)b->integers[at];
+    const float after = fminf(fmaxf(rintf(before + gradients[c] / (diagonal * scale)), 0), b->max_integer);
+    const float step = scale * (after - before);
+    const float gain = step * (2 * gradients[c] - step * diagonal);
+    if (!(gain > 0)) continue;
+    b->gains[lane] += gain;
+    b->errors[at] -= step;
+    b->integers[at] = (uint8_t)after;
+    for (size_t d = c + 1; d < count; d++) {
+      gradients[d] = fmaf(-step, b->hessian[tile[d] * b->columns + i], gradients[d]);
+    }
+  }
+}
+
 static void sweep_block_scalar(const belle_sweep_block_work *b) {
   for (size_t lane = 0; lane < b->lanes; lane++) {
-    for (size_t k = 0; b->moves_integers && k < b->columns; k++) {
-      const size_t i = b->order[k];
-      const float gradient = sweep_gradient_scalar(b, i, lane);
-      const float diagonal = b->hessian[i * b->columns + i];
-      const size_t g = b->groups[i] * b->grid_stride + lane;
-      const float scale = b->scales[g];
-      const float before = (float)b->integers[i * b->stride + lane];
-      const float after = fminf(fmaxf(rintf(before + gradient / (diagonal * scale)), 0), b->max_integer);
-      const float step = scale * (after - before);
-      const float gain = step * (2 * gradient - step * diagonal);
-      if (!(gain > 0)) continue;
-      b->gains[lane] += gain;
-      b->errors[i * b->stride + lane] -= step;
-      b->integers[i * b->stride + lane] = (uint8_t)after;
+    for (size_t k = 0; b->moves_integers && k < b->columns; k += sweep_tile(b, k)) {
+      sweep_move_scalar(b, b->order + k, sweep_tile(b, k), lane);
     }
     for (size_t from = 0, to = 0; b->refits && from < b->columns; from = to) {
       for (to = from + 1; to < b->columns && b->groups[to] == b->groups[from];) to++;
       sweep_refit_scalar(b, from, to, lane, true);
       if (b->has_minimums) sweep_refit_scalar(b, from, to, lane, false);
     }
-  }
-}
-
-/// G of column i for `width` vectors of rows.
-LANES_INLINE void sweep_gradient(
-    const belle_sweep_block_work *b, size_t i, size_t lane, const size_t width, lanes *sum) {
-  const size_t at = i * b->stride + lane;
-  for (size_t v = 0; v < width; v++) sum[v] = lanes_load(b->left + at + v * LANES) + lanes_load(b->right + at + v * LANES);
-  const float *h = b->hessian + i * b->columns;
-  const float *e = b->errors + lane;
-  for (size_t j = 0; j < b->columns; j++, e += b->stride) {
-    const lanes factor = lanes_all(h[j]);
-    for (size_t v = 0; v < width; v++) sum[v] = lanes_fma(lanes_load(e + v * LANES), factor, sum[v]);
   }
 }
 
@@ -103,37 +110,59 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   return lanes_choose(unit > 0, stored, none);
 }
 
+/// sums[c, v] += Σ_j vectors_j · rows[c][j].
+LANES_INLINE void sweep_products(
+    const lanes *vectors, size_t count, const float *const rows[TILE], const size_t tile, const size_t width,
+    lanes sums[TILE][WIDTH]) {
+  for (size_t j = 0; j < count; j++) {
+    for (size_t c = 0; c < tile; c++) {
+      const lanes factor = lanes_all(rows[c][j]);
+      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(vectors[j * width + v], factor, sums[c][v]);
+    }
+  }
+}
+
+/// Of some columns, what `sweep_refit` adds up: slope and curvature.
+LANES_INLINE void sweep_slopes(
+    const belle_sweep_block_work *b, size_t from, size_t to, size_t first, const size_t tile, size_t lane,
+    const size_t width, const lanes *errors, const lanes *direction, lanes slope[WIDTH], lanes curvature[WIDTH]) {
+  lanes products[TILE][WIDTH];
+  const float *rows[TILE];
+  for (size_t c = 0; c < tile; c++) {
+    rows[c] = b->hessian + (first + c) * b->columns + from;
+    for (size_t v = 0; v < width; v++) products[c][v] = lanes_all(0);
+  }
+  sweep_products(direction, to - from, rows, tile, width, products);
+  for (size_t c = 0; c < tile; c++) {
+    const size_t j = first + c;
+    for (size_t v = 0; v < width; v++) {
+      slope[v] = lanes_fma(errors[j * width + v], products[c][v], slope[v]);
+      if (j < from || j >= to) continue;
+      const size_t at = j * b->stride + lane + v * LANES;
+      const lanes x = direction[(j - from) * width + v];
+      slope[v] = lanes_fma(x, lanes_load(b->left + at) + lanes_load(b->right + at), slope[v]);
+      curvature[v] = lanes_fma(x, products[c][v], curvature[v]);
+    }
+  }
+}
+
 LANES_INLINE void sweep_refit(
-    const belle_sweep_block_work *b, size_t from, size_t to, size_t lane, const size_t width, bool is_scale) {
+    const belle_sweep_block_work *b, size_t from, size_t to, size_t lane, const size_t width, bool is_scale,
+    lanes *errors, lanes *direction) {
   const size_t g = b->groups[from] * b->grid_stride + lane;
-  // b − zero of every column of the group, from which direction and H·direction are made; at most 256 columns.
-  float direction[256 * 4 * LANES];
-  lanes slope[4], curvature[4];
+  lanes slope[WIDTH], curvature[WIDTH];
   for (size_t v = 0; v < width; v++) {
     slope[v] = curvature[v] = lanes_all(0);
     const lanes zero = lanes_load(b->zeros + g + v * LANES);
     for (size_t i = from; i < to; i++) {
       const lanes q = lanes_load_bytes(b->integers + i * b->stride + lane + v * LANES);
-      lanes_store(direction + ((i - from) * width + v) * LANES, is_scale ? q - zero : lanes_all(1));
+      direction[(i - from) * width + v] = is_scale ? q - zero : lanes_all(1);
     }
   }
-  for (size_t i = from; i < to; i++) {
-    lanes gradient[4], product[4];
-    sweep_gradient(b, i, lane, width, gradient);
-    for (size_t v = 0; v < width; v++) product[v] = lanes_all(0);
-    const float *h = b->hessian + i * b->columns;
-    for (size_t j = from; j < to; j++) {
-      const lanes factor = lanes_all(h[j]);
-      for (size_t v = 0; v < width; v++) {
-        product[v] = lanes_fma(lanes_load(direction + ((j - from) * width + v) * LANES), factor, product[v]);
-      }
-    }
-    for (size_t v = 0; v < width; v++) {
-      const lanes x = lanes_load(direction + ((i - from) * width + v) * LANES);
-      slope[v] = lanes_fma(x, gradient[v], slope[v]);
-      curvature[v] = lanes_fma(x, product[v], curvature[v]);
-    }
-  }
+  size_t j = 0;
+  for (; j + TILE <= b->columns; j += TILE)
+    sweep_slopes(b, from, to, j, TILE, lane, width, errors, direction, slope, curvature);
+  for (; j < b->columns; j++) sweep_slopes(b, from, to, j, 1, lane, width, errors, direction, slope, curvature);
   for (size_t v = 0; v < width; v++) {
     float *parameter = (is_scale ? b->scales : b->minimums) + g + v * LANES;
     const lanes present = lanes_load(parameter);
@@ -148,48 +177,77 @@ LANES_INLINE void sweep_refit(
     float *gains = b->gains + lane + v * LANES;
     lanes_store(gains, lanes_load(gains) + lanes_choose(taken, gain, lanes_all(0)));
     for (size_t i = from; i < to; i++) {
-      float *error = b->errors + i * b->stride + lane + v * LANES;
-      const lanes x = lanes_load(direction + ((i - from) * width + v) * LANES);
-      lanes_store(error, lanes_fma(-moved, x, lanes_load(error)));
+      errors[i * width + v] = lanes_fma(-moved, direction[(i - from) * width + v], errors[i * width + v]);
     }
   }
 }
 
-LANES_INLINE void sweep_rows(const belle_sweep_block_work *b, size_t lane, const size_t width) {
+/// Moves the integers of a tile's columns, one after the other.
+LANES_INLINE void sweep_move(
+    const belle_sweep_block_work *b, const uint32_t *order, const size_t tile, size_t lane, const size_t width,
+    lanes *errors) {
   const lanes none = lanes_all(0), top = lanes_all(b->max_integer);
-  for (size_t k = 0; b->moves_integers && k < b->columns; k++) {
-    const size_t i = b->order[k];
-    const lanes diagonal = lanes_all(b->hessian[i * b->columns + i]);
-    lanes gradient[4];
-    sweep_gradient(b, i, lane, width, gradient);
+  lanes gradients[TILE][WIDTH];
+  const float *rows[TILE];
+  for (size_t c = 0; c < tile; c++) {
+    const size_t at = order[c] * b->stride + lane;
+    rows[c] = b->hessian + order[c] * b->columns;
+    for (size_t v = 0; v < width; v++)
+      gradients[c][v] = lanes_load(b->left + at + v * LANES) + lanes_load(b->right + at + v * LANES);
+  }
+  sweep_products(errors, b->columns, rows, tile, width, gradients);
+  for (size_t c = 0; c < tile; c++) {
+    const size_t i = order[c];
+    const lanes diagonal = lanes_all(rows[c][i]);
     for (size_t v = 0; v < width; v++) {
       const size_t at = i * b->stride + lane + v * LANES;
       const lanes scale = lanes_load(b->scales + b->groups[i] * b->grid_stride + lane + v * LANES);
-      const lanes before = lanes_load_bytes(b->integers + at);
-      const lanes after = lanes_clamp(lanes_round(before + gradient[v] / (diagonal * scale)), none, top);
+      const lanes before = lanes_load_bytes(b->integers + at), gradient = gradients[c][v];
+      const lanes after = lanes_clamp(lanes_round(before + gradient / (diagonal * scale)), none, top);
       const lanes step = scale * (after - before);
-      const lanes gain = step * (2 * gradient[v] - step * diagonal);
+      const lanes gain = step * (2 * gradient - step * diagonal);
       const lanes_mask taken = gain > 0;
       float *gains = b->gains + lane + v * LANES;
       lanes_store(gains, lanes_load(gains) + lanes_choose(taken, gain, none));
-      lanes_store(b->errors + at, lanes_load(b->errors + at) - lanes_choose(taken, step, none));
       lanes_store_bytes(b->integers + at, lanes_choose(taken, after, before));
+      const lanes moved = lanes_choose(taken, step, none);
+      errors[i * width + v] -= moved;
+      for (size_t d = c + 1; d < tile; d++) {
+        gradients[d][v] = lanes_fma(-moved, lanes_all(rows[d][i]), gradients[d][v]);
+      }
     }
+  }
+}
+
+/// The errors of the rows lie side by side in `errors`: apart as in the strip, they would not stay in the cache.
+LANES_INLINE void sweep_rows(
+    const belle_sweep_block_work *b, size_t lane, const size_t width, lanes *errors, lanes *direction) {
+  for (size_t i = 0; i < b->columns; i++)
+    for (size_t v = 0; v < width; v++)
+      errors[i * width + v] = lanes_load(b->errors + i * b->stride + lane + v * LANES);
+  if (b->moves_integers) {
+    size_t k = 0;
+    for (; k + TILE <= b->columns; k += TILE) sweep_move(b, b->order + k, TILE, lane, width, errors);
+    for (; k < b->columns; k++) sweep_move(b, b->order + k, 1, lane, width, errors);
   }
   for (size_t from = 0, to = 0; b->refits && from < b->columns; from = to) {
     for (to = from + 1; to < b->columns && b->groups[to] == b->groups[from];) to++;
-    sweep_refit(b, from, to, lane, width, true);
-    if (b->has_minimums) sweep_refit(b, from, to, lane, width, false);
+    sweep_refit(b, from, to, lane, width, true, errors, direction);
+    if (b->has_minimums) sweep_refit(b, from, to, lane, width, false, errors, direction);
   }
+  for (size_t i = 0; i < b->columns; i++)
+    for (size_t v = 0; v < width; v++)
+      lanes_store(b->errors + i * b->stride + lane + v * LANES, errors[i * width + v]);
 }
 
-LANES_INLINE void sweep_block_lanes(const belle_sweep_block_work *b) {
+LANES_INLINE void sweep_block_lanes(const belle_sweep_block_work *b, const size_t width) {
+  lanes errors[LARGEST * WIDTH], direction[LARGEST * WIDTH];
   size_t lane = 0;
-  for (; lane + 4 * LANES <= b->lanes; lane += 4 * LANES) sweep_rows(b, lane, 4);
-  for (; lane < b->lanes; lane += LANES) sweep_rows(b, lane, 1);
+  for (; lane + width * LANES <= b->lanes; lane += width * LANES) sweep_rows(b, lane, width, errors, direction);
+  for (; lane < b->lanes; lane += LANES) sweep_rows(b, lane, 1, errors, direction);
 }
 
-LANES_VARIANTS(sweep_block, belle_sweep_block_work)
+LANES_TILED_VARIANTS(sweep_block, belle_sweep_block_work)
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work) {
   LANES_DISPATCH(variant, sweep_block, work);
