@@ -9,7 +9,8 @@ bool belle_variant_available(belle_variant variant) {
     case BELLE_AVX2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case BELLE_AVX512:
-      return __builtin_cpu_supports("avx512f");
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #elif defined(__aarch64__)
     case BELLE_NEON:
       return true;  // part of the base architecture

@@ -60,6 +60,22 @@ void belle_transpose(
   }
 }
 
+void belle_permute_symmetric(
+    float *a, size_t stride, const uint32_t *order, const uint32_t *position, size_t first, size_t count) {
+  // Rows of A are read from end to end, several at a time, because neighbouring columns of a row of the target are one line
+  // of the cache: element by element, every one would fetch a line of its own.
+  size_t longest = 0;
+  for (size_t c = first; c < first + count; c++) longest = order[c] > longest ? order[c] : longest;
+  for (size_t j = 0; j < longest; j++) {
+    const size_t r = position[j];
+    for (size_t c = first; c < first + count; c++) {
+      if (j >= order[c]) continue;
+      const float value = a[order[c] * stride + j];
+      a[r < c ? r * stride + c : c * stride + r] = value;
+    }
+  }
+}
+
 /// Whether some columns follow each other in an order as they lie.
 static inline int is_contiguous(const uint32_t *order, size_t count) {
   for (size_t i = 1; i < count; i++)

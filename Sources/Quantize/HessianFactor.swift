@@ -180,6 +180,10 @@ public final class HessianFactor: Sendable {
     let edge = 256
     let parts = (n + edge - 1) / edge
     let isNatural = elimination.indices.allSatisfy { elimination[$0] == $0 }
+    if !isNatural, target == nil {
+      permute(h, diagonal, elimination, lambda, threads)
+      return (try? choleskyUpper(h, threads: threads)) != nil
+    }
     // Tiles, because one of the two sides is read down a column.
     forEachTile(parts * parts, threads: threads) { tile in
       let (rows, columns) = (tile / parts * edge, tile % parts * edge)
@@ -219,6 +223,28 @@ public final class HessianFactor: Sendable {
       return true
     } catch {
       return false
+    }
+  }
+
+  /// H + λI, in the order of elimination, above the diagonal and on it.
+  private static func permute(
+    _ h: MatrixSlice<Float>, _ diagonal: [Float], _ elimination: [UInt32], _ lambda: Float, _ threads: Int
+  ) {
+    let n = h.rows
+    var position = [UInt32](repeating: 0, count: n)
+    for (at, column) in elimination.enumerated() { position[Int(column)] = UInt32(at) }
+    // As many columns as a line of the cache has.
+    let edge = 16
+    forEachTile((n + edge - 1) / edge, threads: threads) { [position] part in
+      let columns = part * edge..<min(n, (part + 1) * edge)
+      // SAFETY: an order holds each index below n once, and so does its inverse.
+      unsafe elimination.withUnsafeBufferPointer { order in
+        unsafe position.withUnsafeBufferPointer { position in
+          guard let order = order.baseAddress, let position = position.baseAddress else { return }
+          unsafe belle_permute_symmetric(h.base, h.stride, order, position, columns.lowerBound, columns.count)
+        }
+      }
+      for at in columns { h[at, at] = diagonal[Int(elimination[at])] + lambda }
     }
   }
 

@@ -27,6 +27,32 @@ import Testing
     }
   }
 
+  @Test("a symmetric matrix in another order, above the diagonal of itself", arguments: [1, 2, 16, 17, 50, 131])
+  func permute(n: Int) {
+    let stride = n + 3
+    var generator = SplitMix64(seed: UInt64(n))
+    for order in Self.orders(n) + [(0..<UInt32(n)).shuffled(using: &generator)] {
+      // Numbers below the diagonal, −1 on it and above.
+      var a = (0..<n * stride).map { $0 % stride < $0 / stride ? Float($0) : -1 }
+      let before = a
+      let position = order.indices.sorted { order[$0] < order[$1] }.map { UInt32($0) }
+      for first in Swift.stride(from: 0, to: n, by: 7) {
+        belle_permute_symmetric(&a, stride, order, position, first, min(7, n - first))
+      }
+      for row in 0..<n {
+        for column in 0..<stride {
+          let at = row * stride + column
+          guard row < column, column < n else {
+            #expect(a[at] == before[at])
+            continue
+          }
+          let (i, j) = (Int(order[row]), Int(order[column]))
+          #expect(a[at] == before[max(i, j) * stride + min(i, j)])
+        }
+      }
+    }
+  }
+
   @Test("weights to a strip, in any order; lanes without a row become 0", arguments: shapes)
   func gather(rows: Int, columns: Int) {
     let lanes = (rows + 15) / 16 * 16 + 16

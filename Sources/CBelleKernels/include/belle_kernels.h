@@ -296,6 +296,12 @@ void belle_keep_freed_memory(void);
 void belle_transpose(
     const float *from, size_t from_stride, size_t rows, size_t columns, float *to, size_t to_stride);
 
+/// The symmetric matrix whose strictly lower triangle is there, with rows and columns in another order: writes some columns
+/// of the strictly upper triangle, and of their rows what no other column writes: a[r, c] = A[order[r], order[c]] wherever
+/// the later of the two in A is order[first] … order[first + count − 1]. `position` is the inverse of `order`.
+void belle_permute_symmetric(
+    float *a, size_t stride, const uint32_t *order, const uint32_t *position, size_t first, size_t count);
+
 /// strip[i, r] = weights[r, order[i]]; lanes past `rows` become 0. `strip_stride` lanes, a multiple of 16.
 void belle_gather_strip(
     const float *weights, size_t weight_stride, size_t rows, size_t columns, const uint32_t *order, float *strip,
