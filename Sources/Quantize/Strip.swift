@@ -334,7 +334,11 @@ struct Strip {
         row: position, times: factor.lambda + (factor.isDead[column] ? factor.diagonal[column] : 0), to: squares)
     }
     guard recipe.sweeps == 0, recipe.refit || problem.roundsAfterwards, !problem.neglectsRounding else {
-      for lane in 0..<width { sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane] }
+      for lane in 0..<width {
+        // Never less than what λ counts of it: what gains leave of a loss that falls to nothing is their roundings.
+        sums[Sum.loss, lane] = max(sums[Sum.loss, lane], squares[0, lane])
+        sums[Sum.error, lane] = sums[Sum.loss, lane] - squares[0, lane]
+      }
       return
     }
     // The loss is that of scales which are no more: the error is counted anew.
