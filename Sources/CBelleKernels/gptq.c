@@ -26,21 +26,17 @@ static void gptq_block_scalar(const belle_gptq_block_work *b) {
   }
 }
 
-// A tile of `COLUMNS` columns and `width` vectors of rows: so many sums are independent chains that hide the latency of
-// the products, and every load serves several of them. The errors of a tile's rows lie one after the other in `done`:
-// where rows of the strip are a power of two of bytes apart, a block of them does not stay in the cache.
-enum { COLUMNS = 4, WIDTH = 4, BLOCK = 128 };
+// The errors of a tile's rows lie one after the other in `done`: where rows of the strip are a power of two of bytes apart,
+// a block of them does not stay in the cache.
+enum { COLUMNS = TILE_COLUMNS, WIDTH = TILE_WIDTH, BLOCK = 128 };
 
-/// sums[c, v] += Σ_{j<count} done_j · factor[c·stride + j].
+/// sums[c, v] += Σ_{j<first} done_j · U_ji of the columns i = first + c.
 LANES_INLINE void gptq_products(
-    const lanes *done, size_t count, const float *factor, size_t stride, const size_t columns, const size_t width,
+    const lanes *done, size_t first, const float *factor, size_t stride, const size_t columns, const size_t width,
     lanes sums[COLUMNS][WIDTH]) {
-  for (size_t j = 0; j < count; j++) {
-    for (size_t c = 0; c < columns; c++) {
-      const lanes u = lanes_all(factor[c * stride + j]);
-      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(done[j * width + v], u, sums[c][v]);
-    }
-  }
+  const float *rows[COLUMNS];
+  for (size_t c = 0; c < columns; c++) rows[c] = factor + (first + c) * stride;
+  lanes_products(done, first, rows, columns, width, sums);
 }
 
 LANES_INLINE void gptq_columns(
@@ -50,7 +46,7 @@ LANES_INLINE void gptq_columns(
   for (size_t c = 0; c < columns; c++)
     for (size_t v = 0; v < width; v++)
       sums[c][v] = lanes_load(b->products + (first + c) * b->stride + lane + v * LANES);
-  gptq_products(done, first, b->factor + first * b->columns, b->columns, columns, width, sums);
+  gptq_products(done, first, b->factor, b->columns, columns, width, sums);
   const lanes top = lanes_all(b->max_integer), none = lanes_all(0);
   for (size_t c = 0; c < columns; c++) {
     const size_t i = first + c;
@@ -117,7 +113,7 @@ LANES_INLINE void solve_columns(
   for (size_t c = 0; c < columns; c++)
     for (size_t v = 0; v < width; v++)
       sums[c][v] = lanes_load(b->products + (first + c) * b->stride + lane + v * LANES);
-  gptq_products(done, first, b->factor + first * b->columns, b->columns, columns, width, sums);
+  gptq_products(done, first, b->factor, b->columns, columns, width, sums);
   for (size_t c = 0; c < columns; c++) {
     const size_t i = first + c;
     const float *u = b->factor + i * b->columns;

@@ -38,6 +38,22 @@ LANES_INLINE lanes lanes_all(float x) { return (lanes){x, x, x, x, x, x, x, x, x
 
 LANES_INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return __builtin_elementwise_fma(a, b, c); }
 
+// Products of a tile: so many sums are independent chains that hide the latency of an addition, and every load serves
+// several of them.
+enum { TILE_COLUMNS = 4, TILE_WIDTH = 4 };
+
+/// sums[c, v] += Σ_{j<count} vectors[j·width + v] · rows[c][j].
+LANES_INLINE void lanes_products(
+    const lanes *vectors, size_t count, const float *const rows[TILE_COLUMNS], const size_t columns, const size_t width,
+    lanes sums[TILE_COLUMNS][TILE_WIDTH]) {
+  for (size_t j = 0; j < count; j++) {
+    for (size_t c = 0; c < columns; c++) {
+      const lanes factor = lanes_all(rows[c][j]);
+      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(vectors[j * width + v], factor, sums[c][v]);
+    }
+  }
+}
+
 /// Half to even.
 LANES_INLINE lanes lanes_round(lanes x) { return __builtin_elementwise_rint(x); }
 

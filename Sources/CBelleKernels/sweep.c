@@ -7,10 +7,10 @@
 // objective by −(2δG − δ²H_ii); changing a whole group by −δ·b changes it by −(2δ b·G − δ² b·Hb), where
 // b·G = b·outside + E·Hb: one product serves both.
 
-// Gradients of so many columns are summed up together, before any of them moves; what the moves of a tile's columns do to
-// its later ones is added when they are made. Every load serves several sums, which are chains of their own.
-enum { TILE = 4, WIDTH = 4, LARGEST = 256 };
+enum { TILE = TILE_COLUMNS, WIDTH = TILE_WIDTH, LARGEST = 256 };
 
+/// How many columns are a tile from turn `k` on. Their gradients are summed up together, before any of them moves; what the
+/// moves of a tile's columns do to its later ones is added when they are made.
 static size_t sweep_tile(const belle_sweep_block_work *b, size_t k) { return k + TILE <= b->columns ? TILE : 1; }
 
 static float sweep_gradient_scalar(const belle_sweep_block_work *b, size_t i, size_t lane) {
@@ -110,18 +110,6 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   return lanes_choose(unit > 0, stored, none);
 }
 
-/// sums[c, v] += Σ_j vectors_j · rows[c][j].
-LANES_INLINE void sweep_products(
-    const lanes *vectors, size_t count, const float *const rows[TILE], const size_t tile, const size_t width,
-    lanes sums[TILE][WIDTH]) {
-  for (size_t j = 0; j < count; j++) {
-    for (size_t c = 0; c < tile; c++) {
-      const lanes factor = lanes_all(rows[c][j]);
-      for (size_t v = 0; v < width; v++) sums[c][v] = lanes_fma(vectors[j * width + v], factor, sums[c][v]);
-    }
-  }
-}
-
 /// Of some columns, what `sweep_refit` adds up: slope and curvature.
 LANES_INLINE void sweep_slopes(
     const belle_sweep_block_work *b, size_t from, size_t to, size_t first, const size_t tile, size_t lane,
@@ -132,7 +120,7 @@ LANES_INLINE void sweep_slopes(
     rows[c] = b->hessian + (first + c) * b->columns + from;
     for (size_t v = 0; v < width; v++) products[c][v] = lanes_all(0);
   }
-  sweep_products(direction, to - from, rows, tile, width, products);
+  lanes_products(direction, to - from, rows, tile, width, products);
   for (size_t c = 0; c < tile; c++) {
     const size_t j = first + c;
     for (size_t v = 0; v < width; v++) {
@@ -195,7 +183,7 @@ LANES_INLINE void sweep_move(
     for (size_t v = 0; v < width; v++)
       gradients[c][v] = lanes_load(b->left + at + v * LANES) + lanes_load(b->right + at + v * LANES);
   }
-  sweep_products(errors, b->columns, rows, tile, width, gradients);
+  lanes_products(errors, b->columns, rows, tile, width, gradients);
   for (size_t c = 0; c < tile; c++) {
     const size_t i = order[c];
     const lanes diagonal = lanes_all(rows[c][i]);

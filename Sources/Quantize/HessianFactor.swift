@@ -180,12 +180,9 @@ public final class HessianFactor: Sendable {
     let edge = 256
     let parts = (n + edge - 1) / edge
     let isNatural = elimination.indices.allSatisfy { elimination[$0] == $0 }
-    if !isNatural, target == nil {
-      permute(h, diagonal, elimination, lambda, threads)
-      return (try? choleskyUpper(h, threads: threads)) != nil
-    }
+    if !isNatural, target == nil { permute(h, diagonal, elimination, lambda, threads) }
     // Tiles, because one of the two sides is read down a column.
-    forEachTile(parts * parts, threads: threads) { tile in
+    forEachTile(isNatural || target != nil ? parts * parts : 0, threads: threads) { tile in
       let (rows, columns) = (tile / parts * edge, tile % parts * edge)
       guard columns >= rows else { return }
       if isNatural, columns > rows, target == nil {

@@ -120,15 +120,9 @@ struct LayerProblem: Sendable {
       power = predicted > 0 ? power * total(sums, Strip.Sum.predicted) / predicted : 0
     }
     let error = max(0, total(sums, Strip.Sum.error))
-    let (out, n) = (Double(rows), Double(columns))
-    var flop = 0.0
-    if usable != nil {
-      flop = out * n * n
-      if recipe.sweeps > 0 || recipe.refit { flop += out * n * n * Double(1 + max(1, recipe.sweeps)) }
-      // Another solution, and the error of one whose scales were rounded afterwards.
-      if solvesTwice { flop *= 2 }
-      if solvesTwice || roundsAfterwards && !neglectsRounding, recipe.sweeps == 0, !recipe.refit { flop += out * n * n }
-    }
+    let flop =
+      usable == nil
+      ? 0 : recipe.products(on: grid, rows: rows, columns: columns) * Double(rows) * Double(columns) * Double(columns)
     return LayerReport(
       layer: layer, method: usable == nil ? .roundToNearest : .gptq,
       fallbackReason: factor?.failure,

@@ -88,7 +88,7 @@ public struct Recipe: Sendable, Equatable {
     self.damping = damping
   }
 
-  /// What the reference does, integer by integer where scales are not rounded.
+  /// What the reference does: integer by integer, but with more than 4 bits where scales are stored as halves.
   public static let reference = Recipe(rounding: .either)
 
   /// All that needs one stream of hidden states, at under four times the time of ``reference``.
@@ -106,6 +106,17 @@ public struct Recipe: Sendable, Equatable {
   func neglectsRounding(of grid: Grid, rows: Int, columns: Int) -> Bool {
     rounding.applied(to: grid) == .afterwards && grid.bits <= Rounding.fewBits && sweeps == 0 && !refit
       && !OutputSample.takesAll(rows: rows, columns: columns)
+  }
+
+  /// The solver's work on a layer, without its factor and a correction, in products of out·in² FLOP.
+  func products(on grid: Grid, rows: Int, columns: Int) -> Double {
+    let rounding = rounding.applied(to: grid)
+    let isRefined = sweeps > 0 || refit
+    var count = isRefined ? Double(2 + max(1, sweeps)) : 1
+    // Another solution, and the error of one whose scales were rounded afterwards.
+    if rounding == .either { count *= 2 }
+    if rounding != .first, !isRefined, !neglectsRounding(of: grid, rows: rows, columns: columns) { count += 1 }
+    return count
   }
 
   func validate(layer: String) throws(QuantizeError) {

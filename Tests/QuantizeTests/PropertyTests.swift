@@ -97,7 +97,7 @@ private struct Bytes: Equatable {
     }
   }
 
-  @Test("a large layer's error is known from few rows, rounded scales included", arguments: [4, 2])
+  @Test("a large layer's error is told by few rows, and rounding its scales hardly moves it", arguments: [4, 2])
   func sampledRows(bits: Int) throws {
     let problem = RandomProblem(rows: 4200, columns: 256, seed: 17)
     var grid = Grid(bits: bits, groupSize: 64, precision: .single)

@@ -296,9 +296,9 @@ void belle_keep_freed_memory(void);
 void belle_transpose(
     const float *from, size_t from_stride, size_t rows, size_t columns, float *to, size_t to_stride);
 
-/// The symmetric matrix whose strictly lower triangle is there, with rows and columns in another order: writes some columns
-/// of the strictly upper triangle, and of their rows what no other column writes: a[r, c] = A[order[r], order[c]] wherever
-/// the later of the two in A is order[first] … order[first + count − 1]. `position` is the inverse of `order`.
+/// Puts a symmetric matrix A, of which the strictly lower triangle is there, in another order above its diagonal:
+/// a[r, c] = A[order[r], order[c]] for r < c. One call writes what lies in `count` rows of A, order[first] and those that
+/// follow in the order; calls for all rows write the whole triangle, each its own elements. `position` is order's inverse.
 void belle_permute_symmetric(
     float *a, size_t stride, const uint32_t *order, const uint32_t *position, size_t first, size_t count);
 

@@ -78,19 +78,13 @@ struct WorkShape {
   func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
     let recipe = options.recipe
-    var total = product
-    if recipe.sweeps > 0 || recipe.refit { total += product * Double(1 + max(1, recipe.sweeps)) }
-    // W·Δ, and two triangular solves.
-    if isCorrected { total += (recipe.inputCorrection != 0 ? 4 : 2) * product }
-    guard let grid else { return total }
-    let rounding = recipe.rounding.applied(to: grid)
-    if rounding == .either { total *= 2 }
-    if rounding != .first, recipe.sweeps == 0, !recipe.refit,
-      !recipe.neglectsRounding(of: grid, rows: module.outFeatures, columns: module.inFeatures)
-    {
-      total += product
+    var products = grid.map { recipe.products(on: $0, rows: module.outFeatures, columns: module.inFeatures) } ?? 1
+    if isCorrected {
+      // W·Δ, and two triangular solves, for each solution.
+      let solutions = grid.map { recipe.rounding.applied(to: $0) } == .either ? 2.0 : 1
+      products += solutions * (recipe.inputCorrection != 0 ? 4 : 2)
     }
-    return total
+    return products * product
   }
 
   /// The most memory that is needed at once, in bytes, and what of it matrices take.
