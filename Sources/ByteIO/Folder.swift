@@ -61,6 +61,37 @@ public enum Folder {
     return entries.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
   }
 
+  /// What lies below a folder, at any depth: paths from it, sorted in each folder. Links to files are followed, and links
+  /// to folders are not.
+  ///
+  /// - Returns: the regular files; and all else but the folders that were entered.
+  /// - Throws: ``ByteIOError`` when a folder cannot be read.
+  public static func tree(of path: String) throws(ByteIOError) -> (files: [String], others: [String]) {
+    var files: [String] = []
+    var others: [String] = []
+    // A stack, the next one last: folders may be nested as deep as they like.
+    var waiting = [""]
+    while let folder = waiting.popLast() {
+      var inner: [String] = []
+      for entry in try entries(of: folder.isEmpty ? path : join(path, folder)) {
+        let name = join(folder, entry.name)
+        switch entry.kind {
+        case .file: files.append(name)
+        case .folder where !isLink(join(path, name)): inner.append(name)
+        default: others.append(name)
+        }
+      }
+      waiting += inner.reversed()
+    }
+    return (files, others)
+  }
+
+  /// Whether a path itself is a symbolic link.
+  public static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
   /// Makes a folder and those above it, where they are missing.
   public static func create(_ path: String) throws(ByteIOError) {
     if kind(of: path) == .folder { return }

@@ -19,8 +19,10 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case limit
   /// A pickle names something that no weight file needs.
   case unsafeGlobal
-  /// A pickle is not one, or does something that weight files do not do.
+  /// A pickle is none: no unpickler reads past the place.
   case malformedPickle
+  /// A pickle does something that weight files do not do.
+  case unsupportedPickle
   /// A tensor's shape, strides or offset do not fit its storage.
   case badTensor
   /// A file or tensor that an index names is not there, or is somewhere else.

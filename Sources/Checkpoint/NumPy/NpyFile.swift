@@ -19,6 +19,23 @@ public struct NpyFile: TensorSource {
   public static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   private static let headerLimit = 1 << 16
 
+  /// The bytes that hold the header of an array of objects.
+  static let headSize = headerLimit + 12
+
+  /// Where the pickle of an array of objects begins, which is what its values are then; nil where they are numbers.
+  ///
+  /// - Parameter head: the first ``headSize`` bytes.
+  static func objectsStart(_ head: [UInt8]) -> Int? {
+    guard head.count >= 12, head.starts(with: magic) else { return nil }
+    let start = head[6] == 1 ? 10 : 12
+    let end = start + (head[6] == 1 ? head.u16(at: 8) : head.u32(at: 8))
+    guard end <= head.count else { return start }
+    let header = String(decoding: head[start..<end], as: UTF8.self)
+    // Wherever an O stands in the type, numpy may want objects: `|O`, or a field of a structure.
+    guard let type = field(header, "descr"), !type.contains("O"), !type.contains("[") else { return end }
+    return nil
+  }
+
   /// Opens a file and checks its header.
   public init(_ file: any ByteSource) throws {
     func failure(_ code: CheckpointErrorCode, _ reason: String) -> CheckpointError {

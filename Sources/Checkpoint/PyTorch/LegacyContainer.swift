@@ -84,12 +84,10 @@ struct LegacyContainer {
     dataStart = list.end
   }
 
-  /// Every name in the pickles of a legacy file; that of the magic number has none.
-  static func survey(_ bytes: [UInt8], file: String, into names: PickleNames, isNested: Bool = false)
-    throws(CheckpointError)
-  {
+  /// Looks through the pickles of a legacy file that lies in another pickle; that of the magic number has no names.
+  static func survey(_ bytes: [UInt8], file: String, into trace: PickleTrace) throws(CheckpointError) {
     var at = magicEnd(bytes) ?? 0
-    for _ in 0..<4 { at = try PickleMachine.run(bytes, from: at, file: file, survey: names, isNested: isNested).end }
+    for _ in 0..<4 { at = try PickleMachine.run(bytes, from: at, file: file, trace: trace, isNested: true).end }
   }
 
   /// Where a storage's values are.

@@ -9,14 +9,16 @@ struct TarArchive {
   /// Where each member's bytes are.
   let members: [String: Range<Int>]
 
-  /// The most members; the container has four.
-  private static let memberLimit = 100
+  /// The most members; torch's container has four, and archives of other things may be looked through.
+  private static let memberLimit = 10_000
   /// The longest extended header, in bytes.
   private static let extendedLimit = 1 << 16
 
-  /// Whether a file begins as a tar archive.
+  /// Whether a file begins as a tar archive: as Python's tarfile, which torch tries on every file, has it, by the checksum
+  /// of its first header. The word `ustar` is only there since POSIX; where it is, the checksum may be damaged.
   static func isTar(_ head: [UInt8]) -> Bool {
-    head.count >= 263 && head[257..<262].elementsEqual("ustar".utf8)
+    guard head.count >= 512 else { return false }
+    return hasChecksum(Array(head.prefix(512))) || head[257..<262].elementsEqual("ustar".utf8)
   }
 
   /// Reads the headers.
@@ -54,6 +56,12 @@ struct TarArchive {
         guard let records else { throw failure(.malformed, "an extended header that is none") }
         if kind == UInt8(ascii: "x") { extended = records }
       } else {
+        // Folders hold nothing themselves.
+        if kind == UInt8(ascii: "5"), size == 0 {
+          extended = [:]
+          at += 512
+          continue
+        }
         guard kind == UInt8(ascii: "0") || kind == 0 else {
           throw failure(.malformed, "a member that is no plain file")
         }
@@ -72,14 +80,21 @@ struct TarArchive {
     self.members = members
   }
 
-  /// Whether the sum of a header's bytes, its checksum's own counted as spaces, is what it says.
+  /// Whether the sum of a header's bytes, its checksum's own counted as spaces, is what it says. Old writers took bytes
+  /// as signed.
   private static func hasChecksum(_ header: [UInt8]) -> Bool {
     var sum = 0
-    for (index, byte) in header.enumerated() { sum += (148..<156).contains(index) ? 0x20 : Int(byte) }
-    return number(header[148..<156]) == sum
+    var signedSum = 0
+    for (index, byte) in header.enumerated() {
+      let byte = (148..<156).contains(index) ? 0x20 : byte
+      sum += Int(byte)
+      signedSum += Int(Int8(bitPattern: byte))
+    }
+    let stated = number(header[148..<156])
+    return stated == sum || stated == signedSum
   }
 
-  /// A number in octal digits; or, where the first bit is set, in big-endian binary.
+  /// A number in octal digits, as Python's `int` takes them; or, where the first bit is set, in big-endian binary.
   private static func number(_ field: ArraySlice<UInt8>) -> Int? {
     if field.first == 0x80 {
       var value = 0
@@ -89,8 +104,10 @@ struct TarArchive {
       }
       return value
     }
-    let digits = field.drop { $0 == 0x20 }.prefix { $0 != 0 && $0 != 0x20 }
-    return digits.isEmpty ? 0 : Int(String(decoding: digits, as: UTF8.self), radix: 8)
+    let digits = field.prefix { $0 != 0 }
+    if digits.allSatisfy({ $0 == 0x20 }) { return 0 }
+    guard case .integer(let value)? = PickleText.integer(digits, radix: 8) else { return nil }
+    return value
   }
 
   private static func text(_ field: ArraySlice<UInt8>) -> String? {

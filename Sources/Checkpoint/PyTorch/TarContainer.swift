@@ -13,18 +13,21 @@ struct TarContainer {
   /// Where each storage's values are in the file.
   let ranges: [String: Range<Int>]
 
+  /// What its members are called.
+  static let memberNames: Set<String> = ["sys_info", "storages", "tensors", "pickle"]
+
   /// Reads the members.
   ///
-  /// - Parameter survey: where names go that no weight file needs, instead of being refused.
-  init(_ file: any ByteSource, survey: PickleNames? = nil) throws {
+  /// - Parameter trace: where names go that no weight file needs, instead of being refused.
+  init(_ file: any ByteSource, trace: PickleTrace? = nil) throws {
     let archive = try TarArchive(file)
-    var reader = try MemberReader(file, archive, "sys_info", survey)
+    var reader = try MemberReader(file, archive, "sys_info", trace)
     let system = try reader.pickle()
     guard system.graph.isLittleEndian(system.root) else {
       throw reader.failure(.malformed, "its values are big-endian")
     }
 
-    reader = try MemberReader(file, archive, "storages", survey)
+    reader = try MemberReader(file, archive, "storages", trace)
     var storages: [String: PickleStorage] = [:]
     var ranges: [String: Range<Int>] = [:]
     for _ in 0..<(try reader.count()) {
@@ -62,7 +65,7 @@ struct TarContainer {
         dtype: root.dtype, key: rootKey, count: count, wholeCount: root.count, viewOffset: offset, viewKey: key)
     }
 
-    reader = try MemberReader(file, archive, "tensors", survey)
+    reader = try MemberReader(file, archive, "tensors", trace)
     var objects = storages.mapValues(PersistentObject.storage)
     for _ in 0..<(try reader.count()) {
       let (key, tensor) = try Self.tensor(&reader, storages)
@@ -71,7 +74,7 @@ struct TarContainer {
       }
     }
 
-    reader = try MemberReader(file, archive, "pickle", survey)
+    reader = try MemberReader(file, archive, "pickle", trace)
     object = try reader.pickle(objects)
     self.ranges = ranges
   }
@@ -123,7 +126,7 @@ extension PickleGraph {
 private struct MemberReader {
   private let file: any ByteSource
   private let range: Range<Int>
-  private let survey: PickleNames?
+  private let trace: PickleTrace?
   private var at: Int
 
   /// What the pickles between the values may take; a pickle that is cut off is read again with more.
@@ -131,14 +134,14 @@ private struct MemberReader {
   /// The most storages or tensors.
   private static let countLimit = PickleContents.tensorLimit
 
-  init(_ file: any ByteSource, _ archive: TarArchive, _ name: String, _ survey: PickleNames?) throws {
+  init(_ file: any ByteSource, _ archive: TarArchive, _ name: String, _ trace: PickleTrace?) throws {
     guard let range = archive.members[name] else {
       throw CheckpointError(
         .unknownFormat, file: file.path, reason: "this tar archive has no member \(name): it is no PyTorch checkpoint")
     }
     self.file = file
     self.range = range
-    self.survey = survey
+    self.trace = trace
     at = range.lowerBound
   }
 
@@ -151,7 +154,7 @@ private struct MemberReader {
       let bytes = try file.bytes(at: at, count: min(size, range.upperBound - at))
       do {
         let result = try PickleMachine.run(
-          bytes, base: at, file: file.path, survey: survey, objects: objects ?? [:])
+          bytes, base: at, file: file.path, trace: trace, objects: objects ?? [:])
         at += result.end
         return result
       } catch {

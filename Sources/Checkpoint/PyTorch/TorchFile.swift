@@ -42,12 +42,13 @@ public struct TorchFile: TensorSource {
     let head = try file.bytes(count: FileKind.headSize)
     if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
       try self.init(zip: file)
-    } else if LegacyContainer.isLegacy(head) {
-      try self.init(legacy: file)
     } else if TarArchive.isTar(head) {
+      // torch asks for a tar before it asks for its old container.
       let container = try TarContainer(file)
       let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
       try self.init(file, "torch-tar", contents, container.ranges.mapValues(Place.range), nil)
+    } else if LegacyContainer.isLegacy(head) {
+      try self.init(legacy: file)
     } else {
       try self.init(pickle: file)
     }
@@ -102,6 +103,7 @@ public struct TorchFile: TensorSource {
         remedy: "save it again on a little-endian machine")
     }
     let contents = try PickleContents(result.graph, root: result.root, file: file.path)
+    let spellings = archive.spellings(below: root)
     var places: [String: Place] = [:]
     for (name, tensor) in contents.tensors where places[tensor.storage.key] == nil {
       let storage = tensor.storage
@@ -111,6 +113,12 @@ public struct TorchFile: TensorSource {
           .badTensor, file: file.path,
           reason: "the storage \(storage.key) of tensor \(displayName(name)) is not in the file",
           remedy: "the file is damaged; download it again")
+      }
+      guard spellings[member.name.lowercased()] == 1 else {
+        throw CheckpointError(
+          .malformed, file: file.path, place: "byte \(member.dataOffset)",
+          reason: "two members are called \(displayName(member.name)) but for case, which torch does not tell apart",
+          remedy: "the file was made to mislead; do not load it")
       }
       let (bytes, overflow) = storage.wholeCount.multipliedReportingOverflow(by: storage.dtype.byteCount ?? 1)
       guard !overflow, member.size == bytes else {
@@ -126,7 +134,8 @@ public struct TorchFile: TensorSource {
 
   /// The pickle of a zip checkpoint, where it lies, and the root folder with its slash.
   static func dataPickle(_ archive: ZipArchive) throws -> (bytes: [UInt8], offset: Int, root: String) {
-    let names = archive.names.filter { $0.hasSuffix("/data.pkl") && !$0.dropLast(9).contains("/") }
+    // torch finds members without regard to case.
+    let names = archive.names.filter { $0.lowercased().hasSuffix("/data.pkl") && !$0.dropLast(9).contains("/") }
     guard names.count == 1, let member = archive.members[names[0]] else {
       throw CheckpointError(
         .unknownFormat, file: archive.file.path,

@@ -17,12 +17,27 @@ extension ZipArchive {
     } catch is Enough {}
   }
 
+  /// How large a deflated member may be that is held in memory, in bytes. A pickle deflates to a tenth or so; what the file
+  /// did not pay for is small.
+  static func inflationLimit(_ member: Member) -> Int { max(16 << 20, 8 * member.storedSize) }
+
+  /// The first bytes of a member, inflated, and not checked.
+  func prefix(of member: Member, count: Int) throws -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(min(count, member.size))
+    try stream(member) { part in
+      let wanted = part.extracting(first: min(part.byteCount, count - result.count))
+      unsafe wanted.withUnsafeBytes { unsafe result.append(contentsOf: $0) }
+      return result.count < count
+    }
+    return result
+  }
+
   /// The bytes of a member, inflated and checked.
   ///
   /// - Parameter limit: the largest size that is accepted, in bytes.
   func bytes(of member: Member, limit: Int) throws -> [UInt8] {
-    // A text deflates to a tenth or so; what would be a hundredth was made to be.
-    let limit = member.isDeflated ? min(limit, max(16 << 20, 100 * member.storedSize)) : limit
+    let limit = member.isDeflated ? min(limit, Self.inflationLimit(member)) : limit
     guard member.size <= limit else {
       throw CheckpointError(
         .limit, file: file.path, place: "byte \(member.dataOffset)",

@@ -94,12 +94,37 @@ struct ZipArchive: Sendable {
     self.names = names
   }
 
+  /// How many members of a folder have each name, case aside.
+  func spellings(below folder: String) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for name in names where name.lowercased().hasPrefix(folder.lowercased()) {
+      counts[name.lowercased(), default: 0] += 1
+    }
+    return counts
+  }
+
   // MARK: The directory
 
   static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
     CheckpointError(
       .malformed, file: file.path, place: "byte \(offset)", reason: reason,
       remedy: "the file is damaged or was made to mislead; download it again")
+  }
+
+  /// The last end record in the last bytes of a file.
+  private static func end(in tail: [UInt8]) -> Int? {
+    guard tail.count >= 22 else { return nil }
+    return stride(from: tail.count - 22, through: 0, by: -1).first {
+      tail[$0] == 0x50 && tail.u32(at: $0) == 0x0605_4B50
+    }
+  }
+
+  /// Whether a file ends as a zip archive does, however it begins.
+  static func hasEnd(_ file: any ByteSource) throws -> Bool {
+    let tailSize = min(file.size, 22 + 65535)
+    let tail = try file.bytes(at: file.size - tailSize, count: tailSize)
+    guard let end = end(in: tail) else { return false }
+    return end + 22 + tail.u16(at: end + 20) == tail.count
   }
 
   /// Finds the directory by the record at the archive's end.
@@ -111,12 +136,12 @@ struct ZipArchive: Sendable {
       .truncated, file: file.path, place: "byte \(file.size)",
       reason: "the zip's directory, which stands at its end, is missing",
       remedy: "the download is incomplete; download it again")
-    guard tail.count >= 22,
-      let end = stride(from: tail.count - 22, through: 0, by: -1).first(where: {
-        tail[$0] == 0x50 && tail.u32(at: $0) == 0x0605_4B50 && $0 + 22 + tail.u16(at: $0 + 20) == tail.count
-      })
-    else { throw truncated }
+    guard let end = Self.end(in: tail) else { throw truncated }
     let endAt = tailStart + end
+    // Readers differ in which end record they take where there are several, and so in which members they see.
+    guard end + 22 + tail.u16(at: end + 20) == tail.count else {
+      throw failure(file, endAt, "the end record of the zip is not at the end of the file")
+    }
     guard tail.u16(at: end + 4) == 0 || tail.u16(at: end + 4) == 0xFFFF else {
       throw failure(file, endAt, "the archive has several parts")
     }

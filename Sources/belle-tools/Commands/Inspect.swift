@@ -15,8 +15,9 @@ struct Inspect: ParsableCommand {
         belle-tools inspect model/ --stats
         belle-tools inspect model/ --safety
 
-      Reads PyTorch checkpoints (zip and legacy), safetensors, and folders with an index. A pickle is read as data. Exit \
-      status 2 where --safety finds a name that no weight file needs.
+      Reads PyTorch checkpoints (zip and legacy), safetensors, and folders with an index. A pickle is read as data. \
+      --safety looks at every file of a folder, whatever it is called. Exit status 2 where it finds what no weight file \
+      needs, or what it does not understand.
       """)
 
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "file-or-folder"))
@@ -28,7 +29,7 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Read everything and hold it against the CRC-32 of a PyTorch zip's members.")
   var crc = false
 
-  @Flag(help: "Show every name that the pickles hold, where, and whether a weight file needs it.")
+  @Flag(help: "Show every name that pickles hold, where, and whether loading runs more than a weight file needs.")
   var safety = false
 
   @OptionGroup var jobsOption: JobsOption
@@ -98,48 +99,5 @@ struct Inspect: ParsableCommand {
       line += "  sha256 \(statistics.sha256.hex)"
     }
     Console.shared.result(line)
-  }
-
-  private func runSafety() throws {
-    let isFolder = Folder.kind(of: input) == .folder
-    let files = isFolder ? try Checkpoint.loadableFiles(in: input).map { Folder.join(input, $0) } : [input]
-    guard !files.isEmpty else {
-      throw CheckpointError(.unknownFormat, file: input, reason: "there is no checkpoint in this folder")
-    }
-    var unsafeCount = 0
-    for path in files {
-      let survey = try PickleSurvey(InputFile(path))
-      if !survey.isSafe { unsafeCount += 1 }
-      // A name that occurs a thousand times is shown once, where it comes first.
-      var counts: [String: Int] = [:]
-      for global in survey.globals { counts["\(global.module).\(global.name)", default: 0] += 1 }
-      for global in survey.globals {
-        let name = "\(global.module).\(global.name)"
-        guard let count = counts.removeValue(forKey: name) else { continue }
-        if common.json {
-          Console.shared.result([
-            "type": "global", "file": .string(path), "name": .string(name), "offset": .int(global.offset),
-            "count": .int(count), "verdict": global.isAllowed ? "allowed" : "refused",
-          ])
-        } else {
-          let verdict = global.isAllowed ? "allowed" : "REFUSED"
-          Console.shared.result(
-            "\(displayName(path)): byte \(global.offset): \(verdict)  \(displayName(name))"
-              + (count > 1 ? "  (\(count) times)" : ""))
-        }
-      }
-      if let problem = survey.problem { Console.shared.report(problem) }
-      if !common.json {
-        let verdict =
-          survey.isSafe
-          ? (survey.globals.isEmpty ? "no pickle in it" : "names only what weight files need")
-          : "names what no weight file needs, or cannot be read to its end: do not load it"
-        Console.shared.result("\(displayName(path)): \(verdict)")
-      }
-    }
-    if common.json {
-      Console.shared.result(["type": "summary", "files": .int(files.count), "unsafe": .int(unsafeCount)])
-    }
-    if unsafeCount > 0 { throw ExitCode.negative }
   }
 }

@@ -161,7 +161,7 @@ struct PickleContents {
     case .real(let value): "\(value)"
     case .string(let value): String(value.prefix(500))
     case .bytes(let value): "\(value.count) bytes"
-    case .global(.dtype(let dtype)), .numpyType(let dtype): dtype.rawValue
+    case .global(.dtype(let dtype)), .numpyType(let dtype?): dtype.rawValue
     default: nil
     }
   }

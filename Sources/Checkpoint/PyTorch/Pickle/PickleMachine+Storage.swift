@@ -12,12 +12,11 @@ extension PickleMachine {
     else { throw failure("a storage that is no legacy file in the pickle", .badTensor, at: place) }
     try pay(bytes.count)
     do throws(CheckpointError) {
-      if isSurvey {
-        let inner = PickleNames()
+      if let trace {
+        let inner = PickleTrace()
         // Where they are in the file is where the bytes are that hold them.
-        defer { for name in inner.found { note(name.module, name.name, place, isAllowed: name.isAllowed) } }
-        try LegacyContainer.survey(bytes, file: file, into: inner, isNested: true)
-        return try push(.unknown)
+        defer { trace.absorb(inner, at: offset(of: place)) }
+        try LegacyContainer.survey(bytes, file: file, into: inner)
       }
       graph.storages.append(try storage(bytes))
     } catch {

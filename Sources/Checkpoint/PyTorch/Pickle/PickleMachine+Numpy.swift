@@ -40,6 +40,8 @@ extension PickleMachine {
         throw failure("a numpy type without a name", .badTensor, at: place)
       }
       guard let dtype = DType(numpyName: text) else {
+        // Objects, texts, structures: what such an array holds was made before, by calls that were looked at.
+        if isSurvey { return try push(.numpyType(nil)) }
         throw failure(
           "a numpy array of type \(displayName(String(text.prefix(60)))), which holds no numbers that are known",
           .unsupportedType, at: place)
@@ -53,12 +55,12 @@ extension PickleMachine {
       try push(.pendingArray)
     case .numpyFromBuffer:
       // _frombuffer(bytes, dtype, shape, order)
-      guard arguments.count == 4, case .numpyType(let dtype) = graph.nodes[Int(arguments[1])],
+      guard arguments.count == 4, case .numpyType(let dtype?) = graph.nodes[Int(arguments[1])],
         let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3]), order == "C" || order == "F"
       else { throw failure("a numpy array whose parts are not bytes, a type and a shape", .badTensor, at: place) }
       try push(try array(arguments[0], dtype, shape, isFortran: order == "F", place))
     case .numpyScalar:
-      guard arguments.count == 2, case .numpyType(let dtype) = graph.nodes[Int(arguments[0])],
+      guard arguments.count == 2, case .numpyType(let dtype?) = graph.nodes[Int(arguments[0])],
         case .bytes(let bytes) = graph.nodes[Int(arguments[1])], bytes.count == dtype.byteCount
       else { throw failure("a numpy number whose parts are not a type and its bytes", .badTensor, at: place) }
       try push(Self.scalar(dtype, bytes))
@@ -76,7 +78,8 @@ extension PickleMachine {
     guard let elements = graph.elements(state).map(Array.init) else {
       throw failure("a numpy state that is no tuple", .badTensor, at: place)
     }
-    if case .numpyType(let dtype) = graph.nodes[Int(target)] {
+    if case .numpyType(let known) = graph.nodes[Int(target)] {
+      guard let dtype = known else { return }
       // (version, byte order, subtype, names, fields, size, alignment, flags)
       guard elements.count >= 5, let order = graph.string(elements[1]) else {
         throw failure("a numpy type whose state is none", .badTensor, at: place)
@@ -90,8 +93,12 @@ extension PickleMachine {
       return
     }
     // (version, shape, dtype, is Fortran, bytes)
+    if isSurvey, elements.count == 5, case .numpyType(nil) = graph.nodes[Int(elements[2])] {
+      graph.nodes[Int(target)] = .opaque
+      return
+    }
     guard elements.count == 5, let shape = graph.integers(elements[1]),
-      case .numpyType(let dtype) = graph.nodes[Int(elements[2])]
+      case .numpyType(let dtype?) = graph.nodes[Int(elements[2])]
     else { throw failure("a numpy array whose parts are not a shape and a type", .badTensor, at: place) }
     let isFortran =
       switch graph.nodes[Int(elements[3])] {

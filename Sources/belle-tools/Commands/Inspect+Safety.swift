@@ -1,0 +1,119 @@
+// inspect --safety: what loading the files may run, told without running it.
+
+import ArgumentParser
+import ByteIO
+import Checkpoint
+
+extension Inspect {
+  /// Kinds of files that are programs, or may hold some, and are not looked into: by the endings of their names.
+  private static let programs: [(endings: [String], what: String)] = [
+    ([".py", ".ipynb"], "Python code, which engines run with trust_remote_code"),
+    ([".so", ".dll", ".dylib", ".pyd", ".exe"], "machine code"),
+    ([".sh", ".bat", ".ps1", ".js", ".lua"], "a program"),
+    ([".keras", ".h5", ".hdf5"], "a Keras model, which may hold code in its layers"),
+  ]
+
+  func runSafety() throws {
+    var files = [input]
+    if Folder.kind(of: input) == .folder {
+      let tree = try Folder.tree(of: input)
+      files = tree.files.map { Folder.join(input, $0) }
+      for other in tree.others {
+        note(Folder.join(input, other), "a link to a folder or to nothing, or not a regular file: not looked at")
+      }
+      guard !files.isEmpty else {
+        throw CheckpointError(.unknownFormat, file: input, reason: "there is no file in this folder")
+      }
+    }
+    var unsafeCount = 0
+    var plain = 0
+    for path in files {
+      guard let survey = try survey(path) else {
+        unsafeCount += 1
+        continue
+      }
+      if !survey.isSafe { unsafeCount += 1 }
+      show(survey.globals, in: path)
+      for problem in survey.problems { Console.shared.report(problem) }
+      if common.json {
+        for pickle in survey.pickles {
+          Console.shared.result([
+            "type": "pickle", "file": .string(path), "offset": .int(pickle.offset), "end": .int(pickle.end),
+            "opcodes": .int(pickle.opcodeCount), "complete": .bool(pickle.isComplete),
+          ])
+        }
+      } else if files.count > 1, survey.isSafe, !survey.hasPickle {
+        plain += 1
+      } else {
+        Console.shared.result("\(displayName(path)): \(verdict(survey))")
+      }
+      try noteCode(path)
+    }
+    if common.json {
+      Console.shared.result(["type": "summary", "files": .int(files.count), "unsafe": .int(unsafeCount)])
+    } else if plain > 0 {
+      Console.shared.result("\(plain) other file\(plain == 1 ? "" : "s"): no pickle in \(plain == 1 ? "it" : "them")")
+    }
+    if unsafeCount > 0 { throw ExitCode.negative }
+  }
+
+  /// What a file's pickles do; nil, and the reason reported, where it cannot be read.
+  private func survey(_ path: String) throws -> PickleSurvey? {
+    do { return try PickleSurvey(InputFile(path)) } catch let error as any ToolError {
+      Console.shared.report(error)
+      return nil
+    }
+  }
+
+  private func verdict(_ survey: PickleSurvey) -> String {
+    if survey.globals.contains(where: { !$0.isAllowed }) { return "names what no weight file needs: do not load it" }
+    if !survey.isSafe { return "cannot be called harmless: do not load it" }
+    guard survey.hasPickle else { return "no pickle in it" }
+    return survey.globals.isEmpty ? "a pickle that names nothing" : "names only what weight files need"
+  }
+
+  /// Shows names; one that occurs a thousand times is shown once, where it comes first.
+  private func show(_ globals: [PickleGlobal], in path: String) {
+    var counts: [String: Int] = [:]
+    for global in globals { counts["\(global.module).\(global.name)", default: 0] += 1 }
+    for global in globals {
+      let name = "\(global.module).\(global.name)"
+      guard let count = counts.removeValue(forKey: name) else { continue }
+      if common.json {
+        Console.shared.result([
+          "type": "global", "file": .string(path), "name": .string(name), "offset": .int(global.offset),
+          "count": .int(count), "verdict": global.isAllowed ? "allowed" : "refused",
+        ])
+      } else {
+        let verdict = global.isAllowed ? "allowed" : "REFUSED"
+        Console.shared.result(
+          "\(displayName(path)): byte \(global.offset): \(verdict)  \(displayName(name))"
+            + (count > 1 ? "  (\(count) times)" : ""))
+      }
+    }
+  }
+
+  /// Names what engines run beside the weights, where they are told to.
+  private func noteCode(_ path: String) throws {
+    let name = Folder.name(of: path)
+    if let kind = Self.programs.first(where: { $0.endings.contains { name.lowercased().hasSuffix($0) } }) {
+      note(path, "\(kind.what): not looked into")
+    } else if name.hasSuffix(".json"), try Self.mentions("\"auto_map\"", in: InputFile(path)) {
+      note(path, "auto_map names Python code, which engines run with trust_remote_code")
+    }
+  }
+
+  /// Whether a text is in the first mebibyte of a file.
+  private static func mentions(_ text: String, in file: InputFile) throws -> Bool {
+    let bytes = try file.bytes(count: 1 << 20)
+    return String(decoding: bytes, as: UTF8.self).contains(text)
+  }
+
+  private func note(_ path: String, _ text: String) {
+    if common.json {
+      Console.shared.result(["type": "note", "file": .string(path), "message": .string(text)])
+    } else {
+      Console.shared.result("\(displayName(path)): note: \(text)")
+    }
+  }
+}
