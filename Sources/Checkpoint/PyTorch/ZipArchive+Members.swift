@@ -17,9 +17,12 @@ extension ZipArchive {
     } catch is Enough {}
   }
 
-  /// How large a deflated member may be that is held in memory, in bytes. A pickle deflates to a tenth or so; what the file
-  /// did not pay for is small.
-  static func inflationLimit(_ member: Member) -> Int { max(16 << 20, 8 * member.storedSize) }
+  /// How large a deflated member may be that is held in memory, in bytes: what the file, and not only the member, paid for.
+  /// A pickle deflates to a tenth or so, and beside it lie the values.
+  var inflationLimit: Int {
+    let (limit, overflow) = file.size.multipliedReportingOverflow(by: 4)
+    return overflow ? Int.max : max(16 << 20, limit)
+  }
 
   /// The first bytes of a member, inflated, and not checked.
   func prefix(of member: Member, count: Int) throws -> [UInt8] {
@@ -37,7 +40,7 @@ extension ZipArchive {
   ///
   /// - Parameter limit: the largest size that is accepted, in bytes.
   func bytes(of member: Member, limit: Int) throws -> [UInt8] {
-    let limit = member.isDeflated ? min(limit, Self.inflationLimit(member)) : limit
+    let limit = member.isDeflated ? min(limit, inflationLimit) : limit
     guard member.size <= limit else {
       throw CheckpointError(
         .limit, file: file.path, place: "byte \(member.dataOffset)",

@@ -94,8 +94,11 @@ public struct PickleSurvey: Sendable {
         return
       }
       self.init(
-        size: member.size, base: 0, limit: min(PickleMachine.sizeLimit, ZipArchive.inflationLimit(member)),
-        read: { Array(try archive.prefix(of: member, count: $0 + $1).dropFirst($0)) })
+        size: member.size, base: 0, limit: min(PickleMachine.sizeLimit, archive.inflationLimit),
+        read: { at, count in
+          let bytes = try archive.prefix(of: member, count: at + count)
+          return at == 0 ? bytes : Array(bytes[min(at, bytes.count)...])
+        })
     }
   }
 
