@@ -2,7 +2,7 @@
 path; prints one JSON line for each check.
 
 A topic is a file with NEEDS (the packages it imports) and functions marked @check("what holds"). A check that returns
-has passed; AssertionError is a failure, Skip says why something could not be tried.
+has passed, and a text that it returns is told; AssertionError is a failure, Skip says why something could not be tried.
 """
 
 import contextlib
@@ -90,7 +90,7 @@ def run(path):
     for what, function in _checks:
         status, why = "passed", ""
         try:
-            function()
+            why = function() or ""
         except Skip as reason:
             status, why = "skipped", str(reason)
         except AssertionError as reason:

@@ -1,0 +1,149 @@
+"""Against what really runs: `inspect --safety` says 2 of every file that makes a loader run something, and never of a
+file that torch.load(weights_only=True) takes. Every hostile file is really loaded, in a sandbox, by each loader that may
+take it; what does not run there is told, and not counted."""
+
+import concurrent.futures
+import os
+import pathlib
+import queue
+import tempfile
+
+import safety_honest
+import safety_hostile
+from safety_sandbox import Sandbox
+from support import Skip, check, tools
+
+NEEDS = ["torch", "numpy"]
+
+AT_LEAST_HOSTILE, AT_LEAST_HONEST = 60, 100
+
+_place = tempfile.TemporaryDirectory(prefix="belle-interop-")
+PLACE = pathlib.Path(_place.name)
+_sandboxes = queue.SimpleQueue()
+for _ in range(os.cpu_count() or 1):
+    _sandboxes.put(Sandbox().__enter__())
+totals = {"ran": 0, "let through": 0, "not run": 0, "honest": 0, "accused": 0}
+
+
+def loaders(path, there):
+    """Who may take a file, those first that most use."""
+    data = path.read_bytes()
+    isZip = data.startswith(b"PK")
+    found = ["torch.load", "torch.load(weights_only=True)"]
+    if not isZip:
+        found += ["pickle.load", "Python's unpickler"]
+    if b"PK\5\6" in data:
+        found += ["torch.load(mmap=True)", "torch.jit.load", "zip members"]
+    if b"NUMPY" in data or b".npy" in data:
+        found += ["numpy.load"]
+    return [one for one in [*found, "joblib.load"] if one in there]
+
+
+def load(path):
+    """Which loaders ran something of a file or of a folder's files: the first of them, and the strictest."""
+    sandbox = _sandboxes.get()
+    try:
+        files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+        if path.is_dir():  # What a link leads to is a file of the folder, too.
+            files += [one for link in path.iterdir() if link.is_symlink() for one in link.rglob("*") if one.is_file()]
+        ran, said = [], ""
+        for file in files:
+            for loader in loaders(file, sandbox.loaders):
+                if ran and loader != "torch.load(weights_only=True)":
+                    continue
+                answer = sandbox.load(loader, file)
+                if answer["ran"]:
+                    ran.append(loader)
+                elif loader == "torch.load" or not said:
+                    said = answer["said"]
+        return ran, said
+    finally:
+        _sandboxes.put(sandbox)
+
+
+def write(path, content):
+    """Writes a file, or a folder: path → bytes, or where a link leads."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+        return
+    path.mkdir()
+    for name, part in content.items():
+        place = path / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(part, tuple):
+            place.symlink_to(part[1])
+        else:
+            place.write_bytes(part)
+
+
+def verdict(path):
+    done = tools("inspect", "--safety", "--quiet", path, status=None)
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def tried(number, name, content):
+    """Loads an evasion and asks for its verdict: its name, what ran it, the exit status, what else is to be told."""
+    place = PLACE / f"hostile-{number}"
+    place.mkdir()
+    path = place / ("folder" if isinstance(content, dict) else "a.pt")
+    write(path, content)
+    ran, said = load(path)
+    status, _ = verdict(path)
+    return name, ran, status, said
+
+
+_pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
+
+
+def hostile(title, make):
+    @check(f"hostile, {title}: what runs is never called harmless")
+    def of_kind():
+        evasions = make()
+        base = totals["ran"] + totals["not run"]
+        jobs = [_pool.submit(tried, base + number, *item) for number, item in enumerate(evasions.items())]
+        results = [job.result() for job in jobs]
+        ran = [result for result in results if result[1]]
+        missed = [f"{name} ({', '.join(loaders)}; exit {status})" for name, loaders, status, _ in ran if status != 2]
+        idle = [f"{name} (exit {status}; {said[:70]})" for name, loaders, status, said in results if not loaders]
+        totals["ran"] += len(ran)
+        totals["let through"] += len(missed)
+        totals["not run"] += len(idle)
+        assert not missed, f"{len(missed)} of {len(ran)} that run are let through: {'; '.join(missed)}"
+        strict = sum("torch.load(weights_only=True)" in result[1] for result in ran)
+        return (f"{len(ran)} run" + (f", {strict} under weights_only=True" if strict else "")
+                + (f"; not run: {'; '.join(idle)}" if idle else ""))  # fmt: skip
+
+
+for _title, _make in safety_hostile.KINDS.items():
+    hostile(_title, _make)
+
+
+def honest(title, make):
+    @check(f"honest, {title}: never accused")
+    def of_kind():
+        place = PLACE / f"honest-{title.replace(' ', '-')}"
+        place.mkdir()
+        paths = make(place)
+
+        def asked(path):
+            return path, *verdict(path)
+
+        accused = [f"{path.relative_to(place) if path.is_relative_to(place) else path.name} ({said.splitlines()[-1][:160]})"
+                   for path, status, said in _pool.map(asked, paths) if status != 0]  # fmt: skip
+        totals["honest"] += len(paths)
+        totals["accused"] += len(accused)
+        assert not accused, f"{len(accused)} of {len(paths)}: {'; '.join(accused)}"
+        return f"{len(paths)} files"
+
+
+for _title, _make in safety_honest.KINDS.items():
+    honest(_title, _make)
+
+
+@check("together: enough of both, none let through, none accused")
+def together():
+    summary = (f"evasions that ran: {totals['ran']}, of these called harmless: {totals['let through']}; that did not run: "
+               f"{totals['not run']}; honest: {totals['honest']}, called hostile: {totals['accused']}")  # fmt: skip
+    assert totals["ran"] >= AT_LEAST_HOSTILE and totals["honest"] >= AT_LEAST_HONEST, summary
+    assert not totals["let through"] and not totals["accused"], summary
+    return summary

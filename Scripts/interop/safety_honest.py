@@ -1,0 +1,2 @@
+"""Honest files."""
+KINDS = {}
