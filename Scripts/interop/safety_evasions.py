@@ -11,10 +11,11 @@ import tempfile
 import safety_honest
 import safety_hostile
 from safety_sandbox import Sandbox
-from support import Skip, check, tools
+from support import check, tools
 
 NEEDS = ["torch", "numpy"]
 
+STRICT = "torch.load(weights_only=True)"
 AT_LEAST_HOSTILE, AT_LEAST_HONEST = 60, 100
 
 _place = tempfile.TemporaryDirectory(prefix="belle-interop-")
@@ -26,11 +27,10 @@ totals = {"ran": 0, "let through": 0, "not run": 0, "honest": 0, "accused": 0}
 
 
 def loaders(path, there):
-    """Who may take a file, those first that most use."""
+    """Who may take a file, the strictest first."""
     data = path.read_bytes()
-    isZip = data.startswith(b"PK")
-    found = ["torch.load", "torch.load(weights_only=True)"]
-    if not isZip:
+    found = [STRICT, "torch.load"]
+    if not data.startswith(b"PK"):
         found += ["pickle.load", "Python's unpickler"]
     if b"PK\5\6" in data:
         found += ["torch.load(mmap=True)", "torch.jit.load", "zip members"]
@@ -40,23 +40,19 @@ def loaders(path, there):
 
 
 def load(path):
-    """Which loaders ran something of a file or of a folder's files: the first of them, and the strictest."""
+    """The loader by which something of a file, or of a folder's files, was run; and what torch.load says otherwise."""
     sandbox = _sandboxes.get()
     try:
         files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
         if path.is_dir():  # What a link leads to is a file of the folder, too.
             files += [one for link in path.iterdir() if link.is_symlink() for one in link.rglob("*") if one.is_file()]
-        ran, said = [], ""
+        said = ""
         for file in files:
-            for loader in loaders(file, sandbox.loaders):
-                if ran and loader != "torch.load(weights_only=True)":
-                    continue
-                answer = sandbox.load(loader, file)
-                if answer["ran"]:
-                    ran.append(loader)
-                elif loader == "torch.load" or not said:
-                    said = answer["said"]
-        return ran, said
+            answer = sandbox.load(loaders(file, sandbox.loaders), file)
+            if answer["by"]:
+                return answer["by"], ""
+            said = answer["said"].get("torch.load", "")
+        return None, said
     finally:
         _sandboxes.put(sandbox)
 
@@ -82,7 +78,7 @@ def verdict(path):
 
 
 def tried(number, name, content):
-    """Loads an evasion and asks for its verdict: its name, what ran it, the exit status, what else is to be told."""
+    """Loads an evasion and asks for its verdict: its name, what ran it, the exit status, what torch.load says."""
     place = PLACE / f"hostile-{number}"
     place.mkdir()
     path = place / ("folder" if isinstance(content, dict) else "a.pt")
@@ -103,13 +99,13 @@ def hostile(title, make):
         jobs = [_pool.submit(tried, base + number, *item) for number, item in enumerate(evasions.items())]
         results = [job.result() for job in jobs]
         ran = [result for result in results if result[1]]
-        missed = [f"{name} ({', '.join(loaders)}; exit {status})" for name, loaders, status, _ in ran if status != 2]
-        idle = [f"{name} (exit {status}; {said[:70]})" for name, loaders, status, said in results if not loaders]
+        missed = [f"{name} ({loader}; exit {status})" for name, loader, status, _ in ran if status != 2]
+        idle = [f"{name} (exit {status}; {said[:60]})" for name, loader, status, said in results if not loader]
         totals["ran"] += len(ran)
         totals["let through"] += len(missed)
         totals["not run"] += len(idle)
         assert not missed, f"{len(missed)} of {len(ran)} that run are let through: {'; '.join(missed)}"
-        strict = sum("torch.load(weights_only=True)" in result[1] for result in ran)
+        strict = sum(result[1] == STRICT for result in ran)
         return (f"{len(ran)} run" + (f", {strict} under weights_only=True" if strict else "")
                 + (f"; not run: {'; '.join(idle)}" if idle else ""))  # fmt: skip
 
@@ -129,7 +125,7 @@ def honest(title, make):
             return path, *verdict(path)
 
         accused = [f"{path.relative_to(place) if path.is_relative_to(place) else path.name} ({said.splitlines()[-1][:160]})"
-                   for path, status, said in _pool.map(asked, paths) if status != 0]  # fmt: skip
+                   for path, status, said in _pool.map(asked, paths) if status not in (0, 1)]  # fmt: skip
         totals["honest"] += len(paths)
         totals["accused"] += len(accused)
         assert not accused, f"{len(accused)} of {len(paths)}: {'; '.join(accused)}"

@@ -73,7 +73,7 @@ def names():
         "STACK_GLOBAL from the memo": proto(4, short("posix"), b"\x94", short("mkdir"), b"\x9400", call(b"h\0h\1\x93", RAN)),
         "memo written out of order": proto(4, short("mkdir"), b"q\x05", short("posix"), b"q\x02", short("collections"),
                                            b"q\x07000", call(b"h\x02h\x05\x93", RAN)),
-        "memo entry written over": proto(4, short("collections"), b"q\0", short("posix"), b"q\0", short("mkdir"), b"q\1000",
+        "memo entry written over": proto(4, short("collections"), b"q\0", short("posix"), b"q\0", short("mkdir"), b"q\1", b"000",
                                          call(b"h\0h\1\x93", RAN)),
         "MEMOIZE after PUT": proto(4, short("x"), b"q\x05", short("posix"), b"\x94", short("mkdir"), b"\x94000",
                                    call(b"h\1h\2\x93", RAN)),
@@ -105,10 +105,10 @@ def names():
 def dotted():
     found = {}
     for module, path in [
-        ("torch", "serialization.os.mkdir"), ("torch.serialization", "os.mkdir"), ("torch", "storage.io.os.mkdir"),
+        ("torch", "serialization.os.mkdir"), ("torch.serialization", "os.mkdir"), ("torch", "_tensor.torch.serialization.os.mkdir"),
         ("torch.storage", "torch.serialization.os.mkdir"), ("collections", "_sys.modules"), ("torch._utils", "sys.modules"),
         ("torch._tensor", "torch.serialization.os.mkdir"), ("torch.nn.parameter", "torch.serialization.os.mkdir"),
-        ("torch", "FloatStorage.__init__.__globals__"), ("numpy", "lib.format.os.mkdir"), ("numpy", "f2py.os.mkdir"),
+        ("torch", "FloatStorage.__init__.__globals__"), ("numpy", "f2py.os.mkdir"), ("numpy", "f2py.cfuncs.sys.modules"),
         ("torch.storage", "TypedStorage._new_shared.__globals__"), ("collections", "Counter.update.__globals__"),
     ]:  # fmt: skip
         if path.endswith("mkdir"):
@@ -287,8 +287,8 @@ QUIRKS = {
     "STRING with an unknown escape": b"S'\\q\\z'\n", "STRING with a large octal": b"S'\\777'\n", "STRING with a quote": b"S\"a'b\"\n",
     "STRING with both quotes": b"S'a'b'\n", "STRING of nothing": b"S''\n", "STRING with high bytes": b"S'\x7f\x01'\n",
     "STRING with a line feed escaped": b"S'a\\r'\n", "STRING with a NUL": b"S'a\0b'\n", "BINSTRING of nothing": b"T\0\0\0\0",
-    "FRAME of nothing": b"\x95" + bytes(8), "FRAME too short": b"\x95\1\0\0\0\0\0\0\0N", "FRAME that ends within an opcode": b"\x95\2" + bytes(7) + b"NX\1\0\0\0a",
-    "FRAME in a FRAME": b"\x95\x0b" + bytes(7) + b"N\x95\1" + bytes(7) + b"N", "PROTO again": b"\x80\5\x80\0", "PROTO 1": b"\x80\1",
+    "FRAME of nothing": b"N\x95" + bytes(8), "FRAME too short": b"\x95\1\0\0\0\0\0\0\0N", "FRAME that ends within an opcode": b"\x95\2" + bytes(7) + b"NX\1\0\0\0a",
+    "FRAME in a FRAME": b"\x95\x0b" + bytes(7) + b"N\x95\1" + bytes(7) + b"N", "PROTO again": b"N\x80\5\x80\0", "PROTO 1": b"N\x80\1",
     "READONLY_BUFFER": b"C\1a\x98", "POP of a mark": b"N(0", "POP_MARK": b"N(NNN1", "marks in marks": b"N(((((11111", "DUP of a mark's content": b"(N22t",
     "APPENDS of nothing to nothing": b"N(e", "SETITEMS of nothing to nothing": b"N(u", "ADDITEMS of nothing to nothing": b"N(\x90",
     "APPENDS of nothing to a number": b"K\1(e", "FROZENSET": b"(K\1K\1\x91", "ADDITEMS": b"\x8f(K\1K\2\x90", "DICT of nothing": b"(d",
@@ -571,8 +571,7 @@ class Script(torch.nn.Module):
 
     @torch.jit.export
     def __setstate__(self, state: torch.Tensor) -> None:
-        torch.from_file("ran", True, 1)
-        self.weight = state
+        self.weight = state + torch.from_file("ran", True, 2)
         self.training = False
 
 
@@ -609,18 +608,17 @@ def public():
         ("os", "system"): [shell], ("posix", "system"): [shell], ("os", "popen"): [shell], ("subprocess", "Popen"): [words],
         ("subprocess", "getoutput"): [shell], ("builtins", "eval"): [here], ("builtins", "exec"): [here], ("pty", "spawn"): [words],
         ("timeit", "timeit"): [here, text(""), name("timeit", "default_timer"), b"K\1"], ("runpy", "_run_code"): [here, b"}"],
-        ("profile", "run"): [here, text("p")], ("cProfile", "run"): [here], ("pdb", "run"): [here], ("pickle", "loads"): [raw(HOSTILE)],
+        ("profile", "run"): [here, text("p")], ("cProfile", "run"): [here], ("pickle", "loads"): [raw(HOSTILE)],
         ("_pickle", "loads"): [raw(HOSTILE)], ("pickle", "load"): [stream], ("uuid", "_get_command_stdout"): [text("mkdir"), RAN],
-        ("imaplib", "IMAP4_stream"): [shell], ("_osx_support", "_read_output"): [shell], ("_aix_support", "_read_cmd_output"): [shell],
+        ("imaplib", "IMAP4_stream"): [shell], ("_osx_support", "_read_output"): [shell],
         ("logging", "FileHandler"): [RAN], ("_io", "FileIO"): [RAN, text("w")], ("builtins", "open"): [RAN, text("w")],
         ("setuptools._distutils.file_util", "write_file"): [RAN, b"]" + text("x") + b"a"], ("os", "makedirs"): [RAN],
         ("shutil", "copytree"): [text("."), RAN], ("torch.utils.collect_env", "run"): [shell], ("pydoc", "pipepager"): [text("x"), shell],
-        ("torch.utils.data.datapipes.utils.decoder", "basichandlers"): [text("pkl"), raw(HOSTILE)],
         ("torch.jit.unsupported_tensor_ops", "execWrapper"): [here, b"}", b"}"], ("torch.storage", "_load_from_bytes"): [raw(HOSTILE)],
         ("torch.fx.graph_module", "_forward_from_src"): [text("def forward(): pass\n__import__('posix').mkdir('ran')"), b"}"],
         ("multiprocessing.util", "spawnv_passfds"): [raw(b"/bin/mkdir"), b"](" + raw(b"/bin/mkdir") + raw(b"ran") + b"e", b")"],
-        ("functools", "reduce"): [MKDIR, b"]" + RAN + b"aM\xff\1a"], ("cgitb", "enable"): [], ("ensurepip", "_run_pip"): [b"]"],
-        ("torch._dynamo.guards", "eval"): [here], ("xml.dom.expatbuilder", "os.mkdir"): [RAN], ("tempfile", "mkdtemp"): [text(""), text(""), text(".")],
+        ("functools", "reduce"): [MKDIR, b"]" + RAN + b"aM\xff\1a"],
+        ("tempfile", "mkdtemp"): [text(""), text("ran"), text(".")],
     }  # fmt: skip
     found = {".".join(function): pickled(call(name(*function), *arguments), protocol=4) for function, arguments in calls.items()}
     found |= {title: pickled(code, protocol=4) for title, code in {

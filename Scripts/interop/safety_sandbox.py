@@ -22,7 +22,7 @@ SECONDS = 20
 
 
 class Sandbox:
-    """Loads files elsewhere: `with Sandbox() as sandbox: sandbox.load("torch", path)`."""
+    """Loads files elsewhere: `with Sandbox() as sandbox: sandbox.load(["torch.load"], path)`."""
 
     def __enter__(self):
         command = [sys.executable, __file__]
@@ -49,9 +49,9 @@ class Sandbox:
         assert line, "the sandbox has ended"
         return json.loads(line)
 
-    def load(self, loader, path):
-        """Loads a file: whether something was run, and how the load ended."""
-        self.server.stdin.write(json.dumps({"loader": loader, "path": str(path)}) + "\n")
+    def load(self, loaders, path):
+        """Loads a file, by one loader after the other until something is run: by which it was, and how the loads ended."""
+        self.server.stdin.write(json.dumps({"loaders": loaders, "path": str(path)}) + "\n")
         self.server.stdin.flush()
         return self.answer()
 
@@ -136,35 +136,39 @@ def main():
         ends, says = os.pipe()
         child = os.fork()
         if child == 0:
-            status = 1
             try:
-                os.close(ends)
-                os.close(0)
-                os.close(answers)
+                for descriptor in (0, ends, answers):
+                    os.close(descriptor)
                 os.chdir(place)
                 os.environ.clear()
                 os.environ.update(HOME=place, TMPDIR=place)
                 tempfile.tempdir = None
                 bound()
-                found = loaders[request["loader"]](request["path"])
-                if request["loader"] == "inert":
-                    with open(says, "w") as file:
-                        json.dump(found, file)
-                else:
-                    os.write(says, b"loaded")
-                status = 0
-            except BaseException as error:
-                os.write(says, f"{type(error).__name__}: {error}".encode(errors="replace")[:300])
+                for loader in request["loaders"]:
+                    os.write(says, (loader + "\n").encode())
+                    try:
+                        found = loaders[loader](request["path"])
+                        os.write(says, (json.dumps(found if loader == "inert" else "loaded") + "\n").encode())
+                    except BaseException as error:
+                        said = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
+                        os.write(says, (json.dumps(said[:200]) + "\n").encode())
+                    if left(place):
+                        break
             finally:
-                os._exit(status)
+                os._exit(0)
         os.close(says)
         with open(ends, "rb") as file:
-            said = file.read().decode(errors="replace")
-        _, status = os.waitpid(child, 0)
-        left = sorted(name for name in os.listdir(place) if not name.startswith("tmp"))
+            said = file.read().decode(errors="replace").splitlines()
+        os.waitpid(child, 0)
+        # Each loader says its name, and then what came of it, unless it ended the process.
+        by = said[(len(said) - 1) // 2 * 2] if said and left(place) else None
         shutil.rmtree(place, ignore_errors=True)
-        answer = {"ran": bool(left), "left": left, "said": said, "status": status}
-        os.write(answers, (json.dumps(answer) + "\n").encode())
+        os.write(answers, (json.dumps({"by": by, "said": dict(zip(said[::2], said[1::2]))}) + "\n").encode())
+
+
+def left(place):
+    """What something that was run has left in the working folder."""
+    return [name for name in os.listdir(place) if not name.startswith("tmp")]
 
 
 def inert(data):
