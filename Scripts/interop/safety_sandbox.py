@@ -117,7 +117,6 @@ def main():
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     def bound():
-        gigabyte = 1 << 30
         for what, most in [
             (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, 64 << 20), (resource.RLIMIT_NPROC, 256),
             (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 256),
@@ -126,7 +125,7 @@ def main():
                 resource.setrlimit(what, (most, most))
         with open("/proc/self/statm") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2 * gigabyte,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30),) * 2)
         signal.alarm(SECONDS)
 
     os.write(answers, (json.dumps({"loaders": list(loaders)}) + "\n").encode())
