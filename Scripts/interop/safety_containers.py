@@ -76,15 +76,17 @@ def member(name, data=b"", local=None, method=0, crc=None, flags=0, local_flags=
     return locals() | {"name": name if isinstance(name, bytes) else name.encode()}
 
 
-def zipped(*members, root="archive", comment=b"", prefix=b"", tail=b"", wide=False, narrow=None, comment_size=None):
+def zipped(*members, root="archive", comment=b"", prefix=b"", tail=b"", wide=False, narrow=None, order=None,
+           comment_size=None):
     """A zip. Members are pairs, or come from member(); pairs' names are below the root.
 
-    wide: the end is that of zip64, too; narrow: members that the 32-bit end tells of instead.
+    wide: the end is that of zip64, too; narrow: members that the 32-bit end tells of instead; order: of the directory,
+    where it is another than that of the members.
     """
     body, found = bytearray(prefix), []
 
     def put(members):
-        central, count = bytearray(), 0
+        central = []
         for one in members:
             if isinstance(one, tuple):
                 one = member(f"{root}/{one[0]}" if root else one[0], one[1])
@@ -105,13 +107,12 @@ def zipped(*members, root="archive", comment=b"", prefix=b"", tail=b"", wide=Fal
             if one["wide"]:
                 extra = struct.pack("<HHQQQ", 1, 24, size, len(packed), at)
                 sizes, place = (0xFFFFFFFF, 0xFFFFFFFF), 0xFFFFFFFF
-            central.extend(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 45, 20, one["flags"], one["method"], 0, 33, crc,
+            central.append(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 45, 20, one["flags"], one["method"], 0, 33, crc,
                                        *sizes, len(one["name"]), len(extra), 0, 0, 0, 0, place)
                            + one["name"] + extra)  # fmt: skip
-            count += 1
         at = len(body)
-        body.extend(central)
-        return count, len(central), at
+        body.extend(b"".join(central[place] for place in order or range(len(central))))
+        return len(central), len(body) - at, at
 
     found = put(members)
     end = found if narrow is None else put(narrow)

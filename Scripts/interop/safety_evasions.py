@@ -33,8 +33,8 @@ def loaders(path, there):
     if not data.startswith(b"PK"):
         found += ["pickle.load", "Python's unpickler"]
     if b"PK\5\6" in data:
-        found += ["torch.load(mmap=True)", "torch.jit.load", "zip members"]
-    if b"NUMPY" in data or b".npy" in data:
+        found += ["torch.load(mmap=True)", "torch.jit.load", "zip members", "numpy.load"]
+    if data.startswith(b"\x93NUMPY"):
         found += ["numpy.load"]
     return [one for one in [*found, "joblib.load"] if one in there]
 

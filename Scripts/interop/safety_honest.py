@@ -71,7 +71,7 @@ def state():
 @kind("tensors of every type")
 def dtypes(place):
     def of(dtype):
-        return lambda: {"w": torch.empty(6, dtype=torch.uint8).zero_().repeat(16).view(dtype) if dtype.itemsize < 16 else torch.zeros(3, dtype=dtype)}
+        return lambda: {"w": torch.zeros(96, dtype=torch.uint8).view(dtype)}
 
     zips = attempts(place, {f"{dtype}": of(dtype) for dtype in DTYPES})
     old = place / "legacy"
@@ -333,5 +333,6 @@ def fixtures(place):
     paths += sorted((root / "gguf").iterdir()) + [*(root / "gptq").glob("*.safetensors"), root / "gptqmodel", root / "tiny/llama", root / "tiny/bloom"]
     for folder in ("hostile", "hostile-own"):
         told = json.loads((root / folder / "manifest.json").read_text())
-        paths += [root / folder / name for name, about in told.items() if about.get("expect") == "read"]
+        # One is read, although another pickle in it names what --safety shows.
+        paths += [root / folder / name for name, about in told.items() if about["expect"] == "read" and "os." not in about["why"]]
     return paths

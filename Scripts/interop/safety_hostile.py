@@ -163,6 +163,23 @@ def allowed():
         b"(", defaults, b"1", call(name("torch._utils", "_rebuild_parameter"),
                                    ORDERED + dictionary(detach=LOAD_BYTES) + b"b", b"\x89", ORDERED))  # fmt: skip
     found["a function's defaults, called by REDUCE from the memo"] = checkpoint(b"(", defaults, b"1", LOAD_BYTES, b")R")
+    # States and arguments of other kinds than usual, or filled after they were made.
+    for mapping in ("collections.OrderedDict", "collections.Counter"):
+        state = call(name(*mapping.split("."))) + text("append") + LOAD_BYTES + b"s"
+        found[f"BUILD's state is a {mapping}"] = checkpoint(ORDERED, state, b"b", bytes_of, b"a")
+    found["BUILD's state is filled later"] = checkpoint(
+        b"}q\x05(", text("append"), LOAD_BYTES, b"u0", ORDERED, b"h\x05b", bytes_of, b"a")
+    found["BUILD's state is _metadata and filled later"] = checkpoint(
+        b"}", text("_metadata"), b"Ns", b"q\5", text("append"), LOAD_BYTES, b"s0", ORDERED, b"h\x05b", bytes_of, b"a")
+    found["BUILD's key is bytes' text"] = checkpoint(ORDERED, b"}U\x06append", LOAD_BYTES, b"sb", bytes_of, b"a")
+    found["REDUCE with a list"] = pickled(MKDIR, b"]" + RAN + b"a", b"R")
+    found["REDUCE with a dictionary, names that weight files need"] = pickled(LOAD_BYTES, b"}" + bytes_of + b"Ns", b"R")
+    for what, arguments in {"list": b"]" + bytes_of + b"a", "dictionary": b"}" + bytes_of + b"Ns", "set": b"\x8f(" + bytes_of + b"\x90",
+                            "list from the memo": b"h\7" + bytes_of + b"a"}.items():  # fmt: skip
+        found[f"a subclass rebuilt with a {what}"] = checkpoint(
+            b"]q\x070", call(FROM_TYPE, LOAD_BYTES, TENSOR_CLASS, arguments, b"}"), protocol=4)
+    found["a function from a list"] = checkpoint(b"]", LOAD_BYTES, b"a0", call(LOAD_BYTES + b"q\x050h\5", bytes_of))
+    found["NEWOBJ of a function's name"] = pickled(name("builtins", "bytearray"), b"(" + call(name("builtins", "map"), MKDIR, b"]" + RAN + b"a") + b"t", b"R")
     # What rebuilds a subclass calls what it is given.
     found["a subclass rebuilt by _load_from_bytes"] = checkpoint(
         call(FROM_TYPE, LOAD_BYTES, TENSOR_CLASS, tuple_of(bytes_of), b"}"))
@@ -411,6 +428,9 @@ def zips():
         "a legacy file before it": legacy(value=HOSTILE) + zipped(benign, version), "more members than it says": one_fewer(zipped(benign, hostile, version)),
         "a folder's name": zipped(member("archive/data.pkl/", HOSTILE), version), "a NUL in the name": zipped(member(b"archive/data.pkl\0x", HOSTILE), version),
     }  # fmt: skip
+    found["two roots, the directory in another order"] = zipped(
+        member("archive/data.pkl", HARMLESS), version, member("x/data.pkl", HOSTILE), member("x/version", b"3\n"), order=[2, 3, 0, 1])
+    found["the directory backwards"] = zipped(benign, version, member("archive/DATA.PKL", HOSTILE), order=[2, 1, 0])
     for path in ("evil.p", "config", "constants.pkl", "weights.pickle", "data.pkl.bak", "extra/model.bin", "code/x.pkl", "byteorder",
                  ".format_version", ".storage_alignment", "version", ".data/x", "data.pkl ", "attributes.pkl", "tensors"):  # fmt: skip
         data = HOSTILE
@@ -475,7 +495,7 @@ def tars():
         "a first name that is a pickle": tar((b"cposix\nmkdir\n(S'ran'\ntR.", b""), info, storages, tensors, value),
         "a first name that is a pickle, V7": tar((b"cposix\nmkdir\n(S'ran'\ntR.", b""), info, storages, tensors, value, form=b""),
         "a first name that is a second pickle": tar((b"N.cposix\nmkdir\n(S'ran'\ntR.", b""), info, storages, tensors, value),
-        "a first name that is nested": tar((b"ctorch.storage\n_load_from_bytes\n(U\x1acposix\nmkdir\n(S'ran'\ntR0N.tR.", b""), info, storages, tensors, value),
+        "a first name that is nested": tar((load_bytes(HOSTILE) + b".", b""), info, storages, tensors, value),
         "a first name that is a harmless pickle": tar((b"N.", b""), info, bad, tensors, value, form=b""),
         "sound as another first member's data": tar((b"x", HOSTILE), info, storages, tensors, value),
         "names that weight files need": torch_tar(value=pickled(load_bytes(HOSTILE))),
@@ -537,6 +557,10 @@ def folders():
         "pytorch_model.bin.index.json": json_of(weight_map={f"{number}": f"pytorch_model-0000{number}-of-00005.bin" for number in range(1, 6)})}
     found["only the hostile file"] = {"model.bin": HOSTILE}
     found["a .npz beside"] = base | {"stats.npz": numpys_npz()}
+    found["in the sixtieth folder"] = base | {"/".join(["d"] * 60) + "/x.bin": HOSTILE}
+    found["one of many files"] = base | {f"texts/{number}.txt": b"a text\n" for number in range(300)} | {"texts/150.dat": HOSTILE}
+    for path in ("a\nb.bin", "-x.bin", " .bin", "\u6a21\u578b.bin", "a%20b", "CON", "x.safetensors", "x.json", "x.gguf", "x.index.json", "x.npy"):
+        found[f"a file called {path!r}"] = base | {path: HOSTILE}
     found["behind a symbolic link"] = base | {"model.bin": ("link", "elsewhere/evil.bin"), "elsewhere/evil.bin": HOSTILE}
     found["behind a link out of the folder"] = base | {"model.bin": ("link", "../outside.bin"), "../outside.bin": HOSTILE}
     found["a folder behind a link"] = base | {"more": ("link", "../outside"), "../outside/x.bin": HOSTILE}
