@@ -62,22 +62,30 @@ def load_bytes(data):
 
 def legacy(magic=None, protocol=None, system=None, value=None, keys=None, tail=b""):
     """torch's container before the zip: five pickles, then the storages."""
-    return b"".join([
-        magic or pickled(MAGIC), protocol or pickled(b"M\xe9\x03"), system or pickled(dictionary(little_endian=b"\x88")),
-        value or HARMLESS, keys or pickled(b"]"), tail,
-    ])  # fmt: skip
+    parts = [pickled(MAGIC), pickled(b"M\xe9\x03"), pickled(dictionary(little_endian=b"\x88")), HARMLESS, pickled(b"]")]
+    given = [magic, protocol, system, value, keys]
+    return b"".join(own or usual for own, usual in zip(given, parts)) + tail
+
+
+def legacy_part(position):
+    """The hostile pickle in a position of the legacy container: what is expected there, and a call before it."""
+    expected = {"magic": MAGIC, "protocol": b"M\xe9\x03", "system": b"}", "value": b"}", "keys": b"]"}
+    return pickled(RUN, b"0", expected[position])
 
 
 # MARK: Zips
 
 
-def member(name, data=b"", local=None, method=0, crc=None, flags=0, local_flags=None, stored=None, size=None, wide=False):
+def member(
+    name, data=b"", local=None, method=0, crc=None, flags=0, local_flags=None, stored=None, size=None, wide=False
+):
     """A member of a zip: `local` is its name in the local header, `stored` what lies there if not the data."""
     return locals() | {"name": name if isinstance(name, bytes) else name.encode()}
 
 
-def zipped(*members, root="archive", comment=b"", prefix=b"", tail=b"", wide=False, narrow=None, order=None,
-           comment_size=None):
+def zipped(
+    *members, root="archive", comment=b"", prefix=b"", tail=b"", wide=False, narrow=None, order=None, comment_size=None
+):
     """A zip. Members are pairs, or come from member(); pairs' names are below the root.
 
     wide: the end is that of zip64, too; narrow: members that the 32-bit end tells of instead; order: of the directory,
@@ -101,15 +109,40 @@ def zipped(*members, root="archive", comment=b"", prefix=b"", tail=b"", wide=Fal
             local = one["name"] if one["local"] is None else one["local"]
             flags = one["flags"] if one["local_flags"] is None else one["local_flags"]
             at = len(body)
-            body.extend(struct.pack("<4sHHHHHIIIHH", b"PK\3\4", 20, flags, one["method"], 0, 33, crc, len(packed), size,
-                                    len(local), 0) + local + stored)  # fmt: skip
+            body.extend(
+                struct.pack(
+                    "<4sHHHHHIIIHH", b"PK\3\4", 20, flags, one["method"], 0, 33, crc, len(packed), size, len(local), 0
+                )
+                + local
+                + stored
+            )
             extra, sizes, place = b"", (len(packed), size), at
             if one["wide"]:
                 extra = struct.pack("<HHQQQ", 1, 24, size, len(packed), at)
                 sizes, place = (0xFFFFFFFF, 0xFFFFFFFF), 0xFFFFFFFF
-            central.append(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 45, 20, one["flags"], one["method"], 0, 33, crc,
-                                       *sizes, len(one["name"]), len(extra), 0, 0, 0, 0, place)
-                           + one["name"] + extra)  # fmt: skip
+            central.append(
+                struct.pack(
+                    "<4sHHHHHHIIIHHHHHII",
+                    b"PK\1\2",
+                    45,
+                    20,
+                    one["flags"],
+                    one["method"],
+                    0,
+                    33,
+                    crc,
+                    *sizes,
+                    len(one["name"]),
+                    len(extra),
+                    0,
+                    0,
+                    0,
+                    0,
+                    place,
+                )
+                + one["name"]
+                + extra
+            )
         at = len(body)
         body.extend(b"".join(central[place] for place in order or range(len(central))))
         return len(central), len(body) - at, at
@@ -141,8 +174,8 @@ def tar_member(name, data=b"", kind=b"0", link=b"", form=b"ustar\x0000", signed=
     head[124:136] = b"%011o\0" % len(data) if size is None else size
     head[136:148] = b"%011o\0" % 0
     head[156:157] = kind
-    head[157: 157 + len(link)] = link
-    head[257: 257 + len(form)] = form
+    head[157 : 157 + len(link)] = link
+    head[257 : 257 + len(form)] = form
     head[148:156] = b" " * 8
     total = sum(byte - 256 if signed and byte > 127 else byte for byte in head)
     head[148:156] = b"%06o\0 " % total if checksum is None else checksum(total)
@@ -156,8 +189,12 @@ def tar(*members, **form):
 def torch_tar(storages=None, tensors=None, value=None, **form):
     """torch's first container: a tar of pickles."""
     return tar(
-        (b"sys_info", pickled(dictionary(little_endian=b"\x88"))), (b"storages", storages or pickled(b"K\0") + pickled(b"]")),
-        (b"tensors", tensors or pickled(b"K\0")), (b"pickle", value or HARMLESS), **form)  # fmt: skip
+        (b"sys_info", pickled(dictionary(little_endian=b"\x88"))),
+        (b"storages", storages or pickled(b"K\0") + pickled(b"]")),
+        (b"tensors", tensors or pickled(b"K\0")),
+        (b"pickle", value or HARMLESS),
+        **form,
+    )
 
 
 def pax(**fields):

@@ -1,6 +1,6 @@
-"""Against what really runs: `inspect --safety` says 2 of every file that makes a loader run something, and never of a
-file that torch.load(weights_only=True) takes. Every hostile file is really loaded, in a sandbox, by each loader that may
-take it; what does not run there is told, and not counted."""
+"""Against what really runs: `inspect --safety` ends with status 2 for every file that makes a loader run something, and
+never for an honest one. Every hostile file is really loaded, in a sandbox, by the loaders that may take it; what does
+not run there is told, and not counted."""
 
 import concurrent.futures
 import os
@@ -106,8 +106,11 @@ def hostile(title, make):
         totals["not run"] += len(idle)
         assert not missed, f"{len(missed)} of {len(ran)} that run are let through: {'; '.join(missed)}"
         strict = sum(result[1] == STRICT for result in ran)
-        return (f"{len(ran)} run" + (f", {strict} under weights_only=True" if strict else "")
-                + (f"; not run: {'; '.join(idle)}" if idle else ""))  # fmt: skip
+        return (
+            f"{len(ran)} run"
+            + (f", {strict} under weights_only=True" if strict else "")
+            + (f"; not run: {'; '.join(idle)}" if idle else "")
+        )
 
 
 for _title, _make in safety_hostile.KINDS.items():
@@ -124,8 +127,11 @@ def honest(title, make):
         def asked(path):
             return path, *verdict(path)
 
-        accused = [f"{path.relative_to(place) if path.is_relative_to(place) else path.name} ({said.splitlines()[-1][:160]})"
-                   for path, status, said in _pool.map(asked, paths) if status not in (0, 1)]  # fmt: skip
+        accused = [
+            f"{path.relative_to(place) if path.is_relative_to(place) else path.name} ({said.splitlines()[-1][:160]})"
+            for path, status, said in _pool.map(asked, paths)
+            if status not in (0, 1)
+        ]
         totals["honest"] += len(paths)
         totals["accused"] += len(accused)
         assert not accused, f"{len(accused)} of {len(paths)}: {'; '.join(accused)}"
@@ -138,8 +144,10 @@ for _title, _make in safety_honest.KINDS.items():
 
 @check("together: enough of both, none let through, none accused")
 def together():
-    summary = (f"evasions that ran: {totals['ran']}, of these called harmless: {totals['let through']}; that did not run: "
-               f"{totals['not run']}; honest: {totals['honest']}, called hostile: {totals['accused']}")  # fmt: skip
+    summary = (
+        f"evasions that ran: {totals['ran']}, of these called harmless: {totals['let through']}; that did not run: "
+        f"{totals['not run']}; honest: {totals['honest']}, called hostile: {totals['accused']}"
+    )
     assert totals["ran"] >= AT_LEAST_HOSTILE and totals["honest"] >= AT_LEAST_HONEST, summary
     assert not totals["let through"] and not totals["accused"], summary
     return summary

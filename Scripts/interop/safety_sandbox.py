@@ -32,10 +32,15 @@ class Sandbox:
                 break
         self.isolated = command[0] == "unshare"
         self.place = tempfile.TemporaryDirectory(prefix="belle-sandbox-")
-        environment = {"PATH": "/usr/bin:/bin", "HOME": self.place.name, "TMPDIR": self.place.name,
-                       "PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # fmt: skip
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": self.place.name,
+            "TMPDIR": self.place.name,
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        }
         self.server = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.place.name)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.place.name
+        )
         self.loaders = self.answer()["loaders"]
         return self
 
@@ -120,9 +125,12 @@ def main():
 
     def bound():
         for what, most in [
-            (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, 64 << 20), (resource.RLIMIT_NPROC, 256),
-            (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 256),
-        ]:  # fmt: skip
+            (resource.RLIMIT_CPU, SECONDS),
+            (resource.RLIMIT_FSIZE, 64 << 20),
+            (resource.RLIMIT_NPROC, 256),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NOFILE, 256),
+        ]:
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(what, (most, most))
         with open("/proc/self/statm") as file:
@@ -173,7 +181,7 @@ def left(place):
 
 
 def inert(data):
-    """How far CPython's unpickler reads a pickle: where its names stand for something inert.
+    """How far CPython's unpicklers, that in C and that in Python, read a pickle, where its names do nothing.
 
     complete: whether it came to STOP; end: the byte after it; or, where it breaks off, a byte that it has read for
     certain, before the opcode that broke; names: those that it looked up.
@@ -203,7 +211,7 @@ def inert(data):
 
         def took(self, end):
             self.starts = self.starts[1:] + [self.at]
-            found, self.at = data[self.at:end], min(end, len(data))
+            found, self.at = data[self.at : end], min(end, len(data))
             return found
 
         def read(self, count):
@@ -213,22 +221,26 @@ def inert(data):
             end = data.find(b"\n", self.at)
             return self.took(len(data) if end < 0 else end + 1)
 
-    names = []
+    def read(base):
+        names, tape = [], Tape()
 
-    class Reader(pickle.Unpickler):
-        def find_class(self, module, name):
-            names.append([module.encode("utf-8", "replace").decode(), name.encode("utf-8", "replace").decode()])
-            return Nothing
+        class Reader(base):
+            def find_class(self, module, name):
+                names.append([part.encode("utf-8", "replace").decode() for part in (module, name)])
+                return Nothing
 
-        def persistent_load(self, _):
-            return Nothing()
+            def persistent_load(self, _):
+                return Nothing()
 
-    tape = Tape()
-    try:
-        Reader(tape).load()
-        return {"complete": True, "end": tape.at, "names": names, "said": ""}
-    except BaseException as error:
-        return {"complete": False, "end": tape.starts[0], "names": names, "said": f"{type(error).__name__}: {error}"[:200]}
+        complete, said = False, ""
+        try:
+            Reader(tape).load()
+            complete = True
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}".encode(errors="replace").decode()[:200]
+        return {"complete": complete, "end": tape.at if complete else tape.starts[0], "names": names, "said": said}
+
+    return [read(pickle.Unpickler), read(pickle._Unpickler)]
 
 
 if __name__ == "__main__":
