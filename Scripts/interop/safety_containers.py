@@ -7,6 +7,21 @@ import json
 import struct
 import zlib
 
+
+def kinds():
+    """A dictionary of kinds of files, title → function that makes them, and what adds a function to it."""
+    found = {}
+
+    def kind(title):
+        def add(function):
+            found[title] = function
+            return function
+
+        return add
+
+    return found, kind
+
+
 # MARK: Pickles
 
 

@@ -10,6 +10,7 @@ import tempfile
 
 import safety_honest
 import safety_hostile
+import safety_hostile_files
 from safety_sandbox import Sandbox
 from support import check, tools
 
@@ -113,7 +114,7 @@ def hostile(title, make):
         )
 
 
-for _title, _make in safety_hostile.KINDS.items():
+for _title, _make in (safety_hostile.KINDS | safety_hostile_files.KINDS).items():
     hostile(_title, _make)
 
 

@@ -14,20 +14,11 @@ import warnings
 import numpy
 import safety_containers
 import torch
+from safety_containers import kinds
 from support import PROJECT
 
-KINDS = {}
+KINDS, kind = kinds()
 DTYPES = sorted({value for value in vars(torch).values() if isinstance(value, torch.dtype)}, key=str)
-
-
-def kind(title):
-    """Marks a function that writes the files of a kind."""
-
-    def add(function):
-        KINDS[title] = function
-        return function
-
-    return add
 
 
 def save(place, name, value, **options):
@@ -295,7 +286,7 @@ def lookalikes(place):
         "a pickle": safety_containers.HOSTILE,
         "a text pickle": b"cposix\nsystem\n(S'x'\ntR.",
         "a legacy file": safety_containers.legacy(value=safety_containers.HOSTILE),
-        "a zip": safety_containers.checkpoint(safety_containers.RUN),
+        "a zip": safety_containers.checkpoint(b"}"),
         "a tar": safety_containers.torch_tar(storages=safety_containers.HOSTILE),
         "an npy": safety_containers.npy(safety_containers.HOSTILE),
         "zeros": bytes(4096),

@@ -10,21 +10,12 @@ import struct
 
 from safety_containers import (
     HARMLESS, HOSTILE, LOAD_BYTES, MKDIR, ORDERED, RAN, RUN, TENSOR, call, checkpoint, dictionary, gguf_that_runs,
-    legacy, legacy_part, load_bytes, name, pickled, raw, safetensors_that_run, stack_name, text, tuple_of, zipped,
+    kinds, legacy, legacy_part, load_bytes, name, pickled, raw, safetensors_that_run, stack_name, text, tuple_of,
+    zipped,
 )  # fmt: skip
 from safety_sandbox import EXTENSION
 
-KINDS = {}
-
-
-def kind(title):
-    """Marks a function that makes the evasions of a kind: name → bytes or folder."""
-
-    def add(function):
-        KINDS[title] = function
-        return function
-
-    return add
+KINDS, kind = kinds()
 
 
 def proto(number, *code):
@@ -36,7 +27,6 @@ def short(value):
 
 
 ENCODE = name("_codecs", "encode")
-PARAMETER = call(name("torch._utils", "_rebuild_parameter_with_state"))
 FROM_TYPE = name("torch._tensor", "_rebuild_from_type_v2")
 TENSOR_CLASS = name("torch", "Tensor")
 REBUILD = name("torch._utils", "_rebuild_tensor_v2")

@@ -1,5 +1,5 @@
-"""Files and folders that run something when they are loaded, each hidden in another way: containers, and what follows or
-breaks off a pickle. safety_hostile.py has the pickles, and says what they do.
+"""Files and folders that run something when they are loaded, each hidden in another way: containers, and what follows a
+pickle or breaks it off. safety_hostile.py has the pickles, and says what they do.
 """
 
 import bz2
@@ -14,11 +14,13 @@ import zlib
 import numpy
 import torch
 from safety_containers import (
-    HARMLESS, HOSTILE, MAGIC, RAN, RUN, call, checkpoint, dictionary, json_of, legacy, legacy_part, load_bytes, member,
-    name, npy, pax, pickled, raw, tar, tar_member, text, torch_tar, tuple_of, zipped,
+    HARMLESS, HOSTILE, MAGIC, RAN, RUN, call, checkpoint, dictionary, json_of, kinds, legacy, legacy_part,
+    load_bytes, member, name, npy, pax, pickled, raw, tar, tar_member, text, torch_tar, tuple_of, zipped,
 )  # fmt: skip
-from safety_hostile import FROM_TYPE, kind, proto
+from safety_hostile import FROM_TYPE, proto
 from safety_sandbox import EXTENSION
+
+KINDS, kind = kinds()
 
 
 @kind("an error after the call")

@@ -55,7 +55,7 @@ class Sandbox:
         return json.loads(line)
 
     def load(self, loaders, path):
-        """Loads a file, by one loader after the other until something is run: by which it was, and how the loads ended."""
+        """Loads a file by one loader after the other, until something is run: by which, and how the loads ended."""
         self.server.stdin.write(json.dumps({"loaders": loaders, "path": str(path)}) + "\n")
         self.server.stdin.flush()
         return self.answer()
@@ -210,7 +210,8 @@ def inert(data):
             self.at, self.starts = 0, [0, 0, 0]
 
         def took(self, end):
-            self.starts = self.starts[1:] + [self.at]
+            if self.at < len(data):
+                self.starts = self.starts[1:] + [self.at]
             found, self.at = data[self.at : end], min(end, len(data))
             return found
 
@@ -226,6 +227,8 @@ def inert(data):
 
         class Reader(base):
             def find_class(self, module, name):
+                if not module:
+                    raise ValueError("Empty module name")
                 names.append([part.encode("utf-8", "replace").decode() for part in (module, name)])
                 return Nothing
 
