@@ -141,6 +141,14 @@ def dotted():
             found[f"BUILD with {module}, {path}"] = proto(
                 4, REBUILD, where, b"b0", call(stack_name("torch._utils", "_rebuild_tensor_v2.os.mkdir"), RAN)
             )
+    far = "serialization." + "torch.serialization." * 60 + "os.mkdir"
+    found["a very long path"] = proto(4, call(stack_name("torch", far), RAN))
+    found["a path that begins with a storage"] = proto(
+        4,
+        call(stack_name("torch", "FloatStorage.__new__.__globals__"), b")"),
+        b"0",
+        call(stack_name("torch", far), RAN),
+    )
     found["in a checkpoint: torch, serialization.os.mkdir"] = checkpoint(
         call(stack_name("torch", "serialization.os.mkdir"), RAN), protocol=4
     )
@@ -514,6 +522,65 @@ QUIRKS = {
     "an EXT code": b"\x82" + bytes([EXTENSION]),
     "a text of 300 bytes": text("a" * 300),
     "a negative BININT": b"J\xff\xff\xff\xff",
+    "BUILD of a number with None": b"K\1Nb",
+    "BUILD of a list with nothing": b"]N}\x86b",
+    "BUILD of a list with None twice": b"]NN\x86b",
+    "BUILD of a dictionary with None": b"}Nb",
+    "BUILD of a bytearray with nothing": b"\x96\0" + bytes(7) + b"N}\x86b",
+    "BUILD of a class with None": name("collections", "OrderedDict") + b"Nb",
+    "REDUCE of OrderedDict with pairs": call(name("collections", "OrderedDict"), b"]K\1K\2\x86a"),
+    "REDUCE of OrderedDict with texts": call(name("collections", "OrderedDict"), b"]" + text("ab") + b"a"),
+    "REDUCE of OrderedDict with a dictionary": call(name("collections", "OrderedDict"), b"}"),
+    "REDUCE of Counter with a text": call(name("collections", "Counter"), text("abc")),
+    "REDUCE of Counter with bytes": call(name("collections", "Counter"), raw(b"abc")),
+    "REDUCE of defaultdict with None": call(name("collections", "defaultdict"), b"N", b"}"),
+    "REDUCE of defaultdict with pairs": call(name("collections", "defaultdict"), b"N", b"]K\1K\2\x86a"),
+    "REDUCE of set with a text": call(name("builtins", "set"), text("abc")),
+    "REDUCE of set with a dictionary": call(name("builtins", "set"), b"}K\1K\2s"),
+    "REDUCE of complex with a text": call(name("builtins", "complex"), text("1+2j")),
+    "REDUCE of complex with a number": call(name("builtins", "complex"), b"K\1"),
+    "REDUCE of complex with nothing": call(name("builtins", "complex")),
+    "REDUCE of complex with integers": call(name("builtins", "complex"), b"K\1", b"K\2"),
+    "REDUCE of bytearray with a number": call(name("builtins", "bytearray"), b"K\5"),
+    "REDUCE of bytearray with a text": call(name("builtins", "bytearray"), text("a"), text("utf-16")),
+    "REDUCE of bytes with a number": call(name("builtins", "bytes"), b"K\5"),
+    "REDUCE of a size with a list": call(name("torch", "Size"), b"]K\1a"),
+    "REDUCE of a size with nothing": call(name("torch", "Size")),
+    "REDUCE of a device with a number": call(name("torch", "device"), text("cpu"), b"K\0"),
+    "REDUCE of encode with bytes": call(name("_codecs", "encode"), raw(b"ab"), text("hex")),
+    "REDUCE of encode with rot13": call(name("_codecs", "encode"), text("ab"), text("rot13")),
+    "REDUCE of a tensor class": call(name("torch", "Tensor"), b"K\3"),
+    "REDUCE of a tensor class with a list": call(name("torch", "Tensor"), b"]K\3a"),
+    "REDUCE of a storage class": call(name("torch", "FloatStorage"), b"K\3"),
+    "REDUCE of a layout": call(name("torch.serialization", "_get_layout"), text("torch.strided")),
+    "REDUCE of a meta tensor": call(
+        name("torch._utils", "_rebuild_meta_tensor_no_storage"),
+        name("torch", "float32"),
+        b"K\3\x85",
+        b"K\1\x85",
+        b"\x89",
+    ),
+    "NEWOBJ of OrderedDict": name("collections", "OrderedDict") + b")\x81",
+    "NEWOBJ of a set": name("builtins", "set") + b")\x81",
+    "NEWOBJ of a parameter": name("torch.nn.parameter", "Parameter") + b")\x81",
+    "NEWOBJ of a tensor": name("torch", "Tensor") + b")\x81",
+    "NEWOBJ_EX of OrderedDict": name("collections", "OrderedDict") + b")}\x92",
+    "OBJ of OrderedDict": b"(" + name("collections", "OrderedDict") + b"o",
+    "INST of OrderedDict": b"(icollections\nOrderedDict\n",
+    "SETITEM of OrderedDict": ORDERED + b"NNs",
+    "SETITEM of Counter": call(name("collections", "Counter")) + text("a") + text("b") + b"s",
+    "SETITEM of a tensor": call(name("torch", "Tensor"), b"K\3") + b"K\0K\1s",
+    "ADDITEMS of OrderedDict's nothing": ORDERED + b"(\x90",
+    "numpy's type with a text": call(name("numpy", "dtype"), text("f4")),
+    "numpy's type with a flag": call(name("numpy", "dtype"), text("f4"), b"\x89", b"\x88"),
+    "numpy's type of fields": call(name("numpy", "dtype"), b"]" + text("a") + text("f4") + b"\x86a"),
+    "LONG4 of 5000 bytes": b"\x8b\x88\x13\0\0" + b"\1" * 5000,
+    "a million values": b"(" + b"N" * 1_000_000 + b"t",
+    "more than three million values": b"(" + b"G12345678" * 20 + b"N" * 3_100_000 + b"t",
+    "more than three million numbers": b"(" + b"M\1\2" * 3_100_000 + b"t",
+    "a list of lists, very deep": b"(" + b"]" * 20_000 + b"a" * 19_999 + b"t",
+    "a hundred thousand marks": b"N" + b"(" * 100_000 + b"1" * 100_000,
+    "many sets of one list": b"](" + b"K\1K\2K\3K\4" * 2500 + b"eq\x070" + call(name("builtins", "set"), b"h\7") * 300,
 }
 
 
@@ -525,7 +592,7 @@ def quirks():
 @kind("the same in a checkpoint's pickle, the call by a name that weight files need")
 def quirks_nested():
     hidden = call(FROM_TYPE, LOAD_BYTES, TENSOR_CLASS, tuple_of(raw(HOSTILE)), b"}")
-    return {quirk: checkpoint(code, b"0", hidden) for quirk, code in list(QUIRKS.items())[::3]}
+    return {quirk: checkpoint(code, b"0", hidden) for quirk, code in QUIRKS.items() if len(code) < 100_000}
 
 
 @kind("sound as safetensors or GGUF, and a pickle with such an argument")
