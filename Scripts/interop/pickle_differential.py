@@ -15,6 +15,7 @@ import struct
 import tempfile
 
 from safety_containers import RUN, safetensors_that_run
+from safety_hostile import QUIRKS
 from safety_sandbox import Sandbox
 from support import check, tools
 
@@ -304,6 +305,7 @@ GOING = [
     b"cx\ny\n)R(Ne",
     b"cx\ny\n)RNNs",
 ]
+GOING += [quirk for quirk in QUIRKS.values() if len(quirk) < 400]
 
 
 def streams(chance):

@@ -2,7 +2,9 @@
 never for an honest one. Every hostile file is really loaded, in a sandbox, by the loaders that may take it; what does
 not run there is told, and not counted."""
 
+import atexit
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import queue
@@ -22,8 +24,10 @@ AT_LEAST_HOSTILE, AT_LEAST_HONEST = 60, 100
 _place = tempfile.TemporaryDirectory(prefix="belle-interop-")
 PLACE = pathlib.Path(_place.name)
 _sandboxes = queue.SimpleQueue()
+_open = contextlib.ExitStack()
+atexit.register(_open.close)
 for _ in range(os.cpu_count() or 1):
-    _sandboxes.put(Sandbox().__enter__())
+    _sandboxes.put(_open.enter_context(Sandbox()))
 totals = {"ran": 0, "let through": 0, "not run": 0, "honest": 0, "accused": 0}
 
 
