@@ -17,7 +17,7 @@ import tempfile
 from safety_containers import RUN, safetensors_that_run
 from safety_hostile import QUIRKS
 from safety_sandbox import Sandbox
-from support import check, tools
+from support import check, tools, unsafe
 
 NEEDS = ["torch", "numpy"]  # The sandbox imports them.
 
@@ -453,10 +453,9 @@ def compare(make, first):
 def suspects(make, first, count):
     """Holds our verdict against what is called: the call of posix.mkdir stands behind whatever was made."""
     with made(make, first, count) as (folder, contents, python):
-        said = tools("inspect", "--safety", "--quiet", folder, status=None).stdout
-        flagged = {line.split(": ")[0] for line in said.splitlines() if line.endswith("do not load it")}
+        flagged = unsafe(folder)
         called = [name for name, both in python.items() if any(["posix", "mkdir"] in one.names for one in both)]
-        missed = [name for name in called if str(folder / name) not in flagged]
+        missed = [name for name in called if folder / name not in flagged]
         shown = "; ".join(f"{name[:-4]}: {contents[name][:150].hex()}" for name in missed[:12])
         assert called and not missed, f"{len(missed)} of {len(called)} are let through: {shown}"
         return f"{len(called)} of {count} come to the call"

@@ -14,7 +14,7 @@ import safety_honest
 import safety_hostile
 import safety_hostile_files
 from safety_sandbox import Sandbox
-from support import check, tools
+from support import check, tools, unsafe
 
 NEEDS = ["torch", "numpy"]
 
@@ -120,6 +120,18 @@ def hostile(title, make):
 
 for _title, _make in (safety_hostile.KINDS | safety_hostile_files.KINDS).items():
     hostile(_title, _make)
+
+
+@check("hostile, every value before every opcode that uses one: what is called harmless runs nothing")
+def uses():
+    place = PLACE / "uses"
+    place.mkdir()
+    safety_hostile.uses(place)
+    passed = sorted(set(place.iterdir()) - unsafe(place))
+    results = list(_pool.map(load, passed))
+    missed = [f"{path.name} ({ran})" for path, (ran, _) in zip(passed, results) if ran]
+    assert not missed, f"{len(missed)}: {'; '.join(missed)}"
+    return f"{len(list(place.iterdir()))} files, {len(passed)} of them called harmless"
 
 
 def honest(title, make):

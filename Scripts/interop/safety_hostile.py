@@ -584,6 +584,94 @@ QUIRKS = {
 }
 
 
+# Values that a pickle makes, and what it may do with one of them: together, what CPython takes before a call.
+VALUES = {
+    "None": b"N",
+    "a truth": b"\x88",
+    "a number": b"K\1",
+    "a long number": b"\x8a\x0a" + b"\1" * 10,
+    "a real number": b"G12345678",
+    "a text": text("a"),
+    "bytes": raw(b"a"),
+    "a string": b"U\1a",
+    "a bytearray": b"\x96\0" + bytes(7),
+    "an empty tuple": b")",
+    "a tuple": b"N\x85",
+    "a list": b"]",
+    "a dictionary": b"}",
+    "a set": b"\x8f",
+    "a frozen set": b"(\x91",
+    "an OrderedDict": ORDERED,
+    "the class OrderedDict": name("collections", "OrderedDict"),
+    "a Counter": call(name("collections", "Counter")),
+    "the class Counter": name("collections", "Counter"),
+    "a defaultdict": call(name("collections", "defaultdict")),
+    "a set by its class": call(name("builtins", "set")),
+    "a complex number": call(name("builtins", "complex")),
+    "a bytearray by its class": call(name("builtins", "bytearray")),
+    "a size": call(name("torch", "Size")),
+    "a device": call(name("torch", "device"), text("cpu")),
+    "a tensor": TENSOR,
+    "the class Tensor": TENSOR_CLASS,
+    "a parameter": call(name("torch.nn.parameter", "Parameter")),
+    "a type": name("torch", "float32"),
+    "a function": REBUILD,
+    "a layout": call(name("torch.serialization", "_get_layout"), text("torch.strided")),
+    "bytes by encode": encoded("a", "latin1"),
+    "the class FloatStorage": name("torch", "FloatStorage"),
+    "a storage": call(name("torch", "FloatStorage")),
+    "numpy's type": call(name("numpy", "dtype"), text("f4")),
+    "numpy's class of types": name("numpy", "dtype"),
+    "numpy's array": call(
+        name("numpy.core.multiarray", "_reconstruct"), name("numpy", "ndarray"), b"K\0\x85", raw(b"b")
+    ),
+    "numpy's class of arrays": name("numpy", "ndarray"),
+    "numpy's scalar": call(
+        name("numpy.core.multiarray", "scalar"), call(name("numpy", "dtype"), text("f4")), raw(b"1234")
+    ),
+    "a meta tensor": call(
+        name("torch._utils", "_rebuild_meta_tensor_no_storage"),
+        name("torch", "float32"),
+        b"K\3\x85",
+        b"K\1\x85",
+        b"\x89",
+    ),
+}
+USES = {
+    "BUILD with None": b"Nb",
+    "BUILD with None and a dictionary": b"N}\x86b",
+    "BUILD with a dictionary": b"}b",
+    "BUILD with a tuple": b")b",
+    "BUILD with two dictionaries": b"}}\x86b",
+    "BUILD with metadata": dictionary(_metadata=b"N") + b"b",
+    "APPENDS of nothing": b"(e",
+    "SETITEMS of nothing": b"(u",
+    "ADDITEMS of nothing": b"(\x90",
+    "APPEND of None": b"Na",
+    "APPEND of a number": b"K\1a",
+    "APPENDS": b"(K\1e",
+    "SETITEM": b"K\0K\1s",
+    "SETITEMS": b"(K\0K\1u",
+    "ADDITEMS": b"(K\1\x90",
+    "REDUCE": b")R",
+    "REDUCE with a number": b"K\1\x85R",
+    "NEWOBJ": b")\x81",
+    "NEWOBJ_EX": b")}\x92",
+    "DUP and POP": b"20",
+    "the memo": b"q\1h\1\x86",
+}
+
+
+def uses(place):
+    """A file for each value and each use, a call behind it: bare and hidden by names that weight files need."""
+    for value, made in VALUES.items():
+        for use, code in USES.items():
+            data = pickled(made, code, b"0", RUN, protocol=4)
+            (place / f"{value}, {use}.pkl").write_bytes(data)
+            data = checkpoint(made, code, b"0", load_bytes(HOSTILE), protocol=4)
+            (place / f"{value}, {use}.pt").write_bytes(data)
+
+
 @kind("arguments that CPython takes, before the call")
 def quirks():
     return {quirk: pickled(code, b"0", RUN) for quirk, code in QUIRKS.items()}

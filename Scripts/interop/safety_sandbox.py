@@ -227,8 +227,8 @@ def inert(data):
 
         class Reader(base):
             def find_class(self, module, name):
-                if not module:
-                    raise ValueError("Empty module name")
+                if not all(part.isidentifier() for part in module.split(".")):
+                    raise ModuleNotFoundError(module)
                 names.append([part.encode("utf-8", "replace").decode() for part in (module, name)])
                 return Nothing
 

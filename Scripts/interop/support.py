@@ -49,6 +49,12 @@ def tools(*arguments, status=0):
     return done.stdout
 
 
+def unsafe(folder):
+    """The files of a folder that `inspect --safety` says not to load."""
+    said = tools("inspect", "--safety", "--quiet", folder, status=None).stdout.splitlines()
+    return {pathlib.Path(line.split(": ")[0]) for line in said if line.endswith("do not load it")}
+
+
 def tensors(path):
     """The tensors of a checkpoint as belle-tools reads them: name → (dtype, shape, SHA-256 of the values)."""
     lines = [json.loads(line) for line in tools("inspect", path, "--stats", "--json").splitlines()]
