@@ -5,6 +5,7 @@ not run there is told, and not counted."""
 import atexit
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import queue
@@ -56,7 +57,7 @@ def load(path):
             answer = sandbox.load(loaders(file, sandbox.loaders), file)
             if answer["by"]:
                 return answer["by"], ""
-            said = answer["said"].get("torch.load", "")
+            said = json.loads(answer["said"].get("torch.load", '""'))
         return None, said
     finally:
         _sandboxes.put(sandbox)
