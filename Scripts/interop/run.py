@@ -19,7 +19,10 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-NOT_TOPICS = {"run", "support", "gptq_support", "gptqmodel_support"}
+NOT_TOPICS = {
+    "run", "support", "gptq_support", "gptqmodel_support", "safety_containers", "safety_honest", "safety_hostile",
+    "safety_hostile_files", "safety_sandbox",
+}  # fmt: skip
 
 
 def declared(path, name):

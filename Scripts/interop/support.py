@@ -2,7 +2,7 @@
 path; prints one JSON line for each check.
 
 A topic is a file with NEEDS (the packages it imports) and functions marked @check("what holds"). A check that returns
-has passed; AssertionError is a failure, Skip says why something could not be tried.
+has passed, and a text that it returns is told; AssertionError is a failure, Skip says why something could not be tried.
 """
 
 import contextlib
@@ -49,6 +49,12 @@ def tools(*arguments, status=0):
     return done.stdout
 
 
+def unsafe(folder):
+    """The files of a folder that `inspect --safety` says not to load."""
+    said = tools("inspect", "--safety", "--quiet", folder, status=None).stdout.splitlines()
+    return {pathlib.Path(line.split(": ")[0]) for line in said if line.endswith("do not load it")}
+
+
 def tensors(path):
     """The tensors of a checkpoint as belle-tools reads them: name → (dtype, shape, SHA-256 of the values)."""
     lines = [json.loads(line) for line in tools("inspect", path, "--stats", "--json").splitlines()]
@@ -90,7 +96,7 @@ def run(path):
     for what, function in _checks:
         status, why = "passed", ""
         try:
-            function()
+            why = function() or ""
         except Skip as reason:
             status, why = "skipped", str(reason)
         except AssertionError as reason:
