@@ -119,12 +119,21 @@ struct ZipArchive: Sendable {
     }
   }
 
-  /// Whether a file ends as a zip archive does, however it begins.
-  static func hasEnd(_ file: any ByteSource) throws -> Bool {
+  /// Where the archive begins that a file ends with, however it begins itself: the offsets in it count from there. Nil
+  /// where it does not end as an archive does.
+  static func start(of file: any ByteSource) throws -> Int? {
     let tailSize = min(file.size, 22 + 65535)
-    let tail = try file.bytes(at: file.size - tailSize, count: tailSize)
-    guard let end = end(in: tail) else { return false }
-    return end + 22 + tail.u16(at: end + 20) == tail.count
+    let tailStart = file.size - tailSize
+    let tail = try file.bytes(at: tailStart, count: tailSize)
+    guard let end = end(in: tail), end + 22 + tail.u16(at: end + 20) == tail.count else { return nil }
+    var (limit, size, offset) = (tailStart + end, tail.u32(at: end + 12), tail.u32(at: end + 16))
+    if limit >= 76, case let record = try file.bytes(at: limit - 76, count: 56), record.u32(at: 0) == 0x0606_4B50,
+      let wideSize = record.u64(at: 40), let wideOffset = record.u64(at: 48)
+    {
+      (limit, size, offset) = (limit - 76, wideSize, wideOffset)
+    }
+    let start = limit.subtractingReportingOverflow(size).partialValue.subtractingReportingOverflow(offset).partialValue
+    return (0..<file.size).contains(start) ? start : 0
   }
 
   /// Finds the directory by the record at the archive's end.

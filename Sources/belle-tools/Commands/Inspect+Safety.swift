@@ -15,17 +15,24 @@ extension Inspect {
 
   func runSafety() throws {
     var files = [input]
+    var unsafeCount = 0
     if Folder.kind(of: input) == .folder {
       let tree = try Folder.tree(of: input)
       files = tree.files.map { Folder.join(input, $0) }
       for other in tree.others {
-        note(Folder.join(input, other), "a link to a folder or to nothing, or not a regular file: not looked at")
+        let path = Folder.join(input, other)
+        if Folder.kind(of: path) == .folder {
+          // Loaders follow it; whoever wants to know what is there names it.
+          note(path, "a link to a folder: not looked at, so that this folder cannot be called harmless")
+          unsafeCount += 1
+        } else {
+          note(path, "a link to nothing, or not a regular file: not looked at")
+        }
       }
       guard !files.isEmpty else {
         throw CheckpointError(.unknownFormat, file: input, reason: "there is no file in this folder")
       }
     }
-    var unsafeCount = 0
     var plain = 0
     for path in files {
       guard let survey = try survey(path) else {
@@ -42,6 +49,10 @@ extension Inspect {
             "opcodes": .int(pickle.opcodeCount), "complete": .bool(pickle.isComplete),
           ])
         }
+        Console.shared.result([
+          "type": "file", "file": .string(path), "pickle": .bool(survey.hasPickle), "safe": .bool(survey.isSafe),
+          "verdict": .string(verdict(survey)),
+        ])
       } else if files.count > 1, survey.isSafe, !survey.hasPickle {
         plain += 1
       } else {

@@ -260,7 +260,9 @@ extension PickleMachine {
       }
     case .unknown: trace?.called()
     case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .tuple:
-      throw failure("BUILD of something that has no attributes", .malformedPickle, at: place)
+      // With an empty state Python goes on.
+      trace?.called()
+      throw failure("BUILD of something that has no attributes", at: place)
     case .list, .global, .storage, .opaque:
       trace?.called()
       throw failure(

@@ -169,6 +169,7 @@ struct PickleMachine {
       let place = reader.at
       let (opcode, argument) = try reader.next()
       trace?.read(to: base + reader.at)
+      if case .refused(let reason) = argument { throw broken(reason, at: place) }
       switch opcode {
       case .stop: return try pop(place)
       case .proto:
@@ -215,12 +216,11 @@ struct PickleMachine {
       case .setitems: try set(try popMark(place), place)
 
       case .get, .binget, .longBinget:
-        guard case .integer(let key) = argument, let entry = memo[key] else {
+        guard let entry = memo[try key(argument, place)] else {
           throw broken("a memo entry that was never made", at: place)
         }
         try push(entry)
-      case .put, .binput, .longBinput:
-        if case .integer(let key) = argument { try remember(try top(place), as: key) }
+      case .put, .binput, .longBinput: try remember(try top(place), as: try key(argument, place))
       case .memoize: try remember(try top(place), as: memo.count)
 
       case .global: if case .names(let module, let name) = argument { try global(module, name, place) }
@@ -264,6 +264,7 @@ struct PickleMachine {
           try refuse(module, name, place)
         }
       case .obj:
+        guard try !popMark(place).isEmpty else { throw broken("the stack is empty", at: place) }
         trace?.called()
         throw failure(
           "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
@@ -272,8 +273,11 @@ struct PickleMachine {
         throw failure(
           "the opcode EXT takes an object from a registry, which no weight file does", .unsafeGlobal, at: place,
           remedy: Self.hostile)
-      case .nextBuffer, .readonlyBuffer:
-        throw failure("the opcode for a buffer outside the pickle, which a file cannot have", at: place)
+      case .nextBuffer: throw broken("the opcode for a buffer outside the pickle, which a file cannot have", at: place)
+      case .readonlyBuffer:
+        guard case .bytes = graph.nodes[Int(try top(place))] else {
+          throw failure("a buffer of something that is not bytes", at: place)
+        }
       }
     }
   }
@@ -290,7 +294,7 @@ struct PickleMachine {
     case .real(let value): .real(value)
     case .bytes(let bytes): .bytes(bytes)
     case .text(let text): .string(text)
-    case .nothing, .names: throw failure("an opcode without a value", at: place)
+    case .nothing, .names, .refused: throw failure("an opcode without a value", at: place)
     }
   }
 
@@ -299,6 +303,13 @@ struct PickleMachine {
     let items = Array(stack.suffix(count))
     stack.removeLast(count)
     try push(try tuple(items))
+  }
+
+  private func key(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) -> Int {
+    guard case .integer(let key) = argument else {
+      throw failure("a memo entry of more than 64 bits", .limit, at: place)
+    }
+    return key
   }
 
   /// Puts a value into the memo. Picklers remember each value once, so there are no more entries than values.
@@ -313,7 +324,7 @@ struct PickleMachine {
     switch graph.nodes[Int(try top(place))] {
     case .list(let number): graph.lists[number] += items
     case .unknown: break
-    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .tuple:
+    case .none, .bool, .integer, .bigInteger, .real, .string, .tuple:
       guard items.isEmpty else { throw broken("items for something that is not a list", at: place) }
     default: throw failure("items for something that is not a list", at: place)
     }

@@ -18,6 +18,8 @@ enum PickleArgument {
   case text(String)
   /// A module and a name in it.
   case names(module: String, name: String)
+  /// What pickletools reads and no unpickler takes, and why.
+  case refused(String)
 }
 
 /// Reads the opcodes of a pickle, one after the other.
@@ -88,7 +90,7 @@ struct PickleReader {
     case .long4: return try long(Int(Int32(truncatingIfNeeded: try number(4))), place)
     case .decimalnlShort:
       let digits = Self.cString(try line())
-      guard opcode == .int else { return .integer(try key(digits, place)) }
+      guard opcode == .int else { return try key(digits, place) }
       if digits.count == 2, digits.elementsEqual("00".utf8) || digits.elementsEqual("01".utf8) {
         return .bool(digits.last == UInt8(ascii: "1"))
       }
@@ -98,15 +100,16 @@ struct PickleReader {
       if digits.last == UInt8(ascii: "L") { digits = digits.dropLast() }
       return try integer(digits, place, octalByZero: false)
     case .floatnl:
-      guard let value = Double(String(decoding: Self.cString(try line()), as: UTF8.self)) else {
+      guard let value = PickleText.real(Self.cString(try line())) else {
         throw failure("a number with a point was expected", at: place)
       }
       return .real(value)
     case .stringnl:
       let line = try line()
-      guard line.count >= 2, let quote = line.first, quote == line.last, quote == 0x22 || quote == 0x27 else {
+      guard let quote = line.first, quote == line.last, quote == 0x22 || quote == 0x27 else {
         throw failure("a string without quotes", at: place)
       }
+      guard line.count >= 2 else { return .refused("a string of one quote") }
       guard let string = PickleText.unescaped(line.dropFirst().dropLast()) else {
         throw failure("a string with an unknown escape", at: place)
       }
@@ -157,10 +160,11 @@ struct PickleReader {
   /// Digits as C sees them: up to a zero byte.
   private static func cString(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> { line.prefix { $0 != 0 } }
 
-  private func key(_ digits: ArraySlice<UInt8>, _ place: Int) throws(CheckpointError) -> Int {
-    guard case .integer(let key)? = PickleText.integer(digits, radix: 10), key >= 0 else {
+  private func key(_ digits: ArraySlice<UInt8>, _ place: Int) throws(CheckpointError) -> PickleArgument {
+    guard let key = PickleText.integer(digits, radix: 10) else {
       throw failure("the number of a memo entry was expected", at: place)
     }
+    if case .integer(let number) = key, number < 0 { return .refused("a memo entry of a negative number") }
     return key
   }
 
@@ -171,8 +175,9 @@ struct PickleReader {
     -> PickleArgument
   {
     if octalByZero, let value = PickleText.octal(digits) { return .integer(value) }
-    guard let value = PickleText.integer(digits, radix: 0) else { throw failure("an integer was expected", at: place) }
-    return value
+    if let value = PickleText.integer(digits, radix: 0) { return value }
+    guard PickleText.integer(digits, radix: 10) != nil else { throw failure("an integer was expected", at: place) }
+    return .refused("an integer that begins with 0")
   }
 
   private mutating func long(_ length: Int, _ place: Int) throws(CheckpointError) -> PickleArgument {

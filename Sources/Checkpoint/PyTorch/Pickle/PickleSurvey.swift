@@ -46,7 +46,12 @@ public struct PickleSurvey: Sendable {
     self.file = file
     let head = try file.bytes(count: FileKind.headSize)
     let isZip = head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6])
-    if try isZip || ZipArchive.hasEnd(file) { try attempt { try $0.lookThroughZip() } }
+    if isZip {
+      try attempt { try $0.lookThroughZip(ZipArchive($0.file)) }
+    } else if let start = try ZipArchive.start(of: file) {
+      // Behind something else: Python's zipfile reads it.
+      try attempt { try $0.lookThroughZip(ZipArchive(FilePart($0.file, from: start))) }
+    }
     if TarArchive.isTar(head) { try attempt { try $0.lookThroughTar() } }
     try lookAt(Part(file))
     if !hasPickle, let name = Self.compression(head), (try? Checkpoint.open(file)) == nil {
@@ -166,11 +171,16 @@ public struct PickleSurvey: Sendable {
   /// - Returns: whether there is a STOP.
   private static func readOn(_ bytes: [UInt8], _ trace: PickleTrace, base: Int, available: Int, file: String) -> Bool {
     var reader = PickleReader(bytes, from: max(0, trace.end - base), base: base, file: file, available: available)
-    while let next = try? reader.next() {
+    while true {
+      let place = base + reader.at
+      guard let (opcode, argument) = try? reader.next() else { return false }
       trace.read(to: base + reader.at)
-      if next.opcode == .stop { return true }
+      if case .names(let module, let name) = argument, opcode == .global || opcode == .inst {
+        let isAllowed = opcode == .global && AllowedGlobal(module: module, name: name) != nil
+        trace.foundBehind(PickleGlobal(module: module, name: name, offset: place, isAllowed: isAllowed))
+      }
+      if opcode == .stop { return true }
     }
-    return false
   }
 
   /// Judges what was found in a place that begins as a pickle.
@@ -192,6 +202,8 @@ public struct PickleSurvey: Sendable {
       guard trace.callCount > 0 || !trace.globals.isEmpty || trace.opcodeCount > 3 else { return }
       hasPickle = true
       globals += trace.globals
+      // A loader may have gone on.
+      if !isStopped { globals += trace.globalsBehind }
       problems.append(error)
       return
     }
@@ -208,8 +220,7 @@ public struct PickleSurvey: Sendable {
 
   // MARK: Archives
 
-  private mutating func lookThroughZip() throws {
-    let archive = try ZipArchive(file)
+  private mutating func lookThroughZip(_ archive: ZipArchive) throws {
     // Storages of a pickle are values, where they have the size that it declares; they may look like anything.
     var values: Set<String> = []
     let isPickle = { (name: String) in name.lowercased().hasSuffix(".pkl") }

@@ -159,6 +159,28 @@ enum PickleText {
     return isWide ? .digits(String(decoding: text.prefix(PickleReader.integerLimit), as: UTF8.self)) : .integer(value)
   }
 
+  /// A number with a point, as Python's `float` takes it, with blanks around it and single underscores between digits.
+  static func real(_ text: ArraySlice<UInt8>) -> Double? {
+    guard let (isNegative, digits) = signed(text), let first = digits.first, first != UInt8(ascii: "-"),
+      first != UInt8(ascii: "+")
+    else { return nil }
+    var plain: [UInt8] = []
+    for (index, byte) in zip(digits.indices, digits) {
+      guard byte == UInt8(ascii: "_") else {
+        plain.append(byte)
+        continue
+      }
+      let isBetween = [index - 1, index + 1].allSatisfy {
+        digits.indices.contains($0) && (0x30...0x39).contains(digits[$0])
+      }
+      guard isBetween else { return nil }
+    }
+    let string = String(decoding: plain, as: UTF8.self)
+    // Swift's own also takes hexadecimal digits.
+    guard !string.contains("x"), !string.contains("X"), let value = Double(string) else { return nil }
+    return isNegative ? -value : value
+  }
+
   /// Digits that begin with 0, as C's strtol reads them with base 0; nil where they are not all octal.
   static func octal(_ text: ArraySlice<UInt8>) -> Int? {
     guard let (isNegative, digits) = signed(text, trailing: false), digits.first == UInt8(ascii: "0"), digits.count > 1

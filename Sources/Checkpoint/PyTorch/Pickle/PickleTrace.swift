@@ -22,7 +22,11 @@ final class PickleTrace {
   private(set) var opcodeCount = 0
   private(set) var end = 0
 
+  /// Names behind the place where this machine stopped, as far as opcodes hold them.
+  private(set) var globalsBehind: [PickleGlobal] = []
+
   func named(_ global: PickleGlobal) { globals.append(global) }
+  func foundBehind(_ global: PickleGlobal) { globalsBehind.append(global) }
   func called() { callCount += 1 }
   func read(to end: Int) {
     opcodeCount += 1
