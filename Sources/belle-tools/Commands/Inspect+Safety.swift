@@ -77,6 +77,7 @@ extension Inspect {
   }
 
   private func verdict(_ survey: PickleSurvey) -> String {
+    if survey.isProgram { return "TorchScript, a program with its weights: not looked into" }
     if survey.globals.contains(where: { !$0.isAllowed }) { return "names what no weight file needs: do not load it" }
     if !survey.isSafe { return "cannot be called harmless: do not load it" }
     guard survey.hasPickle else { return "no pickle in it" }

@@ -138,6 +138,15 @@ private let evasions: [(name: String, bytes: [UInt8])] = {
     ("a memo key with blanks before the call", Array("Np +1\n0g1\n0".utf8) + bad.dropFirst(2)),
     ("a frame that is too long", [0x80, 4, 0x95, 0, 1, 0, 0, 0, 0, 0, 0] + bad.dropFirst(2)),
     ("nothing appended to nothing before the call", [0x4E, 0x28, 0x65, 0x30] + bad.dropFirst(2)),
+    ("BUILD of nothing with nothing before the call", [0x4E, 0x4E, 0x62, 0x30] + bad.dropFirst(2)),
+    (
+      "an item for a bytearray before the call", [0x96, 0, 0, 0, 0, 0, 0, 0, 0, 0x4B, 5, 0x61, 0x30] + bad.dropFirst(2)
+    ),
+    ("a float with blanks and underscores before the call", Array("F 1_0.5\n0".utf8) + bad.dropFirst(2)),
+    (
+      "a memo key of thirty digits before the call",
+      Array("Np\(String(repeating: "9", count: 30))\n0".utf8) + bad.dropFirst(2)
+    ),
     ("two backslashes before a u", Array("V\\\\u0\n0".utf8) + bad.dropFirst(2)),
   ]
 }()

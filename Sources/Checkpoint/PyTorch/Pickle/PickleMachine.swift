@@ -373,6 +373,12 @@ struct PickleMachine {
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
     note(module, name, place, isAllowed: false)
     guard isSurvey else {
+      // What torch.jit.save writes: not hostile, but not weights either.
+      if module.hasPrefix("__torch__") {
+        throw failure(
+          "this is TorchScript, a program with its weights (\(displayName(String("\(module).\(name)".prefix(200)))))",
+          .unsupportedPickle, at: place, remedy: "save the state_dict() of the module that torch.jit.load gives")
+      }
       throw failure(
         "the pickle names \(displayName(String("\(module).\(name)".prefix(200)))), which no weight file needs",
         .unsafeGlobal, at: place, remedy: Self.hostile)

@@ -31,6 +31,9 @@ public struct PickleSurvey: Sendable {
   /// Whether there is a pickle in it.
   public private(set) var hasPickle = false
 
+  /// Whether it is TorchScript: a program, whose own classes its pickles name.
+  public private(set) var isProgram = false
+
   /// Whether all that a loader would run is what weight files need.
   public var isSafe: Bool { problems.isEmpty && globals.allSatisfy(\.isAllowed) }
 
@@ -237,6 +240,7 @@ public struct PickleSurvey: Sendable {
       if let member = archive.members[name] { try lookAt(Part(member, in: archive)) }
     }
     if let code = archive.names.first(where: { $0.contains("/code/") && $0.hasSuffix(".py") }) {
+      isProgram = globals.allSatisfy { $0.isAllowed || $0.module.hasPrefix("__torch__") }
       problems.append(
         CheckpointError(
           .unsupportedPickle, file: file.path,
