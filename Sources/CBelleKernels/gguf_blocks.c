@@ -24,24 +24,6 @@ typedef float floats_anywhere __attribute__((vector_size(64), aligned(1), may_al
 
 enum { SMALL = 32, LARGE = 256 };
 
-size_t belle_block_elements(belle_block type) { return type >= BELLE_Q2_K ? LARGE : SMALL; }
-
-size_t belle_block_bytes(belle_block type) {
-  switch (type) {
-    case BELLE_Q4_0: return 2 + 16;
-    case BELLE_Q4_1: return 2 + 2 + 16;
-    case BELLE_Q5_0: return 2 + 4 + 16;
-    case BELLE_Q5_1: return 2 + 2 + 4 + 16;
-    case BELLE_Q8_0: return 2 + 32;
-    case BELLE_Q2_K: return 16 + 64 + 2 + 2;
-    case BELLE_Q3_K: return 32 + 64 + 12 + 2;
-    case BELLE_Q4_K: return 2 + 2 + 12 + 128;
-    case BELLE_Q5_K: return 2 + 2 + 12 + 32 + 128;
-    case BELLE_Q6_K: return 128 + 64 + 16 + 2;
-  }
-  return 0;
-}
-
 // MARK: Halves
 
 INLINE float as_float(uint32_t bits) {

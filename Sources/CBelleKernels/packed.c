@@ -24,6 +24,7 @@ LANES_INLINE int center_of(unsigned bits, belle_packed_scales kind) {
 
 size_t belle_packed_record_bytes(belle_packed_scales kind) {
   switch (kind) {
+    case BELLE_SCALES_NONE: return 0;
     case BELLE_SCALES_SINGLE: return 64;
     case BELLE_SCALES_HALF: return 32;
     case BELLE_SCALES_SINGLE_ZERO: return 64 + 32;
@@ -133,6 +134,7 @@ LANES_INLINE void lanes_scales(
     case BELLE_SCALES_K16:
       *scale = lanes_load_halves(r) * lanes_load_octets(r + 32 + 16 * (2 * sub + half), true);
       break;
+    case BELLE_SCALES_NONE: *scale = lanes_all(0); break;
   }
 }
 

@@ -49,30 +49,6 @@ void belle_packed_store(
   }
 }
 
-bool belle_packed_form(unsigned type, unsigned *bits, belle_packed_scales *kind, size_t *block_elements,
-                       size_t *block_bytes) {
-  static const struct {
-    unsigned type, bits;
-    belle_packed_scales kind;
-    size_t elements, bytes;
-  } forms[] = {
-      {2, 4, BELLE_SCALES_HALF, 32, 18},           {3, 4, BELLE_SCALES_HALF_MINIMUM, 32, 20},
-      {6, 5, BELLE_SCALES_HALF, 32, 22},           {7, 5, BELLE_SCALES_HALF_MINIMUM, 32, 24},
-      {8, 8, BELLE_SCALES_HALF, 32, 34},           {10, 2, BELLE_SCALES_K16_MINIMUM, 256, 84},
-      {11, 3, BELLE_SCALES_K16, 256, 110},         {12, 4, BELLE_SCALES_K32_MINIMUM, 256, 144},
-      {13, 5, BELLE_SCALES_K32_MINIMUM, 256, 176}, {14, 6, BELLE_SCALES_K16, 256, 210},
-  };
-  for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-    if (forms[i].type != type) continue;
-    *bits = forms[i].bits;
-    *kind = forms[i].kind;
-    *block_elements = forms[i].elements;
-    *block_bytes = forms[i].bytes;
-    return true;
-  }
-  return false;
-}
-
 /// Copies one half-precision number to place `lane` of a row of sixteen.
 static void put_half(uint8_t *row, size_t lane, const uint8_t *half) { memcpy(row + 2 * lane, half, 2); }
 
@@ -85,16 +61,16 @@ static void take_nibbles(const uint8_t *from, uint8_t *q) {
 }
 
 static void take_32(unsigned type, const uint8_t *b, size_t lane, uint8_t *q, uint8_t *record) {
-  const bool has_minimum = type == 3 || type == 7;
+  const bool has_minimum = type == BELLE_Q4_1 || type == BELLE_Q5_1;
   put_half(record, lane, b);
   if (has_minimum) put_half(record + 32, lane, b + 2);
   b += has_minimum ? 4 : 2;
-  if (type == 8) {
+  if (type == BELLE_Q8_0) {
     for (size_t k = 0; k < BLOCK; k++) q[k] = b[k] ^ 0x80;  // int8 to the integer that is 128 more
     return;
   }
   uint32_t fifth = 0;
-  if (type == 6 || type == 7) {
+  if (type == BELLE_Q5_0 || type == BELLE_Q5_1) {
     memcpy(&fifth, b, 4);
     b += 4;
   }
@@ -104,7 +80,7 @@ static void take_32(unsigned type, const uint8_t *b, size_t lane, uint8_t *q, ui
 
 /// Q4_K and Q5_K: eight scales and minimums of six bits in twelve bytes; 64 weights to 32 bytes of nibbles.
 static void take_k32(unsigned type, const uint8_t *b, size_t lane, uint8_t *q, uint8_t *record) {
-  const uint8_t *packed = b + 4, *high = b + 16, *low = type == 13 ? b + 48 : b + 16;
+  const uint8_t *packed = b + 4, *high = b + 16, *low = type == BELLE_Q5_K ? b + 48 : b + 16;
   put_half(record, lane, b);
   put_half(record + 32, lane, b + 2);
   for (size_t s = 0; s < 8; s++) {
@@ -115,7 +91,7 @@ static void take_k32(unsigned type, const uint8_t *b, size_t lane, uint8_t *q, u
     for (size_t k = 0; k < BLOCK; k++) {
       const uint8_t byte = low[s / 2 * 32 + k];
       q[32 * s + k] = s % 2 ? byte >> 4 : byte & 15;
-      if (type == 13) q[32 * s + k] |= (high[k] >> s & 1) << 4;
+      if (type == BELLE_Q5_K) q[32 * s + k] |= (high[k] >> s & 1) << 4;
     }
   }
 }
@@ -158,18 +134,16 @@ static void take_q6(const uint8_t *b, size_t lane, uint8_t *q, uint8_t *record) 
 
 void belle_packed_take_blocks(
     unsigned type, const uint8_t *row, size_t block_count, size_t lane, uint8_t *integers, uint8_t *records) {
-  unsigned bits;
-  belle_packed_scales kind;
-  size_t elements, bytes;
-  if (!belle_packed_form(type, &bits, &kind, &elements, &bytes)) return;
-  const size_t record = belle_packed_record_bytes(kind);
+  const belle_block_type *form = belle_block_type_of(type);
+  if (!form || form->bits == 0) return;
+  const size_t bytes = form->bytes, elements = form->elements, record = belle_packed_record_bytes(form->scales);
   for (size_t i = 0; i < block_count; i++, row += bytes, integers += elements, records += record) {
     switch (type) {
-      case 10: take_q2(row, lane, integers, records); break;
-      case 11: take_q3(row, lane, integers, records); break;
-      case 12:
-      case 13: take_k32(type, row, lane, integers, records); break;
-      case 14: take_q6(row, lane, integers, records); break;
+      case BELLE_Q2_K: take_q2(row, lane, integers, records); break;
+      case BELLE_Q3_K: take_q3(row, lane, integers, records); break;
+      case BELLE_Q4_K:
+      case BELLE_Q5_K: take_k32(type, row, lane, integers, records); break;
+      case BELLE_Q6_K: take_q6(row, lane, integers, records); break;
       default: take_32(type, row, lane, integers, records);
     }
   }

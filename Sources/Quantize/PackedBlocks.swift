@@ -3,6 +3,7 @@
 
 import ByteIO
 import CBelleKernels
+import Checkpoint
 import LinearAlgebra
 
 /// The types of blocks that GPTQ can quantize for.
@@ -35,24 +36,16 @@ public enum BlockFormat: String, Sendable, Codable, CaseIterable {
     }
   }
 
+  /// The type in files.
+  var dtype: DType? { DType(rawValue: rawValue) }
   /// ggml's number of the type.
-  public var number: UInt32 { kernel.rawValue }
+  public var number: UInt32 { dtype?.ggmlNumber ?? 0 }
   /// Weights of a block.
-  public var elements: Int { belle_block_elements(kernel) }
+  public var elements: Int { dtype?.block?.elements ?? 1 }
   /// Bytes of a block.
-  public var byteCount: Int { belle_block_bytes(kernel) }
+  public var byteCount: Int { dtype?.block?.bytes ?? 0 }
 
-  var kernel: belle_block {
-    switch self {
-    case .q4_0: BELLE_Q4_0
-    case .q4_1: BELLE_Q4_1
-    case .q5_0: BELLE_Q5_0
-    case .q5_1: BELLE_Q5_1
-    case .q8_0: BELLE_Q8_0
-    case .q4_K: BELLE_Q4_K
-    case .q5_K: BELLE_Q5_K
-    }
-  }
+  var kernel: belle_block { belle_block(rawValue: number) }
 }
 
 /// A layer as blocks, row after row.

@@ -139,8 +139,11 @@ import Testing
 
   @Test("GGUF's blocks keep their values to the bit", arguments: [2, 3, 6, 7, 8, 10, 11, 12, 13, 14] as [UInt32])
   func blocks(type: UInt32) {
-    var (bits, kind, elements, bytes) = (UInt32(0), BELLE_SCALES_HALF, 0, 0)
-    #expect(belle_packed_form(type, &bits, &kind, &elements, &bytes))
+    guard let form = belle_block_type_of(type)?.pointee, form.bits > 0 else {
+      Issue.record("the type is not taken apart")
+      return
+    }
+    let (bits, kind, elements, bytes) = (form.bits, form.scales, Int(form.elements), Int(form.bytes))
     let count = 512 / elements
     var codes = [UInt8](repeating: 0, count: 16 * 64 * Int(bits))
     var scales = [UInt8](repeating: 0, count: count * belle_packed_record_bytes(kind))
@@ -173,11 +176,30 @@ import Testing
     }
   }
 
-  @Test("a type that is not packed is told")
-  func unknown() {
-    var (bits, kind, elements, bytes) = (UInt32(0), BELLE_SCALES_HALF, 0, 0)
-    for type in [0, 1, 9, 15, 16, 39, 1000] as [UInt32] {
-      #expect(!belle_packed_form(type, &bits, &kind, &elements, &bytes))
+  @Test("a type that is not taken apart has no bits", arguments: [0, 1, 9, 15, 16, 39] as [UInt32])
+  func listed(type: UInt32) {
+    #expect(belle_block_type_of(type)?.pointee.bits == 0)
+    #expect(belle_block_type_of(type)?.pointee.scales == BELLE_SCALES_NONE)
+  }
+
+  @Test("numbers that are not ggml's have no row", arguments: [4, 5, 31, 1000, UInt32.max])
+  func unknown(type: UInt32) { #expect(belle_block_type_of(type) == nil) }
+
+  @Test("the bytes of a block are its integers, its scales and its minimums")
+  func sizes() {
+    var count = 0
+    let rows = belle_block_types(&count)
+    for row in UnsafeBufferPointer(start: rows, count: count) where row.bits > 0 {
+      let parts: UInt32 =
+        switch row.scales {
+        case BELLE_SCALES_HALF: 2
+        case BELLE_SCALES_HALF_MINIMUM: 2 + 2
+        case BELLE_SCALES_K32_MINIMUM: 2 + 2 + 8 * 12 / 8
+        case BELLE_SCALES_K16_MINIMUM: 2 + 2 + 16
+        // Scales of six bits in Q3_K, of eight in Q6_K.
+        default: row.bits == 3 ? 2 + 16 * 6 / 8 : 2 + 16
+        }
+      #expect(row.bytes == row.elements * row.bits / 8 + parts, "\(String(cString: row.name))")
     }
   }
 }

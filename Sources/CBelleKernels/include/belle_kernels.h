@@ -133,11 +133,45 @@ typedef enum {
   BELLE_Q6_K = 14,
 } belle_block;
 
-/// Weights of one block: 32, or 256 for the K types.
-size_t belle_block_elements(belle_block type);
+/// Where the scales of packed weights are, for the 16 rows of a strip and one group of inputs: the records' layouts. A
+/// weight is scale · (integer − zero) + minimum; where nothing else is said zero is 2^(bits−1) and the minimum is 0.
+typedef enum {
+  BELLE_SCALES_SINGLE = 0,        ///< f32 scale[16]
+  BELLE_SCALES_HALF = 1,          ///< f16 scale[16]
+  BELLE_SCALES_SINGLE_ZERO = 2,   ///< f32 scale[16]; u16 zero[16]
+  BELLE_SCALES_HALF_ZERO = 3,     ///< f16 scale[16]; u16 zero[16]
+  BELLE_SCALES_HALF_MINIMUM = 4,  ///< f16 scale[16], minimum[16]; zero is 0
+  /// GGUF's K blocks: 256 inputs to a record, whose scales are d · scale and minimums −dmin · minimum.
+  BELLE_SCALES_K32_MINIMUM = 5,  ///< f16 d[16], dmin[16]; u8 scale[8][16], minimum[8][16]; zero is 0
+  BELLE_SCALES_K16_MINIMUM = 6,  ///< f16 d[16], dmin[16]; u8 scale[16][16], minimum[16][16]; zero is 0
+  BELLE_SCALES_K16 = 7,          ///< f16 d[16]; i8 scale[16][16]
+  BELLE_SCALES_NONE = 8,         ///< blocks that are not taken apart
+} belle_packed_scales;
 
-/// Bytes of one block.
-size_t belle_block_bytes(belle_block type);
+/// A type of ggml's: of single elements, or of blocks.
+typedef struct {
+  uint32_t number;            ///< ggml's.
+  const char *name;           ///< ggml's, in capitals.
+  uint32_t elements, bytes;   ///< of one block; 1 element where there are none.
+  uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
+  belle_packed_scales scales; ///< how the scales of a block are kept when it is taken apart.
+  bool is_written;            ///< whether floats can be made into it.
+  int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
+  uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
+} belle_block_type;
+
+#define BELLE_NO_FILE_TYPE (-1)
+#define BELLE_NO_FALLBACK 0xFFFFFFFFu
+
+/// All types.
+const belle_block_type *belle_block_types(size_t *count);
+
+/// The type of a number; NULL for one that is not known, or no longer used.
+const belle_block_type *belle_block_type_of(uint32_t number);
+
+/// Weights and bytes of one block of a type.
+static inline size_t belle_block_elements(belle_block type) { return belle_block_type_of(type)->elements; }
+static inline size_t belle_block_bytes(belle_block type) { return belle_block_type_of(type)->bytes; }
 
 /// Writes the weights that `count` blocks stand for: count * belle_block_elements(type) floats, little-endian.
 ///
@@ -379,20 +413,6 @@ void belle_logits_update(belle_logits *state, const float *x, const float *other
 // MARK: Multiplying by weights as they are stored. Sums have one order on every variant, the scalar one included: same
 // bits everywhere.
 
-/// Where the scales of packed weights are, for the 16 rows of a strip and one group of inputs: the records' layouts. A
-/// weight is scale · (integer − zero) + minimum; where nothing else is said zero is 2^(bits−1) and the minimum is 0.
-typedef enum {
-  BELLE_SCALES_SINGLE = 0,        ///< f32 scale[16]
-  BELLE_SCALES_HALF = 1,          ///< f16 scale[16]
-  BELLE_SCALES_SINGLE_ZERO = 2,   ///< f32 scale[16]; u16 zero[16]
-  BELLE_SCALES_HALF_ZERO = 3,     ///< f16 scale[16]; u16 zero[16]
-  BELLE_SCALES_HALF_MINIMUM = 4,  ///< f16 scale[16], minimum[16]; zero is 0
-  /// GGUF's K blocks: 256 inputs to a record, whose scales are d · scale and minimums −dmin · minimum.
-  BELLE_SCALES_K32_MINIMUM = 5,  ///< f16 d[16], dmin[16]; u8 scale[8][16], minimum[8][16]; zero is 0
-  BELLE_SCALES_K16_MINIMUM = 6,  ///< f16 d[16], dmin[16]; u8 scale[16][16], minimum[16][16]; zero is 0
-  BELLE_SCALES_K16 = 7,          ///< f16 d[16]; i8 scale[16][16]
-} belle_packed_scales;
-
 /// Bytes of one record; 0 for a number that is no kind.
 size_t belle_packed_record_bytes(belle_packed_scales kind);
 
@@ -433,12 +453,8 @@ void belle_packed_expand(
 void belle_packed_store(
     unsigned bits, const uint8_t *integers, size_t stride, const int32_t *order, size_t blocks, uint8_t *codes);
 
-/// How GGUF's blocks of a type (ggml's number) are packed here; false for a type that is not.
-bool belle_packed_form(unsigned type, unsigned *bits, belle_packed_scales *kind, size_t *block_elements,
-                       size_t *block_bytes);
-
 /// Takes a row of GGUF blocks apart: `integers` gets as many as the row has weights, `records` the scales at place `lane`
-/// (0 ..< 16) of the strip's records. `type` is one that belle_packed_form knows.
+/// (0 ..< 16) of the strip's records. `type` is one whose integers have bits.
 void belle_packed_take_blocks(
     unsigned type, const uint8_t *row, size_t block_count, size_t lane, uint8_t *integers, uint8_t *records);
 

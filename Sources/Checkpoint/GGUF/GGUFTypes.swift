@@ -12,7 +12,8 @@ public struct GGUFTypes: Sendable, Equatable {
   public let embeddings: DType?
 
   /// The types that can be asked for.
-  public static let known: [DType] = [.f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_K, .q5_K, .q6_K]
+  public static let known: [DType] =
+    [.f32, .f16, .bf16] + BlockType.all.filter { $0.isWritten && $0.elements > 1 }.map(\.dtype)
 
   /// A choice.
   ///
@@ -39,36 +40,8 @@ public struct GGUFTypes: Sendable, Equatable {
 
   /// The type, or the one that is used in its place for rows of a length.
   static func fitting(_ type: DType, rows: Int) -> DType {
-    guard let block = type.block, rows % block.elements != 0 else { return type }
-    let next: DType? =
-      switch type {
-      case .q4_K: .q5_0
-      case .q5_K: .q5_1
-      case .q6_K: .q8_0
-      case .q2_K, .q3_K: .q4_0
-      default: nil
-      }
-    guard let next, rows % 32 == 0 else { return .f16 }
-    return next
-  }
-
-  /// What `general.file_type` calls a file whose matrices are mostly of a type.
-  public static func fileType(_ type: DType) -> UInt32? {
-    switch type {
-    case .f32: 0
-    case .f16: 1
-    case .q4_0: 2
-    case .q4_1: 3
-    case .q8_0: 7
-    case .q5_0: 8
-    case .q5_1: 9
-    case .q2_K: 10
-    case .q3_K: 12
-    case .q4_K: 15
-    case .q5_K: 17
-    case .q6_K: 18
-    case .bf16: 32
-    default: nil
-    }
+    guard let block = BlockType(type), rows % block.elements != 0 else { return type }
+    guard let next = BlockType(number: block.fallback), rows % next.elements == 0 else { return .f16 }
+    return next.dtype
   }
 }

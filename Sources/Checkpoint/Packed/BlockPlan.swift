@@ -15,18 +15,8 @@ struct BlockPlan: Sendable {
   /// The group of each run of 32 inputs.
   let groups: [Int]
 
-  /// The types that integers go into as they are.
-  static let types: [DType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0]
-
-  /// The level of zero; nil for blocks with a minimum.
-  private static func middle(of type: DType) -> Int? {
-    switch type {
-    case .q4_0: 8
-    case .q5_0: 16
-    case .q8_0: 128
-    default: nil
-    }
-  }
+  /// The types that integers go into as they are: blocks of one scale.
+  static let types: [DType] = BlockType.all.filter { $0.bits != nil && $0.elements == 32 }.map(\.dtype)
 
   /// Looks at a module.
   ///
@@ -57,7 +47,10 @@ struct BlockPlan: Sendable {
     }
     // Version 1 cannot tell a zero point of 0 from one of 2^bits, and means the latter: then no integer is above zero.
     let (lowest, highest) = weights.zeros.reduce((Int.max, Int.min)) { (min($0.0, Int($1)), max($0.1, Int($1))) }
-    let (middle, levels) = (Self.middle(of: type), 1 << (type == .q8_0 ? 8 : type == .q4_0 || type == .q4_1 ? 4 : 5))
+    guard let block = BlockType(type), let bits = block.bits else {
+      throw refusal("its blocks are not taken apart", rounding)
+    }
+    let (middle, levels) = (block.middle, 1 << bits)
     let largest = 1 << weights.bits - 1
     if let middle {
       guard middle - highest >= 0, middle + largest - lowest < levels else {

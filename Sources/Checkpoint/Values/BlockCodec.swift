@@ -17,21 +17,24 @@ public struct BlockCodec: Sendable {
 
   private let kind: belle_block
 
+  private let type: BlockType
+
   /// Whether floats can be made into these blocks; all that are known can be read.
-  public var canQuantize: Bool { dtype != .q2_K && dtype != .q3_K }
+  public var canQuantize: Bool { type.isWritten }
 
   /// The blocks of a type.
   ///
   /// - Throws: ``CheckpointError`` with code `.unsupportedType` for types of single elements, and blocks not known here.
   public init(_ dtype: DType) throws(CheckpointError) {
-    guard let kind = Self.kind(dtype), let block = dtype.block else {
+    guard let type = BlockType(dtype), type.bits != nil else {
       throw CheckpointError(
         .unsupportedType, reason: "\(dtype.rawValue) is no block type whose values can be read",
-        remedy: "these can: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K")
+        remedy: "these can: \(BlockType.all.filter { $0.bits != nil }.map(\.dtype.rawValue).joined(separator: ", "))")
     }
     self.dtype = dtype
-    self.kind = kind
-    (elements, bytes) = block
+    self.type = type
+    kind = belle_block(rawValue: type.number)
+    (elements, bytes) = (type.elements, type.bytes)
   }
 
   /// Writes the weights that blocks stand for.
@@ -117,9 +120,9 @@ public struct BlockCodec: Sendable {
   /// - Complexity: O(n).
   public func pack(_ levels: [UInt8], scales: [UInt16], minima: [UInt16]?) -> [UInt8] {
     let count = scales.count
-    let hasMinimum = dtype == .q4_1 || dtype == .q5_1
     precondition(elements == 32 && levels.count == 32 * count, "32 levels for each block of 32")
-    precondition(minima?.count ?? 0 == (hasMinimum ? count : 0), "a minimum for each block, where the type has them")
+    precondition(
+      minima?.count ?? 0 == (type.hasMinimum ? count : 0), "a minimum for each block, where the type has them")
     // SAFETY: the kernel reads 32 levels, a scale and, where there are any, a minimum for each of `count` blocks, and
     // writes as many blocks.
     return unsafe [UInt8](unsafeUninitializedCapacity: count * bytes) { blocks, initialized in
@@ -130,22 +133,6 @@ public struct BlockCodec: Sendable {
       } else {
         unsafe belle_pack_levels(kind, levels, scales, nil, to, count)
       }
-    }
-  }
-
-  private static func kind(_ dtype: DType) -> belle_block? {
-    switch dtype {
-    case .q4_0: BELLE_Q4_0
-    case .q4_1: BELLE_Q4_1
-    case .q5_0: BELLE_Q5_0
-    case .q5_1: BELLE_Q5_1
-    case .q8_0: BELLE_Q8_0
-    case .q2_K: BELLE_Q2_K
-    case .q3_K: BELLE_Q3_K
-    case .q4_K: BELLE_Q4_K
-    case .q5_K: BELLE_Q5_K
-    case .q6_K: BELLE_Q6_K
-    default: nil
     }
   }
 }

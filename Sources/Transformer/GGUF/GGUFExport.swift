@@ -66,7 +66,7 @@ public struct GGUFExport: GGUFDescribed {
     var values = base
     values["general.architecture"] = .string(configuration.ggufLayout.architecture.rawValue)
     values["general.type"] = .string("model")
-    values["general.file_type"] = GGUFTypes.fileType(Self.mostCommon(self.source.tensors)).map { .uint32($0) }
+    values["general.file_type"] = BlockType(Self.mostCommon(self.source.tensors))?.fileType.map { .uint32($0) }
     let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }
     values["general.quantization_version"] = hasBlocks ? .uint32(2) : nil
     for (key, value) in try configuration.ggufValues(file: path) { values[key] = value }

@@ -67,10 +67,10 @@ extension WeightMatrix {
   /// Blocks of a type that the kernels know, 16 rows at a time; nil for other types.
   private static func loadBlocks(_ source: any TensorSource, _ index: Int) throws -> WeightMatrix? {
     let info = source.tensors[index]
-    var (bits, kind, elements, bytes) = (UInt32(0), BELLE_SCALES_HALF, 0, 0)
-    guard info.shape.count == 2, let number = info.dtype.ggmlNumber,
-      unsafe belle_packed_form(number, &bits, &kind, &elements, &bytes)
-    else { return nil }
+    guard info.shape.count == 2, let type = BlockType(info.dtype), let bits = type.bits.map(UInt32.init) else {
+      return nil
+    }
+    let (number, kind, elements, bytes) = (type.number, type.scales, type.elements, type.bytes)
     let (rows, columns) = (info.shape[0], info.shape[1])
     let strips = (rows + 15) / 16
     let blocks = columns / 32

@@ -1,0 +1,62 @@
+// The table of ggml's tensor types: what Swift, the codec, the loader and the grids ask. A type that is only listed and
+// copied has its sizes here; one whose integers can be taken apart has bits and scales as well.
+// Source: ggml, src/ggml-common.h and src/ggml.c; gguf-py, gguf/constants.py (GGMLQuantizationType, GGML_QUANT_SIZES,
+// LlamaFileType); llama.cpp, src/llama-quant.cpp (what rows of odd lengths fall back to).
+#include "belle_kernels.h"
+
+#define ELEMENT(number, name, bytes, file_type) \
+  { number, name, 1, bytes, 0, BELLE_SCALES_NONE, false, file_type, number }
+#define LISTED(number, name, elements, bytes) \
+  { number, name, elements, bytes, 0, BELLE_SCALES_NONE, false, BELLE_NO_FILE_TYPE, BELLE_NO_FALLBACK }
+
+static const belle_block_type types[] = {
+    ELEMENT(0, "F32", 4, 0),
+    ELEMENT(1, "F16", 2, 1),
+    ELEMENT(30, "BF16", 2, 32),
+    ELEMENT(28, "F64", 8, BELLE_NO_FILE_TYPE),
+    ELEMENT(24, "I8", 1, BELLE_NO_FILE_TYPE),
+    ELEMENT(25, "I16", 2, BELLE_NO_FILE_TYPE),
+    ELEMENT(26, "I32", 4, BELLE_NO_FILE_TYPE),
+    ELEMENT(27, "I64", 8, BELLE_NO_FILE_TYPE),
+
+    // number, name, elements, bytes, bits, scales, is written, file type, fallback
+    {BELLE_Q4_0, "Q4_0", 32, 2 + 16, 4, BELLE_SCALES_HALF, true, 2, BELLE_NO_FALLBACK},
+    {BELLE_Q4_1, "Q4_1", 32, 2 + 2 + 16, 4, BELLE_SCALES_HALF_MINIMUM, true, 3, BELLE_NO_FALLBACK},
+    {BELLE_Q5_0, "Q5_0", 32, 2 + 4 + 16, 5, BELLE_SCALES_HALF, true, 8, BELLE_NO_FALLBACK},
+    {BELLE_Q5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 5, BELLE_SCALES_HALF_MINIMUM, true, 9, BELLE_NO_FALLBACK},
+    {BELLE_Q8_0, "Q8_0", 32, 2 + 32, 8, BELLE_SCALES_HALF, true, 7, BELLE_NO_FALLBACK},
+    {BELLE_Q2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2, BELLE_SCALES_K16_MINIMUM, false, 10, BELLE_Q4_0},
+    {BELLE_Q3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3, BELLE_SCALES_K16, false, 12, BELLE_Q4_0},
+    {BELLE_Q4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4, BELLE_SCALES_K32_MINIMUM, true, 15, BELLE_Q5_0},
+    {BELLE_Q5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5, BELLE_SCALES_K32_MINIMUM, true, 17, BELLE_Q5_1},
+    {BELLE_Q6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6, BELLE_SCALES_K16, true, 18, BELLE_Q8_0},
+
+    LISTED(9, "Q8_1", 32, 40),
+    LISTED(15, "Q8_K", 256, 292),
+    LISTED(16, "IQ2_XXS", 256, 66),
+    LISTED(17, "IQ2_XS", 256, 74),
+    LISTED(18, "IQ3_XXS", 256, 98),
+    LISTED(19, "IQ1_S", 256, 50),
+    LISTED(20, "IQ4_NL", 32, 18),
+    LISTED(21, "IQ3_S", 256, 110),
+    LISTED(22, "IQ2_S", 256, 82),
+    LISTED(23, "IQ4_XS", 256, 136),
+    LISTED(29, "IQ1_M", 256, 56),
+    LISTED(34, "TQ1_0", 256, 54),
+    LISTED(35, "TQ2_0", 256, 66),
+    LISTED(39, "MXFP4", 32, 17),
+    LISTED(40, "NVFP4", 64, 36),
+    LISTED(41, "Q1_0", 128, 18),
+};
+
+const belle_block_type *belle_block_types(size_t *count) {
+  *count = sizeof types / sizeof types[0];
+  return types;
+}
+
+const belle_block_type *belle_block_type_of(uint32_t number) {
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    if (types[i].number == number) return &types[i];
+  }
+  return NULL;
+}
