@@ -20,9 +20,13 @@ public enum Checkpoint {
       return try open(file: Folder.join(path, name))
     }
     var models = try modelFiles(in: path)
-    // A GGUF file beside another one is that made for another engine.
-    let others = models.filter { !$0.hasSuffix(".gguf") }
-    if !others.isEmpty { models = others }
+    // An adapter beside a model is not the model, and a GGUF file beside another one is that made for another engine.
+    let adapters = AdapterPresence.fileNames.filter(models.contains)
+    for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(".gguf") }] as [(String) -> Bool] {
+      let others = models.filter(isOther)
+      if !others.isEmpty { models = others }
+    }
+    if models.count > 1, models.allSatisfy(adapters.contains) { models = [adapters[0]] }
     guard models.count == 1 else {
       throw CheckpointError(
         .unknownFormat, file: path,

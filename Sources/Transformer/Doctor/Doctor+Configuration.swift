@@ -58,6 +58,28 @@ extension Doctor {
     examineTies(source, tensors)
   }
 
+  /// Holds stored frequencies of positions against the configuration.
+  func examineFrequencies(_ source: any TensorSource, _ configuration: ModelConfiguration) {
+    guard let text = try? ModelConfiguration.text(configurationPath) else { return }
+    _ = examineFrequencies { try configuration.checkFrequencies(source, json: text, file: configurationPath) }
+  }
+
+  /// - Parameter check: answers what is to be told.
+  /// - Returns: whether the model can be used all the same.
+  func examineFrequencies(_ check: () throws -> String?) -> Bool {
+    do {
+      if let text = try check() {
+        add(
+          .warning, .frequenciesDiffer, path, text,
+          "programs compute them from the configuration: see that its rope_theta is the model's")
+      }
+      return true
+    } catch {
+      add(error, .frequenciesDiffer, path)
+      return false
+    }
+  }
+
   /// A head that is stored beside the embedding that it is said to be must be equal to it.
   private func examineTies(_ source: any TensorSource, _ tensors: ModelTensors) {
     guard tensors.configuration.tiesHead, let head = tensors.index("lm_head.weight"),
