@@ -18,6 +18,8 @@ extension Doctor {
   /// Reads config.json.
   func examineConfiguration() {
     guard Folder.kind(of: configurationPath) == .file else {
+      // A trainer puts none beside a model with its adapter, and merging writes one.
+      guard facts.adapter != .unmerged else { return }
       return add(
         .error, .missingConfiguration, configurationPath, "there is no such file",
         "download config.json too: every engine reads the model's measures there")

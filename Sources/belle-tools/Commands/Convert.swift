@@ -220,7 +220,7 @@ struct Convert: ParsableCommand {
     if adapter.kind == .alone, isFile, layout == .keep, isGGUF == (source is GGUFFile), !quantized.isAsked {
       return Console.shared.note("\(displayName(input)): \(adapter.reason); its tensors are copied as they are")
     }
-    if adapter.kind == .alone, !isFile {
+    if adapter.kind == .alone, !isFile, !(source is GGUFFile) {
       throw CheckpointError(
         .adapter, file: adapter.file, reason: adapter.reason,
         remedy: adapter.remedy
