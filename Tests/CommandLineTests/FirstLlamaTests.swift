@@ -149,14 +149,14 @@ import Testing
           continue
         }
         let (rows, width) = (info.shape[0], info.shape[1])
-        if ["wo.weight", "w2.weight", "tok_embeddings.weight"].contains(where: info.name.hasSuffix) {
-          // Half of the columns, of two bytes each.
-          let columns = (0..<rows).flatMap { bytes[(2 * $0 + shard) * width..<(2 * $0 + shard + 1) * width] }
-          part.add(info.name, info.dtype, [rows, width / 2], columns)
-        } else {
-          part.add(
-            info.name, info.dtype, [rows / 2, width], Array(bytes[shard * rows * width..<(shard + 1) * rows * width]))
+        // Values have two bytes, so `width` bytes are half a row, and `rows * width` half of all rows.
+        let isByColumns = ["wo.weight", "w2.weight", "tok_embeddings.weight"].contains(where: info.name.hasSuffix)
+        let piece = isByColumns ? width : rows * width
+        var half: [UInt8] = []
+        for start in stride(from: shard * piece, to: bytes.count, by: 2 * piece) {
+          half += bytes[start..<start + piece]
         }
+        part.add(info.name, info.dtype, isByColumns ? [rows, width / 2] : [rows / 2, width], half)
       }
       try write(part, as: "consolidated.0\(shard).pth", in: path)
     }
