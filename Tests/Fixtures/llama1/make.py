@@ -24,11 +24,11 @@ def tokenizer():
     words = ["the", "a", "cat", "dog", "sat", "on", "mat", "and", "ran", "to", "house", "of", "red", "blue"]
     lines = [" ".join(words[(i * j + j) % len(words)] for j in range(1, 9)) for i in range(1, 200)]
     out = io.BytesIO()
-    # LLaMA's own does not normalize either.
+    # LLaMA's own does not normalize either, and keeps all spaces.
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(lines), model_writer=out, model_type="bpe", vocab_size=304, byte_fallback=True,
-        normalization_rule_name="identity", unk_id=0, bos_id=1, eos_id=2, pad_id=-1, num_threads=1,
-        minloglevel=1)
+        normalization_rule_name="identity", remove_extra_whitespaces=False, unk_id=0, bos_id=1, eos_id=2, pad_id=-1,
+        num_threads=1, minloglevel=1)
     return out.getvalue()
 
 
