@@ -20,9 +20,13 @@ public enum Checkpoint {
       return try open(file: Folder.join(path, name))
     }
     var models = try modelFiles(in: path)
-    // A GGUF file beside another one is that made for another engine.
-    let others = models.filter { !$0.hasSuffix(".gguf") }
-    if !others.isEmpty { models = others }
+    // An adapter beside a model is not the model, and a GGUF file beside another one is that made for another engine.
+    let adapters = AdapterPresence.fileNames.filter(models.contains)
+    for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(".gguf") }] as [(String) -> Bool] {
+      let others = models.filter(isOther)
+      if !others.isEmpty { models = others }
+    }
+    if models.count > 1, models.allSatisfy(adapters.contains) { models = [adapters[0]] }
     guard models.count == 1 else {
       throw CheckpointError(
         .unknownFormat, file: path,
@@ -35,8 +39,14 @@ public enum Checkpoint {
     return try open(file: Folder.join(path, models[0]))
   }
 
-  /// Files that trainers leave beside a model, named like checkpoints.
-  static let otherFiles: Set<String> = ["training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+  /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint.
+  static func isTrainersOwn(_ name: String) -> Bool {
+    trainersFiles.contains(name) || name.hasPrefix("rng_state_") && name.hasSuffix(".pth")
+  }
+
+  private static let trainersFiles: Set<String> = [
+    "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin", "scaler.pt", "rng_state.pth",
+  ]
 
   /// The files of a folder that a loader may take for pickles, those that trainers leave included.
   public static func loadableFiles(in folder: String) throws -> [String] {
@@ -50,7 +60,7 @@ public enum Checkpoint {
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
       entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin", ".gguf"].contains(where: entry.name.hasSuffix)
-        && !otherFiles.contains(entry.name)
+        && !isTrainersOwn(entry.name)
     }.map(\.name)
   }
 

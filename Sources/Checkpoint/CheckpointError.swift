@@ -31,6 +31,8 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case badChecksum
   /// Values of a type that cannot be converted.
   case unsupportedType
+  /// An adapter where a model is wanted, or one that is not merged into its model.
+  case adapter
   /// What was asked for would change values, and that was not asked for.
   case lossy
 }

@@ -1,6 +1,7 @@
 // Cosines and sines of rotary positions. Angles are rounded to single precision where the reference rounds them, so that
 // long windows agree with it. Source: transformers, modeling_rope_utils.py (linear, llama3) and modeling_llama.py.
 
+import Checkpoint
 import Foundation
 import LinearAlgebra
 
@@ -44,5 +45,25 @@ struct RotaryTable: Sendable {
         return Float((1 - share) * frequency / factor + share * frequency)
       }
     }
+  }
+}
+
+extension ModelConfiguration {
+  /// Holds the frequencies of positions that a model's files store against those of its configuration.
+  ///
+  /// - Parameters:
+  ///   - source: the model in Hugging Face's names.
+  ///   - json: the text of its `config.json`.
+  ///   - path: that file.
+  /// - Returns: what is to be told of them; nil where nothing is.
+  /// - Throws: as `RotaryFrequencies.check`.
+  func checkFrequencies(_ source: any TensorSource, json: [UInt8], file path: String) throws -> String? {
+    guard family == .llama else { return nil }
+    // Only a configuration that can be read says that it names no base.
+    let measures = try? JSONDecoder().decode(HuggingFaceConfiguration.self, from: Data(json))
+    return try RotaryFrequencies(
+      headSize: headSize, base: measures.map { $0.rope_theta } ?? rotaryBase,
+      scaled: rotaryScaling == .none ? [] : RotaryTable.frequencies(self), configuration: path
+    ).check(source)
   }
 }

@@ -16,6 +16,10 @@ public final class TransformerModel: Sendable {
   public let source: any TensorSource
   /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
   public let configurationText: [UInt8]
+  /// What is to be told of an adapter that lies beside the model; nil where none does.
+  public let adapterNote: String?
+  /// What is to be told of stored frequencies of positions that are not the configuration's; nil where all are.
+  public let frequencyNote: String?
   let tensors: ModelTensors
   /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
   let ggufValues: GGUFMetadata?
@@ -25,18 +29,20 @@ public final class TransformerModel: Sendable {
   /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
   public static func open(_ path: String) throws -> TransformerModel {
     let opened = try Checkpoint.open(path)
+    let adapter = try AdapterPresence(in: opened, at: path)?.refuse()
     if let file = opened as? GGUFFile {
       let model = try GGUFModel(file, path: path)
       return try TransformerModel(
         model.configuration, DequantizedSource(model.source), path: path, configurationText: model.configurationText(),
-        ggufValues: file.values)
+        adapterNote: adapter, ggufValues: file.values)
     }
     if let meta = opened as? MetaFolder {
       let source = try HuggingFaceLlama(meta)
       let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
       let text = try source.configuration()
       return try TransformerModel(
-        try ModelConfiguration(json: text, file: parameters), source, path: path, configurationText: text)
+        try ModelConfiguration(json: text, file: parameters), source, path: path, configurationText: text,
+        adapterNote: adapter, frequencyNote: try source.checkFrequencies())
     }
     let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
     let file = Folder.join(folder, "config.json")
@@ -48,17 +54,22 @@ public final class TransformerModel: Sendable {
     let text = try ModelConfiguration.text(file)
     let configuration = try ModelConfiguration(json: text, file: file)
     let named = HuggingFaceNames.unwrapped(opened)
+    let frequencies = try configuration.checkFrequencies(named, json: text, file: file)
+    let weights = ComputedTensors.removed(from: named)
     let source: any TensorSource =
-      GPTQTensorSource.isPacked(named) ? try GPTQTensorSource(named, folder: folder) : named
-    return try TransformerModel(configuration, source, path: path, configurationText: text)
+      GPTQTensorSource.isPacked(weights) ? try GPTQTensorSource(weights, folder: folder) : weights
+    return try TransformerModel(
+      configuration, source, path: path, configurationText: text, adapterNote: adapter, frequencyNote: frequencies)
   }
 
   /// A model from its parts.
   public init(
     _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = [],
-    ggufValues: GGUFMetadata? = nil
+    adapterNote: String? = nil, frequencyNote: String? = nil, ggufValues: GGUFMetadata? = nil
   ) throws {
     self.path = path
+    self.adapterNote = adapterNote
+    self.frequencyNote = frequencyNote
     self.configurationText = configurationText
     self.ggufValues = ggufValues
     self.configuration = configuration

@@ -2,6 +2,7 @@
 
 import ByteIO
 import Synchronization
+import Transformer
 
 /// The terminal, or what stands in for it.
 final class Console: Sendable {
@@ -50,6 +51,13 @@ final class Console: Sendable {
 
   /// A thing worth knowing.
   func note(_ text: String) { message("note: \(text)") }
+
+  /// What is to be told of a model: what lies beside it or in it, and is not used.
+  func notes(on model: TransformerModel) {
+    for text in [model.adapterNote, model.frequencyNote].compactMap(\.self) {
+      note("\(displayName(model.path)): \(text)")
+    }
+  }
 
   /// A thing that may matter, and stops nothing.
   func warning(_ text: String) { message("warning: \(text)") }

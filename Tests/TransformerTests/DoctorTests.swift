@@ -110,6 +110,30 @@ private struct Patient {
         "one infinity", [.notFinite],
         { $0.put("model.norm.weight", .f32, [32], [-Float.infinity] + [Float](repeating: 1, count: 31)) }
       ),
+      (
+        "what is computed and stored all the same", [],
+        {
+          let frequencies = (0..<4).map { Float(pow(10000, -Double($0) / 4)) }
+          $0.source.add("model.layers.0.self_attn.rotary_emb.inv_freq", .f32, [4], frequencies)
+          $0.source.add("model.layers.0.self_attn.attn.bias", .f32, [1, 1, 2, 2], [1, -Float.infinity, 1, 1])
+        }
+      ),
+      (
+        "frequencies of another base, which nothing names", [.frequenciesDiffer],
+        {
+          let frequencies = (0..<4).map { Float(pow(1_000_000, -Double($0) / 4)) }
+          $0.source.add("model.layers.0.self_attn.rotary_emb.inv_freq", .f32, [4], frequencies)
+        }
+      ),
+      (
+        "an adapter among the weights", [.unmergedAdapter],
+        {
+          $0.source.add(
+            "model.layers.0.mlp.up_proj.lora_A.default.weight", .f32, [1, 32], [Float](repeating: 1, count: 32))
+          $0.source.add("model.layers.0.mlp.up_proj.base_layer.weight", .f32, [1], [Float(1)])
+          $0.source.remove("model.norm.weight")
+        }
+      ),
       ("config.json is no JSON", [.badConfiguration, .missingQuantization], { $0.configuration = "{]" }),
       ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
       (
@@ -257,7 +281,7 @@ private struct Patient {
   /// Flaws of files, which the cases above do not have.
   private static let fileCodes: Set<Finding.Code> = [
     .missingFile, .notDownloaded, .unreadableFile, .truncatedFile, .badIndex, .unindexedTensor, .duplicateTensor,
-    .missingTensor, .missingConfiguration, .badTokenizer, .missingValue,
+    .missingTensor, .missingConfiguration, .badTokenizer, .missingValue, .adapterAlone, .adapterBeside, .emptyAdapter,
   ]
 
   @Test("every kind of finding has a case")
@@ -285,6 +309,12 @@ private struct Patient {
     try FileManager.default.removeItem(atPath: folder.file("config.json"))
     #expect(try codes() == [.missingConfiguration])
     #expect(throws: ByteIOError.self) { try Patient.doctor(folder.file("nowhere")) }
+    try folder.write("adapter_model.safetensors", model)
+    #expect(try codes() == [.missingConfiguration, .adapterBeside])
+    try FileManager.default.removeItem(atPath: folder.file("model.safetensors"))
+    #expect(try codes() == [.adapterAlone])
+    try folder.write("adapter_model.safetensors", [2, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8))
+    #expect(try codes() == [.emptyAdapter])
   }
 
   @Test("an index is held against its files")

@@ -119,7 +119,7 @@ public struct GGUFLayout: Sendable, Equatable {
   public func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> RearrangedSource {
     let named = HuggingFaceNames(source)
     var places: [(place: RearrangedSource.Place, rank: [Int])] = []
-    for (index, info) in named.tensors.enumerated() where !info.name.hasSuffix("rotary_emb.inv_freq") {
+    for (index, info) in named.tensors.enumerated() where !ComputedTensors.contains(info) {
       if tiesHead, info.name == "lm_head.weight" { continue }
       guard
         let found = find(

@@ -49,6 +49,18 @@ public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
     isScaled = hasScaling || positions?.rope_type.map { $0 != "default" } ?? false
   }
 
+  /// Holds the frequencies of positions that a model's files store against those of its configuration; scaled ones are
+  /// not computed here, and not held against anything.
+  ///
+  /// - Returns: what is to be told of them; nil where nothing is.
+  /// - Throws: as ``RotaryFrequencies/check(_:)``.
+  public func checkFrequencies(_ source: any TensorSource, file path: String) throws -> String? {
+    guard !isScaled else { return nil }
+    return try RotaryFrequencies(
+      headSize: hidden_size / num_attention_heads, base: rope_theta, configuration: path
+    ).check(source)
+  }
+
   private static let sizeLimit = 16 << 20
 
   /// Reads `config.json` of a folder.

@@ -4,7 +4,7 @@
 
 import ByteIO
 
-/// A Meta model as Hugging Face has it. `rope.freqs` is left out: it is computed from the configuration.
+/// A Meta model as Hugging Face has it, without what is computed from the configuration (``ComputedTensors``).
 public struct HuggingFaceLlama: TensorSource {
   /// What the container is.
   public var format: String { source.format }
@@ -24,7 +24,7 @@ public struct HuggingFaceLlama: TensorSource {
     var tensors: [TensorInfo] = []
     var places: [(index: Int, heads: Int?)] = []
     let parameters = source.parameters
-    for (index, info) in source.tensors.enumerated() where info.name != "rope.freqs" {
+    for (index, info) in source.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let name = Self.name(info.name) else {
         throw CheckpointError(
           .badTensor, file: info.file, reason: "\(displayName(info.name)) is no name of Meta's LLaMA layout")
@@ -60,6 +60,18 @@ public struct HuggingFaceLlama: TensorSource {
     let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "layers", let layer = Int(parts[1]), layer >= 0 else { return nil }
     return Self.modules[String(parts[2])].map { "model.layers.\(layer).\($0)" }
+  }
+
+  /// Holds the frequencies of positions that the file stores against those of its configuration.
+  ///
+  /// - Returns: what is to be told of them; nil where nothing is.
+  /// - Throws: as ``RotaryFrequencies/check(_:)``.
+  public func checkFrequencies() throws -> String? {
+    let file = source.tensors.first.map { Folder.parent(of: $0.file) } ?? ""
+    return try RotaryFrequencies(
+      headSize: source.parameters.dim / source.parameters.n_heads, base: source.parameters.rope_theta,
+      configuration: Folder.join(file, "params.json")
+    ).check(source)
   }
 
   /// Streams the values of a tensor.

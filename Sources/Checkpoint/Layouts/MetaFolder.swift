@@ -81,7 +81,13 @@ public struct MetaFolder: TensorSource {
     }
     var tensors: [TensorInfo] = []
     var places: [(indices: [Int], merge: Merge)] = []
-    for info in first.tensors {
+    for (place, info) in first.tensors.enumerated() {
+      // What is computed is the same in every shard, or is in one of them only: the first one's does.
+      if ComputedTensors.contains(info) {
+        tensors.append(info)
+        places.append(([place], .only))
+        continue
+      }
       var parts: [Int] = []
       for (number, shard) in indices.enumerated() {
         guard let index = shard[info.name] else {
@@ -115,9 +121,9 @@ public struct MetaFolder: TensorSource {
         TensorInfo(name: info.name, dtype: info.dtype, shape: shape, file: info.file, byteCount: size.bytes))
       places.append((parts, merge))
     }
-    for (number, shard) in shards.enumerated() where shard.tensors.count != first.tensors.count {
-      throw failure(
-        "the shard \(names[number]) has \(shard.tensors.count) tensors, and the first \(first.tensors.count)", nil)
+    let counts = shards.map { shard in shard.tensors.count { !ComputedTensors.contains($0) } }
+    for (number, count) in counts.enumerated() where count != counts[0] {
+      throw failure("the shard \(names[number]) has \(count) tensors, and the first \(counts[0])", nil)
     }
     self.tensors = tensors
     self.places = places

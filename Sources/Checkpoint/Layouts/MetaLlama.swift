@@ -34,7 +34,7 @@ public struct MetaLlama: TensorSource {
     self.configuration = configuration
     var tensors: [TensorInfo] = []
     var places: [Place] = []
-    for (index, info) in self.source.tensors.enumerated() where !info.name.hasSuffix("rotary_emb.inv_freq") {
+    for (index, info) in self.source.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let name = Self.name(info.name) else {
         throw CheckpointError(
           .badTensor, file: info.file, reason: "Meta's LLaMA layout has no name for \(displayName(info.name))")

@@ -15,8 +15,13 @@ public struct NamedSubset: TensorSource {
   /// The tensors of `source` whose names `other` has too.
   public init(_ source: any TensorSource, namedAs other: any TensorSource) {
     let names = Set(other.tensors.map(\.name))
+    self.init(source) { names.contains($0.name) }
+  }
+
+  /// The tensors of `source` that are wanted.
+  init(_ source: any TensorSource, where isWanted: (TensorInfo) -> Bool) {
     self.source = source
-    places = source.tensors.indices.filter { names.contains(source.tensors[$0].name) }
+    places = source.tensors.indices.filter { isWanted(source.tensors[$0]) }
     tensors = places.map { source.tensors[$0] }
   }
 

@@ -103,7 +103,7 @@ public final class RepackedSource: TensorSource {
       }
       if style.isGPTQ {
         // Computed, not stored, today.
-        if info.name.hasSuffix(".rotary_emb.inv_freq") { continue }
+        if ComputedTensors.contains(info) { continue }
         if isLlama, try Self.isZeroBias(source, index, names: names, packed: survey.modules) { continue }
       }
       tensors.append(info)

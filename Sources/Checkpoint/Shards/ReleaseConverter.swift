@@ -8,7 +8,7 @@ import ByteIO
 public enum ReleaseConverter {
   /// Whether a file, by its name, is a checkpoint that can become safetensors.
   public static func isCandidate(_ name: String) -> Bool {
-    Container(fileName: name) == .torch && !Checkpoint.otherFiles.contains(name)
+    Container(fileName: name) == .torch && !Checkpoint.isTrainersOwn(name)
   }
 
   /// Whether a file, by its name, speaks of the files that are replaced, and is replaced itself.

@@ -18,6 +18,8 @@ extension Doctor {
   /// Reads config.json.
   func examineConfiguration() {
     guard Folder.kind(of: configurationPath) == .file else {
+      // A trainer puts none beside a model with its adapter, and merging writes one.
+      guard facts.adapter != .unmerged else { return }
       return add(
         .error, .missingConfiguration, configurationPath, "there is no such file",
         "download config.json too: every engine reads the model's measures there")
@@ -56,6 +58,28 @@ extension Doctor {
       }
     }
     examineTies(source, tensors)
+  }
+
+  /// Holds stored frequencies of positions against the configuration.
+  func examineFrequencies(_ source: any TensorSource, _ configuration: ModelConfiguration) {
+    guard let text = try? ModelConfiguration.text(configurationPath) else { return }
+    _ = examineFrequencies { try configuration.checkFrequencies(source, json: text, file: configurationPath) }
+  }
+
+  /// - Parameter check: answers what is to be told.
+  /// - Returns: whether the model can be used all the same.
+  func examineFrequencies(_ check: () throws -> String?) -> Bool {
+    do {
+      if let text = try check() {
+        add(
+          .warning, .frequenciesDiffer, path, text,
+          "programs compute them from the configuration: see that its rope_theta is the model's")
+      }
+      return true
+    } catch {
+      add(error, .frequenciesDiffer, path)
+      return false
+    }
   }
 
   /// A head that is stored beside the embedding that it is said to be must be equal to it.

@@ -4,6 +4,8 @@
 // outputs in multiples of 64); GPTQModel, quantization/config.py and models/loader.py (an asymmetric model in version 1 must
 // be its own); optimum, gptq/quantizer.py; llama.cpp, README (GGUF only).
 
+import Checkpoint
+
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
     let errors = findings.filter { $0.severity == .error }
@@ -23,6 +25,9 @@ extension Doctor {
 
   /// Why an engine cannot load such a model, even where nothing is wrong with it; nil where it can.
   private func obstacle(_ engine: String) -> String? {
+    if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, and no model" }
+    // What it reads and what it lacks is to be asked of the merged model.
+    if facts.adapter == .unmerged { return nil }
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
     case ("llama.cpp", _): return "it reads GGUF only: `belle-tools convert <model> model.gguf`"

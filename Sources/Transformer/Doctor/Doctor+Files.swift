@@ -28,6 +28,20 @@ extension Doctor {
     }
   }
 
+  /// Says what of an adapter there is.
+  func examineAdapter(_ source: any TensorSource) {
+    guard let adapter = AdapterPresence(in: source, at: path) else { return }
+    facts.adapter = adapter.kind
+    let code: Finding.Code =
+      switch adapter.kind {
+      case .unmerged: .unmergedAdapter
+      case .alone: .adapterAlone
+      case .empty: .emptyAdapter
+      case .beside: .adapterBeside
+      }
+    add(adapter.kind == .beside ? .warning : .error, code, adapter.file, adapter.reason, adapter.remedy)
+  }
+
   private static func code(of error: any Error) -> Finding.Code {
     guard let error = error as? CheckpointError else { return .unreadableFile }
     switch error.code {

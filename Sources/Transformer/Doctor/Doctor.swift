@@ -31,6 +31,8 @@ public final class Doctor {
     }
 
     var form = Form.unknown
+    /// What of an adapter there is among the files.
+    var adapter: AdapterPresence.Kind?
     var isPacked = false
     /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
     var isBELLE = false
@@ -80,12 +82,17 @@ public final class Doctor {
       throw ByteIOError(.notFound, file: path, reason: "there is no such file or folder")
     }
     guard let source = openTensors() else { return }
+    examineAdapter(source)
+    if facts.adapter == .alone || facts.adapter == .empty {
+      facts.form = .other
+      return examineValues(source, progress)
+    }
     if let file = source as? GGUFFile {
       facts.form = .gguf
       examine(file, progress)
-    } else if source is MetaFolder {
+    } else if let meta = source as? MetaFolder {
       facts.form = .meta
-      examineMeta(progress)
+      examineMeta(meta, progress)
     } else {
       examineHuggingFace(source, progress)
     }
@@ -95,7 +102,11 @@ public final class Doctor {
   public var engines: [EngineVerdict] { verdicts() }
 
   /// Looks at Meta's layout: what TransformerModel wants of it.
-  private func examineMeta(_ progress: @escaping @Sendable (Int, Int) -> Void) {
+  private func examineMeta(_ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+    guard facts.adapter != .unmerged else { return examineValues(ComputedTensors.removed(from: meta), progress) }
+    if let source = try? HuggingFaceLlama(meta), !examineFrequencies({ try source.checkFrequencies() }) {
+      return examineValues(source, progress)
+    }
     do {
       let model = try TransformerModel.open(path)
       facts.configuration = model.configuration
@@ -121,7 +132,8 @@ public final class Doctor {
   }
 
   private func examineHuggingFace(_ stored: any TensorSource, _ progress: @escaping @Sendable (Int, Int) -> Void) {
-    let source = HuggingFaceNames.unwrapped(stored)
+    let named = HuggingFaceNames.unwrapped(stored)
+    let source = ComputedTensors.removed(from: named)
     facts.form = .huggingFace
     facts.isPacked = GPTQTensorSource.isPacked(source)
     let isTorch = source.format.hasPrefix("torch")
@@ -136,7 +148,11 @@ public final class Doctor {
         .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",
         "remove quantization_config from config.json, or download the quantized tensors")
     }
-    if let view, let configuration = facts.configuration { examineTensors(view, configuration) }
+    // With an adapter among them the tensors have other names.
+    if facts.adapter != .unmerged, let view, let configuration = facts.configuration {
+      examineTensors(view, configuration)
+    }
+    if let configuration = facts.configuration { examineFrequencies(named, configuration) }
     if let configuration = facts.configuration {
       examineTokenizer(vocabularySize: configuration.vocabularySize)
       examineTokenIDs(configuration.vocabularySize)

@@ -30,6 +30,12 @@ public struct Finding: Sendable, Equatable {
     case tiedWeightsLost = "tied-weights-lost"
     case tiedWeightsDiffer = "tied-weights-differ"
     case notFinite = "not-finite"
+    case frequenciesDiffer = "rope-differs"
+    // Adapters.
+    case unmergedAdapter = "unmerged-adapter"
+    case adapterAlone = "adapter-alone"
+    case emptyAdapter = "empty-adapter"
+    case adapterBeside = "adapter-beside"
     // Tokenizer.
     case missingTokenizer = "missing-tokenizer"
     case badTokenizer = "bad-tokenizer"

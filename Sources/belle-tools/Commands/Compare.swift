@@ -38,6 +38,10 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     var (a, b) = (try Checkpoint.open(first), try Checkpoint.open(second))
+    for (model, path) in [(a, first), (b, second)] {
+      guard let adapter = AdapterPresence(in: model, at: path) else { continue }
+      Console.shared.note("\(displayName(adapter.file)): \(adapter.reason)")
+    }
     (a, b) = (try values(a, first, beside: b), try values(b, second, beside: a))
     if let meta = a as? MetaFolder, HuggingFaceNames.isLlama(b) { a = try HuggingFaceLlama(meta) }
     if let meta = b as? MetaFolder, HuggingFaceNames.isLlama(a) { b = try HuggingFaceLlama(meta) }
@@ -45,6 +49,16 @@ struct Compare: ParsableCommand {
     let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
     if !(a is MetaFolder) { a = HuggingFaceNames(a, addsHead: hasHead) }
     if !(b is MetaFolder) { b = HuggingFaceNames(b, addsHead: hasHead) }
+    let (weights, otherWeights) = (
+      ComputedTensors.removed(from: a, missingIn: b), ComputedTensors.removed(from: b, missingIn: a)
+    )
+    (a, b) = (weights.source, otherWeights.source)
+    let computed = weights.count + otherWeights.count
+    if computed > 0 {
+      Console.shared.note(
+        (computed == 1 ? "1 tensor is" : "\(computed) tensors are")
+          + " in one model only and no weight, but computed from the configuration: left out")
+    }
     let total = a.tensors.reduce(0) { $0 + $1.byteCount }
     let progress = Console.shared.showProgress(total: total, options: common)
     progress(.started(file: first, bytes: total))

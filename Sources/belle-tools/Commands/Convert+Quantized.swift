@@ -58,6 +58,11 @@ struct QuantizedOptions: ParsableArguments {
   @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
   var lossy = false
 
+  /// Whether anything is to be changed.
+  var isAsked: Bool {
+    ggufType != nil || embeddingType != nil || chatTemplate != .auto || dequantize || checkpointFormat != nil || lossy
+  }
+
   /// Options that mean nothing for a model without packed integers.
   func refuseForPlain() throws {
     if dequantize { throw ValidationError("--dequantize is for quantized models, and this is none.") }
@@ -94,6 +99,8 @@ extension Convert {
         source: export, original: export.original, change: change(to: wanted.weights), container: .gguf)
     }
     let model = try TransformerModel.open(input)
+    // What is to be told of an adapter was told when the input was opened.
+    if let note = model.frequencyNote { Console.shared.note("\(displayName(input)): \(note)") }
     let vocabulary = try model.vocabulary()
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(

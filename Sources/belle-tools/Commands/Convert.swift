@@ -117,7 +117,9 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    var model = try arranged(try Checkpoint.open(input))
+    let opened = try Checkpoint.open(input)
+    try noteAdapter(in: opened)
+    var model = try arranged(opened)
     if let type = dtype.type {
       model.original = model.source
       model.source = try ConvertedSource(model.source, dtype: type)
@@ -186,6 +188,7 @@ struct Convert: ParsableCommand {
     switch (layout, source) {
     case (.hf, let meta as MetaFolder):
       let model = try HuggingFaceLlama(meta)
+      if let note = try model.checkFrequencies() { Console.shared.note("\(displayName(input)): \(note)") }
       return Arranged(source: model, files: ["config.json": try model.configuration()])
     case (.hf, _): return Arranged(source: HuggingFaceNames(source))
     case (.keep, is MetaFolder), (.meta, is MetaFolder):
@@ -199,10 +202,31 @@ struct Convert: ParsableCommand {
           .badTensor, file: input, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
           remedy: "leave --layout out")
       }
-      let model = try MetaLlama(source, configuration: HuggingFaceConfiguration.read(in: folder))
+      let configuration = try HuggingFaceConfiguration.read(in: folder)
+      let model = try MetaLlama(source, configuration: configuration)
+      if let note = try configuration.checkFrequencies(source, file: Folder.join(folder, "config.json")) {
+        Console.shared.note("\(displayName(input)): \(note)")
+      }
       return Arranged(source: model, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
     case (.keep, _): return Arranged(source: source)
     }
+  }
+
+  /// Refuses an adapter in place of a model, or unmerged in it; but an adapter alone may go into another container, as it
+  /// is, where one file is asked for.
+  private func noteAdapter(in source: any TensorSource) throws {
+    guard let adapter = AdapterPresence(in: source, at: input) else { return }
+    let isFile = Folder.kind(of: output) != .folder && Container(fileName: output) != nil
+    if adapter.kind == .alone, isFile, layout == .keep, isGGUF == (source is GGUFFile), !quantized.isAsked {
+      return Console.shared.note("\(displayName(input)): \(adapter.reason); its tensors are copied as they are")
+    }
+    if adapter.kind == .alone, !isFile, !(source is GGUFFile) {
+      throw CheckpointError(
+        .adapter, file: adapter.file, reason: adapter.reason,
+        remedy: adapter.remedy
+          + "; to change its container only, give a file as output, such as adapter_model.safetensors")
+    }
+    Console.shared.note("\(displayName(input)): \(try adapter.refuse())")
   }
 
   /// The configuration says which type the values have; what it says is brought in step.

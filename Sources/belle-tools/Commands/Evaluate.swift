@@ -57,6 +57,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let opened = try TransformerModel.open(model)
     let other = try reference.map { try TransformerModel.open($0) }
+    for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.threads)
     let data = try Calibration.inOrder(
       text, tokenizer: { try opened.tokenizer(from: tokenizer) },

@@ -68,6 +68,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let opened = try TransformerModel.open(model)
+    Console.shared.notes(on: opened)
     let folder = Folder.kind(of: model) == .folder ? model : Folder.parent(of: model)
     let tokens = try opened.tokenizer(from: tokenizer)
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {

@@ -38,6 +38,9 @@ struct Inspect: ParsableCommand {
   func run() throws {
     if safety { return try runSafety() }
     let source = try Checkpoint.open(input)
+    if let adapter = AdapterPresence(in: source, at: input) {
+      Console.shared.note("\(displayName(adapter.file)): \(adapter.reason); \(adapter.remedy)")
+    }
     if crc { try source.verifyChecksums() }
     if stats {
       let total = source.tensors.reduce(0) { $0 + $1.byteCount }

@@ -203,6 +203,7 @@ struct QuantizeCommand: ParsableCommand {
 
   func run() throws {
     let opened = try TransformerModel.open(model)
+    Console.shared.notes(on: opened)
     let options = options
     let data = method == .gptq ? try calibrationData(opened) : nil
     let quantizer = try ModelQuantizer(
