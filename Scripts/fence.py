@@ -46,11 +46,16 @@ MASKS = [
     Mask("stdout", rf"^(\S+  (?:gptq|rtn).*  )[0-9.]+ s$", r"\1# s", "quantize: time of a module"),
     Mask("stdout", rf"^([0-9]+ modules in ){TIME}:", r"\1# s:", "quantize: time of the run"),
     Mask("stdout", rf"(, at most ){SIZE}( of memory: )", r"\1#\2", "quantize: memory that was used"),
-    Mask("stdout", rf"( in )[0-9.]+ s(?:, {SIZE}/s)?$", r"\1# s", "decrypt, encrypt: time and speed"),
+    Mask("stderr", rf"^(note: .*; {SIZE} in )[0-9.]+ s(?:, {SIZE}/s)?$", r"\1# s", "decrypt: time and speed"),
     Mask("stderr", rf"(, about ){TIME}(, {SIZE} of memory)", r"\1# s\2", "quantize: time foretold from measured speed"),
     Mask("stderr", r"^(note: )[0-9.]+ s, [0-9.]+( tokens a second)$", r"\1# s, #\2", "evaluate: time and speed"),
+    Mask("stderr", r"^note: [0-9]+% done, about [0-9]+ seconds left\n", "", "a line each half minute, where a run takes so long"),
     Mask("stderr", r"( (?:read|written) in )[0-9.]+ s", r"\1# s", "generate: times"),
     Mask("stderr", r"( s: )[0-9.]+( a second)$", r"\1#\2", "generate: speed"),
+]
+# The same where OLD and NEW are given different numbers of threads.
+THREAD_MASKS = [
+    Mask("stderr", rf"{SIZE}( of memory(?:,| are needed))", r"#\1", "quantize: each thread has buffers of its own"),
 ]
 
 
@@ -143,6 +148,7 @@ class Fence:
         self.options, self.folder = options, folder
         self.inputs = folder / "inputs"
         self.jobs = (options.threads.split(":") * 2)[:2] if options.threads else ["", ""]
+        MASKS.extend(THREAD_MASKS if self.jobs[0] != self.jobs[1] else [])
         self.binaries = [os.path.abspath(options.old), os.path.abspath(options.new)]
 
     def prepare(self, project, lines):
@@ -273,7 +279,9 @@ def main():
         return 0
     allowed = read_allowed(options.allow) if options.allow else []
     used, start = set(), time.monotonic()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="belle-fence.", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 4 << 30 else None))
+    # In memory, where there is room: a disk would be most of the time.
+    roomy = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 8 << 30
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="belle-fence.", dir="/dev/shm" if roomy else None))
     differing = listed = 0
     try:
         fence = Fence(options, folder)
