@@ -18,13 +18,16 @@ import sys
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 TYPES = {"struct", "class", "enum", "protocol", "actor", "extension"}
+MEMBERS = {"func", "var", "let", "typealias", "associatedtype"}
 TOKEN = re.compile(r"`?[A-Za-z_][A-Za-z_0-9]*`?|[^\sA-Za-z_0-9]")
 # Names of the standard library and Foundation: `.count` says nothing of a file that adds a count to a type.
-COMMON = set(
-    "Element Error Failure Index Iterator Result Value all append base bytes capacity code contains copy count data debugDescription description distance end encode decode "
-    "filter first flatMap forEach format hash hashValue id index indices init insert isEmpty joined key keys last lazy line lines map max "
-    "min name names next none offset path prefix range read reduce remove removeAll reversed rounded seconds size some sorted span split start "
-    "store string suffix sum take text type uint8 value values write zip".split())
+COMMON = set("""
+    Element Error Failure Index Iterator Result Value all append base bytes capacity code contains copy count data
+    debugDescription decode description distance encode end filter first flatMap forEach format hash hashValue id
+    index indices init insert isEmpty joined key keys last lazy line lines map max min name names next none offset
+    path prefix range read reduce remove removeAll reversed rounded seconds size some sorted span split start
+    store string suffix sum take text type uint8 value values write zip
+""".split())
 
 
 def code_of(text):
@@ -77,19 +80,20 @@ class SwiftFile:
         self.folder = str(self.path.parent)
         self.types, self.members, self.own = set(), {}, set()
         code = code_of(path.read_text(encoding="utf-8"))
-        self.imports = set(re.findall(r"^\s*(?:public |package |internal )?import (?:struct |class |enum |func )?(\w+)", code, re.M))
+        self.imports = set(re.findall(r"^\s*(?:\w+ )?import (?:struct |class |enum |func )?(\w+)", code, re.M))
         code = re.sub(r"^\s*(?:\w+ )?import .*$", "", code, flags=re.M)
         self.own.update(re.findall(r"[<,]\s*(?:let |each )?([A-Z]\w*)\s*(?=[:,>])(?=[^(){}]*>\s*[({:])", code))
         self.scan([token.strip("`") for token in TOKEN.findall(code)])
 
     def scan(self, tokens):
-        # What each open brace belongs to: the extended type, or "type", or "code". Declarations count outside of code.
+        """Reads the tokens; names declared within functions are nobody else's."""
+        # What each open brace belongs to: an extension, with its type; a type; code.
         scopes, pending, hidden = [], None, False
         self.names, self.accessed = set(), set()
         for at, token in enumerate(tokens):
             before = tokens[at - 1] if at else ""
             after = tokens[at + 1] if at + 1 < len(tokens) else ""
-            is_open = "code" not in scopes
+            is_open, is_name = "code" not in scopes, re.match(r"[A-Za-z_]", after)
             if token == "{":
                 scopes.append(pending or "code")
                 pending = None
@@ -101,8 +105,9 @@ class SwiftFile:
                 hidden = True
             elif before == ".":
                 self.accessed.add(token)
-                self.names.add(token) if token[0].isupper() else None
-            elif token in TYPES and re.match(r"[A-Za-z_]", after) and after not in ("func", "var", "let", "init", "subscript"):
+                if token[0].isupper():
+                    self.names.add(token)
+            elif token in TYPES and is_name and after not in ("func", "var", "let", "init", "subscript"):
                 pending = "type"
                 if token == "extension":
                     pending = "extension " + after
@@ -111,7 +116,7 @@ class SwiftFile:
                     if not hidden:
                         self.types.add(after)
                 hidden = False
-            elif token in ("func", "var", "let", "typealias", "associatedtype") and is_open and re.match(r"[A-Za-z_]", after):
+            elif token in MEMBERS and is_open and is_name:
                 self.own.add(after)
                 if not hidden and token != "associatedtype":
                     if not scopes or token == "typealias":

@@ -32,6 +32,11 @@ sys.path.insert(0, str(HERE))
 import models  # noqa: E402
 
 TIMEOUT = 120
+# The verbs, and how each is told its number of threads.
+VERBS = {
+    "decrypt": "--jobs", "encrypt": "--jobs", "verify": "--jobs", "inspect": "--jobs", "compare": "--jobs", "releases": "",
+    "convert": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads", "doctor": "--threads",
+}
 NUMBER = r"-?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?"
 SIZE = r"[0-9.]+ (?:B|[kMGT]B)"
 TIME = r"(?:[0-9]+ h )?(?:[0-9]+ min )?[0-9.]+ s"
@@ -49,7 +54,7 @@ MASKS = [
     Mask("stderr", rf"^(note: .*; {SIZE} in )[0-9.]+ s(?:, {SIZE}/s)?$", r"\1# s", "decrypt: time and speed"),
     Mask("stderr", rf"(, about ){TIME}(, {SIZE} of memory)", r"\1# s\2", "quantize: time foretold from measured speed"),
     Mask("stderr", r"^(note: )[0-9.]+ s, [0-9.]+( tokens a second)$", r"\1# s, #\2", "evaluate: time and speed"),
-    Mask("stderr", r"^note: [0-9]+% done, about [0-9]+ seconds left\n", "", "a line each half minute, where a run takes so long"),
+    Mask("stderr", r"^note: [0-9]+% done, about [0-9]+ seconds left\n", "", "a line each half minute"),
     Mask("stderr", r"( (?:read|written) in )[0-9.]+ s", r"\1# s", "generate: times"),
     Mask("stderr", r"( s: )[0-9.]+( a second)$", r"\1#\2", "generate: speed"),
 ]
@@ -59,32 +64,29 @@ THREAD_MASKS = [
 ]
 
 
-def shell(binary, jobs):
-    """What precedes a case: each verb is a function that runs the binary, and writes its status down."""
+def shell(count):
+    """What precedes a case: each verb is a function that runs the binary, with so many threads, and notes its status."""
     lines = ['run() { "$TOOL" "$@"; s=$?; echo $s >>"$STATUSES"; return $s; }']
-    for verb in "decrypt encrypt verify releases inspect convert compare quantize evaluate generate doctor".split():
-        option = {"releases": "", "convert": ""}.get(verb)
-        if option is None:
-            option = f"--threads {jobs}" if verb in ("quantize", "evaluate", "generate", "doctor") else f"--jobs {jobs}"
-        if not jobs or not option:
-            lines.append(f'{verb}() {{ run {verb} "$@"; }}')
-        else:
-            lines.append(f'{verb}() {{ case " $* " in *" {option.split()[0]} "*|*help*) run {verb} "$@";; *) run {verb} "$@" {option};; esac; }}')
+    for verb, option in VERBS.items():
+        more = f"{option} {count}" if count and option else ""
+        chosen = f'case " $* " in *" {option} "*|*help*) run {verb} "$@";; *) run {verb} "$@" {more};; esac'
+        lines.append(f"{verb}() {{ {chosen}; }}")
     return "\n".join(lines) + "\n"
 
 
-def execute(binary, jobs, command, folder, work):
-    """Runs a command line in a folder: its statuses, stdout and stderr."""
+def execute(binary, threads, command, folder, work):
+    """Runs a case in the folder of the inputs, its outputs going to `work`: statuses, stdout, stderr."""
     work.mkdir(parents=True, exist_ok=True)
     statuses = work.with_name(work.name + ".status")
     statuses.unlink(missing_ok=True)
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(work), "COLUMNS": "80",
-        "SWIFT_BACKTRACE": "enable=no", "TOOL": binary, "STATUSES": str(statuses), "OUT": os.path.relpath(work, folder),
+        "PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(work), "LC_ALL": "C.UTF-8", "TZ": "UTC",
+        "COLUMNS": "80", "SWIFT_BACKTRACE": "enable=no", "TOOL": binary, "STATUSES": str(statuses),
+        "OUT": os.path.relpath(work, folder),
     }
     environment |= {name: value for name, value in os.environ.items() if name.startswith(("LD_", "BELLE_ONEDNN"))}
     process = subprocess.Popen(
-        ["sh", "-c", shell(binary, jobs) + command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+        ["sh", "-c", shell(threads) + command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
         out, err = process.communicate(timeout=TIMEOUT)
@@ -134,7 +136,7 @@ def text_difference(old, new, where, folder):
 def file_difference(old, new, name):
     """Where two files begin to differ, or nothing."""
     one, other = old.read_bytes(), new.read_bytes()
-    if one == other or any(fnmatch.fnmatch(name, mask.where) for mask in MASKS) and masked(one, name) == masked(other, name):
+    if one == other or masked(one, name) == masked(other, name):
         return None
     at = next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
     sizes = f", {len(one)} and {len(other)} bytes" if len(one) != len(other) else ""
@@ -147,8 +149,8 @@ class Fence:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.inputs = folder / "inputs"
-        self.jobs = (options.threads.split(":") * 2)[:2] if options.threads else ["", ""]
-        MASKS.extend(THREAD_MASKS if self.jobs[0] != self.jobs[1] else [])
+        self.threads = (options.threads.split(":") * 2)[:2] if options.threads else ["", ""]
+        MASKS.extend(THREAD_MASKS if self.threads[0] != self.threads[1] else [])
         self.binaries = [os.path.abspath(options.old), os.path.abspath(options.new)]
 
     def prepare(self, project, lines):
@@ -169,17 +171,20 @@ class Fence:
 
     def compare(self, case):
         """What of a case differs: (aspect, what, lines of a diff)."""
-        slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", case).strip("_")[:60] + "-" + hashlib.sha256(case.encode()).hexdigest()[:8]
+        words = re.sub(r"[^A-Za-z0-9.=-]+", "_", case).strip("_")[:60]
+        slug = f"{words}-{hashlib.sha256(case.encode()).hexdigest()[:8]}"
         work, runs, kept = self.folder / "work" / slug, [], []
-        for side, binary, jobs in zip(("old", "new"), self.binaries, self.jobs):
-            runs.append(execute(binary, jobs, case, self.inputs, work))
+        for side, binary, threads in zip(("old", "new"), self.binaries, self.threads):
+            runs.append(execute(binary, threads, case, self.inputs, work))
             kept.append(self.folder / side / slug)
             kept[-1].parent.mkdir(exist_ok=True)
             work.rename(kept[-1])
         found = []
         (old, *olds), (new, *news) = runs
         if old != new:
-            found.append(("status", f"status {' '.join(old)} became {' '.join(new)}", []))
+            # Of one verb alone the shell's status says no more.
+            words = [" ".join(status[:-1] if status[-2:-1] == status[-1:] else status) for status in (old, new)]
+            found.append(("status", f"status {words[0]} became {words[1]}", []))
         for name, one, other in zip(("stdout", "stderr"), olds, news):
             lines = text_difference(one, other, name, self.folder) if self.options.texts else None
             if lines:
@@ -214,7 +219,9 @@ def read_table():
             part = line.strip("[]")
         elif part == "sets":
             name, members = line.split(" = ", 1)
-            sets[name] = [word for member in members.split() for found in expand(member, sets) for word in globbed(found)]
+            sets[name] = [
+                word for member in members.split() for found in expand(member, sets) for word in globbed(found)
+            ]
         else:
             parts[part] += expand(line, sets)
     # Two lines may come to the same.
@@ -232,12 +239,14 @@ def globbed(word):
 def expand(line, sets):
     """A line for each choice of its {a|b} and {SET}."""
     pieces = re.split(r"\{([A-Z_]+|[^{}]*\|[^{}]*)\}", line)
-    choices = [[piece] if at % 2 == 0 else piece.split("|") if "|" in piece else sets[piece] for at, piece in enumerate(pieces)]
+    choices = [
+        [piece] if at % 2 == 0 else piece.split("|") if "|" in piece else sets[piece] for at, piece in enumerate(pieces)
+    ]
     return [" ".join("".join(words).split()) for words in itertools.product(*choices)]
 
 
 def read_allowed(path):
-    """Differences that are wanted: `aspect :: pattern of cases :: reason` a line; aspect status, stdout, stderr, file or *."""
+    """Differences that are wanted: (aspect, pattern of cases, reason)."""
     allowed = []
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         if line.strip() and not line.startswith("#"):
@@ -289,15 +298,16 @@ def main():
         before = fence.fingerprint()
         with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
             for case, found in zip(cases, pool.map(fence.compare, cases)):
-                rules = [[rule for rule in allowed if rule[0] in (aspect, "*") and fnmatch.fnmatchcase(case, rule[1])] for aspect, *_ in found]
-                used.update(rule for fitting in rules for rule in fitting)
-                open_ones = [difference for difference, fitting in zip(found, rules) if not fitting]
-                if open_ones:
+                wanted = [rule for rule in allowed if fnmatch.fnmatchcase(case, rule[1])]
+                rest = []
+                for difference in found:
+                    rules = [rule for rule in wanted if rule[0] in (difference[0], "*")]
+                    used.update(rules)
+                    rest += [] if rules else [difference]
+                if rest:
                     differing += 1
-                    print(f"{case}: " + "; ".join(what for _, what, _ in open_ones))
-                    for line in (line for *_, lines in open_ones for line in lines):
-                        print("    " + line)
-                    sys.stdout.flush()
+                    print(f"{case}: " + "; ".join(what for _, what, _ in rest))
+                    print("".join(f"    {line}\n" for *_, lines in rest for line in lines), end="", flush=True)
                 elif found:
                     listed += 1
         if fence.fingerprint() != before:

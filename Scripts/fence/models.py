@@ -37,14 +37,21 @@ class Tensors(dict):
     @classmethod
     def read(cls, path):
         """All of a file."""
-        data = open(path, "rb").read()
+        data = read(path)
         start = 8 + struct.unpack("<Q", data[:8])[0]
         header = json.loads(data[8:start])
         header.pop("__metadata__", None)
-        return cls(
-            (name, (info["dtype"], info["shape"], data[start + info["data_offsets"][0] : start + info["data_offsets"][1]]))
-            for name, info in header.items()
-        )
+        result = cls()
+        for name, info in header.items():
+            first, end = info["data_offsets"]
+            result[name] = (info["dtype"], info["shape"], data[start + first : start + end])
+        return result
+
+
+def read(path):
+    """A file's bytes."""
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def write(path, data):
@@ -168,7 +175,7 @@ def make(project):
     def cut(data):
         return data[: len(data) * 2 // 3]
 
-    weights = open("llama/model.safetensors", "rb").read()
+    weights = read("llama/model.safetensors")
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize {len(weights)}\n"
     first = "model.layers.0.self_attn.q_proj.weight"
     for name, files in {
@@ -200,14 +207,19 @@ def make(project):
     write("questions.txt", "What is water?\n\n  你好  \n")
     generator = random.Random("tokens")
     rows = array.array("i", (generator.randrange(3, 400) * generator.randrange(1, 9) for _ in range(16 * 64)))
-    Tensors(calibration=("I32", [12, 64], rows[: 12 * 64].tobytes()), evaluation=("I32", [4, 64], rows[12 * 64 :].tobytes())).write(
-        "tokens.safetensors")
+    parts = {"calibration": rows[: 12 * 64], "evaluation": rows[12 * 64 :]}
+    tokens = Tensors((name, ("I32", [len(part) // 64, 64], part.tobytes())) for name, part in parts.items())
+    tokens.write("tokens.safetensors")
     for algorithm in ("md5", "sha256"):
-        lines = [f"{hashlib.new(algorithm, open(f'llama/{name}', 'rb').read()).hexdigest()}  {name}\n" for name in sorted(os.listdir("llama"))]
-        write(f"lists/good.{algorithm}", "".join(lines))
-        write(f"lists/bad.{algorithm}", "0" * len(lines[0].split()[0]) + lines[0][len(lines[0].split()[0]) :] + lines[1])
-        write(f"lists/gone.{algorithm}", "".join(lines) + lines[0].replace(".json", ".gone"))
-        write(f"lists/named.{algorithm}", "".join(f"{algorithm.upper()} ({line.split()[1]}) = {line.split()[0]}\n" for line in lines))
+        digests = {}
+        for name in sorted(os.listdir("llama")):
+            digests[name] = hashlib.new(algorithm, read(f"llama/{name}")).hexdigest()
+        good = [f"{digest}  {name}\n" for name, digest in digests.items()]
+        write(f"lists/good.{algorithm}", "".join(good))
+        write(f"lists/bad.{algorithm}", good[0].replace(digests["config.json"], "0" * len(digests["config.json"])) + good[1])
+        write(f"lists/gone.{algorithm}", "".join(good) + good[0].replace(".json", ".gone"))
+        named = (f"{algorithm.upper()} ({name}) = {digest}\n" for name, digest in digests.items())
+        write(f"lists/named.{algorithm}", "".join(named))
     write("lists/nonsense", "this is no list\n")
     write("key-wrong", random.Random("key").randbytes(1 << 20))
     write("key-empty", "")
