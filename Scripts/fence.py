@@ -276,7 +276,11 @@ def arguments():
     parser.add_argument("--allow", metavar="FILE", help="wanted differences: `aspect :: pattern of cases :: reason` a line")
     parser.add_argument("--threads", metavar="N[:M]", help="give N threads (or jobs) to OLD and M to NEW")
     parser.add_argument("--texts", action=argparse.BooleanOptionalAction, default=True, help="compare stdout and stderr")
-    return parser.parse_args()
+    options = parser.parse_args()
+    for binary in (options.old, options.new):
+        if not options.list and not (os.path.isfile(binary) and os.access(binary, os.X_OK)):
+            parser.error(f"{binary} is no program")
+    return options
 
 
 def main():
