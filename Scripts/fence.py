@@ -122,15 +122,15 @@ def masked(data, where):
     return text
 
 
-def text_difference(old, new, where, folder):
-    """A short unified diff, or nothing."""
+def text_difference(old, new, where, out):
+    """A short unified diff, or nothing; the folder of outputs is $OUT in it."""
     one, other = masked(old, where), masked(new, where)
     if one == other:
         return None
     lines = list(difflib.unified_diff(one.splitlines(), other.splitlines(), "old", "new", n=0, lineterm=""))[2:]
-    lines = [line[:300] for line in lines if not line.startswith("@@")] or ["(only line ends differ)"]
+    lines = [line.replace(out, "$OUT")[:400] for line in lines if not line.startswith("@@")] or ["(only line ends differ)"]
     more = [f"… {len(lines) - 8} lines more"] if len(lines) > 8 else []
-    return [line.replace(str(folder), "T").encode("utf-8", "backslashreplace").decode() for line in lines[:8]] + more
+    return [line.encode("utf-8", "backslashreplace").decode() for line in lines[:8]] + more
 
 
 def file_difference(old, new, name):
@@ -186,7 +186,7 @@ class Fence:
             words = [" ".join(status[:-1] if status[-2:-1] == status[-1:] else status) for status in (old, new)]
             found.append(("status", f"status {words[0]} became {words[1]}", []))
         for name, one, other in zip(("stdout", "stderr"), olds, news):
-            lines = text_difference(one, other, name, self.folder) if self.options.texts else None
+            lines = text_difference(one, other, name, os.path.relpath(work, self.inputs)) if self.options.texts else None
             if lines:
                 found.append((name, name, lines))
         one, other = tree(kept[0]), tree(kept[1])
