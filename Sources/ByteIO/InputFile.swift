@@ -7,6 +7,18 @@ import CSystemCalls
 public struct FileIdentity: Hashable, Sendable {
   let device: UInt64
   let number: UInt64
+
+  init(_ status: stat) {
+    device = UInt64(status.st_dev)
+    number = UInt64(status.st_ino)
+  }
+
+  /// What a path leads to, links followed; nil where that is nothing.
+  public init?(ofFileAt path: String) {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
 }
 
 /// A regular file, open for reading. Never for writing.
@@ -45,13 +57,14 @@ public final class InputFile: ByteSource {
     self.path = path
     self.descriptor = descriptor
     size = Int(status.st_size)
-    identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    identity = FileIdentity(status)
     #if canImport(Darwin)
       let time = status.st_mtimespec
     #else
       let time = status.st_mtim
     #endif
-    modificationTime = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    modificationTime = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+    InputRecord.note(self)
   }
 
   deinit { close(descriptor) }
