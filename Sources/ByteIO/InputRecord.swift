@@ -77,7 +77,8 @@ public struct InputRecord: Sendable {
         reason = "it was changed while it was worked on: what was made is of neither version"
       }
       throw ByteIOError(
-        .changed, file: entry.path, reason: reason, remedy: "leave the inputs alone until the work is done, and begin again")
+        .changed, file: entry.path, reason: reason,
+        remedy: "leave the inputs alone until the work is done, and begin again")
     }
   }
 }

@@ -91,7 +91,8 @@ struct PackedLinear: Sendable {
     if let place = scales.firstIndex(where: { !($0 * largest).isFinite }) {
       throw CheckpointError(
         .badTensor, file: file, place: displayName(name + ".scales"),
-        reason: "the scale \(scales[place]) in row \(place / source.tensors[self.scales].shape[1]) is not finite, or makes "
+        reason:
+          "the scale \(scales[place]) in row \(place / source.tensors[self.scales].shape[1]) is not finite, or makes "
           + "weights that are not",
         remedy: "the checkpoint is damaged: verify its checksums, or download it again")
     }

@@ -200,7 +200,8 @@ public final class ModelQuantizer {
     } catch let error as ByteIOError where error.code == .exists {
       throw ByteIOError(
         .exists, file: error.file, reason: error.reason,
-        remedy: "move it away and give the same command again, which goes on from \(displayName(work.path)): nothing is "
+        remedy:
+          "move it away and give the same command again, which goes on from \(displayName(work.path)): nothing is "
           + "computed twice")
     }
     try work.remove()

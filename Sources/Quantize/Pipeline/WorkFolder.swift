@@ -145,7 +145,7 @@ final class WorkFolder {
   /// An empty folder for what is to be moved to the output.
   func stagingFolder() throws -> String {
     let staging = Folder.join(path, Self.stagingName)
-    try Self.removeFiles(of: staging) { _ in true }
+    try Self.removeFiles(of: path) { $0 == Self.stagingName }
     try Folder.create(staging)
     return staging
   }
