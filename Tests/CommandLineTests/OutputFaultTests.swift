@@ -115,6 +115,7 @@ import Testing
         "quantize", bench.folder.file("in"), path, "--format", format, "--group-size", "32", "--method", "rtn",
       ]).finish()
       #expect(there.status == 0, "\(there.errors)")
+      try FileManager.default.removeItem(atPath: path)
     }
   }
 
@@ -127,6 +128,7 @@ import Testing
     try folder.write("out/m.gguf.belle-tools-work/plan.json", "{}")
     let run = try Running(["quantize", model, folder.file("out")] + quick).finish()
     #expect(run.status == 0, "\(run.errors)")
+    #expect(try !folder.names(in: "out").contains(where: TemporaryFiles.isTemporary), "nobody works on them any more")
     try folder.write("mine/.hidden", "mine")
     let taken = try Running(["quantize", model, folder.file("mine")] + quick).finish()
     #expect(taken.status == 1 && taken.errors.contains(".hidden: it is there already"), "\(taken.errors)")

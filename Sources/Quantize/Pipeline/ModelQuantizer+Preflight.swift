@@ -88,7 +88,8 @@ extension ModelQuantizer {
     }
     try place.checkKind()
     // Also with --force, and also what an earlier run's work folder holds.
-    try inputs.refuse(try place.endangered() + WorkFolder.files(workPath))
+    try place.checkEndangered(inputs)
+    try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
       throw ByteIOError(
         .notPermitted, file: output, reason: "cannot write there", remedy: "give an output in a folder of yours")

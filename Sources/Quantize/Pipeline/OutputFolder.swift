@@ -50,8 +50,22 @@ struct OutputFolder {
     }
   }
 
-  /// The paths of the files there that this output may replace or remove.
-  func endangered() throws(ByteIOError) -> [String] {
+  /// Whether a folder is in the way of a file, which not even --force replaces.
+  private func refuseFolders(_ paths: [String]) throws(ByteIOError) {
+    guard let first = paths.first(where: { Folder.kind(of: $0) == .folder }) else { return }
+    throw ByteIOError(
+      .exists, file: first, reason: "a folder has the output's name", remedy: "move it away, or give another output")
+  }
+
+  /// Whether nothing there that would be replaced or removed must stay: inputs, and folders.
+  func checkEndangered(_ inputs: InputRecord) throws(ByteIOError) {
+    let paths = try endangered()
+    try inputs.refuse(paths)
+    try refuseFolders(paths)
+  }
+
+  /// The paths of what is there that this output may replace or remove.
+  private func endangered() throws(ByteIOError) -> [String] {
     guard isFolder else { return [path] }
     guard Folder.kind(of: path) == .folder else { return [] }
     return try Folder.entries(of: path).map(\.name).filter { name in
@@ -79,6 +93,7 @@ struct OutputFolder {
         .map { Folder.join(path, $0) }
     }
     try inputs.refuse(targets + removed)
+    try refuseFolders(targets + removed)
     let replaced = replacing ? targets.filter { Folder.kind(of: $0) != nil } : []
     for path in removed {
       guard unsafe unlink(path) == 0 || errno == ENOENT else {

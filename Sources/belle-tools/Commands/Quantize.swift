@@ -37,7 +37,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The folder to write; by default a name made from the model, bits and group.", valueName: "output"))
+      "The folder to write, or with --format gguf or belle a .gguf or .pt file; by default a name made from the model, bits "
+        + "and group.", valueName: "output"))
   var output: String?
 
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
