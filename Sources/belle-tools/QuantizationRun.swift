@@ -26,9 +26,9 @@ struct QuantizationRun {
     let outcome = try finish()
     let seconds = (clock.now - start).seconds
     let fallbacks = reports.filter { $0.fallback != nil }
-    for (verb, paths) in [("replaced", outcome.replaced), ("removed", outcome.removed)] where !paths.isEmpty {
-      note("--force \(verb) \(paths.map(displayName).joined(separator: ", "))")
-    }
+    let list = { (paths: [String]) in paths.map(displayName).joined(separator: ", ") }
+    if !outcome.replaced.isEmpty { note("--force replaced \(list(outcome.replaced))") }
+    if !outcome.removed.isEmpty { Console.shared.warning("--force removed \(list(outcome.removed)), of another model") }
     summarize(reports, estimate, seconds, outcome)
     return !fallbacks.isEmpty
   }

@@ -139,7 +139,10 @@ struct Convert: ParsableCommand {
     // Whatever was opened until now, and what will be copied.
     var inputs = InputRecord.opened
     inputs.add(InputRecord(companions.map { Folder.join(companionFolder, $0) }))
-    noteReplaced(try plan.check(source, others: others, inputs: inputs, replacing: force))
+    let replaced = try plan.check(source, others: others, inputs: inputs, replacing: force)
+    if !replaced.isEmpty, !common.quiet {
+      Console.shared.note("--force replaces \(replaced.map(displayName).joined(separator: ", "))")
+    }
 
     // transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
     var metadata = ["format": "pt"]
@@ -164,13 +167,7 @@ struct Convert: ParsableCommand {
     let names = plan.names(others: others)
     try inputs.refuse(names.map { Folder.join(plan.folder, $0) })
     try staging.move(names, to: plan.folder, replacing: force)
-    show(proof, of: model)
-  }
-
-  /// Says which files another model or an earlier run loses to this one.
-  private func noteReplaced(_ paths: [String]) {
-    guard !paths.isEmpty, !common.quiet else { return }
-    Console.shared.note("--force replaces \(paths.map(displayName).joined(separator: ", "))")
+    show(proof, of: model, replaced: replaced)
   }
 
   /// A model in the layout that was asked for.
@@ -284,7 +281,7 @@ struct Convert: ParsableCommand {
   }
 
   /// Says what became of the model.
-  private func show(_ proof: Proof, of model: Arranged) {
+  private func show(_ proof: Proof, of model: Arranged, replaced: [String]) {
     let source = model.source
     let (relative, maximum) = (proof.relative, proof.maximum)
     let overflows = (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
@@ -299,7 +296,7 @@ struct Convert: ParsableCommand {
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
         "identical": .bool(relative == 0), "relative": .double(relative), "max_abs": .double(maximum),
         "worst": JSONValue(proof.worst),
-        "overflows": .int(overflows),
+        "overflows": .int(overflows), "replaced": JSONValue(replaced),
       ])
     } else {
       let change = model.change ?? (dtype == .keep ? nil : "rounded to \(dtype.rawValue)")
