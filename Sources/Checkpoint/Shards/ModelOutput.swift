@@ -170,6 +170,11 @@ public struct ModelOutput: Sendable {
     }
   }
 
+  /// The small files of a model that is given as a folder, as inputs, be they read or not; none of a file.
+  public static func companions(in model: String) -> InputRecord {
+    InputRecord(Folder.kind(of: model) == .folder ? companions.map { Folder.join(model, $0) } : [])
+  }
+
   /// The small files of a model's folder that go along; not those that `omitting` names.
   public func companions(in model: String, omitting: Set<String>) -> [String] {
     guard isFolder, Folder.kind(of: model) == .folder else { return [] }

@@ -86,9 +86,7 @@ public final class ModelQuantizer {
     self.options = options
     self.calibration = options.method == .gptq ? calibration : nil
     inputs.add(InputRecord(Set(model.source.tensors.map(\.file))))
-    if Folder.kind(of: model.path) == .folder {
-      inputs.add(InputRecord(ModelOutput.companions.map { Folder.join(model.path, $0) }))
-    }
+    inputs.add(ModelOutput.companions(in: model.path))
     let all = (0..<model.configuration.layerCount).map { layer in
       model.groups(ofLayer: layer).map { group in
         GroupWork(

@@ -136,8 +136,9 @@ struct Convert: ParsableCommand {
     let companionFolder = model.companionFolder ?? input
     let companions = takesFiles ? plan.companions(in: companionFolder, omitting: omitted) : []
     let others = takesFiles ? model.files.keys.sorted() + companions : []
-    // Whatever was opened until now, and what will be copied.
+    // Whatever was opened until now, and what belongs to the model or will be copied.
     var inputs = InputRecord.opened
+    inputs.add(ModelOutput.companions(in: input))
     inputs.add(InputRecord(companions.map { Folder.join(companionFolder, $0) }))
     let replaced = try plan.check(source, others: others, inputs: inputs, replacing: force)
     if !replaced.isEmpty, !common.quiet {
