@@ -8,8 +8,7 @@ public struct InputRecord: Sendable {
   /// A file as it was when it was opened.
   private struct Entry {
     let path: String
-    let size: Int
-    let modificationTime: Int64
+    let state: FileState
   }
 
   /// By identity: a link, a hard link and another spelling of a path are the same file.
@@ -29,14 +28,15 @@ public struct InputRecord: Sendable {
   static func note(_ file: InputFile) { log.withLock { $0.add(file) } }
 
   /// Adds a file that is open.
-  public mutating func add(_ file: InputFile) {
-    // What a file was first is what it must still be at the end.
-    guard entries[file.identity] == nil else { return }
-    entries[file.identity] = Entry(path: file.path, size: file.size, modificationTime: file.modificationTime)
-  }
+  public mutating func add(_ file: InputFile) { add(file.path, file.state) }
 
-  /// Adds a file by its path; what cannot be opened is no input.
-  public mutating func add(_ path: String) { if let file = try? InputFile(path) { add(file) } }
+  /// Adds a file by its path; what is not there is no input.
+  public mutating func add(_ path: String) { if let state = FileState(ofFileAt: path) { add(path, state) } }
+
+  private mutating func add(_ path: String, _ state: FileState) {
+    // What a file was first is what it must still be at the end.
+    if entries[state.identity] == nil { entries[state.identity] = Entry(path: path, state: state) }
+  }
 
   /// Adds all files of another record.
   public mutating func add(_ other: InputRecord) { entries.merge(other.entries) { mine, _ in mine } }
@@ -64,18 +64,13 @@ public struct InputRecord: Sendable {
   /// - Parameter toleratesRemoval: whether a file may be gone. What is open can be read after that too, and is what it was.
   /// - Throws: ``ByteIOError`` with code `.changed`.
   public func checkUnchanged(toleratesRemoval: Bool) throws(ByteIOError) {
-    for (identity, entry) in entries.sorted(by: { $0.value.path < $1.value.path }) {
-      let reason: String
-      if Folder.kind(of: entry.path) == nil {
-        if toleratesRemoval { continue }
-        reason = "it was removed while it was worked on"
-      } else {
-        // A file that cannot be opened any more is not the file that was read.
-        let now = try? InputFile(entry.path)
-        guard now?.identity != identity || now?.size != entry.size || now?.modificationTime != entry.modificationTime
-        else { continue }
-        reason = "it was changed while it was worked on: what was made is of neither version"
-      }
+    for entry in entries.values.sorted(by: { $0.path < $1.path }) {
+      let now = FileState(ofFileAt: entry.path)
+      if now == entry.state || now == nil && toleratesRemoval { continue }
+      let reason =
+        now == nil
+        ? "it was removed while it was worked on"
+        : "it was changed while it was worked on: what was made is of neither version"
       throw ByteIOError(
         .changed, file: entry.path, reason: reason,
         remedy: "leave the inputs alone until the work is done, and begin again")
