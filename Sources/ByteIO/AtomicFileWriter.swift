@@ -1,5 +1,5 @@
-// A file that appears under its name only when it is complete: a temporary beside it, fsync, rename, fsync of the folder.
-// Thrown away unless it is committed. Never overwrites unless it is asked to.
+// A file that appears under its name only when it is complete: a temporary beside it, fsync, its name (FinalName), fsync of
+// the folder. Thrown away unless it is committed. Never overwrites unless it is asked to.
 
 import CSystemCalls
 
@@ -90,17 +90,7 @@ public final class AtomicFileWriter {
     guard flushed == 0 else { throw ByteIOError(errno: flushed, file: target, action: "flush it to the disk") }
 
     let error: Int32 = try TemporaryFiles.finish(path) {
-      if replacing { return unsafe rename(path, target) == 0 ? 0 : errno }
-      // A link fails where the name is taken, which rename would not.
-      if unsafe link(path, target) == 0 {
-        unsafe unlink(path)
-        return 0
-      }
-      let number = errno
-      guard [EPERM, ENOTSUP, EOPNOTSUPP, ENOSYS, EMLINK].contains(number) else { return number }
-      // File systems without links (FAT, some network shares).
-      if Folder.kind(of: target) != nil { return EEXIST }
-      return unsafe rename(path, target) == 0 ? 0 : errno
+      FinalName.take(path, target, replacing: replacing)
     } succeeded: {
       $0 == 0
     }
@@ -112,7 +102,7 @@ public final class AtomicFileWriter {
     guard error == 0 else { throw ByteIOError(errno: error, file: target, action: "give the file its name") }
     close(descriptor)
     descriptor = -1
-    flushFolder()
+    Folder.flush(folder)
     return .created
   }
 
@@ -122,13 +112,5 @@ public final class AtomicFileWriter {
     TemporaryFiles.remove(path)
     close(descriptor)
     descriptor = -1
-  }
-
-  /// The new name must survive a power cut too. Best effort: not every file system can flush a folder.
-  private func flushFolder() {
-    let descriptor = unsafe open(folder, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = belle_flush(descriptor)
-    close(descriptor)
   }
 }

@@ -17,6 +17,10 @@ public enum ByteIOErrorCode: Sendable, Equatable {
   case shrank
   /// Something of the output's name exists already.
   case exists
+  /// What would be written or removed is a file that the work is made from.
+  case isInput
+  /// An input is not what it was when it was opened.
+  case changed
   /// The process is being stopped; nothing new is written.
   case interrupted
   /// Any other failure; the value is `errno`.

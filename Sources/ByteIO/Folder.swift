@@ -1,5 +1,7 @@
 // Listing and making folders. Names are taken as UTF-8; one that is not is listed, but stands for no file.
 
+import CSystemCalls
+
 /// What a name in a folder, or a path, stands for. Symbolic links are followed.
 public enum EntryKind: Sendable, Equatable {
   /// A regular file.
@@ -103,6 +105,20 @@ public enum Folder {
     guard kind(of: path) == .folder else {
       throw ByteIOError(.wrongKind, file: path, reason: "a file of this name is where a folder is wanted")
     }
+  }
+
+  /// Whether a path is a symbolic link, whatever it leads to.
+  public static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
+  /// Makes new names in a folder survive a power cut too. Best effort: not every file system can flush a folder.
+  static func flush(_ path: String) {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = belle_flush(descriptor)
+    close(descriptor)
   }
 
   /// Whether files can be made in a folder; where it is missing, in the nearest one above it.

@@ -7,6 +7,43 @@ import CSystemCalls
 public struct FileIdentity: Hashable, Sendable {
   let device: UInt64
   let number: UInt64
+
+  /// What a path leads to, links followed; nil where that is nothing.
+  public init?(ofFileAt path: String) {
+    guard let state = FileState(ofFileAt: path) else { return nil }
+    self = state.identity
+  }
+
+  fileprivate init(_ status: stat) {
+    device = UInt64(status.st_dev)
+    number = UInt64(status.st_ino)
+  }
+}
+
+/// What a file is at a moment, as far as the system tells without reading it.
+struct FileState: Equatable, Sendable {
+  let identity: FileIdentity
+  let size: Int
+  /// In nanoseconds since 1970.
+  let modificationTime: Int64
+
+  init(_ status: stat) {
+    identity = FileIdentity(status)
+    size = Int(status.st_size)
+    #if canImport(Darwin)
+      let time = status.st_mtimespec
+    #else
+      let time = status.st_mtim
+    #endif
+    modificationTime = Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
+  }
+
+  /// What a path leads to, links followed; nil where that is nothing.
+  init?(ofFileAt path: String) {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
 }
 
 /// A regular file, open for reading. Never for writing.
@@ -14,12 +51,14 @@ public final class InputFile: ByteSource {
   /// The path it was opened by.
   public let path: String
   /// Its size in bytes when it was opened.
-  public let size: Int
+  public var size: Int { state.size }
   /// Which file it is.
-  public let identity: FileIdentity
+  public var identity: FileIdentity { state.identity }
   /// When it was last written, in nanoseconds since 1970.
-  public let modificationTime: Int64
+  public var modificationTime: Int64 { state.modificationTime }
 
+  /// What it was when it was opened.
+  let state: FileState
   private let descriptor: Int32
 
   /// Opens a file.
@@ -44,14 +83,8 @@ public final class InputFile: ByteSource {
     }
     self.path = path
     self.descriptor = descriptor
-    size = Int(status.st_size)
-    identity = FileIdentity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
-    #if canImport(Darwin)
-      let time = status.st_mtimespec
-    #else
-      let time = status.st_mtim
-    #endif
-    modificationTime = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    state = FileState(status)
+    InputRecord.note(self)
   }
 
   deinit { close(descriptor) }

@@ -1,8 +1,9 @@
 // The temporary files of this process, so that an interrupt leaves none behind; and those of earlier processes that were
 // killed, so that the next run tidies up after them.
 //
-// A temporary is `.belle-tools-<process>-<random>.partial` in the output's folder. Its maker holds an flock on it, which
-// the system drops when the process ends, however it ends: an unlocked temporary has no owner.
+// A temporary is `.belle-tools-<process>-<random>.partial` in the output's folder: a file, or a folder of finished files
+// that get their names together. Its maker holds an flock on it, which the system drops when the process ends, however it
+// ends: an unlocked temporary has no owner.
 
 import Synchronization
 
@@ -10,6 +11,7 @@ import Synchronization
 public enum TemporaryFiles {
   private struct State: Sendable {
     var paths: Set<String> = []
+    var folders: Set<String> = []
     var isClosed = false
   }
 
@@ -17,7 +19,7 @@ public enum TemporaryFiles {
   private static let prefix = ".belle-tools-"
   private static let suffix = ".partial"
 
-  /// Whether a name is one of a temporary file of this program.
+  /// Whether a name is one of a temporary file or folder of this program.
   public static func isTemporary(_ name: String) -> Bool { name.hasPrefix(prefix) && name.hasSuffix(suffix) }
 
   /// Removes every temporary of this process, and makes each later attempt to write one or to finish one fail.
@@ -25,37 +27,59 @@ public enum TemporaryFiles {
   public static func removeAllAndRefuseMore() {
     state.withLock { state in
       for path in state.paths { unsafe unlink(path) }
-      state.paths = []
+      for path in state.folders { removeFolder(path) }
+      (state.paths, state.folders) = ([], [])
       state.isClosed = true
     }
   }
 
   /// Removes what killed runs left in a folder.
   ///
-  /// - Returns: how many files were removed.
+  /// - Returns: how many were removed.
   @discardableResult
   public static func removeAbandoned(in folder: String) -> Int {
     guard let entries = try? Folder.entries(of: folder) else { return 0 }
     var removed = 0
-    for entry in entries where isTemporary(entry.name) && entry.kind == .file {
+    for entry in entries where isTemporary(entry.name) && entry.kind != .other {
       let path = Folder.join(folder, entry.name)
-      let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+      let access = entry.kind == .folder ? O_RDONLY | O_DIRECTORY : O_RDWR
+      let descriptor = unsafe open(path, access | O_CLOEXEC | O_NOFOLLOW)
       guard descriptor >= 0 else { continue }
       // A running process, this one included, holds the lock of each of its temporaries.
-      if flock(descriptor, LOCK_EX | LOCK_NB) == 0, unsafe unlink(path) == 0 { removed += 1 }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0,
+        entry.kind == .folder ? removeFolder(path) : unsafe unlink(path) == 0
+      {
+        removed += 1
+      }
       close(descriptor)
     }
     return removed
   }
 
+  /// Removes a temporary folder and the files in it; there are no folders in it.
+  @discardableResult
+  private static func removeFolder(_ path: String) -> Bool {
+    for entry in (try? Folder.entries(of: path)) ?? [] { unsafe unlink(Folder.join(path, entry.name)) }
+    return unsafe rmdir(path) == 0
+  }
+
   /// Makes and locks a new temporary in a folder.
-  static func create(in folder: String) throws(ByteIOError) -> (path: String, descriptor: Int32) {
+  ///
+  /// - Parameter isFolder: whether it is a folder itself.
+  static func create(in folder: String, isFolder: Bool = false) throws(ByteIOError) -> (
+    path: String, descriptor: Int32
+  ) {
     while true {
       let random = String(UInt64.random(in: .min ... .max), radix: 36)
       let path = Folder.join(folder, "\(prefix)\(getpid())-\(random)\(suffix)")
       // Under the lock, so that an interrupt sees either no file or a registered one.
       let opened: (descriptor: Int32, error: Int32)? = state.withLock { state in
         if state.isClosed { return nil }
+        if isFolder {
+          guard unsafe mkdir(path, 0o777) == 0 else { return (-1, errno) }
+          state.folders.insert(path)
+          return (unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), errno)
+        }
         let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         if descriptor >= 0 { state.paths.insert(path) }
         return (descriptor, errno)
@@ -63,6 +87,7 @@ public enum TemporaryFiles {
       guard let opened else { throw interrupted(path) }
       if opened.descriptor < 0 {
         if opened.error == EEXIST { continue }
+        remove(path)
         throw ByteIOError(errno: opened.error, file: folder, action: "make a file in this folder")
       }
       // A tidying run may have taken the file for an abandoned one before it was locked: then it has no name left.
@@ -88,16 +113,29 @@ public enum TemporaryFiles {
     return result
   }
 
+  /// Runs the step that gives several files their names unless the process is being stopped, which waits for its end.
+  static func whileNamesMayBeTaken<Result: Sendable>(_ body: () -> Result) throws(ByteIOError) -> Result {
+    let result: Result? = state.withLock { $0.isClosed ? nil : body() }
+    guard let result else { throw interrupted(nil) }
+    return result
+  }
+
   /// Removes one temporary.
   static func remove(_ path: String) {
     state.withLock { state in
       if state.paths.remove(path) != nil { unsafe unlink(path) }
+      if state.folders.remove(path) != nil { removeFolder(path) }
     }
   }
 
-  private static func forget(_ path: String) { state.withLock { _ = $0.paths.remove(path) } }
+  private static func forget(_ path: String) {
+    state.withLock { state in
+      state.paths.remove(path)
+      state.folders.remove(path)
+    }
+  }
 
-  private static func interrupted(_ path: String) -> ByteIOError {
+  private static func interrupted(_ path: String?) -> ByteIOError {
     ByteIOError(.interrupted, file: path, reason: "interrupted; nothing half-written was left behind")
   }
 }

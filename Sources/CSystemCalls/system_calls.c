@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__linux__)
 #include <linux/magic.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #endif
 
@@ -71,6 +73,21 @@ int belle_flush(int descriptor) {
     result = fsync(descriptor);
   } while (result != 0 && errno == EINTR);
   return result == 0 ? 0 : errno;
+}
+
+int belle_rename_exclusive(const char *from, const char *to) {
+#if defined(__linux__) && defined(SYS_renameat2)
+  // RENAME_NOREPLACE is 1; not every C library shows the call and the flag.
+  if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1u) == 0) return 0;
+  // File systems that do not know the flag answer EINVAL.
+  return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP ? ENOTSUP : errno;
+#elif defined(__APPLE__)
+  if (renamex_np(from, to, RENAME_EXCL) == 0) return 0;
+  return errno == EINVAL ? ENOTSUP : errno;
+#else
+  (void)from, (void)to;
+  return ENOTSUP;
+#endif
 }
 
 int belle_processor_count(void) {

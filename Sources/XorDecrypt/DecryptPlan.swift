@@ -8,7 +8,7 @@ import Checksum
 public struct DecryptOptions: Sendable {
   /// Digests of the plain files, from the publisher.
   public var manifest: Manifest?
-  /// The name of `manifest`, for messages.
+  /// The path of `manifest`.
   public var manifestName: String?
   /// Files at once.
   public var jobs: Int
@@ -94,6 +94,8 @@ public struct DecryptPlan: Sendable {
   public internal(set) var absent: [String] = []
   /// The key.
   public let key: KeyFile
+  /// What no output may replace: the encrypted files, the key and the manifest.
+  public private(set) var inputs = InputRecord()
   /// Where the plain files go.
   public let outputFolder: String
   /// How.
@@ -295,7 +297,8 @@ public struct DecryptPlan: Sendable {
   /// Two inputs of one output, an output that is the key or an input, and outputs of another size.
   private mutating func checkOutputs() {
     var seen: Set<String> = []
-    let inputs = Set(items.compactMap { (try? InputFile($0.input))?.identity } + [key.file.identity])
+    inputs.add(key.file)
+    inputs.add(InputRecord(items.map(\.input) + (options.manifestName.map { [$0] } ?? [])))
     for index in items.indices where items[index].problem == nil {
       let item = items[index]
       let path = Folder.join(outputFolder, item.outputName)
@@ -306,7 +309,10 @@ public struct DecryptPlan: Sendable {
           remedy: "two versions of the release lie in one folder: keep one of them")
         continue
       }
-      if item.isConverted { continue }
+      // What a converted file becomes is known when its pickle was read; its usual names show already now.
+      let converted = item.isConverted ? options.converter?.convertedName(item.outputName) : item.outputName
+      do { try refuse(converted.map { [$0] } ?? []) } catch { items[index].problem = error }
+      if item.isConverted || items[index].problem != nil { continue }
       guard let kind = Folder.kind(of: path) else { continue }
       guard kind == .file else {
         items[index].problem = XorDecryptError(
@@ -314,13 +320,20 @@ public struct DecryptPlan: Sendable {
         continue
       }
       guard let existing = try? InputFile(path) else { continue }
-      if inputs.contains(existing.identity) {
-        items[index].problem = XorDecryptError(
-          .outputExists, file: path, reason: "the output would replace the key or an input",
-          remedy: "give another output folder")
-      } else if existing.size != item.plainSize, !options.force {
+      if existing.size != item.plainSize, !options.force {
         items[index].problem = Self.existsError(path, "\(existing.size) bytes instead of \(item.plainSize)")
       }
+    }
+  }
+
+  /// Refuses names of outputs that are the key or an input.
+  func refuse(_ names: [String]) throws(XorDecryptError) {
+    do { try inputs.refuse(names.map { Folder.join(outputFolder, $0) }) } catch {
+      throw XorDecryptError(
+        .outputExists, file: error.file,
+        reason: "the output would replace the key or an input: "
+          + displayName(error.file.flatMap { inputs.input(at: $0) } ?? ""),
+        remedy: "give another output folder")
     }
   }
 

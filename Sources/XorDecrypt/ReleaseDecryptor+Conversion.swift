@@ -17,6 +17,7 @@ extension ReleaseDecryptor {
 
   /// Decrypts a file into those that its plan makes of it, or finds them there.
   func convert(_ item: DecryptItem, _ scatter: ScatterPlan, _ work: FileWork) throws -> FileResult {
+    try plan.refuse(scatter.outputs.map(\.name))
     let paths = scatter.outputs.map { Folder.join(plan.outputFolder, $0.name) }
     let existing = try paths.map { try existingFile($0) }
     if !paths.isEmpty, existing.allSatisfy({ $0 != nil }) {
@@ -36,6 +37,8 @@ extension ReleaseDecryptor {
     let digests = try scattered(item, scatter, work) { output, bytes, offset in
       try writers[output].write(bytes, at: offset)
     }
+    try plan.refuse(scatter.outputs.map(\.name))
+    let replaced = existing.contains { $0 != nil } ? "replaced other files of these names" : nil
     for (writer, output) in zip(writers, scatter.outputs) {
       let outcome = try writer.commit(as: output.name, size: output.byteCount, replacing: plan.options.force)
       guard outcome == .created else {
@@ -43,7 +46,8 @@ extension ReleaseDecryptor {
       }
     }
     return result(item, .verified, digests: digests).became(
-      paths, note: scatter.secondPassReason.map { "read twice: \($0)" })
+      paths,
+      note: [scatter.secondPassReason.map { "read twice: \($0)" }, replaced].compactMap(\.self).nonEmptyJoined)
   }
 
   /// Why a file has no plan. Its digest tells a damaged file from one that is whole and no checkpoint.
@@ -58,6 +62,7 @@ extension ReleaseDecryptor {
 
   /// Writes the file that belongs to all, or finds it there.
   func write(_ index: (name: String, bytes: [UInt8])) throws {
+    try plan.refuse([index.name])
     let path = Folder.join(plan.outputFolder, index.name)
     if let existing = try existingFile(path), existing.size == index.bytes.count,
       try existing.bytes(count: index.bytes.count) == index.bytes
@@ -118,6 +123,11 @@ extension RawSpan {
       }
     }
   }
+}
+
+extension [String] {
+  /// All of them as one text; nil where there is none.
+  fileprivate var nonEmptyJoined: String? { isEmpty ? nil : joined(separator: "; ") }
 }
 
 extension FileResult {

@@ -138,6 +138,10 @@ public struct ReleaseDecryptor: Sendable {
     if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
 
     let conversion = try conversion(of: plan.items)
+    if let conversion {
+      let plans = conversion.plans.values.compactMap { try? $0.get() }
+      try plan.refuse(plans.flatMap { $0.outputs.map(\.name) } + (conversion.index.map { [$0.name] } ?? []))
+    }
     var begun: Set<String> = []
     await forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
       let wanted = item.isConverted ? conversion?.plans[item.outputName] : nil
@@ -173,11 +177,11 @@ public struct ReleaseDecryptor: Sendable {
   // MARK: One file
 
   func result(
-    _ item: DecryptItem, _ status: FileResult.Status, digests: [DigestAlgorithm: Digest] = [:]
+    _ item: DecryptItem, _ status: FileResult.Status, digests: [DigestAlgorithm: Digest] = [:], note: String? = nil
   ) -> FileResult {
     FileResult(
       input: item.input, output: item.outputName.isEmpty ? nil : Folder.join(plan.outputFolder, item.outputName),
-      bytes: item.plainSize, digests: digests, status: status)
+      bytes: item.plainSize, digests: digests, status: status, note: note)
   }
 
   private func refuse(_ items: [DecryptItem], because failures: [DecryptItem], _ receive: (FileResult) -> Void) {
@@ -222,12 +226,16 @@ public struct ReleaseDecryptor: Sendable {
         throw DecryptPlan.existsError(path, "its digest is not the one it should have")
       }
     }
+    let isThere = Folder.kind(of: path) != nil
     let writer = try AtomicFileWriter(in: plan.outputFolder)
     try writer.reserve(item.plainSize)
     let digests = try pass(item, work) { bytes, offset in try writer.write(bytes, at: offset) }
+    // Names may have come to lead elsewhere while the file was decrypted.
+    try plan.refuse([item.outputName])
     switch try writer.commit(as: item.outputName, size: item.plainSize, replacing: plan.options.force) {
     case .created:
-      return result(item, .verified, digests: digests)
+      return result(
+        item, .verified, digests: digests, note: isThere ? "replaced another file of this name" : nil)
     case .alreadyThere:
       // Another run was faster. What it left must be right too.
       let existing = try InputFile(path)

@@ -19,6 +19,8 @@ public struct ReleaseEncryptor: Sendable {
   public let jobs: Int
 
   private let sizes: [String: Int]
+  /// What no output may replace: the plain files and the key.
+  private let record: InputRecord
 
   /// Looks at what is to be encrypted.
   ///
@@ -69,6 +71,15 @@ public struct ReleaseEncryptor: Sendable {
         .notPermitted, file: outputFolder, reason: "cannot write into the output folder",
         remedy: "give a folder that you may write to")
     }
+    record = InputRecord(paths + [key.file.path])
+    // The digest in an output's name is not known yet: any file that has the rest of the name is looked at.
+    if Folder.kind(of: outputFolder) == .folder {
+      let names = Set(paths.map { Folder.name(of: $0) })
+      let taken = try Folder.entries(of: outputFolder).map(\.name).filter { name in
+        (try? EncryptedName(name)).map { names.contains($0.plainName) } ?? false
+      }
+      try record.refuse(taken.map { Folder.join(outputFolder, $0) })
+    }
     let needed = sizes.values.reduce(0) { $0 + $1 + 32 }
     if let available = Folder.availableSpace(outputFolder), available < needed {
       throw XorDecryptError(
@@ -117,6 +128,8 @@ public struct ReleaseEncryptor: Sendable {
     var output: String?
     do {
       let input = try InputFile(path)
+      var source = InputRecord()
+      source.add(input)
       input.adviseSequential()
       let writer = try AtomicFileWriter(in: outputFolder)
       try writer.reserve(32 + input.size)
@@ -139,6 +152,9 @@ public struct ReleaseEncryptor: Sendable {
       let encrypted = EncryptedName(plainName: name, digest: plainDigest)
       let target = Folder.join(outputFolder, encrypted.fileName)
       output = target
+      try source.checkUnchanged(toleratesRemoval: true)
+      try record.refuse([target])
+      let isThere = Folder.kind(of: target) != nil
       let outcome = try writer.commit(as: encrypted.fileName, size: 32 + input.size, replacing: force)
       if outcome == .alreadyThere {
         guard try holds(target, plain: plainDigest, size: input.size, stream: stream) else {
@@ -149,7 +165,9 @@ public struct ReleaseEncryptor: Sendable {
         }
         return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)
       }
-      return FileResult(input: path, output: target, bytes: size, digests: digests, status: .verified)
+      return FileResult(
+        input: path, output: target, bytes: size, digests: digests, status: .verified,
+        note: isThere ? "replaced another file of this name" : nil)
     } catch {
       return FileResult(
         input: path, output: output, bytes: size, digests: digests, status: .failed(toolError(error, file: path)))

@@ -23,10 +23,13 @@ struct QuantizationRun {
     let estimate = try prepare()
     describe(estimate)
     let reports = try quantize(estimate)
-    try finish()
+    let outcome = try finish()
     let seconds = (clock.now - start).seconds
     let fallbacks = reports.filter { $0.fallback != nil }
-    summarize(reports, estimate, seconds)
+    let list = { (paths: [String]) in paths.map(displayName).joined(separator: ", ") }
+    if !outcome.replaced.isEmpty { note("--force replaced \(list(outcome.replaced))") }
+    if !outcome.removed.isEmpty { Console.shared.warning("--force removed \(list(outcome.removed)), of another model") }
+    summarize(reports, estimate, seconds, outcome)
     return !fallbacks.isEmpty
   }
 
@@ -104,13 +107,16 @@ struct QuantizationRun {
     Console.shared.result(report.name + "  " + report.method + error + "  " + end)
   }
 
-  private func finish() throws {
+  private func finish() throws -> (replaced: [String], removed: [String]) {
     let progress = Console.shared.showProgress(total: quantizer.outputBytes, options: common)
     defer { Console.shared.clearProgress() }
-    try quantizer.finish(progress: progress)
+    return try quantizer.finish(progress: progress)
   }
 
-  private func summarize(_ reports: [ModuleReport], _ estimate: WorkEstimate, _ seconds: Double) {
+  private func summarize(
+    _ reports: [ModuleReport], _ estimate: WorkEstimate, _ seconds: Double,
+    _ outcome: (replaced: [String], removed: [String])
+  ) {
     let fallbacks = reports.filter { $0.fallback != nil }
     let errors = reports.compactMap(\.relative_output_error)
     let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
@@ -123,6 +129,7 @@ struct QuantizationRun {
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(quantizer.outputBytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
+        "replaced": JSONValue(outcome.replaced), "removed": JSONValue(outcome.removed),
       ])
     }
     let gain = Double(quantizer.checkpointBytes) / Double(max(1, quantizer.outputBytes))

@@ -240,3 +240,24 @@ import Testing
     "trainers' files and others are no candidates", arguments: ["training_args.bin", "a.safetensors", "config.json"])
   func others(name: String) { #expect(!ReleaseConverter.isCandidate(name)) }
 }
+
+@Suite("Container") struct ContainerTests {
+  @Test("the names of a model's files are those that are written, and no others", arguments: Container.allCases)
+  func names(container: Container) {
+    for count in [1, 2, 10, 99_999, 100_000] {
+      for number in Set([1, count]) { #expect(container.isModelFile(container.fileName(number, of: count))) }
+    }
+    #expect(container.isModelFile(container.indexName))
+    let (stem, suffix) = container == .torch ? ("pytorch_model", ".bin") : ("model", ".\(container.rawValue)")
+    for name in [
+      "_backup", "s", "-old", "-00001-of-00001", "-0001-of-0002", "-00003-of-00002", "-00000-of-00002",
+      "-00001-of-00002 ",
+      "-00001-of-00002-of-00003", "--0001-of-00002", "-+0001-of-00002", "-000001-of-000002",
+    ] {
+      #expect(!container.isModelFile(stem + name + suffix), "\(name)")
+    }
+    for name in [stem.uppercased() + suffix, stem + suffix + ".old", stem, suffix, "x" + stem + suffix] {
+      #expect(!container.isModelFile(name), "\(name)")
+    }
+  }
+}

@@ -26,6 +26,9 @@ void belle_advise_large_pages(void *memory, int64_t size);
 /// Flushes a file's data and metadata to the disk itself (on macOS past the drive's cache too).
 int belle_flush(int descriptor);
 
+/// Renames, but fails with EEXIST where the new name is taken, be it by a link to nothing.
+int belle_rename_exclusive(const char *from, const char *to);
+
 /// The processors that this process may run on (a pinned process has fewer than the machine); at least 1.
 int belle_processor_count(void);
 

@@ -87,6 +87,15 @@ struct PackedLinear: Sendable {
   /// The integers and their grids.
   func weights(_ source: any TensorSource) throws -> PackedWeights {
     let scales = try singles(source, scales)
+    let largest = Float(1 << bits)
+    if let place = scales.firstIndex(where: { !($0 * largest).isFinite }) {
+      throw CheckpointError(
+        .badTensor, file: file, place: displayName(name + ".scales"),
+        reason:
+          "the scale \(scales[place]) in row \(place / source.tensors[self.scales].shape[1]) is not finite, or makes "
+          + "weights that are not",
+        remedy: "the checkpoint is damaged: verify its checksums, or download it again")
+    }
     return PackedWeights(
       bits: bits, outFeatures: outFeatures, inFeatures: inFeatures, words: try words(source, weights),
       zeros: try zerosAreScaled ? unscaledZeros(source, scales) : packedZeros(source), scales: scales,

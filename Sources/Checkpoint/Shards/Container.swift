@@ -1,6 +1,7 @@
 // The containers that models are written in, and what their files are called.
 
 import ByteIO
+import Foundation
 
 /// A kind of file that holds tensors.
 public enum Container: String, Sendable, CaseIterable {
@@ -47,6 +48,16 @@ public enum Container: String, Sendable, CaseIterable {
 
   /// The name of the index of a model in several parts.
   public var indexName: String { stem + suffix + ".index.json" }
+
+  /// Whether a name is one that a model of this kind is written under: the whole, a part, or the index.
+  public func isModelFile(_ name: String) -> Bool {
+    if name == fileName(1, of: 1) || name == indexName { return true }
+    guard name.hasPrefix(stem + "-"), name.hasSuffix(suffix) else { return false }
+    let numbers = name.dropFirst(stem.count + 1).dropLast(suffix.count).components(separatedBy: "-of-").map { Int($0) }
+    guard numbers.count == 2, let number = numbers[0], let count = numbers[1], count > 1, (1...count).contains(number)
+    else { return false }
+    return name == fileName(number, of: count)
+  }
 
   /// Copies tensors of a source into a file of this kind: see ``TensorSink``. A source that knows what a GGUF file says
   /// besides its tensors has its values written there, instead of the text.

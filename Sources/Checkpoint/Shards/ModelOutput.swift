@@ -15,7 +15,7 @@ public struct ModelOutput: Sendable {
   }
 
   /// The folder.
-  public let folder: String
+  public private(set) var folder: String
   /// What kind the files are.
   public let container: Container
   /// The files.
@@ -78,31 +78,54 @@ public struct ModelOutput: Sendable {
     }
   }
 
-  /// Whether everything can be written, as far as that can be known before.
+  /// The names of all files: the model's, their index, and others.
   ///
   /// - Parameter others: names of the small files that will be written too.
-  /// - Throws: ``ByteIOError`` for a folder that is not writable, files that are there, files of the source that would be
-  ///   replaced, and a disk that is too full.
-  public func check(_ source: any TensorSource, others: [String] = [], replacing: Bool) throws {
+  public func names(others: [String] = []) -> [String] {
+    Self.ordered(files.map(\.name) + (files.count > 1 ? [container.indexName] : []) + others)
+  }
+
+  /// Names in the order in which files appear: the configuration last, for without it nothing takes a folder for a model.
+  public static func ordered(_ names: [String]) -> [String] {
+    let last = ["quantize_config.json", "config.json"]
+    return names.filter { !last.contains($0) } + last.filter(names.contains)
+  }
+
+  /// The same files in another folder, until they are finished.
+  public func staged(in folder: String) -> ModelOutput {
+    var result = self
+    result.folder = folder
+    return result
+  }
+
+  /// Whether everything can be written, as far as that can be known before.
+  ///
+  /// - Parameters:
+  ///   - others: names of the small files that will be written too.
+  ///   - inputs: what the output is made from besides the source's own files.
+  /// - Returns: the paths of the files that will be replaced.
+  /// - Throws: ``ByteIOError`` for a folder that is not writable, files that are there, inputs that would be replaced, and
+  ///   a disk that is too full.
+  @discardableResult
+  public func check(
+    _ source: any TensorSource, others: [String] = [], inputs: InputRecord = InputRecord(), replacing: Bool
+  ) throws -> [String] {
     guard Folder.isWritable(folder) else {
       throw ByteIOError(.notPermitted, file: folder, reason: "cannot write into the output folder")
     }
-    let inputs = Set(Set(source.tensors.map(\.file)).compactMap { (try? InputFile($0))?.identity })
-    let names = files.map(\.name) + (files.count > 1 ? [container.indexName] : []) + others
-    for path in names.map({ Folder.join(folder, $0) }) where Folder.kind(of: path) != nil {
-      guard replacing else { throw Self.exists(path) }
-      if let existing = try? InputFile(path), inputs.contains(existing.identity) {
-        throw ByteIOError(
-          .exists, file: path, reason: "the output would replace the model that it is made from",
-          remedy: "give another name or folder")
-      }
-    }
+    var inputs = inputs
+    inputs.add(InputRecord(Set(source.tensors.map(\.file))))
+    let paths = names(others: others).map { Folder.join(folder, $0) }
+    try inputs.refuse(paths)
+    let existing = paths.filter { Folder.kind(of: $0) != nil }
+    if let first = existing.first(where: { !replacing || Folder.kind(of: $0) == .folder }) { throw Self.exists(first) }
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
     if let available = Folder.availableSpace(folder), available < total {
       throw ByteIOError(
         .noSpace, file: folder, reason: "\(byteCount(total)) are needed, and \(byteCount(available)) are free",
         remedy: "free \(byteCount(total - available)), or give an output folder on another disk")
     }
+    return existing
   }
 
   /// Writes the files and, where there are several, their index.
@@ -147,15 +170,20 @@ public struct ModelOutput: Sendable {
     }
   }
 
+  /// The small files of a model that is given as a folder, as inputs, be they read or not; none of a file.
+  public static func companions(in model: String) -> InputRecord {
+    InputRecord(Folder.kind(of: model) == .folder ? companions.map { Folder.join(model, $0) } : [])
+  }
+
   /// The small files of a model's folder that go along; not those that `omitting` names.
   public func companions(in model: String, omitting: Set<String>) -> [String] {
     guard isFolder, Folder.kind(of: model) == .folder else { return [] }
     return Self.companions.filter { !omitting.contains($0) && Folder.kind(of: Folder.join(model, $0)) == .file }
   }
 
-  /// Copies the small files of a model's folder; what `omitting` names is left out.
-  public func copyCompanions(from model: String, omitting: Set<String>, replacing: Bool) throws {
-    for name in companions(in: model, omitting: omitting) {
+  /// Copies small files of a model's folder.
+  public func copyCompanions(_ names: [String], from model: String, replacing: Bool) throws {
+    for name in names {
       let file = try InputFile(Folder.join(model, name))
       try write(try file.bytes(count: file.size), as: name, replacing: replacing)
     }

@@ -13,7 +13,10 @@ public struct BELLEFormat: QuantizedFormat {
   private let base: GPTQFormat
 
   /// A format; the parameters are those of ``GPTQFormat``.
-  public init(bits: Int, groupSize: Int?, isSymmetric: Bool) {
+  ///
+  /// - Parameter writesFolder: whether configuration and tokenizer go along; otherwise the output is the `.pt` alone.
+  public init(bits: Int, groupSize: Int?, isSymmetric: Bool, writesFolder: Bool = true) {
+    self.writesFolder = writesFolder
     base = GPTQFormat(bits: bits, groupSize: groupSize, isSymmetric: isSymmetric)
   }
 
@@ -24,8 +27,11 @@ public struct BELLEFormat: QuantizedFormat {
 
   /// Groups are contiguous.
   public var storesGroupIndex: Bool { false }
-  /// The output is a folder: the `.pt`, configuration and tokenizer.
-  public var writesFolder: Bool { true }
+  /// Whether the output is a folder: the `.pt`, configuration and tokenizer.
+  public let writesFolder: Bool
+
+  /// The name of the `.pt` in a folder.
+  public var fileName: String? { "model-\(base.bits)bit\(base.groupSize.map { "-\($0)g" } ?? "").pt" }
 
   /// GPTQ's grid, with scales in single precision.
   public func grid(for module: LinearModule) -> Grid {
@@ -89,12 +95,12 @@ public struct BELLEFormat: QuantizedFormat {
     let packed = try GPTQTensorSource(named, zerosAreStored: false, bits: base.bits)
     let source = try RepackedSource(
       packed, as: .belle(headSize: configuration.headSize, rotaryBase: configuration.rotaryBase))
-    let group = base.groupSize.map { "-\($0)g" } ?? ""
-    let output = ModelOutput(
-      source, to: folder, container: .torch, shardSize: nil, fileName: "model-\(base.bits)bit\(group).pt")
+    let output = ModelOutput(source, to: folder, container: .torch, shardSize: nil, fileName: fileName)
     try output.write(source, metadata: [:], replacing: true, progress: progress)
+    guard writesFolder else { return }
     try output.copyCompanions(
-      from: model.original.path, omitting: ["config.json", "quantize_config.json"], replacing: true)
+      output.companions(in: model.original.path, omitting: ["config.json", "quantize_config.json"]),
+      from: model.original.path, replacing: true)
     try output.write(model.original.configurationText, as: "config.json", replacing: true)
   }
 }

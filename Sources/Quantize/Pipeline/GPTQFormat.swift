@@ -122,7 +122,8 @@ public struct GPTQFormat: QuantizedFormat {
     let output = ModelOutput(
       source, to: folder, container: .safetensors, shardSize: model.options.shardSize ?? ModelOutput.defaultShardSize)
     try output.write(source, metadata: ["format": "pt"], replacing: true, progress: progress)
-    try output.copyCompanions(from: original.path, omitting: ["config.json"], replacing: true)
+    try output.copyCompanions(
+      output.companions(in: original.path, omitting: ["config.json"]), from: original.path, replacing: true)
     let settings = settings(model)
     try output.write(try json(settings), as: "quantize_config.json", replacing: true)
     description["quantization_config"] = settings

@@ -86,12 +86,16 @@ extension ModelQuantizer {
       throw ByteIOError(
         .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")
     }
+    try place.checkKind()
+    // Also with --force, and also what an earlier run's work folder holds.
+    try place.checkEndangered(inputs)
+    try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
       throw ByteIOError(
         .notPermitted, file: output, reason: "cannot write there", remedy: "give an output in a folder of yours")
     }
     if !options.replaces, !(options.resumes && hasEarlierWork) {
-      try OutputFolder.checkFree(output, isFolder: format.writesFolder)
+      try place.checkFree()
     }
   }
 

@@ -41,6 +41,9 @@ public final class ModelQuantizer {
   public let output: String
   /// The calibration data; nil for rounding to nearest.
   public let calibration: Calibration?
+  /// The files that the work is made from: the model's, and what else the caller has read for it. None of them is replaced
+  /// or removed, and none may change until the work is done.
+  public var inputs = InputRecord()
 
   /// The groups of modules of each layer, and what of them is to be quantized.
   let plan: [[GroupWork]]
@@ -82,6 +85,8 @@ public final class ModelQuantizer {
     self.output = output
     self.options = options
     self.calibration = options.method == .gptq ? calibration : nil
+    inputs.add(InputRecord(Set(model.source.tensors.map(\.file))))
+    inputs.add(ModelOutput.companions(in: model.path))
     let all = (0..<model.configuration.layerCount).map { layer in
       model.groups(ofLayer: layer).map { group in
         GroupWork(
@@ -114,6 +119,8 @@ public final class ModelQuantizer {
     format.writesFolder ? Folder.join(output, WorkFolder.name) : output + WorkFolder.name
   }
 
+  var place: OutputFolder { OutputFolder(path: output, isFolder: format.writesFolder, fileName: format.fileName) }
+
   /// Whether there is unfinished work for this output.
   public var hasEarlierWork: Bool { WorkFolder.isThere(workPath) }
 
@@ -129,6 +136,7 @@ public final class ModelQuantizer {
   public func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
     let work = try WorkFolder(workPath, plan: try planText(), resumes: options.resumes)
     self.work = work
+    TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
     if work.isResumed {
       let names = plan.flatMap { $0.map(\.name) } + [Self.headName]
       let count = try names.filter { try work.finished($0) != nil }.count
@@ -161,7 +169,11 @@ public final class ModelQuantizer {
   // MARK: Output
 
   /// Puts the quantized model together, moves it to its place, and removes the work folder.
-  public func finish(progress: ProgressHandler) throws {
+  ///
+  /// - Returns: the paths of the files that it replaced, and of those of another model that it removed.
+  /// - Throws: what was computed stays in the work folder then.
+  @discardableResult
+  public func finish(progress: ProgressHandler) throws -> (replaced: [String], removed: [String]) {
     guard let work else { preconditionFailure("quantize first") }
     var sources: [any TensorSource] = []
     for name in plan.flatMap({ $0.map(\.name) }) + [Self.headName] {
@@ -180,8 +192,19 @@ public final class ModelQuantizer {
     let staging = try work.stagingFolder()
     try format.write(result, into: staging, progress: progress)
     try writeLog(staging)
-    try OutputFolder.move(staging, to: output, isFolder: format.writesFolder, replacing: options.replaces)
+    let outcome: (replaced: [String], removed: [String])
+    do {
+      try inputs.checkUnchanged(toleratesRemoval: false)
+      outcome = try place.take(staging, replacing: options.replaces, inputs: inputs)
+    } catch let error as ByteIOError where error.code == .exists {
+      throw ByteIOError(
+        .exists, file: error.file, reason: error.reason,
+        remedy:
+          "move it away and give the same command again, which goes on from \(displayName(work.path)): nothing is "
+          + "computed twice")
+    }
     try work.remove()
+    return outcome
   }
 
   private func writeLog(_ folder: String) throws {
@@ -191,6 +214,6 @@ public final class ModelQuantizer {
     for report in reports { text += try encoder.encode(report.logged) + [0x0A] }
     let writer = try AtomicFileWriter(in: folder)
     try writer.write(text, at: 0)
-    _ = try writer.commit(as: "quantize-log.jsonl", size: text.count, replacing: true)
+    _ = try writer.commit(as: OutputFolder.log, size: text.count, replacing: true)
   }
 }

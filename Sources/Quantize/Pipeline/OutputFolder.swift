@@ -1,13 +1,19 @@
-// From the work folder to the output: finished files are moved, so that no half of a model is ever under a final name
-// longer than a few renames take.
+// From the work folder to the output: what may be there before, what makes way, and the finished files' names, so that no
+// half of a model is ever under final names longer than a few renames take.
 
 import ByteIO
 import Checkpoint
 import Foundation
 
-enum OutputFolder {
-  /// Files that are moved last: without them nothing takes the folder for a model.
-  private static let last = ["quantize_config.json", "config.json"]
+/// Where a quantized model goes: a folder, or a file.
+struct OutputFolder {
+  let path: String
+  let isFolder: Bool
+  /// The name of the only weights file of a folder, where it has a fixed one.
+  let fileName: String?
+
+  /// A file of the work folder that a model in one file has no place for.
+  static let log = "quantize-log.jsonl"
 
   /// Whether two paths are one folder.
   static func isSame(_ one: String, _ other: String) -> Bool {
@@ -15,51 +21,92 @@ enum OutputFolder {
     return resolved(one) == resolved(other)
   }
 
-  /// Whether the output's names are free.
+  /// Whether the output can be of its kind.
+  ///
+  /// - Throws: ``ByteIOError`` with code `.wrongKind`.
+  func checkKind() throws(ByteIOError) {
+    let kind = Folder.kind(of: path)
+    if !isFolder, kind == .folder || path.hasSuffix("/") {
+      throw ByteIOError(
+        .wrongKind, file: path, reason: "the output is one file, and this is a folder",
+        remedy: "give the name of a file in it")
+    }
+    if isFolder, let kind, kind != .folder {
+      throw ByteIOError(
+        .wrongKind, file: path, reason: "the output is a folder, and a file of this name is in the way",
+        remedy: "give another output folder")
+    }
+  }
+
+  /// Whether the output's names are free. What other runs have not finished there is no matter of this one.
   ///
   /// - Throws: ``ByteIOError`` with code `.exists`.
-  static func checkFree(_ output: String, isFolder: Bool) throws {
-    if !isFolder {
-      guard Folder.kind(of: output) == nil else { throw exists(output) }
-      return
-    }
-    guard Folder.kind(of: output) == .folder else {
-      if Folder.kind(of: output) != nil { throw exists(output) }
-      return
-    }
-    if let entry = try Folder.entries(of: output).first(where: { $0.name != WorkFolder.name }) {
-      throw exists(Folder.join(output, entry.name))
+  func checkFree() throws(ByteIOError) {
+    guard Folder.kind(of: path) != nil else { return }
+    guard isFolder else { throw Self.exists(path) }
+    for entry in try Folder.entries(of: path)
+    where !(TemporaryFiles.isTemporary(entry.name) || entry.name.hasSuffix(WorkFolder.name)) {
+      throw Self.exists(Folder.join(path, entry.name))
     }
   }
 
-  /// Moves all files of a folder to the output.
-  static func move(_ staging: String, to output: String, isFolder: Bool, replacing: Bool) throws {
+  /// Whether a folder is in the way of a file, which not even --force replaces.
+  private func refuseFolders(_ paths: [String]) throws(ByteIOError) {
+    guard let first = paths.first(where: { Folder.kind(of: $0) == .folder }) else { return }
+    throw ByteIOError(
+      .exists, file: first, reason: "a folder has the output's name", remedy: "move it away, or give another output")
+  }
+
+  /// Whether nothing there that would be replaced or removed must stay: inputs, and folders.
+  func checkEndangered(_ inputs: InputRecord) throws(ByteIOError) {
+    let paths = try endangered()
+    try inputs.refuse(paths)
+    try refuseFolders(paths)
+  }
+
+  /// The paths of what is there that this output may replace or remove.
+  private func endangered() throws(ByteIOError) -> [String] {
+    guard isFolder else { return [path] }
+    guard Folder.kind(of: path) == .folder else { return [] }
+    return try Folder.entries(of: path).map(\.name).filter { name in
+      Self.isPart(name) || ModelOutput.companions.contains(name) || name == fileName || name == Self.log
+    }.map { Folder.join(path, $0) }
+  }
+
+  /// Moves the finished files of a folder to the output: all of them, or none.
+  ///
+  /// - Parameters:
+  ///   - replacing: whether what has the outputs' names is replaced, and files of another model are removed.
+  ///   - inputs: what must be neither replaced nor removed.
+  /// - Returns: the paths of the files that were replaced and that were removed.
+  func take(_ staging: String, replacing: Bool, inputs: InputRecord) throws -> (replaced: [String], removed: [String]) {
     let names = try Folder.entries(of: staging).map(\.name)
-    guard isFolder else {
-      for name in names where name != "quantize-log.jsonl" { try rename(Folder.join(staging, name), output) }
-      return
-    }
-    if replacing {
+    let changes =
+      isFolder
+      ? ModelOutput.ordered(names).map { (Folder.join(staging, $0), Folder.join(path, $0)) }
+      : names.filter { $0 != Self.log }.map { (Folder.join(staging, $0), path) }
+    let targets = changes.map(\.1)
+    var removed: [String] = []
+    if replacing, isFolder {
       // A model of other files must not be left half.
-      for entry in try Folder.entries(of: output) where isPart(entry.name) && !names.contains(entry.name) {
-        try FileManager.default.removeItem(atPath: Folder.join(output, entry.name))
+      removed = try Folder.entries(of: path).map(\.name).filter { Self.isPart($0) && !names.contains($0) }
+        .map { Folder.join(path, $0) }
+    }
+    try inputs.refuse(targets + removed)
+    try refuseFolders(targets + removed)
+    let replaced = replacing ? targets.filter { Folder.kind(of: $0) != nil } : []
+    for path in removed {
+      guard unsafe unlink(path) == 0 || errno == ENOENT else {
+        throw ByteIOError(errno: errno, file: path, action: "remove a file of another model")
       }
     }
-    for name in names.filter({ !last.contains($0) }) + last.filter(names.contains) {
-      try rename(Folder.join(staging, name), Folder.join(output, name))
-    }
+    try FinalName.take(changes.map { FinalName.Change($0, to: $1) }, replacing: replacing)
+    return (replaced, removed)
   }
 
-  /// Whether a file is one that Checkpoint would take for the model or a part of it.
+  /// Whether a name is one under which this program writes a model or a part of it, and Checkpoint would take it for that.
   private static func isPart(_ name: String) -> Bool {
-    ShardedFolder.indexNames.contains(name) || name.hasPrefix("model") && name.hasSuffix(".safetensors")
-      || name.hasPrefix("pytorch_model") && name.hasSuffix(".bin")
-  }
-
-  private static func rename(_ from: String, _ to: String) throws {
-    guard unsafe ByteIO.rename(from, to) == 0 else {
-      throw ByteIOError(errno: errno, file: to, action: "give the file its name")
-    }
+    Container.safetensors.isModelFile(name) || Container.torch.isModelFile(name)
   }
 
   private static func exists(_ path: String) -> ByteIOError {

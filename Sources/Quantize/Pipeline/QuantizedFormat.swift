@@ -37,6 +37,9 @@ public protocol QuantizedFormat: Sendable {
   /// Whether the output is a folder; otherwise it is one file.
   var writesFolder: Bool { get }
 
+  /// The name of the only weights file of a folder, where it has a fixed one.
+  var fileName: String? { get }
+
   /// The bytes that a module takes.
   func byteCount(_ module: LinearModule) -> Int
 
@@ -49,6 +52,9 @@ public protocol QuantizedFormat: Sendable {
 }
 
 extension QuantizedFormat {
+  /// The names of a model in its container.
+  public var fileName: String? { nil }
+
   /// Reads a finished module's weights from a source that shows them as values.
   ///
   /// - Throws: ``QuantizeError`` where it does not have them.

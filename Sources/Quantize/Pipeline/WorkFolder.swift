@@ -31,8 +31,13 @@ final class WorkFolder {
   init(_ path: String, plan: [String: String], resumes: Bool) throws {
     self.path = path
     planPath = Folder.join(path, "plan.json")
+    // What is removed here must be this program's own.
+    guard !Folder.isLink(path) else {
+      throw ByteIOError(
+        .wrongKind, file: path, reason: "the work folder is a symbolic link", remedy: "remove the link")
+    }
     try Folder.create(path)
-    guard let lock = try FileLock(Folder.join(path, "lock")) else {
+    guard let lock = try FileLock(Folder.join(path, Self.lockName)) else {
       throw QuantizeError(
         .busy, file: path, reason: "another process is at work here", remedy: "wait for it, or give another output")
     }
@@ -139,21 +144,54 @@ final class WorkFolder {
 
   /// An empty folder for what is to be moved to the output.
   func stagingFolder() throws -> String {
-    let staging = Folder.join(path, "model")
-    if Folder.kind(of: staging) != nil { try FileManager.default.removeItem(atPath: staging) }
+    let staging = Folder.join(path, Self.stagingName)
+    try Self.removeFiles(of: path) { $0 == Self.stagingName }
     try Folder.create(staging)
     return staging
   }
 
   /// Removes everything but the folder and its lock.
-  private func clear() throws {
-    for entry in try Folder.entries(of: path) where entry.name != "lock" {
-      try FileManager.default.removeItem(atPath: Folder.join(path, entry.name))
+  private func clear() throws { try Self.removeFiles(of: path, where: Self.isOurs) }
+
+  /// Removes the folder; what others have put there stays.
+  func remove() throws {
+    try clear()
+    unsafe unlink(Folder.join(path, Self.lockName))
+    unsafe rmdir(path)
+  }
+
+  /// The paths of the files that work in a folder may replace or remove.
+  static func files(_ path: String) throws -> [String] {
+    try [path, Folder.join(path, stagingName)].filter { Folder.kind(of: $0) == .folder }.flatMap { folder in
+      try Folder.entries(of: folder).filter { $0.kind == .file }.map { Folder.join(folder, $0.name) }
     }
   }
 
-  /// Removes the folder.
-  func remove() throws { try FileManager.default.removeItem(atPath: path) }
+  private static let stagingName = "model"
+  private static let lockName = "lock"
+
+  /// Whether a name is one that this program gives to files of a work folder, the lock excepted.
+  private static func isOurs(_ name: String) -> Bool {
+    name == "plan.json" || name == stagingName || TemporaryFiles.isTemporary(name)
+      || name.hasSuffix(".safetensors")
+        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == ModelQuantizer.headName + ".safetensors")
+  }
+
+  /// Removes files of a folder, and the folder of staged files with what is in it.
+  private static func removeFiles(of folder: String, where isWanted: (String) -> Bool) throws {
+    guard Folder.kind(of: folder) == .folder, !Folder.isLink(folder) else { return }
+    for entry in try Folder.entries(of: folder) where isWanted(entry.name) {
+      let path = Folder.join(folder, entry.name)
+      if entry.kind == .folder, !Folder.isLink(path) {
+        try removeFiles(of: path) { _ in true }
+        unsafe rmdir(path)
+      } else {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else {
+          throw ByteIOError(errno: errno, file: path, action: "remove a file of earlier work")
+        }
+      }
+    }
+  }
 }
 
 /// 7 as 0007: names that sort as numbers do.

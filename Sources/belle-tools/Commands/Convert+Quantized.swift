@@ -212,8 +212,7 @@ extension Convert {
         reason: "no quantize_config.json and no config.json says how its zero points are stored",
         remedy: "put the model's quantize_config.json beside it")
     }
-    let folder = output
-    model.view = { try GPTQTensorSource($0, folder: folder) }
+    model.view = { try GPTQTensorSource($0, folder: $1) }
     return model
   }
 
@@ -231,10 +230,9 @@ extension Convert {
     let result = try RepackedSource(packed, as: .gptq(zerosAreStored: version))
     var model = Arranged(source: result, original: packed)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
-    let folder = output
     let kept = try GPTQTensorSource(result, zerosAreStored: result.zerosAreStored, bits: nil)
     model.original = NamedSubset(packed, namedAs: kept)
-    model.view = { try GPTQTensorSource($0, folder: folder) }
+    model.view = { try GPTQTensorSource($0, folder: $1) }
     let settings = result.settings
     model.companionFolder = inputFolder
     model.files["quantize_config.json"] = try Self.json(settings)
@@ -265,7 +263,9 @@ extension Convert {
     var model = Arranged(source: result, original: packed, container: .torch, replaced: ["quantize_config.json"])
     let group = result.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
     model.fileName = "model-\(result.bits)bit\(group).pt"
-    model.view = { NamedSubset(try GPTQTensorSource($0, zerosAreStored: false, bits: nil), namedAs: packed) }
+    model.view = { source, _ in
+      NamedSubset(try GPTQTensorSource(source, zerosAreStored: false, bits: nil), namedAs: packed)
+    }
     try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
     return model
   }

@@ -135,11 +135,17 @@ struct Convert: ParsableCommand {
     if plan.container == .torch { warnAboutMetadata(source) }
     let omitted = model.isMeta ? ["config.json"] : model.replaced.union(model.files.keys)
     let takesFiles = plan.isFolder && plan.container != .gguf
-    try plan.check(
-      source,
-      others: takesFiles
-        ? model.files.keys + plan.companions(in: model.companionFolder ?? input, omitting: omitted) : [],
-      replacing: force)
+    let companionFolder = model.companionFolder ?? input
+    let companions = takesFiles ? plan.companions(in: companionFolder, omitting: omitted) : []
+    let others = takesFiles ? model.files.keys.sorted() + companions : []
+    // Whatever was opened until now, and what belongs to the model or will be copied.
+    var inputs = InputRecord.opened
+    inputs.add(ModelOutput.companions(in: input))
+    inputs.add(InputRecord(companions.map { Folder.join(companionFolder, $0) }))
+    let replaced = try plan.check(source, others: others, inputs: inputs, replacing: force)
+    if !replaced.isEmpty, !common.quiet {
+      Console.shared.note("--force replaces \(replaced.map(displayName).joined(separator: ", "))")
+    }
 
     // transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
     var metadata = ["format": "pt"]
@@ -147,14 +153,24 @@ struct Convert: ParsableCommand {
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
     let progress = Console.shared.showProgress(total: total, options: common)
     defer { Console.shared.clearProgress() }
-    try plan.write(source, metadata: metadata, replacing: force, isChecked: true, progress: progress)
-    if takesFiles {
-      for (name, bytes) in model.files.sorted(by: { $0.key < $1.key }) {
-        try plan.write(bytes, as: name, replacing: force)
+    try Folder.create(plan.folder)
+    TemporaryFiles.removeAbandoned(in: plan.folder)
+    // All files are finished and proven before the first has its name.
+    let staging = try StagingFolder(in: plan.folder)
+    let staged = plan.staged(in: staging.path)
+    try staging.standing(for: output) {
+      try staged.write(source, metadata: metadata, replacing: true, isChecked: true, progress: progress)
+      if takesFiles {
+        for (name, bytes) in model.files { try staged.write(bytes, as: name, replacing: true) }
+        try staged.copyCompanions(companions, from: companionFolder, replacing: true)
       }
-      try plan.copyCompanions(from: model.companionFolder ?? input, omitting: omitted, replacing: force)
     }
-    try prove(model, plan)
+    let proof = try prove(model, staged)
+    try inputs.checkUnchanged(toleratesRemoval: true)
+    let names = plan.names(others: others)
+    try inputs.refuse(names.map { Folder.join(plan.folder, $0) })
+    try staging.move(names, to: plan.folder, replacing: force)
+    show(proof, of: model, replaced: replaced)
   }
 
   /// A model in the layout that was asked for.
@@ -175,8 +191,8 @@ struct Convert: ParsableCommand {
     var companionFolder: String?
     /// The name of the only file of a folder, where it has a fixed one.
     var fileName: String?
-    /// How the result is looked at when it is held against the original.
-    var view: (any TensorSource) throws -> any TensorSource = { $0 }
+    /// How the result, and the folder that it lies in, is looked at when it is held against the original.
+    var view: (any TensorSource, String) throws -> any TensorSource = { source, _ in source }
   }
 
   private func arranged(_ source: any TensorSource) throws -> Arranged {
@@ -261,24 +277,38 @@ struct Convert: ParsableCommand {
     Console.shared.warning("a PyTorch file has no place for the metadata of \(displayName(input)); it is left out")
   }
 
-  /// Says what became of the model. Each file was read again before it appeared; where values changed, they are compared
+  /// What became of the values.
+  private struct Proof {
+    let tensors: Int
+    let bytes: Int
+    var relative = 0.0
+    var maximum = 0.0
+    var worst: String?
+  }
+
+  /// Reads the finished files once more as a model. Each was read again before; where values changed, they are compared
   /// with what they were.
-  private func prove(_ model: Arranged, _ plan: ModelOutput) throws {
-    let source = model.source
+  private func prove(_ model: Arranged, _ plan: ModelOutput) throws -> Proof {
     let result: any TensorSource =
       plan.files.count == 1
       ? try Checkpoint.open(file: Folder.join(plan.folder, plan.files[0].name))
       : try ShardedFolder(index: Folder.join(plan.folder, plan.container.indexName))
-    var (relative, maximum) = (0.0, 0.0)
-    var worst: String?
-    if let original = model.original {
-      try Comparison(original, model.view(result), tolerance: .infinity).run { tensor in
-        guard tensor.status != .equal else { return }
-        maximum = max(maximum, tensor.maximumDifference ?? .infinity)
-        if tensor.relativeDifference ?? .infinity > relative || worst == nil { worst = tensor.name }
-        relative = max(relative, tensor.relativeDifference ?? .infinity)
-      }
+    var proof = Proof(
+      tensors: result.tensors.count, bytes: result.tensors.reduce(0) { $0 + $1.byteCount })
+    guard let original = model.original else { return proof }
+    try Comparison(original, model.view(result, plan.folder), tolerance: .infinity).run { tensor in
+      guard tensor.status != .equal else { return }
+      proof.maximum = max(proof.maximum, tensor.maximumDifference ?? .infinity)
+      if tensor.relativeDifference ?? .infinity > proof.relative || proof.worst == nil { proof.worst = tensor.name }
+      proof.relative = max(proof.relative, tensor.relativeDifference ?? .infinity)
     }
+    return proof
+  }
+
+  /// Says what became of the model.
+  private func show(_ proof: Proof, of model: Arranged, replaced: [String]) {
+    let source = model.source
+    let (relative, maximum) = (proof.relative, proof.maximum)
     let overflows = (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
     Console.shared.clearProgress()
     if overflows > 0 {
@@ -288,10 +318,10 @@ struct Convert: ParsableCommand {
     }
     if common.json {
       Console.shared.result([
-        "type": "summary", "output": .string(output), "tensors": .int(result.tensors.count),
-        "bytes": .int(result.tensors.reduce(0) { $0 + $1.byteCount }), "identical": .bool(relative == 0),
-        "relative": .double(relative), "max_abs": .double(maximum), "worst": JSONValue(worst),
-        "overflows": .int(overflows),
+        "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
+        "identical": .bool(relative == 0), "relative": .double(relative), "max_abs": .double(maximum),
+        "worst": JSONValue(proof.worst),
+        "overflows": .int(overflows), "replaced": JSONValue(replaced),
       ])
     } else {
       let change = model.change ?? (dtype == .keep ? nil : "rounded to \(dtype.rawValue)")
@@ -299,7 +329,7 @@ struct Convert: ParsableCommand {
         relative == 0
         ? "every value identical"
         : "\(change ?? "changed"), relative difference of the worst \(Float(relative)), largest \(Float(maximum))"
-      Console.shared.result("\(result.tensors.count) tensors, \(values): \(displayName(output))")
+      Console.shared.result("\(proof.tensors) tensors, \(values): \(displayName(output))")
     }
   }
 }

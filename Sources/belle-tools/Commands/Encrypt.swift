@@ -80,7 +80,7 @@ struct Encrypt: AsyncParsableCommand {
       switch result.status {
       case .skipped: console.result("skipped    \(name)  there already, the same")
       case .failed: console.result("failed     \(displayName(Folder.name(of: result.input)))")
-      case .verified, .planned: console.result("encrypted  \(name)")
+      case .verified, .planned: console.result("encrypted  \(name)" + (result.note.map { "  (\($0))" } ?? ""))
       }
     }
     if let error = result.error { console.report(error) }

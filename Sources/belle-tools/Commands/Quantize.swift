@@ -37,7 +37,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "The folder to write; by default a name made from the model, bits and group.", valueName: "output"))
+      "The folder to write, or with --format gguf or belle a .gguf or .pt file; by default a name made from the model, bits "
+        + "and group.", valueName: "output"))
   var output: String?
 
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
@@ -194,6 +195,14 @@ struct QuantizeCommand: ParsableCommand {
     } else if ggufType != nil || embeddingType != nil {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
     }
+    if let output, let container = namedContainer,
+      format == .gptq || format == .belle && container != .torch
+    {
+      throw ValidationError(
+        "--format \(format.rawValue) writes a folder\(format == .belle ? " or a .pt file" : ""), and \(displayName(output)) is "
+          + "the name of another file: give the name of a folder"
+          + (container == .gguf ? ", or --format gguf." : container == .torch ? ", or --format belle." : "."))
+    }
     for (name, value) in [("--max-memory", maxMemory), ("--max-shard-size", maxShardSize)] {
       guard value.map({ Convert.bytes($0) != nil }) ?? true else {
         throw ValidationError("\(name) takes a size such as 8GB.")
@@ -209,6 +218,8 @@ struct QuantizeCommand: ParsableCommand {
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
       format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
+    // Whatever was opened until now: the model, its tokenizer, the calibration data.
+    quantizer.inputs.add(.opened)
     let run = QuantizationRun(quantizer, model: model, common: common)
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
@@ -219,11 +230,18 @@ struct QuantizeCommand: ParsableCommand {
     switch format {
     case .gptq:
       return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
-    case .belle: return BELLEFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric)
+    case .belle:
+      return BELLEFormat(
+        bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, writesFolder: namedContainer == nil)
     case .gguf:
       return try GGUFFormat(
         model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
     }
+  }
+
+  /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
+  private var namedContainer: Container? {
+    output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(fileName: $0) }
   }
 
   /// The blocks that were asked for, or that have the bits and the symmetry that were.

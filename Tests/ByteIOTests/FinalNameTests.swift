@@ -1,0 +1,131 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import ByteIO
+
+@Suite("FinalName") struct FinalNameTests {
+  private func changes(_ folder: TemporaryFolder, _ names: [String]) -> [FinalName.Change] {
+    names.map { FinalName.Change(folder.file("new/" + $0), to: folder.file("out/" + $0)) }
+  }
+
+  private func folder(_ new: [String], _ out: [String: String] = [:]) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try Folder.create(folder.file("out"))
+    for name in new { try folder.write("new/" + name, "new \(name)") }
+    for (name, text) in out { try folder.write("out/" + name, text) }
+    return folder
+  }
+
+  @Test("no way of taking a name replaces what has it, be it a link to nothing", arguments: FinalName.Way.allCases)
+  func ways(way: FinalName.Way) throws {
+    let folder = try folder(["a"])
+    let (from, to) = (folder.file("new/a"), folder.file("out/a"))
+    try folder.write("out/a", "mine")
+    #expect(FinalName.take(from, to, replacing: false, ways: [way]) == EEXIST)
+    #expect(try readBytes(to) == Array("mine".utf8) && readBytes(from) == Array("new a".utf8))
+    unlink(to)
+    symlink("nowhere", to)
+    #expect(FinalName.take(from, to, replacing: false, ways: [way]) == EEXIST)
+    #expect(Folder.isLink(to))
+    unlink(to)
+    let result = FinalName.take(from, to, replacing: false, ways: [way])
+    // Not every system can do each of them.
+    guard result != ENOTSUP || way == .placeholder else { return }
+    #expect(result == 0)
+    #expect(try readBytes(to) == Array("new a".utf8) && folder.names(in: "new") == [])
+  }
+
+  @Test("several files get their names, or none does", arguments: ["a", "b", "c"], [false, true])
+  func allOrNone(taken: String, isFolder: Bool) throws {
+    let folder = try folder(["a", "b", "c"], isFolder ? [taken + "/x": "mine"] : [taken: "mine"])
+    for replacing in isFolder ? [false, true] : [false] {
+      let error = #expect(throws: ByteIOError.self) {
+        try FinalName.take(changes(folder, ["a", "b", "c"]), replacing: replacing)
+      }
+      #expect(error?.code == .exists && error?.file == folder.file("out/" + taken))
+      #expect(try folder.names(in: "new") == ["a", "b", "c"] && folder.names(in: "out") == [taken])
+    }
+    if isFolder { return }
+    try FinalName.take(changes(folder, ["a", "b", "c"]), replacing: true)
+    #expect(try folder.names(in: "new") == [] && readBytes(folder.file("out/" + taken)) == Array("new \(taken)".utf8))
+  }
+
+  @Test("a failure in the middle gives the names back")
+  func givenBack() throws {
+    let folder = try folder(["a", "b"])
+    // The third file is missing.
+    #expect(throws: ByteIOError.self) { try FinalName.take(changes(folder, ["a", "b", "c"]), replacing: false) }
+    #expect(try folder.names(in: "new") == ["a", "b"] && folder.names(in: "out") == [])
+  }
+
+  @Test("a file of the same bytes under the name is as good")
+  func sameBytes() throws {
+    let folder = try folder(["a", "b"], ["a": "new a"])
+    try FinalName.take(changes(folder, ["a", "b"]), replacing: false)
+    #expect(try folder.names(in: "out") == ["a", "b"])
+  }
+
+  @Test("a staging folder is gone with its owner, a killed one's with the next run, and one in use stays")
+  func staging() throws {
+    let folder = try TemporaryFolder()
+    do {
+      let staging = try StagingFolder(in: folder.path)
+      let writer = try AtomicFileWriter(in: staging.path)
+      try writer.write([1], at: 0)
+      #expect(try writer.commit(as: "a", size: 1, replacing: false) == .created)
+      #expect(TemporaryFiles.removeAbandoned(in: folder.path) == 0)
+      #expect(try folder.names().count == 1)
+    }
+    #expect(try folder.names() == [])
+    try folder.write(".belle-tools-1-abc.partial/model.safetensors", "left")
+    #expect(TemporaryFiles.removeAbandoned(in: folder.path) == 1)
+    #expect(try folder.names() == [])
+  }
+}
+
+@Suite("InputRecord") struct InputRecordTests {
+  @Test("an input is known by any path that leads to it")
+  func links() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("in/a", "x")
+    try folder.write("b", "x")
+    let record = InputRecord([path, folder.file("missing")])
+    symlink("in/a", folder.file("link"))
+    symlink("in", folder.file("folder"))
+    link(path, folder.file("hard"))
+    for name in ["in/a", "link", "folder/a", "hard", "in/../in/a"] {
+      let error = #expect(throws: ByteIOError.self) { try record.refuse([folder.file("b"), folder.file(name)]) }
+      #expect(error?.code == .isInput && error?.file == folder.file(name) && error?.reason.contains(path) == true)
+    }
+    try record.refuse([folder.file("b"), folder.file("none")])
+  }
+
+  @Test("what was opened is recorded")
+  func opened() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("a", "x")
+    #expect(InputRecord.opened.input(at: path) == nil)
+    _ = try InputFile(path)
+    #expect(InputRecord.opened.input(at: path) == path)
+  }
+
+  @Test("a change of size, time or file is seen, and a removal where it matters", arguments: 0..<4)
+  func changes(kind: Int) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("a", "text")
+    let record = InputRecord([path])
+    try record.checkUnchanged(toleratesRemoval: false)
+    switch kind {
+    case 0: truncate(path, 3)
+    case 1:
+      let times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+      utimes(path, times)
+    case 2: rename(try folder.write("b", "text"), path)
+    default: unlink(path)
+    }
+    let error = #expect(throws: ByteIOError.self) { try record.checkUnchanged(toleratesRemoval: false) }
+    #expect(error?.code == .changed && error?.file == path)
+    if kind == 3 { try record.checkUnchanged(toleratesRemoval: true) }
+  }
+}

@@ -1,0 +1,264 @@
+import ByteIO
+import Checkpoint
+import Foundation
+import TestSupport
+import Testing
+
+/// Faults that were found in what the verbs do to files of others.
+@Suite("Files of others") struct OutputFaultTests {
+  private let quick = ["--group-size", "32", "--method", "rtn"]
+
+  private func digits(_ folder: TemporaryFolder, _ place: String) throws -> [String: [UInt8]] {
+    try Dictionary(
+      uniqueKeysWithValues: folder.names(in: place).map { ($0, try readBytes(folder.file(place + "/" + $0))) })
+  }
+
+  @Test("--force removes files of the names that models are written under, and says which; others stay")
+  func otherNames() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let others = [
+      "model_backup.safetensors", "model-fp32-my-only-copy.safetensors", "models.safetensors", "pytorch_model_old.bin",
+      "model-1-of-2.safetensors", "model-00003-of-00002.safetensors", "model-00000-of-00002.safetensors",
+      "pytorch_model-00001-of-00002.bin.bak", "Model.safetensors", "model.safetensors.index.json.old", "notes.txt",
+    ]
+    let parts = [
+      "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json",
+      "pytorch_model.bin", "pytorch_model-100000-of-100000.bin",
+    ]
+    for name in others + parts + ["config.json"] { try folder.write("out/" + name, "mine") }
+    let run = try Running(["quantize", model, folder.file("out"), "--force", "--json"] + quick).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    for name in others { #expect(try readBytes(folder.file("out/" + name)) == Array("mine".utf8), "\(name)") }
+    for name in parts {
+      #expect(Folder.kind(of: folder.file("out/" + name)) == nil, "\(name)")
+      #expect(run.errors.split(separator: "\n").contains { $0.contains("removed") && $0.contains(name) }, "\(name)")
+    }
+    #expect(run.errors.split(separator: "\n").contains { $0.contains("replaced") && $0.contains("config.json") })
+    let summary = try #require(try run.objects().last)
+    #expect(summary["removed"] as? [String] == parts.sorted().map { folder.file("out/" + $0) })
+    #expect(summary["replaced"] as? [String] == [folder.file("out/config.json")])
+  }
+
+  @Test("a file that --force would remove is an input by a link from elsewhere", arguments: [false, true])
+  func removedInput(isHard: Bool) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let stored = folder.file("store/model-00001-of-00002.safetensors")
+    try Folder.create(folder.file("store"))
+    try FileManager.default.moveItem(atPath: model + "/model.safetensors", toPath: stored)
+    if isHard {
+      link(stored, model + "/model.safetensors")
+    } else {
+      symlink("../store/model-00001-of-00002.safetensors", model + "/model.safetensors")
+    }
+    let before = try readBytes(stored)
+    let run = try Running(["quantize", model, folder.file("store"), "--force"] + quick).finish()
+    #expect(run.status == 1 && run.errors.contains("would replace an input"), "\(run.errors)")
+    #expect(try readBytes(stored) == before && readBytes(model + "/model.safetensors") == before)
+    #expect(try folder.names(in: "store") == ["model-00001-of-00002.safetensors"])
+  }
+
+  @Test("the output is a link to the input's folder, or a name in it", arguments: ["quantize", "convert"])
+  func linkedFolder(verb: String) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    symlink("model", folder.file("link"))
+    let before = try digits(folder, "model")
+    for output in [
+      folder.file("link"), folder.file("link/"), model + "/../model", folder.file("link/model.safetensors"),
+    ] {
+      let run = try Running(
+        [verb, model, output, "--force"] + (verb == "quantize" ? quick + ["--format", "belle"] : [])
+      ).finish()
+      #expect(run.status != 0, "\(output): \(run.errors)")
+      #expect(try digits(folder, "model") == before)
+    }
+    // A folder below the model's own is another one.
+    let below = try Running([verb, model, model + "/sub/out"] + (verb == "quantize" ? quick : [])).finish()
+    #expect(below.status == 0, "\(below.errors)")
+    #expect(try readBytes(model + "/model.safetensors") == before["model.safetensors"])
+  }
+
+  @Test(
+    "an output of one file that is a folder is told before the work, also with --force",
+    arguments: ["out", "link", "new/"])
+  func folderInTheWay(output: String) throws {
+    let folder = try TemporaryFolder()
+    let model = try GGUFVerbTests().model(in: folder)
+    try folder.write("out/mine", "mine")
+    symlink("out", folder.file("link"))
+    let run = try Running(["quantize", model, folder.file(output), "--format", "gguf", "--force"] + quick).finish()
+    #expect(run.status == 1 && run.errors.contains("the output is one file, and this is a folder"), "\(run.errors)")
+    #expect(try folder.names() == ["link", "model", "out"] && folder.names(in: "out") == ["mine"])
+  }
+
+  @Test("a name that looks like a file gives the file, or is refused where the format is a folder")
+  func namesOfFiles() throws {
+    let bench = try OutputBench(.quantizeToPt)
+    #expect(try bench.run().status == 0)
+    #expect(try bench.visible().keys.sorted() == ["m.pt"])
+    #expect(try belleTools("inspect", bench.output).output.contains("model.layers.0.self_attn.q_proj.qweight"))
+    let whole = try OutputBench(.quantizeToBELLE)
+    #expect(try whole.run().status == 0)
+    #expect(try readBytes(whole.output) == readBytes(bench.output), "it is the file that the folder would have")
+    for (format, name) in [
+      ("belle", "m.safetensors"), ("belle", "m.gguf"), ("gptq", "m.pt"), ("gptq", "m.safetensors"), ("gptq", "m.gguf"),
+    ] {
+      let path = bench.folder.file(name)
+      let run = try Running(["quantize", bench.folder.file("in"), path, "--format", format] + quick).finish()
+      #expect(run.status == 64 && run.errors.contains("writes a folder"), "\(run.errors)")
+      #expect(Folder.kind(of: path) == nil)
+      // A folder that is there is a folder, whatever it is called.
+      try Folder.create(path)
+      let there = try Running([
+        "quantize", bench.folder.file("in"), path, "--format", format, "--group-size", "32", "--method", "rtn",
+      ]).finish()
+      #expect(there.status == 0, "\(there.errors)")
+      try FileManager.default.removeItem(atPath: path)
+    }
+  }
+
+  @Test("temporaries and work folders of other runs are not there already")
+  func othersAtWork() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try folder.write("out/.belle-tools-1-abc.partial", "another's")
+    try folder.write("out/.belle-tools-2-abc.partial/model.safetensors", "another's")
+    try folder.write("out/m.gguf.belle-tools-work/plan.json", "{}")
+    let run = try Running(["quantize", model, folder.file("out")] + quick).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try !folder.names(in: "out").contains(where: TemporaryFiles.isTemporary), "nobody works on them any more")
+    try folder.write("mine/.hidden", "mine")
+    let taken = try Running(["quantize", model, folder.file("mine")] + quick).finish()
+    #expect(taken.status == 1 && taken.errors.contains(".hidden: it is there already"), "\(taken.errors)")
+  }
+
+  @Test("a work folder that is a link is not worked in, and what others put into one stays")
+  func workFolder() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try folder.write("mine/model/only-copy", "mine")
+    try folder.write("mine/plan.json", "{}")
+    try Folder.create(folder.file("out"))
+    symlink("../mine", folder.file("out/.belle-tools-work"))
+    for more in [[], ["--no-resume", "--force"]] {
+      let run = try Running(["quantize", model, folder.file("out")] + quick + more).finish()
+      #expect(run.status == 1 && run.errors.contains("symbolic link"), "\(run.errors)")
+      #expect(
+        try folder.names(in: "mine") == ["model", "plan.json"] && folder.names(in: "mine/model") == ["only-copy"])
+    }
+    unlink(folder.file("out/.belle-tools-work"))
+    try folder.write("out/.belle-tools-work/notes.txt", "mine")
+    #expect(try Running(["quantize", model, folder.file("out")] + quick).finish().status == 0)
+    #expect(try folder.names(in: "out/.belle-tools-work") == ["notes.txt"])
+  }
+
+  /// What happens to an input while it is worked on.
+  enum Change: CaseIterable, Sendable { case rewritten, grown, replaced, removed }
+
+  @Test(
+    "an input that changes while it is quantized is an error that names it, and nothing has a final name",
+    arguments: Change.allCases, ["model.safetensors", "config.json", "tokenizer.model", "texts.txt"])
+  func changed(change: Change, name: String) throws {
+    let bench = try OutputBench(.quantize)
+    let path = bench.inputs.first { Folder.name(of: $0) == name } ?? ""
+    let bytes = try readBytes(path)
+    for _ in 0..<20 {
+      guard let running = try bench.stopped() else { continue }
+      switch change {
+      case .rewritten, .grown:
+        // In place: the file is the same one.
+        let handle = try #require(FileHandle(forWritingAtPath: path))
+        if change == .grown { try handle.seekToEnd() }
+        try handle.write(contentsOf: Data(bytes.prefix(change == .grown ? 1 : bytes.count)))
+        try handle.close()
+      case .replaced:
+        try bench.folder.write("new", bytes)
+        rename(bench.folder.file("new"), path)
+      case .removed: unlink(path)
+      }
+      running.send(SIGCONT)
+      let run = try running.finish()
+      #expect(run.status == 1 && run.errors.contains(name), "\(run.errors)")
+      #expect(try bench.visible().isEmpty)
+      return
+    }
+    Issue.record("it was always too quick")
+  }
+
+  @Test("an input that changes while it is converted is an error that names it")
+  func changedInConvert() throws {
+    let bench = try OutputBench(.convertToShards)
+    for _ in 0..<20 {
+      guard let running = try bench.stopped() else { continue }
+      let path = bench.folder.file("in/model.safetensors")
+      let handle = try #require(FileHandle(forUpdatingAtPath: path))
+      try handle.seekToEnd()
+      try handle.write(contentsOf: Data([0]))
+      try handle.close()
+      running.send(SIGCONT)
+      let run = try running.finish()
+      #expect(run.status == 1 && run.errors.contains("model.safetensors"), "\(run.errors)")
+      #expect(try bench.visible().isEmpty && bench.unfinished().isEmpty)
+      return
+    }
+    Issue.record("it was always too quick")
+  }
+
+  @Test(
+    "too few descriptors are a failure before the first file has its name", arguments: [8, 10, 12, 14, 16, 20, 24, 30])
+  func descriptors(limit: Int) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 2).write(folder)
+    let run = try Running(
+      ["convert", model, folder.file("out"), "--max-shard-size", "30kB"],
+      shell: "ulimit -n \(limit); exec \"$0\" \"$@\""
+    ).finish()
+    let names = Folder.kind(of: folder.file("out")) == nil ? [] : try folder.names(in: "out")
+    if run.status == 0 {
+      #expect(names.contains("config.json") && names.contains("model.safetensors.index.json"))
+      #expect(try belleTools("compare", model, folder.file("out")).status == 0)
+    } else {
+      #expect(run.status == 1 && run.errors.hasPrefix("error: "), "\(run.errors)")
+      #expect(names == [])
+    }
+  }
+
+  @Test(
+    "a scale that is not finite is an error that names it, and no output",
+    arguments: [
+      ["o.gguf"], ["o", "--dequantize"], ["o", "--checkpoint-format", "gptq_v2"],
+      ["o.gguf", "--gguf-type", "q4_k", "--lossy"], ["o.gguf", "--gguf-type", "f32"], ["o.gguf", "--dequantize"],
+    ], [UInt16(0x7E00), 0x7C00, 0xFC00])
+  func scales(form: [String], bits: UInt16) throws {
+    let folder = try TemporaryFolder()
+    let model = try GGUFVerbTests().model(in: folder)
+    #expect(try Running(["quantize", model, folder.file("q")] + quick).finish().status == 0)
+    let path = folder.file("q/model.safetensors")
+    let source = try SafetensorsFile(InputFile(path))
+    let name = "model.layers.0.self_attn.o_proj.scales"
+    let index = try #require(source.tensors.firstIndex { $0.name == name })
+    let range = try #require(source.storedRange(index))
+    var bytes = try readBytes(path)
+    (bytes[range.lowerBound + 14], bytes[range.lowerBound + 15]) = (UInt8(bits & 0xFF), UInt8(bits >> 8))
+    try folder.write("q/model.safetensors", bytes)
+    let output = folder.file(form[0])
+    let run = try Running(["convert", folder.file("q"), output] + form.dropFirst()).finish()
+    #expect(run.status == 1 && run.errors.contains(name) && run.errors.contains("finite"), "\(run.errors)")
+    #expect(Folder.kind(of: output) != .file)
+    if Folder.kind(of: output) == .folder { #expect(try folder.names(in: form[0]) == []) }
+  }
+
+  @Test("an encrypted file of any digest that is an input is refused before the work")
+  func encryptedInput() throws {
+    let release = try Release(large: 0)
+    try Folder.create(release.out)
+    try release.folder.write("plain/a.txt", "text")
+    let target = release.out + "/a.txt.\(String(repeating: "0", count: 64)).enc"
+    link(release.key, target)
+    let run = try belleTools("encrypt", release.folder.file("plain"), release.key, release.out, "--force")
+    #expect(run.status == 1 && run.errors.contains("would replace an input"), "\(run.errors)")
+    #expect(try release.outputs() == [Folder.name(of: target)])
+  }
+}
