@@ -62,13 +62,13 @@ public struct FolderVerifier: Sendable {
   /// - Throws: ``ByteIOError`` where the folder cannot be listed.
   public func run(
     ignoring: Set<String> = [], progress: @escaping ProgressHandler, receive: ([VerifyResult]) -> Void
-  ) async throws {
+  ) throws {
     let present = try Folder.entries(of: folder)
     let stream = ChunkStream(sharedBy: min(jobs, max(1, manifest.entries.count)))
     let verifier = self
     var ready: [Int: [VerifyResult]] = [:]
     var next = 0
-    await forEachConcurrently(Array(manifest.entries.enumerated()), jobs: jobs) { element, flag in
+    forEachConcurrently(Array(manifest.entries.enumerated()), jobs: jobs) { element, flag in
       (element.offset, verifier.verify(element.element, stream: stream, progress: progress, flag: flag))
     } receive: { index, results in
       ready[index] = results

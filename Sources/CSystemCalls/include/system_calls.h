@@ -26,6 +26,19 @@ void belle_advise_large_pages(void *memory, int64_t size);
 /// Flushes a file's data and metadata to the disk itself (on macOS past the drive's cache too).
 int belle_flush(int descriptor);
 
+/// The arguments as the process got them, the program's name first: `*count` of them. NULL where the system does not say.
+/// Swift's own reads /proc/self/cmdline on Linux, and finds none where that is not mounted.
+char **belle_arguments(int *count);
+
+/// Runs a body on a new thread, which nobody waits for. Where that fails the body does not run.
+int belle_start_thread(void (*body)(void *), void *context);
+
+/// Takes a signal over: it ends nothing by itself any more, and belle_wait_for_signal answers it.
+int belle_take_over_signal(int number);
+
+/// Waits for one of the signals that were taken over. To be called from one thread only.
+int belle_wait_for_signal(void);
+
 /// The processors that this process may run on (a pinned process has fewer than the machine); at least 1.
 int belle_processor_count(void);
 
