@@ -87,6 +87,35 @@ public enum Folder {
     return overflow ? Int.max : Int(clamping: bytes)
   }
 
+  /// The folder, reached by a link on the way to a path below another, that lies outside of that other; nil where there is
+  /// none. A last part that is a link itself is no matter: the Hugging Face cache keeps files so.
+  ///
+  /// - Parameters:
+  ///   - path: parts below `folder`, without `..`.
+  ///   - folder: what must not be left.
+  /// - Returns: the part of `path` that leads out.
+  public static func linkedFolder(on path: String, outOf folder: String) -> String? {
+    var below = ""
+    for part in path.split(separator: "/").dropLast() {
+      below = join(below, String(part))
+      var status = stat()
+      guard unsafe lstat(join(folder, below), &status) == 0 else { return nil }
+      guard status.st_mode & S_IFMT == S_IFLNK, let there = realPath(join(folder, below)), let here = realPath(folder)
+      else { continue }
+      let isBelow = there == here || here == "/" || there.utf8.starts(with: "\(here)/".utf8)
+      if !isBelow { return below }
+    }
+    return nil
+  }
+
+  /// A path without links; nil where it leads to nothing.
+  private static func realPath(_ path: String) -> String? {
+    // SAFETY: the C library allocates the name, which is copied and freed.
+    guard let name = unsafe realpath(path, nil) else { return nil }
+    defer { unsafe free(name) }
+    return unsafe String(cString: name)
+  }
+
   /// `folder/name`.
   public static func join(_ folder: String, _ name: String) -> String {
     folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name

@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #if defined(__APPLE__)
 #include <crt_externs.h>
-#include <unistd.h>
 #else
 #include <semaphore.h>
 #endif
@@ -122,6 +124,37 @@ int belle_take_over_signal(int number) {
 int belle_wait_for_signal(void) {
   while (last_signal == 0) wait_for_wake();
   return last_signal;
+}
+
+// Half of the limit: what could still be mapped where memory was not the reason.
+static size_t ample_memory;
+
+static void explain_lack_of_memory(int number) {
+  static const char text[] =
+      "error: the program ran out of memory: the limit of its address space is too low\n"
+      "hint: raise the limit (ulimit -v); what is unfinished is removed by the next run into that folder\n";
+  void *pages = mmap(NULL, ample_memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  if (pages == MAP_FAILED) {
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+    _exit(1);
+  }
+  // Another fault: it ends the process as it would have.
+  (void)signal(number, SIG_DFL);
+  (void)raise(number);
+}
+
+void belle_explain_lack_of_memory(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  ample_memory = (size_t)(limit.rlim_cur / 2);
+  // The main thread may have no stack left for the handler.
+  static char stack[64 << 10];
+  stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+  (void)sigaltstack(&other, NULL);
+  struct sigaction action = {.sa_handler = explain_lack_of_memory, .sa_flags = SA_ONSTACK | SA_NODEFER};
+  sigemptyset(&action.sa_mask);
+  const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) (void)sigaction(numbers[i], &action, NULL);
 }
 
 typedef struct {

@@ -12,6 +12,7 @@ import Synchronization
 ///   - body: one piece of work.
 public func forEachTile(_ count: Int, threads: Int, _ body: @Sendable (Int) -> Void) {
   Engine.prepare()
+  let threads = min(threads, Engine.threadLimit)
   guard threads > 1, count > 1 else {
     for index in 0..<count { body(index) }
     return

@@ -23,6 +23,7 @@ struct BelleTools: ParsableCommand {
     ])
 
   static func main() {
+    explainLackOfMemory()
     raiseFileLimit()
     do {
       try Interrupts.install()

@@ -33,6 +33,10 @@ char **belle_arguments(int *count);
 /// Runs a body on a new thread, which nobody waits for. Where that fails the body does not run.
 int belle_start_thread(void (*body)(void *), void *context);
 
+/// Where the address space is limited (ulimit -v), lets what runtimes do without memory, which is to stop by a signal, end
+/// with an error and status 1. Does nothing elsewhere.
+void belle_explain_lack_of_memory(void);
+
 /// Takes a signal over: it ends nothing by itself any more, and belle_wait_for_signal answers it.
 int belle_take_over_signal(int number);
 

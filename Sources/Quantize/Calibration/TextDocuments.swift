@@ -12,7 +12,7 @@ public enum TextDocuments {
   public static let sizeLimit = 1 << 30
 
   /// Values that one JSON document may have: a conversation has some hundred.
-  static let valueLimit = 1 << 17
+  public static let valueLimit = 1 << 17
 
   /// Reads a file.
   ///
@@ -86,7 +86,7 @@ public enum TextDocuments {
       let place = "element \(number)"
       guard let end = valueEnd(bytes, at), end < bytes.endIndex, end > at else { throw malformed }
       let value: Any
-      do { value = try parse(bytes[at..<end], path, place) } catch is NotJSON { throw malformed }
+      do { value = try parse(bytes[at..<end], path, place, .fragmentsAllowed) } catch is NotJSON { throw malformed }
       let text = try document(value, path, place: place)
       if !text.isEmpty, try !body(text) { return }
       isEnd = bytes[end] == UInt8(ascii: "]")
@@ -152,12 +152,14 @@ public enum TextDocuments {
   private struct NotJSON: Error {}
 
   /// One JSON value.
-  private static func parse(_ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?) throws -> Any {
+  private static func parse(
+    _ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?, _ options: JSONSerialization.ReadingOptions = []
+  ) throws -> Any {
     guard jsonValueCount(bytes) <= valueLimit else {
       throw CalibrationError(
         .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, which no text needs")
     }
-    guard let value = try? JSONSerialization.jsonObject(with: Data(bytes)) else { throw NotJSON() }
+    guard let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: options) else { throw NotJSON() }
     return value
   }
 
