@@ -33,9 +33,12 @@ public let jsonValueLimit = 1 << 19
 
 /// Decodes a JSON text of a bounded number of values.
 ///
+/// - Parameter file: what errors name.
 /// - Throws: what the decoder throws; ``ByteIOError`` where there are too many values.
-public func decodeBoundedJSON<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
-  guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues }
+public func decodeBoundedJSON<Value: Decodable>(
+  _ type: Value.Type, from bytes: [UInt8], file: String? = nil
+) throws -> Value {
+  guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues(file) }
   return try JSONDecoder().decode(type, from: Data(bytes))
 }
 
@@ -43,9 +46,12 @@ public func decodeBoundedJSON<Value: Decodable>(_ type: Value.Type, from bytes: 
 ///
 /// - Throws: as ``decodeBoundedJSON(_:from:)``.
 public func boundedJSONObject(_ bytes: [UInt8]) throws -> Any {
-  guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues }
+  guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues(nil) }
   return try JSONSerialization.jsonObject(with: Data(bytes))
 }
 
-private let tooManyValues = ByteIOError(
-  .limit, reason: "it has more than \(jsonValueLimit) values, which no configuration needs")
+private func tooManyValues(_ file: String?) -> ByteIOError {
+  ByteIOError(
+    .limit, file: file, reason: "it has more than \(jsonValueLimit) values, which no configuration needs",
+    remedy: "download it again")
+}

@@ -110,7 +110,8 @@ public struct FolderVerifier: Sendable {
     }
     if let link = Folder.linkedFolder(on: entry.path, outOf: folder) {
       let error = ChecksumError(
-        .pathOutside, file: path, reason: "\(displayName(link)) is a link to a folder outside of \(displayName(folder))",
+        .pathOutside, file: path,
+        reason: "\(displayName(link)) is a link to a folder outside of \(displayName(folder))",
         remedy: "verify that folder by itself, or put the files where the list has them")
       return results(.mismatch, error: error, isUnreadable: true)
     }

@@ -13,7 +13,7 @@ extension ByteLevelBPE {
     private static let cacheLimit = 1 << 16
     private static let cachedLength = 64
     /// A longer word is merged in parts.
-    private static let partLength = 1 << 14
+    static let partLength = 1 << 14
 
     /// The bytes that stand side by side in a token: `256 * left + right`. Made where a long word asks for it.
     private var pairs: [Bool] = []
@@ -36,9 +36,11 @@ extension ByteLevelBPE {
 
     init(_ tokenizer: ByteLevelBPE) { self.tokenizer = tokenizer }
 
-    /// Appends the ids of a word.
-    mutating func append(_ word: ArraySlice<UInt8>, to ids: inout [Int32]) throws {
-      if word.count > Self.partLength {
+    /// Appends the ids of a word; of a longer one than `partLength` part by part.
+    mutating func append(
+      _ word: ArraySlice<UInt8>, to ids: inout [Int32], partLength: Int = Self.partLength
+    ) throws {
+      if word.count > partLength {
         for part in parts(of: word) { try merge(part, to: &ids) }
         return
       }

@@ -203,6 +203,7 @@ struct JSONScanner {
 
   /// Reads a number, a truth value or null.
   private mutating func word() throws -> Tree {
+    if let byte = next(), byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte) { return try number() }
     for (word, value) in [("true", Tree.bool(true)), ("false", .bool(false)), ("null", .other)]
     where bytes[at...].starts(with: word.utf8) {
       at += word.utf8.count

@@ -15,7 +15,8 @@ enum ProcessArguments {
     }
     return try arguments.dropFirst().enumerated().map { index, bytes in
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw ValidationError("Argument \(index + 1) is not UTF-8: \(escaped(bytes)). Rename the file, or reach it by another name.")
+        throw ValidationError(
+          "Argument \(index + 1) is not UTF-8: \(escaped(bytes)). Rename the file, or reach it by another name.")
       }
       return text
     }

@@ -221,7 +221,9 @@ private struct ByteTokenizer: Tokenizer {
 
   @Test(
     "no more tokens are predicted than are asked for: whole windows, or one shorter one",
-    arguments: [(3, 1, [2]), (3, 2, [3]), (3, 3, [3]), (3, 4, [3, 3]), (3, 7, [3, 3, 3]), (3, 100, [3, 3, 3]), (100, 4, [5])])
+    arguments: [
+      (3, 1, [2]), (3, 2, [3]), (3, 3, [3]), (3, 4, [3, 3]), (3, 7, [3, 3, 3]), (3, 100, [3, 3, 3]), (100, 4, [5]),
+    ])
   func maximum(length: Int, maximum: Int, windows: [Int]) throws {
     let folder = try TemporaryFolder()
     let text = try folder.write("a.txt", "abcdefghij")
@@ -241,10 +243,12 @@ private struct ByteTokenizer: Tokenizer {
   func early(name: String) throws {
     let folder = try TemporaryFolder()
     let element = #"{"text": "abc, [de] \" }"}"#
-    let path = try folder.write(name, name == "a.json" ? "[\(element), \(element), 1" : "\(element)\n\(element)\nno JSON")
+    let path = try folder.write(
+      name, name == "a.json" ? "[\(element), \(element), 1" : "\(element)\n\(element)\nno JSON")
     func make(_ maximum: Int?) throws -> Calibration {
       try Calibration.inOrder(
-        path, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: nil, defaultLength: 100, maximumTokens: maximum)
+        path, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: nil, defaultLength: 100,
+        maximumTokens: maximum)
     }
     #expect(try make(20).windows.tokens.count == 21)
     #expect(throws: CalibrationError.self) { try make(nil) }

@@ -87,7 +87,9 @@ struct HeaderJSON {
     var numbers: [Int] = []
     var isList = true
     try array { json in
-      guard case .integer(let number) = try json.scalar(), number >= 0, numbers.count < limit else { return isList = false }
+      guard case .integer(let number) = try json.scalar(), number >= 0, numbers.count < limit else {
+        return isList = false
+      }
       numbers.append(number)
     }
     return isList ? numbers : nil

@@ -46,7 +46,8 @@ public struct ShardedFolder: TensorSource {
             throw failure("the file of \(displayName(tensor)) is no name", nil)
           }
           guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
-            throw failure("the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
+            throw failure(
+              "the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
           }
           if wanted[name] == nil { files.append(name) }
           wanted[name, default: []].insert(tensor)

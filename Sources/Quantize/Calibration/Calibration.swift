@@ -132,9 +132,15 @@ public struct Calibration: Sendable, Equatable {
       let unused = files.reduce(0) { $0 + $1.tokens.count } - tokens.count
       return try Calibration(TokenWindows(tokens, length: wanted), unused: unused, options: isAll ? "all" : options)
     }
-    let documents = try arguments.flatMap { try TextDocuments.read($0) }
+    var passages: [Passage] = []
+    for argument in arguments {
+      try TextDocuments.forEach(argument) { document in
+        passages += Self.passages(document, limit: 10_000)
+        return true
+      }
+    }
     return try drawn(
-      documents, passageSize: 10_000, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
+      passages, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
       file: arguments.count == 1 ? arguments[0] : nil, options: options)
   }
 
@@ -155,7 +161,7 @@ public struct Calibration: Sendable, Equatable {
     }
     // Shorter passages than of a user's files: a few samples must have something of everything.
     return try drawn(
-      documents, passageSize: 1_500, tokenizer, vocabularySize, samples, length, &generator,
+      documents.flatMap { passages($0, limit: 1_500) }, tokenizer, vocabularySize, samples, length, &generator,
       file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
   }
 
@@ -163,10 +169,9 @@ public struct Calibration: Sendable, Equatable {
   private static let usualSamples = 128
 
   private static func drawn(
-    _ documents: [String], passageSize: Int, _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
+    _ passages: consuming [Passage], _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
     _ samples: Int?, _ length: Int, _ generator: inout SeededGenerator, file: String?, options: String
   ) throws -> Calibration {
-    var passages = documents.flatMap { Self.passages($0, limit: passageSize) }
     generator.shuffle(&passages)
     let most = samples ?? usualSamples
     let tokenizer = try tokenizer()
