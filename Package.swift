@@ -57,7 +57,8 @@ let package = Package(
 
     // Matrices, and the only door to the BLAS; oneDNN is looked for when the program runs.
     .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
+    .target(
+      name: "LinearAlgebra", dependencies: ["ByteIO", "COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
 
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),

@@ -15,6 +15,8 @@ public enum ByteIOErrorCode: Sendable, Equatable {
   case noSpace
   /// The file became shorter while it was read.
   case shrank
+  /// There is more in it than anything of its kind needs.
+  case limit
   /// Something of the output's name exists already.
   case exists
   /// What would be written or removed is a file that the work is made from.

@@ -58,17 +58,14 @@ public struct ChunkStream: Sendable {
     let lanes = Self.lanes(consumers, atMost: processorCount)
     let ring = ChunkRing(
       count: count, chunkSize: min(chunkSize, max(count, 1)), slots: slots, consumers: lanes.count)
-    if ring.chunks <= 1 {
-      // A thread costs more than a small file.
-      if isCancelled() { throw CancellationError() }
-      try ring.fill(0, produce)
-      for consume in lanes { try ring.pass(0, to: consume) }
+    // A thread costs more than a small file; and where the system makes none, the work is done without.
+    guard ring.chunks > 1, ring.startConsumers(lanes) else {
+      for index in 0..<ring.chunks {
+        if isCancelled() { throw CancellationError() }
+        try ring.fill(index, produce)
+        for consume in lanes { try ring.pass(index, to: consume) }
+      }
       return
-    }
-    // Unchecked, because each consumer is called from one thread only, and that thread is joined below.
-    for (index, consume) in lanes.enumerated() {
-      let work = UncheckedSendable(value: consume)
-      Thread { ring.consume(index, work.value) }.start()
     }
     ring.produce(produce, isCancelled)
     ring.join()
@@ -141,6 +138,26 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   /// Shows a chunk to a consumer.
   func pass(_ index: Int, to work: ChunkWork) throws {
     unsafe try work(chunk(index).bytes, index * chunkSize)
+  }
+
+  /// Starts a thread for each consumer.
+  ///
+  /// - Returns: whether all could be made; otherwise none runs any more, and none has seen anything.
+  func startConsumers(_ consumers: [ChunkWork]) -> Bool {
+    for (index, consume) in consumers.enumerated() {
+      // Unchecked, because each consumer is called from one thread only, and that thread is joined before `run` returns.
+      let work = UncheckedSendable(value: consume)
+      do { try startThread { self.consume(index, work.value) } } catch {
+        condition.withLock {
+          running -= consumers.count - index
+          firstFailure = error
+          condition.broadcast()
+        }
+        join()
+        return false
+      }
+    }
+    return true
   }
 
   private func fail(_ error: any Error) {

@@ -88,12 +88,6 @@ public enum Folder {
     return (files, others)
   }
 
-  /// Whether a path itself is a symbolic link.
-  public static func isLink(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
-  }
-
   /// Makes a folder and those above it, where they are missing.
   public static func create(_ path: String) throws(ByteIOError) {
     if kind(of: path) == .folder { return }
@@ -132,6 +126,35 @@ public enum Folder {
     guard unsafe statvfs(nearestExisting(path), &status) == 0 else { return nil }
     let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
     return overflow ? Int.max : Int(clamping: bytes)
+  }
+
+  /// The folder, reached by a link on the way to a path below another, that lies outside of that other; nil where there is
+  /// none. A last part that is a link itself is no matter: the Hugging Face cache keeps files so.
+  ///
+  /// - Parameters:
+  ///   - path: parts below `folder`, without `..`.
+  ///   - folder: what must not be left.
+  /// - Returns: the part of `path` that leads out.
+  public static func linkedFolder(on path: String, outOf folder: String) -> String? {
+    var below = ""
+    for part in path.split(separator: "/").dropLast() {
+      below = join(below, String(part))
+      var status = stat()
+      guard unsafe lstat(join(folder, below), &status) == 0 else { return nil }
+      guard status.st_mode & S_IFMT == S_IFLNK, let there = realPath(join(folder, below)), let here = realPath(folder)
+      else { continue }
+      let isBelow = there == here || here == "/" || there.utf8.starts(with: "\(here)/".utf8)
+      if !isBelow { return below }
+    }
+    return nil
+  }
+
+  /// A path without links; nil where it leads to nothing.
+  private static func realPath(_ path: String) -> String? {
+    // SAFETY: the C library allocates the name, which is copied and freed.
+    guard let name = unsafe realpath(path, nil) else { return nil }
+    defer { unsafe free(name) }
+    return unsafe String(cString: name)
   }
 
   /// `folder/name`.

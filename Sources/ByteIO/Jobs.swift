@@ -1,7 +1,7 @@
-// Several pieces of blocking work at once, as structured concurrency: a task group hands each to a thread of its own, so
-// that reads and writes never hold up the tasks' own threads.
+// Several pieces of blocking work at once for a caller that waits, and takes the results as they come: on threads, not in
+// tasks, whose own threads must not be held up by reads and writes, and come from a pool that waits for ever where the
+// system makes none.
 
-import Foundation
 import Synchronization
 
 /// Asked by long work now and then: whether it should stop.
@@ -18,51 +18,36 @@ public final class CancellationFlag: Sendable {
   public func set() { flag.store(true, ordering: .relaxed) }
 }
 
-/// Runs blocking work on a thread of its own.
-///
-/// - Parameter body: the work; it asks the flag, which is set when the task is cancelled.
-public func onThread<Result: Sendable>(
-  _ body: @escaping @Sendable (CancellationFlag) -> Result
-) async -> Result {
-  let flag = CancellationFlag()
-  return await withTaskCancellationHandler {
-    await withCheckedContinuation { continuation in
-      Thread { continuation.resume(returning: body(flag)) }.start()
-    }
-  } onCancel: {
-    flag.set()
-  }
-}
-
 /// Runs work for each element, a few at once, and hands over the results as they come.
 ///
 /// - Parameters:
 ///   - elements: taken in order.
-///   - jobs: how many at once, at least 1.
+///   - jobs: how many at once, at least 1; fewer where the system makes no more threads. With one everything happens on
+///     the calling thread.
 ///   - work: blocking work; it asks the flag now and then.
-///   - receive: called with each result; answers whether to go on. After the first `false` nothing new is begun, and
-///     what runs is told to stop; its results are still received.
+///   - receive: called with each result on the calling thread; answers whether to go on. After the first `false` nothing
+///     new is begun, and what runs is told to stop; its results are still received.
 public func forEachConcurrently<Element: Sendable, Result: Sendable>(
   _ elements: [Element],
   jobs: Int,
   work: @escaping @Sendable (Element, CancellationFlag) -> Result,
   receive: (Result) -> Bool
-) async {
-  await withTaskGroup(of: Result.self) { group in
-    var waiting = elements.makeIterator()
-    for _ in 0..<max(1, jobs) {
-      guard let element = waiting.next() else { break }
-      group.addTask { await onThread { work(element, $0) } }
+) {
+  let flag = CancellationFlag()
+  let board = ResultBoard<Result>(count: elements.count, window: max(1, jobs))
+  if jobs > 1, elements.count > 1 {
+    board.startWorkers(min(jobs, elements.count)) { work(elements[$0], flag) }
+  }
+  guard board.hasWorkers else {
+    for element in elements {
+      guard receive(work(element, flag)) else { return flag.set() }
     }
-    var goOn = true
-    while let result = await group.next() {
-      if !receive(result), goOn {
-        goOn = false
-        group.cancelAll()
-      }
-      if goOn, let element = waiting.next() {
-        group.addTask { await onThread { work(element, $0) } }
-      }
+    return
+  }
+  while let result = board.nextResult() {
+    if !receive(result) {
+      flag.set()
+      board.beginNothingNew()
     }
   }
 }

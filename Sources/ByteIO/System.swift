@@ -16,6 +16,36 @@ public func systemMessage(_ number: Int32) -> String {
   unsafe String(cString: strerror(number))
 }
 
+/// The arguments that this process was started with, as bytes, the program's name first; nil where the system does not
+/// say.
+public func processArguments() -> [[UInt8]]? {
+  var count: Int32 = 0
+  // SAFETY: as many NUL-terminated strings as it says, which live as long as the process; they are copied here.
+  guard let arguments = unsafe belle_arguments(&count) else {
+    let known = CommandLine.arguments
+    return known.isEmpty ? nil : known.map { Array($0.utf8) }
+  }
+  return (0..<Int(count)).compactMap { index in
+    unsafe arguments[index].map { unsafe Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+  }
+}
+
+/// Takes a signal over from the system: it ends the process no more, and ``waitForSignal()`` answers it.
+///
+/// - Throws: ``ByteIOError`` where the system refuses.
+public func takeOver(signal number: Int32) throws(ByteIOError) {
+  let failure = belle_take_over_signal(number)
+  guard failure == 0 else {
+    throw ByteIOError(.system(failure), reason: "cannot take over signal \(number): \(systemMessage(failure))")
+  }
+}
+
+/// Where the address space is limited, lets running out of it end with an error and status 1 instead of a signal.
+public func explainLackOfMemory() { belle_explain_lack_of_memory() }
+
+/// Waits for a signal that was taken over before; to be called from one thread.
+public func waitForSignal() -> Int32 { belle_wait_for_signal() }
+
 /// The processors that this process may use: the default for `--jobs`.
 public var processorCount: Int { Int(belle_processor_count()) }
 
@@ -60,7 +90,10 @@ public var peakMemory: Int {
   #else
     // What getrusage says on Linux begins with the size of the process that started this one.
     let descriptor = unsafe open("/proc/self/status", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return 0 }
+    guard descriptor >= 0 else {
+      var usage = rusage()
+      return unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss * 1024 : 0
+    }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 8192)
     // SAFETY: the call writes at most the array's bytes.

@@ -50,7 +50,10 @@ public struct FolderVerifier: Sendable {
 
   /// The bytes that will be read.
   public var size: Int {
-    manifest.entries.reduce(0) { $0 + ((try? InputFile(Folder.join(folder, $1.path)).size) ?? 0) }
+    manifest.entries.reduce(0) { sum, entry in
+      guard Folder.linkedFolder(on: entry.path, outOf: folder) == nil else { return sum }
+      return sum + ((try? InputFile(Folder.join(folder, entry.path)).size) ?? 0)
+    }
   }
 
   /// Verifies the files. The results come in the order of the list, whatever the number of jobs; extra files last.
@@ -62,13 +65,13 @@ public struct FolderVerifier: Sendable {
   /// - Throws: ``ByteIOError`` where the folder cannot be listed.
   public func run(
     ignoring: Set<String> = [], progress: @escaping ProgressHandler, receive: ([VerifyResult]) -> Void
-  ) async throws {
+  ) throws {
     let present = try Folder.entries(of: folder)
     let stream = ChunkStream(sharedBy: min(jobs, max(1, manifest.entries.count)))
     let verifier = self
     var ready: [Int: [VerifyResult]] = [:]
     var next = 0
-    await forEachConcurrently(Array(manifest.entries.enumerated()), jobs: jobs) { element, flag in
+    forEachConcurrently(Array(manifest.entries.enumerated()), jobs: jobs) { element, flag in
       (element.offset, verifier.verify(element.element, stream: stream, progress: progress, flag: flag))
     } receive: { index, results in
       ready[index] = results
@@ -104,6 +107,13 @@ public struct FolderVerifier: Sendable {
           path: entry.path, algorithm: digest.algorithm, expected: digest, actual: found,
           status: found == digest ? .ok : status, error: found == digest ? nil : error, isUnreadable: isUnreadable)
       }
+    }
+    if let link = Folder.linkedFolder(on: entry.path, outOf: folder) {
+      let error = ChecksumError(
+        .pathOutside, file: path,
+        reason: "\(displayName(link)) is a link to a folder outside of \(displayName(folder))",
+        remedy: "verify that folder by itself, or put the files where the list has them")
+      return results(.mismatch, error: error, isUnreadable: true)
     }
     guard Folder.kind(of: path) != nil else { return results(.missing) }
     do {

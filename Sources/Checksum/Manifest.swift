@@ -55,10 +55,15 @@ public struct Manifest: Sendable, Equatable {
   /// - Throws: ``ChecksumError`` with the line, or `.notAList` where there is no checksum line at all.
   public init(text: String, file: String? = nil) throws(ChecksumError) {
     var number = 0
-    // By scalars: Swift takes CR LF for one character.
-    for rawLine in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false) {
+    // By bytes: Swift takes CR LF for one character. One line at a time: a list of nothing but line ends has millions.
+    var rest: Substring.UTF8View? = text.utf8[...]
+    while let now = rest {
+      let end = now.firstIndex(of: UInt8(ascii: "\n"))
+      rest = end.map { now[now.index(after: $0)...] }
       number += 1
-      let line = Self.cleaned(String(rawLine))
+      let rawLine = now[..<(end ?? now.endIndex)]
+      if rawLine.isEmpty { continue }
+      let line = Self.cleaned(String(Substring(rawLine)))
       if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
         continue
       }

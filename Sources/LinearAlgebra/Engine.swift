@@ -2,9 +2,11 @@
 // Why kernels must be chosen here: OpenBLAS knows processors by model number, and gives one that is newer than itself its
 // Haswell kernels (256-bit) even where AVX-512 is there: half of the rate (measured with 0.3.21 on a Zen 5).
 
+import ByteIO
 import CBelleKernels
 import COpenBLAS
 import Foundation
+import Synchronization
 
 /// What does the arithmetic.
 public enum Engine {
@@ -17,6 +19,57 @@ public enum Engine {
 
   /// How many threads are used where nothing else is said: as many as the system runs at once.
   public static var defaultThreads: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+  /// How many threads may use the BLAS at once: those that there is memory for.
+  static var threadLimit: Int { foundLimit.load(ordering: .relaxed) }
+
+  private static let foundLimit = Atomic<Int>(.max)
+
+  /// What OpenBLAS maps for each thread that uses it, in bytes; on x86-64 and with its usual settings.
+  private static let bufferSize = 128 << 20
+
+  /// Sets aside what the BLAS needs for so many threads. Without that it waits for ever where its memory is not to be had;
+  /// where there is only some, fewer threads compute.
+  ///
+  /// - Throws: ``ByteIOError`` where there is not enough for one.
+  public static func reserve(threads: Int) throws {
+    prepare()
+    // The library stops the process where it has no place for more of them.
+    let wanted = min(threads, 64)
+    guard let first = unsafe dlsym(nil, "blas_memory_alloc"), let second = unsafe dlsym(nil, "blas_memory_free") else {
+      return
+    }
+    typealias Take = @convention(c) (Int32) -> UnsafeMutableRawPointer?
+    typealias Give = @convention(c) (UnsafeMutableRawPointer?) -> Void
+    // SAFETY: `void *blas_memory_alloc(int)` and `void blas_memory_free(void *)` of OpenBLAS's driver/others/memory.c. What
+    // is given back stays mapped, for the calls that follow.
+    let take = unsafe unsafeBitCast(first, to: Take.self)
+    let give = unsafe unsafeBitCast(second, to: Give.self)
+    var buffers = unsafe [UnsafeMutableRawPointer?]()
+    defer { unsafe buffers.forEach { unsafe give($0) } }
+    while unsafe buffers.count < wanted {
+      // Something must be left for the matrices themselves.
+      guard canMap(bufferSize + 32 << 20) else { break }
+      unsafe buffers.append(take(0))
+    }
+    let count = unsafe buffers.count
+    guard count > 0 else {
+      throw ByteIOError(
+        .system(ENOMEM), reason: "cannot set \(byteCount(bufferSize)) of address space aside for the matrix product",
+        remedy: "raise the limit (ulimit -v)")
+    }
+    if count < wanted { foundLimit.store(count, ordering: .relaxed) }
+  }
+
+  /// Whether so much memory could be mapped.
+  private static func canMap(_ bytes: Int) -> Bool {
+    // SAFETY: fresh pages that nobody uses are mapped and given back.
+    guard let pages = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0),
+      unsafe pages != MAP_FAILED
+    else { return false }
+    unsafe munmap(pages, bytes)
+    return true
+  }
 
   /// Called before every use of the BLAS; costs a load and a comparison after the first time.
   @inline(__always) static func prepare() { _ = prepared }

@@ -1,6 +1,6 @@
 // Work in pieces whose number and shape depend on the problem alone, run on any number of threads.
 
-import Dispatch
+import ByteIO
 import Synchronization
 
 /// Runs pieces of work on several threads and waits for all.
@@ -8,16 +8,17 @@ import Synchronization
 /// Each piece must write to a place of its own; then the result does not depend on the number of threads.
 /// - Parameters:
 ///   - count: how many pieces; `body` is called with 0 ..< count.
-///   - threads: how many run at once; 1 runs all here, in order.
+///   - threads: how many run at once; 1 runs all here, in order. Fewer where the system makes no more threads.
 ///   - body: one piece of work.
 public func forEachTile(_ count: Int, threads: Int, _ body: @Sendable (Int) -> Void) {
   Engine.prepare()
+  let threads = min(threads, Engine.threadLimit)
   guard threads > 1, count > 1 else {
     for index in 0..<count { body(index) }
     return
   }
   let next = Counter()
-  DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
+  onSeveralThreads(min(threads, count)) {
     while true {
       let index = next.take()
       guard index < count else { return }

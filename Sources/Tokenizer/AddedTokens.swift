@@ -36,11 +36,11 @@ struct AddedTokens: Sendable {
   }
 
   /// Cuts a text at the added tokens.
-  func parts(_ text: [UInt8]) -> [Part] {
-    guard !isEmpty else { return text.isEmpty ? [] : [.text(0..<text.count)] }
-    var parts: [Part] = []
+  ///
+  /// - Parameter body: called with each part in order; answers whether to go on.
+  func forEachPart(_ text: [UInt8], _ body: (Part) throws -> Bool) rethrows {
     var start = 0
-    var at = 0
+    var at = isEmpty ? text.count : 0
     while at < text.count {
       let candidates = byFirst[Int(text[at])]
       guard !candidates.isEmpty, let token = candidates.first(where: { text[at...].starts(with: $0.content) }) else {
@@ -49,14 +49,13 @@ struct AddedTokens: Sendable {
       }
       var end = at
       if token.stripsLeft { while end > start, Self.isSpace(text[end - 1]) { end -= 1 } }
-      if end > start { parts.append(.text(start..<end)) }
-      parts.append(.token(token.id))
+      if end > start, try !body(.text(start..<end)) { return }
+      guard try body(.token(token.id)) else { return }
       at += token.content.count
       if token.stripsRight { while at < text.count, Self.isSpace(text[at]) { at += 1 } }
       start = at
     }
-    if start < text.count { parts.append(.text(start..<text.count)) }
-    return parts
+    if start < text.count { _ = try body(.text(start..<text.count)) }
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }

@@ -12,6 +12,11 @@ extension ByteLevelBPE {
 
     private static let cacheLimit = 1 << 16
     private static let cachedLength = 64
+    /// A longer word is merged in parts.
+    static let partLength = 1 << 14
+
+    /// The bytes that stand side by side in a token: `256 * left + right`. Made where a long word asks for it.
+    private var pairs: [Bool] = []
 
     private struct Symbol {
       var id: Int32
@@ -31,8 +36,14 @@ extension ByteLevelBPE {
 
     init(_ tokenizer: ByteLevelBPE) { self.tokenizer = tokenizer }
 
-    /// Appends the ids of a word.
-    mutating func append(_ word: ArraySlice<UInt8>, to ids: inout [Int32]) throws {
+    /// Appends the ids of a word; of a longer one than `partLength` part by part.
+    mutating func append(
+      _ word: ArraySlice<UInt8>, to ids: inout [Int32], partLength: Int = Self.partLength
+    ) throws {
+      if word.count > partLength {
+        for part in parts(of: word) { try merge(part, to: &ids) }
+        return
+      }
       if let known = seen[word] { return ids.append(contentsOf: known) }
       let start = ids.count
       if tokenizer.ignoresMerges, let id = tokenizer.vocabulary.id(ByteAlphabet.encode(word)) {
@@ -43,6 +54,32 @@ extension ByteLevelBPE {
       if word.count <= Self.cachedLength, seen.count < Self.cacheLimit {
         seen[ArraySlice(Array(word))] = Array(ids[start...])
       }
+    }
+
+    /// Parts of a word that are merged as they are in the whole: no merge ever joins two bytes that stand side by side in no
+    /// token, and those to the left of such a place have nothing to do with those to its right.
+    private mutating func parts(of word: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+      if pairs.isEmpty {
+        pairs = [Bool](repeating: false, count: 1 << 16)
+        tokenizer.vocabulary.forEach { spelling, _ in
+          let bytes = ByteAlphabet.decode(spelling) ?? Array(spelling)
+          for (left, right) in zip(bytes, bytes.dropFirst()) { pairs[256 * Int(left) + Int(right)] = true }
+        }
+      }
+      var parts: [ArraySlice<UInt8>] = []
+      var start = word.startIndex
+      var at = start + Self.partLength
+      while at < word.endIndex {
+        if pairs[256 * Int(word[at - 1]) + Int(word[at])] {
+          at += 1
+        } else {
+          parts.append(word[start..<at])
+          start = at
+          at += Self.partLength
+        }
+      }
+      parts.append(word[start...])
+      return parts
     }
 
     /// - Complexity: O(n log n): a heap of the pairs; those that no longer stand are passed over.

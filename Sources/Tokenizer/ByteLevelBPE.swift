@@ -36,23 +36,51 @@ public struct ByteLevelBPE: Tokenizer {
   }
 
   /// The ids of a text, without those that stand before and after it; added tokens in it are taken as such.
-  public func encode(_ text: String) throws -> [Int32] {
+  public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
+
+  /// The first ids of a text.
+  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
-    let bytes = Array((normalizesNFC ? text.precomposedStringWithCanonicalMapping : text).utf8)
+    let bytes = normalizesNFC ? Self.composed(text) : Array(text.utf8)
     var ids: [Int32] = []
     var merger = Merger(self)
-    for part in added.parts(bytes) {
+    try added.forEachPart(bytes) { part in
       switch part {
       case .token(let id): ids.append(id)
       case .text(let range):
-        var segment = Array(bytes[range])
-        if addsPrefixSpace, segment.first != 0x20 { segment.insert(0x20, at: 0) }
-        try preTokenizer.forEachPiece(segment) { try merger.append($0, to: &ids) }
+        let segment = addsPrefixSpace && bytes[range.lowerBound] != 0x20 ? [0x20] + bytes[range] : bytes[range]
+        try preTokenizer.forEachPiece(segment) {
+          try merger.append($0, to: &ids)
+          return ids.count < count
+        }
       }
+      return ids.count < count
     }
     return ids
+  }
+
+  /// A text in normalization form C, made part by part: nothing is composed with an ASCII character or a Chinese one after
+  /// it, and neither is changed itself.
+  static func composed(_ text: String, partSize: Int = 1 << 16) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.utf8.count)
+    let scalars = text.unicodeScalars
+    var start = scalars.startIndex
+    while start < scalars.endIndex {
+      var end = text.utf8.index(start, offsetBy: partSize, limitedBy: text.utf8.endIndex) ?? text.utf8.endIndex
+      // Down to the character's first byte, and then to one that begins something new.
+      while end < scalars.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(before: &end) }
+      while end < scalars.endIndex {
+        let next = scalars[end]
+        if next.isASCII || (0x4E00...0x9FFF).contains(next.value) { break }
+        scalars.formIndex(after: &end)
+      }
+      bytes.append(contentsOf: String(scalars[start..<end]).precomposedStringWithCanonicalMapping.utf8)
+      start = end
+    }
+    return bytes
   }
 
   /// The text of ids.

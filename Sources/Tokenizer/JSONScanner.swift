@@ -35,6 +35,8 @@ struct JSONScanner {
   private let bytes: [UInt8]
   private(set) var at = 0
   private var depth = 0
+  /// Values that may still become part of a tree: each takes some hundred bytes.
+  private var treeValuesLeft = 1 << 20
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -183,6 +185,8 @@ struct JSONScanner {
 
   /// Reads any value as a tree.
   mutating func tree() throws -> Tree {
+    guard treeValuesLeft > 0 else { throw failure("too many values for what a tokenizer says besides its vocabulary") }
+    treeValuesLeft -= 1
     switch next() {
     case UInt8(ascii: "{"):
       var members: [String: Tree] = [:]
@@ -193,18 +197,30 @@ struct JSONScanner {
       try array { scanner in elements.append(try scanner.tree()) }
       return .array(elements)
     case UInt8(ascii: "\""): return .string(try string())
-    default:
-      for (word, value) in [("true", Tree.bool(true)), ("false", .bool(false)), ("null", .other)]
-      where bytes[at...].starts(with: word.utf8) {
-        at += word.utf8.count
-        return value
-      }
-      return try number()
+    default: return try word()
     }
   }
 
+  /// Reads a number, a truth value or null.
+  private mutating func word() throws -> Tree {
+    if let byte = next(), byte == UInt8(ascii: "-") || (0x30...0x39).contains(byte) { return try number() }
+    for (word, value) in [("true", Tree.bool(true)), ("false", .bool(false)), ("null", .other)]
+    where bytes[at...].starts(with: word.utf8) {
+      at += word.utf8.count
+      return value
+    }
+    return try number()
+  }
+
   /// Passes over any value.
-  mutating func skip() throws { _ = try tree() }
+  mutating func skip() throws {
+    switch next() {
+    case UInt8(ascii: "{"): try largeObject { scanner, _ in try scanner.skip() }
+    case UInt8(ascii: "["): try array { scanner in try scanner.skip() }
+    case UInt8(ascii: "\""): _ = try string()
+    default: _ = try word()
+    }
+  }
 
   /// Makes sure that nothing follows.
   mutating func end() throws { if next() != nil { throw failure("something follows the JSON value") } }

@@ -77,34 +77,49 @@ enum PreTokenizer: Sendable, Equatable {
 
   /// Cuts a text; the pieces, in order, are the whole of it.
   ///
-  /// - Parameter body: called with each piece's bytes.
+  /// The text is looked at through a window, which grows where a piece does not end in it.
+  /// - Parameters:
+  ///   - text: UTF-8.
+  ///   - windowSize: bytes of the window at first.
+  ///   - body: called with each piece's bytes; answers whether to go on.
   /// - Complexity: O(n).
-  func forEachPiece(_ text: [UInt8], _ body: (ArraySlice<UInt8>) throws -> Void) rethrows {
-    let string = String(decoding: text, as: UTF8.self)
+  func forEachPiece(
+    _ text: ArraySlice<UInt8>, windowSize: Int = 1 << 14, _ body: (ArraySlice<UInt8>) throws -> Bool
+  ) rethrows {
     var scalars: [Unicode.Scalar] = []
     var classes: [Class] = []
-    var offsets: [Int] = []
-    scalars.reserveCapacity(text.count)
-    classes.reserveCapacity(text.count)
-    offsets.reserveCapacity(text.count + 1)
-    var offset = 0
-    for scalar in string.unicodeScalars {
-      scalars.append(scalar)
-      classes.append(Self.classify(scalar))
-      offsets.append(offset)
-      offset += UTF8.width(scalar)
-    }
-    offsets.append(offset)
-    var at = 0
-    while at < scalars.count {
-      let end = self == .bloom ? Self.bloomEnd(scalars, classes, at) : wordEnd(scalars, classes, at)
-      try body(text[offsets[at]..<offsets[end]])
-      at = end
+    var start = text.startIndex
+    var size = windowSize
+    while start < text.endIndex {
+      var end = text.endIndex - start > size ? start + size : text.endIndex
+      while end > start, end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
+      scalars.removeAll(keepingCapacity: true)
+      classes.removeAll(keepingCapacity: true)
+      for scalar in String(decoding: text[start..<end], as: UTF8.self).unicodeScalars {
+        scalars.append(scalar)
+        classes.append(Self.classify(scalar))
+      }
+      let isLast = end == text.endIndex
+      let before = start
+      var at = 0
+      while at < scalars.count {
+        let (end, reach) = self == .bloom ? Self.bloomEnd(scalars, classes, at) : wordEnd(scalars, classes, at)
+        // What lies behind the window could make this piece another one.
+        if reach >= scalars.count, !isLast { break }
+        let next = scalars[at..<end].reduce(start) { $0 + UTF8.width($1) }
+        guard try body(text[start..<next]) else { return }
+        (at, start) = (end, next)
+      }
+      size = start > before ? windowSize : 2 * size
     }
   }
 
   /// ` ?[^(\s|[.,!?…。，、।۔،])]+`, or all that lies before the next match.
-  private static func bloomEnd(_ scalars: [Unicode.Scalar], _ classes: [Class], _ start: Int) -> Int {
+  ///
+  /// - Returns: the end, and the last place that was looked at.
+  private static func bloomEnd(
+    _ scalars: [Unicode.Scalar], _ classes: [Class], _ start: Int
+  ) -> (end: Int, reach: Int) {
     let isWord = { (at: Int) in at < classes.count && !classes[at].isSpace && classes[at] != .separator }
     let matches = { (at: Int) in isWord(at) || scalars[at] == " " && isWord(at + 1) }
     var end = start + 1
@@ -113,18 +128,31 @@ enum PreTokenizer: Sendable, Equatable {
     } else {
       while end < scalars.count, !matches(end) { end += 1 }
     }
-    return end
+    return (end, end + 1)
   }
 
   /// The alternatives of the other patterns, in their order; together they match any character.
-  private func wordEnd(_ scalars: [Unicode.Scalar], _ classes: [Class], _ start: Int) -> Int {
+  ///
+  /// - Returns: the end, and the last place that was looked at.
+  private func wordEnd(_ scalars: [Unicode.Scalar], _ classes: [Class], _ start: Int) -> (end: Int, reach: Int) {
     let count = scalars.count
+    // A contraction looks at two characters behind its apostrophe.
+    var reach = start + 2
     /// The end of a run from a place.
     func run(_ from: Int, _ belongs: (Class) -> Bool) -> Int {
       var end = from
       while end < count, belongs(classes[end]) { end += 1 }
+      reach = max(reach, end)
       return end
     }
+    let end = wordEnd(scalars, classes, start, run)
+    return (end, reach)
+  }
+
+  private func wordEnd(
+    _ scalars: [Unicode.Scalar], _ classes: [Class], _ start: Int, _ run: (Int, (Class) -> Bool) -> Int
+  ) -> Int {
+    let count = scalars.count
     if let end = contraction(scalars, start) { return end }
     let isGPT2 = self == .gpt2
     // Letters, with one character before them: a space, or in the newer patterns anything but a line break or a digit.

@@ -3,6 +3,7 @@
 
 import ByteIO
 import CSentencePiece
+import Synchronization
 
 /// A SentencePiece model.
 @safe public final class SentencePieceModel: Tokenizer {
@@ -17,6 +18,12 @@ import CSentencePiece
   let path: String
   // SAFETY: immutable after loading; the library's encode and decode are const and thread-safe. Freed in deinit alone.
   private nonisolated(unsafe) let model: OpaquePointer
+  /// The model as it was read, for ``cuts``.
+  private let bytes: [UInt8]
+  /// Found when a long text asks for it.
+  private let foundCuts = Mutex<SentencePieceCuts??>(nil)
+  /// Bytes of a text that are encoded in one go.
+  static let partSize = 1 << 14
 
   init(_ path: String, _ configuration: TokenizerConfiguration) throws {
     let file = try InputFile(path)
@@ -31,6 +38,7 @@ import CSentencePiece
     let loaded = unsafe try Self.load(bytes, path)
     self.path = path
     unsafe model = loaded
+    self.bytes = bytes
     vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
     let ids = unsafe belle_sentencepiece_special(loaded)
     var special = SpecialTokens()
@@ -46,6 +54,7 @@ import CSentencePiece
     let loaded = unsafe try Self.load(bytes, path)
     self.path = path
     unsafe model = loaded
+    self.bytes = bytes
     vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
     self.special = special
   }
@@ -70,10 +79,45 @@ import CSentencePiece
   deinit { unsafe belle_sentencepiece_free(model) }
 
   /// The ids of a text, without those that stand before and after it; names of control pieces are ordinary text.
-  public func encode(_ text: String) throws -> [Int32] {
+  public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
+
+  /// The first ids of a text. A long one is encoded in parts, which takes a hundredth of the memory.
+  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
+    guard text.utf8.count > 2 * Self.partSize, let cuts else { return try encodeWhole(text) }
+    var ids: [Int32] = []
+    var start = text.startIndex
+    while start < text.endIndex, ids.count < count {
+      var end = text.utf8.index(start, offsetBy: Self.partSize, limitedBy: text.endIndex) ?? text.endIndex
+      while end < text.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(before: &end) }
+      end = cuts.place(in: text, from: end)
+      if start == text.startIndex {
+        ids = try encodeWhole(String(text.unicodeScalars[..<end]))
+      } else {
+        // The character before it keeps away the space that is put before a text; its own ids are there already.
+        let before = text.unicodeScalars.index(before: start)
+        let known = try encodeWhole(String(text.unicodeScalars[before..<start])).count
+        ids += try encodeWhole(String(text.unicodeScalars[before..<end])).dropFirst(known)
+      }
+      start = end
+    }
+    return ids
+  }
+
+  /// Where a text may be cut; nil for models whose texts must stay whole.
+  private var cuts: SentencePieceCuts? {
+    foundCuts.withLock { found in
+      if let found { return found }
+      let made = (try? SentencePieceProto(bytes)).flatMap(SentencePieceCuts.init)
+      found = .some(made)
+      return made
+    }
+  }
+
+  /// The ids of a text that goes to the library in one piece.
+  func encodeWhole(_ text: String) throws -> [Int32] {
     var text = text
     return try text.withUTF8 { bytes in
       // SAFETY: the text is rebound to the same size of elements; what the library gives is copied and released.

@@ -19,6 +19,8 @@ struct SentencePieceProto: Sendable, Equatable {
   var addsSpacePrefix = true
   /// Whether runs of spaces become one.
   var removesExtraSpaces = true
+  /// Whether the space before a word is put behind it instead.
+  var putsSpacesBehind = false
   /// Whether a space is spelled `▁`.
   var escapesSpaces = true
   /// Whether characters are replaced by others before anything else.
@@ -81,6 +83,7 @@ struct SentencePieceProto: Sendable, Equatable {
         let number = try reader.varint()
         guard let known = Algorithm(rawValue: number) else { throw reader.failure("the algorithm is \(number)") }
         algorithm = known
+      case (24, 0): putsSpacesBehind = try reader.varint() != 0
       case (35, 0): hasByteFallback = try reader.varint() != 0
       default: try reader.skip(wire)
       }

@@ -15,6 +15,10 @@ public protocol Tokenizer: Sendable {
   /// - Complexity: O(n log n) in the longest word.
   func encode(_ text: String) throws -> [Int32]
 
+  /// The first ids of what ``encode(_:)`` gives: at least so many, or all. A long text is worked through in parts, and no
+  /// further than it takes.
+  func encode(_ text: String, atLeast count: Int) throws -> [Int32]
+
   /// The text of ids. Special tokens of a byte-level vocabulary are spelled out; control pieces of SentencePiece are
   /// silent. Bytes that are no UTF-8 become U+FFFD.
   ///
@@ -45,6 +49,13 @@ extension Tokenizer {
   /// The longest text, in bytes of UTF-8.
   public static var textLimit: Int { 256 << 20 }
 
+  /// Everything at once.
+  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }
+
   /// The ids of a whole text as the model is fed it: with BOS and EOS where the tokenizer's rules ask for them.
-  public func encodeDocument(_ text: String) throws -> [Int32] { special.prefix + (try encode(text)) + special.suffix }
+  ///
+  /// - Parameter count: how many are wanted; the rest may be left out.
+  public func encodeDocument(_ text: String, atLeast count: Int = .max) throws -> [Int32] {
+    special.prefix + (try encode(text, atLeast: count)) + special.suffix
+  }
 }

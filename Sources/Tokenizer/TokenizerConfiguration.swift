@@ -67,7 +67,7 @@ struct TokenizerConfiguration: Decodable, Sendable {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a tokenizer_config.json")
     }
     do {
-      return try JSONDecoder().decode(TokenizerConfiguration.self, from: Data(try file.bytes(count: file.size)))
+      return try decodeBoundedJSON(TokenizerConfiguration.self, from: try file.bytes(count: file.size), file: path)
     } catch let error as ByteIOError {
       throw error
     } catch {

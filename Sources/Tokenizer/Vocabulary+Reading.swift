@@ -79,7 +79,7 @@ extension Vocabulary {
     guard Folder.kind(of: path) == .file else { return [:] }
     let file = try InputFile(path)
     guard file.size <= TokenizerConfiguration.sizeLimit,
-      let object = try? JSONDecoder().decode([String: Int].self, from: Data(try file.bytes(count: file.size)))
+      let object = try? decodeBoundedJSON([String: Int].self, from: try file.bytes(count: file.size))
     else {
       throw TokenizerError(
         .malformed, file: path, reason: "it is no JSON object of texts and ids", remedy: "download it again")

@@ -37,7 +37,7 @@ public struct Evaluation: Sendable {
   ///   - reference: what it is held against; of the same vocabulary.
   ///   - threads: how many to use; the result does not depend on it.
   ///   - chunkTokens: how many tokens' states are in memory at once; the result does not depend on it.
-  /// - Throws: ``TransformerError`` where the vocabularies differ.
+  /// - Throws: ``TransformerError`` where the vocabularies differ; `ByteIOError` where the BLAS gets no memory.
   public init(_ model: TransformerModel, reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384) throws {
     if let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize {
       throw TransformerError(
@@ -46,6 +46,7 @@ public struct Evaluation: Sendable {
           + "\(reference.configuration.vocabularySize)",
         remedy: "a model can only be held against one with the same vocabulary")
     }
+    try Engine.reserve(threads: threads)
     self.model = model
     self.reference = reference
     self.threads = threads

@@ -67,7 +67,9 @@ extension ModelConfiguration {
   ///   - path: what errors name.
   public init(json: [UInt8], file path: String) throws {
     let contents: Contents
-    do { contents = try JSONDecoder().decode(Contents.self, from: Data(json)) } catch {
+    do { contents = try decodeBoundedJSON(Contents.self, from: json, file: path) } catch let error as ByteIOError {
+      throw error
+    } catch {
       throw TransformerError(
         .malformed, file: path, reason: "it is no JSON object with the fields of a model, or one has another type",
         remedy: "download it again")

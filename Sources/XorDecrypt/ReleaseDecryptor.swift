@@ -80,9 +80,9 @@ public struct ReleaseDecryptor: Sendable {
   ///
   /// - Parameters:
   ///   - progress: told of the bytes, from several threads.
-  ///   - receive: told of each result, as they come, on the calling task.
+  ///   - receive: told of each result, as they come, on the calling thread.
   /// - Throws: ``ByteIOError`` where the output folder cannot be made.
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) async throws {
+  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
 
@@ -112,7 +112,7 @@ public struct ReleaseDecryptor: Sendable {
     let stream = ChunkStream(sharedBy: min(plan.options.jobs, max(1, plan.items.count)))
     let items = self
     var smallResults: [String: FileResult] = [:]
-    await forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
+    forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
       (item, items.decrypt(item, as: nil, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in
       take(result, item)
@@ -143,7 +143,7 @@ public struct ReleaseDecryptor: Sendable {
       try plan.refuse(plans.flatMap { $0.outputs.map(\.name) } + (conversion.index.map { [$0.name] } ?? []))
     }
     var begun: Set<String> = []
-    await forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
+    forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
       let wanted = item.isConverted ? conversion?.plans[item.outputName] : nil
       return (item, items.decrypt(item, as: wanted, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in

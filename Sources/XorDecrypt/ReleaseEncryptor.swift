@@ -104,12 +104,12 @@ public struct ReleaseEncryptor: Sendable {
   ///   - progress: told of the bytes, from several threads.
   ///   - receive: told of each result, as they come.
   /// - Throws: ``ByteIOError`` where the output folder cannot be made.
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) async throws {
+  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
     try Folder.create(outputFolder)
     TemporaryFiles.removeAbandoned(in: outputFolder)
     let stream = ChunkStream(sharedBy: min(jobs, inputs.count))
     let encryptor = self
-    await forEachConcurrently(inputs, jobs: jobs) { path, flag in
+    forEachConcurrently(inputs, jobs: jobs) { path, flag in
       encryptor.encrypt(path, stream: stream, progress: progress, flag: flag)
     } receive: { result in
       receive(result)

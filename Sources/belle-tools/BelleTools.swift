@@ -4,7 +4,7 @@ import ArgumentParser
 import ByteIO
 
 @main
-struct BelleTools: AsyncParsableCommand {
+struct BelleTools: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "belle-tools",
     abstract: "From released BELLE diffs to verified weights.",
@@ -22,25 +22,30 @@ struct BelleTools: AsyncParsableCommand {
       Generate.self, QuantizeCommand.self, DoctorCommand.self,
     ])
 
-  static func main() async {
-    Interrupts.install()
+  static func main() {
+    explainLackOfMemory()
     raiseFileLimit()
     do {
-      var command = try parseAsRoot()
-      if var command = command as? any AsyncParsableCommand {
-        try await command.run()
-      } else {
-        try command.run()
-      }
-      if Console.shared.reportLostOutput() { Interrupts.leave(ExitCode.failure.rawValue) }
+      try Interrupts.install()
+      var command = try parseAsRoot(try ProcessArguments.read())
+      try command.run()
+      leave(ExitCode.success)
     } catch let error as any ToolError {
       Console.shared.report(error)
-      Interrupts.leave(ExitCode.failure.rawValue)
+      leave(ExitCode.failure)
     } catch {
-      // An answer that nobody can read is none.
-      if error is ExitCode, Console.shared.reportLostOutput() { Interrupts.leave(ExitCode.failure.rawValue) }
-      exit(withError: error)
+      // Help that was asked for is a result.
+      let (text, code) = (fullMessage(for: error), exitCode(for: error))
+      if !text.isEmpty { code == .success ? Console.shared.result(text) : Console.shared.complain(text) }
+      leave(code)
     }
+  }
+
+  /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that it
+  /// could not make.
+  private static func leave(_ code: ExitCode) -> Never {
+    // An answer that nobody can read is none.
+    Interrupts.leave(Console.shared.reportLostOutput() ? ExitCode.failure.rawValue : code.rawValue)
   }
 }
 

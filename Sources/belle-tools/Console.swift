@@ -62,6 +62,9 @@ final class Console: Sendable {
   /// A thing that may matter, and stops nothing.
   func warning(_ text: String) { message("warning: \(text)") }
 
+  /// What is wrong with the command line, in the words of its parser.
+  func complain(_ text: String) { message(text) }
+
   /// An error, and what to do about it. A hint that was just given is not repeated.
   func report(_ error: any ToolError) {
     message("error: \(error.description)")

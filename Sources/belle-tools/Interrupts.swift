@@ -1,29 +1,24 @@
 // What ends the process early: Ctrl-C, kill, a closed terminal. Every temporary file is removed first.
 
 import ByteIO
-import Dispatch
 
 /// Signals, and leaving.
 enum Interrupts {
   /// Takes over the signals that would leave temporary files behind.
-  static func install() {
+  ///
+  /// - Throws: ``ByteIOError`` where the system makes no thread that waits for them.
+  static func install() throws {
     // A closed pipe and a full file size limit come back as errors of write.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-      // Under nohup a closed terminal is no reason to stop.
-      if number == SIGHUP, wasIgnored(number) { continue }
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
-      source.setEventHandler {
-        // The handler holds its source, which would stop listening otherwise.
-        withExtendedLifetime(source) {
-          TemporaryFiles.removeAllAndRefuseMore()
-          Console.shared.clearProgress()
-          leave(128 + number)
-        }
-      }
-      source.resume()
+    // Under nohup a closed terminal is no reason to stop.
+    let numbers = [SIGINT, SIGTERM, SIGHUP].filter { $0 != SIGHUP || !wasIgnored($0) }
+    for number in numbers { try takeOver(signal: number) }
+    try startThread {
+      let number = waitForSignal()
+      TemporaryFiles.removeAllAndRefuseMore()
+      Console.shared.clearProgress()
+      leave(128 + number)
     }
   }
 

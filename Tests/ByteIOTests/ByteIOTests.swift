@@ -184,10 +184,10 @@ import Testing
 
 @Suite("Jobs") struct JobsTests {
   @Test("no more run at once than are allowed, and all results arrive", arguments: [1, 2, 5])
-  func concurrency(jobs: Int) async {
+  func concurrency(jobs: Int) {
     let running = Counter()
     var results: [Int] = []
-    await forEachConcurrently(Array(0..<20), jobs: jobs) { value, _ in
+    forEachConcurrently(Array(0..<20), jobs: jobs) { value, _ in
       running.enter()
       usleep(1000)
       running.leave()
@@ -201,9 +201,9 @@ import Testing
   }
 
   @Test("after a stop nothing new begins")
-  func stopping() async {
+  func stopping() {
     var results: [Int] = []
-    await forEachConcurrently(Array(0..<100), jobs: 2) { value, _ in
+    forEachConcurrently(Array(0..<100), jobs: 2) { value, _ in
       value
     } receive: { value in
       results.append(value)

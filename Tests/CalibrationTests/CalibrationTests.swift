@@ -217,6 +217,50 @@ private struct ByteTokenizer: Tokenizer {
     let three = try make(3)
     #expect(three.windows.tokens == [256, 97, 98, 99, 100, 101, 102, 103, 104] && three.unusedTokens == 2)
     #expect(try make(nil).windows == TokenWindows([256] + (97..<107).map { Int32($0) }, length: 11))
-    #expect(try make(3, maximum: 7).windows.count == 2)
+  }
+
+  @Test(
+    "no more tokens are predicted than are asked for: whole windows, or one shorter one",
+    arguments: [
+      (3, 1, [2]), (3, 2, [3]), (3, 3, [3]), (3, 4, [3, 3]), (3, 7, [3, 3, 3]), (3, 100, [3, 3, 3]), (100, 4, [5]),
+    ])
+  func maximum(length: Int, maximum: Int, windows: [Int]) throws {
+    let folder = try TemporaryFolder()
+    let text = try folder.write("a.txt", "abcdefghij")
+    var rows = MemorySource()
+    rows.add("a", .i32, [3, 3], (0..<9).map { Int32($0) })
+    try rows.write(in: folder.path)
+    for path in length == 3 ? [text, folder.file("model.safetensors")] : [text] {
+      let made = try Calibration.inOrder(
+        path, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: length, defaultLength: 100,
+        maximumTokens: maximum
+      ).windows
+      #expect(Array(repeating: made.length, count: made.count) == windows)
+    }
+  }
+
+  @Test("what comes after the tokens that were asked for is not looked at", arguments: ["a.json", "a.jsonl"])
+  func early(name: String) throws {
+    let folder = try TemporaryFolder()
+    let element = #"{"text": "abc, [de] \" }"}"#
+    let path = try folder.write(
+      name, name == "a.json" ? "[\(element), \(element), 1" : "\(element)\n\(element)\nno JSON")
+    func make(_ maximum: Int?) throws -> Calibration {
+      try Calibration.inOrder(
+        path, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: nil, defaultLength: 100,
+        maximumTokens: maximum)
+    }
+    #expect(try make(20).windows.tokens.count == 21)
+    #expect(throws: CalibrationError.self) { try make(nil) }
+  }
+
+  @Test("a document of more values than any text has is refused before anything is made of it")
+  func values() throws {
+    let folder = try TemporaryFolder()
+    let numbers = "[" + String(repeating: "0,", count: TextDocuments.valueLimit) + "0]"
+    for name in ["a.json", "a.jsonl"] {
+      let path = try folder.write(name, name == "a.json" ? "[\(numbers)]" : #"{"text": "a", "b": \#(numbers)}"#)
+      #expect { try TextDocuments.read(path) } throws: { ($0 as? CalibrationError)?.code == .limit }
+    }
   }
 }

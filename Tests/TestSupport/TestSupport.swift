@@ -162,3 +162,18 @@ public final class Running {
 public func belleTools(_ arguments: String..., shell: String? = nil, in folder: String? = nil) throws -> Finished {
   try Running(arguments, shell: shell, in: folder).finish()
 }
+
+/// Runs the real binary to its end and tells the largest memory that it had, in MiB. On Linux only.
+public func belleToolsMemory(_ arguments: [String]) throws -> (finished: Finished, peak: Int) {
+  // A child's own figures begin with those of whoever started it, and this process is large: the shell asks the system.
+  let shell = """
+    "$0" "$@" & p=$!; m=0
+    while [ -r /proc/$p/status ]; do
+      while read -r k v u; do [ "$k" = VmHWM: ] && m=$v; done < /proc/$p/status; sleep 0.01
+    done 2> /dev/null
+    wait $p; s=$?; echo; echo "peak $m" >&2; exit $s
+    """
+  let finished = try Running(arguments, shell: shell).finish()
+  let line = finished.errors.split(separator: "\n").last { $0.hasPrefix("peak ") }
+  return (finished, (line.flatMap { Int($0.dropFirst(5)) } ?? .max) / 1024)
+}

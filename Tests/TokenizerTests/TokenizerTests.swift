@@ -82,7 +82,10 @@ private struct Case: Decodable {
 @Suite("Patterns of byte-level BPE") struct PreTokenizerTests {
   private func pieces(_ pattern: PreTokenizer, _ text: String) -> [String] {
     var pieces: [String] = []
-    pattern.forEachPiece(Array(text.utf8)) { pieces.append(String(decoding: $0, as: UTF8.self)) }
+    pattern.forEachPiece(Array(text.utf8)[...]) {
+      pieces.append(String(decoding: $0, as: UTF8.self))
+      return true
+    }
     return pieces
   }
 

@@ -85,6 +85,15 @@ import Tokenizer
     return (parts, stream.isStopped)
   }
 
+  /// It ended the text with "there is no token 4423".
+  @Test("a token that fills up the embedding, and that the tokenizer does not have, stands for no text")
+  func padding() throws {
+    var stream = TextStream(Bytes(), after: [1, 5000])
+    var text = ""
+    for token in [104, 4423, -1, 105] as [Int32] { text += try stream.take(token) }
+    #expect(text + (try stream.finish()) == "hi")
+  }
+
   @Test("a character is given out as a whole", arguments: ["aé水😀z", "水", "\u{FFFD}ok", "plain"])
   func whole(text: String) throws {
     let (parts, _) = try parts(text.utf8)

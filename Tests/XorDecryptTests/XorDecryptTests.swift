@@ -110,14 +110,14 @@ import Testing
   }
 
   @Test("encrypting writes the reference's bytes, and decrypting gives the plain file back", arguments: golden.cases)
-  func bothDirections(golden: Golden.Case) async throws {
+  func bothDirections(golden: Golden.Case) throws {
     let folder = try TemporaryFolder()
     let key = try folder.write("key", SplitMix64.bytes(seed: golden.key_seed, count: golden.key_bytes))
     let plain = try folder.write("plain.bin", SplitMix64.bytes(seed: golden.data_seed, count: golden.data_bytes))
 
     let encryptor = try ReleaseEncryptor(input: plain, key: key, outputFolder: folder.file("enc"))
     var results: [FileResult] = []
-    try await encryptor.run(progress: { _ in }) { results.append($0) }
+    try encryptor.run(progress: { _ in }) { results.append($0) }
     #expect(results.first?.error == nil)
     #expect(try folder.names(in: "enc") == [golden.enc_name])
     let encrypted = try InputFile(folder.file("enc/" + golden.enc_name))
@@ -129,7 +129,7 @@ import Testing
     options.manifest = try Manifest(text: "\(golden.plain_md5)  plain.bin")
     let plan = try DecryptPlan(input: folder.file("enc"), key: key, outputFolder: folder.file("out"), options: options)
     results = []
-    try await ReleaseDecryptor(plan).run(progress: { _ in }) { results.append($0) }
+    try ReleaseDecryptor(plan).run(progress: { _ in }) { results.append($0) }
     #expect(results.first?.error == nil)
     #expect(results.first?.digests[.sha256]?.hex == golden.plain_sha256)
     #expect(results.first?.digests[.md5]?.hex == golden.plain_md5)
@@ -177,11 +177,11 @@ import Testing
   }
 
   @Test("the published MD5 of a real encrypted file is reproduced", arguments: vectors.vectors)
-  func encrypting(vector: Vectors.Vector) async throws {
+  func encrypting(vector: Vectors.Vector) throws {
     let folder = try TemporaryFolder()
     let key = try folder.write("key", Self.key(vector.key))
     let plain = try folder.write(vector.file, vector.plaintext)
-    try await ReleaseEncryptor(input: plain, key: key, outputFolder: folder.file("enc")).run(progress: { _ in }) { _ in
+    try ReleaseEncryptor(input: plain, key: key, outputFolder: folder.file("enc")).run(progress: { _ in }) { _ in
     }
     var bytes = try readBytes(folder.file("enc/\(vector.file).\(vector.plaintext_sha256).enc"))
     // TechGPT's variant is the same without the header.
@@ -192,7 +192,7 @@ import Testing
   }
 
   @Test("a real encrypted file decrypts to its published digests, of both variants", arguments: vectors.vectors)
-  func decrypting(vector: Vectors.Vector) async throws {
+  func decrypting(vector: Vectors.Vector) throws {
     let folder = try TemporaryFolder()
     let key = try folder.write("key", Self.key(vector.key))
     let digest = vector.header_32_bytes ? vector.plaintext_sha256 : Registry.digestOfNothing
@@ -200,7 +200,7 @@ import Testing
     let plan = try DecryptPlan(
       input: folder.file("enc"), key: key, outputFolder: folder.file("out"), options: DecryptOptions(jobs: 1))
     var results: [FileResult] = []
-    try await ReleaseDecryptor(plan).run(progress: { _ in }) { results.append($0) }
+    try ReleaseDecryptor(plan).run(progress: { _ in }) { results.append($0) }
     #expect(results.map { $0.error?.description } == [nil])
     #expect(try readBytes(folder.file("out/" + vector.file)) == Array(vector.plaintext.utf8))
     if !vector.header_32_bytes { #expect(results.first?.digests[.md5]?.hex == vector.plaintext_md5) }

@@ -29,6 +29,23 @@ int belle_flush(int descriptor);
 /// Renames, but fails with EEXIST where the new name is taken, be it by a link to nothing.
 int belle_rename_exclusive(const char *from, const char *to);
 
+/// The arguments as the process got them, the program's name first: `*count` of them. NULL where the system does not say.
+/// Swift's own reads /proc/self/cmdline on Linux, and finds none where that is not mounted.
+char **belle_arguments(int *count);
+
+/// Runs a body on a new thread, which nobody waits for. Where that fails the body does not run.
+int belle_start_thread(void (*body)(void *), void *context);
+
+/// Where the address space is limited (ulimit -v), lets what runtimes do without memory, which is to stop by a signal, end
+/// with an error and status 1. Does nothing elsewhere.
+void belle_explain_lack_of_memory(void);
+
+/// Takes a signal over: it ends nothing by itself any more, and belle_wait_for_signal answers it.
+int belle_take_over_signal(int number);
+
+/// Waits for one of the signals that were taken over. To be called from one thread only.
+int belle_wait_for_signal(void);
+
 /// The processors that this process may run on (a pinned process has fewer than the machine); at least 1.
 int belle_processor_count(void);
 

@@ -9,8 +9,9 @@ struct GGUFCursor {
   static let stringLimit = 64 << 20
   /// The longest name of a value. Source: docs/gguf.md.
   static let keyLimit = 65535
-  /// How many values there may be, elements of arrays counted. A million tokens with scores, types and merges have four.
-  static let valueLimit = 16 << 20
+  /// How many values there may be, elements of arrays counted. A million tokens with scores, types and merges have four
+  /// million, and each takes 24 bytes.
+  static let valueLimit = 8 << 20
   /// How deep arrays may lie in arrays.
   static let depthLimit = 8
 

@@ -77,7 +77,7 @@ public struct HuggingFaceConfiguration: Decodable, Sendable, Equatable {
     let file = try InputFile(path)
     guard file.size <= sizeLimit else { throw failure("\(file.size) bytes are too many for a configuration") }
     let text = try file.bytes(count: file.size)
-    guard let result = try? JSONDecoder().decode(HuggingFaceConfiguration.self, from: Data(text)) else {
+    guard let result = try? decodeBoundedJSON(HuggingFaceConfiguration.self, from: text) else {
       throw failure("it does not say hidden_size, intermediate_size, num_attention_heads and num_hidden_layers")
     }
     guard (1...1 << 24).contains(result.hidden_size), (1...1 << 26).contains(result.intermediate_size),

@@ -63,7 +63,7 @@ public struct MetaFolder: TensorSource {
     }
     let parametersPath = Folder.join(folder, "params.json")
     let text = try InputFile(parametersPath).bytes(count: 1 << 20)
-    do { parameters = try JSONDecoder().decode(Parameters.self, from: Data(text)) } catch {
+    do { parameters = try decodeBoundedJSON(Parameters.self, from: text) } catch {
       throw CheckpointError(
         .malformed, file: parametersPath, reason: "it does not have dim, n_heads and n_layers as whole numbers")
     }

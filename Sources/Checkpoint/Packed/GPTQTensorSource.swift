@@ -111,10 +111,10 @@ public struct GPTQTensorSource: PackedTensorSource {
     for name in ["quantize_config.json", "config.json"] {
       let path = Folder.join(folder, name)
       guard Folder.kind(of: path) == .file else { continue }
-      let data = Data(try InputFile(path).bytes(count: 16 << 20))
+      let data = try InputFile(path).bytes(count: 16 << 20)
       do {
-        if name == "quantize_config.json" { return try JSONDecoder().decode(Configuration.self, from: data) }
-        if let inner = try JSONDecoder().decode(Outer.self, from: data).quantization_config { return inner }
+        if name == "quantize_config.json" { return try decodeBoundedJSON(Configuration.self, from: data) }
+        if let inner = try decodeBoundedJSON(Outer.self, from: data).quantization_config { return inner }
       } catch {
         throw CheckpointError(.malformed, file: path, reason: "its quantization settings cannot be read")
       }

@@ -17,6 +17,9 @@ public struct SafetensorsFile: TensorSource {
   /// What the container is.
   public var format: String { "safetensors" }
 
+  /// The most dimensions of a tensor. PyTorch's shapes have some, numpy's 64 at most.
+  static let dimensionLimit = 1024
+
   private let file: any ByteSource
   private let ranges: [Range<Int>]
 
@@ -39,49 +42,50 @@ public struct SafetensorsFile: TensorSource {
     }
     let header = try file.bytes(at: 8, count: length)
     guard header.first == UInt8(ascii: "{") else { throw failure(.malformed, 8, "the header does not begin with {") }
-    let json: HeaderJSON
-    do throws(HeaderJSON.Failure) { json = try HeaderJSON.parse(header) } catch {
-      throw failure(.malformed, 8 + error.offset, error.reason)
-    }
-    guard case .object(let members, _) = json else { throw failure(.malformed, 8, "the header is no JSON object") }
-
     var found: [(info: TensorInfo, range: Range<Int>, at: Int)] = []
     var metadata: [(name: String, value: String)] = []
     let dataStart = 8 + length
-    for (name, value) in members {
-      let at = 8 + value.offset
+    func readMetadata(_ json: inout HeaderJSON) throws {
+      if json.peek() == UInt8(ascii: "n") { return try json.skip() }
+      guard json.peek() == UInt8(ascii: "{") else {
+        throw failure(.malformed, 8 + json.at, "tensor __metadata__: its entry is no object")
+      }
+      try json.object { json, key in
+        _ = json.peek()
+        let at = json.at
+        guard case .string(let text) = try json.scalar() else {
+          throw failure(.malformed, 8 + at, "metadata that is no string")
+        }
+        metadata.append((key, text))
+      }
+    }
+    func readEntry(_ json: inout HeaderJSON, _ name: String) throws {
+      let isObject = json.peek() == UInt8(ascii: "{")
+      let at = 8 + json.at
       let bad = { (reason: String) in
         CheckpointError(
           .malformed, file: file.path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
       }
-      if name == "__metadata__", case .other(let at) = value, header[at...].starts(with: Array("null".utf8)) {
-        continue
-      }
-      guard case .object(let fields, _) = value else { throw bad("its entry is no object") }
-      if name == "__metadata__" {
-        for (key, value) in fields {
-          guard case .string(let text, _) = value else {
-            throw failure(.malformed, 8 + value.offset, "metadata that is no string")
-          }
-          metadata.append((key, text))
-        }
-        continue
-      }
+      guard isObject else { throw bad("its entry is no object") }
       var dtype: DType?
       var shape: [Int]?
       var offsets: [Int]?
-      for (key, field) in fields {
-        switch (key, field) {
-        case ("dtype", .string(let text, _)):
+      try json.object { json, key in
+        let first = json.peek()
+        switch (key, first) {
+        case ("dtype", UInt8(ascii: "\"")):
+          let text = try json.string()
           dtype = DType(rawValue: text).flatMap { $0.isInSafetensors ? $0 : nil }
           if dtype == nil { throw bad("the type \(text) is not known") }
-        case ("shape", .array(let values, _)): shape = Self.integers(values)
-        case ("data_offsets", .array(let values, _)): offsets = Self.integers(values)
+        case ("shape", UInt8(ascii: "[")): shape = try json.naturals(limit: Self.dimensionLimit)
+        case ("data_offsets", UInt8(ascii: "[")): offsets = try json.naturals(limit: 2)
         default: throw bad("the field \(displayName(key)) is not what it should be")
         }
       }
       guard let dtype, let shape, let offsets, offsets.count == 2 else {
-        throw bad("dtype, shape and data_offsets must be a type, and lists of whole numbers that are not negative")
+        throw bad(
+          "dtype, shape and data_offsets must be a type, and lists of whole numbers that are not negative, "
+            + "at most \(Self.dimensionLimit)")
       }
       guard let size = TensorInfo.size(of: shape, dtype) else {
         throw bad("its shape \(shape) overflows or is no whole byte")
@@ -103,6 +107,16 @@ public struct SafetensorsFile: TensorSource {
           TensorInfo(name: name, dtype: dtype, shape: shape, file: file.path, byteCount: size.bytes),
           dataStart + offsets[0]..<dataStart + offsets[1], at
         ))
+    }
+
+    do {
+      var json = try HeaderJSON(header)
+      try json.object { json, name in
+        if name == "__metadata__" { try readMetadata(&json) } else { try readEntry(&json, name) }
+      }
+      try json.end()
+    } catch let error as HeaderJSON.Failure {
+      throw failure(.malformed, 8 + error.offset, error.reason)
     }
 
     var end = dataStart
@@ -137,13 +151,4 @@ public struct SafetensorsFile: TensorSource {
 
   /// Where a tensor's values lie.
   public func storedRange(_ index: Int) -> Range<Int>? { ranges[index] }
-
-  private static func integers(_ values: [HeaderJSON]) -> [Int]? {
-    var result: [Int] = []
-    for value in values {
-      guard case .integer(let number, _) = value, number >= 0 else { return nil }
-      result.append(number)
-    }
-    return result
-  }
 }

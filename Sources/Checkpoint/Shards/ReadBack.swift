@@ -10,6 +10,8 @@ final class ReadBack: Sendable {
   private let source: any TensorSource
   private let file: InputFile
   private let queue = Queue()
+  /// Whether there is a thread; without one each tensor is compared when it is added.
+  private let hasThread: Bool
 
   /// Begins.
   ///
@@ -17,12 +19,14 @@ final class ReadBack: Sendable {
   init(_ source: any TensorSource, _ file: InputFile) {
     self.source = source
     self.file = file
-    Thread { [queue] in
+    let start: ()? = try? startThread { [queue] in
       while let next = queue.next() {
         do { try Self.compare(source, next.index, file, next.start) } catch { return queue.end(error) }
       }
       queue.end(nil)
-    }.start()
+    }
+    hasThread = start != nil
+    if !hasThread { queue.end(nil) }
   }
 
   deinit { queue.close() }
@@ -34,7 +38,7 @@ final class ReadBack: Sendable {
   ///   - start: where its values begin in the file.
   /// - Throws: what an earlier tensor showed; ``CheckpointError`` with code `.badChecksum` for one that differs.
   func add(_ index: Int, _ start: Int) throws {
-    if source.storedRange(index) != nil { return try queue.add((index, start)) }
+    if hasThread, source.storedRange(index) != nil { return try queue.add((index, start)) }
     // Values that have to be put together may take as much memory as a tensor: not twice at the same time.
     try Self.compare(source, index, file, start)
   }

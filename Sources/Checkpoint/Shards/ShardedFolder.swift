@@ -32,25 +32,32 @@ public struct ShardedFolder: TensorSource {
     let input = try InputFile(path)
     guard input.size <= Self.indexLimit else { throw failure("\(input.size) bytes are too many for an index", nil) }
     let text = try input.bytes(count: input.size)
-    let json: HeaderJSON
-    do throws(HeaderJSON.Failure) { json = try HeaderJSON.parse(text) } catch {
-      throw CheckpointError(.badIndex, file: path, place: "byte \(error.offset)", reason: error.reason)
-    }
-    guard case .object(let members, _) = json, let map = members.first(where: { $0.name == "weight_map" })?.value,
-      case .object(let entries, _) = map
-    else { throw failure("there is no weight_map in it", nil) }
     var files: [String] = []
     var wanted: [String: Set<String>] = [:]
-    for (tensor, value) in entries {
-      guard case .string(let name, _) = value else {
-        throw failure("the file of \(displayName(tensor)) is no name", nil)
+    var hasMap = false
+    do {
+      var json = try HeaderJSON(text)
+      guard json.peek() == UInt8(ascii: "{") else { throw failure("there is no weight_map in it", nil) }
+      try json.object { json, name in
+        guard name == "weight_map", json.peek() == UInt8(ascii: "{") else { return try json.skip() }
+        hasMap = true
+        try json.object { json, tensor in
+          guard case .string(let name) = try json.scalar() else {
+            throw failure("the file of \(displayName(tensor)) is no name", nil)
+          }
+          guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
+            throw failure(
+              "the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
+          }
+          if wanted[name] == nil { files.append(name) }
+          wanted[name, default: []].insert(tensor)
+        }
       }
-      guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
-        throw failure("the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
-      }
-      if wanted[name] == nil { files.append(name) }
-      wanted[name, default: []].insert(tensor)
+      try json.end()
+    } catch let error as HeaderJSON.Failure {
+      throw CheckpointError(.badIndex, file: path, place: "byte \(error.offset)", reason: error.reason)
     }
+    guard hasMap else { throw failure("there is no weight_map in it", nil) }
     let missing = files.filter { Folder.kind(of: Folder.join(folder, $0)) != .file }
     guard missing.isEmpty else {
       throw failure(

@@ -3,7 +3,6 @@
 
 import ByteIO
 import CBelleKernels
-import Dispatch
 import Synchronization
 
 /// The blocks of one type.
@@ -79,10 +78,12 @@ public struct BlockCodec: Sendable {
         let pieces = (count + Self.pieceSize - 1) / Self.pieceSize
         // Rounding alone is as fast as memory.
         guard threads > 1, pieces > 1, elements == 256 else { return unsafe work.run(0..<count) }
-        let useless = UselessCount()
-        let lanes = min(threads, pieces)
-        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
-          for piece in stride(from: lane, to: pieces, by: lanes) {
+        let useless = SharedCount()
+        let next = SharedCount()
+        onSeveralThreads(min(threads, pieces)) {
+          while true {
+            let piece = next.value.add(1, ordering: .relaxed).oldValue
+            guard piece < pieces else { return }
             let first = piece * Self.pieceSize
             let found = unsafe work.run(first..<min(count, first + Self.pieceSize))
             useless.value.add(found, ordering: .relaxed)
@@ -138,6 +139,6 @@ public struct BlockCodec: Sendable {
 }
 
 /// A count that threads share.
-private final class UselessCount: Sendable {
+private final class SharedCount: Sendable {
   let value = Atomic<Int>(0)
 }

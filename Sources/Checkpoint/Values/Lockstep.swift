@@ -25,13 +25,13 @@ enum Lockstep {
       try one.read(index) { part in try handoff.gather(part) }
       handoff.keepGathered()
     } else {
-      Thread {
+      try startThread {
         handoff.finish(
           Result {
             try one.read(index) { part in try handoff.give(part) }
             try handoff.giveGathered()
           })
-      }.start()
+      }
     }
     defer { handoff.stop() }
     do {

@@ -21,12 +21,14 @@ public struct Calibration: Sendable, Equatable {
     let digest = try DigestStream(.sha256)
     digest.update(Array("\(options);length=\(windows.length);count=\(windows.count);".utf8))
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(4 * windows.tokens.count)
-    for token in windows.tokens {
-      let bits = UInt32(bitPattern: token)
-      for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+    for start in stride(from: 0, to: windows.tokens.count, by: 1 << 14) {
+      bytes.removeAll(keepingCapacity: true)
+      for token in windows.tokens[start..<min(windows.tokens.count, start + 1 << 14)] {
+        let bits = UInt32(bitPattern: token)
+        for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+      }
+      digest.update(bytes)
     }
-    digest.update(bytes)
     fingerprint = digest.finish().hex
   }
 
@@ -42,34 +44,50 @@ public struct Calibration: Sendable, Equatable {
   ///   - vocabularySize: the model's.
   ///   - length: the windows' length; a token file's rows that are longer are cut at it, shorter ones are an error. Nil
   ///     means the rows' length, and `defaultLength` for texts.
-  ///   - maximumTokens: as many windows as these fill, at least one; nil for all.
+  ///   - maximumTokens: how many tokens may be predicted at most: as many whole windows as that allows, each of which
+  ///     predicts all its tokens but the first, or one shorter window where it allows no whole one; nil for all. What comes
+  ///     after them is not even encoded.
   public static func inOrder(
     _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
     maximumTokens: Int? = nil
   ) throws -> Calibration {
     if TokenFile.isOne(argument) {
       let rows = try TokenFile.windows(argument, vocabularySize: vocabularySize)
-      let windows = try cut(rows, length ?? rows.length, argument)
-      let count = maximumTokens.map { max(1, min(windows.count, $0 / windows.length)) } ?? windows.count
-      return try Calibration(
-        windows[0..<count], unused: rows.tokens.count - windows[0..<count].tokens.count, options: "order")
+      var windows = try cut(rows, length ?? rows.length, argument)
+      if let most = maximumTokens {
+        let wanted = wantedTokens(most, windows.length)
+        windows =
+          wanted < windows.length
+          ? TokenWindows(Array(windows.tokens[..<wanted]), length: wanted)
+          : windows[0..<min(windows.count, wanted / windows.length)]
+      }
+      return try Calibration(windows, unused: rows.tokens.count - windows.tokens.count, options: "order")
     }
-    let wanted = length ?? defaultLength
+    let length = length ?? defaultLength
+    let wanted = maximumTokens.map { wantedTokens($0, length) } ?? .max
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
-    for document in try TextDocuments.read(argument) {
-      tokens += try tokenizer.encodeDocument(document)
-      if let maximumTokens, tokens.count >= max(maximumTokens, wanted) { break }
+    try TextDocuments.forEach(argument) { document in
+      tokens += try tokenizer.encodeDocument(document, atLeast: wanted - tokens.count)
+      return tokens.count < wanted
     }
     try check(tokens, vocabularySize, argument)
-    let available = maximumTokens.map { min(tokens.count, max($0, min(wanted, tokens.count))) } ?? tokens.count
-    let used = available >= wanted ? available / wanted * wanted : available
+    let read = tokens.count
+    let available = min(read, wanted)
+    let used = available >= length ? available / length * length : available
     guard used >= 2 else {
       throw CalibrationError(
-        .tooShort, file: argument, reason: "its \(tokens.count) tokens are too few: two are needed at least")
+        .tooShort, file: argument, reason: "its \(read) tokens are too few: two are needed at least")
     }
-    let windows = TokenWindows(Array(tokens[..<used]), length: min(wanted, used))
-    return try Calibration(windows, unused: tokens.count - used, options: "order")
+    tokens.removeLast(read - used)
+    // What comes after the tokens that were asked for is not counted.
+    return try Calibration(TokenWindows(tokens, length: min(length, used)), unused: available - used, options: "order")
+  }
+
+  /// The tokens that windows of a length have which predict at most so many.
+  private static func wantedTokens(_ predicted: Int, _ length: Int) -> Int {
+    let windows = length > 1 ? predicted / (length - 1) : predicted
+    return windows > 0 ? windows * length : predicted + 1
   }
 
   // MARK: Drawn
@@ -114,9 +132,15 @@ public struct Calibration: Sendable, Equatable {
       let unused = files.reduce(0) { $0 + $1.tokens.count } - tokens.count
       return try Calibration(TokenWindows(tokens, length: wanted), unused: unused, options: isAll ? "all" : options)
     }
-    let documents = try arguments.flatMap { try TextDocuments.read($0) }
+    var passages: [Passage] = []
+    for argument in arguments {
+      try TextDocuments.forEach(argument) { document in
+        passages += Self.passages(document, limit: 10_000)
+        return true
+      }
+    }
     return try drawn(
-      documents, passageSize: 10_000, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
+      passages, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
       file: arguments.count == 1 ? arguments[0] : nil, options: options)
   }
 
@@ -137,7 +161,7 @@ public struct Calibration: Sendable, Equatable {
     }
     // Shorter passages than of a user's files: a few samples must have something of everything.
     return try drawn(
-      documents, passageSize: 1_500, tokenizer, vocabularySize, samples, length, &generator,
+      documents.flatMap { passages($0, limit: 1_500) }, tokenizer, vocabularySize, samples, length, &generator,
       file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
   }
 
@@ -145,10 +169,9 @@ public struct Calibration: Sendable, Equatable {
   private static let usualSamples = 128
 
   private static func drawn(
-    _ documents: [String], passageSize: Int, _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
+    _ passages: consuming [Passage], _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
     _ samples: Int?, _ length: Int, _ generator: inout SeededGenerator, file: String?, options: String
   ) throws -> Calibration {
-    var passages = documents.flatMap { Self.passages($0, limit: passageSize) }
     generator.shuffle(&passages)
     let most = samples ?? usualSamples
     let tokenizer = try tokenizer()

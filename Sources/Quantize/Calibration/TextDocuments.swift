@@ -11,11 +11,42 @@ public enum TextDocuments {
   /// The largest file, in bytes.
   public static let sizeLimit = 1 << 30
 
+  /// Values that one JSON document may have: a conversation has some hundred.
+  public static let valueLimit = 1 << 17
+
   /// Reads a file.
   ///
   /// - Returns: its documents in order; a plain text is one. Empty ones are left out.
   /// - Throws: ``CalibrationError`` naming the line or element that is of no known form.
   public static func read(_ path: String) throws -> [String] {
+    var documents: [String] = []
+    try forEach(path) {
+      documents.append($0)
+      return true
+    }
+    return documents
+  }
+
+  /// Reads a file, one document after the other.
+  ///
+  /// - Parameter body: called with each document that is not empty, in order; answers whether to go on. What comes after
+  ///   the last is not looked at.
+  /// - Throws: as ``read(_:)``.
+  public static func forEach(_ path: String, _ body: (String) throws -> Bool) throws {
+    let bytes = try contents(of: path)
+    guard isJSON(path) else {
+      if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }
+      return
+    }
+    if bytes.first(where: { !isSpace($0) }) == UInt8(ascii: "[") {
+      try elements(bytes, path, body)
+    } else {
+      try lines(bytes, path, body)
+    }
+  }
+
+  /// The bytes of a file, which are UTF-8, without a byte order mark.
+  private static func contents(of path: String) throws -> ArraySlice<UInt8> {
     let file = try InputFile(path)
     guard file.size <= sizeLimit else {
       throw CalibrationError(
@@ -27,44 +58,109 @@ public enum TextDocuments {
     if let complaint = try FileKind(of: file).complaint {
       throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    var bytes = try file.bytes(count: file.size)
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
+    let bytes = try file.bytes(count: file.size)
+    guard String(validating: bytes, as: UTF8.self) != nil else {
       throw CalibrationError(
         .malformed, file: path, reason: "it is not UTF-8", remedy: "convert it: iconv -f GB18030 -t UTF-8")
     }
-    let documents = isJSON(path) ? try json(bytes, path) : [text]
-    return documents.filter { !$0.isEmpty }
+    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
   }
 
   private static func isJSON(_ path: String) -> Bool {
     [".json", ".jsonl", ".ndjson"].contains { path.lowercased().hasSuffix($0) }
   }
 
-  /// An array, JSON Lines (which BELLE's .json files are too), or one object.
-  private static func json(_ bytes: [UInt8], _ path: String) throws -> [String] {
-    let first = bytes.first { ![0x20, 0x0A, 0x0D, 0x09].contains($0) }
-    if first == UInt8(ascii: "[") {
-      guard let elements = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [Any] else {
-        throw CalibrationError(.malformed, file: path, reason: "it begins as a JSON array and is none")
-      }
-      return try elements.enumerated().map { number, element in
-        try document(element, path, place: "element \(number)")
-      }
+  private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x0A, 0x0D, 0x09].contains(byte) }
+
+  /// An array of documents.
+  private static func elements(
+    _ bytes: ArraySlice<UInt8>, _ path: String, _ body: (String) throws -> Bool
+  ) throws {
+    let malformed = CalibrationError(.malformed, file: path, reason: "it begins as a JSON array and is none")
+    guard var at = bytes.firstIndex(of: UInt8(ascii: "[")).map({ $0 + 1 }) else { throw malformed }
+    func skipSpace() { while at < bytes.endIndex, isSpace(bytes[at]) { at += 1 } }
+    skipSpace()
+    var number = 0
+    var isEnd = at < bytes.endIndex && bytes[at] == UInt8(ascii: "]")
+    while !isEnd {
+      let place = "element \(number)"
+      guard let end = valueEnd(bytes, at), end < bytes.endIndex, end > at else { throw malformed }
+      let value: Any
+      do { value = try parse(bytes[at..<end], path, place, .fragmentsAllowed) } catch is NotJSON { throw malformed }
+      let text = try document(value, path, place: place)
+      if !text.isEmpty, try !body(text) { return }
+      isEnd = bytes[end] == UInt8(ascii: "]")
+      number += 1
+      at = end + 1
+      if !isEnd { skipSpace() }
     }
-    let lines = bytes.split(separator: UInt8(ascii: "\n"))
-      .filter { line in line.contains { ![0x20, 0x0D, 0x09].contains($0) } }
-    if let one = lines.first, (try? JSONSerialization.jsonObject(with: Data(one))) == nil,
-      let whole = try? JSONSerialization.jsonObject(with: Data(bytes))
-    {
-      return [try document(whole, path, place: nil)]
-    }
-    return try lines.enumerated().map { number, line in
-      guard let object = try? JSONSerialization.jsonObject(with: Data(line)) else {
-        throw CalibrationError(.malformed, file: path, place: "line \(number + 1)", reason: "this is no JSON object")
+    if number == 0 { at += 1 }
+    skipSpace()
+    guard at == bytes.endIndex else { throw malformed }
+  }
+
+  /// Where an array's element ends: at the comma or bracket behind it; nil where there is none.
+  private static func valueEnd(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Int? {
+    var depth = 0
+    var isText = false
+    var at = start
+    while at < bytes.endIndex {
+      let byte = bytes[at]
+      if isText {
+        if byte == UInt8(ascii: "\\") { at += 1 } else if byte == UInt8(ascii: "\"") { isText = false }
+      } else {
+        switch byte {
+        case UInt8(ascii: "\""): isText = true
+        case UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
+        case UInt8(ascii: "]"), UInt8(ascii: "}"):
+          if depth == 0 { return byte == UInt8(ascii: "]") ? at : nil }
+          depth -= 1
+        case UInt8(ascii: ",") where depth == 0: return at
+        default: break
+        }
       }
-      return try document(object, path, place: "line \(number + 1)")
+      at += 1
     }
+    return nil
+  }
+
+  /// JSON Lines (which BELLE's .json files are too), or one object.
+  private static func lines(_ bytes: ArraySlice<UInt8>, _ path: String, _ body: (String) throws -> Bool) throws {
+    var number = 0
+    var at = bytes.startIndex
+    while at < bytes.endIndex {
+      let end = bytes[at...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
+      let line = bytes[at..<end]
+      at = end + 1
+      guard line.contains(where: { !isSpace($0) }) else { continue }
+      number += 1
+      let place = "line \(number)"
+      let value: Any
+      do { value = try parse(line, path, place) } catch is NotJSON {
+        // An object that is written on several lines.
+        if number == 1, let whole = try? parse(bytes, path, nil) {
+          _ = try body(try document(whole, path, place: nil))
+          return
+        }
+        throw CalibrationError(.malformed, file: path, place: place, reason: "this is no JSON object")
+      }
+      let text = try document(value, path, place: place)
+      if !text.isEmpty, try !body(text) { return }
+    }
+  }
+
+  private struct NotJSON: Error {}
+
+  /// One JSON value.
+  private static func parse(
+    _ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?, _ options: JSONSerialization.ReadingOptions = []
+  ) throws -> Any {
+    guard jsonValueCount(bytes) <= valueLimit else {
+      throw CalibrationError(
+        .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, which no text needs")
+    }
+    guard let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: options) else { throw NotJSON() }
+    return value
   }
 
   /// The text of one JSON value.

@@ -131,7 +131,7 @@ public struct GPTQFormat: QuantizedFormat {
   }
 
   private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
-    guard let object = try JSONSerialization.jsonObject(with: Data(model.configurationText)) as? [String: Any] else {
+    guard let object = try boundedJSONObject(model.configurationText) as? [String: Any] else {
       throw TransformerError(.malformed, file: model.path, reason: "config.json is no JSON object")
     }
     return object

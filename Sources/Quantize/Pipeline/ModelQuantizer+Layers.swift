@@ -50,7 +50,13 @@ extension ModelQuantizer {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil
         if number == plan[index].count - 1, index + 1 < plan.count {
           // What fails here fails again, and is told, when the layer is loaded.
-          DispatchQueue.global().async(group: readingAhead) { [model] in try? model.readAhead(layer: index + 1) }
+          // Without a thread for it nothing is read ahead.
+          readingAhead.enter()
+          let thread: ()? = try? startThread { [model] in
+            try? model.readAhead(layer: index + 1)
+            readingAhead.leave()
+          }
+          if thread == nil { readingAhead.leave() }
         }
         try run(group, layer, &streams, isLast: isLast, work, events)
       }

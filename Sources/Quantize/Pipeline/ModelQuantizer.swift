@@ -80,6 +80,7 @@ public final class ModelQuantizer {
     _ model: TransformerModel, calibration: Calibration?, format: any QuantizedFormat, output: String,
     options: QuantizationOptions
   ) throws {
+    try Engine.reserve(threads: options.threads)
     self.model = model
     self.format = format
     self.output = output

@@ -33,7 +33,7 @@ extension Doctor {
     guard Folder.kind(of: path) == .file, let file = try? InputFile(path), file.size <= ModelConfiguration.sizeLimit,
       let bytes = try? file.bytes(count: file.size)
     else { return nil }
-    return try? JSONDecoder().decode(type, from: Data(bytes))
+    return try? decodeBoundedJSON(type, from: bytes)
   }
 
   /// Holds the tensors against the configuration.

@@ -63,7 +63,7 @@ extension Doctor {
         add(.error, .badIndex, index, "\(file.size) bytes are too many for an index")
         return false
       }
-      contents = try JSONDecoder().decode(Index.self, from: Data(try file.bytes(count: file.size)))
+      contents = try decodeBoundedJSON(Index.self, from: try file.bytes(count: file.size))
     } catch let error as ByteIOError {
       add(error, .badIndex, index)
       return false

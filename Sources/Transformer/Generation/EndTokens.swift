@@ -31,8 +31,8 @@ public enum EndTokens {
       guard Folder.kind(of: path) == .file else { continue }
       let file = try InputFile(path)
       guard file.size <= ModelConfiguration.sizeLimit else { continue }
-      let data = Data(try file.bytes(count: file.size))
-      if let contents = try? JSONDecoder().decode(Contents.self, from: data) { result.formUnion(contents.ids) }
+      let data = try file.bytes(count: file.size)
+      if let contents = try? decodeBoundedJSON(Contents.self, from: data) { result.formUnion(contents.ids) }
     }
     return result
   }

@@ -29,13 +29,15 @@ public struct TextStream {
   public init(_ tokenizer: any Tokenizer, after before: [Int32], stop: String? = nil) {
     self.tokenizer = tokenizer
     self.stop = Array((stop ?? "").utf8)
-    tokens = Array(before.suffix(8))
+    tokens = before.suffix(8).filter { $0 >= 0 && Int($0) < tokenizer.vocabularySize }
     start = 0
     shown = tokens.count
   }
 
-  /// Takes a token, and gives the text that is certain now.
+  /// Takes a token, and gives the text that is certain now. One that fills up the embedding's rows, and that the tokenizer
+  /// does not have, stands for no text, as in transformers.
   public mutating func take(_ token: Int32) throws -> String {
+    guard token >= 0, Int(token) < tokenizer.vocabularySize else { return "" }
     tokens.append(token)
     guard !isStopped else { return "" }
     let known = Array(try tokenizer.decode(Array(tokens[start..<shown])).utf8)

@@ -265,7 +265,7 @@ struct Convert: ParsableCommand {
       model.files[name] = try file.bytes(count: file.size)
     }
     guard let text = model.files[name],
-      var object = (try? JSONSerialization.jsonObject(with: Data(text))) as? [String: Any], try change(&object)
+      var object = (try? boundedJSONObject(text)) as? [String: Any], try change(&object)
     else { return }
     let data = try JSONSerialization.data(
       withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])

@@ -6,7 +6,7 @@ import Checkpoint
 import Checksum
 import XorDecrypt
 
-struct Decrypt: AsyncParsableCommand {
+struct Decrypt: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Recover released weights from their .enc files, verified.",
     discussion: """
@@ -59,7 +59,7 @@ struct Decrypt: AsyncParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  func run() async throws {
+  func run() throws {
     let console = Console.shared
     let start = ContinuousClock.now
     var options = DecryptOptions(jobs: jobsOption.jobs)
@@ -93,7 +93,7 @@ struct Decrypt: AsyncParsableCommand {
     } else {
       let progress = console.showProgress(total: plan.plainSize, options: common)
       do {
-        try await decryptor.run(progress: progress, receive: receive)
+        try decryptor.run(progress: progress, receive: receive)
       } catch {
         console.clearProgress()
         throw error

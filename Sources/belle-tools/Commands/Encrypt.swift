@@ -5,7 +5,7 @@ import ByteIO
 import Checksum
 import XorDecrypt
 
-struct Encrypt: AsyncParsableCommand {
+struct Encrypt: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make the .enc files of a release from plain files.",
     discussion: """
@@ -33,7 +33,7 @@ struct Encrypt: AsyncParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
-  func run() async throws {
+  func run() throws {
     let console = Console.shared
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
@@ -49,7 +49,7 @@ struct Encrypt: AsyncParsableCommand {
     var counts = Counts()
     let progress = console.showProgress(total: encryptor.plainSize, options: common)
     do {
-      try await encryptor.run(progress: progress) { result in
+      try encryptor.run(progress: progress) { result in
         counts.add(result)
         show(result)
       }

@@ -16,7 +16,8 @@ struct Evaluate: ParsableCommand {
 
       Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
-      tokens; each token of a window but the first is predicted from those before it. JSON, JSON Lines and token files \
+      tokens; each token of a window but the first is predicted from those before it. --max-tokens takes as many whole windows \
+      as it allows, or a shorter one where it allows none. JSON, JSON Lines and token files \
       (safetensors or npy, an integer tensor [rows, length], FILE:NAME where there are several) are read too; a row of a \
       token file is a window.
 
@@ -38,7 +39,7 @@ struct Evaluate: ParsableCommand {
       "Tokens in a window; 2048, or what the model can take; of a token file its rows' length.", valueName: "n"))
   var sequenceLength: Int?
 
-  @Option(help: ArgumentHelp("Evaluate on so many tokens of the beginning.", valueName: "n"))
+  @Option(help: ArgumentHelp("Predict at most so many tokens, in the first windows.", valueName: "n"))
   var maxTokens: Int?
 
   @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
@@ -51,7 +52,7 @@ struct Evaluate: ParsableCommand {
     guard (2...1 << 20).contains(sequenceLength ?? 2) else {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
-    guard maxTokens ?? 2 >= 2 else { throw ValidationError("--max-tokens must be at least 2.") }
+    guard maxTokens ?? 1 >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
   }
 
   func run() throws {

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import LinearAlgebra
 import Tokenizer
 import Transformer
 
@@ -78,6 +79,7 @@ struct Generate: ParsableCommand {
           "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
     }
+    try Engine.reserve(threads: threads.threads)
     let loaded = try load(opened)
     let generator = Generator(
       loaded, tokens, ends: try EndTokens.read(folder: folder), threads: threads.threads)

@@ -4,7 +4,7 @@ import ArgumentParser
 import ByteIO
 import Checksum
 
-struct Verify: AsyncParsableCommand {
+struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check files against MD5 and SHA-256 lists.",
     discussion: """
@@ -38,7 +38,7 @@ struct Verify: AsyncParsableCommand {
     if release != nil, !manifest.isEmpty { throw ValidationError("--manifest and --release exclude each other.") }
   }
 
-  func run() async throws {
+  func run() throws {
     let console = Console.shared
     guard let kind = Folder.kind(of: input) else {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
@@ -46,7 +46,7 @@ struct Verify: AsyncParsableCommand {
     let isFile = kind == .file
     let folder = isFile ? Folder.parent(of: input) : input
     let name = isFile ? Folder.name(of: input) : nil
-    if let name, release == nil, manifest.isEmpty { return try await identify(name) }
+    if let name, release == nil, manifest.isEmpty { return try identify(name) }
 
     var (list, source, lists, unlisted) = try self.list(for: folder)
     if let name {
@@ -64,7 +64,7 @@ struct Verify: AsyncParsableCommand {
     var counts: [VerifyResult.Status: Int] = [:]
     var unreadable = 0
     do {
-      try await verifier.run(ignoring: lists, progress: progress) { results in
+      try verifier.run(ignoring: lists, progress: progress) { results in
         guard let first = results.first, !(first.status == .extra && isFile) else { return }
         let status = results.first { $0.status != .ok }?.status ?? .ok
         counts[status, default: 0] += 1
@@ -129,7 +129,7 @@ struct Verify: AsyncParsableCommand {
   }
 
   /// One file and no list: whose is it?
-  private func identify(_ name: String) async throws {
+  private func identify(_ name: String) throws {
     let console = Console.shared
     let file = try InputFile(input)
     let progress = console.showProgress(total: file.size, options: common)

@@ -1,0 +1,32 @@
+// The words of the command line, from the process itself: Swift's own list is empty on Linux where /proc is not mounted,
+// and has what is not UTF-8 repaired, so that another file would be meant than the one that was named.
+
+import ArgumentParser
+import ByteIO
+
+enum ProcessArguments {
+  /// The arguments without the program's name.
+  ///
+  /// - Throws: `ValidationError` for one that is not UTF-8; ``ByteIOError`` where the system does not give them.
+  static func read() throws -> [String] {
+    guard let arguments = processArguments() else {
+      throw ByteIOError(
+        .system(ENOSYS), reason: "the system does not say what the arguments are", remedy: "mount /proc")
+    }
+    return try arguments.dropFirst().enumerated().map { index, bytes in
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw ValidationError(
+          "Argument \(index + 1) is not UTF-8: \(escaped(bytes)). Rename the file, or reach it by another name.")
+      }
+      return text
+    }
+  }
+
+  /// Bytes as text: what is not ASCII as `\\xNN`.
+  private static func escaped(_ bytes: [UInt8]) -> String {
+    bytes.map { byte in
+      (0x20..<0x7F).contains(byte)
+        ? String(Unicode.Scalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }.joined()
+  }
+}

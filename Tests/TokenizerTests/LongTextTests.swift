@@ -1,0 +1,88 @@
+// Long texts are encoded in parts: the ids must be those of the whole.
+
+import ByteIO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Tokenizer
+
+@Suite("Long texts") struct LongTextTests {
+  /// Pieces of texts that tokenizers treat in ways of their own.
+  private static let pieces = [
+    "的一是不了在人有我", "，。", "the ", " quick", "Brown", "\n", "\n\n", "  ", "        ", "\t", " \n ", "'s", "'LL", "123",
+    "4567890",
+    "!?", "...", "é", "e\u{301}", "😀", "👨‍👩‍👧", "\u{2581}", "<s>", "</s>", "<0x0A>", "аб", "ｱ", "\u{3000}", "a", "\r\n",
+    "https://x.y/z?q=1",
+    "가각", "\u{1100}\u{1161}", "－", "(", ")", "|", "۔",
+  ]
+
+  private func text(_ seed: UInt64, count: Int) -> String {
+    var generator = SplitMix64(seed: seed)
+    var text = ""
+    while text.utf8.count < count {
+      let piece = Self.pieces[Int.random(in: 0..<Self.pieces.count, using: &generator)]
+      text += String(repeating: piece, count: Int.random(in: 1...9, using: &generator) / 8 * 20 + 1)
+    }
+    return text
+  }
+
+  @Test("SentencePiece gives a text's parts the ids of the whole", arguments: 0..<12)
+  func sentencePiece(seed: Int) throws {
+    let model = try #require(
+      try Tokenizers.open(project("Tests/Fixtures/tiny/llama/tokenizer.model")) as? SentencePieceModel)
+    let text = text(UInt64(seed), count: 6 * SentencePieceModel.partSize)
+    let whole = try model.encodeWhole(text)
+    #expect(try model.encode(text) == whole)
+    // The beginning is enough where no more is asked for.
+    let some = try model.encode(text, atLeast: 1000)
+    #expect(some.count >= 1000 && some.count < whole.count && some.elementsEqual(whole.prefix(some.count)))
+  }
+
+  @Test(
+    "a pattern cuts a text through a window as it cuts the whole",
+    arguments: [PreTokenizer.bloom, .gpt2, .llama3, .qwen2], [1, 7, 64])
+  func windows(pattern: PreTokenizer, size: Int) {
+    for seed in 0..<8 as Range<UInt64> {
+      let bytes = Array(text(seed, count: 4000).utf8)
+      func pieces(_ size: Int) -> [[UInt8]] {
+        var pieces: [[UInt8]] = []
+        pattern.forEachPiece(bytes[...], windowSize: size) {
+          pieces.append(Array($0))
+          return true
+        }
+        return pieces
+      }
+      #expect(pieces(size) == pieces(bytes.count))
+    }
+  }
+
+  @Test("a text is composed in parts as it is as a whole", arguments: [1, 5, 100])
+  func composing(size: Int) {
+    for seed in 0..<8 as Range<UInt64> {
+      let text = text(seed, count: 3000)
+      #expect(
+        ByteLevelBPE.composed(text, partSize: size) == Array(text.precomposedStringWithCanonicalMapping.utf8))
+    }
+  }
+
+  @Test("byte-level BPE gives a long word's parts the ids of the whole")
+  func longWords() throws {
+    let model = try #require(try Tokenizers.open(project("Tests/Fixtures/tiny/bloom")) as? ByteLevelBPE)
+    for seed in 0..<4 as Range<UInt64> {
+      var generator = SplitMix64(seed: seed)
+      let letters = Array("的一是不了在人有我他这中abcdefgXYZQ".unicodeScalars)
+      var word = ""
+      while word.utf8.count < 60_000 {
+        word.unicodeScalars.append(letters[Int.random(in: 0..<letters.count, using: &generator)])
+      }
+      var whole: [Int32] = []
+      var merger = ByteLevelBPE.Merger(model)
+      try merger.append(Array(word.utf8)[...], to: &whole, partLength: .max)
+      var parts: [Int32] = []
+      try merger.append(Array(word.utf8)[...], to: &parts)
+      #expect(parts == whole)
+      #expect(try model.encode(word) == whole)
+    }
+  }
+}
