@@ -62,26 +62,33 @@ let package = Package(
 
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),
+    // What a model is, without arithmetic.
+    .target(name: "Model", dependencies: ["ByteIO", "Checkpoint", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Tokenizer", "CBelleKernels"], swiftSettings: strict),
+      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Tokenizer", "CBelleKernels"],
+      swiftSettings: strict),
     .target(
       name: "Quantize",
-      dependencies: ["ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Tokenizer", "Transformer", "CBelleKernels"],
+      dependencies: [
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Tokenizer", "Transformer", "CBelleKernels",
+      ],
       swiftSettings: strict),
 
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Quantize", "Tokenizer", "Transformer", "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Quantize", "Tokenizer", "Transformer",
+        "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Quantize", "Transformer",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Quantize",
+        "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -89,7 +96,7 @@ let package = Package(
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
       name: "FuzzedParsers",
-      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Tokenizer", "Transformer", "XorDecrypt"],
+      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Model", "Tokenizer", "Transformer", "XorDecrypt"],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
@@ -110,18 +117,20 @@ let package = Package(
     .testTarget(
       name: "TransformerTests",
       dependencies: [
-        "Transformer", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
+        "Transformer", "Model", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
       ],
       swiftSettings: test),
     .testTarget(
       name: "CalibrationTests",
-      dependencies: ["Quantize", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],
+      dependencies: [
+        "Quantize", "Model", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "TestSupport",
+      ],
       swiftSettings: test),
     .testTarget(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "QuantizeTests",
-      dependencies: ["Quantize", "LinearAlgebra", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
+      dependencies: ["Quantize", "LinearAlgebra", "Model", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests",

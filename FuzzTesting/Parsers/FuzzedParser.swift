@@ -6,6 +6,7 @@ import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import Model
 import Tokenizer
 import Transformer
 import XorDecrypt

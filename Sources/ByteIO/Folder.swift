@@ -168,6 +168,9 @@ public enum Folder {
     return parts.last.map { String(Substring($0)) } ?? path
   }
 
+  /// The folder itself, where the path is one, or the one that the file lies in.
+  public static func home(of path: String) -> String { kind(of: path) == .folder ? path : parent(of: path) }
+
   /// A path without its last part; `.` where it has only one.
   public static func parent(of path: String) -> String {
     var trimmed = Substring(path)

@@ -2,6 +2,7 @@
 // tokens of a window. Where keys and values come from a cache they are longer than the queries; the offset says by how much.
 
 import LinearAlgebra
+import Model
 
 extension DecoderLayer {
   /// Queries that are worked on at once.

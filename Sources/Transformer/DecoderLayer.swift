@@ -9,6 +9,7 @@
 // Sources: transformers, models/llama/modeling_llama.py, models/bloom/modeling_bloom.py.
 
 import LinearAlgebra
+import Model
 
 /// A decoder layer with its weights in single precision.
 public final class DecoderLayer: Sendable {

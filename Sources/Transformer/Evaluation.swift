@@ -8,6 +8,7 @@ import ByteIO
 import CBelleKernels
 import Foundation
 import LinearAlgebra
+import Model
 
 /// Scores of a model on some tokens.
 public struct EvaluationResult: Sendable, Equatable {
@@ -37,10 +38,10 @@ public struct Evaluation: Sendable {
   ///   - reference: what it is held against; of the same vocabulary.
   ///   - threads: how many to use; the result does not depend on it.
   ///   - chunkTokens: how many tokens' states are in memory at once; the result does not depend on it.
-  /// - Throws: ``TransformerError`` where the vocabularies differ; `ByteIOError` where the BLAS gets no memory.
+  /// - Throws: ``ModelError`` where the vocabularies differ; `ByteIOError` where the BLAS gets no memory.
   public init(_ model: TransformerModel, reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384) throws {
     if let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize {
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: reference.path,
         reason: "the vocabularies differ: \(model.configuration.vocabularySize) tokens and "
           + "\(reference.configuration.vocabularySize)",
@@ -66,7 +67,7 @@ public struct Evaluation: Sendable {
   ///   - progress: called with units of work as they are done.
   public func run(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> EvaluationResult {
     guard windows.count > 0, windows.length > 1 else {
-      throw TransformerError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
+      throw ModelError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
     }
     let step = HiddenStates.windowsPerBlock(length: windows.length)
     let chunk = max(1, chunkTokens / (step * windows.length)) * step

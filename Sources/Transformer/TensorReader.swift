@@ -4,6 +4,7 @@ import ByteIO
 import CBelleKernels
 import Checkpoint
 import LinearAlgebra
+import Model
 
 /// Converts a stream of bytes to single precision, row by row of a tensor.
 public enum TensorReader {
@@ -99,7 +100,7 @@ public enum TensorReader {
     }
     let count = part.byteCount / size
     guard start + count <= target.rows * target.columns else {
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: info.file, reason: "tensor \(displayName(info.name)) gives more values than its shape has")
     }
     // SAFETY: `count` elements fit from `start` on, as was just checked; the source has `count` elements of this size.

@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 
 /// A model whose parts can be loaded and run one at a time.
 public final class TransformerModel: Sendable {
@@ -16,64 +17,42 @@ public final class TransformerModel: Sendable {
   public let source: any TensorSource
   /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
   public let configurationText: [UInt8]
-  /// What is to be told of an adapter that lies beside the model; nil where none does.
-  public let adapterNote: String?
-  /// What is to be told of stored frequencies of positions that are not the configuration's; nil where all are.
-  public let frequencyNote: String?
+  /// What was opened; nil for a model that was made of its parts.
+  public let origin: Model?
+  /// What is to be told of the model.
+  public let notes: [String]
   let tensors: ModelTensors
-  /// What a GGUF file says of its tokenizer; nil where the tokenizer is in files of its own.
-  let ggufValues: GGUFMetadata?
+
+  /// What the weights are stored as.
+  public var form: Model.Form { origin?.form ?? .plain }
 
   /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors, GGUF.
   ///
-  /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
-  public static func open(_ path: String) throws -> TransformerModel {
-    let opened = try Checkpoint.open(path)
-    let adapter = try AdapterPresence(in: opened, at: path)?.refuse()
-    if let file = opened as? GGUFFile {
-      let model = try GGUFModel(file, path: path)
-      return try TransformerModel(
-        model.configuration, DequantizedSource(model.source), path: path, configurationText: model.configurationText(),
-        adapterNote: adapter, ggufValues: file.values)
-    }
-    if let meta = opened as? MetaFolder {
-      let source = try HuggingFaceLlama(meta)
-      let parameters = Folder.join(Folder.kind(of: path) == .folder ? path : Folder.parent(of: path), "params.json")
-      let text = try source.configuration()
-      return try TransformerModel(
-        try ModelConfiguration(json: text, file: parameters), source, path: path, configurationText: text,
-        adapterNote: adapter, frequencyNote: try source.checkFrequencies())
-    }
-    let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
-    let file = Folder.join(folder, "config.json")
-    guard Folder.kind(of: file) == .file else {
-      throw TransformerError(
-        .missing, file: path, reason: "there is no config.json beside the weights",
-        remedy: "download config.json too; without it heads and positions are not known")
-    }
-    let text = try ModelConfiguration.text(file)
-    let configuration = try ModelConfiguration(json: text, file: file)
-    let named = HuggingFaceNames.unwrapped(opened)
-    let frequencies = try configuration.checkFrequencies(named, json: text, file: file)
-    let weights = ComputedTensors.removed(from: named)
-    let source: any TensorSource =
-      GPTQTensorSource.isPacked(weights) ? try GPTQTensorSource(weights, folder: folder) : weights
-    return try TransformerModel(
-      configuration, source, path: path, configurationText: text, adapterNote: adapter, frequencyNote: frequencies)
+  /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
+  public static func open(_ path: String) throws -> TransformerModel { try TransformerModel(Model.open(path)) }
+
+  /// A model that is open.
+  public init(_ model: Model) throws {
+    let description = try model.described()
+    path = model.path
+    origin = model
+    notes = description.notes
+    configuration = description.configuration
+    configurationText = description.configurationText
+    source = description.weights
+    tensors = try ModelTensors(configuration, source, file: path)
   }
 
   /// A model from its parts.
   public init(
-    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = [],
-    adapterNote: String? = nil, frequencyNote: String? = nil, ggufValues: GGUFMetadata? = nil
+    _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = []
   ) throws {
     self.path = path
-    self.adapterNote = adapterNote
-    self.frequencyNote = frequencyNote
     self.configurationText = configurationText
-    self.ggufValues = ggufValues
     self.configuration = configuration
     self.source = source
+    origin = nil
+    notes = []
     tensors = try ModelTensors(configuration, source, file: path)
   }
 
@@ -146,7 +125,7 @@ public final class TransformerModel: Sendable {
   public func embed(_ tokens: [Int32], into states: MatrixSlice<Float>, threads: Int) throws {
     precondition(tokens.count == states.rows && states.columns == configuration.hiddenSize)
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
-      throw TransformerError(
+      throw ModelError(
         .badTokens, file: path,
         reason: "token \(token) is not in the vocabulary of \(configuration.vocabularySize)",
         remedy: "the tokens were made with another model's tokenizer")
@@ -197,7 +176,7 @@ public final class TransformerModel: Sendable {
 
   func place(of name: String) throws -> Int {
     guard let index = tensors.index(name) else {
-      throw TransformerError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
+      throw ModelError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
     }
     return index
   }

@@ -6,6 +6,7 @@ import CBelleKernels
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import Transformer
 
 /// A made-up model of more than a gigabyte of 4-bit weights.

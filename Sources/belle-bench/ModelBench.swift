@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import Quantize
 import Transformer
 

@@ -1,6 +1,7 @@
 // What the user sees: results on stdout, messages and progress on stderr. One lock, so that lines never mix.
 
 import ByteIO
+import Model
 import Synchronization
 import Transformer
 
@@ -54,7 +55,7 @@ final class Console: Sendable {
 
   /// What is to be told of a model: what lies beside it or in it, and is not used.
   func notes(on model: TransformerModel) {
-    for text in [model.adapterNote, model.frequencyNote].compactMap(\.self) {
+    for text in model.notes {
       note("\(displayName(model.path)): \(text)")
     }
   }

@@ -1,6 +1,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ struct Bench {
   func quantizer(_ output: String = "out") throws -> ModelQuantizer {
     let opened = try TransformerModel.open(model)
     let data = try Calibration.drawn(
-      from: [model + "/tokens.safetensors:calibration"], tokenizer: { throw TransformerError(.missing, reason: "") },
+      from: [model + "/tokens.safetensors:calibration"], tokenizer: { throw ModelError(.missing, reason: "") },
       vocabularySize: RandomCheckpoint.vocabulary, samples: nil, length: nil, defaultLength: 40, seed: 0)
     return try ModelQuantizer(
       opened, calibration: data, format: format, output: folder.file(output), options: options)

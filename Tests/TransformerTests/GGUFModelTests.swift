@@ -2,6 +2,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import TestSupport
 import Testing
 import Tokenizer
@@ -158,13 +159,13 @@ enum GGUFParts {
       let made = try RandomModel(json)
       #expect {
         try GGUFExport(made.source, made.configuration, GGUFParts.vocabulary, types: GGUFTypes(nil), file: "m")
-      } throws: { ($0 as? TransformerError)?.code == .unsupported }
+      } throws: { ($0 as? ModelError)?.code == .unsupported }
     }
     var vocabulary = GGUFParts.vocabulary
     vocabulary.tokens += (0..<9).map { Vocabulary.Token("more\($0)") }
     let made = try RandomModel(RandomModel.llama())
     #expect { try GGUFExport(made.source, made.configuration, vocabulary, types: GGUFTypes(nil), file: "m") } throws: {
-      ($0 as? TransformerError)?.code == .mismatch
+      ($0 as? ModelError)?.code == .mismatch
     }
   }
 
@@ -172,7 +173,7 @@ enum GGUFParts {
   struct Change: Sendable, CustomTestStringConvertible {
     let key: String
     let value: GGUFValue?
-    let code: TransformerErrorCode
+    let code: ModelErrorCode
     var testDescription: String { "\(key) = \(value?.text ?? "none")" }
   }
 
@@ -206,7 +207,7 @@ enum GGUFParts {
     let folder = try TemporaryFolder()
     let path = try GGUFParts.write(RandomModel(RandomModel.llama()), folder) { $0[change.key] = change.value }
     #expect { try TransformerModel.open(path) } throws: { error in
-      if let error = error as? TransformerError { return error.code == change.code }
+      if let error = error as? ModelError { return error.code == change.code }
       // Heads that do not divide the rows are found where these are reordered.
       return change.code == .mismatch && error is CheckpointError
     }
@@ -230,7 +231,7 @@ enum GGUFParts {
     let folder = try TemporaryFolder()
     let path = try GGUFParts.write(RandomModel(RandomModel.llama()), folder) { $0[change.key] = change.value }
     let model = try TransformerModel.open(path)
-    #expect { try model.tokenizer() } throws: { ($0 as? TransformerError)?.code == change.code }
+    #expect { try model.tokenizer() } throws: { ($0 as? ModelError)?.code == change.code }
   }
 
   @Test("the tokenizers of the fixtures come out of a file's values as they went in", arguments: ["llama", "bloom"])

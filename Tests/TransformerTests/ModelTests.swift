@@ -2,6 +2,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import TestSupport
 import Testing
 
@@ -133,10 +134,10 @@ import Testing
 }
 
 @Suite("Models that do not fit") struct MismatchTests {
-  private func mismatch(_ change: (inout MemorySource) -> Void) throws -> TransformerError? {
+  private func mismatch(_ change: (inout MemorySource) -> Void) throws -> ModelError? {
     var made = try RandomModel(RandomModel.llama())
     change(&made.source)
-    return #expect(throws: TransformerError.self) {
+    return #expect(throws: ModelError.self) {
       try TransformerModel(made.configuration, made.source, path: "memory")
     }
   }
@@ -167,7 +168,7 @@ import Testing
   @Test(
     "configurations that cannot be run are refused",
     arguments: [
-      ("{", TransformerErrorCode.malformed), ("{}", .unsupported), (#"{"model_type": "gpt2"}"#, .unsupported),
+      ("{", ModelErrorCode.malformed), ("{}", .unsupported), (#"{"model_type": "gpt2"}"#, .unsupported),
       (#"{"model_type": "llama"}"#, .malformed), (RandomModel.llama(#", "hidden_act": "gelu""#), .unsupported),
       (RandomModel.llama(#", "num_key_value_heads": 4"#), .malformed),
       (RandomModel.llama(#", "num_key_value_heads": 0"#), .malformed),
@@ -187,8 +188,8 @@ import Testing
         RandomModel.bloom.replacing("}", with: #", "apply_residual_connection_post_layernorm": true}"#), .unsupported
       ),
     ])
-  func configuration(json: String, code: TransformerErrorCode) {
-    let error = #expect(throws: TransformerError.self) { try ModelConfiguration(json: Array(json.utf8), file: "c") }
+  func configuration(json: String, code: ModelErrorCode) {
+    let error = #expect(throws: ModelError.self) { try ModelConfiguration(json: Array(json.utf8), file: "c") }
     #expect(error?.code == code)
   }
 
@@ -197,13 +198,13 @@ import Testing
     let made = try RandomModel(RandomModel.llama())
     let model = try TransformerModel(made.configuration, made.source, path: "memory")
     for token in [-1, 50] as [Int32] {
-      let error = #expect(throws: TransformerError.self) {
+      let error = #expect(throws: ModelError.self) {
         try Evaluation(model, reference: nil, threads: 1).run(TokenWindows([1, token], length: 2))
       }
       #expect(error?.code == .badTokens)
     }
     let other = try RandomModel(RandomModel.bloom.replacing("50", with: "51"))
     let reference = try TransformerModel(other.configuration, other.source, path: "other")
-    #expect(throws: TransformerError.self) { try Evaluation(model, reference: reference, threads: 1) }
+    #expect(throws: ModelError.self) { try Evaluation(model, reference: reference, threads: 1) }
   }
 }

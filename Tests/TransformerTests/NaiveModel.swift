@@ -3,6 +3,7 @@
 
 import Checkpoint
 import Foundation
+import Model
 import TestSupport
 
 @testable import Transformer

@@ -2,6 +2,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import TestSupport
 import Testing
 

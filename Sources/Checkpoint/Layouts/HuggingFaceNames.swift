@@ -44,18 +44,19 @@ public struct HuggingFaceNames: TensorSource {
     self.places = places
   }
 
-  /// A model's tensors without the dictionaries that its state dict is wrapped in; what lies beside it there, the optimizer's
-  /// state for example, is not part of the model. The source itself where nothing is wrapped.
-  public static func unwrapped(_ source: any TensorSource) -> any TensorSource {
+  /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it is not.
+  public static func wrapper(of source: any TensorSource) -> String? {
     let wrappers = Set(
       source.tensors.flatMap { info in
         embeddings.filter { info.name.hasSuffix($0) }.map { String(info.name.dropLast($0.count)) }
       })
-    guard let wrapper = wrappers.first, wrappers.count == 1, wrapper.hasSuffix(".") else { return source }
-    return HuggingFaceNames(source, within: wrapper)
+    guard let wrapper = wrappers.first, wrappers.count == 1, wrapper.hasSuffix(".") else { return nil }
+    return wrapper
   }
 
-  private init(_ source: any TensorSource, within wrapper: String) {
+  /// The tensors within a wrapper, without it; what lies beside it, an optimizer's state for example, is not part of the
+  /// model.
+  public init(_ source: any TensorSource, within wrapper: String) {
     self.source = source
     places = source.tensors.indices.filter { source.tensors[$0].name.hasPrefix(wrapper) }
     tensors = places.map { source.tensors[$0].renamed(String(source.tensors[$0].name.dropFirst(wrapper.count))) }

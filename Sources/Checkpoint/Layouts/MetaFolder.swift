@@ -58,7 +58,7 @@ public struct MetaFolder: TensorSource {
       CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
     }
     for (number, name) in names.enumerated() {
-      let expected = "consolidated.\(number < 10 ? "0" : "")\(number).pth"
+      let expected = Self.shardName(number)
       guard name == expected else { throw failure("the shard \(expected) is missing", "download it too") }
     }
     let parametersPath = Folder.join(folder, "params.json")
@@ -140,6 +140,9 @@ public struct MetaFolder: TensorSource {
     return .rows
   }
 
+  /// What a shard is called: `consolidated.00.pth`.
+  public static func shardName(_ number: Int) -> String { "consolidated.\(number < 10 ? "0" : "")\(number).pth" }
+
   /// Streams the values of a tensor.
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     let (indices, merge) = places[index]
@@ -170,35 +173,5 @@ public struct MetaFolder: TensorSource {
   /// Verifies each shard.
   public func verifyChecksums() throws {
     for shard in shards { try shard.verifyChecksums() }
-  }
-}
-
-extension TensorSource {
-  /// All bytes of a tensor: for what cannot be done in a stream.
-  func allBytes(_ index: Int) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tensors[index].byteCount)
-    try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
-    return bytes
-  }
-
-  /// The rows of a tensor in another order. Holds the whole tensor, for the order may be any.
-  ///
-  /// - Parameters:
-  ///   - index: of a tensor of at least one dimension, with at least one row.
-  ///   - order: the row of the tensor that comes next.
-  func readRows(_ index: Int, _ order: some Sequence<Int>, _ body: (RawSpan) throws -> Void) throws {
-    let bytes = try allBytes(index)
-    let rowSize = bytes.count / tensors[index].shape[0]
-    var part: [UInt8] = []
-    part.reserveCapacity(streamPartSize + rowSize)
-    for row in order {
-      part += bytes[row * rowSize..<(row + 1) * rowSize]
-      if part.count >= streamPartSize {
-        unsafe try body(part.span.bytes)
-        part.removeAll(keepingCapacity: true)
-      }
-    }
-    if !part.isEmpty { unsafe try body(part.span.bytes) }
   }
 }

@@ -12,7 +12,7 @@ public struct GPTQTensorSource: PackedTensorSource {
   /// What the container is.
   public var format: String { "gptq" }
   /// The tensors, with a weight in place of each set of packed ones.
-  public let tensors: [TensorInfo]
+  public private(set) var tensors: [TensorInfo]
   /// What the source holds besides tensors.
   public var metadata: [(name: String, value: String)] { source.metadata }
 
@@ -34,7 +34,7 @@ public struct GPTQTensorSource: PackedTensorSource {
   }
 
   private let source: any TensorSource
-  private let places: [Place]
+  private var places: [Place]
 
   /// Whether a source holds packed tensors.
   public static func isPacked(_ source: any TensorSource) -> Bool {
@@ -120,6 +120,31 @@ public struct GPTQTensorSource: PackedTensorSource {
       }
     }
     return nil
+  }
+
+  /// The same without the biases of packed modules that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for
+  /// modules that have none.
+  public func withoutZeroBiases() throws -> any PackedTensorSource {
+    let packed = Set(
+      zip(tensors, places).compactMap { info, place -> String? in
+        guard case .packed = place else { return nil }
+        return String(info.name.dropLast("weight".count))
+      })
+    let zeros = try Set(
+      tensors.indices.filter { index in
+        let name = tensors[index].name
+        guard name.hasSuffix(".bias"), packed.contains(String(name.dropLast("bias".count))) else { return false }
+        return try allBytes(index).allSatisfy { $0 == 0 }
+      })
+    guard !zeros.isEmpty else { return self }
+    var result = self
+    result.remove(zeros)
+    return result
+  }
+
+  private mutating func remove(_ indices: Set<Int>) {
+    let kept = tensors.indices.filter { !indices.contains($0) }
+    (tensors, places) = (kept.map { tensors[$0] }, kept.map { places[$0] })
   }
 
   /// Streams the values of a tensor.

@@ -86,7 +86,7 @@ struct PackedLinear: Sendable {
 
   /// The integers and their grids.
   func weights(_ source: any TensorSource) throws -> PackedWeights {
-    let scales = try singles(source, scales)
+    let scales = try source.floats(scales)
     let largest = Float(1 << bits)
     if let place = scales.firstIndex(where: { !($0 * largest).isFinite }) {
       throw CheckpointError(
@@ -105,7 +105,7 @@ struct PackedLinear: Sendable {
   /// Zero points from their products with the scales.
   private func unscaledZeros(_ source: any TensorSource, _ scales: [Float]) throws -> [UInt16] {
     let dtype = source.tensors[zeros].dtype
-    let products = try singles(source, zeros)
+    let products = try source.floats(zeros)
     return try zip(products, scales).map { product, scale in
       guard let zero = EarlyGPTQ.zeroPoint(product, scale: scale, dtype, bits: bits) else {
         throw CheckpointError(
@@ -176,16 +176,6 @@ struct PackedLinear: Sendable {
       }
     }
     return words
-  }
-
-  private func singles(_ source: any TensorSource, _ index: Int) throws -> [Float] {
-    let conversion = try DTypeConversion(from: source.tensors[index].dtype, to: .f32)
-    let bytes = try source.allBytes(index)
-    var values = [Float](repeating: 0, count: source.tensors[index].elementCount)
-    var span = values.mutableSpan
-    var raw = unsafe span.mutableBytes
-    _ = unsafe conversion.convert(bytes.span.bytes, into: &raw)
-    return values
   }
 
   private func groupNumbers(_ source: any TensorSource) throws -> [Int32] {

@@ -5,6 +5,7 @@
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 import Transformer
 
 /// BELLE's format.

@@ -5,6 +5,7 @@
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 import Tokenizer
 import Transformer
 
@@ -27,7 +28,7 @@ public struct GGUFFormat: QuantizedFormat {
   ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, Q8_0 beside Q8_0, and
   ///     Q6_K beside all others.
   ///   - chatTemplate: which one the file gets.
-  /// - Throws: ``TransformerError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
+  /// - Throws: ``ModelError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
   public init(
     _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil,
     chatTemplate: GGUFExport.ChatTemplate = .automatic
@@ -35,7 +36,7 @@ public struct GGUFFormat: QuantizedFormat {
     self.blocks = blocks
     self.embeddings = embeddings ?? GGUFTypes(blocks.type).embeddings
     self.chatTemplate = chatTemplate
-    vocabulary = try model.vocabulary()
+    vocabulary = try (model.origin ?? Model.open(model.path)).vocabulary()
     // What the file will say is put together here, so that what it cannot say shows now.
     _ = try GGUFExport(
       model.source, model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),

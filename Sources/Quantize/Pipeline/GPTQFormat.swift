@@ -7,6 +7,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import Transformer
 
 /// The GPTQ format.
@@ -132,7 +133,7 @@ public struct GPTQFormat: QuantizedFormat {
 
   private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
     guard let object = try boundedJSONObject(model.configurationText) as? [String: Any] else {
-      throw TransformerError(.malformed, file: model.path, reason: "config.json is no JSON object")
+      throw ModelError(.malformed, file: model.path, reason: "config.json is no JSON object")
     }
     return object
   }

@@ -6,6 +6,7 @@ import ByteIO
 import Checkpoint
 import Dispatch
 import LinearAlgebra
+import Model
 import Transformer
 
 extension ModelQuantizer {

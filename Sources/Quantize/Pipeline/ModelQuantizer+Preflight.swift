@@ -5,6 +5,7 @@ import Checkpoint
 import Checksum
 import Foundation
 import LinearAlgebra
+import Model
 import Transformer
 
 extension ModelQuantizer {
@@ -14,7 +15,7 @@ extension ModelQuantizer {
   /// - Parameters:
   ///   - measures: whether the machine's rate is measured (a moment of its own work), for the time that it will take.
   ///   - progress: told of the bytes of the checkpoint.
-  /// - Throws: ``QuantizeError``, ``TransformerError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
+  /// - Throws: ``QuantizeError``, ``ModelError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
   public func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
     try checkModel()
@@ -40,7 +41,7 @@ extension ModelQuantizer {
       throw QuantizeError(
         .badOption, reason: "--compute \(options.arithmetic.rawValue): \(problem.reason)", remedy: problem.remedy)
     }
-    guard model.source.format != "gptq" else {
+    guard model.form == .plain else {
       throw QuantizeError(
         .wrongModel, file: model.path, reason: "the model is quantized already",
         remedy: "give the model that it was made from: quantizing twice would add up both errors")
@@ -81,7 +82,7 @@ extension ModelQuantizer {
   private func lastPart(_ name: String?) -> String { name?.split(separator: ".").last.map(String.init) ?? "" }
 
   private func checkOutput() throws {
-    let modelFolder = Folder.kind(of: model.path) == .folder ? model.path : Folder.parent(of: model.path)
+    let modelFolder = Folder.home(of: model.path)
     guard !OutputFolder.isSame(output, modelFolder) else {
       throw ByteIOError(
         .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")

@@ -9,6 +9,7 @@ import Checkpoint
 import Checksum
 import Foundation
 import LinearAlgebra
+import Model
 import Transformer
 
 /// What happens on the way.

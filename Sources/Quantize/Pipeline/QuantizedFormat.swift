@@ -4,6 +4,7 @@
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 import Transformer
 
 /// A format for quantized models.

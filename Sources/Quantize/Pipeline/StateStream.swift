@@ -4,6 +4,7 @@
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 import Transformer
 
 /// The hidden states of all windows. One thread at a time works with it.

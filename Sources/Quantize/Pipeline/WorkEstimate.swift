@@ -2,6 +2,7 @@
 // Per token and layer of LLaMA-7B: forward 404 M FLOP a stream, H 171 M, Δ 342 M, P 124 M; Documentation/gptq.md.
 
 import LinearAlgebra
+import Model
 import Transformer
 
 /// The cost of one group of modules, in FLOP.

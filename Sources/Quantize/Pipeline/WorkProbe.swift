@@ -6,6 +6,7 @@
 
 import Checkpoint
 import LinearAlgebra
+import Model
 import Transformer
 
 /// Rates that were measured on a model's own shapes.

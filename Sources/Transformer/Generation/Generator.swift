@@ -2,6 +2,7 @@
 
 import ByteIO
 import Foundation
+import Model
 import Tokenizer
 
 /// Generates text from a model in memory.
@@ -62,7 +63,7 @@ public final class Generator {
   ///   - sampler: chooses tokens; goes on from where it was.
   ///   - stop: a text to stop at.
   ///   - show: called with each part of the text, as soon as it is certain.
-  /// - Throws: ``TransformerError``, `TokenizerError`; ``TransformerError`` too where the logits are no numbers.
+  /// - Throws: ``ModelError``, `TokenizerError`; ``ModelError`` too where the logits are no numbers.
   public func generate(
     _ prompt: String, limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
   ) throws -> Result {
@@ -78,7 +79,7 @@ public final class Generator {
     _ ids: [Int32], limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
   ) throws -> Result {
     guard !ids.isEmpty else {
-      throw TransformerError(
+      throw ModelError(
         .badTokens, reason: "the prompt is empty, and the tokenizer puts nothing before it",
         remedy: "give a prompt of at least one character")
     }
@@ -97,7 +98,7 @@ public final class Generator {
     var end = End.length
     while tokens.count < limit {
       guard let token = sampler.next(logits) else {
-        throw TransformerError(
+        throw ModelError(
           .mismatch, reason: "the model's predictions are not numbers",
           remedy: "a weight may be NaN or infinite: `belle-tools doctor` and `inspect --stats` show which")
       }

@@ -1,6 +1,7 @@
 // Keys and values of the tokens that a model has seen, so that the next token needs only its own.
 
 import LinearAlgebra
+import Model
 
 /// The keys and values of one text, layer by layer, in single precision.
 ///

@@ -2,6 +2,7 @@
 
 import CBelleKernels
 import LinearAlgebra
+import Model
 import Synchronization
 
 extension LoadedModel {

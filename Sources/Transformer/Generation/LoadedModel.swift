@@ -4,6 +4,7 @@
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 
 /// A model in memory, ready to read tokens and to predict the next one.
 public final class LoadedModel: Sendable {
@@ -41,7 +42,7 @@ public final class LoadedModel: Sendable {
   ///   - model: the model, open.
   ///   - threads: how many read and pack.
   ///   - progress: called with the numbers of modules loaded and of all modules.
-  /// - Throws: ``TransformerError``, `CheckpointError` or `ByteIOError`.
+  /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`.
   /// - Complexity: the memory of the stored weights, and that of one module for each thread.
   public init(
     _ model: TransformerModel, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
@@ -60,7 +61,7 @@ public final class LoadedModel: Sendable {
     let weights = try loaded.finish()
     func weight(_ number: Int) throws -> WeightMatrix {
       guard let weight = weights[number] else {
-        throw TransformerError(.mismatch, file: model.path, reason: "a weight was not loaded")
+        throw ModelError(.mismatch, file: model.path, reason: "a weight was not loaded")
       }
       return weight
     }
@@ -98,11 +99,11 @@ public final class LoadedModel: Sendable {
   ///   - cache: what came before; the tokens are added to it.
   ///   - threads: how many to use; the result does not depend on it.
   /// - Returns: one logit for each entry of the vocabulary.
-  /// - Throws: ``TransformerError`` with code `.badTokens`.
+  /// - Throws: ``ModelError`` with code `.badTokens`.
   public func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int) throws -> [Float] {
-    guard !tokens.isEmpty else { throw TransformerError(.badTokens, file: path, reason: "there are no tokens to read") }
+    guard !tokens.isEmpty else { throw ModelError(.badTokens, file: path, reason: "there are no tokens to read") }
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
-      throw TransformerError(
+      throw ModelError(
         .badTokens, file: path,
         reason: "token \(token) is not in the vocabulary of \(configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model")

@@ -5,6 +5,7 @@ import ByteIO
 import CBelleKernels
 import Checkpoint
 import LinearAlgebra
+import Model
 
 extension WeightMatrix {
   /// Loads a matrix.
@@ -56,8 +57,8 @@ extension WeightMatrix {
     guard done == memory.count else { throw wrongSize(source.tensors[index]) }
   }
 
-  private static func wrongSize(_ info: TensorInfo) -> TransformerError {
-    TransformerError(
+  private static func wrongSize(_ info: TensorInfo) -> ModelError {
+    ModelError(
       .mismatch, file: info.file,
       reason: "tensor \(displayName(info.name)) gives another number of bytes than its shape has")
   }

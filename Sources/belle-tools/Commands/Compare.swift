@@ -3,7 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
-import Transformer
+import Model
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,18 +37,12 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    var (a, b) = (try Checkpoint.open(first), try Checkpoint.open(second))
-    for (model, path) in [(a, first), (b, second)] {
-      guard let adapter = AdapterPresence(in: model, at: path) else { continue }
+    let models = (try Model.open(first), try Model.open(second))
+    for model in [models.0, models.1] {
+      guard let adapter = model.adapter else { continue }
       Console.shared.note("\(displayName(adapter.file)): \(adapter.reason)")
     }
-    (a, b) = (try values(a, first, beside: b), try values(b, second, beside: a))
-    if let meta = a as? MetaFolder, HuggingFaceNames.isLlama(b) { a = try HuggingFaceLlama(meta) }
-    if let meta = b as? MetaFolder, HuggingFaceNames.isLlama(a) { b = try HuggingFaceLlama(meta) }
-    // A base model beside a language model, and a head that is tied to the embedding and stored in one of them only.
-    let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
-    if !(a is MetaFolder) { a = HuggingFaceNames(a, addsHead: hasHead) }
-    if !(b is MetaFolder) { b = HuggingFaceNames(b, addsHead: hasHead) }
+    var (a, b) = try models.0.comparable(with: models.1)
     let (weights, otherWeights) = (
       ComputedTensors.removed(from: a, missingIn: b), ComputedTensors.removed(from: b, missingIn: a)
     )
@@ -95,18 +89,6 @@ struct Compare: ParsableCommand {
       Console.shared.result("\(results.count) tensors: \(parts.joined(separator: ", "))")
     }
     if isNo { throw ExitCode.negative }
-  }
-
-  /// A model as it can be held against another one: the weights that packed integers stand for, and GGUF's names and
-  /// orders of rows only beside GGUF's.
-  private func values(_ source: any TensorSource, _ path: String, beside other: any TensorSource) throws
-    -> any TensorSource
-  {
-    if GPTQTensorSource.isPacked(source) {
-      return try GPTQTensorSource(source, folder: Folder.kind(of: path) == .folder ? path : Folder.parent(of: path))
-    }
-    if let file = source as? GGUFFile, !(other is GGUFFile) { return try GGUFModel(file, path: path).source }
-    return source
   }
 
   private static func badness(_ result: TensorComparison) -> Double {

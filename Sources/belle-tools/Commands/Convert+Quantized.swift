@@ -4,6 +4,7 @@ import ArgumentParser
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 import Tokenizer
 import Transformer
 
@@ -73,12 +74,12 @@ struct QuantizedOptions: ParsableArguments {
 extension Convert {
   // MARK: To GGUF
 
-  func arrangedAsGGUF(_ opened: any TensorSource) throws -> Arranged {
+  func arrangedAsGGUF(_ opened: Model) throws -> Arranged {
     if quantized.checkpointFormat != nil {
       throw ValidationError("--checkpoint-format is for outputs with packed integers, and GGUF has none.")
     }
     let types = GGUFTypes(quantized.ggufType?.type, embeddings: quantized.embeddingType?.type)
-    if let file = opened as? GGUFFile {
+    if case .gguf(let file) = opened.layout {
       // Of any architecture, as long as nothing is to be changed.
       if quantized.ggufType == nil, quantized.embeddingType == nil, quantized.chatTemplate == .auto,
         !quantized.dequantize
@@ -98,10 +99,12 @@ extension Convert {
       return Arranged(
         source: export, original: export.original, change: change(to: wanted.weights), container: .gguf)
     }
-    let model = try TransformerModel.open(input)
+    let model = try TransformerModel(opened)
     // What is to be told of an adapter was told when the input was opened.
-    if let note = model.frequencyNote { Console.shared.note("\(displayName(input)): \(note)") }
-    let vocabulary = try model.vocabulary()
+    for note in model.notes where note != opened.adapter?.reason {
+      Console.shared.note("\(displayName(input)): \(note)")
+    }
+    let vocabulary = try opened.vocabulary()
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(
         source, model.configuration, vocabulary, types: types, chatTemplate: quantized.chatTemplate.choice, file: input)
@@ -166,8 +169,7 @@ extension Convert {
 
   // MARK: GPTQ
 
-  func arrangedPacked(_ stored: any TensorSource) throws -> Arranged {
-    let source = HuggingFaceNames.unwrapped(stored)
+  func arrangedPacked(_ source: any TensorSource) throws -> Arranged {
     guard layout != .meta else {
       throw ValidationError(
         "Meta's layout has no place for quantized weights: give --dequantize first, without --layout.")

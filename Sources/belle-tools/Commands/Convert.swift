@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Model
 import Foundation
 import Transformer
 
@@ -100,7 +101,7 @@ struct Convert: ParsableCommand {
   var isGGUF: Bool { to == .gguf || to == .auto && Container(fileName: output) == .gguf }
 
   /// The folder of the model, where its configuration and its tokenizer lie.
-  var inputFolder: String { Folder.kind(of: input) == .folder ? input : Folder.parent(of: input) }
+  var inputFolder: String { Folder.home(of: input) }
 
   /// A size in decimal units; nil for what is none.
   static func bytes(_ text: String) -> Int? {
@@ -117,7 +118,7 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try Checkpoint.open(input)
+    let opened = try Model.open(input)
     try noteAdapter(in: opened)
     var model = try arranged(opened)
     if let type = dtype.type {
@@ -195,48 +196,56 @@ struct Convert: ParsableCommand {
     var view: (any TensorSource, String) throws -> any TensorSource = { source, _ in source }
   }
 
-  private func arranged(_ source: any TensorSource) throws -> Arranged {
-    let folder = inputFolder
-    if isGGUF { return try arrangedAsGGUF(source) }
-    if let file = source as? GGUFFile { return try arrangedFromGGUF(file) }
-    if GPTQTensorSource.isPacked(source) { return try arrangedPacked(source) }
+  private func arranged(_ opened: Model) throws -> Arranged {
+    if isGGUF { return try arrangedAsGGUF(opened) }
+    if case .gguf(let file) = opened.layout { return try arrangedFromGGUF(file) }
+    if opened.form == .packed { return try arrangedPacked(opened.tensors) }
     try quantized.refuseForPlain()
-    switch (layout, source) {
-    case (.hf, let meta as MetaFolder):
+    switch (layout, opened.layout) {
+    case (.hf, .meta(let meta)):
       let model = try HuggingFaceLlama(meta)
       if let note = try model.checkFrequencies() { Console.shared.note("\(displayName(input)): \(note)") }
       return Arranged(source: model, files: ["config.json": try model.configuration()])
-    case (.hf, _): return Arranged(source: HuggingFaceNames(source))
-    case (.keep, is MetaFolder), (.meta, is MetaFolder):
-      let file = try InputFile(Folder.join(folder, "params.json"))
+    case (.hf, _):
+      if opened.otherCount > 0 {
+        Console.shared.note("\(opened.otherCount) tensors that are not the model's, but a trainer's, are left out")
+      }
+      return Arranged(source: HuggingFaceNames(opened.tensors))
+    case (.keep, .meta(let meta)), (.meta, .meta(let meta)):
+      let file = try InputFile(Folder.join(opened.folder, "params.json"))
       let parameters = try file.bytes(count: file.size)
       let container: Container? = layout == .meta || to == .torch ? .torch : nil
-      return Arranged(source: source, container: container, files: ["params.json": parameters], isMeta: true)
+      return Arranged(source: meta, container: container, files: ["params.json": parameters], isMeta: true)
     case (.meta, _):
-      guard HuggingFaceNames.isLlama(source) else {
+      guard HuggingFaceNames.isLlama(opened.tensors) else {
         throw CheckpointError(
           .badTensor, file: input, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
           remedy: "leave --layout out")
       }
-      let configuration = try HuggingFaceConfiguration.read(in: folder)
-      let model = try MetaLlama(source, configuration: configuration)
-      if let note = try configuration.checkFrequencies(source, file: Folder.join(folder, "config.json")) {
+      let configuration = try HuggingFaceConfiguration.read(in: opened.folder)
+      let model = try MetaLlama(opened.tensors, configuration: configuration)
+      if let note = try configuration.checkFrequencies(
+        opened.tensors, file: Folder.join(opened.folder, "config.json"))
+      {
         Console.shared.note("\(displayName(input)): \(note)")
       }
       return Arranged(source: model, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
-    case (.keep, _): return Arranged(source: source)
+    case (.keep, _):
+      // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.
+      return Arranged(source: opened.otherCount == 0 ? opened.tensors : opened.stored)
     }
   }
 
   /// Refuses an adapter in place of a model, or unmerged in it; but an adapter alone may go into another container, as it
   /// is, where one file is asked for.
-  private func noteAdapter(in source: any TensorSource) throws {
-    guard let adapter = AdapterPresence(in: source, at: input) else { return }
+  private func noteAdapter(in opened: Model) throws {
+    guard let adapter = opened.adapter else { return }
     let isFile = Folder.kind(of: output) != .folder && Container(fileName: output) != nil
-    if adapter.kind == .alone, isFile, layout == .keep, isGGUF == (source is GGUFFile), !quantized.isAsked {
+    let isFromGGUF = if case .gguf = opened.layout { true } else { false }
+    if adapter.kind == .alone, isFile, layout == .keep, isGGUF == isFromGGUF, !quantized.isAsked {
       return Console.shared.note("\(displayName(input)): \(adapter.reason); its tensors are copied as they are")
     }
-    if adapter.kind == .alone, !isFile, !(source is GGUFFile) {
+    if adapter.kind == .alone, !isFile, !isFromGGUF {
       throw CheckpointError(
         .adapter, file: adapter.file, reason: adapter.reason,
         remedy: adapter.remedy

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Model
 import Quantize
 import Transformer
 
@@ -56,12 +57,13 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try TransformerModel.open(model)
+    let files = try Model.open(model)
+    let opened = try TransformerModel(files)
     let other = try reference.map { try TransformerModel.open($0) }
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.threads)
     let data = try Calibration.inOrder(
-      text, tokenizer: { try opened.tokenizer(from: tokenizer) },
+      text, tokenizer: { try files.tokenizer(from: tokenizer) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
     let windows = data.windows
@@ -88,7 +90,7 @@ struct Evaluate: ParsableCommand {
     Console.shared.clearProgress()
     let seconds = (clock.now - start).seconds
     guard result.perplexity.isFinite else {
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: model, reason: "its predictions are not numbers: the perplexity is \(result.perplexity)",
         remedy: "a weight may be NaN or infinite: `belle-tools inspect --stats` shows which")
     }

@@ -4,6 +4,7 @@ import ArgumentParser
 import ByteIO
 import Checkpoint
 import LinearAlgebra
+import Model
 import Tokenizer
 import Transformer
 
@@ -68,12 +69,12 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try TransformerModel.open(model)
+    let files = try Model.open(model)
+    let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
-    let folder = Folder.kind(of: model) == .folder ? model : Folder.parent(of: model)
-    let tokens = try opened.tokenizer(from: tokenizer)
+    let tokens = try files.tokenizer(from: tokenizer)
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: model,
         reason:
           "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
@@ -82,7 +83,7 @@ struct Generate: ParsableCommand {
     try Engine.reserve(threads: threads.threads)
     let loaded = try load(opened)
     let generator = Generator(
-      loaded, tokens, ends: try EndTokens.read(folder: folder), threads: threads.threads)
+      loaded, tokens, ends: try EndTokens.read(folder: files.folder), threads: threads.threads)
     var sampler = Sampler(
       SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
     var total = Totals()

@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
 import Quantize
 import Tokenizer
 import Transformer
@@ -211,10 +212,11 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let opened = try TransformerModel.open(model)
+    let files = try Model.open(model)
+    let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     let options = options
-    let data = method == .gptq ? try calibrationData(opened) : nil
+    let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
       format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
@@ -280,7 +282,7 @@ struct QuantizeCommand: ParsableCommand {
   /// `../<model>-gptq-4bit-128g`: beside the model.
   private func defaultOutput() -> String {
     let path = URL(filePath: model).standardizedFileURL.resolvingSymlinksInPath().path
-    let folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
+    let folder = Folder.home(of: path)
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
     let name =
       Folder.name(of: folder)
@@ -290,11 +292,10 @@ struct QuantizeCommand: ParsableCommand {
     return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)
   }
 
-  private func calibrationData(_ model: TransformerModel) throws -> Calibration {
+  private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {
     let configuration = model.configuration
     let length = min(2048, configuration.contextLength ?? 2048)
-    let place = Folder.kind(of: self.model) == .folder ? self.model : Folder.parent(of: self.model)
-    let open = { try Tokenizers.open(tokenizer ?? place) }
+    let open = { try files.tokenizer(from: tokenizer) }
     let data =
       calibration.isEmpty
       ? try Calibration.builtIn(

@@ -5,39 +5,39 @@ import ByteIO
 import Checkpoint
 
 /// The tensors of a model, found in a checkpoint by their parts.
-struct ModelTensors: Sendable {
+package struct ModelTensors: Sendable {
   /// Two names of norms, and the linear modules by group.
-  struct LayerNames: Sendable {
-    let norms: [String]
-    let groups: [LinearGroup]
+  package struct LayerNames: Sendable {
+    package let norms: [String]
+    package let groups: [LinearGroup]
   }
 
-  let configuration: ModelConfiguration
+  package let configuration: ModelConfiguration
   /// What stands before `layers.0` or `h.0`.
-  let prefix: String
+  package let prefix: String
   private let indices: [String: Int]
   private let source: any TensorSource
 
   /// The embedding's name.
-  var embedding: String {
+  package var embedding: String {
     prefix + (configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight")
   }
   /// The name of the norm after the embedding, without `.weight`; nil where there is none.
-  var embeddingNorm: String? { configuration.family == .llama ? nil : prefix + "word_embeddings_layernorm" }
+  package var embeddingNorm: String? { configuration.family == .llama ? nil : prefix + "word_embeddings_layernorm" }
   /// The name of the last norm, without `.weight`.
-  var outputNorm: String { prefix + (configuration.family == .llama ? "norm" : "ln_f") }
+  package var outputNorm: String { prefix + (configuration.family == .llama ? "norm" : "ln_f") }
   /// The head's name: the embedding's where they are one.
-  var head: String { configuration.tiesHead ? embedding : "lm_head.weight" }
+  package var head: String { configuration.tiesHead ? embedding : "lm_head.weight" }
 
   /// Looks at a checkpoint.
   ///
-  /// - Throws: ``TransformerError`` with code `.mismatch`, naming whatever is missing or has another shape.
-  init(_ configuration: ModelConfiguration, _ source: any TensorSource, file: String) throws {
+  /// - Throws: ``ModelError`` with code `.mismatch`, naming whatever is missing or has another shape.
+  package init(_ configuration: ModelConfiguration, _ source: any TensorSource, file: String) throws {
     self.init(unchecked: configuration, source)
     let mismatches = mismatches()
     guard mismatches.isEmpty else {
       let shown = mismatches.prefix(8).map(\.text).joined(separator: "; ")
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: file,
         reason: "the tensors do not fit the configuration: \(shown)"
           + (mismatches.count > 8 ? "; and \(mismatches.count - 8) more" : ""),
@@ -56,10 +56,10 @@ struct ModelTensors: Sendable {
   }
 
   /// The number of a tensor; nil where it is not there.
-  func index(_ name: String) -> Int? { indices[name] }
+  package func index(_ name: String) -> Int? { indices[name] }
 
   /// The names of a layer's tensors.
-  func layer(_ index: Int) -> LayerNames {
+  package func layer(_ index: Int) -> LayerNames {
     let c = configuration
     let (hidden, middle) = (c.hiddenSize, c.intermediateSize)
     let (queries, keys) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)

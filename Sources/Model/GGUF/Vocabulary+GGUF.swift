@@ -15,11 +15,11 @@ extension Vocabulary {
   /// - Parameters:
   ///   - rows: those of the embedding: what has no token is filled with such as stand for nothing.
   ///   - path: what errors name.
-  /// - Throws: ``TransformerError`` with code `.mismatch` where there are more tokens than rows.
+  /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows.
   public func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
     // What is over may go where it stands for nothing.
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused }) else {
-      throw TransformerError(
+      throw ModelError(
         .mismatch, file: path, reason: "the tokenizer has \(tokens.count) tokens, and the embedding \(rows) rows",
         remedy: "the tokenizer belongs to another model")
     }
@@ -53,12 +53,12 @@ extension Vocabulary {
 
   /// The vocabulary of a GGUF file.
   ///
-  /// - Throws: ``TransformerError``.
+  /// - Throws: ``ModelError``.
   public init(_ values: GGUFMetadata, file path: String) throws {
-    let malformed = { (reason: String) in TransformerError(.malformed, file: path, reason: reason) }
+    let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let value = { (name: String) in values[Self.prefix + name] }
     guard let kind = value("model")?.string else {
-      throw TransformerError(.missing, file: path, reason: "there is no tokenizer in it")
+      throw ModelError(.missing, file: path, reason: "there is no tokenizer in it")
     }
     guard let texts = value("tokens")?.elements, !texts.isEmpty else {
       throw malformed("it has no tokenizer.ggml.tokens")
@@ -91,13 +91,13 @@ extension Vocabulary {
         throw malformed("it has no tokenizer.ggml.merges")
       }
       guard let pattern = value("pre")?.string else {
-        throw TransformerError(
+        throw ModelError(
           .unsupported, file: path, reason: "it has no tokenizer.ggml.pre: how words are cut is not known",
           remedy: "convert the model again, with a newer program")
       }
       model = .byteLevelBPE(pattern: pattern, merges: merges.map { $0 ?? "" })
     default:
-      throw TransformerError(
+      throw ModelError(
         .unsupported, file: path, reason: "the tokenizer is \(displayName(kind)), which is not known",
         remedy: "known are llama and gpt2")
     }

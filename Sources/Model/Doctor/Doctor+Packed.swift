@@ -4,7 +4,6 @@
 
 import ByteIO
 import Checkpoint
-import LinearAlgebra
 
 extension Doctor {
   /// What the packed tensors say of all modules together.
@@ -116,7 +115,7 @@ extension Doctor {
   }
 
   private func examineScales(_ module: String, _ source: any TensorSource, _ index: Int) throws {
-    let values = try TensorReader.matrix(source, index).values
+    let values = try source.floats(index)
     let broken = values.count { !$0.isFinite }
     if broken > 0 {
       add(

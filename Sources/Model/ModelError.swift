@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to open or run a model.
-public typealias TransformerError = LibraryError<TransformerErrorCode>
+public typealias ModelError = LibraryError<ModelErrorCode>
 
-/// What kind of failure a ``TransformerError`` is.
-public enum TransformerErrorCode: Sendable, Equatable {
+/// What kind of failure a ``ModelError`` is.
+public enum ModelErrorCode: Sendable, Equatable {
   /// There is no configuration where one is wanted.
   case missing
   /// The configuration cannot be read.

@@ -48,14 +48,14 @@ extension ModelConfiguration {
 
   /// Reads a `config.json`.
   ///
-  /// - Throws: ``TransformerError`` or ``ByteIOError``.
+  /// - Throws: ``ModelError`` or ``ByteIOError``.
   public init(file path: String) throws { try self.init(json: try Self.text(path), file: path) }
 
   /// The text of a `config.json`.
-  static func text(_ path: String) throws -> [UInt8] {
+  package static func text(_ path: String) throws -> [UInt8] {
     let file = try InputFile(path)
     guard file.size <= Self.sizeLimit else {
-      throw TransformerError(.malformed, file: path, reason: "\(file.size) bytes are too many for a config.json")
+      throw ModelError(.malformed, file: path, reason: "\(file.size) bytes are too many for a config.json")
     }
     return try file.bytes(count: file.size)
   }
@@ -70,15 +70,15 @@ extension ModelConfiguration {
     do { contents = try decodeBoundedJSON(Contents.self, from: json, file: path) } catch let error as ByteIOError {
       throw error
     } catch {
-      throw TransformerError(
+      throw ModelError(
         .malformed, file: path, reason: "it is no JSON object with the fields of a model, or one has another type",
         remedy: "download it again")
     }
-    let unsupported = { (reason: String) in TransformerError(.unsupported, file: path, reason: reason) }
+    let unsupported = { (reason: String) in ModelError(.unsupported, file: path, reason: reason) }
     let number = { (value: Int?, name: String) throws -> Int in
-      guard let value else { throw TransformerError(.malformed, file: path, reason: "it has no \(name)") }
+      guard let value else { throw ModelError(.malformed, file: path, reason: "it has no \(name)") }
       guard (1...1 << 24).contains(value) else {
-        throw TransformerError(.malformed, file: path, reason: "\(name) is \(value)")
+        throw ModelError(.malformed, file: path, reason: "\(name) is \(value)")
       }
       return value
     }
@@ -87,7 +87,7 @@ extension ModelConfiguration {
     case "llama", "qwen2", "mistral": family = .llama
     case "bloom": family = .bloom
     default:
-      throw TransformerError(
+      throw ModelError(
         .unsupported, file: path,
         reason: modelType.isEmpty ? "it has no model_type" : "the model type \(displayName(modelType)) is not known",
         remedy: "known are llama, qwen2, mistral and bloom")
@@ -97,7 +97,7 @@ extension ModelConfiguration {
     layerCount = try number(contents.num_hidden_layers ?? contents.n_layer, "num_hidden_layers")
     headCount = try number(contents.num_attention_heads ?? contents.n_head, "num_attention_heads")
     guard layerCount <= 4096 else {
-      throw TransformerError(.malformed, file: path, reason: "\(layerCount) layers are too many")
+      throw ModelError(.malformed, file: path, reason: "\(layerCount) layers are too many")
     }
     if family == .llama {
       intermediateSize = try number(contents.intermediate_size, "intermediate_size")
@@ -114,15 +114,15 @@ extension ModelConfiguration {
     }
     headSize = try contents.head_dim.map { try number($0, "head_dim") } ?? hiddenSize / headCount
     guard contents.head_dim != nil || hiddenSize % headCount == 0, headCount % keyValueHeadCount == 0 else {
-      throw TransformerError(
+      throw ModelError(
         .malformed, file: path,
         reason: "\(headCount) heads, \(keyValueHeadCount) of keys, do not divide hidden size \(hiddenSize)")
     }
     guard family == .bloom || headSize % 2 == 0 else {
-      throw TransformerError(.malformed, file: path, reason: "the head size \(headSize) is odd")
+      throw ModelError(.malformed, file: path, reason: "the head size \(headSize) is odd")
     }
     guard epsilon > 0, epsilon < 1 else {
-      throw TransformerError(.malformed, file: path, reason: "the epsilon of the norms is \(epsilon)")
+      throw ModelError(.malformed, file: path, reason: "the epsilon of the norms is \(epsilon)")
     }
     needsInputBias = family == .bloom || modelType == "qwen2" || contents.attention_bias == true
     needsOtherBias = family == .bloom
@@ -149,11 +149,11 @@ extension ModelConfiguration {
     let scaling = contents.rope_parameters ?? contents.rope_scaling
     rotaryBase = contents.rope_theta ?? scaling?.rope_theta ?? 10000
     guard rotaryBase > 0, rotaryBase.isFinite else {
-      throw TransformerError(.malformed, file: path, reason: "rope_theta is \(rotaryBase)")
+      throw ModelError(.malformed, file: path, reason: "rope_theta is \(rotaryBase)")
     }
     let factor = scaling?.factor ?? 1
     guard factor > 0, factor.isFinite else {
-      throw TransformerError(.malformed, file: path, reason: "the scaling factor of rotary positions is \(factor)")
+      throw ModelError(.malformed, file: path, reason: "the scaling factor of rotary positions is \(factor)")
     }
     switch scaling?.rope_type ?? scaling?.type {
     case nil, "default": rotaryScaling = .none
@@ -161,7 +161,7 @@ extension ModelConfiguration {
     case "llama3":
       guard let low = scaling?.low_freq_factor, let high = scaling?.high_freq_factor,
         let length = scaling?.original_max_position_embeddings, low > 0, high > low, length > 0
-      else { throw TransformerError(.malformed, file: path, reason: "the llama3 scaling of positions is incomplete") }
+      else { throw ModelError(.malformed, file: path, reason: "the llama3 scaling of positions is incomplete") }
       rotaryScaling = .llama3(factor: factor, lowFrequency: low, highFrequency: high, originalLength: length)
     case .some(let kind): throw unsupported("the scaling \(displayName(kind)) of rotary positions is not known")
     }

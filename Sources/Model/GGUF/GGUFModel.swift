@@ -18,7 +18,7 @@ public struct GGUFModel: Sendable {
   /// Looks at a file.
   ///
   /// - Parameter path: what errors name.
-  /// - Throws: ``TransformerError`` or `CheckpointError` for models that are not known here.
+  /// - Throws: ``ModelError`` or `CheckpointError` for models that are not known here.
   public init(_ file: GGUFFile, path: String) throws {
     self.file = file
     self.path = path
@@ -28,7 +28,7 @@ public struct GGUFModel: Sendable {
 
   /// What its tokenizer is made of.
   ///
-  /// - Throws: ``TransformerError``.
+  /// - Throws: ``ModelError``.
   public func vocabulary() throws -> Vocabulary { try Vocabulary(file.values, file: path) }
 
   /// The text of a `config.json` for the model.

@@ -5,7 +5,6 @@
 import ByteIO
 import Checkpoint
 import Foundation
-import LinearAlgebra
 import Tokenizer
 
 /// Examines a checkpoint.
@@ -53,7 +52,7 @@ public final class Doctor {
   public init(_ path: String, threads: Int) {
     self.path = path
     self.threads = threads
-    folder = Folder.kind(of: path) == .folder ? path : Folder.parent(of: path)
+    folder = Folder.home(of: path)
   }
 
   func add(
@@ -87,14 +86,15 @@ public final class Doctor {
       facts.form = .other
       return examineValues(source, progress)
     }
-    if let file = source as? GGUFFile {
+    let model = Model(source, path: path)
+    switch model.layout {
+    case .gguf(let file):
       facts.form = .gguf
       examine(file, progress)
-    } else if let meta = source as? MetaFolder {
+    case .meta(let meta):
       facts.form = .meta
-      examineMeta(meta, progress)
-    } else {
-      examineHuggingFace(source, progress)
+      examineMeta(model, meta, progress)
+    case .huggingFace: examineHuggingFace(model, progress)
     }
   }
 
@@ -102,16 +102,17 @@ public final class Doctor {
   public var engines: [EngineVerdict] { verdicts() }
 
   /// Looks at Meta's layout: what TransformerModel wants of it.
-  private func examineMeta(_ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+  private func examineMeta(_ opened: Model, _ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard facts.adapter != .unmerged else { return examineValues(ComputedTensors.removed(from: meta), progress) }
     if let source = try? HuggingFaceLlama(meta), !examineFrequencies({ try source.checkFrequencies() }) {
       return examineValues(source, progress)
     }
     do {
-      let model = try TransformerModel.open(path)
+      let model = try opened.described()
+      _ = try ModelTensors(model.configuration, model.weights, file: path)
       facts.configuration = model.configuration
       examineTokenizer(vocabularySize: model.configuration.vocabularySize)
-      examineValues(model.source, progress)
+      examineValues(model.weights, progress)
     } catch { add(error, .badConfiguration, path) }
   }
 
@@ -131,9 +132,16 @@ public final class Doctor {
     }
   }
 
-  private func examineHuggingFace(_ stored: any TensorSource, _ progress: @escaping @Sendable (Int, Int) -> Void) {
-    let named = HuggingFaceNames.unwrapped(stored)
+  private func examineHuggingFace(_ model: Model, _ progress: @escaping @Sendable (Int, Int) -> Void) {
+    let named = model.tensors
     let source = ComputedTensors.removed(from: named)
+    if let wrapper = model.wrapper {
+      add(
+        .error, .wrappedNames, path,
+        "all names of the model's tensors begin with \(displayName(wrapper)): engines do not find them, and some then draw "
+          + "the weights at random without an error",
+        "`belle-tools convert \(displayName(path)) <output> --layout hf` writes them under their own names")
+    }
     facts.form = .huggingFace
     facts.isPacked = GPTQTensorSource.isPacked(source)
     let isTorch = source.format.hasPrefix("torch")

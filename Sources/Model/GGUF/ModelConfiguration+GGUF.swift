@@ -17,10 +17,10 @@ extension ModelConfiguration {
 
   /// The values that llama.cpp builds the model by.
   ///
-  /// - Throws: ``TransformerError`` with code `.unsupported` for models that its `llama` and `bloom` are not.
+  /// - Throws: ``ModelError`` with code `.unsupported` for models that its `llama` and `bloom` are not.
   public func ggufValues(file path: String) throws -> [(key: String, value: GGUFValue)] {
     let unsupported = { (reason: String) in
-      TransformerError(
+      ModelError(
         .unsupported, file: path, reason: reason, remedy: "GGUF files are written of LLaMA, Mistral and BLOOM models")
     }
     guard ["llama", "mistral", "bloom"].contains(modelType) else {
@@ -65,12 +65,12 @@ extension ModelConfiguration {
 
   /// The measures of a GGUF file.
   ///
-  /// - Throws: ``TransformerError``.
+  /// - Throws: ``ModelError``.
   public init(_ file: GGUFFile, path: String) throws {
     let values = file.values
-    let malformed = { (reason: String) in TransformerError(.malformed, file: path, reason: reason) }
+    let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let unsupported = { (reason: String) in
-      TransformerError(.unsupported, file: path, reason: reason, remedy: "known are llama and bloom")
+      ModelError(.unsupported, file: path, reason: reason, remedy: "known are llama and bloom")
     }
     guard let name = values["general.architecture"]?.string else {
       throw malformed("it has no general.architecture")

@@ -44,7 +44,7 @@ public struct GGUFExport: GGUFDescribed {
   ///   - chatTemplate: which one the file gets.
   ///   - base: what the file says where the model says nothing.
   ///   - path: what errors name.
-  /// - Throws: ``TransformerError`` or `CheckpointError` for what llama.cpp has no place for.
+  /// - Throws: ``ModelError`` or `CheckpointError` for what llama.cpp has no place for.
   public init(
     _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
     chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String

@@ -22,7 +22,7 @@ extension Doctor {
         guard examineIndex(Folder.join(path, name)) else { return nil }
       }
     }
-    do { return try Checkpoint.open(path) } catch {
+    do { return try Model.open(path).stored } catch {
       add(error, Self.code(of: error), path)
       return nil
     }

@@ -1,0 +1,38 @@
+// Two models side by side: as they can be held against each other, whatever layouts and forms they have.
+
+import Checkpoint
+
+extension Model {
+  /// The tensors of this model and of another one, under names that are the same in both where they mean the same.
+  ///
+  /// Packed integers are the weights that they stand for. Where only one of the two is in Meta's layout or in GGUF, it is
+  /// taken as Hugging Face has it. A base model's names are completed; a head that only one of the two stores is held
+  /// against the other's embedding, to which it is tied.
+  ///
+  /// - Throws: ``ModelError`` or `CheckpointError`.
+  public func comparable(with other: Model) throws -> (any TensorSource, any TensorSource) {
+    let (a, b) = (try weights(beside: other), try other.weights(beside: self))
+    let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
+    return (
+      isKept(beside: other) ? a : HuggingFaceNames(a, addsHead: hasHead),
+      other.isKept(beside: self) ? b : HuggingFaceNames(b, addsHead: hasHead)
+    )
+  }
+
+  /// Whether the layout stays as it is: the other one has the same, and it is not Hugging Face's; or nothing is known of how
+  /// one becomes the other.
+  private func isKept(beside other: Model) -> Bool {
+    switch (layout, other.layout) {
+    case (.gguf, .gguf), (.meta, .meta): true
+    case (.meta, .huggingFace): !HuggingFaceNames.isLlama(other.tensors)
+    case (.meta, .gguf), (.gguf, _), (.huggingFace, _): false
+    }
+  }
+
+  private func weights(beside other: Model) throws -> any TensorSource {
+    switch layout {
+    case .gguf(let file): isKept(beside: other) ? stored : try GGUFModel(file, path: path).source
+    case .meta, .huggingFace: isKept(beside: other) ? stored : try weights()
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// A model with its measures: what running, quantizing and writing it in another layout want to know.
+
+import ByteIO
+import Checkpoint
+import Tokenizer
+
+extension Model {
+  /// A model's configuration, and the weights that it describes.
+  public struct Description: Sendable {
+    /// Its measures.
+    public let configuration: ModelConfiguration
+    /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
+    public let configurationText: [UInt8]
+    /// Its tensors, with Hugging Face's names and without computed ones; quantized ones as the weights that they stand for.
+    public let weights: any TensorSource
+    /// What is to be told: of an adapter that lies beside the model, and of stored frequencies of positions that are not
+    /// the configuration's.
+    public let notes: [String]
+  }
+
+  /// Reads the configuration and looks at the tensors by it.
+  ///
+  /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
+  public func described() throws -> Description {
+    let adapterNote = try adapter?.refuse()
+    func description(
+      _ configuration: ModelConfiguration, _ text: [UInt8], _ weights: any TensorSource, note: String? = nil
+    ) -> Description {
+      Description(
+        configuration: configuration, configurationText: text, weights: weights,
+        notes: [adapterNote, note].compactMap(\.self))
+    }
+    switch layout {
+    case .gguf(let file):
+      let model = try GGUFModel(file, path: path)
+      return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
+    case .meta(let meta):
+      let source = try HuggingFaceLlama(meta)
+      let text = try source.configuration()
+      let configuration = try ModelConfiguration(json: text, file: Folder.join(folder, "params.json"))
+      return description(configuration, text, source, note: try source.checkFrequencies())
+    case .huggingFace:
+      let file = Folder.join(folder, "config.json")
+      guard Folder.kind(of: file) == .file else {
+        throw ModelError(
+          .missing, file: path, reason: "there is no config.json beside the weights",
+          remedy: "download config.json too; without it heads and positions are not known")
+      }
+      let text = try ModelConfiguration.text(file)
+      let configuration = try ModelConfiguration(json: text, file: file)
+      let note = try configuration.checkFrequencies(tensors, json: text, file: file)
+      let weights = ComputedTensors.removed(from: tensors)
+      guard form == .packed else { return description(configuration, text, weights, note: note) }
+      let packed = try GPTQTensorSource(weights, folder: folder)
+      // BELLE's scripts store biases of zeros for modules that have none.
+      return description(
+        configuration, text, configuration.needsInputBias ? packed : try packed.withoutZeroBiases(), note: note)
+    }
+  }
+
+  /// Opens the tokenizer: in the model's folder, or in its GGUF file.
+  ///
+  /// - Parameter path: a tokenizer's file or folder, where it is not the model's own.
+  /// - Throws: `TokenizerError` or ``ModelError``.
+  public func tokenizer(from path: String? = nil) throws -> any Tokenizer {
+    if let path { return try Tokenizers.open(path) }
+    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path).tokenizer(file: self.path) }
+    return try Tokenizers.open(folder)
+  }
+
+  /// What the tokenizer is made of: what a GGUF file holds of it.
+  ///
+  /// - Throws: `TokenizerError` or ``ModelError``.
+  public func vocabulary() throws -> Vocabulary {
+    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: path) }
+    return try Vocabulary.read(folder)
+  }
+}

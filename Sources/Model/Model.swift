@@ -1,0 +1,103 @@
+// What a model is: the only place that asks. A path is opened here once, and told from what is there: in which layout its
+// tensors lie, what wraps their names, whether its weights are numbers, packed integers or blocks, where its companions
+// are. Nothing is computed, and a configuration is read only where it is asked for, so that a model whose configuration
+// is missing can still be listed, compared and converted.
+
+import ByteIO
+import Checkpoint
+
+/// A model, open.
+public struct Model: Sendable {
+  /// How tensors are called, and how their rows lie.
+  public enum Layout: Sendable {
+    /// Hugging Face's.
+    case huggingFace
+    /// Meta's shards and params.json.
+    case meta(MetaFolder)
+    /// llama.cpp's, all in one file.
+    case gguf(GGUFFile)
+  }
+
+  /// What weights are stored as.
+  public enum Form: Sendable, Equatable {
+    /// Numbers.
+    case plain
+    /// GPTQ's packed integers with their scales.
+    case packed
+    /// GGUF's blocks, in the matrices of its layers.
+    case blocks
+  }
+
+  /// The path that it was opened by.
+  public let path: String
+  /// Where its configuration and its tokenizer lie: the path, or the folder that the file is in.
+  public let folder: String
+  /// The tensors as they are stored.
+  public let stored: any TensorSource
+  /// How they are called.
+  public let layout: Layout
+  /// The same tensors without what wraps their names; in Hugging Face's layout those of the model only.
+  public let tensors: any TensorSource
+  /// What begins every name of the model's tensors, because a trainer saved the model as a part of something; nil where
+  /// nothing does. Engines do not look for it.
+  public let wrapper: String?
+  /// What the weights are stored as.
+  public let form: Form
+  /// What of an adapter there is.
+  public let adapter: AdapterPresence?
+
+  /// Opens a file or folder.
+  ///
+  /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
+  public static func open(_ path: String) throws -> Model {
+    // Meta's file, where there is only one, stands for the folder that it is in.
+    if Folder.kind(of: path) == .file, Folder.name(of: path) == MetaFolder.shardName(0) {
+      let folder = Folder.parent(of: path)
+      let has = { (name: String) in Folder.kind(of: Folder.join(folder, name)) == .file }
+      if has("params.json"), !has("config.json"), !has(MetaFolder.shardName(1)) {
+        return Model(try MetaFolder(folder), path: path)
+      }
+    }
+    return Model(try Checkpoint.open(path), path: path)
+  }
+
+  /// A model whose tensors are open already.
+  public init(_ stored: any TensorSource, path: String) {
+    self.path = path
+    self.stored = stored
+    folder = Folder.home(of: path)
+    adapter = AdapterPresence(in: stored, at: path)
+    switch stored {
+    case let meta as MetaFolder: layout = .meta(meta)
+    case let file as GGUFFile: layout = .gguf(file)
+    default: layout = .huggingFace
+    }
+    guard case .huggingFace = layout else {
+      (tensors, wrapper) = (stored, nil)
+      let isQuantized = stored.tensors.contains {
+        $0.dtype.block != nil && $0.name.hasPrefix("blk.") && $0.shape.count > 1
+      }
+      form = isQuantized ? .blocks : .plain
+      return
+    }
+    // An adapter's tensors lie outside of what they adapt.
+    wrapper = adapter?.kind == .unmerged ? nil : HuggingFaceNames.wrapper(of: stored)
+    tensors = wrapper.map { HuggingFaceNames(stored, within: $0) } ?? stored
+    form = GPTQTensorSource.isPacked(tensors) ? .packed : .plain
+  }
+
+  /// How many tensors lie beside those of the model, under other names than the wrapper's: an optimizer's state, say.
+  public var otherCount: Int { stored.tensors.count - tensors.tensors.count }
+
+  /// The model's tensors with Hugging Face's names, as the weights that packed integers and blocks stand for; without a
+  /// configuration where the layout does not need one.
+  ///
+  /// - Throws: ``ModelError`` or `CheckpointError`.
+  public func weights() throws -> any TensorSource {
+    switch layout {
+    case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
+    case .meta(let meta): return try HuggingFaceLlama(meta)
+    case .huggingFace: return form == .packed ? try GPTQTensorSource(tensors, folder: folder) : tensors
+    }
+  }
+}
