@@ -118,7 +118,12 @@ int belle_take_over_signal(int number) {
   if (result != 0) return result;
   struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  return sigaction(number, &action, NULL) == 0 ? 0 : errno;
+  if (sigaction(number, &action, NULL) != 0) return errno;
+  // Whoever starts a process hands down what it blocks itself: a Swift program's pool of threads blocks everything.
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, number);
+  return pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }
 
 int belle_wait_for_signal(void) {

@@ -70,8 +70,8 @@ public struct ByteLevelBPE: Tokenizer {
     var start = scalars.startIndex
     while start < scalars.endIndex {
       var end = text.utf8.index(start, offsetBy: partSize, limitedBy: text.utf8.endIndex) ?? text.utf8.endIndex
-      // Down to the character's first byte, and then to one that begins something new.
-      while end < scalars.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(before: &end) }
+      // Up to a character's first byte, and then to one that begins something new.
+      while end < scalars.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(after: &end) }
       while end < scalars.endIndex {
         let next = scalars[end]
         if next.isASCII || (0x4E00...0x9FFF).contains(next.value) { break }

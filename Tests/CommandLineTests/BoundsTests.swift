@@ -11,8 +11,16 @@ import Testing
     (try? belleTools(shell: script))?.status == 0
   }
 
-  private let tiny = project("Tests/Fixtures/tiny/llama/")
-  private let tokens = tiny + "tokens.safetensors:evaluation"
+  private let tokens = project("Tests/Fixtures/tiny/llama/tokens.safetensors:evaluation")
+
+  /// The miniature release, decrypted once; the folder goes with the process.
+  private let releaseFolder = try? TemporaryFolder()
+  private let tiny: String = {
+    let path = releaseFolder?.file("model") ?? ""
+    _ = try? belleTools(
+      "decrypt", project("Examples/tiny-belle/enc"), project("Examples/tiny-belle/llama/consolidated.00.pth"), path)
+    return path
+  }()
 
   @Suite("Where /proc is not mounted") struct WithoutProcTests {
     static let canHideProc = succeeds("unshare -m mount -t tmpfs none /proc")
@@ -126,10 +134,9 @@ import Testing
     @Test("a config.json of millions of numbers")
     func configuration() throws {
       let folder = try TemporaryFolder()
-      let text = String(decoding: try readBytes(tiny + "config.json"), as: UTF8.self)
+      let text = String(decoding: try readBytes(tiny + "/config.json"), as: UTF8.self)
       let numbers = #""x":["# + String(repeating: "0,", count: 7_000_000) + "0]}"
       try folder.write("config.json", text.prefix { $0 != "}" } + "," + numbers)
-      try folder.write("model.safetensors", try readBytes(tiny + "model.safetensors"))
       let (finished, peak) = try belleToolsMemory(["doctor", folder.path])
       #expect(finished.status == 2)
       #expect(peak < Self.most)
