@@ -13,8 +13,7 @@ extension Model {
     public let configurationText: [UInt8]
     /// Its tensors, with Hugging Face's names and without computed ones; quantized ones as the weights that they stand for.
     public let weights: any TensorSource
-    /// What is to be told: of an adapter that lies beside the model, and of stored frequencies of positions that are not
-    /// the configuration's.
+    /// What is to be told: of stored frequencies of positions that are not the configuration's.
     public let notes: [String]
   }
 
@@ -22,13 +21,13 @@ extension Model {
   ///
   /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
   public func described() throws -> Description {
-    let adapterNote = try adapter?.refuse()
+    _ = try adapter?.refuse()
     func description(
       _ configuration: ModelConfiguration, _ text: [UInt8], _ weights: any TensorSource, note: String? = nil
     ) -> Description {
       Description(
         configuration: configuration, configurationText: text, weights: weights,
-        notes: [adapterNote, note].compactMap(\.self))
+        notes: [note].compactMap(\.self))
     }
     switch layout {
     case .gguf(let file):
@@ -66,6 +65,14 @@ extension Model {
     if let path { return try Tokenizers.open(path) }
     if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path).tokenizer(file: self.path) }
     return try Tokenizers.open(folder)
+  }
+
+  /// The tokenizer's files, made of what a GGUF file holds; none for other layouts, whose files lie beside them.
+  ///
+  /// - Throws: `TokenizerError` or ``ModelError``.
+  public func tokenizerFiles() throws -> [String: [UInt8]] {
+    guard case .gguf(let file) = layout else { return [:] }
+    return try GGUFModel(file, path: path).tokenizerFiles()
   }
 
   /// What the tokenizer is made of: what a GGUF file holds of it.

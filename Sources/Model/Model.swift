@@ -97,7 +97,11 @@ public struct Model: Sendable {
     switch layout {
     case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
     case .meta(let meta): return try HuggingFaceLlama(meta)
-    case .huggingFace: return form == .packed ? try GPTQTensorSource(tensors, folder: folder) : tensors
+    case .huggingFace:
+      guard form == .packed else { return tensors }
+      let packed = try GPTQTensorSource(tensors, folder: folder)
+      let configuration = try? ModelConfiguration(file: Folder.join(folder, "config.json"))
+      return configuration?.needsInputBias == true ? packed : try packed.withoutZeroBiases()
     }
   }
 }

@@ -36,7 +36,7 @@ public final class TransformerModel: Sendable {
     let description = try model.described()
     path = model.path
     origin = model
-    notes = description.notes
+    notes = try [model.adapter?.refuse()].compactMap(\.self) + description.notes
     configuration = description.configuration
     configurationText = description.configurationText
     source = description.weights

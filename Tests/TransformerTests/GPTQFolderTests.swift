@@ -281,13 +281,16 @@ struct RoundedLinear {
       outer.add(prefix + info.name, info.dtype, info.shape, bytes)
     }
     outer.add("optimizer.state.0.exp_avg", .f32, [2], [Float](repeating: 0, count: 2))
-    let opened = HuggingFaceNames.unwrapped(outer)
+    let model = Model(outer, path: "m")
+    #expect(model.wrapper == prefix && model.otherCount == 1)
+    let opened = model.tensors
     #expect(opened.tensors.map(\.name) == source.tensors.map(\.name))
     let index = try #require(
       opened.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") || $0.name.hasSuffix("qweight") })
     let values = try TensorReader.matrix(GPTQTensorSource(opened, zerosAreStored: false, bits: nil), index).values
     #expect(try values == TensorReader.matrix(GPTQTensorSource(source, zerosAreStored: false, bits: nil), index).values)
     // What is not wrapped stays as it is.
-    #expect(HuggingFaceNames.unwrapped(source).tensors == source.tensors)
+    let plain = Model(source, path: "m")
+    #expect(plain.wrapper == nil && plain.tensors.tensors == source.tensors)
   }
 }

@@ -49,9 +49,14 @@ public struct GGUFModel: Sendable {
   ///
   /// - Parameter type: what the configuration says of the values' type.
   public func companionFiles(type: DType?) throws -> [String: [UInt8]] {
-    var files: [String: [UInt8]] = [:]
-    if file.values["tokenizer.ggml.model"] != nil { files = try vocabulary().files(file: path) }
+    var files = try tokenizerFiles()
     files["config.json"] = try configurationText(type: type)
     return files
+  }
+
+  /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer.
+  public func tokenizerFiles() throws -> [String: [UInt8]] {
+    guard file.values["tokenizer.ggml.model"] != nil else { return [:] }
+    return try vocabulary().files(file: path)
   }
 }

@@ -102,6 +102,7 @@ public struct BELLEFormat: QuantizedFormat {
     try output.copyCompanions(
       output.companions(in: model.original.path, omitting: ["config.json", "quantize_config.json"]),
       from: model.original.path, replacing: true)
+    try model.original.writeTokenizer(into: output)
     try output.write(model.original.configurationText, as: "config.json", replacing: true)
   }
 }

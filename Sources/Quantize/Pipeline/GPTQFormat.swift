@@ -125,6 +125,7 @@ public struct GPTQFormat: QuantizedFormat {
     try output.write(source, metadata: ["format": "pt"], replacing: true, progress: progress)
     try output.copyCompanions(
       output.companions(in: original.path, omitting: ["config.json"]), from: original.path, replacing: true)
+    try original.writeTokenizer(into: output)
     let settings = settings(model)
     try output.write(try json(settings), as: "quantize_config.json", replacing: true)
     description["quantization_config"] = settings

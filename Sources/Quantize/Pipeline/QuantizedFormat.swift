@@ -89,6 +89,15 @@ public struct QuantizedModel: Sendable {
   public let calibration: String?
 }
 
+extension TransformerModel {
+  /// Writes the tokenizer's files of a model that has it among its values, as GGUF has.
+  func writeTokenizer(into output: ModelOutput) throws {
+    for (name, bytes) in try origin?.tokenizerFiles().sorted(by: { $0.key < $1.key }) ?? [] {
+      try output.write(bytes, as: name, replacing: true)
+    }
+  }
+}
+
 /// One tensor in memory.
 public struct StoredTensor: Sendable {
   /// Its name.

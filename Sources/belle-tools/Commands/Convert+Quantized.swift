@@ -100,8 +100,8 @@ extension Convert {
         source: export, original: export.original, change: change(to: wanted.weights), container: .gguf)
     }
     let model = try TransformerModel(opened)
-    // What is to be told of an adapter was told when the input was opened.
-    for note in model.notes where note != opened.adapter?.reason {
+    // What is to be told of an adapter, which comes first, was told before.
+    for note in model.notes.dropFirst(opened.adapter == nil ? 0 : 1) {
       Console.shared.note("\(displayName(input)): \(note)")
     }
     let vocabulary = try opened.vocabulary()

@@ -1,0 +1,240 @@
+// One model in every form that it may be given in, under every verb that takes a model: what a model is must not depend on
+// how it is called and stored. Each cell either works, with the same values, or says by name why not.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import TestSupport
+import Testing
+
+/// The forms of one model, made once.
+private final class Forms: Sendable {
+  static let shared = Result { try Forms() }
+
+  let folder: TemporaryFolder
+  let tokens: String
+
+  /// Numbers, under other names and in other files.
+  static let plain = [
+    "plain", "plain/model.safetensors", "base", "shards", "shards/model.safetensors.index.json", "torch", "wrapped",
+    "meta", "meta/consolidated.00.pth", "gguf", "gguf/m.gguf",
+  ]
+  /// Four bits, in other packings.
+  static let quantized = ["gptq", "gptq/model.safetensors", "gptq2", "gptq-wrapped", "belle", "q4/m.gguf"]
+
+  func path(_ form: String) -> String { folder.file(form) }
+
+  private init() throws {
+    folder = try TemporaryFolder()
+    let original = project("Tests/Fixtures/llama1")
+    struct Reference: Decodable { var tokens: [[Int32]] }
+    let reference = try JSONDecoder().decode(Reference.self, from: Data(try readBytes(original + "/reference.json")))
+    var source = MemorySource()
+    source.add("tokens", .i32, [reference.tokens.count, reference.tokens[0].count], reference.tokens.flatMap(\.self))
+    _ = try SafetensorsWriter.write(
+      source, [0], metadata: [:], as: "tokens.safetensors", in: folder.path, replacing: true)
+    tokens = folder.file("tokens.safetensors")
+
+    let tokenizer = try readBytes(original + "/tokenizer.model")
+    let vocabulary = try Checkpoint.open(original + "/7B").tensors.first { $0.name == "tok_embeddings.weight" }?.shape[
+      0]
+    try Self.model(vocabulary: vocabulary ?? 0).write(in: path("plain"), folder, tokenizer)
+    try run("convert", path("plain"), path("meta"), "--layout", "meta")
+    try folder.write("meta/tokenizer.model", tokenizer)
+    try run("convert", path("plain"), path("shards"), "--max-shard-size", "200kB")
+    try run("convert", path("plain"), path("torch"), "--to", "torch")
+    try Folder.create(path("gguf"))
+    try Folder.create(path("q4"))
+    try run("convert", path("plain"), path("gguf/m.gguf"))
+    try run("quantize", path("plain"), path("gptq"), "--method", "rtn", "--group-size", "32")
+    try run("convert", path("gptq"), path("gptq2"), "--checkpoint-format", "gptq_v2")
+    try run("convert", path("gptq"), path("belle"), "--checkpoint-format", "belle")
+    try run("convert", path("gptq"), path("q4/m.gguf"))
+    try rename("plain", "wrapped") { "module." + $0 }
+    try rename("gptq", "gptq-wrapped") { "module." + $0 }
+    try rename("plain", "base") { $0.hasPrefix("model.") ? String($0.dropFirst(6)) : $0 }
+  }
+
+  /// A LLaMA of one layer, as wide as BELLE's kernels want it, in half precision.
+  private static func model(vocabulary: Int) -> Parts {
+    let (hidden, middle) = (256, 256)
+    var source = MemorySource()
+    var generator = SplitMix64(seed: 7)
+    func add(_ name: String, _ shape: [Int], around mean: Float16 = 0) {
+      let values = (0..<shape.reduce(1, *)).map { _ in mean + Float16.random(in: -0.125...0.125, using: &generator) }
+      source.add(name, .f16, shape, values.flatMap { [UInt8($0.bitPattern & 0xFF), UInt8($0.bitPattern >> 8)] })
+    }
+    add("model.embed_tokens.weight", [vocabulary, hidden])
+    add("model.norm.weight", [hidden], around: 1)
+    add("lm_head.weight", [vocabulary, hidden])
+    for name in ["input_layernorm", "post_attention_layernorm"] {
+      add("model.layers.0.\(name).weight", [hidden], around: 1)
+    }
+    for name in ["q", "k", "v", "o"] { add("model.layers.0.self_attn.\(name)_proj.weight", [hidden, hidden]) }
+    for name in ["gate", "up"] { add("model.layers.0.mlp.\(name)_proj.weight", [middle, hidden]) }
+    add("model.layers.0.mlp.down_proj.weight", [hidden, middle])
+    let configuration =
+      #"{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 256, "intermediate_size": 256, "#
+      + #""num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": \#(vocabulary), "max_position_embeddings": 512, "#
+      + #""rms_norm_eps": 1e-06, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": false, "torch_dtype": "float16"}"#
+    return Parts(source: source, configuration: configuration)
+  }
+
+  private struct Parts {
+    let source: MemorySource
+    let configuration: String
+
+    func write(in path: String, _ folder: TemporaryFolder, _ tokenizer: [UInt8]) throws {
+      try folder.write("plain/config.json", configuration)
+      try folder.write("plain/tokenizer.model", tokenizer)
+      _ = try SafetensorsWriter.write(
+        source, Array(source.tensors.indices), metadata: ["format": "pt"], as: "model.safetensors", in: path,
+        replacing: true)
+    }
+  }
+
+  private func run(_ arguments: String...) throws {
+    let finished = try Running(arguments).finish()
+    guard finished.status == 0 else { throw Failure(text: finished.errors) }
+  }
+
+  struct Failure: Error { let text: String }
+
+  /// A folder with other names for its tensors.
+  private func rename(_ from: String, _ to: String, _ name: (String) -> String) throws {
+    try folder.copy(path(from), to: to)
+    let source = try Checkpoint.open(path(from))
+    var renamed = MemorySource()
+    for (index, info) in source.tensors.enumerated() {
+      var bytes: [UInt8] = []
+      try source.read(index) { part in part.withUnsafeBytes { bytes += Array($0) } }
+      renamed.add(name(info.name), info.dtype, info.shape, bytes)
+    }
+    _ = try SafetensorsWriter.write(
+      renamed, Array(renamed.tensors.indices), metadata: ["format": "pt"], as: "model.safetensors", in: path(to),
+      replacing: true)
+  }
+}
+
+extension TemporaryFolder {
+  /// Copies a folder's files into one of this folder.
+  fileprivate func copy(_ from: String, to name: String) throws {
+    try Folder.create(file(name))
+    for entry in try Folder.entries(of: from) where entry.kind == .file {
+      try write(name + "/" + entry.name, try readBytes(from + "/" + entry.name))
+    }
+  }
+}
+
+@Suite("Forms and verbs", .serialized) struct FormsTests {
+  private let forms: Forms
+  /// For outputs of one test.
+  private let outputs: TemporaryFolder
+
+  init() throws {
+    forms = try Forms.shared.get()
+    outputs = try TemporaryFolder()
+  }
+
+  private func isQuantized(_ form: String) -> Bool { Forms.quantized.contains(form) }
+
+  private func perplexity(_ model: String) throws -> Double {
+    let run = try belleTools("evaluate", model, "--text", forms.tokens, "--json")
+    #expect(run.status == 0, "\(run.errors)")
+    return try #require(try run.objects().last?["perplexity"] as? Double)
+  }
+
+  /// What a form's perplexity must be: that of the folder with the same numbers.
+  private func wanted(_ form: String) throws -> Double {
+    try perplexity(forms.path(isQuantized(form) ? "gptq" : "plain"))
+  }
+
+  private func isNear(_ value: Double, _ wanted: Double) -> Bool { abs(value / wanted - 1) < 1e-5 }
+
+  @Test("evaluate gives the same perplexity", arguments: Forms.plain + Forms.quantized)
+  func evaluate(form: String) throws {
+    #expect(try isNear(perplexity(forms.path(form)), wanted(form)))
+  }
+
+  @Test("generate writes the same text", arguments: Forms.plain + Forms.quantized)
+  func generate(form: String) throws {
+    func text(_ form: String) throws -> String {
+      let run = try belleTools(
+        "generate", forms.path(form), "--prompt", "the", "--max-tokens", "12", "--temperature", "0")
+      #expect(run.status == 0, "\(run.errors)")
+      return run.output
+    }
+    #expect(try text(form) == text(isQuantized(form) ? "gptq" : "plain"))
+  }
+
+  @Test("compare finds the same tensors, and their values equal or near", arguments: Forms.plain + Forms.quantized)
+  func compare(form: String) throws {
+    let run = try belleTools("compare", forms.path("plain"), forms.path(form))
+    #expect(run.status == (isQuantized(form) ? 2 : 0))
+    let summary = run.output.split(separator: "\n").last ?? ""
+    #expect(
+      summary == (isQuantized(form) ? "12 tensors: 5 equal, 7 different" : "12 tensors: 12 equal"), "\(run.output)")
+  }
+
+  @Test("convert to a GGUF file keeps what the model says", arguments: Forms.plain + Forms.quantized)
+  func gguf(form: String) throws {
+    let run = try belleTools("convert", forms.path(form), outputs.file("m.gguf"))
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try isNear(perplexity(outputs.file("m.gguf")), wanted(form)))
+  }
+
+  @Test("convert to a folder of safetensors keeps what the model says", arguments: Forms.plain + Forms.quantized)
+  func safetensors(form: String) throws {
+    let run = try belleTools("convert", forms.path(form), outputs.file("o"), "--layout", "hf")
+    #expect(run.status == 0, "\(run.errors)")
+    // Beside a single file nothing is copied.
+    let config = outputs.file("o/config.json")
+    if Folder.kind(of: config) == nil {
+      try outputs.write("o/config.json", try readBytes(forms.path("plain/config.json")))
+    }
+    #expect(try isNear(perplexity(outputs.file("o")), wanted(form)))
+  }
+
+  @Test(
+    "convert to Meta's layout works for numbers, and says why for the others", arguments: Forms.plain + Forms.quantized)
+  func meta(form: String) throws {
+    let run = try belleTools("convert", forms.path(form), outputs.file("o"), "--layout", "meta")
+    if form.hasSuffix("m.gguf") || form == "gguf" {
+      #expect(run.status == 64 && run.errors.contains("convert it without --layout meta"))
+    } else if isQuantized(form) {
+      #expect(run.status == 64 && run.errors.contains("Meta's layout has no place for quantized weights"))
+    } else {
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(try isNear(perplexity(outputs.file("o")), wanted(form)))
+    }
+  }
+
+  @Test(
+    "quantize gives the same integers, and refuses what is quantized already", arguments: Forms.plain + Forms.quantized)
+  func quantize(form: String) throws {
+    let run = try belleTools(
+      "quantize", forms.path(form), outputs.file("o"), "--method", "rtn", "--group-size", "32")
+    if isQuantized(form) {
+      #expect(run.status == 1 && run.errors.contains("the model is quantized already"), "\(run.errors)")
+      #expect(Folder.kind(of: outputs.file("o")) == nil)
+    } else {
+      #expect(run.status == 0, "\(run.errors)")
+      let compare = try belleTools("compare", forms.path("gptq"), outputs.file("o"))
+      #expect(compare.output == "12 tensors: 12 equal\n", "\(compare.output)")
+    }
+  }
+
+  @Test("doctor says which engines load it, and what they do not find", arguments: Forms.plain + Forms.quantized)
+  func doctor(form: String) throws {
+    let run = try belleTools("doctor", forms.path(form), "--json")
+    let objects = try run.objects()
+    let loads = objects.first { $0["name"] as? String == "transformers" }?["loads"] as? Bool
+    let codes = objects.compactMap { $0["code"] as? String }
+    switch form {
+    case "wrapped", "gptq-wrapped":
+      #expect(loads == false && codes.contains("wrapped-names") && run.status == 2)
+    case "meta", "meta/consolidated.00.pth", "belle": #expect(loads == false && codes.isEmpty)
+    default: #expect(loads == true && codes.isEmpty, "\(run.output)")
+    }
+  }
+}
