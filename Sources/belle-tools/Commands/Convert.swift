@@ -3,8 +3,8 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
-import Model
 import Foundation
+import Model
 import Transformer
 
 struct Convert: ParsableCommand {
