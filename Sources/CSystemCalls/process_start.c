@@ -4,6 +4,7 @@
 #include "system_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,11 +38,25 @@ __attribute__((section(".preinit_array"), used)) static void (*const before_libr
 static int argument_count;
 static char **arguments;
 
+// Where standard input, output or errors are closed, the next file that is opened would take their place, and messages
+// would go into it. What is put there cannot be written to: that results are lost is told as before.
+static void fill_standard_descriptors(void) {
+  for (int number = 0; number < 3; number++) {
+    if (fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;
+    const int null = open("/dev/null", O_RDONLY);
+    if (null >= 0 && null != number) {
+      (void)dup2(null, number);
+      (void)close(null);
+    }
+  }
+}
+
 // Runs after them, and before main; glibc hands the arguments over.
 __attribute__((constructor(101))) static void begin(int argc, char **argv, char **environment) {
   (void)environment;
   argument_count = argc;
   arguments = argv;
+  fill_standard_descriptors();
   if (is_interrupt_held) (void)sigaction(SIGINT, &interrupt_before, NULL);
 }
 

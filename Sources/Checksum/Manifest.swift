@@ -30,6 +30,9 @@ public struct Manifest: Sendable, Equatable {
   /// A list of nothing.
   public init() {}
 
+  /// The longest path, in bytes: what systems take.
+  private static let pathLimit = 4096
+
   /// Reads a list from a file.
   ///
   /// - Throws: ``ByteIOError`` or ``ChecksumError`` with the line.
@@ -81,7 +84,7 @@ public struct Manifest: Sendable, Equatable {
           "use md5sum or sha256sum to make the list")
       }
       let path = Self.relative(name)
-      guard let path else {
+      guard let path, path.utf8.count <= Self.pathLimit else {
         throw problem(
           .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
           "make the list with paths relative to that folder")

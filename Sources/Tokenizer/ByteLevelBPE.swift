@@ -51,9 +51,15 @@ public struct ByteLevelBPE: Tokenizer {
       case .token(let id): ids.append(id)
       case .text(let range):
         let segment = addsPrefixSpace && bytes[range.lowerBound] != 0x20 ? [0x20] + bytes[range] : bytes[range]
-        try preTokenizer.forEachPiece(segment) {
-          try merger.append($0, to: &ids)
-          return ids.count < count
+        do {
+          try preTokenizer.forEachPiece(segment, pieceLimit: Self.runLimit) {
+            try merger.append($0, to: &ids)
+            return ids.count < count
+          }
+        } catch is PreTokenizer.PieceTooLong {
+          throw TokenizerError(
+            .badText, file: path,
+            reason: "the text goes on for more than \(Self.runLimit) bytes without a place to cut it")
         }
       }
       return ids.count < count

@@ -75,17 +75,22 @@ enum PreTokenizer: Sendable, Equatable {
     }
   }
 
+  /// A piece is longer than the limit.
+  struct PieceTooLong: Error {}
+
   /// Cuts a text; the pieces, in order, are the whole of it.
   ///
   /// The text is looked at through a window, which grows where a piece does not end in it.
   /// - Parameters:
   ///   - text: UTF-8.
   ///   - windowSize: bytes of the window at first.
+  ///   - pieceLimit: about the longest piece, in bytes; beyond it ``PieceTooLong`` is thrown.
   ///   - body: called with each piece's bytes; answers whether to go on.
   /// - Complexity: O(n).
   func forEachPiece(
-    _ text: ArraySlice<UInt8>, windowSize: Int = 1 << 14, _ body: (ArraySlice<UInt8>) throws -> Bool
-  ) rethrows {
+    _ text: ArraySlice<UInt8>, windowSize: Int = 1 << 14, pieceLimit: Int = .max,
+    _ body: (ArraySlice<UInt8>) throws -> Bool
+  ) throws {
     var scalars: [Unicode.Scalar] = []
     var classes: [Class] = []
     var start = text.startIndex
@@ -111,6 +116,7 @@ enum PreTokenizer: Sendable, Equatable {
         (at, start) = (end, next)
       }
       size = start > before ? windowSize : 2 * size
+      guard size / 2 <= pieceLimit || start >= text.endIndex else { throw PieceTooLong() }
     }
   }
 

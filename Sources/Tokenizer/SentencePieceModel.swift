@@ -93,6 +93,11 @@ import Synchronization
       var end = text.utf8.index(start, offsetBy: Self.partSize, limitedBy: text.endIndex) ?? text.endIndex
       while end < text.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(before: &end) }
       end = cuts.place(in: text, from: end)
+      guard text.utf8.distance(from: start, to: end) <= Self.runLimit else {
+        throw TokenizerError(
+          .badText, file: path,
+          reason: "the text goes on for more than \(Self.runLimit) bytes without a place to cut it")
+      }
       if start == text.startIndex {
         ids = try encodeWhole(String(text.unicodeScalars[..<end]))
       } else {

@@ -32,7 +32,7 @@ struct SentencePieceProto: Sendable, Equatable {
     let reason: String
   }
 
-  static let pieceLimit = 1 << 22
+  static let pieceLimit = 1 << 19
 
   init() {}
 

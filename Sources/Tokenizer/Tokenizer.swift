@@ -49,6 +49,10 @@ extension Tokenizer {
   /// The longest text, in bytes of UTF-8.
   public static var textLimit: Int { 256 << 20 }
 
+  /// The longest run without a place to cut, in bytes: one word, or one character over and over. What is longer is no text,
+  /// and would take a hundred times its size.
+  static var runLimit: Int { 1 << 20 }
+
   /// Everything at once.
   public func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }
 

@@ -42,18 +42,18 @@ import Testing
   @Test(
     "a pattern cuts a text through a window as it cuts the whole",
     arguments: [PreTokenizer.bloom, .gpt2, .llama3, .qwen2], [1, 7, 64])
-  func windows(pattern: PreTokenizer, size: Int) {
+  func windows(pattern: PreTokenizer, size: Int) throws {
     for seed in 0..<8 as Range<UInt64> {
       let bytes = Array(text(seed, count: 4000).utf8)
-      func pieces(_ size: Int) -> [[UInt8]] {
+      func pieces(_ size: Int) throws -> [[UInt8]] {
         var pieces: [[UInt8]] = []
-        pattern.forEachPiece(bytes[...], windowSize: size) {
+        try pattern.forEachPiece(bytes[...], windowSize: size) {
           pieces.append(Array($0))
           return true
         }
         return pieces
       }
-      #expect(pieces(size) == pieces(bytes.count))
+      #expect(try pieces(size) == pieces(bytes.count))
     }
   }
 
@@ -63,6 +63,15 @@ import Testing
       let text = text(seed, count: 3000)
       #expect(
         ByteLevelBPE.composed(text, partSize: size) == Array(text.precomposedStringWithCanonicalMapping.utf8))
+    }
+  }
+
+  @Test("what goes on for megabytes without a place to cut is no text", arguments: ["tiny/llama", "tiny/bloom"])
+  func endless(name: String) throws {
+    let tokenizer = try Tokenizers.open(project("Tests/Fixtures/" + name))
+    for character in [" ", "a"] {
+      let text = String(repeating: character, count: 3 << 20)
+      #expect(throws: TokenizerError.self) { try tokenizer.encode(text) }
     }
   }
 

@@ -47,9 +47,10 @@ public struct AdapterPresence: Sendable, Equatable {
       Folder.kind(of: Folder.join(folder, $0)) == .file
     }
     let settings = beside.first == Self.configurationName ? AdapterSettings(in: folder) : nil
-    let tensors = source.tensors.filter { AdapterNames.method(of: $0.name) != nil }
-    let method = settings?.method ?? tensors.lazy.compactMap { AdapterNames.method(of: $0.name) }.first ?? "PEFT"
-    let adapter = "\("AEIO".contains(method.prefix(1)) ? "an" : "a") \(method) adapter"
+    let found = AdapterNames.tensors(of: source)
+    let tensors = found.map(\.info)
+    let method = settings?.method ?? found.first?.method ?? "PEFT"
+    let adapter = "\("AEIOaeio".contains(method.prefix(1)) ? "an" : "a") \(method) adapter"
     let base = settings?.base.map { " of \(displayName($0))" } ?? ""
     let file =
       source.tensors.first?.file ?? beside.first { $0 != Self.configurationName }.map { Folder.join(folder, $0) }
@@ -62,7 +63,7 @@ public struct AdapterPresence: Sendable, Equatable {
       remedy =
         "the trainer's checkpoint-*/pytorch_model.bin has the weights, the adapter's among them: load that into the "
         + "adapter with peft, and merge it into its base"
-    } else if isAdapterFile || isGGUF || !tensors.isEmpty && !AdapterNames.haveBase(tensors, in: source) {
+    } else if isAdapterFile || isGGUF || AdapterNames.areAlone(tensors, in: source) {
       (kind, self.file) = (.alone, path)
       reason = "this is \(adapter)\(base), and no model"
       remedy = AdapterNames.remedy(method)
@@ -129,47 +130,77 @@ private enum AdapterNames {
   /// Methods that put tokens of their own before a text: no weights hold them.
   private static let unmergeable: Set<String> = ["prompt tuning", "prefix tuning", "adaption prompt"]
 
-  /// How a part of a tensor's name begins, and what it belongs to.
+  /// How a part of a tensor's name begins, and what it belongs to: methods that no model has modules of.
   private static let beginnings = [
-    ("lora_", "LoRA"), ("hada_", "LoHa"), ("lokr_", "LoKr"), ("ia3_l", "IA3"), ("oft_", "OFT"), ("boft_", "BOFT"),
-    ("vera_", "VeRA"), ("pvera_", "VeRA"), ("randlora_", "RandLoRA"), ("vblora_", "VB-LoRA"), ("gralora_", "GraLoRA"),
+    ("hada_w", "LoHa"), ("lokr_w", "LoKr"), ("ia3_l", "IA3"), ("oft_", "OFT"), ("boft_", "BOFT"), ("vera_", "VeRA"),
+    ("pvera_", "VeRA"), ("randlora_", "RandLoRA"), ("vblora_", "VB-LoRA"), ("gralora_", "GraLoRA"),
     ("delora_", "DeLoRA"), ("poly_lora_", "Poly"), ("fourierft_", "FourierFT"), ("waveft_", "WaveFT"), ("hra_u", "HRA"),
     ("bone_", "Bone"), ("miss_block", "MiSS"), ("shira_weight", "SHiRA"), ("c3a_kernel", "C3A"), ("hira_", "HiRA"),
     ("road_theta", "RoAd"), ("road_alpha", "RoAd"), ("trainable_tokens_", "PEFT"), ("ln_tuning_layers", "LN tuning"),
   ]
 
-  /// Whole parts of a tensor's name.
+  /// Whole parts of a tensor's name. Models have modules of their own called `lora_…`: only peft's and llama.cpp's names count.
   private static let parts = [
-    "ranknum": "AdaLoRA", "base_layer": "PEFT", "original_module": "PEFT", "modules_to_save": "PEFT",
-    "prompt_embeddings": "prompt tuning", "prompt_encoder": "prompt tuning", "adaption_prompt": "adaption prompt",
-    "adaption_gate": "adaption prompt",
+    "lora_A": "LoRA", "lora_B": "LoRA", "lora_a": "LoRA", "lora_b": "LoRA", "lora_E": "AdaLoRA",
+    "lora_embedding_A": "LoRA", "lora_embedding_B": "LoRA", "lora_magnitude_vector": "LoRA", "lora_up": "LoRA",
+    "lora_down": "LoRA", "hada_t1": "LoHa", "hada_t2": "LoHa", "lokr_t2": "LoKr", "modules_to_save": "PEFT",
+    "adaption_prompt": "adaption prompt", "adaption_gate": "adaption prompt",
   ]
 
-  /// The part of a name that is an adapter's, by its place, and the method.
-  private static func find(_ name: String) -> (parts: [Substring], place: Int, method: String)? {
-    let all = name.split(separator: ".", omittingEmptySubsequences: false)
-    for (place, part) in all.enumerated() {
-      if let method = parts[String(part)] ?? beginnings.first(where: { part.hasPrefix($0.0) })?.1 {
-        return (all, place, method)
-      }
-    }
-    return nil
+  /// Parts that models have modules of as well. They count in names that peft begins, and what peft wraps a layer in, where
+  /// the layer has nothing else.
+  private static let weakParts = [
+    "ranknum": "AdaLoRA", "prompt_embeddings": "prompt tuning", "prompt_encoder": "prompt tuning",
+  ]
+  private static let wrappers: Set<Substring> = ["base_layer", "original_module"]
+
+  private static func method(of part: Substring) -> String? {
+    parts[String(part)] ?? beginnings.first { part.hasPrefix($0.0) }?.1
   }
 
-  /// The method that a tensor belongs to; nil for a weight.
-  static func method(of name: String) -> String? { find(name)?.method }
+  private static func split(_ name: String) -> [Substring] {
+    name.split(separator: ".", omittingEmptySubsequences: false)
+  }
 
-  /// Whether a source has the weights too that an adapter's tensors change.
-  static func haveBase(_ tensors: [TensorInfo], in source: any TensorSource) -> Bool {
+  /// The tensors of a source that are an adapter's.
+  static func tensors(of source: any TensorSource) -> [(info: TensorInfo, method: String)] {
+    let isPeft =
+      source.tensors.contains { $0.name.hasPrefix("base_model.") || split($0.name).contains { method(of: $0) != nil } }
+      || source.tensors.map(\.name) == ["prompt_embeddings"]
+    // Of each wrapped layer what else lies in it.
+    var others: Set<String> = []
+    var wrapped: Set<String> = []
+    for info in source.tensors {
+      let all = split(info.name)
+      for (place, part) in all.enumerated().dropFirst() {
+        let module = all[..<place].joined(separator: ".")
+        if wrappers.contains(part) { wrapped.insert(module) } else { others.insert(module) }
+      }
+    }
+    let layers = isPeft ? wrapped : wrapped.subtracting(others)
+    return source.tensors.compactMap { info in
+      let all = split(info.name)
+      if let method = all.lazy.compactMap({ method(of: $0) }).first { return (info, method) }
+      for (place, part) in all.enumerated() where wrappers.contains(part) {
+        if layers.contains(all[..<place].joined(separator: ".")) { return (info, "PEFT") }
+      }
+      guard isPeft, let method = all.lazy.compactMap({ weakParts[String($0)] }).first else { return nil }
+      return (info, method)
+    }
+  }
+
+  /// Whether an adapter's tensors are without the weights that they change.
+  static func areAlone(_ tensors: [TensorInfo], in source: any TensorSource) -> Bool {
+    guard !tensors.isEmpty, tensors.count < source.tensors.count else { return !tensors.isEmpty }
+    guard source.tensors.allSatisfy({ $0.name.hasPrefix("base_model.") }) else { return false }
     let names = Set(source.tensors.map(\.name))
-    return tensors.contains { info in
-      guard let (parts, place, _) = find(info.name) else { return false }
-      if parts[place] == "base_layer" || parts[place] == "original_module" { return true }
-      let module = parts[..<place].joined(separator: ".")
-      // What belongs to no module stands for the whole model.
-      guard !module.isEmpty else { return tensors.count < source.tensors.count }
+    return !tensors.contains { info in
+      let all = split(info.name)
+      if all.contains(where: wrappers.contains) { return true }
+      let place = all.firstIndex { method(of: $0) != nil } ?? all.endIndex
+      let module = all[..<place].joined(separator: ".")
       // llama.cpp's names go on behind `weight`.
-      return [module, module + ".weight", module + ".base_layer.weight"].contains(where: names.contains)
+      return names.contains(module) || names.contains(module + ".weight")
     }
   }
 

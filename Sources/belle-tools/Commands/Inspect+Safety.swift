@@ -18,7 +18,10 @@ extension Inspect {
     var unsafeCount = 0
     if Folder.kind(of: input) == .folder {
       let tree = try Folder.tree(of: input)
-      files = tree.files.map { Folder.join(input, $0) }
+      // git's own objects are compressed, and no loader's.
+      let isObject = { (name: String) in "/\(name)".contains("/.git/objects/") }
+      files = tree.files.filter { !isObject($0) }.map { Folder.join(input, $0) }
+      if files.count < tree.files.count { note(input, "the objects of .git: not looked at") }
       for other in tree.others {
         let path = Folder.join(input, other)
         if Folder.kind(of: path) == .folder {

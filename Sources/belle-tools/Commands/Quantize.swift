@@ -179,6 +179,7 @@ struct QuantizeCommand: ParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case gptq, belle, gguf }
 
   func validate() throws {
+    guard output != "" else { throw ValidationError("The output's name is empty.") }
     guard [2, 3, 4, 8].contains(bits) else { throw ValidationError("--bits must be 2, 3, 4 or 8.") }
     guard groupSize == -1 || groupSize >= 1 else { throw ValidationError("--group-size must be at least 1, or -1.") }
     guard damping >= 0, damping.isFinite else { throw ValidationError("--damping must not be negative.") }

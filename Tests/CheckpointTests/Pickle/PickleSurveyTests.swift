@@ -147,6 +147,11 @@ private let evasions: [(name: String, bytes: [UInt8])] = {
       "a memo key of thirty digits before the call",
       Array("Np\(String(repeating: "9", count: 30))\n0".utf8) + bad.dropFirst(2)
     ),
+    ("an archive in a zip", P.zip([("model.bin", zip(bad))])),
+    ("an archive in a tar", P.tar([(Array("model.bin".utf8), zip(bad))])),
+    ("a tar in a zip", P.zip([("model.tar", P.tar([(Array("x".utf8), bad)]))])),
+    ("gzip in a zip", P.zip([("model.gz", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0xFF, 0xFF])])),
+    ("a name that is not called, in binary", [0x80, 2] + P.global("somewhere", "something") + [0x2E]),
     ("two backslashes before a u", Array("V\\\\u0\n0".utf8) + bad.dropFirst(2)),
   ]
 }()
@@ -165,10 +170,19 @@ private let evasions: [(name: String, bytes: [UInt8])] = {
       "(c) Somebody\nAll rights reserved\n", "cat\ndog\nbird\n", "{\"a\": 1}\n", "", "# Model\n", "I am a text\n",
       "1\n2\n",
       "class Foo:\n  pass\n", "The quick brown fox\n", "N", "version https://git-lfs.github.com/spec/v1\n",
+      "contents\n========\n.. toctree::\n", "changelog\n1.0\n.\n", "cat\ndog\n.gitignore\n", "No. 1",
+      "Nothing to see.\n", "\u{82}\u{A4}bert",
     ])
   func texts(text: String) throws {
     let survey = try PickleBytes.survey(Array(text.utf8), "a.txt")
     #expect(survey.isSafe && !survey.hasPickle && survey.globals.isEmpty)
+  }
+
+  @Test("is nothing in msgpack, which begins like an extension", arguments: [0x82, 0x83, 0x84] as [UInt8])
+  func msgpack(first: UInt8) throws {
+    let survey = try PickleBytes.survey(
+      [first, 0xA4] + Array("bert".utf8) + [0x80, 0xA3] + Array("cls".utf8) + [0x80])
+    #expect(survey.isSafe && !survey.hasPickle)
   }
 
   @Test("what comes before a break is told as far as it was run")

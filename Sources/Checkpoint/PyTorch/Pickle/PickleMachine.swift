@@ -168,7 +168,7 @@ struct PickleMachine {
     while true {
       let place = reader.at
       let (opcode, argument) = try reader.next()
-      trace?.read(to: base + reader.at)
+      trace?.read(opcode, to: base + reader.at)
       if case .refused(let reason) = argument { throw broken(reason, at: place) }
       switch opcode {
       case .stop: return try pop(place)
@@ -269,6 +269,8 @@ struct PickleMachine {
         throw failure(
           "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
       case .ext1, .ext2, .ext4:
+        // The registry is empty where nothing was called before: other formats begin so.
+        guard trace?.opcodeCount != 1 else { throw broken("an extension that nobody registered", at: place) }
         trace?.called()
         throw failure(
           "the opcode EXT takes an object from a registry, which no weight file does", .unsafeGlobal, at: place,

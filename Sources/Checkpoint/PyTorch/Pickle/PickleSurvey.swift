@@ -113,7 +113,14 @@ public struct PickleSurvey: Sendable {
   /// Looks at bytes as loaders do: as pickles, and as an array of objects, which is a header and a pickle.
   ///
   /// - Returns: what the first pickle describes, where there is one.
-  @discardableResult private mutating func lookAt(_ part: Part) throws -> PickleGraph? {
+  @discardableResult private mutating func lookAt(_ part: Part, member: String? = nil) throws -> PickleGraph? {
+    if let member, let kind = try Self.archive(part.read(0, FileKind.headSize)) {
+      problems.append(
+        CheckpointError(
+          .unknownFormat, file: file.path,
+          reason: "the member \(displayName(member)) is an archive itself (\(kind)), and was not looked into",
+          remedy: "unpack it, and look at what comes out"))
+    }
     if try part.read(0, NpyFile.magic.count) == NpyFile.magic {
       // Values that are not objects may look like anything.
       return try NpyFile.objectsStart(part.read(0, NpyFile.headSize)).flatMap { try pickles(in: part, from: $0) }
@@ -177,7 +184,7 @@ public struct PickleSurvey: Sendable {
     while true {
       let place = base + reader.at
       guard let (opcode, argument) = try? reader.next() else { return false }
-      trace.read(to: base + reader.at)
+      trace.read(opcode, to: base + reader.at)
       if case .names(let module, let name) = argument, opcode == .global || opcode == .inst {
         let isAllowed = opcode == .global && AllowedGlobal(module: module, name: name) != nil
         trace.foundBehind(PickleGlobal(module: module, name: name, offset: place, isAllowed: isAllowed))
@@ -195,7 +202,7 @@ public struct PickleSurvey: Sendable {
       Pickle(offset: start, end: trace.end, opcodeCount: trace.opcodeCount, isComplete: isComplete))
     guard let error else {
       hasPickle = true
-      globals += trace.globals
+      globals += trace.callCount > 0 || trace.isBinary ? trace.globals : Self.importable(trace.globals)
       return
     }
     let isStopped = error.code == .malformedPickle || error.code == .truncated
@@ -212,23 +219,36 @@ public struct PickleSurvey: Sendable {
     }
     // Nothing was called; modules that exist were imported all the same. Of those that do not, no file is guilty: a text
     // that begins with a c names one.
-    let imported = trace.globals.filter { global in
-      global.isAllowed || StandardModules.all.contains(String(global.module.prefix { $0 != "." }))
-    }
+    let imported = Self.importable(trace.globals)
     guard !imported.isEmpty else { return }
     hasPickle = true
     globals += imported
     problems.append(error)
   }
 
+  /// The names whose modules exist wherever there is Python, and torch's.
+  private static func importable(_ globals: [PickleGlobal]) -> [PickleGlobal] {
+    globals.filter { $0.isAllowed || StandardModules.all.contains(String($0.module.prefix { $0 != "." })) }
+  }
+
   // MARK: Archives
+
+  /// What kind of archive some bytes begin, which a loader of the one around it does not open.
+  private static func archive(_ head: [UInt8]) -> String? {
+    if head.starts(with: [0x50, 0x4B, 3, 4]) { return "zip" }
+    if TarArchive.isTar(head) { return "tar" }
+    // zlib's two bytes are too common.
+    return compression(head).flatMap { $0 == "zlib" ? nil : $0 }
+  }
 
   private mutating func lookThroughZip(_ archive: ZipArchive) throws {
     // Storages of a pickle are values, where they have the size that it declares; they may look like anything.
     var values: Set<String> = []
     let isPickle = { (name: String) in name.lowercased().hasSuffix(".pkl") }
     for name in archive.names where isPickle(name) {
-      guard let member = archive.members[name], let graph = try lookAt(Part(member, in: archive)) else { continue }
+      guard let member = archive.members[name], let graph = try lookAt(Part(member, in: archive), member: name) else {
+        continue
+      }
       // `archive/data.pkl` keeps them in `archive/data/`.
       let folder = name.dropLast(4) + "/"
       for storage in graph.storages where storage.values == nil {
@@ -237,7 +257,7 @@ public struct PickleSurvey: Sendable {
       }
     }
     for name in archive.names where !values.contains(name) && !isPickle(name) {
-      if let member = archive.members[name] { try lookAt(Part(member, in: archive)) }
+      if let member = archive.members[name] { try lookAt(Part(member, in: archive), member: name) }
     }
     if let code = archive.names.first(where: { $0.contains("/code/") && $0.hasSuffix(".py") }) {
       isProgram = globals.allSatisfy { $0.isAllowed || $0.module.hasPrefix("__torch__") }
@@ -251,7 +271,9 @@ public struct PickleSurvey: Sendable {
 
   private mutating func lookThroughTar() throws {
     let archive = try TarArchive(file)
-    for range in archive.members.values.sorted(by: { $0.lowerBound < $1.lowerBound }) { try lookAt(Part(file, range)) }
+    for (name, range) in archive.members.sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
+      try lookAt(Part(file, range), member: name)
+    }
     // torch's own has pickles between the values, too.
     guard !TarContainer.memberNames.isDisjoint(with: archive.members.keys) else { return }
     let trace = PickleTrace()
@@ -270,7 +292,7 @@ public struct PickleSurvey: Sendable {
       ("gzip", [0x1F, 0x8B]), ("bzip2", Array("BZh".utf8)), ("xz", [0xFD] + Array("7zXZ".utf8)),
       ("lzma", [0x5D, 0, 0]), ("zlib", [0x78, 0x01]), ("zlib", [0x78, 0x5E]), ("zlib", [0x78, 0x9C]),
       ("zlib", [0x78, 0xDA]), ("lz4", [0x04, 0x22, 0x4D, 0x18]), ("zstd", [0x28, 0xB5, 0x2F, 0xFD]),
-      ("7z", Array("7z".utf8) + [0xBC, 0xAF]),
+      ("7z", Array("7z".utf8) + [0xBC, 0xAF]), ("rar", Array("Rar!".utf8) + [0x1A, 0x07]),
     ]
     return magics.first { head.starts(with: $0.bytes) }?.name
   }

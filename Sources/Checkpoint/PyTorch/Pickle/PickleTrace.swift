@@ -18,6 +18,8 @@ final class PickleTrace {
   private(set) var globals: [PickleGlobal] = []
   /// Calls: of names, of what they made, and of states set.
   private(set) var callCount = 0
+  /// Whether it begins as binary pickles do.
+  private(set) var isBinary = false
   /// Opcodes that were read with their arguments, and the byte after the last one.
   private(set) var opcodeCount = 0
   private(set) var end = 0
@@ -28,7 +30,8 @@ final class PickleTrace {
   func named(_ global: PickleGlobal) { globals.append(global) }
   func foundBehind(_ global: PickleGlobal) { globalsBehind.append(global) }
   func called() { callCount += 1 }
-  func read(to end: Int) {
+  func read(_ opcode: PickleOpcode, to end: Int) {
+    if opcodeCount == 0 { isBinary = opcode == .proto }
     opcodeCount += 1
     self.end = end
   }
