@@ -201,8 +201,11 @@ public struct PickleSurvey: Sendable {
     pickles.append(
       Pickle(offset: start, end: trace.end, opcodeCount: trace.opcodeCount, isComplete: isComplete))
     guard let error else {
+      let named = trace.callCount > 0 || trace.isBinary ? trace.globals : Self.importable(trace.globals)
+      // A text whose lines read like names of modules that do not exist.
+      if named.isEmpty, !trace.globals.isEmpty { return }
       hasPickle = true
-      globals += trace.callCount > 0 || trace.isBinary ? trace.globals : Self.importable(trace.globals)
+      globals += named
       return
     }
     let isStopped = error.code == .malformedPickle || error.code == .truncated
