@@ -83,8 +83,10 @@ public struct Manifest: Sendable, Equatable {
           .unsupportedAlgorithm, "a digest of \(hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
           "use md5sum or sha256sum to make the list")
       }
-      let path = Self.relative(name)
-      guard let path, path.utf8.count <= Self.pathLimit else {
+      guard name.utf8.count <= Self.pathLimit else {
+        throw problem(.malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
+      }
+      guard let path = Self.relative(name) else {
         throw problem(
           .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
           "make the list with paths relative to that folder")

@@ -65,7 +65,8 @@ import Testing
   @Test(
     "one bad line for each rule, with its code and line",
     arguments: [
-      ("hello", ChecksumErrorCode.malformedLine), (md5, .malformedLine), ("\(md5)  ", .malformedLine),
+      ("hello", ChecksumErrorCode.malformedLine), ("\(md5)  \(String(repeating: "a/", count: 3000))x", .malformedLine),
+      (md5, .malformedLine), ("\(md5)  ", .malformedLine),
       ("\\\(md5)  a\\x", .malformedLine), ("MD5 (a) = \(sha)", .malformedLine), ("SHA1 (a) = \(md5)", .malformedLine),
       ("MD5 () = \(md5)", .malformedLine), ("\(md5)00000000  a", .unsupportedAlgorithm),
       ("\(md5)  /etc/passwd", .pathOutside),
