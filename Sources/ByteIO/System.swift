@@ -103,3 +103,15 @@ public var peakMemory: Int {
     return (line.split(whereSeparator: { !("0"..."9").contains($0) }).first.flatMap { Int($0) } ?? 0) * 1024
   #endif
 }
+
+/// Whether the address space is limited (`ulimit -v`); otherwise what is only set aside costs nothing.
+public func isAddressSpaceLimited() -> Bool {
+  var limit = rlimit()
+  #if canImport(Darwin)
+    let space = RLIMIT_AS
+  #else
+    let space = __rlimit_resource_t(RLIMIT_AS.rawValue)
+  #endif
+  // Neither system's infinity is below this.
+  return unsafe getrlimit(space, &limit) == 0 && limit.rlim_cur < rlim_t(Int64.max)
+}

@@ -47,12 +47,15 @@ public enum Engine {
     let give = unsafe unsafeBitCast(second, to: Give.self)
     var buffers = unsafe [UnsafeMutableRawPointer?]()
     defer { unsafe buffers.forEach { unsafe give($0) } }
-    while unsafe buffers.count < wanted {
+    // The library's own threads, which never work here, take one each when they first run: before this, or at any time after
+    // it. Nobody is told which, so theirs are set aside too.
+    let own = isAddressSpaceLimited() ? libraryThreads.load(ordering: .relaxed) : 0
+    while unsafe buffers.count < wanted + own {
       // Something must be left for the matrices themselves.
       guard canMap(bufferSize + 32 << 20) else { break }
       unsafe buffers.append(take(0))
     }
-    let count = unsafe buffers.count
+    let count = unsafe buffers.count - own
     guard count > 0 else {
       throw ByteIOError(
         .system(ENOMEM), reason: "cannot set \(byteCount(bufferSize)) of address space aside for the matrix product",
@@ -79,9 +82,13 @@ public enum Engine {
     // Layer after layer takes workspaces of the same sizes.
     belle_keep_freed_memory()
     // Threads are ours: tiles of fixed size, so that sums have one order at any thread count.
+    libraryThreads.store(max(0, Int(openblas_get_num_threads()) - 1), ordering: .relaxed)
     openblas_set_num_threads(1)
     return true
   }()
+
+  /// The threads that the library made when it was loaded, besides the one that calls it; known once it is prepared.
+  private static let libraryThreads = Atomic<Int>(0)
 
   /// Replaces Haswell's kernels by SkylakeX's where the processor has all of that one's instruction sets.
   ///

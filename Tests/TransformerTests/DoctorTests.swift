@@ -283,6 +283,7 @@ private struct Patient {
   private static let fileCodes: Set<Finding.Code> = [
     .missingFile, .notDownloaded, .unreadableFile, .truncatedFile, .badIndex, .unindexedTensor, .duplicateTensor,
     .missingTensor, .missingConfiguration, .badTokenizer, .missingValue, .adapterAlone, .adapterBeside, .emptyAdapter,
+    .wrappedNames,
   ]
 
   @Test("every kind of finding has a case")
@@ -316,6 +317,22 @@ private struct Patient {
     #expect(try codes() == [.adapterAlone])
     try folder.write("adapter_model.safetensors", [2, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8))
     #expect(try codes() == [.emptyAdapter])
+  }
+
+  @Test("names that a trainer wrapped are told, and that no engine finds them")
+  func wrapped() throws {
+    var patient = try Patient(isPacked: false)
+    var source = MemorySource()
+    for (index, info) in patient.source.tensors.enumerated() {
+      var bytes: [UInt8] = []
+      try patient.source.read(index) { part in part.withUnsafeBytes { bytes += Array($0) } }
+      source.add("module." + info.name, info.dtype, info.shape, bytes)
+    }
+    patient.source = source
+    let folder = try patient.folder()
+    let doctor = try Patient.doctor(folder.path)
+    #expect(doctor.findings.map(\.code) == [.wrappedNames])
+    #expect(doctor.engines.allSatisfy { !$0.loads })
   }
 
   @Test("an index is held against its files")
