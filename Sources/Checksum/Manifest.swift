@@ -84,7 +84,8 @@ public struct Manifest: Sendable, Equatable {
           "use md5sum or sha256sum to make the list")
       }
       guard name.utf8.count <= Self.pathLimit else {
-        throw problem(.malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
+        throw problem(
+          .malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
       }
       guard let path = Self.relative(name) else {
         throw problem(
