@@ -60,6 +60,9 @@ import Synchronization
   }
 
   private static func load(_ bytes: [UInt8], _ path: String) throws -> OpaquePointer {
+    guard !SentencePieceProto.hasTooManyPieces(bytes) else {
+      throw TokenizerError(.limit, file: path, reason: "it has more than \(SentencePieceProto.pieceLimit) pieces")
+    }
     // SAFETY: the library reads the bytes before it returns, and writes at most the message's size.
     var message = [CChar](repeating: 0, count: 512)
     let loaded = unsafe bytes.withUnsafeBytes { bytes in

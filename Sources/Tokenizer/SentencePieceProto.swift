@@ -36,6 +36,18 @@ struct SentencePieceProto: Sendable, Equatable {
 
   init() {}
 
+  /// Whether a serialized model has more pieces than the limit: told before anything is made of them. What cannot be read is
+  /// told by whoever reads it.
+  static func hasTooManyPieces(_ bytes: [UInt8]) -> Bool {
+    var reader = Reader(bytes: bytes, at: 0, end: bytes.count)
+    var count = 0
+    while let key = try? reader.key(), (try? reader.skip(key.wire)) != nil {
+      if key.field == 1 { count += 1 }
+      if count > pieceLimit { return true }
+    }
+    return false
+  }
+
   /// Reads a serialized model.
   init(_ bytes: [UInt8]) throws(Failure) {
     var reader = Reader(bytes: bytes, at: 0, end: bytes.count)

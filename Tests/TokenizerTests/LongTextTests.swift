@@ -74,6 +74,14 @@ import Testing
     #expect(throws: TokenizerError.self) { try tokenizer.encode(String(repeating: character, count: 3 << 20)) }
   }
 
+  @Test("a SentencePiece model of a million pieces is refused before it is made")
+  func pieces() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("tokenizer.model", (0..<1_000_000).flatMap { _ in [0x0A, 0] as [UInt8] })
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(path) }
+    #expect(error?.code == .limit)
+  }
+
   @Test("byte-level BPE gives a long word's parts the ids of the whole")
   func longWords() throws {
     let model = try #require(try Tokenizers.open(project("Tests/Fixtures/tiny/bloom")) as? ByteLevelBPE)
