@@ -213,6 +213,8 @@ public struct PickleSurvey: Sendable {
       // It broke a rule of this machine, which a loader may not have; or it was run until it broke off. A few opcodes
       // that call nothing are how any bytes may begin.
       guard trace.callCount > 0 || !trace.globals.isEmpty || trace.opcodeCount > 3 else { return }
+      // msgpack begins so; as a pickle it leads nowhere.
+      if trace.beginsWithExtension, !isComplete, trace.globalsBehind.isEmpty { return }
       hasPickle = true
       globals += trace.globals
       // A loader may have gone on.

@@ -20,6 +20,8 @@ final class PickleTrace {
   private(set) var callCount = 0
   /// Whether it begins as binary pickles do.
   private(set) var isBinary = false
+  /// Whether it begins with an object of a registry, which is empty unless the loader itself filled it.
+  private(set) var beginsWithExtension = false
   /// Opcodes that were read with their arguments, and the byte after the last one.
   private(set) var opcodeCount = 0
   private(set) var end = 0
@@ -31,7 +33,10 @@ final class PickleTrace {
   func foundBehind(_ global: PickleGlobal) { globalsBehind.append(global) }
   func called() { callCount += 1 }
   func read(_ opcode: PickleOpcode, to end: Int) {
-    if opcodeCount == 0 { isBinary = opcode == .proto }
+    if opcodeCount == 0 {
+      isBinary = opcode == .proto
+      beginsWithExtension = [.ext1, .ext2, .ext4].contains(opcode)
+    }
     opcodeCount += 1
     self.end = end
   }
