@@ -11,7 +11,7 @@ struct GGUFCursor {
   static let keyLimit = 65535
   /// How many values there may be, elements of arrays counted. A million tokens with scores, types and merges have four
   /// million, and each takes 24 bytes.
-  static let valueLimit = 8 << 20
+  static let valueLimit = 4 << 20
   /// How deep arrays may lie in arrays.
   static let depthLimit = 8
 

@@ -14,6 +14,8 @@ public struct SafetensorsFile: TensorSource {
   public let tensors: [TensorInfo]
   /// What it holds besides tensors.
   public let metadata: [(name: String, value: String)]
+  /// The most entries of metadata: writers make a handful.
+  private static let metadataLimit = 1 << 19
   /// What the container is.
   public var format: String { "safetensors" }
 
@@ -55,6 +57,9 @@ public struct SafetensorsFile: TensorSource {
         let at = json.at
         guard case .string(let text) = try json.scalar() else {
           throw failure(.malformed, 8 + at, "metadata that is no string")
+        }
+        guard metadata.count < Self.metadataLimit else {
+          throw failure(.limit, 8 + json.at, "more than \(Self.metadataLimit) entries of metadata")
         }
         metadata.append((key, text))
       }
