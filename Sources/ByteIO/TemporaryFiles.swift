@@ -19,8 +19,15 @@ public enum TemporaryFiles {
   private static let prefix = ".belle-tools-"
   private static let suffix = ".partial"
 
-  /// Whether a name is one of a temporary file or folder of this program.
-  public static func isTemporary(_ name: String) -> Bool { name.hasPrefix(prefix) && name.hasSuffix(suffix) }
+  /// Whether a name is one that ``create(in:isFolder:)`` makes: a process's number, then digits of base 36. A user's file
+  /// whose name only looks like it is no temporary.
+  public static func isTemporary(_ name: String) -> Bool {
+    guard name.hasPrefix(prefix), name.hasSuffix(suffix) else { return false }
+    let parts = name.dropFirst(prefix.count).dropLast(suffix.count).split(
+      separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2, Int32(parts[0]) ?? 0 > 0, !parts[1].isEmpty else { return false }
+    return parts[1].utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) }
+  }
 
   /// Removes every temporary of this process, and makes each later attempt to write one or to finish one fail.
   /// What an interrupt calls before the process ends.

@@ -63,8 +63,8 @@ public struct Comparison: Sendable {
     self.first = first
     self.second = second
     self.tolerance = tolerance
-    firstValues = (try? DequantizedSource(first)) ?? first
-    secondValues = (try? DequantizedSource(second)) ?? second
+    firstValues = DequantizedSource.isNeeded(first) ? (try? DequantizedSource(first)) ?? first : first
+    secondValues = DequantizedSource.isNeeded(second) ? (try? DequantizedSource(second)) ?? second : second
   }
 
   /// Compares tensor by tensor, in the order of the first model; then what only the second has.
@@ -76,9 +76,11 @@ public struct Comparison: Sendable {
   public func run(
     jobs: Int = processorCount, progress: (Int) -> Void = { _ in }, receive: (TensorComparison) -> Void
   ) throws {
-    let others = Dictionary(second.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    var others = Dictionary(second.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let pairs = first.tensors.map { others[$0.name] }
+    for info in first.tensors { others[info.name] = nil }
     try forEachInOrder(Array(first.tensors.indices), jobs: jobs) { index in
-      guard let other = others[first.tensors[index].name] else {
+      guard let other = pairs[index] else {
         return (index, TensorComparison(first.tensors[index].name, .missing, detail: "only in the first model"))
       }
       return (index, try compare(index, other))
@@ -86,8 +88,7 @@ public struct Comparison: Sendable {
       receive(result)
       progress(first.tensors[index].byteCount)
     }
-    let names = Set(first.tensors.map(\.name))
-    for info in second.tensors where !names.contains(info.name) {
+    for info in second.tensors where others[info.name] != nil {
       receive(TensorComparison(info.name, .missing, detail: "only in the second model"))
     }
   }

@@ -56,29 +56,37 @@ struct Compare: ParsableCommand {
     let total = a.tensors.reduce(0) { $0 + $1.byteCount }
     let progress = Console.shared.showProgress(total: total, options: common)
     progress(.started(file: first, bytes: total))
-    var results: [TensorComparison] = []
+    // The worst first: what cannot be compared, which is told as it comes and takes no memory; then by difference, in
+    // the model's order among equals; what is equal last.
+    var (differing, equal): ([TensorComparison], [TensorComparison]) = ([], [])
+    var counts: [TensorComparison.Status: Int] = [:]
     do {
       try Comparison(a, b, tolerance: tolerance).run(
         jobs: jobsOption.jobs, progress: { progress(.advanced(file: first, bytes: $0)) },
-        receive: { results.append($0) })
+        receive: { result in
+          counts[result.status, default: 0] += 1
+          switch result.status {
+          case .missing, .shape: show(result)
+          case .close, .different: differing.append(result)
+          case .equal: if common.json { equal.append(result) }
+          }
+        })
     } catch {
       Console.shared.clearProgress()
       throw error
     }
     Console.shared.clearProgress()
 
-    // The worst first: what cannot be compared, then by difference. A stable order among equals.
-    let order = results.enumerated().sorted { one, other in
-      let (x, y) = (Self.badness(one.element), Self.badness(other.element))
-      return x != y ? x > y : one.offset < other.offset
-    }.map(\.element)
-    for result in order { show(result) }
-    let counts = Dictionary(grouping: results, by: \.status).mapValues(\.count)
-    let isNo = results.contains { $0.status != .equal && $0.status != .close }
-    let worst = results.compactMap(\.relativeDifference).max() ?? 0
+    let badness = { (index: Int) in differing[index].relativeDifference ?? Double.greatestFiniteMagnitude }
+    let order = differing.indices.sorted { badness($0) != badness($1) ? badness($0) > badness($1) : $0 < $1 }
+    for index in order { show(differing[index]) }
+    for result in equal { show(result) }
+    let count = counts.values.reduce(0, +)
+    let isNo = [.missing, .shape, .different].contains { counts[$0] != nil }
+    let worst = differing.compactMap(\.relativeDifference).max() ?? 0
     if common.json {
       Console.shared.result([
-        "type": "summary", "tensors": .int(results.count), "equal": .int(counts[.equal] ?? 0),
+        "type": "summary", "tensors": .int(count), "equal": .int(counts[.equal] ?? 0),
         "close": .int(counts[.close] ?? 0), "different": .int(counts[.different] ?? 0),
         "missing": .int(counts[.missing] ?? 0), "shape": .int(counts[.shape] ?? 0), "relative": .double(worst),
       ])
@@ -86,17 +94,9 @@ struct Compare: ParsableCommand {
       let parts = [TensorComparison.Status.equal, .close, .different, .missing, .shape].compactMap { status in
         counts[status].map { "\($0) \(status.rawValue)" }
       }
-      Console.shared.result("\(results.count) tensors: \(parts.joined(separator: ", "))")
+      Console.shared.result("\(count) tensors: \(parts.joined(separator: ", "))")
     }
     if isNo { throw ExitCode.negative }
-  }
-
-  private static func badness(_ result: TensorComparison) -> Double {
-    switch result.status {
-    case .missing, .shape: .infinity
-    case .equal: -1
-    case .close, .different: result.relativeDifference ?? Double.greatestFiniteMagnitude
-    }
   }
 
   private func show(_ result: TensorComparison) {
