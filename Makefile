@@ -21,7 +21,7 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
-.PHONY: demo test bench fuzz interop release build install uninstall completions registry corpus lint format packages clean
+.PHONY: demo test bench fuzz interop release build install uninstall completions lint format packages clean
 
 demo: release
 	@BELLE_TOOLS=$(BINARY) Scripts/demo.sh
@@ -70,14 +70,6 @@ uninstall:
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/belle-tools \
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_belle-tools \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/belle-tools.fish
-
-# After a change in checksums/: compile the lists in.
-registry:
-	Scripts/embed-checksums.sh
-
-# After a change in calibration/: compile the texts in.
-corpus:
-	Scripts/embed-corpus.sh
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -38,6 +38,7 @@ let package = Package(
     // Bottom: C kernels of our own, and the system's libraries.
     .target(name: "CBelleKernels"),
     .target(name: "CSystemCalls"),
+    .target(name: "CEmbeddedFiles"),
     .systemLibrary(
       name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -49,7 +50,7 @@ let package = Package(
     .target(name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"]),
 
     // Bytes, digests, the XOR diff.
-    .target(name: "ByteIO", dependencies: ["CSystemCalls"], swiftSettings: strict),
+    .target(name: "ByteIO", dependencies: ["CEmbeddedFiles", "CSystemCalls"], swiftSettings: strict),
     .target(name: "Checksum", dependencies: ["ByteIO", "COpenSSL"], swiftSettings: strict),
     .target(name: "XorDecrypt", dependencies: ["ByteIO", "Checksum", "CBelleKernels"], swiftSettings: strict),
     .target(

@@ -14,7 +14,7 @@ public struct Registry: Sendable {
   /// What was compiled in. A test parses it; a mistake in it is ours.
   public static let builtIn: Registry = {
     do {
-      return try Registry(files: Dictionary(uniqueKeysWithValues: EmbeddedChecksums.files.map { ($0.path, $0.text) }))
+      return try Registry(files: Dictionary(uniqueKeysWithValues: EmbeddedFiles.checksums.map { ($0.path, $0.text) }))
     } catch {
       preconditionFailure("checksums/ does not parse: \(error)")
     }

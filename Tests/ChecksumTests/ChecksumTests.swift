@@ -127,7 +127,7 @@ import Testing
 @Suite("Registry") struct RegistryTests {
   let registry = Registry.builtIn
 
-  @Test("what is compiled in is what lies in checksums/; `make registry` mends a difference")
+  @Test("what is compiled in is what lies in checksums/, to the byte")
   func embedded() throws {
     var files: [String: String] = [:]
     for folder in ["", "derived/"] {
@@ -137,10 +137,9 @@ import Testing
           decoding: try readBytes(project("checksums/" + folder + entry.name)), as: UTF8.self)
       }
     }
-    let trimmed = { (text: String) in text.split(separator: "\n").joined(separator: "\n") }
-    #expect(Set(EmbeddedChecksums.files.map(\.path)) == Set(files.keys))
-    for file in EmbeddedChecksums.files {
-      #expect(trimmed(file.text) == trimmed(files[file.path] ?? ""), "\(file.path)")
+    #expect(Set(EmbeddedFiles.checksums.map(\.path)) == Set(files.keys))
+    for file in EmbeddedFiles.checksums {
+      #expect(file.text == files[file.path], "\(file.path)")
     }
   }
 
@@ -162,7 +161,7 @@ import Testing
 
   @Test("every published digest of checksums/ is in the registry")
   func complete() throws {
-    for file in EmbeddedChecksums.files where !file.path.hasSuffix(".json") {
+    for file in EmbeddedFiles.checksums where !file.path.hasSuffix(".json") {
       for entry in try Manifest(text: file.text).entries {
         for digest in entry.digests.values {
           #expect(!registry.owners(of: digest).isEmpty, "\(file.path) \(entry.path)")

@@ -156,7 +156,7 @@ public struct Calibration: Sendable, Equatable {
     tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int, seed: UInt64
   ) throws -> Calibration {
     var generator = SeededGenerator(seed: seed)
-    let documents = EmbeddedCorpus.files.flatMap { path, text in
+    let documents = EmbeddedFiles.calibration.flatMap { path, text in
       path.hasPrefix("dialogues") ? text.split(separator: "\n\n\n").map(String.init) : [text]
     }
     // Shorter passages than of a user's files: a few samples must have something of everything.
