@@ -91,7 +91,7 @@ extension ByteLevelBPE {
     return merges
   }
 
-  private static func preTokenizer(_ tree: JSONScanner.Tree) -> (PreTokenizer, addsPrefixSpace: Bool)? {
+  private static func preTokenizer(_ tree: JSONTree) -> (PreTokenizer, addsPrefixSpace: Bool)? {
     var steps = [tree]
     if tree["type"]?.text == "Sequence", let inner = tree["pretokenizers"]?.elements { steps = inner }
     guard let last = steps.popLast(), last["type"]?.text == "ByteLevel", steps.count <= 1 else { return nil }

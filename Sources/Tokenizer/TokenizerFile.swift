@@ -7,18 +7,20 @@ import ByteIO
 struct TokenizerFile {
   static let sizeLimit = 256 << 20
   static let tokenLimit = 1 << 22
+  /// Values that may be kept besides the vocabulary: each takes some hundred bytes.
+  private static let treeLimit = 1 << 20
 
   let path: String
-  var model: JSONScanner.Tree = .object([:])
+  var model: JSONTree = .object([:])
   var vocabulary = StringTable(capacity: 1 << 18)
   var spelledMerges: [UInt8] = []
   /// Where the left and the right half of each merge end.
   var mergeEnds: [(left: Int, right: Int)] = []
-  var added: [JSONScanner.Tree] = []
-  var normalizer: JSONScanner.Tree = .other
-  var preTokenizer: JSONScanner.Tree = .other
-  var postProcessor: JSONScanner.Tree = .other
-  var decoder: JSONScanner.Tree = .other
+  var added: [JSONTree] = []
+  var normalizer: JSONTree = .other
+  var preTokenizer: JSONTree = .other
+  var postProcessor: JSONTree = .other
+  var decoder: JSONTree = .other
 
   private init(path: String) { self.path = path }
 
@@ -31,11 +33,7 @@ struct TokenizerFile {
     if let complaint = try FileKind(of: file).complaint {
       throw TokenizerError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    let bytes = try file.bytes(count: file.size)
-    guard String(validating: bytes, as: UTF8.self) != nil else {
-      throw TokenizerError(.malformed, file: path, reason: "it is not UTF-8")
-    }
-    do { self = try Self.scan(bytes, path) } catch let error as JSONScanner.Failure {
+    do { self = try Self.scan(file.bytes(count: file.size), path) } catch let error as JSONReader.Failure {
       throw TokenizerError(.malformed, file: path, place: "byte \(error.offset)", reason: error.reason)
     }
   }
@@ -45,69 +43,75 @@ struct TokenizerFile {
 
   private static func scan(_ bytes: [UInt8], _ path: String) throws -> TokenizerFile {
     var contents = TokenizerFile(path: path)
-    var scanner = JSONScanner(bytes)
-    try scanner.object { scanner, name in
+    var json = try JSONReader(bytes)
+    var valuesLeft = treeLimit
+    try json.object { json, name in
       switch name {
-      case "added_tokens": contents.added = try scanner.tree().elements ?? []
-      case "normalizer": contents.normalizer = try scanner.tree()
-      case "pre_tokenizer": contents.preTokenizer = try scanner.tree()
-      case "post_processor": contents.postProcessor = try scanner.tree()
-      case "decoder": contents.decoder = try scanner.tree()
-      case "model": try scanModel(&scanner, &contents, path)
-      default: try scanner.skip()
+      case "added_tokens": contents.added = try JSONTree(&json, valuesLeft: &valuesLeft).elements ?? []
+      case "normalizer": contents.normalizer = try JSONTree(&json, valuesLeft: &valuesLeft)
+      case "pre_tokenizer": contents.preTokenizer = try JSONTree(&json, valuesLeft: &valuesLeft)
+      case "post_processor": contents.postProcessor = try JSONTree(&json, valuesLeft: &valuesLeft)
+      case "decoder": contents.decoder = try JSONTree(&json, valuesLeft: &valuesLeft)
+      case "model": try scanModel(&json, &contents, &valuesLeft)
+      default: try json.skip()
       }
     }
-    try scanner.end()
+    try json.end()
     return contents
   }
 
-  private static func scanModel(_ scanner: inout JSONScanner, _ contents: inout TokenizerFile, _ path: String) throws {
-    var rest: [String: JSONScanner.Tree] = [:]
-    try scanner.object { scanner, name in
+  private static func scanModel(
+    _ json: inout JSONReader, _ contents: inout TokenizerFile, _ valuesLeft: inout Int
+  ) throws {
+    var rest: [String: JSONTree] = [:]
+    try json.object { json, name in
       switch name {
       case "vocab":
-        guard scanner.isNext("{") else {
-          throw TokenizerError(.unsupported, file: path, reason: "the vocabulary is a list: the model is not BPE")
+        guard json.peek() == UInt8(ascii: "{") else {
+          throw TokenizerError(
+            .unsupported, file: contents.path, reason: "the vocabulary is a list: the model is not BPE")
         }
-        try scanner.largeObject { scanner, token in
-          let at = scanner.at
-          let id = try scanner.integer()
+        try json.largeObject { json, token in
+          let at = json.at
+          guard case .integer(let id) = try json.scalar() else {
+            throw JSONReader.Failure(offset: at, reason: "expected a whole number")
+          }
           guard (0..<tokenLimit).contains(id) else {
-            throw JSONScanner.Failure(offset: at, reason: "the id \(id) is out of range")
+            throw JSONReader.Failure(offset: at, reason: "the id \(id) is out of range")
           }
           guard contents.vocabulary.insert(token, id: Int32(id)) else {
-            throw JSONScanner.Failure(offset: at, reason: "a token occurs twice")
+            throw JSONReader.Failure(offset: at, reason: "a token occurs twice")
           }
         }
-      case "merges": try scanMerges(&scanner, &contents)
-      default: rest[name] = try scanner.tree()
+      case "merges": try scanMerges(&json, &contents)
+      default: rest[name] = try JSONTree(&json, valuesLeft: &valuesLeft)
       }
     }
     contents.model = .object(rest)
   }
 
   /// Each merge is `"left right"`, or in newer files `["left", "right"]`.
-  private static func scanMerges(_ scanner: inout JSONScanner, _ contents: inout TokenizerFile) throws {
-    try scanner.array { scanner in
-      let at = scanner.at
+  private static func scanMerges(_ json: inout JSONReader, _ contents: inout TokenizerFile) throws {
+    try json.array { json in
+      let at = json.at
       guard contents.mergeEnds.count < tokenLimit else {
-        throw JSONScanner.Failure(offset: at, reason: "too many merges")
+        throw JSONReader.Failure(offset: at, reason: "too many merges")
       }
       let start = contents.spelledMerges.count
-      if scanner.isNext("[") {
+      if json.peek() == UInt8(ascii: "[") {
         var ends: [Int] = []
-        try scanner.array { scanner in
-          try scanner.string(into: &contents.spelledMerges)
+        try json.array { json in
+          try json.string(into: &contents.spelledMerges)
           ends.append(contents.spelledMerges.count)
         }
-        guard ends.count == 2 else { throw JSONScanner.Failure(offset: at, reason: "a merge of other than two tokens") }
+        guard ends.count == 2 else { throw JSONReader.Failure(offset: at, reason: "a merge of other than two tokens") }
         contents.mergeEnds.append((ends[0], ends[1]))
       } else {
-        try scanner.string(into: &contents.spelledMerges)
+        try json.string(into: &contents.spelledMerges)
         // A space is spelled otherwise in the alphabet: there is exactly one.
         guard let space = contents.spelledMerges[start...].firstIndex(of: 0x20),
           !contents.spelledMerges[(space + 1)...].contains(0x20)
-        else { throw JSONScanner.Failure(offset: at, reason: "a merge of other than two tokens") }
+        else { throw JSONReader.Failure(offset: at, reason: "a merge of other than two tokens") }
         contents.spelledMerges.remove(at: space)
         contents.mergeEnds.append((space, contents.spelledMerges.count))
       }

@@ -72,7 +72,7 @@ extension Vocabulary {
 
   /// Whether a space is put before a text; nil for steps that are not SentencePiece's.
   private static func addsSpacePrefix(_ contents: TokenizerFile) -> Bool? {
-    let isReplacement = { (tree: JSONScanner.Tree) in
+    let isReplacement = { (tree: JSONTree) in
       tree["type"]?.text == "Replace" && tree["pattern"]?["String"]?.text == " " && tree["content"]?.text == "▁"
     }
     let steps = contents.normalizer["normalizers"]?.elements ?? [contents.normalizer]

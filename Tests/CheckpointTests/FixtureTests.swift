@@ -194,29 +194,3 @@ enum Fixtures {
     #expect(reason(text)?.contains("no weight_map") == true)
   }
 }
-
-@Suite("HeaderJSON") struct HeaderJSONTests {
-  @Test(
-    "what is not JSON is refused",
-    arguments: [
-      "", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "01", "1.", "--1", "+1", "\"\\x\"", "\"\\ud800\"", "\"\u{1}\"", "nul",
-      "{} {}",
-      "{\"a\":1,\"a\":2}", "18446744073709551616", "\"abc", "{\"a\":1,\"\\u0061\":2}",
-    ])
-  func refused(text: String) {
-    #expect(throws: HeaderJSON.Failure.self) {
-      var json = try HeaderJSON(Array(text.utf8))
-      try json.skip()
-      try json.end()
-    }
-  }
-
-  @Test("escapes and numbers come out right")
-  func values() throws {
-    var json = try HeaderJSON(Array("[\"\\ud83d\\ude00\\n\", -5, 0, 1e3, true]".utf8))
-    var values: [HeaderJSON.Scalar] = []
-    try json.array { values.append(try $0.scalar()) }
-    try json.end()
-    #expect(values == [.string("😀\n"), .integer(-5), .integer(0), .other, .other])
-  }
-}

@@ -47,7 +47,7 @@ public struct SafetensorsFile: TensorSource {
     var found: [(info: TensorInfo, range: Range<Int>, at: Int)] = []
     var metadata: [(name: String, value: String)] = []
     let dataStart = 8 + length
-    func readMetadata(_ json: inout HeaderJSON) throws {
+    func readMetadata(_ json: inout JSONReader) throws {
       if json.peek() == UInt8(ascii: "n") { return try json.skip() }
       guard json.peek() == UInt8(ascii: "{") else {
         throw failure(.malformed, 8 + json.at, "tensor __metadata__: its entry is no object")
@@ -64,7 +64,7 @@ public struct SafetensorsFile: TensorSource {
         metadata.append((key, text))
       }
     }
-    func readEntry(_ json: inout HeaderJSON, _ name: String) throws {
+    func readEntry(_ json: inout JSONReader, _ name: String) throws {
       let isObject = json.peek() == UInt8(ascii: "{")
       let at = 8 + json.at
       let bad = { (reason: String) in
@@ -115,12 +115,12 @@ public struct SafetensorsFile: TensorSource {
     }
 
     do {
-      var json = try HeaderJSON(header)
+      var json = try JSONReader(header, depthLimit: 16)
       try json.object { json, name in
         if name == "__metadata__" { try readMetadata(&json) } else { try readEntry(&json, name) }
       }
       try json.end()
-    } catch let error as HeaderJSON.Failure {
+    } catch let error as JSONReader.Failure {
       throw failure(.malformed, 8 + error.offset, error.reason)
     }
 

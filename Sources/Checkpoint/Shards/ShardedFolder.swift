@@ -36,7 +36,7 @@ public struct ShardedFolder: TensorSource {
     var wanted: [String: Set<String>] = [:]
     var hasMap = false
     do {
-      var json = try HeaderJSON(text)
+      var json = try JSONReader(text, depthLimit: 16)
       guard json.peek() == UInt8(ascii: "{") else { throw failure("there is no weight_map in it", nil) }
       try json.object { json, name in
         guard name == "weight_map", json.peek() == UInt8(ascii: "{") else { return try json.skip() }
@@ -54,7 +54,7 @@ public struct ShardedFolder: TensorSource {
         }
       }
       try json.end()
-    } catch let error as HeaderJSON.Failure {
+    } catch let error as JSONReader.Failure {
       throw CheckpointError(.badIndex, file: path, place: "byte \(error.offset)", reason: error.reason)
     }
     guard hasMap else { throw failure("there is no weight_map in it", nil) }
