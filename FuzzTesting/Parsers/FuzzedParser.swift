@@ -87,7 +87,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         try readAll(meta)
         let model = try HuggingFaceLlama(meta)
         _ = try model.configuration()
-        try readAll(model)
+        try readAll(model.view)
       }
     case .configuration:
       attempt {
@@ -95,7 +95,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         let folder = Folder.parent(of: path)
         let model = try MetaLlama(Checkpoint.open(folder), configuration: HuggingFaceConfiguration.read(in: folder))
         _ = try model.parameters()
-        try readAll(model)
+        try readAll(model.view)
       }
     case .manifest:
       attempt {

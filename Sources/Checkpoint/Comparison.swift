@@ -76,7 +76,7 @@ public struct Comparison: Sendable {
   public func run(
     jobs: Int = processorCount, progress: (Int) -> Void = { _ in }, receive: (TensorComparison) -> Void
   ) throws {
-    var others = Dictionary(second.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    var others = second.indicesByName()
     let pairs = first.tensors.map { others[$0.name] }
     for info in first.tensors { others[info.name] = nil }
     try forEachInOrder(Array(first.tensors.indices), jobs: jobs) { index in

@@ -20,6 +20,11 @@ public struct TensorInfo: Sendable, Equatable {
     (self.name, self.dtype, self.shape, self.file, self.byteCount) = (name, dtype, shape, file, byteCount)
   }
 
+  /// The same tensor under another name.
+  public func renamed(_ name: String) -> TensorInfo {
+    TensorInfo(name: name, dtype: dtype, shape: shape, file: file, byteCount: byteCount)
+  }
+
   /// How many elements it has.
   public var elementCount: Int { shape.reduce(1, *) }
 
@@ -43,64 +48,10 @@ public struct TensorInfo: Sendable, Equatable {
     guard !overflow, bits % 8 == 0 else { return nil }
     return (elements, bits / 8)
   }
-}
 
-/// Where tensors come from, one at a time. Every format is one of these.
-public protocol TensorSource: Sendable {
-  /// What the container is: `torch-zip`, `torch-legacy`, `safetensors`, `hf-sharded`, …
-  var format: String { get }
-  /// The tensors, in the order of the file.
-  var tensors: [TensorInfo] { get }
-  /// What the file holds besides tensors: dotted name and text.
-  var metadata: [(name: String, value: String)] { get }
-
-  /// Streams a tensor's values.
-  ///
-  /// - Parameters:
-  ///   - index: of the tensor in ``tensors``.
-  ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
-  ///     elements, or of blocks.
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
-
-  /// Where in its file a tensor's values lie as they are read: contiguous, row-major, little-endian; nil where they have
-  /// to be put together.
-  func storedRange(_ index: Int) -> Range<Int>?
-
-  /// Reads everything and holds it against the checksums that the container has; nothing where it has none.
-  ///
-  /// - Throws: ``CheckpointError`` with code `.badChecksum`.
-  func verifyChecksums() throws
-}
-
-extension TensorSource {
-  /// Containers whose values have to be put together.
-  public func storedRange(_ index: Int) -> Range<Int>? { nil }
-
-  /// Containers without checksums have nothing to verify.
-  public func verifyChecksums() throws {}
-
-  /// Streams a tensor's values in parts that are whole units, wherever the source's own parts end.
-  ///
-  /// - Parameters:
-  ///   - index: of the tensor in ``tensors``.
-  ///   - unit: bytes of a block, more than 0.
-  ///   - body: as for ``read(_:_:)``.
-  /// - Throws: ``CheckpointError`` with code `.badTensor` where the tensor ends within a unit.
-  public func read(_ index: Int, inUnitsOf unit: Int, _ body: (RawSpan) throws -> Void) throws {
-    // What is no whole unit waits for the next part.
-    var waiting: [UInt8] = []
-    try read(index) { part in
-      if waiting.isEmpty, part.byteCount % unit == 0 { return try body(part) }
-      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
-      let whole = waiting.count / unit * unit
-      guard whole > 0 else { return }
-      unsafe try body(waiting.span.bytes.extracting(first: whole))
-      waiting.removeFirst(whole)
-    }
-    guard waiting.isEmpty else {
-      throw CheckpointError(
-        .badTensor, file: tensors[index].file,
-        reason: "tensor \(displayName(tensors[index].name)) gave a part of a block")
-    }
+  /// A source gave more or fewer values than it said: its file changed meanwhile, or its reader is wrong.
+  var wrongSize: CheckpointError {
+    CheckpointError(
+      .badTensor, file: file, reason: "tensor \(displayName(name)) gave another number of bytes than its shape has")
   }
 }

@@ -91,7 +91,7 @@ extension TensorSink {
   private func hold(
     _ source: any TensorSource, _ indices: [Int], against result: any TensorSource, in path: String
   ) throws {
-    let places = Dictionary(result.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let places = result.indicesByName()
     for number in order {
       let info = source.tensors[indices[number]]
       guard let index = places[info.name], result.tensors[index].dtype == info.dtype,
@@ -108,13 +108,5 @@ extension TensorSink {
         .badTensor, file: path, reason: "\(indices.count) tensors were written, and \(places.count) are read",
         remedy: "this is a fault of belle-tools; please report it")
     }
-  }
-}
-
-extension TensorInfo {
-  /// A source gave more or fewer values than it said: its file changed meanwhile, or its reader is wrong.
-  fileprivate var wrongSize: CheckpointError {
-    CheckpointError(
-      .badTensor, file: file, reason: "tensor \(displayName(name)) gave another number of bytes than its shape has")
   }
 }

@@ -14,8 +14,8 @@ extension Model {
     let (a, b) = (try weights(beside: other), try other.weights(beside: self))
     let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
     return (
-      isKept(beside: other) ? a : HuggingFaceNames(a, addsHead: hasHead),
-      other.isKept(beside: self) ? b : HuggingFaceNames(b, addsHead: hasHead)
+      isKept(beside: other) ? a : try HuggingFaceNames.completed(a, addsHead: hasHead),
+      other.isKept(beside: self) ? b : try HuggingFaceNames.completed(b, addsHead: hasHead)
     )
   }
 

@@ -34,10 +34,10 @@ extension Model {
       let model = try GGUFModel(file, path: path)
       return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
     case .meta(let meta):
-      let source = try HuggingFaceLlama(meta)
-      let text = try source.configuration()
+      let model = try HuggingFaceLlama(meta)
+      let text = try model.configuration()
       let configuration = try ModelConfiguration(json: text, file: Folder.join(folder, "params.json"))
-      return description(configuration, text, source, note: try source.checkFrequencies())
+      return description(configuration, text, model.view, note: try model.checkFrequencies())
     case .huggingFace:
       let file = Folder.join(folder, "config.json")
       guard Folder.kind(of: file) == .file else {

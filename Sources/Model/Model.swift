@@ -82,7 +82,7 @@ public struct Model: Sendable {
     }
     // An adapter's tensors lie outside of what they adapt.
     wrapper = adapter?.kind == .unmerged ? nil : HuggingFaceNames.wrapper(of: stored)
-    tensors = wrapper.map { HuggingFaceNames(stored, within: $0) } ?? stored
+    tensors = wrapper.map { TensorView(stored, within: $0) } ?? stored
     form = GPTQTensorSource.isPacked(tensors) ? .packed : .plain
   }
 
@@ -96,7 +96,7 @@ public struct Model: Sendable {
   public func weights() throws -> any TensorSource {
     switch layout {
     case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
-    case .meta(let meta): return try HuggingFaceLlama(meta)
+    case .meta(let meta): return try HuggingFaceLlama(meta).view
     case .huggingFace:
       guard form == .packed else { return tensors }
       let packed = try GPTQTensorSource(tensors, folder: folder)

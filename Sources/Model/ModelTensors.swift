@@ -49,7 +49,7 @@ package struct ModelTensors: Sendable {
   init(unchecked configuration: ModelConfiguration, _ source: any TensorSource) {
     self.configuration = configuration
     self.source = source
-    indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    indices = source.indicesByName()
     let anchor = configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight"
     let long = configuration.family == .llama ? "model." : "transformer."
     prefix = indices[long + anchor] == nil && indices[anchor] != nil ? "" : long

@@ -40,6 +40,9 @@ struct SyntheticModel: TensorSource {
   }
 
   /// The same pattern again and again: what is multiplied does not matter, only that it is there.
+  func storedRange(_ index: Int) -> Range<Int>? { nil }
+  func verifyChecksums() {}
+
   func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     let info = tensors[index]
     let unit = info.dtype.block?.bytes ?? info.dtype.byteCount ?? 1

@@ -14,6 +14,9 @@ private struct PiecewiseSource: TensorSource {
   var tensors: [TensorInfo] { memory.tensors }
   var metadata: [(name: String, value: String)] { [] }
 
+  func storedRange(_ index: Int) -> Range<Int>? { nil }
+  func verifyChecksums() {}
+
   func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
     let step = elements * (tensors[index].dtype.byteCount ?? 1)
     var at = 0

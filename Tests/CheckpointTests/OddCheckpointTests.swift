@@ -201,6 +201,7 @@ private func bytes(_ values: [Float]) -> [UInt8] {
       self.isStored = isStored
     }
 
+    func verifyChecksums() {}
     func storedRange(_ index: Int) -> Range<Int>? { isStored ? 0..<tensors[index].byteCount : nil }
 
     func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {

@@ -41,6 +41,12 @@ public struct MemorySource: TensorSource {
     }
   }
 
+  /// There is no file.
+  public func storedRange(_ index: Int) -> Range<Int>? { nil }
+
+  /// There are no checksums.
+  public func verifyChecksums() {}
+
   /// Writes `model.safetensors`.
   public func write(in folder: String) throws {
     _ = try SafetensorsWriter.write(

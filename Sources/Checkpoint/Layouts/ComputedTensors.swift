@@ -32,7 +32,7 @@ public enum ComputedTensors {
   /// A source without them; the source itself where it has none.
   public static func removed(from source: any TensorSource) -> any TensorSource {
     guard source.tensors.contains(where: contains) else { return source }
-    return NamedSubset(source) { !contains($0) }
+    return TensorView(source) { !contains($0) }
   }
 
   /// A source without those that another one does not have: two models are the same with and without them.
@@ -44,6 +44,6 @@ public enum ComputedTensors {
     let names = Set(other.tensors.map(\.name))
     let isAlone = { (info: TensorInfo) in contains(info) && !names.contains(info.name) }
     let count = source.tensors.count(where: isAlone)
-    return count == 0 ? (source, 0) : (NamedSubset(source) { !isAlone($0) }, count)
+    return count == 0 ? (source, 0) : (TensorView(source) { !isAlone($0) }, count)
   }
 }

@@ -116,9 +116,9 @@ public struct GGUFLayout: Sendable, Equatable {
   ///   - source: in any container; a base model's names are completed.
   ///   - tiesHead: whether the head is the embedding, and is left out where it is stored all the same.
   /// - Throws: ``CheckpointError`` for a tensor that llama.cpp has no name for.
-  public func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> RearrangedSource {
-    let named = HuggingFaceNames(source)
-    var places: [(place: RearrangedSource.Place, rank: [Int])] = []
+  public func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> TensorView {
+    let named = try HuggingFaceNames.completed(source)
+    var entries: [(entry: TensorView.Entry, rank: [Int])] = []
     for (index, info) in named.tensors.enumerated() where !ComputedTensors.contains(info) {
       if tiesHead, info.name == "lm_head.weight" { continue }
       guard
@@ -130,10 +130,10 @@ public struct GGUFLayout: Sendable, Equatable {
           reason: "llama.cpp has no name for \(displayName(info.name)) in a model of the kind \(architecture)",
           remedy: "adapters and heads of other kinds are to be merged or removed before")
       }
-      places.append((RearrangedSource.Place(index: index, name: found.name, rows: found.rows), found.rank))
+      entries.append((TensorView.Entry(info.renamed(found.name), .tensor(index, in: found.rows)), found.rank))
     }
-    places.sort { $0.rank.lexicographicallyPrecedes($1.rank) }
-    return try RearrangedSource(named, places.map(\.place))
+    entries.sort { $0.rank.lexicographicallyPrecedes($1.rank) }
+    return try TensorView(entries.map(\.entry), of: named)
   }
 
   // MARK: From GGUF
@@ -141,8 +141,8 @@ public struct GGUFLayout: Sendable, Equatable {
   /// A GGUF model as Hugging Face has it, its tensors in the order of the file.
   ///
   /// - Throws: ``CheckpointError`` for a tensor that is not the architecture's.
-  public func huggingFace(_ source: any TensorSource) throws -> RearrangedSource {
-    let places = try source.tensors.enumerated().map { index, info in
+  public func huggingFace(_ source: any TensorSource) throws -> TensorView {
+    let entries = try source.tensors.enumerated().map { index, info in
       guard
         let found = find(
           info.name, prefix: "blk.", from: \.gguf, to: \.huggingFace, otherPrefix: layerPrefix)
@@ -152,8 +152,8 @@ public struct GGUFLayout: Sendable, Equatable {
           reason: "\(displayName(info.name)) is no tensor of a \(architecture) model as it is known here",
           remedy: info.name == "rope_freqs.weight" ? "models with scaled positions are not read from GGUF" : nil)
       }
-      return RearrangedSource.Place(index: index, name: found.name, rows: found.rows?.inverse)
+      return TensorView.Entry(info.renamed(found.name), .tensor(index, in: found.rows?.inverse))
     }
-    return try RearrangedSource(source, places)
+    return try TensorView(entries, of: source)
   }
 }

@@ -8,6 +8,7 @@ extension HuggingFaceLlama {
   ///
   /// - Throws: ``CheckpointError`` where the tensors that tell its numbers are missing.
   public func configuration() throws -> [UInt8] {
+    let tensors = view.tensors
     let shape = { (name: String) throws -> [Int] in
       guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape.count == 2 else {
         throw CheckpointError(.badTensor, file: tensors.first?.file, reason: "there is no tensor \(name)")

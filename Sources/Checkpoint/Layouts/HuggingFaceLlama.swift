@@ -5,25 +5,19 @@
 import ByteIO
 
 /// A Meta model as Hugging Face has it, without what is computed from the configuration (``ComputedTensors``).
-public struct HuggingFaceLlama: TensorSource {
-  /// What the container is.
-  public var format: String { source.format }
-  /// The tensors, with Hugging Face's names.
-  public let tensors: [TensorInfo]
-  /// What the source holds besides tensors.
-  public var metadata: [(name: String, value: String)] { source.metadata }
+public struct HuggingFaceLlama: Sendable {
+  /// The tensors, with Hugging Face's names and order of rows.
+  public let view: TensorView
 
   let source: MetaFolder
-  private let places: [(index: Int, heads: Int?)]
 
   /// Renames and reorders a model.
   ///
   /// - Throws: ``CheckpointError`` for a tensor whose name is none of LLaMA's, or whose rows do not fit the heads.
   public init(_ source: MetaFolder) throws {
     self.source = source
-    var tensors: [TensorInfo] = []
-    var places: [(index: Int, heads: Int?)] = []
     let parameters = source.parameters
+    var entries: [TensorView.Entry] = []
     for (index, info) in source.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let name = Self.name(info.name) else {
         throw CheckpointError(
@@ -33,11 +27,9 @@ public struct HuggingFaceLlama: TensorSource {
       if name.hasSuffix(".q_proj.weight") { heads = parameters.n_heads }
       if name.hasSuffix(".k_proj.weight") { heads = parameters.n_kv_heads ?? parameters.n_heads }
       if let heads { try info.checkRows(heads: heads) }
-      tensors.append(info.renamed(name))
-      places.append((index, heads))
+      entries.append(TensorView.Entry(info.renamed(name), .tensor(index, in: heads.map { .halves(heads: $0) })))
     }
-    self.tensors = tensors
-    self.places = places
+    view = try TensorView(entries, of: source)
   }
 
   /// The modules of a layer: Meta's names and Hugging Face's.
@@ -73,22 +65,16 @@ public struct HuggingFaceLlama: TensorSource {
       configuration: Folder.join(file, "params.json")
     ).check(source)
   }
+}
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    let (place, heads) = places[index]
-    guard let heads else { return try source.read(place, body) }
-    let info = tensors[index]
-    guard info.shape[0] > 0 else { return }
-    let half = info.shape[0] / heads / 2
-    try source.readRows(
-      place,
-      (0..<info.shape[0]).lazy.map { row in
-        let (head, within) = (row / (2 * half), row % (2 * half))
-        return head * 2 * half + 2 * (within % half) + within / half
-      }, body)
+extension TensorInfo {
+  /// Checks that the rows of a query or key projection are so many heads, each of pairs.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badTensor`.
+  func checkRows(heads: Int) throws {
+    guard shape.count == 2, shape[0] % (2 * heads) == 0 else {
+      throw CheckpointError(
+        .badTensor, file: file, reason: "\(displayName(name)) has shape \(shape), which \(heads) heads do not divide")
+    }
   }
-
-  /// Verifies the source.
-  public func verifyChecksums() throws { try source.verifyChecksums() }
 }

@@ -76,9 +76,7 @@ public struct MetaFolder: TensorSource {
     }
     shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0))) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
-    let indices = shards.map { shard in
-      Dictionary(shard.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
-    }
+    let indices = shards.map { $0.indicesByName() }
     var tensors: [TensorInfo] = []
     var places: [(indices: [Int], merge: Merge)] = []
     for (place, info) in first.tensors.enumerated() {
@@ -168,6 +166,12 @@ public struct MetaFolder: TensorSource {
         for part in parts { unsafe try body(part.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize)) }
       }
     }
+  }
+
+  /// Where a tensor's values lie in its file: those of a model in one shard, and what is taken from the first.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    let (indices, merge) = places[index]
+    return merge == .only ? shards[0].storedRange(indices[0]) : nil
   }
 
   /// Verifies each shard.

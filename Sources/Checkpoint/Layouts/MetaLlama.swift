@@ -6,22 +6,11 @@ import ByteIO
 import Foundation
 
 /// A Hugging Face model as Meta has it.
-public struct MetaLlama: TensorSource {
-  private enum Place: Sendable {
-    case tensor(index: Int, heads: Int?)
-    case values([UInt8])
-  }
+public struct MetaLlama: Sendable {
+  /// The tensors, with Meta's names and order of rows.
+  public let view: TensorView
 
-  /// What the container is.
-  public var format: String { source.format }
-  /// The tensors, with Meta's names.
-  public let tensors: [TensorInfo]
-  /// What the source holds besides tensors.
-  public var metadata: [(name: String, value: String)] { source.metadata }
-
-  private let source: HuggingFaceNames
   private let configuration: HuggingFaceConfiguration
-  private let places: [Place]
 
   /// Renames and reorders a model.
   ///
@@ -30,11 +19,10 @@ public struct MetaLlama: TensorSource {
   ///   - configuration: its measures.
   /// - Throws: ``CheckpointError`` for a tensor that Meta's layout has no name for, or whose rows do not fit the heads.
   public init(_ source: any TensorSource, configuration: HuggingFaceConfiguration) throws {
-    self.source = HuggingFaceNames(source, addsHead: true)
+    let named = try HuggingFaceNames.completed(source, addsHead: true)
     self.configuration = configuration
-    var tensors: [TensorInfo] = []
-    var places: [Place] = []
-    for (index, info) in self.source.tensors.enumerated() where !ComputedTensors.contains(info) {
+    var entries: [TensorView.Entry] = []
+    for (index, info) in named.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let name = Self.name(info.name) else {
         throw CheckpointError(
           .badTensor, file: info.file, reason: "Meta's LLaMA layout has no name for \(displayName(info.name))")
@@ -43,20 +31,17 @@ public struct MetaLlama: TensorSource {
       if name.hasSuffix(".wq.weight") { heads = configuration.num_attention_heads }
       if name.hasSuffix(".wk.weight") { heads = configuration.num_key_value_heads ?? configuration.num_attention_heads }
       if let heads { try info.checkRows(heads: heads) }
-      tensors.append(info.renamed(name))
-      places.append(.tensor(index: index, heads: heads))
+      entries.append(TensorView.Entry(info.renamed(name), .tensor(index, in: heads.map { .interleaved(heads: $0) })))
     }
-    if let query = tensors.first(where: { $0.name == "layers.0.attention.wq.weight" }), !configuration.isScaled,
+    if let query = entries.first(where: { $0.info.name == "layers.0.attention.wq.weight" })?.info,
+      !configuration.isScaled,
       let values = Self.frequencies(
         query.shape[0] / configuration.num_attention_heads, configuration.rope_theta ?? 10000, query.dtype)
     {
       let size = values.count / (query.dtype.byteCount ?? 1)
-      tensors.append(
-        TensorInfo(name: "rope.freqs", dtype: query.dtype, shape: [size], file: query.file, byteCount: values.count))
-      places.append(.values(values))
+      entries.append(TensorView.Entry("rope.freqs", query.dtype, [size], values, file: query.file))
     }
-    self.tensors = tensors
-    self.places = places
+    view = try TensorView(entries, of: named)
   }
 
   /// Meta's name for one of Hugging Face's; nil for what has none.
@@ -91,7 +76,7 @@ public struct MetaLlama: TensorSource {
 
   /// `params.json`, from which Meta's programs build the model.
   public func parameters() throws -> [UInt8] {
-    let vocabulary = tensors.first { $0.name == "tok_embeddings.weight" }?.shape.first ?? -1
+    let vocabulary = view.tensors.first { $0.name == "tok_embeddings.weight" }?.shape.first ?? -1
     var object: [String: Any] = [
       "dim": configuration.hidden_size, "n_layers": configuration.num_hidden_layers,
       "n_heads": configuration.num_attention_heads, "norm_eps": configuration.rms_norm_eps ?? 1e-6,
@@ -123,25 +108,4 @@ public struct MetaLlama: TensorSource {
     let multiple = multiples.first { $0 <= 256 && width % $0 == 0 } ?? 1
     return (multiple, (Double(width) + 0.5) / Double(plain))
   }
-
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    switch places[index] {
-    case .values(let values): unsafe try body(values.span.bytes)
-    case .tensor(let place, nil): try source.read(place, body)
-    case .tensor(let place, let heads?):
-      let info = tensors[index]
-      guard info.shape[0] > 0 else { return }
-      let half = info.shape[0] / heads / 2
-      try source.readRows(
-        place,
-        (0..<info.shape[0]).lazy.map { row in
-          let (head, within) = (row / (2 * half), row % (2 * half))
-          return head * 2 * half + within % 2 * half + within / 2
-        }, body)
-    }
-  }
-
-  /// Verifies the source.
-  public func verifyChecksums() throws { try source.verifyChecksums() }
 }

@@ -101,6 +101,9 @@ public struct BlockPackedSource: TensorSource {
     }
   }
 
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? { plans[index] == nil ? source.storedRange(index) : nil }
+
   /// Verifies the source.
   public func verifyChecksums() throws { try source.verifyChecksums() }
 }

@@ -43,7 +43,7 @@ public struct GPTQTensorSource: PackedTensorSource {
 
   /// Whether a source holds packed tensors in the form of March 2023, with zero points that are not packed.
   public static func isEarlyForm(_ source: any TensorSource) -> Bool {
-    let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let indices = source.indicesByName()
     return source.tensors.contains { info in
       info.name.suffixRemoved(".qweight").map { EarlyGPTQ.isEarly($0, indices) } ?? false
     }
@@ -78,7 +78,7 @@ public struct GPTQTensorSource: PackedTensorSource {
   ///   - bits: of an integer; nil where the shapes tell.
   public init(_ source: any TensorSource, zerosAreStored: Bool, bits: Int?) throws {
     self.source = source
-    let indices = Dictionary(source.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    let indices = source.indicesByName()
     let earlyBits = bits == nil ? EarlyGPTQ.bits(source, indices) : nil
     var tensors: [TensorInfo] = []
     var places: [Place] = []
@@ -153,6 +153,12 @@ public struct GPTQTensorSource: PackedTensorSource {
     case .plain(let index): try source.read(index, body)
     case .packed(let linear): try linear.read(source, body)
     }
+  }
+
+  /// Where a tensor's values lie in its file, where they are stored as numbers.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    guard case .plain(let index) = places[index] else { return nil }
+    return source.storedRange(index)
   }
 
   /// The integers and grids of a weight; nil for a tensor that is stored as numbers.

@@ -249,6 +249,12 @@ public final class RepackedSource: TensorSource {
     return weights
   }
 
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    guard case .plain(let index) = places[index] else { return nil }
+    return source.storedRange(index)
+  }
+
   /// What quantize_config.json says of these tensors.
   public var settings: [String: Any] {
     [

@@ -86,6 +86,9 @@ public struct ConvertedSource: TensorSource {
     overflows.counts.withLock { $0[index] = count == 0 ? nil : count }
   }
 
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? { conversions[index] == nil ? source.storedRange(index) : nil }
+
   /// Verifies the source.
   public func verifyChecksums() throws { try source.verifyChecksums() }
 }

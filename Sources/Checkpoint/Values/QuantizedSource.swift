@@ -95,6 +95,11 @@ public struct QuantizedSource: TensorSource {
   /// The source with its floating-point values in a type.
   private func floats(_ dtype: DType) -> any TensorSource { converted[dtype] ?? source }
 
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    tensors[index].dtype == source.tensors[index].dtype ? source.storedRange(index) : nil
+  }
+
   /// Verifies the source.
   public func verifyChecksums() throws { try source.verifyChecksums() }
 }

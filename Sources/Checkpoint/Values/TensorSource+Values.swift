@@ -23,24 +23,4 @@ extension TensorSource {
     _ = unsafe conversion.convert(bytes.span.bytes, into: &raw)
     return values
   }
-
-  /// The rows of a tensor in another order. Holds the whole tensor, for the order may be any.
-  ///
-  /// - Parameters:
-  ///   - index: of a tensor of at least one dimension, with at least one row.
-  ///   - order: the row of the tensor that comes next.
-  func readRows(_ index: Int, _ order: some Sequence<Int>, _ body: (RawSpan) throws -> Void) throws {
-    let bytes = try allBytes(index)
-    let rowSize = bytes.count / tensors[index].shape[0]
-    var part: [UInt8] = []
-    part.reserveCapacity(streamPartSize + rowSize)
-    for row in order {
-      part += bytes[row * rowSize..<(row + 1) * rowSize]
-      if part.count >= streamPartSize {
-        unsafe try body(part.span.bytes)
-        part.removeAll(keepingCapacity: true)
-      }
-    }
-    if !part.isEmpty { unsafe try body(part.span.bytes) }
-  }
 }

@@ -26,7 +26,7 @@ public struct GGUFExport: GGUFDescribed {
   /// The same as text.
   public var metadata: [(name: String, value: String)] { values.entries.map { ($0.key, $0.value.text) } }
   /// The tensors in the types that they had.
-  public let original: RearrangedSource
+  public let original: TensorView
   /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
   public let requantized: [TensorInfo]
   /// How many finite values became infinite in the tensors that were read.
@@ -88,6 +88,9 @@ public struct GGUFExport: GGUFDescribed {
 
   /// Streams the values of a tensor.
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try source.read(index, body) }
+
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? { source.storedRange(index) }
 
   /// Verifies the source.
   public func verifyChecksums() throws { try source.verifyChecksums() }

@@ -9,7 +9,7 @@ public struct GGUFModel: Sendable {
   /// Its measures.
   public let configuration: ModelConfiguration
   /// Its tensors with Hugging Face's names and orders of rows; quantized ones as blocks, see `DequantizedSource`.
-  public let source: RearrangedSource
+  public let source: TensorView
   /// The file.
   public let file: GGUFFile
 

@@ -65,19 +65,19 @@ public struct BELLEFormat: QuantizedFormat {
   }
 
   /// The integers, zero points and scales; a bias is added when the file is written.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
     let words = { (count: Int) in (count * base.bits + 31) / 32 }
     return [
-      StoredTensor(
-        name: module.name + ".qweight", dtype: .i32, shape: [words(packed.columns), packed.rows],
-        bytes: littleEndianBytes(packed.qweight)),
-      StoredTensor(
-        name: module.name + ".qzeros", dtype: .i32, shape: [packed.groups, words(packed.rows)],
-        bytes: littleEndianBytes(packed.qzeros)),
-      StoredTensor(
-        name: module.name + ".scales", dtype: .f32, shape: [packed.groups, packed.rows],
-        bytes: littleEndianBytes(packed.scales.map { $0.bitPattern })),
+      TensorView.Entry(
+        module.name + ".qweight", .i32, [words(packed.columns), packed.rows],
+        littleEndianBytes(packed.qweight)),
+      TensorView.Entry(
+        module.name + ".qzeros", .i32, [packed.groups, words(packed.rows)],
+        littleEndianBytes(packed.qzeros)),
+      TensorView.Entry(
+        module.name + ".scales", .f32, [packed.groups, packed.rows],
+        littleEndianBytes(packed.scales.map { $0.bitPattern })),
     ]
   }
 
@@ -92,7 +92,7 @@ public struct BELLEFormat: QuantizedFormat {
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let configuration = model.original.configuration
     // A strict load wants the head by its own name, be it the embedding or not.
-    let named = HuggingFaceNames(QuantizedTensors(model), addsHead: true)
+    let named = try HuggingFaceNames.completed(model.tensors(), addsHead: true)
     let packed = try GPTQTensorSource(named, zerosAreStored: false, bits: base.bits)
     let source = try RepackedSource(
       packed, as: .belle(headSize: configuration.headSize, rotaryBase: configuration.rotaryBase))

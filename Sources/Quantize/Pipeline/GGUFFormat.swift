@@ -74,12 +74,12 @@ public struct GGUFFormat: QuantizedFormat {
   }
 
   /// The blocks as bytes, for the work folder's files have no types of blocks.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     let packed = try PackedBlocks(layer, as: blocks, threads: threads)
     return [
-      StoredTensor(
-        name: "\(module.name).\(BlockTensors.part)", dtype: .u8,
-        shape: [packed.rows, packed.columns / blocks.elements * blocks.byteCount], bytes: packed.bytes)
+      TensorView.Entry(
+        "\(module.name).\(QuantizedModel.blocks)", .u8,
+        [packed.rows, packed.columns / blocks.elements * blocks.byteCount], packed.bytes)
     ]
   }
 
@@ -87,7 +87,22 @@ public struct GGUFFormat: QuantizedFormat {
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    try read(module, from: DequantizedSource(BlockTensors(source, blocks)), into: weights)
+    try read(module, from: DequantizedSource(asWeights(source)), into: weights)
+  }
+
+  /// A source whose finished tensors, blocks stored as bytes, are shown as the weights that they are.
+  private func asWeights(_ source: any TensorSource) throws(CheckpointError) -> TensorView {
+    let entries = source.tensors.enumerated().map { index, info in
+      guard info.name.hasSuffix("." + QuantizedModel.blocks), info.dtype == .u8, info.shape.count == 2 else {
+        return TensorView.Entry(info, .stored(index))
+      }
+      let shape = [info.shape[0], info.shape[1] / blocks.byteCount * blocks.elements]
+      return TensorView.Entry(
+        TensorInfo(
+          name: info.name.dropLast(QuantizedModel.blocks.count) + "weight", dtype: blocks.type, shape: shape,
+          file: info.file, byteCount: info.byteCount), .stored(index))
+    }
+    return try TensorView(entries, of: source)
   }
 
   /// Writes the file.
@@ -102,7 +117,7 @@ public struct GGUFFormat: QuantizedFormat {
       if let calibration = model.calibration { base["belle.calibration_sha256"] = .string(calibration) }
     }
     let export = try GGUFExport(
-      BlockTensors(QuantizedTensors(model), blocks), original.configuration, vocabulary,
+      asWeights(model.tensors()), original.configuration, vocabulary,
       types: GGUFTypes(nil, embeddings: embeddings),
       chatTemplate: chatTemplate, base: base, file: original.path)
     let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
@@ -122,35 +137,5 @@ extension BlockFormat {
     case .q4_K: .q4_K
     case .q5_K: .q5_K
     }
-  }
-}
-
-/// Tensors whose finished ones, blocks stored as bytes, are shown as the weights that they are.
-struct BlockTensors: TensorSource {
-  /// What the names of such tensors end in.
-  static let part = "blocks"
-
-  let tensors: [TensorInfo]
-  var format: String { source.format }
-  var metadata: [(name: String, value: String)] { source.metadata }
-  private let source: any TensorSource
-
-  init(_ source: any TensorSource, _ blocks: BlockFormat) {
-    self.source = source
-    tensors = source.tensors.map { info in
-      guard info.name.hasSuffix("." + Self.part), info.dtype == .u8, info.shape.count == 2 else { return info }
-      return TensorInfo(
-        name: info.name.dropLast(Self.part.count) + "weight", dtype: blocks.type,
-        shape: [info.shape[0], info.shape[1] / blocks.byteCount * blocks.elements], file: info.file,
-        byteCount: info.byteCount)
-    }
-  }
-
-  /// In whole blocks: the source's parts may end anywhere.
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    guard let size = tensors[index].dtype.block?.bytes, tensors[index].dtype != source.tensors[index].dtype else {
-      return try source.read(index, body)
-    }
-    try source.read(index, inUnitsOf: size, body)
   }
 }

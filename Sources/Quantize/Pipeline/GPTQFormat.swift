@@ -85,23 +85,23 @@ public struct GPTQFormat: QuantizedFormat {
   }
 
   /// qweight, qzeros, scales and g_idx.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor] {
+  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     let packed = try PackedLayer(layer, zeroPoints: zeroPoints, threads: threads)
     let (rows, columns) = (packed.rows, packed.columns)
     let name = module.name
     return [
-      StoredTensor(
-        name: name + ".qweight", dtype: .i32, shape: [(columns * bits + 31) / 32, rows],
-        bytes: littleEndianBytes(packed.qweight)),
-      StoredTensor(
-        name: name + ".qzeros", dtype: .i32, shape: [packed.groups, (rows * bits + 31) / 32],
-        bytes: littleEndianBytes(packed.qzeros)),
-      StoredTensor(
-        name: name + ".scales", dtype: .f16, shape: [packed.groups, rows],
-        bytes: try halfBytes(packed.scales)),
-      StoredTensor(
-        name: name + ".g_idx", dtype: .i32, shape: [columns],
-        bytes: littleEndianBytes(packed.groupIndex.map { UInt32(bitPattern: $0) })),
+      TensorView.Entry(
+        name + ".qweight", .i32, [(columns * bits + 31) / 32, rows],
+        littleEndianBytes(packed.qweight)),
+      TensorView.Entry(
+        name + ".qzeros", .i32, [packed.groups, (rows * bits + 31) / 32],
+        littleEndianBytes(packed.qzeros)),
+      TensorView.Entry(
+        name + ".scales", .f16, [packed.groups, rows],
+        try halfBytes(packed.scales)),
+      TensorView.Entry(
+        name + ".g_idx", .i32, [columns],
+        littleEndianBytes(packed.groupIndex.map { UInt32(bitPattern: $0) })),
     ]
   }
 
@@ -117,7 +117,7 @@ public struct GPTQFormat: QuantizedFormat {
 
   /// Writes the safetensors files, their index, config.json, quantize_config.json and what belongs to the tokenizer.
   public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
-    let source = QuantizedTensors(model)
+    let source = try model.tensors()
     let original = model.original
     var description = try modelDescription(original)
     let output = ModelOutput(
@@ -168,43 +168,6 @@ public struct GPTQFormat: QuantizedFormat {
       settings["dynamic"] = Dictionary(uniqueKeysWithValues: patterns.map { ($0, [String: Any]()) })
     }
     return settings
-  }
-}
-
-/// The original's tensors, quantized ones in place of the weights that they replace.
-struct QuantizedTensors: TensorSource {
-  let tensors: [TensorInfo]
-  var format: String { "gptq" }
-  var metadata: [(name: String, value: String)] { [] }
-  private let model: QuantizedModel
-  /// The number of a tensor of the original, or of a finished one.
-  private let places: [(isFinished: Bool, index: Int)]
-
-  init(_ model: QuantizedModel) {
-    self.model = model
-    let finished = Dictionary(model.finished.tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
-    let replaced = Dictionary(model.modules.map { ($0.name + ".weight", $0.name) }) { one, _ in one }
-    var tensors: [TensorInfo] = []
-    var places: [(isFinished: Bool, index: Int)] = []
-    for (index, info) in model.original.source.tensors.enumerated() {
-      guard let module = replaced[info.name] else {
-        tensors.append(info)
-        places.append((false, index))
-        continue
-      }
-      for part in ["qweight", "qzeros", "scales", "g_idx", BlockTensors.part] {
-        guard let index = finished["\(module).\(part)"] else { continue }
-        tensors.append(model.finished.tensors[index])
-        places.append((true, index))
-      }
-    }
-    self.tensors = tensors
-    self.places = places
-  }
-
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    let place = places[index]
-    try (place.isFinished ? model.finished : model.original.source).read(place.index, body)
   }
 }
 

@@ -66,7 +66,7 @@ extension ModelQuantizer {
       let since = (clock.now - lastSave) / .seconds(1)
       if since > 20 * saveSeconds {
         let start = clock.now
-        let snapshot = StateSnapshot(streams: streams.all)
+        let snapshot = try StateStream.snapshot(of: streams.all)
         try work.save(snapshot, layer: index + 1)
         lastSave = clock.now
         saveSeconds = (lastSave - start) / .seconds(1)
@@ -213,13 +213,13 @@ extension ModelQuantizer {
   private func solve(
     _ modules: [LinearModule], sums: consuming InputSums, _ cost: GroupCost, _ events: Events,
     store: (Int, QuantizedLayer) -> Void, weights: (Int) throws -> Matrix<Float>
-  ) throws -> ([StoredTensor], [ModuleReport]) {
+  ) throws -> ([TensorView.Entry], [ModuleReport]) {
     let (hessian, correction) = sums.finish()
     let place = modules.count == 1 ? modules[0].name : modules[0].name + " and its neighbours"
     let factor = try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
     let isCorrected = correction != nil
     try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
-    var tensors: [StoredTensor] = []
+    var tensors: [TensorView.Entry] = []
     var reports: [ModuleReport] = []
     for (number, module) in modules.enumerated() {
       let quantized = try GPTQ.quantize(
@@ -283,7 +283,7 @@ extension ModelQuantizer {
 
   private func round(_ modules: [LinearModule], as name: String, _ work: WorkFolder, _ events: Events) throws {
     if let finished = try work.finished(name) { return try take(finished.reports, isNew: false, events) }
-    var tensors: [StoredTensor] = []
+    var tensors: [TensorView.Entry] = []
     var new: [ModuleReport] = []
     for module in modules {
       let weights = try model.weights(of: module)

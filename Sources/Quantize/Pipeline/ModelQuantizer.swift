@@ -186,7 +186,7 @@ public final class ModelQuantizer {
       (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
       + (model.headModule.map { [$0] } ?? [])
     let result = QuantizedModel(
-      original: model, finished: JoinedSources(sources), modules: modules,
+      original: model, finished: try TensorView(joining: sources), modules: modules,
       untouched: all.filter { !done.contains($0.name) }, options: options,
       hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
         && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,

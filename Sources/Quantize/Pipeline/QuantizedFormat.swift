@@ -23,7 +23,7 @@ public protocol QuantizedFormat: Sendable {
   var storesGroupIndex: Bool { get }
 
   /// The tensors of a quantized module, in their final form.
-  func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [StoredTensor]
+  func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry]
 
   /// Reads the weights that a module's final tensors stand for.
   ///
@@ -89,70 +89,34 @@ public struct QuantizedModel: Sendable {
   public let calibration: String?
 }
 
+extension QuantizedModel {
+  /// What a finished module has besides what GPTQ's folder holds: blocks, stored as bytes.
+  static let blocks = "blocks"
+
+  /// The original's tensors, finished ones in place of the weights that they replace.
+  func tensors() throws(CheckpointError) -> TensorView {
+    let replaced = Dictionary(modules.map { ($0.name + ".weight", $0.name) }) { one, _ in one }
+    let indices = finished.indicesByName()
+    var entries: [TensorView.Entry] = []
+    for (index, info) in original.source.tensors.enumerated() {
+      guard let module = replaced[info.name] else {
+        entries.append(TensorView.Entry(info, .stored(index, of: 0)))
+        continue
+      }
+      for part in ["qweight", "qzeros", "scales", "g_idx", Self.blocks] {
+        guard let index = indices["\(module).\(part)"] else { continue }
+        entries.append(TensorView.Entry(finished.tensors[index], .stored(index, of: 1)))
+      }
+    }
+    return try TensorView(entries, of: original.source, finished, format: "gptq", metadata: [])
+  }
+}
+
 extension TransformerModel {
   /// Writes the tokenizer's files of a model that has it among its values, as GGUF has.
   func writeTokenizer(into output: ModelOutput) throws {
     for (name, bytes) in try origin?.tokenizerFiles().sorted(by: { $0.key < $1.key }) ?? [] {
       try output.write(bytes, as: name, replacing: true)
     }
-  }
-}
-
-/// One tensor in memory.
-public struct StoredTensor: Sendable {
-  /// Its name.
-  public let name: String
-  /// The type of its elements.
-  public let dtype: DType
-  /// Its dimensions.
-  public let shape: [Int]
-  /// Its values, contiguous, row-major, little-endian.
-  public let bytes: [UInt8]
-
-  /// A tensor.
-  public init(name: String, dtype: DType, shape: [Int], bytes: [UInt8]) {
-    (self.name, self.dtype, self.shape, self.bytes) = (name, dtype, shape, bytes)
-  }
-}
-
-/// Tensors in memory as a source.
-public struct StoredTensors: TensorSource {
-  /// The tensors with their values.
-  public let stored: [StoredTensor]
-  /// What the container is.
-  public var format: String { "memory" }
-  /// Nothing besides tensors.
-  public var metadata: [(name: String, value: String)] { [] }
-  /// What there is.
-  public var tensors: [TensorInfo] {
-    stored.map { TensorInfo(name: $0.name, dtype: $0.dtype, shape: $0.shape, file: "", byteCount: $0.bytes.count) }
-  }
-
-  /// Tensors in an order.
-  public init(_ stored: [StoredTensor]) { self.stored = stored }
-
-  /// Gives a tensor's values in one part.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    let bytes = stored[index].bytes
-    unsafe try body(bytes.span.bytes)
-  }
-}
-
-/// Several sources, one after the other.
-struct JoinedSources: TensorSource {
-  let tensors: [TensorInfo]
-  var format: String { "joined" }
-  var metadata: [(name: String, value: String)] { [] }
-  private let sources: [any TensorSource]
-  private let places: [(source: Int, index: Int)]
-
-  init(_ sources: [any TensorSource]) {
-    self.sources = sources
-    tensors = sources.flatMap(\.tensors)
-    places = sources.enumerated().flatMap { number, source in source.tensors.indices.map { (number, $0) } }
-  }
-
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    try sources[places[index].source].read(places[index].index, body)
   }
 }

@@ -133,6 +133,18 @@ final class StateStream: @unchecked Sendable {
   }
 }
 
+extension StateStream {
+  /// Streams at a layer boundary as tensors.
+  static func snapshot(of streams: [(name: String, stream: StateStream)]) throws(CheckpointError) -> TensorView {
+    try TensorView(
+      streams.map { name, stream in
+        let info = TensorInfo(
+          name: name, dtype: .f32, shape: [stream.rows, stream.hiddenSize], file: "", byteCount: stream.byteCount)
+        return TensorView.Entry(info, .computed { try stream.read($0) })
+      })
+  }
+}
+
 extension MatrixSlice<Float> {
   /// The bytes of a contiguous matrix.
   fileprivate func bytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
@@ -152,19 +164,4 @@ extension MatrixSlice<Float> {
     var span = unsafe buffer.mutableBytes
     try file.read(into: &span, at: offset)
   }
-}
-
-/// Streams at a layer boundary as tensors: what a snapshot holds.
-struct StateSnapshot: TensorSource {
-  let streams: [(name: String, stream: StateStream)]
-  var format: String { "memory" }
-  var metadata: [(name: String, value: String)] { [] }
-  var tensors: [TensorInfo] {
-    streams.map { name, stream in
-      TensorInfo(
-        name: name, dtype: .f32, shape: [stream.rows, stream.hiddenSize], file: "", byteCount: stream.byteCount)
-    }
-  }
-
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try streams[index].stream.read(body) }
 }

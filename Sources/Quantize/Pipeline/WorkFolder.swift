@@ -102,18 +102,18 @@ final class WorkFolder {
   }
 
   /// Writes a finished group.
-  func finish(_ name: String, _ tensors: [StoredTensor], _ reports: [ModuleReport]) throws {
+  func finish(_ name: String, _ tensors: [TensorView.Entry], _ reports: [ModuleReport]) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(reports), as: UTF8.self)
-    let source = StoredTensors(tensors)
+    let source = try TensorView(tensors)
     _ = try SafetensorsWriter.write(
       source, Array(tensors.indices), metadata: ["reports": text], as: name + ".safetensors", in: path,
       replacing: true)
   }
 
   /// Writes the states at the input of a layer, and removes older ones.
-  func save(_ snapshot: StateSnapshot, layer: Int) throws {
+  func save(_ snapshot: TensorView, layer: Int) throws {
     let name = Self.snapshotName(layer)
     _ = try SafetensorsWriter.write(
       snapshot, Array(snapshot.tensors.indices), metadata: [:], as: name, in: path, replacing: true)

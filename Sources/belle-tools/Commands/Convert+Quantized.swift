@@ -194,7 +194,7 @@ extension Convert {
     guard isFolder else {
       throw ValidationError("--checkpoint-format needs a folder as output: the configuration says which it is.")
     }
-    let result = try GPTQZeroPoints(source, packed, stored: format == .gptq_v2)
+    let result = try GPTQZeroPoints.rewritten(source, packed, stored: format == .gptq_v2)
     var model = Arranged(source: result, original: packed)
     let note = { (object: inout [String: Any]) in
       object["checkpoint_format"] = format.rawValue
@@ -233,7 +233,7 @@ extension Convert {
     var model = Arranged(source: result, original: packed)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let kept = try GPTQTensorSource(result, zerosAreStored: result.zerosAreStored, bits: nil)
-    model.original = NamedSubset(packed, namedAs: kept)
+    model.original = TensorView(packed, namedAs: kept)
     model.view = { try GPTQTensorSource($0, folder: $1) }
     let settings = result.settings
     model.companionFolder = inputFolder
@@ -259,14 +259,15 @@ extension Convert {
       throw ValidationError("BELLE's form is a .pt file: give a folder, or a name that ends in .pt.")
     }
     let measures = try ModelConfiguration(file: Folder.join(inputFolder, "config.json"))
-    let packed = try GPTQTensorSource(HuggingFaceNames(source, addsHead: true), folder: inputFolder)
+    let packed = try GPTQTensorSource(
+      HuggingFaceNames.completed(source, addsHead: true), folder: inputFolder)
     let result = try RepackedSource(
       packed, as: .belle(headSize: measures.headSize, rotaryBase: measures.rotaryBase))
     var model = Arranged(source: result, original: packed, container: .torch, replaced: ["quantize_config.json"])
     let group = result.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
     model.fileName = "model-\(result.bits)bit\(group).pt"
     model.view = { source, _ in
-      NamedSubset(try GPTQTensorSource(source, zerosAreStored: false, bits: nil), namedAs: packed)
+      TensorView(try GPTQTensorSource(source, zerosAreStored: false, bits: nil), namedAs: packed)
     }
     try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
     return model

@@ -205,12 +205,12 @@ struct Convert: ParsableCommand {
     case (.hf, .meta(let meta)):
       let model = try HuggingFaceLlama(meta)
       if let note = try model.checkFrequencies() { Console.shared.note("\(displayName(input)): \(note)") }
-      return Arranged(source: model, files: ["config.json": try model.configuration()])
+      return Arranged(source: model.view, files: ["config.json": try model.configuration()])
     case (.hf, _):
       if opened.otherCount > 0 {
         Console.shared.note("\(opened.otherCount) tensors that are not the model's, but a trainer's, are left out")
       }
-      return Arranged(source: HuggingFaceNames(opened.tensors))
+      return Arranged(source: try HuggingFaceNames.completed(opened.tensors))
     case (.keep, .meta(let meta)), (.meta, .meta(let meta)):
       let file = try InputFile(Folder.join(opened.folder, "params.json"))
       let parameters = try file.bytes(count: file.size)
@@ -229,7 +229,8 @@ struct Convert: ParsableCommand {
       {
         Console.shared.note("\(displayName(input)): \(note)")
       }
-      return Arranged(source: model, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
+      return Arranged(
+        source: model.view, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
     case (.keep, _):
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.
       return Arranged(source: opened.otherCount == 0 ? opened.tensors : opened.stored)

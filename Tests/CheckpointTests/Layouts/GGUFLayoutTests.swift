@@ -9,7 +9,8 @@ import Testing
 
   @Test("an order of rows moves each row to one place, and its inverse moves it back", arguments: orders)
   func inverse(order: RowOrder) {
-    let rows = order.unit * 6
+    let rows = 72
+    #expect(order.divides(rows))
     let places = (0..<rows).map { order.source(of: $0, rows: rows) }
     #expect(Set(places) == Set(0..<rows))
     #expect(places != Array(0..<rows))
@@ -21,7 +22,7 @@ import Testing
     let meta = try MetaFolder(Fixtures.path("meta-1shard"))
     let heads = meta.parameters.n_heads
     let layout = GGUFLayout(.llama, headCount: heads, keyValueHeadCount: meta.parameters.n_kv_heads ?? heads)
-    let model = try layout.arranged(HuggingFaceLlama(meta), tiesHead: false)
+    let model = try layout.arranged(HuggingFaceLlama(meta).view, tiesHead: false)
     for (name, other) in [
       ("blk.0.attn_q.weight", "layers.0.attention.wq.weight"), ("blk.1.attn_k.weight", "layers.1.attention.wk.weight"),
       ("blk.0.ffn_gate.weight", "layers.0.feed_forward.w1.weight"), ("output.weight", "output.weight"),

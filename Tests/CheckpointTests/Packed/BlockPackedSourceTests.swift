@@ -148,11 +148,11 @@ import Testing
     let first = GPTQModule(bits: bits, outFeatures: 32, zero: zero)
     let second = GPTQModule(bits: bits, outFeatures: 32, isVersion2: true, zero: zero)
     let (stored, packed) = try first.source(in: folder)
-    let changed = try GPTQZeroPoints(stored, packed, stored: true)
+    let changed = try GPTQZeroPoints.rewritten(stored, packed, stored: true)
     for (index, entry) in second.entries("m").enumerated() { #expect(try changed.allBytes(index) == entry.values) }
     let (storedSecond, packedSecond) = try second.source(in: folder)
     #expect(try packedSecond.allBytes(0) == packed.allBytes(0))
-    let back = try GPTQZeroPoints(storedSecond, packedSecond, stored: false)
+    let back = try GPTQZeroPoints.rewritten(storedSecond, packedSecond, stored: false)
     for (index, entry) in first.entries("m").enumerated() { #expect(try back.allBytes(index) == entry.values) }
   }
 
@@ -160,11 +160,11 @@ import Testing
   func refusals() throws {
     let folder = try TemporaryFolder()
     let (stored, packed) = try GPTQModule(zero: { $1 == 3 ? 16 : 8 }).source(in: folder)
-    #expect { try GPTQZeroPoints(stored, packed, stored: true) } throws: {
+    #expect { try GPTQZeroPoints.rewritten(stored, packed, stored: true) } throws: {
       ($0 as? CheckpointError)?.reason.contains("a zero point of 16, which gptq_v2") == true
     }
     let (storedSecond, second) = try GPTQModule(isVersion2: true, zero: { $1 == 3 ? 0 : 8 }).source(in: folder)
-    #expect { try GPTQZeroPoints(storedSecond, second, stored: false) } throws: {
+    #expect { try GPTQZeroPoints.rewritten(storedSecond, second, stored: false) } throws: {
       ($0 as? CheckpointError)?.reason.contains("a zero point of 0, which gptq") == true
     }
   }

@@ -4,7 +4,7 @@
 import ByteIO
 
 /// An order of rows, by where each row is taken from.
-enum RowOrder: Sendable, Equatable {
+public enum RowOrder: Sendable, Equatable {
   /// Each head's pairs of halves become neighbours: what Meta's layout and GGUF want of Hugging Face's q and k.
   case interleaved(heads: Int)
   /// The way back.
@@ -15,7 +15,7 @@ enum RowOrder: Sendable, Equatable {
   case fused(heads: Int)
 
   /// The order that undoes this one.
-  var inverse: RowOrder {
+  public var inverse: RowOrder {
     switch self {
     case .interleaved(let heads): .halves(heads: heads)
     case .halves(let heads): .interleaved(heads: heads)
@@ -24,11 +24,26 @@ enum RowOrder: Sendable, Equatable {
     }
   }
 
-  /// What the number of rows must be a multiple of.
-  var unit: Int {
-    switch self {
-    case .interleaved(let heads), .halves(let heads): 2 * heads
-    case .stacked(let heads), .fused(let heads): 3 * heads
+  /// Whether so many rows can be put into the order.
+  func divides(_ rows: Int) -> Bool {
+    let (heads, parts) =
+      switch self {
+      case .interleaved(let heads), .halves(let heads): (heads, 2)
+      case .stacked(let heads), .fused(let heads): (heads, 3)
+      }
+    return heads > 0 && rows % heads == 0 && rows / heads % parts == 0
+  }
+
+  /// Checks that a tensor has rows that can be put into the order.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badTensor`.
+  func check(_ info: TensorInfo) throws(CheckpointError) {
+    // A row that is no whole bytes is one of blocks or packed elements in one dimension.
+    guard let rows = info.shape.first, divides(rows), rows == 0 || info.byteCount % rows == 0 else {
+      throw CheckpointError(
+        .badTensor, file: info.file,
+        reason: "\(displayName(info.name)) has shape \(info.shape), which its heads do not divide",
+        remedy: "the configuration may belong to another model")
     }
   }
 
@@ -36,7 +51,7 @@ enum RowOrder: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - place: 0 ..< rows.
-  ///   - rows: how many there are: a multiple of ``unit``, and not 0.
+  ///   - rows: how many there are: not 0, and such that ``divides(_:)`` says yes.
   func source(of place: Int, rows: Int) -> Int {
     switch self {
     case .interleaved(let heads):
@@ -55,18 +70,6 @@ enum RowOrder: Sendable, Equatable {
       let size = rows / heads / 3
       let (head, within) = place.quotientAndRemainder(dividingBy: 3 * size)
       return within / size * heads * size + head * size + within % size
-    }
-  }
-}
-
-extension TensorInfo {
-  /// Checks that the rows of a query or key projection are so many heads, each of pairs.
-  ///
-  /// - Throws: ``CheckpointError`` with code `.badTensor`.
-  func checkRows(heads: Int) throws {
-    guard shape.count == 2, shape[0] % (2 * heads) == 0 else {
-      throw CheckpointError(
-        .badTensor, file: file, reason: "\(displayName(name)) has shape \(shape), which \(heads) heads do not divide")
     }
   }
 }

@@ -1,0 +1,65 @@
+// What every format of tensors is to those who read it: the tensors' names, and the values of one at a time as a stream.
+// Nothing here has a default that a source could forget: one that has no checksums, or puts its values together, says so.
+
+import ByteIO
+
+/// Where tensors come from, one at a time. Every format is one of these, and so is every view of one (``TensorView``).
+public protocol TensorSource: Sendable {
+  /// What the container is: `torch-zip`, `torch-legacy`, `safetensors`, `hf-sharded`, …
+  var format: String { get }
+  /// The tensors, in the order of the file.
+  var tensors: [TensorInfo] { get }
+  /// What the file holds besides tensors: dotted name and text.
+  var metadata: [(name: String, value: String)] { get }
+
+  /// Streams a tensor's values.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor in ``tensors``.
+  ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
+  ///     elements, or of blocks.
+  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
+
+  /// Where in its file a tensor's values lie as they are read: contiguous, row-major, little-endian; nil where they have
+  /// to be put together.
+  func storedRange(_ index: Int) -> Range<Int>?
+
+  /// Reads everything and holds it against the checksums that the container has; nothing where it has none.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badChecksum`.
+  func verifyChecksums() throws
+}
+
+extension TensorSource {
+  /// The number of each tensor by its name. Readers refuse names that occur twice; where one does, the first counts.
+  ///
+  /// - Complexity: O(tensors): keep it where several names are looked up.
+  public func indicesByName() -> [String: Int] {
+    Dictionary(tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+  }
+
+  /// Streams a tensor's values in parts that are whole units, wherever the source's own parts end.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor in ``tensors``.
+  ///   - unit: bytes of a block, more than 0.
+  ///   - body: as for ``read(_:_:)``.
+  /// - Throws: ``CheckpointError`` with code `.badTensor` where the tensor ends within a unit.
+  public func read(_ index: Int, inUnitsOf unit: Int, _ body: (RawSpan) throws -> Void) throws {
+    // What is no whole unit waits for the next part.
+    var waiting: [UInt8] = []
+    try read(index) { part in
+      if waiting.isEmpty, part.byteCount % unit == 0 { return try body(part) }
+      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
+      let whole = waiting.count / unit * unit
+      guard whole > 0 else { return }
+      unsafe try body(waiting.span.bytes.extracting(first: whole))
+      waiting.removeFirst(whole)
+    }
+    guard waiting.isEmpty else {
+      throw CheckpointError(
+        .badTensor, file: tensors[index].file,
+        reason: "tensor \(displayName(tensors[index].name)) gave a part of a block")
+    }
+  }
+}

@@ -1,0 +1,226 @@
+// Tensors of other sources, chosen, renamed, retyped, joined, their rows in another order, and tensors that are made:
+// one view for all that shows tensors otherwise than a file holds them. What is stored keeps its place in its file, and
+// checksums are those of the sources.
+// Refused: names that occur twice, orders that do not divide a tensor's rows, entries that are not their origin's size.
+
+import ByteIO
+
+/// Tensors put together from other sources and from memory.
+///
+/// Memory: what the sources take; a tensor whose rows are in another order is held as a whole while it is read.
+public struct TensorView: TensorSource {
+  /// Where a tensor's values come from. Sources are told by their numbers among those that the view is made of.
+  public enum Origin: Sendable {
+    /// A tensor of a source, as it is. The view may show it as another type whose values are as many bytes: blocks that
+    /// are stored as numbers of one byte.
+    case stored(Int, of: Int = 0)
+    /// A tensor of a source with its rows in another order.
+    case rows(Int, of: Int = 0, in: RowOrder)
+    /// Bytes in memory.
+    case bytes([UInt8])
+    /// Values that are made as they are read: streamed as ``TensorSource/read(_:_:)`` does. What they are made from is
+    /// among the view's sources, for its checksums.
+    case computed(@Sendable (_ body: (RawSpan) throws -> Void) throws -> Void)
+
+    /// A tensor of the first source, with its rows in another order where there is one.
+    public static func tensor(_ index: Int, in order: RowOrder?) -> Origin {
+      order.map { .rows(index, in: $0) } ?? .stored(index)
+    }
+  }
+
+  /// A tensor of a view.
+  public struct Entry: Sendable {
+    /// What it is shown as.
+    public let info: TensorInfo
+    /// Where its values come from.
+    public let origin: Origin
+
+    /// A tensor.
+    public init(_ info: TensorInfo, _ origin: Origin) {
+      (self.info, self.origin) = (info, origin)
+    }
+
+    /// A tensor in memory.
+    ///
+    /// - Parameters:
+    ///   - bytes: its values, contiguous, row-major, little-endian.
+    ///   - file: the file that it is told to be of.
+    public init(_ name: String, _ dtype: DType, _ shape: [Int], _ bytes: [UInt8], file: String = "") {
+      info = TensorInfo(name: name, dtype: dtype, shape: shape, file: file, byteCount: bytes.count)
+      origin = .bytes(bytes)
+    }
+  }
+
+  /// The tensors, in the order of the entries.
+  public let tensors: [TensorInfo]
+
+  private let origins: [Origin]
+  private let sources: [any TensorSource]
+  private let givenFormat: String?
+  private let givenMetadata: [(name: String, value: String)]?
+
+  /// What the container is: what was given, or that of the first source; `memory` where there is none.
+  public var format: String { givenFormat ?? sources.first?.format ?? "memory" }
+  /// What there is besides tensors: what was given, or what the first source has.
+  public var metadata: [(name: String, value: String)] { givenMetadata ?? sources.first?.metadata ?? [] }
+
+  private init(
+    unchecked entries: [Entry], _ sources: [any TensorSource], format: String? = nil,
+    metadata: [(name: String, value: String)]? = nil
+  ) {
+    tensors = entries.map(\.info)
+    origins = entries.map(\.origin)
+    (self.sources, givenFormat, givenMetadata) = (sources, format, metadata)
+  }
+
+  private init(
+    _ entries: [Entry], ofAll sources: [any TensorSource], format: String?, metadata: [(name: String, value: String)]?
+  ) throws(CheckpointError) {
+    self.init(unchecked: entries, sources, format: format, metadata: metadata)
+    var names: Set<String> = []
+    for entry in entries {
+      guard names.insert(entry.info.name).inserted else {
+        throw CheckpointError(
+          .badTensor, file: entry.info.file, reason: "two tensors are called \(displayName(entry.info.name))")
+      }
+      try check(entry)
+    }
+  }
+
+  private func check(_ entry: Entry) throws(CheckpointError) {
+    let info = entry.info
+    let size: Int
+    switch entry.origin {
+    case .stored(let index, let source): size = sources[source].tensors[index].byteCount
+    case .rows(let index, let source, let order):
+      let stored = sources[source].tensors[index]
+      try order.check(stored)
+      size = stored.shape == info.shape && stored.dtype == info.dtype ? stored.byteCount : -1
+    case .bytes(let bytes): size = bytes.count
+    case .computed: return
+    }
+    guard size == info.byteCount else {
+      throw CheckpointError(
+        .badTensor, file: info.file,
+        reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue), \(info.shape), is not what its values are")
+    }
+  }
+
+  /// Streams a tensor's values.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let info = tensors[index]
+    switch origins[index] {
+    case .stored(let place, let number):
+      let source = sources[number]
+      guard source.tensors[place].dtype != info.dtype else { return try source.read(place, body) }
+      // The source's parts are whole elements of its own type.
+      try source.read(place, inUnitsOf: info.dtype.block?.bytes ?? info.dtype.byteCount ?? 1, body)
+    case .rows(let place, let number, let order):
+      try Self.reorder(sources[number].allBytes(place), of: info, order, body)
+    case .bytes(let bytes): unsafe try body(bytes.span.bytes)
+    case .computed(let make):
+      var done = 0
+      try make { part in
+        done += part.byteCount
+        guard done <= info.byteCount else { throw info.wrongSize }
+        try body(part)
+      }
+      guard done == info.byteCount else { throw info.wrongSize }
+    }
+  }
+
+  /// Streams the rows of a whole tensor in another order.
+  private static func reorder(
+    _ bytes: [UInt8], of info: TensorInfo, _ order: RowOrder, _ body: (RawSpan) throws -> Void
+  ) throws {
+    guard bytes.count == info.byteCount else { throw info.wrongSize }
+    guard !bytes.isEmpty else { return }
+    let rows = info.shape[0]
+    let rowSize = bytes.count / rows
+    var part: [UInt8] = []
+    part.reserveCapacity(min(streamPartSize + rowSize, bytes.count))
+    for place in 0..<rows {
+      let row = order.source(of: place, rows: rows)
+      part += bytes[row * rowSize..<(row + 1) * rowSize]
+      if part.count >= streamPartSize {
+        unsafe try body(part.span.bytes)
+        part.removeAll(keepingCapacity: true)
+      }
+    }
+    if !part.isEmpty { unsafe try body(part.span.bytes) }
+  }
+
+  /// Where a tensor's values lie in its file; nil where they are made, in memory, or in another order.
+  public func storedRange(_ index: Int) -> Range<Int>? {
+    guard case .stored(let place, let source) = origins[index] else { return nil }
+    return sources[source].storedRange(place)
+  }
+
+  /// Verifies each source once.
+  public func verifyChecksums() throws {
+    for source in sources { try source.verifyChecksums() }
+  }
+}
+
+// MARK: - Makers
+
+extension TensorView {
+  /// A view of any tensors.
+  ///
+  /// - Parameters:
+  ///   - entries: the tensors in their order.
+  ///   - sources: what the entries' origins are of: the first is number 0.
+  ///   - format: what the container is; that of the first source where nil.
+  ///   - metadata: what there is besides tensors; what the first source has where nil.
+  /// - Throws: ``CheckpointError`` with code `.badTensor` for what the head of the file says is refused.
+  public init(
+    _ entries: [Entry], of sources: any TensorSource..., format: String? = nil,
+    metadata: [(name: String, value: String)]? = nil
+  ) throws(CheckpointError) {
+    try self.init(entries, ofAll: sources, format: format, metadata: metadata)
+  }
+
+  /// Several sources, one after the other, without what they hold besides tensors.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.badTensor` where two of their tensors have one name.
+  public init(joining sources: [any TensorSource]) throws(CheckpointError) {
+    let entries = sources.enumerated().flatMap { number, source in
+      source.tensors.enumerated().map { Entry($1, .stored($0, of: number)) }
+    }
+    try self.init(entries, ofAll: sources, format: "joined", metadata: [])
+  }
+
+  /// The tensors of a source under other names.
+  ///
+  /// - Parameter name: what a tensor is called; nil for one that is left out.
+  /// - Throws: ``CheckpointError`` with code `.badTensor` where two get one name.
+  public init(
+    _ source: any TensorSource, renamed name: (TensorInfo) throws(CheckpointError) -> String?
+  ) throws(CheckpointError) {
+    var entries: [Entry] = []
+    for (index, info) in source.tensors.enumerated() {
+      if let name = try name(info) { entries.append(Entry(info.renamed(name), .stored(index))) }
+    }
+    try self.init(entries, ofAll: [source], format: nil, metadata: nil)
+  }
+
+  /// The tensors of a source that are wanted, in its order.
+  public init(_ source: any TensorSource, where isWanted: (TensorInfo) -> Bool) {
+    self.init(
+      unchecked: source.tensors.enumerated().filter { isWanted($1) }.map { Entry($1, .stored($0)) }, [source])
+  }
+
+  /// The tensors of a source whose names another one has too, in its order.
+  public init(_ source: any TensorSource, namedAs other: any TensorSource) {
+    let names = Set(other.tensors.map(\.name))
+    self.init(source) { names.contains($0.name) }
+  }
+
+  /// The tensors of a source whose names begin with a prefix, without it.
+  public init(_ source: any TensorSource, within prefix: String) {
+    self.init(
+      unchecked: source.tensors.enumerated().filter { $1.name.hasPrefix(prefix) }.map {
+        Entry($1.renamed(String($1.name.dropFirst(prefix.count))), .stored($0))
+      }, [source])
+  }
+}
