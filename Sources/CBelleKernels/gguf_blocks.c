@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "belle_kernels.h"
+#include "half.h"
 
 // A fused product and sum rounds once instead of twice: variants, and the reference, would differ.
 #pragma STDC FP_CONTRACT OFF
@@ -23,55 +24,6 @@ typedef float floats_anywhere __attribute__((vector_size(64), aligned(1), may_al
 #define SELECT(mask, yes, no) ((floats)(((mask) & (integers)(yes)) | (~(mask) & (integers)(no))))
 
 enum { SMALL = 32, LARGE = 256 };
-
-// MARK: Halves
-
-INLINE float as_float(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
-
-INLINE uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return bits;
-}
-
-// The half's bits stand in a float's place, 112 powers of two too low; multiplying puts subnormals right too.
-INLINE float load_half(const uint8_t *at) {
-  uint32_t half = (uint32_t)at[0] | (uint32_t)at[1] << 8;
-  uint32_t sign = (half & 0x8000) << 16, rest = half & 0x7FFF;
-  if (rest >= 0x7C00) return as_float(sign | 0x7F800000 | rest << 13);
-  return as_float(sign | bits_of(as_float(rest << 13) * 0x1p112f));
-}
-
-// Rounded to nearest even; what is too large becomes infinite.
-INLINE uint16_t half_of(float value) {
-  uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000;
-  bits &= 0x7FFFFFFF;
-  if (bits > 0x7F800000) return (uint16_t)(sign | 0x7E00);
-  if (bits >= 0x47800000) return (uint16_t)(sign | 0x7C00);
-  if (bits < 0x38800000) {
-    // Below the least normal half: adding 1/2 leaves the half's unit, 2^-24, as the float's last place.
-    return (uint16_t)(sign | (bits_of(as_float(bits) + 0.5f) - 0x3F000000));
-  }
-  bits += 0xFFF + (bits >> 13 & 1);
-  return (uint16_t)(sign | ((bits >> 13) - 0x1C000));
-}
-
-INLINE void store_half(uint8_t *at, uint16_t half) {
-  at[0] = (uint8_t)half;
-  at[1] = (uint8_t)(half >> 8);
-}
-
-INLINE float rounded_to_half(float value) {
-  uint8_t bytes[2];
-  store_half(bytes, half_of(value));
-  return load_half(bytes);
-}
-
-INLINE bool is_finite_half(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
 // Scales and minima of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minima, with the upper halves of the
 // other four in the two top bits; then the lower halves of those.

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "belle_kernels.h"
+#include "half.h"
 
 #pragma clang fp contract(off)
 // Vectors are passed between inlined functions only: there is no ABI to differ.
@@ -80,25 +81,6 @@ LANES_INLINE void lanes_store_bytes(uint8_t *to, lanes value) {
   typedef uint8_t bytes __attribute__((vector_size(16)));
   const bytes narrow = __builtin_convertvector(__builtin_convertvector(value, lanes_mask), bytes);
   memcpy(to, &narrow, sizeof narrow);
-}
-
-/// The nearest number that IEEE 754 half precision has, ties to even; beyond its range the largest one.
-/// Works by rounding to a multiple of the half's quantum: 2^(exponent − 10), and 2^−24 below its normal range.
-LANES_INLINE lanes lanes_round_half(lanes x) {
-  const lanes power = (lanes)((lanes_mask)x & 0x7F800000);
-  const lanes quantum = __builtin_elementwise_max(power * lanes_all(0x1p-10f), lanes_all(0x1p-24f));
-  return lanes_clamp(lanes_round(x / quantum) * quantum, lanes_all(-65504), lanes_all(65504));
-}
-
-/// The same for one number.
-LANES_INLINE float round_half(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  bits &= 0x7F800000;
-  float power;
-  memcpy(&power, &bits, 4);
-  const float quantum = fmaxf(power * 0x1p-10f, 0x1p-24f);
-  return fminf(fmaxf(rintf(x / quantum) * quantum, -65504), 65504);
 }
 
 /// Calls `name_scalar`, `name_avx2`, … with the same arguments.

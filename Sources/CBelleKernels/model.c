@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "belle_kernels.h"
+#include "half.h"
 
 // A fused product and sum rounds once instead of twice: the variants would differ.
 #pragma STDC FP_CONTRACT OFF

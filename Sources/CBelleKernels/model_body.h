@@ -57,34 +57,27 @@ static inline __attribute__((always_inline)) float VARIANT(maximum)(floats v) {
   return best;
 }
 
+// Zeros past the end.
+static inline __attribute__((always_inline)) halves VARIANT(load_halves)(const uint16_t *x, size_t count) {
+  if (count >= LANES) return *(const halves_anywhere *)x;
+  halves h = {0};
+  for (size_t i = 0; i < count; i++) h[i] = x[i];
+  return h;
+}
+
 static void VARIANT(f16_to_f32)(float *out, const uint16_t *in, size_t count) {
   for (size_t i = 0; i < count; i += LANES) {
-    size_t left = count - i;
-    halves h = {0};
-    if (left >= LANES) {
-      h = *(const halves_anywhere *)(in + i);
-    } else {
-      for (size_t k = 0; k < left; k++) h[k] = in[i + k];
-    }
-    integers bits = __builtin_convertvector(h, integers);
-    // Exponent and fraction in place; the product corrects the bias and makes subnormals normal, without rounding.
-    floats magnitude = (floats)((bits & 0x7FFF) << 13) * 0x1p112f;
-    integers is_special = (bits & 0x7C00) == 0x7C00;
-    integers result = ((integers)magnitude) | (is_special & (0x7F800000 | ((bits & 0x3FF) << 13)));
-    VARIANT(store)(out + i, (floats)(result | ((bits & 0x8000) << 16)), left);
+    const halves h = VARIANT(load_halves)(in + i, count - i);
+    floats values;
+    floats_of_halves(&h, &values);
+    VARIANT(store)(out + i, values, count - i);
   }
 }
 
 static void VARIANT(bf16_to_f32)(float *out, const uint16_t *in, size_t count) {
   for (size_t i = 0; i < count; i += LANES) {
-    size_t left = count - i;
-    halves h = {0};
-    if (left >= LANES) {
-      h = *(const halves_anywhere *)(in + i);
-    } else {
-      for (size_t k = 0; k < left; k++) h[k] = in[i + k];
-    }
-    VARIANT(store)(out + i, (floats)(__builtin_convertvector(h, integers) << 16), left);
+    const integers bits = __builtin_convertvector(VARIANT(load_halves)(in + i, count - i), integers);
+    VARIANT(store)(out + i, (floats)(bits << 16), count - i);
   }
 }
 

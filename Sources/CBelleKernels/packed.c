@@ -39,24 +39,13 @@ size_t belle_packed_record_bytes(belle_packed_scales kind) {
 
 // MARK: Lanes from memory
 
-typedef uint16_t lanes_halves __attribute__((vector_size(32)));
+typedef uint16_t lanes_shorts __attribute__((vector_size(32)));
 typedef uint8_t lanes_octets __attribute__((vector_size(16)));
 typedef int8_t lanes_signed_octets __attribute__((vector_size(16)));
 typedef uint32_t lanes_words __attribute__((vector_size(64)));
 
-/// Sixteen IEEE halves as floats, exactly: exponent and fraction are put in place; the product corrects the bias and
-/// makes subnormals normal.
-LANES_INLINE lanes lanes_load_halves(const uint8_t *from) {
-  lanes_halves halves;
-  memcpy(&halves, from, sizeof halves);
-  const lanes_mask bits = __builtin_convertvector(halves, lanes_mask);
-  const lanes_mask special = (bits & 0x7C00) == 0x7C00;
-  const lanes_mask magnitude = (lanes_mask)((lanes)((bits & 0x7FFF) << 13) * lanes_all(0x1p112f));
-  return (lanes)(magnitude | (special & (0x7F800000 | ((bits & 0x3FF) << 13))) | ((bits & 0x8000) << 16));
-}
-
 LANES_INLINE lanes lanes_load_shorts(const uint8_t *from) {
-  lanes_halves shorts;
+  lanes_shorts shorts;
   memcpy(&shorts, from, sizeof shorts);
   return __builtin_convertvector(__builtin_convertvector(shorts, lanes_mask), lanes);
 }

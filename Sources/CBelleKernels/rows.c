@@ -9,27 +9,14 @@
 enum { CHAINS = 4 };
 
 static inline float scalar_number(belle_float kind, const uint8_t *row, size_t i) {
-  uint32_t bits;
-  float value;
   if (kind == BELLE_F32) {
+    float value;
     memcpy(&value, row + 4 * i, 4);
     return value;
   }
   uint16_t half;
   memcpy(&half, row + 2 * i, 2);
-  if (kind == BELLE_BF16) {
-    bits = (uint32_t)half << 16;
-    memcpy(&value, &bits, 4);
-    return value;
-  }
-  bits = (uint32_t)(half & 0x7FFF) << 13;
-  memcpy(&value, &bits, 4);
-  value *= 0x1p112f;  // corrects the exponent's bias; subnormal halves become normal
-  memcpy(&bits, &value, 4);
-  if ((half & 0x7C00) == 0x7C00) bits |= 0x7F800000;
-  bits |= (uint32_t)(half & 0x8000) << 16;
-  memcpy(&value, &bits, 4);
-  return value;
+  return kind == BELLE_BF16 ? as_float((uint32_t)half << 16) : float_of_half(half);
 }
 
 /// The sum of 64 chains: those of one lane first, then lanes by halves.
@@ -65,19 +52,15 @@ static void rows_scalar(const rows_work *w) {
 
 /// Sixteen numbers as floats.
 LANES_INLINE lanes load_numbers(const belle_float kind, const uint8_t *from) {
-  typedef uint16_t halves __attribute__((vector_size(32)));
-  if (kind == BELLE_F32) {
-    lanes value;
-    memcpy(&value, from, sizeof value);
-    return value;
+  if (kind == BELLE_F16) return lanes_load_halves(from);
+  if (kind == BELLE_BF16) {
+    half_bits upper;
+    memcpy(&upper, from, sizeof upper);
+    return (lanes)(__builtin_convertvector(upper, lanes_mask) << 16);
   }
-  halves half;
-  memcpy(&half, from, sizeof half);
-  const lanes_mask bits = __builtin_convertvector(half, lanes_mask);
-  if (kind == BELLE_BF16) return (lanes)(bits << 16);
-  const lanes_mask special = (bits & 0x7C00) == 0x7C00;
-  const lanes_mask magnitude = (lanes_mask)((lanes)((bits & 0x7FFF) << 13) * lanes_all(0x1p112f));
-  return (lanes)(magnitude | (special & 0x7F800000) | ((bits & 0x8000) << 16));
+  lanes value;
+  memcpy(&value, from, sizeof value);
+  return value;
 }
 
 LANES_INLINE void row_multiply(const rows_work *w, size_t row, const belle_float kind) {

@@ -59,10 +59,4 @@ public struct ModelConfiguration: Sendable, Equatable {
     let attention = hiddenSize * headSize * (2 * headCount + 2 * keyValueHeadCount)
     return attention + (family == .llama ? 3 : 2) * hiddenSize * intermediateSize
   }
-
-  /// The FLOP that one token of a window costs, the attention to half of the window included.
-  public func flops(windowLength: Int) -> Double {
-    let attention = 2 * Double(windowLength) * Double(headCount * headSize)
-    return Double(layerCount) * (2 * Double(layerParameterCount) + attention) + 2 * Double(vocabularySize * hiddenSize)
-  }
 }

@@ -1,4 +1,4 @@
-// GGUF's blocks from integers, and back: what a QuantizedLayer on a block's grid becomes in a file, without loss.
+// GGUF's blocks from integers: what a QuantizedLayer on a block's grid becomes in a file, without loss.
 // Source of the layouts: ggml, src/ggml-common.h; the kernels are in gguf_blocks.c.
 
 import ByteIO
@@ -103,60 +103,17 @@ public struct PackedBlocks: Sendable, Equatable {
     }
   }
 
-  /// Blocks from a file.
-  ///
-  /// - Throws: ``QuantizeError`` with code `.shape` where the bytes are too many or too few.
-  public init(_ bytes: [UInt8], as format: BlockFormat, rows: Int, columns: Int, layer: String) throws(QuantizeError) {
-    let blocks = columns / format.elements
-    guard rows >= 0, columns >= 0, columns % format.elements == 0,
-      case let perRow = blocks.multipliedReportingOverflow(by: format.byteCount), !perRow.overflow,
-      case let all = perRow.partialValue.multipliedReportingOverflow(by: rows), !all.overflow,
-      all.partialValue == bytes.count
-    else {
-      throw QuantizeError(
-        .shape, place: layer, reason: "\(bytes.count) bytes are not \(rows) × \(columns) weights of \(format.rawValue)")
-    }
-    (self.format, self.rows, self.columns, self.bytes) = (format, rows, columns, bytes)
-  }
-
-  /// The values that the blocks stand for, `[out, in]`.
-  public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
-    let result = Matrix<Float>(rows: rows, columns: columns)
-    let target = result.slice
-    let blocks = columns / format.elements
-    forEachTile(columns == 0 ? 0 : rows, threads: threads) { row in
-      // SAFETY: a row has `blocks` blocks in `bytes` and `columns` floats in the target.
-      unsafe bytes.withUnsafeBufferPointer { bytes in
-        guard let from = bytes.baseAddress else { return }
-        unsafe belle_dequantize(
-          format.kernel, from + row * blocks * format.byteCount,
-          UnsafeMutableRawPointer(target.pointer(row)).assumingMemoryBound(to: UInt8.self), blocks)
-      }
-    }
-    return result
-  }
-
   /// The bits of half-precision numbers that are representable there.
   private static func halves(_ values: [Float], _ layer: QuantizedLayer) throws(QuantizeError) -> [UInt16] {
-    var result = [UInt16](repeating: 0, count: values.count)
-    var back = [Float](repeating: 0, count: values.count)
-    // SAFETY: both arrays have as many elements as are converted.
-    unsafe values.withUnsafeBytes { values in
-      unsafe result.withUnsafeMutableBytes { result in
-        unsafe back.withUnsafeMutableBytes { back in
-          guard let from = unsafe values.bindMemory(to: UInt8.self).baseAddress,
-            let to = unsafe result.bindMemory(to: UInt8.self).baseAddress,
-            let again = unsafe back.bindMemory(to: UInt8.self).baseAddress
-          else { return }
-          _ = unsafe belle_convert(BELLE_F32, BELLE_F16, from, to, values.count / 4)
-          _ = unsafe belle_convert(BELLE_F16, BELLE_F32, to, again, values.count / 4)
-        }
+    var result: [UInt16] = []
+    result.reserveCapacity(values.count)
+    for value in values {
+      guard let half = Half(exactly: value) else {
+        throw QuantizeError(
+          .notStorable, place: layer.report.layer, reason: "a scale that half precision does not have",
+          remedy: "quantize with half-precision scales")
       }
-    }
-    guard back == values else {
-      throw QuantizeError(
-        .notStorable, place: layer.report.layer, reason: "a scale that half precision does not have",
-        remedy: "quantize with half-precision scales")
+      result.append(half.bits)
     }
     return result
   }

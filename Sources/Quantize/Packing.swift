@@ -1,4 +1,4 @@
-// The tensors of a GPTQ checkpoint from integers and back: qweight and qzeros hold little-endian streams of bits in 32-bit
+// The tensors of a GPTQ checkpoint from integers: qweight and qzeros hold little-endian streams of bits in 32-bit
 // words, qweight along the inputs and qzeros along the outputs.
 // Source: BELLE models/gptq/quant.py and GPTQ-for-LLaMa quant_linear.py (QuantLinear.pack); 3 bits cross word boundaries.
 
@@ -34,39 +34,6 @@ public struct PackedLayer: Sendable, Equatable {
   public let groupIndex: [Int32]
   /// How `qzeros` holds zero points.
   public let zeroPoints: ZeroPointForm
-
-  /// A layer's tensors, from a file; checks that they fit each other.
-  ///
-  /// - Throws: ``QuantizeError`` with code `.shape` or `.badOption`.
-  public init(
-    bits: Int, rows: Int, columns: Int, groups: Int, qweight: [UInt32], qzeros: [UInt32], scales: [Float],
-    groupIndex: [Int32], zeroPoints: ZeroPointForm, layer: String
-  ) throws(QuantizeError) {
-    guard [2, 3, 4, 8].contains(bits) else {
-      throw QuantizeError(.badOption, place: layer, reason: "\(bits) bits: GPTQ checkpoints have 2, 3, 4 or 8")
-    }
-    guard rows >= 0, columns >= 0, groups >= 0, let words = Self.words(columns, bits),
-      let zeroWords = Self.words(rows, bits), qweight.count == words.multipliedReportingOverflow(by: rows).partialValue,
-      qzeros.count == zeroWords.multipliedReportingOverflow(by: groups).partialValue,
-      scales.count == rows.multipliedReportingOverflow(by: groups).partialValue, groupIndex.count == columns
-    else {
-      throw QuantizeError(
-        .shape, place: layer,
-        reason: "qweight, qzeros, scales and g_idx do not fit \(rows) × \(columns) in \(groups) groups of \(bits) bits")
-    }
-    guard groupIndex.allSatisfy({ $0 >= 0 && Int($0) < groups }) else {
-      throw QuantizeError(.shape, place: layer, reason: "g_idx names a group that is not among the \(groups)")
-    }
-    (self.bits, self.rows, self.columns, self.groups) = (bits, rows, columns, groups)
-    (self.qweight, self.qzeros, self.scales) = (qweight, qzeros, scales)
-    (self.groupIndex, self.zeroPoints) = (groupIndex, zeroPoints)
-  }
-
-  /// Words that `count` integers take; nil where that overflows.
-  private static func words(_ count: Int, _ bits: Int) -> Int? {
-    let (product, overflow) = count.multipliedReportingOverflow(by: bits)
-    return overflow || product > .max - 31 ? nil : (product + 31) / 32
-  }
 
   /// Packs a quantized layer.
   ///
@@ -122,41 +89,6 @@ public struct PackedLayer: Sendable, Equatable {
     self.zeroPoints = zeroPoints
   }
 
-  /// The integers, `[out, in]`, row by row.
-  public func integers(threads: Int = Engine.defaultThreads) -> [UInt8] {
-    Self.unpacked(qweight, rows: rows, columns: columns, bits: bits, threads: threads)
-  }
-
-  /// The zero points, `[out, groups]`. Stored minus one, an all-ones field is read as 0 plus its range, as readers do.
-  public func zeros() -> [Float] {
-    let words = (rows * bits + 31) / 32
-    let more: Float = zeroPoints == .minusOne ? 1 : 0
-    var result = [Float](repeating: 0, count: rows * groups)
-    for group in 0..<groups {
-      let fields = Self.unpacked(
-        Array(qzeros[group * words..<(group + 1) * words]), rows: 1, columns: rows, bits: bits, threads: 1)
-      for row in 0..<rows { result[row * groups + group] = Float(fields[row]) + more }
-    }
-    return result
-  }
-
-  /// The values that the tensors stand for, `[out, in]`: scale · (q − zero).
-  public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
-    var byRow = [Float](repeating: 0, count: scales.count)
-    for group in 0..<groups {
-      for row in 0..<rows { byRow[row * groups + group] = scales[group * rows + row] }
-    }
-    // Contiguous groups, as a rule, of which the last may be short.
-    let size = groupIndex.firstIndex { $0 != 0 } ?? max(1, columns)
-    let isContiguous = groupIndex.indices.allSatisfy { Int(groupIndex[$0]) == $0 / max(1, size) }
-    let result = Matrix<Float>(rows: rows, columns: columns)
-    Values(
-      rows: rows, columns: columns, groups: groups, groupSize: max(1, size), integers: integers(threads: threads),
-      scales: byRow, zeros: zeros(), groupIndex: isContiguous ? nil : groupIndex
-    ).write(to: result.slice, threads: threads)
-    return result
-  }
-
   /// Packs `[rows, columns]` along the columns into words `[ceil(columns·bits/32), rows]`.
   private static func packed(_ integers: [UInt8], rows: Int, columns: Int, bits: Int, threads: Int) -> [UInt32] {
     let words = (columns * bits + 31) / 32
@@ -172,22 +104,6 @@ public struct PackedLayer: Sendable, Equatable {
         }
       }
       count = words * rows
-    }
-  }
-
-  private static func unpacked(_ words: [UInt32], rows: Int, columns: Int, bits: Int, threads: Int) -> [UInt8] {
-    // SAFETY: as above, the other way round.
-    unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
-      unsafe words.withUnsafeBufferPointer { source in
-        guard let from = source.baseAddress, let to = buffer.baseAddress else { return }
-        let shared = unsafe Shared(bytes: to, words: UnsafeMutablePointer(mutating: from))
-        forEachTile((rows + strip - 1) / strip, threads: threads) { index in
-          unsafe belle_unpack_inputs(
-            shared.words, rows, index * strip, min(rows, (index + 1) * strip), columns, UInt32(bits), shared.bytes,
-            columns)
-        }
-      }
-      count = rows * columns
     }
   }
 

@@ -1,6 +1,7 @@
 // The two units of each super-block and their 6-bit multiples, from the scales and minimums that are their products.
 
 import ByteIO
+import Checkpoint
 
 /// For each super-block a unit of its scales and one of its minimums, and for each group the multiples.
 struct SuperBlockUnits {
@@ -37,17 +38,11 @@ struct SuperBlockUnits {
     if largest == 0 { return (0, values.map { _ in 0 }) }
     for multiple in stride(from: Float(63), through: 1, by: -1) {
       let unit = largest / multiple
-      // Half precision: eleven bits, down to 2^-24; products with 6 bits are exact in float32.
-      guard unit * multiple == largest, isHalf(unit) else { continue }
+      // A half has eleven bits: products with 6 bits are exact in float32.
+      guard unit * multiple == largest, Half(exactly: unit) != nil else { continue }
       let multiples = values.map { ($0 / unit).rounded() }
       if zip(values, multiples).allSatisfy({ $0 == $1 * unit }) { return (unit, multiples.map { UInt8($0) }) }
     }
     return nil
-  }
-
-  private static func isHalf(_ value: Float) -> Bool {
-    guard value <= 65504 else { return false }
-    let quantum = max(Float(sign: .plus, exponent: max(-24, Int(value.exponent) - 10), significand: 1), 0x1p-24)
-    return (value / quantum).rounded() * quantum == value
   }
 }

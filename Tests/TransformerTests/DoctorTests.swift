@@ -135,7 +135,7 @@ private struct Patient {
           $0.source.remove("model.norm.weight")
         }
       ),
-      ("config.json is no JSON", [.badConfiguration, .missingQuantization], { $0.configuration = "{]" }),
+      ("config.json is no JSON", [.badConfiguration], { $0.configuration = "{]" }),
       ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
       (
         "fewer embeddings than tokens", [.tokenizerTooLarge],

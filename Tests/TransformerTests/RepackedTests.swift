@@ -58,7 +58,7 @@ import Testing
     let again = try RepackedSource(opened, as: .gptq(zerosAreStored: true))
     #expect(try info(again, "scales").dtype == .f16)
     #expect(again.bits == bits && again.groupSize == 128 && again.isSymmetric == isSymmetric)
-    #expect(again.settings["checkpoint_format"] as? String == "gptq_v2")
+    #expect(again.settings.format == "gptq_v2")
     #expect(try matrix(try GPTQTensorSource(again, zerosAreStored: true, bits: bits)) == wanted)
     #expect(!again.tensors.contains { $0.name.hasSuffix(".bias") || $0.name.hasSuffix("inv_freq") })
     for part in ["qweight", "qzeros"] {
@@ -121,7 +121,7 @@ import Testing
     let packed = try GPTQTensorSource(model(bits: 4, isSymmetric: isSymmetric), zerosAreStored: true, bits: 4)
     let result = try RepackedSource(packed, as: .gptq(zerosAreStored: nil))
     #expect(result.zerosAreStored == !isSymmetric)
-    #expect(result.settings["checkpoint_format"] as? String == (isSymmetric ? "gptq" : "gptq_v2"))
+    #expect(result.settings.format == (isSymmetric ? "gptq" : "gptq_v2"))
     #expect(try matrix(GPTQTensorSource(result, zerosAreStored: !isSymmetric, bits: 4)) == matrix(packed))
   }
 
@@ -132,6 +132,6 @@ import Testing
     source.add("model.layers.0.self_attn.q_proj.g_idx", .i32, [512], (0..<512).map { Int32($0 % 4) })
     let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: 4)
     let settings = try RepackedSource(packed, as: .gptq(zerosAreStored: nil)).settings
-    #expect(settings["group_size"] as? Int == 128 && settings["desc_act"] as? Bool == true)
+    #expect(settings.groupSize == 128 && settings.actOrder == true)
   }
 }

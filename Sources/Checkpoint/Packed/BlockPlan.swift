@@ -62,7 +62,7 @@ struct BlockPlan: Sendable {
     } else if largest >= levels {
       throw refusal("its integers have \(weights.bits) bits", rounding)
     }
-    if weights.scaleType != .f16, let scale = weights.scales.first(where: { Float(Half($0)) != $0 }) {
+    if weights.scaleType != .f16, let scale = weights.scales.first(where: { Half(exactly: $0) == nil }) {
       throw refusal("the scale \(scale) is no half-precision number", rounding)
     }
     if middle == nil,
@@ -73,40 +73,5 @@ struct BlockPlan: Sendable {
     self.type = type
     self.middle = middle
     self.groups = groups
-  }
-}
-
-/// IEEE half precision, rounded to nearest even; Swift's own is not on every platform.
-struct Half: Equatable {
-  let bits: UInt16
-
-  init(_ value: Float) {
-    let bits = value.bitPattern
-    let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000
-    let magnitude = bits & 0x7FFF_FFFF
-    switch magnitude {
-    case 0x7F80_0001...: self.bits = sign | 0x7E00
-    case 0x477F_F000...: self.bits = sign | 0x7C00
-    case 0x3880_0000...:
-      let rounded = magnitude + 0xFFF + (magnitude >> 13 & 1)
-      self.bits = sign | UInt16(truncatingIfNeeded: (rounded >> 13) - 0x1C000)
-    default:
-      // Below the least normal half: its unit is 2^-24, which adding 1/2 leaves as the last place.
-      let shifted = (Float(bitPattern: magnitude) + 0.5).bitPattern - 0x3F00_0000
-      self.bits = sign | UInt16(truncatingIfNeeded: shifted)
-    }
-  }
-}
-
-extension Float {
-  init(_ half: Half) {
-    let sign = UInt32(half.bits & 0x8000) << 16
-    let rest = UInt32(half.bits & 0x7FFF)
-    if rest >= 0x7C00 {
-      self = Float(bitPattern: sign | 0x7F80_0000 | rest << 13)
-    } else {
-      let magnitude = Float(bitPattern: rest << 13) * 0x1p112
-      self = Float(bitPattern: sign | magnitude.bitPattern)
-    }
   }
 }

@@ -5,7 +5,6 @@
 // GPTQ-for-LLaMA, quant.py of March 2023 (EarlyGPTQ.swift).
 
 import ByteIO
-import Foundation
 
 /// A checkpoint with its packed tensors unpacked as they are read.
 public struct GPTQTensorSource: PackedTensorSource {
@@ -19,18 +18,6 @@ public struct GPTQTensorSource: PackedTensorSource {
   private enum Place: Sendable {
     case plain(Int)
     case packed(PackedLinear)
-  }
-
-  /// The keys of quantize_config.json, or of quantization_config in config.json, that reading depends on.
-  private struct Configuration: Decodable {
-    var bits: Int?
-    var quant_method: String?
-    var checkpoint_format: String?
-    var format: String?
-  }
-
-  private struct Outer: Decodable {
-    var quantization_config: Configuration?
   }
 
   private let source: any TensorSource
@@ -49,25 +36,21 @@ public struct GPTQTensorSource: PackedTensorSource {
     }
   }
 
-  /// Whether a folder says how its packed tensors are quantized.
-  public static func isDescribed(in folder: String) throws -> Bool { try configuration(folder) != nil }
-
   /// Looks at a checkpoint.
   ///
   /// - Parameters:
   ///   - source: with packed tensors in it.
   ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
   public init(_ source: any TensorSource, folder: String) throws {
-    let configuration = try Self.configuration(folder)
-    let layout = configuration?.checkpoint_format ?? configuration?.format ?? "gptq"
-    guard (configuration?.quant_method ?? "gptq") == "gptq", ["gptq", "gptq_v2"].contains(layout) else {
+    let settings = try QuantizationSettings.read(folder) ?? QuantizationSettings()
+    if let unknown = settings.unknown.first {
       throw CheckpointError(
         .unknownFormat, file: folder,
         reason:
-          "the quantized format \(displayName(configuration?.quant_method ?? "gptq")) / \(displayName(layout)) is not known",
-        remedy: "known are gptq and gptq_v2")
+          "the quantization settings say that \(unknown.key) is \(displayName(unknown.value)), which is not known",
+        remedy: "known are the formats gptq and gptq_v2 in words of 32 bits")
     }
-    try self.init(source, zerosAreStored: layout == "gptq_v2", bits: configuration?.bits)
+    try self.init(source, zerosAreStored: settings.zerosAreStored, bits: settings.bits)
   }
 
   /// Looks at packed tensors whose format is known.
@@ -105,21 +88,6 @@ public struct GPTQTensorSource: PackedTensorSource {
     }
     self.tensors = tensors
     self.places = places
-  }
-
-  private static func configuration(_ folder: String) throws -> Configuration? {
-    for name in ["quantize_config.json", "config.json"] {
-      let path = Folder.join(folder, name)
-      guard Folder.kind(of: path) == .file else { continue }
-      let data = try InputFile(path).bytes(count: 16 << 20)
-      do {
-        if name == "quantize_config.json" { return try decodeBoundedJSON(Configuration.self, from: data) }
-        if let inner = try decodeBoundedJSON(Outer.self, from: data).quantization_config { return inner }
-      } catch {
-        throw CheckpointError(.malformed, file: path, reason: "its quantization settings cannot be read")
-      }
-    }
-    return nil
   }
 
   /// The same without the biases of packed modules that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for

@@ -144,7 +144,9 @@ public final class RepackedSource: TensorSource {
       let count = weights.groupCount
       survey.nominalSizes.insert(count == 1 ? -1 : (weights.inFeatures + count - 1) / count)
       survey.isSymmetric = survey.isSymmetric && weights.isSymmetric
-      if survey.isHalf { survey.isHalf = weights.scaleType == .f16 || weights.scales.allSatisfy(isExactHalf) }
+      if survey.isHalf {
+        survey.isHalf = weights.scaleType == .f16 || weights.scales.allSatisfy { Half(exactly: $0) != nil }
+      }
       survey.modules[index] = (weights.outFeatures, weights.inFeatures, weights.groupCount, weights.bits)
       let top = UInt16(1 << weights.bits)
       survey.hasTop = survey.hasTop || weights.zeros.contains(top)
@@ -184,13 +186,6 @@ public final class RepackedSource: TensorSource {
   /// Whether zero points are stored as they are: version 2.
   public var zerosAreStored: Bool { style.zerosAreStored }
 
-  /// Whether half precision has a number, subnormal ones included.
-  private static func isExactHalf(_ value: Float) -> Bool {
-    guard value.isFinite, abs(value) <= 65504 else { return value.isNaN || value.isInfinite }
-    let quantum = max(Float(sign: .plus, exponent: -24, significand: 1), value.binade.magnitude * 0x1p-10)
-    return (value / quantum).rounded() * quantum == value
-  }
-
   private static func isZeroBias(
     _ source: any TensorSource, _ index: Int, names: Set<String>,
     packed: [Int: (outputs: Int, inputs: Int, groups: Int, bits: Int)]
@@ -223,19 +218,19 @@ public final class RepackedSource: TensorSource {
       case .zeros: try Self.pass(weights.zeroWords(stored: style.zerosAreStored), body)
       case .groups: try Self.pass(weights.groups.map { UInt32(bitPattern: $0) }, body)
       case .scales:
-        let scales = weights.scales
-        guard scaleType == .f16 else { return try Self.pass(scales.map { $0.bitPattern }, body) }
-        var bytes = [UInt8](repeating: 0, count: 2 * scales.count)
-        var span = bytes.mutableSpan
-        var raw = unsafe span.mutableBytes
-        _ = unsafe try DTypeConversion(from: .f32, to: .f16).convert(scales.span.bytes, into: &raw)
-        unsafe try body(bytes.span.bytes)
+        if scaleType == .f16 {
+          try Self.pass(weights.scales.map { Half($0).bits }, body)
+        } else {
+          try Self.pass(weights.scales.map { $0.bitPattern }, body)
+        }
       }
     }
   }
 
   /// Words as little-endian bytes.
-  private static func pass(_ words: [UInt32], _ body: (RawSpan) throws -> Void) throws {
+  private static func pass<Word: FixedWidthInteger & BitwiseCopyable>(
+    _ words: [Word], _ body: (RawSpan) throws -> Void
+  ) throws {
     let little = words.map { $0.littleEndian }
     unsafe try body(little.span.bytes)
   }
@@ -256,12 +251,17 @@ public final class RepackedSource: TensorSource {
   }
 
   /// What quantize_config.json says of these tensors.
-  public var settings: [String: Any] {
-    [
-      "bits": bits, "group_size": groupSize ?? nominalGroupSize ?? -1, "desc_act": groupSize == nil, "sym": isSymmetric,
-      "quant_method": "gptq", "checkpoint_format": zerosAreStored ? "gptq_v2" : "gptq", "pack_dtype": "int32",
-      "lm_head": tensors.contains { $0.name == "lm_head.qweight" },
-    ]
+  public var settings: QuantizationSettings {
+    var settings = QuantizationSettings()
+    settings.bits = bits
+    settings.groupSize = groupSize ?? nominalGroupSize ?? -1
+    settings.actOrder = groupSize == nil
+    settings.isSymmetric = isSymmetric
+    settings.method = "gptq"
+    settings.format = zerosAreStored ? "gptq_v2" : "gptq"
+    settings.wordType = "int32"
+    settings.includesHead = tensors.contains { $0.name == "lm_head.qweight" }
+    return settings
   }
 
   /// Verifies the source.

@@ -160,25 +160,30 @@ extension Doctor {
 
   /// Reads the settings of a quantized model, in both places, and holds them against each other.
   func examineQuantization(_ source: any TensorSource) {
-    struct Outer: Decodable {
-      var quantization_config: QuantizationSettings?
+    let path = Folder.join(folder, QuantizationSettings.fileName)
+    var (own, inner): (QuantizationSettings?, QuantizationSettings?)
+    // What cannot be read is not missing.
+    var isReadable = true
+    do { own = try QuantizationSettings.own(folder) } catch {
+      add(error, .badConfiguration, path)
+      isReadable = false
     }
-    let path = Folder.join(folder, "quantize_config.json")
-    let own = decoded(QuantizationSettings.self, path)
-    if own == nil, Folder.kind(of: path) == .file {
-      add(.error, .badConfiguration, path, "its settings cannot be read", "download it again")
+    do { inner = try QuantizationSettings.inner(folder) } catch {
+      // Where the whole file is no JSON, that was said before.
+      if facts.configuration != nil { add(error, .badConfiguration, configurationPath) }
+      isReadable = false
     }
-    let inner = decoded(Outer.self, configurationPath)?.quantization_config
     facts.quantization = own ?? inner
     // BELLE's scripts are told on their command line.
     guard !facts.isBELLE else { return }
     guard own != nil || inner != nil else {
+      guard isReadable else { return }
       return add(
         .error, .missingQuantization, folder,
         "there are packed tensors, and neither quantize_config.json nor config.json says how they are packed",
         "`belle-tools convert` writes both")
     }
-    if inner == nil {
+    if inner == nil, isReadable {
       add(
         .error, .missingQuantization, configurationPath,
         "it has no quantization_config: transformers and vLLM take the model for an unquantized one",
@@ -193,13 +198,8 @@ extension Doctor {
       if place == configurationPath, settings.method == nil {
         add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
       }
-      if let method = settings.method, method != "gptq" {
-        add(.error, .unknownQuantization, place, "quant_method is \(displayName(method)), which is not known here", nil)
-      }
-      if let format = settings.format, !["gptq", "gptq_v2"].contains(format) {
-        add(
-          .error, .unknownQuantization, place, "checkpoint_format is \(displayName(format)), which is not known here",
-          nil)
+      for (key, value) in settings.unknown {
+        add(.error, .unknownQuantization, place, "\(key) is \(displayName(value)), which is not known here", nil)
       }
     }
     if let own, let inner {

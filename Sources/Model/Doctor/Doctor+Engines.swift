@@ -58,7 +58,7 @@ extension Doctor {
       if facts.outDivisor % 64 != 0 { return "it takes outputs in multiples of 64" }
     case "gptqmodel", "transformers":
       // transformers hands packed models to GPTQModel's modules through optimum, which makes version 2 of all of them.
-      let isItsOwn = facts.quantization?.quantizer?.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
+      let isItsOwn = facts.quantization?.meta?.quantizer.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
       if engine == "gptqmodel", isVersion1, !facts.isSymmetric, !isItsOwn {
         return
           "it takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"

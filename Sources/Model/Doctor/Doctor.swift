@@ -120,7 +120,8 @@ public final class Doctor {
   private func unpacked(_ source: any TensorSource) -> (any TensorSource)? {
     do {
       let packed = try GPTQTensorSource(
-        source, zerosAreStored: facts.quantization?.format == "gptq_v2", bits: facts.bits ?? facts.quantization?.bits)
+        source, zerosAreStored: facts.quantization?.zerosAreStored ?? false,
+        bits: facts.bits ?? facts.quantization?.bits)
       if GPTQTensorSource.isEarlyForm(source) {
         for index in packed.tensors.indices { _ = try packed.packedWeights(index) }
       }

@@ -98,7 +98,7 @@ public struct GPTQFormat: QuantizedFormat {
         littleEndianBytes(packed.qzeros)),
       TensorView.Entry(
         name + ".scales", .f16, [packed.groups, rows],
-        try halfBytes(packed.scales)),
+        littleEndianBytes(packed.scales.map { Half($0).bits })),
       TensorView.Entry(
         name + ".g_idx", .i32, [columns],
         littleEndianBytes(packed.groupIndex.map { UInt32(bitPattern: $0) })),
@@ -127,8 +127,8 @@ public struct GPTQFormat: QuantizedFormat {
       output.companions(in: original.path, omitting: ["config.json"]), from: original.path, replacing: true)
     try original.writeTokenizer(into: output)
     let settings = settings(model)
-    try output.write(try json(settings), as: "quantize_config.json", replacing: true)
-    description["quantization_config"] = settings
+    try output.write(try settings.text(), as: QuantizationSettings.fileName, replacing: true)
+    description["quantization_config"] = try settings.object()
     try output.write(try json(description), as: "config.json", replacing: true)
   }
 
@@ -145,27 +145,31 @@ public struct GPTQFormat: QuantizedFormat {
     return [UInt8](data) + [0x0A]
   }
 
-  /// The fields of quantize_config.json.
-  private func settings(_ model: QuantizedModel) -> [String: Any] {
+  /// What quantize_config.json says.
+  private func settings(_ model: QuantizedModel) -> QuantizationSettings {
     let options = model.options
     let recipe = options.recipe
-    var meta: [String: Any] = [
-      "quantizer": [options.program.replacingOccurrences(of: " ", with: ":")],
-      "method": options.method.rawValue, "recipe": options.recipeName, "steps": recipe.description,
-    ]
-    if let calibration = model.calibration { meta["calibration_sha256"] = calibration }
-    var settings: [String: Any] = [
-      "bits": bits, "group_size": groupSize ?? -1, "sym": isSymmetric, "desc_act": model.hasGroupIndex,
-      "static_groups": recipe.fixesGridsUpFront, "damp_percent": recipe.damping,
-      "true_sequential": options.isTrueSequential,
-      "lm_head": model.modules.contains { $0.name == "lm_head" }, "quant_method": "gptq",
-      "checkpoint_format": zeroPoints.rawValue, "pack_dtype": "int32", "meta": meta,
-    ]
+    var settings = QuantizationSettings()
+    settings.bits = bits
+    settings.groupSize = groupSize ?? -1
+    settings.isSymmetric = isSymmetric
+    settings.actOrder = model.hasGroupIndex
+    settings.hasStaticGroups = recipe.fixesGridsUpFront
+    settings.damping = recipe.damping
+    settings.isTrueSequential = options.isTrueSequential
+    settings.includesHead = model.modules.contains { $0.name == "lm_head" }
+    settings.method = "gptq"
+    settings.format = zeroPoints.rawValue
+    settings.wordType = "int32"
+    settings.meta = QuantizationSettings.Meta(
+      quantizer: [options.program.replacingOccurrences(of: " ", with: ":")], method: options.method.rawValue,
+      recipe: options.recipeName, steps: recipe.description)
+    settings.meta?.calibration = model.calibration
     let untouched = model.untouched.filter { $0.name != "lm_head" }
     if !untouched.isEmpty {
       // GPTQModel's and vLLM's way to say that a module is not quantized: a minus, and a regular expression.
       let patterns = untouched.map { "-:^" + NSRegularExpression.escapedPattern(for: $0.name) + "$" }
-      settings["dynamic"] = Dictionary(uniqueKeysWithValues: patterns.map { ($0, [String: Any]()) })
+      settings.dynamic = Dictionary(uniqueKeysWithValues: patterns.map { ($0, [:]) })
     }
     return settings
   }
@@ -179,14 +183,4 @@ func littleEndianBytes<Word: FixedWidthInteger>(_ words: [Word]) -> [UInt8] {
   #else
     words.flatMap { word in (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
   #endif
-}
-
-/// Half-precision bytes of values that are representable there.
-private func halfBytes(_ values: [Float]) throws -> [UInt8] {
-  var bytes = [UInt8](repeating: 0, count: 2 * values.count)
-  var span = bytes.mutableSpan
-  var raw = unsafe span.mutableBytes
-  let overflows = unsafe try DTypeConversion(from: .f32, to: .f16).convert(values.span.bytes, into: &raw)
-  precondition(overflows == 0, "grids are rounded to half precision before")
-  return bytes
 }

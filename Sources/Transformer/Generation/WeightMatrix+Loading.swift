@@ -183,7 +183,7 @@ extension WeightMatrix {
         for (lane, row) in part.enumerated() {
           let at = group * rows + row
           if isHalf {
-            unsafe place.storeBytes(of: halfBits(weights.scales[at]), toByteOffset: 2 * lane, as: UInt16.self)
+            unsafe place.storeBytes(of: Half(weights.scales[at]).bits, toByteOffset: 2 * lane, as: UInt16.self)
           } else {
             unsafe place.storeBytes(of: weights.scales[at].bitPattern, toByteOffset: 4 * lane, as: UInt32.self)
           }
@@ -200,18 +200,4 @@ extension WeightMatrix {
           bits: weights.bits, kind: kind, blocks: blocks, recordBlocks: recordBlocks, codes: codes, scales: scales,
           order: order)))
   }
-}
-
-/// The half-precision bits of a number that was one.
-private func halfBits(_ value: Float) -> UInt16 {
-  var (from, to) = (value.bitPattern.littleEndian, UInt16(0))
-  unsafe withUnsafeBytes(of: &from) { source in
-    unsafe withUnsafeMutableBytes(of: &to) { target in
-      // SAFETY: one element of four bytes to one of two.
-      guard let source = source.baseAddress, let target = target.baseAddress else { return }
-      _ = unsafe belle_convert(
-        BELLE_F32, BELLE_F16, source.assumingMemoryBound(to: UInt8.self), target.assumingMemoryBound(to: UInt8.self), 1)
-    }
-  }
-  return UInt16(littleEndian: to)
 }

@@ -197,8 +197,7 @@ extension Convert {
     let result = try GPTQZeroPoints.rewritten(source, packed, stored: format == .gptq_v2)
     var model = Arranged(source: result, original: packed)
     let note = { (object: inout [String: Any]) in
-      object["checkpoint_format"] = format.rawValue
-      if object["format"] != nil { object["format"] = format.rawValue }
+      QuantizationSettings.setFormat(format.rawValue, in: &object)
       return true
     }
     try edit("quantize_config.json", of: &model, note)
@@ -224,7 +223,7 @@ extension Convert {
   /// points that are not packed, or nothing that says how it is quantized.
   private func isWithoutConfiguration(_ source: any TensorSource) throws -> Bool {
     guard to != .torch, Container(fileName: output) != .torch else { return false }
-    return try GPTQTensorSource.isEarlyForm(source) || !GPTQTensorSource.isDescribed(in: inputFolder)
+    return try GPTQTensorSource.isEarlyForm(source) || QuantizationSettings.read(inputFolder) == nil
   }
 
   private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
@@ -237,13 +236,13 @@ extension Convert {
     model.view = { try GPTQTensorSource($0, folder: $1) }
     let settings = result.settings
     model.companionFolder = inputFolder
-    model.files["quantize_config.json"] = try Self.json(settings)
+    model.files["quantize_config.json"] = try settings.text()
     if Folder.kind(of: Folder.join(inputFolder, "config.json")) == .file {
       let file = try InputFile(Folder.join(inputFolder, "config.json"))
       model.files["config.json"] = try file.bytes(count: file.size)
     }
     try edit("config.json", of: &model) { object in
-      object["quantization_config"] = settings
+      object["quantization_config"] = try settings.object()
       return true
     }
     if result.scaleType == .f32 {
@@ -271,11 +270,5 @@ extension Convert {
     }
     try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
     return model
-  }
-
-  private static func json(_ object: [String: Any]) throws -> [UInt8] {
-    let data = try JSONSerialization.data(
-      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    return [UInt8](data) + [0x0A]
   }
 }
