@@ -30,7 +30,7 @@ step "What is in it? The pickle is read, never run." \
 step "As safetensors; the result is read again and compared." \
   convert $out/tiny-belle $out/tiny-belle-safetensors
 step "Both in one pass, from the encrypted files: no pickle reaches the disk." \
-  decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle-direct --to safetensors
+  decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle-direct --format safetensors
 step "The same model in two containers." \
   compare $out/tiny-belle $out/tiny-belle-safetensors
 step "Four bits a weight, calibrated with the corpus that comes along." \

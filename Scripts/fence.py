@@ -32,7 +32,7 @@ sys.path.insert(0, str(HERE))
 import models  # noqa: E402
 
 TIMEOUT = 120
-# The verbs, and how each is told its number of threads.
+# The verbs, and how each is told its number of threads: by the name that older binaries know too, as in cases.txt.
 VERBS = {
     "decrypt": "--jobs", "encrypt": "--jobs", "verify": "--jobs", "inspect": "--jobs", "compare": "--jobs", "releases": "",
     "convert": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads", "doctor": "--threads",

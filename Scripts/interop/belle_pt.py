@@ -107,7 +107,7 @@ def theirs(place, bits, group, symmetric):
 
 def dequantized(path, place):
     """The weights of a model by our reading, through its dequantized form."""
-    tools("convert", path, place / "plain", "--dequantize", "--to", "torch")
+    tools("convert", path, place / "plain", "--dequantize", "--format", "torch")
     return torch.load(place / "plain" / "pytorch_model.bin", weights_only=True)
 
 

@@ -169,7 +169,7 @@ def fixtures_read():
 @check("shards that we write torch loads, with the index that says where")
 def shards():
     with folder() as place:
-        tools("convert", CHECKPOINTS / "hf-sharded-st", place / "m", "--to", "torch", "--max-shard-size", "20kB")
+        tools("convert", CHECKPOINTS / "hf-sharded-st", place / "m", "--format", "torch", "--max-shard-size", "20kB")
         found = {}
         files = sorted((place / "m").glob("pytorch_model-*.bin"))
         for path in files:

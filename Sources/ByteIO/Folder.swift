@@ -120,6 +120,12 @@ public enum Folder {
     unsafe access(nearestExisting(path), W_OK | X_OK) == 0
   }
 
+  /// What is no folder, and is where a path to a folder leads through or to; nil where the folder is there or can be made.
+  public static func obstacle(to path: String) -> String? {
+    let existing = nearestExisting(path)
+    return kind(of: existing) == .folder ? nil : existing
+  }
+
   /// The bytes that an unprivileged user can still write below a path, or nil where the system does not say.
   public static func availableSpace(_ path: String) -> Int? {
     var status = statvfs()

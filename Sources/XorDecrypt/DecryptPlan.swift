@@ -316,7 +316,8 @@ public struct DecryptPlan: Sendable {
       guard let kind = Folder.kind(of: path) else { continue }
       guard kind == .file else {
         items[index].problem = XorDecryptError(
-          .outputExists, file: path, reason: "something that is no file has the output's name")
+          .outputExists, file: path, reason: "something that is no file has the output's name",
+          remedy: "move it away, or give another output folder")
         continue
       }
       guard let existing = try? InputFile(path) else { continue }

@@ -23,7 +23,7 @@ struct DecryptBench: BenchCase {
       try series("decrypt, SHA-256", work.single, target: ("SHA-256, one core", 0.85)),
       try series(
         "decrypt, SHA-256 and MD5", work.single, ["--manifest", work.md5List], target: ("MD5, one core", 0.9)),
-      try series("decrypt, one job on one core", work.single, pinned: true, ["--jobs", "1"], target: nil),
+      try series("decrypt, one job on one core", work.single, pinned: true, ["--threads", "1"], target: nil),
       try series("decrypt, four files", work.four, target: ("decrypt, one job on one core", 1.6)),
       Series(
         name: "decrypt, wrong key refused", unit: .seconds, values: [refused.seconds], peakMemory: refused.peakMemory),

@@ -1,4 +1,5 @@
-// The command line: verbs, exit status, interrupts. Everything else is in the libraries.
+// The command line: its verbs. What a verb takes stands in Commands, what several take in Options; what they print goes
+// through Terminal. All else is in the libraries.
 
 import ArgumentParser
 import ByteIO
@@ -16,7 +17,7 @@ struct BelleTools: ParsableCommand {
 
       Exit status: 0 done; 1 failed; 2 ran, and the answer is no; 64 wrong usage; 130 interrupted.
       """,
-    version: "belle-tools 0.1.0",
+    version: Program.version,
     subcommands: [
       Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self, Evaluate.self,
       Generate.self, QuantizeCommand.self, DoctorCommand.self,
@@ -46,40 +47,5 @@ struct BelleTools: ParsableCommand {
   private static func leave(_ code: ExitCode) -> Never {
     // An answer that nobody can read is none.
     Interrupts.leave(Console.shared.reportLostOutput() ? ExitCode.failure.rawValue : code.rawValue)
-  }
-}
-
-extension ExitCode {
-  /// The work was done, and the answer is no.
-  static let negative = ExitCode(2)
-}
-
-/// What every verb takes.
-struct CommonOptions: ParsableArguments {
-  @Flag(help: "Print JSON Lines: one object a result, the last of type \"summary\".")
-  var json = false
-
-  @Flag(help: "Show no progress and no notes, only results, warnings and errors.")
-  var quiet = false
-}
-
-/// How many threads compute.
-struct ThreadsOption: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
-  var threads = processorCount
-
-  func validate() throws {
-    guard (1...1024).contains(threads) else { throw ValidationError("--threads must be between 1 and 1024.") }
-  }
-}
-
-/// How many files at once.
-struct JobsOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Files or tensors at once; by default as many as there are processors.", valueName: "n"))
-  var jobs = processorCount
-
-  func validate() throws {
-    guard (1...1024).contains(jobs) else { throw ValidationError("--jobs must be between 1 and 1024.") }
   }
 }

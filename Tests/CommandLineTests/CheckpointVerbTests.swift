@@ -120,7 +120,7 @@ import Testing
   func torch() throws {
     let folder = try TemporaryFolder()
     let source = fixtures + "hf-sharded-st"
-    #expect(try belleTools("convert", source, folder.file("bin"), "--to", "torch").status == 0)
+    #expect(try belleTools("convert", source, folder.file("bin"), "--format", "torch").status == 0)
     #expect(
       try folder.names(in: "bin") == [
         "pytorch_model-00001-of-00003.bin", "pytorch_model-00002-of-00003.bin", "pytorch_model-00003-of-00003.bin",
@@ -167,7 +167,7 @@ import Testing
     arguments: [
       ["convert", "a", "b", "--max-shard-size", "x"], ["compare", "a", "b", "--tolerance", "-1"],
       ["convert", "a", "b", "--layout", "meta2"], ["convert", "a", "b", "--dtype", "i8"],
-      ["convert", "a", "b", "--to", "onnx"],
+      ["convert", "a", "b", "--format", "onnx"],
     ])
   func usage(arguments: [String]) throws { #expect(try Running(arguments).finish().status == 64) }
 }

@@ -85,7 +85,7 @@ import Testing
     let release = try Release(large: 40 << 20)
     // script gives the program a terminal; its output holds what the terminal was told.
     let run = try release.decrypt(
-      "--jobs", "1", shell: "TERM=xterm script -qec \"'$0' $(printf \"'%s' \" \"$@\")\" /dev/null")
+      "--threads", "1", shell: "TERM=xterm script -qec \"'$0' $(printf \"'%s' \" \"$@\")\" /dev/null")
     #expect(run.status == 0)
     #expect(run.output.contains("% "))
     #expect(run.output.contains("pytorch_model.bin"))

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("decrypt --to safetensors") struct DecryptToSafetensorsTests {
+@Suite("decrypt --format safetensors") struct DecryptToSafetensorsTests {
   private let example = project("Examples/tiny-belle/")
   private var base: String { example + "llama/consolidated.00.pth" }
 
@@ -19,7 +19,7 @@ import Testing
   func miniature() throws {
     let folder = try TemporaryFolder()
     let direct = try belleTools(
-      "decrypt", example + "enc", base, folder.file("direct"), "--to", "safetensors", "--manifest",
+      "decrypt", example + "enc", base, folder.file("direct"), "--format", "safetensors", "--manifest",
       example + "tiny-belle.md5")
     #expect(direct.status == 0, "\(direct.errors)")
     #expect(try belleTools("decrypt", example + "enc", base, folder.file("plain")).status == 0)
@@ -31,7 +31,7 @@ import Testing
     for name in names {
       #expect(try readBytes(folder.file("direct/" + name)) == readBytes(folder.file("converted/" + name)), "\(name)")
     }
-    let again = try belleTools("decrypt", example + "enc", base, folder.file("direct"), "--to", "safetensors")
+    let again = try belleTools("decrypt", example + "enc", base, folder.file("direct"), "--format", "safetensors")
     #expect(again.status == 0)
     #expect(again.output.components(separatedBy: "skipped").count == 8)
   }
@@ -41,14 +41,14 @@ import Testing
     arguments: ["views.pt", "deflated.pt", "views-legacy.pt", "dtypes-legacy.pt"])
   func twoPasses(fixture: String) throws {
     let folder = try release(fixture)
-    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--to", "safetensors")
+    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--format", "safetensors")
     #expect(run.status == 0, "\(run.errors)")
     #expect(run.output.contains("read twice: ") == (fixture != "dtypes-legacy.pt"))
     #expect(try folder.names(in: "out") == ["config.json", "model.safetensors"])
     let compare = try belleTools(
       "compare", project("Tests/Fixtures/checkpoints/" + fixture), folder.file("out/model.safetensors"))
     #expect(compare.status == 0, "\(compare.output)")
-    let again = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--to", "safetensors")
+    let again = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--format", "safetensors")
     #expect(again.output.components(separatedBy: "skipped").count == 3)
   }
 
@@ -57,7 +57,7 @@ import Testing
     let folder = try release("hf-sharded-bin/pytorch_model-00001-of-00003.bin", as: "pytorch_model.bin")
     let name = try #require(try folder.names(in: "enc").first { $0.hasPrefix("pytorch_model") })
     try flip(folder.file("enc/" + name), at: offset)
-    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--to", "safetensors")
+    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--format", "safetensors")
     #expect(run.status == 1)
     #expect(run.errors.contains("its SHA-256 is"), "\(run.errors)")
     #expect(try folder.names(in: "out") == ["config.json"])
@@ -66,18 +66,18 @@ import Testing
   @Test("a file that is whole and no checkpoint is told so, and what is in the way is not replaced unasked")
   func refusals() throws {
     let folder = try release("manifest.json")
-    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--to", "safetensors")
+    let run = try belleTools("decrypt", folder.file("enc"), base, folder.file("out"), "--format", "safetensors")
     #expect(run.status == 1)
     #expect(run.errors.contains("pytorch_model.bin: byte 0: the file is whole, but cannot be converted"))
-    #expect(run.errors.contains("hint: leave --to out"))
+    #expect(run.errors.contains("hint: leave --format out"))
 
     let other = try release("protocol2.pt")
     try other.write("out/model.safetensors", "mine")
-    let taken = try belleTools("decrypt", other.file("enc"), base, other.file("out"), "--to", "safetensors")
+    let taken = try belleTools("decrypt", other.file("enc"), base, other.file("out"), "--format", "safetensors")
     #expect(taken.status == 1)
     #expect(try readBytes(other.file("out/model.safetensors")) == Array("mine".utf8))
     let forced = try belleTools(
-      "decrypt", other.file("enc"), base, other.file("out"), "--to", "safetensors", "--force")
+      "decrypt", other.file("enc"), base, other.file("out"), "--format", "safetensors", "--force")
     #expect(forced.status == 0)
     #expect(try readBytes(other.file("out/model.safetensors")).count > 4)
   }
@@ -86,7 +86,7 @@ import Testing
   func json() throws {
     let folder = try TemporaryFolder()
     let run = try belleTools(
-      "decrypt", example + "enc", base, folder.file("out"), "--to", "safetensors", "--json")
+      "decrypt", example + "enc", base, folder.file("out"), "--format", "safetensors", "--json")
     let files = try run.objects().filter { $0["type"] as? String == "file" }
     #expect(files.count == 8)
     #expect(files.allSatisfy { $0["status"] as? String == "verified" && $0["sha256"] is String })
@@ -101,7 +101,7 @@ import Testing
     let folder = try TemporaryFolder()
     let names = try FileManager.default.contentsOfDirectory(atPath: example + "enc")
     let part = try #require(names.first { $0.hasPrefix("pytorch_model-00002") })
-    let run = try belleTools("decrypt", example + "enc/" + part, base, folder.file("out"), "--to", "safetensors")
+    let run = try belleTools("decrypt", example + "enc/" + part, base, folder.file("out"), "--format", "safetensors")
     #expect(run.status == 0, "\(run.errors)")
     #expect(try folder.names(in: "out") == ["model-00002-of-00002.safetensors"])
   }

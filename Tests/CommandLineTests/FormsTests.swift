@@ -42,7 +42,7 @@ private final class Forms: Sendable {
     try run("convert", path("plain"), path("meta"), "--layout", "meta")
     try folder.write("meta/tokenizer.model", tokenizer)
     try run("convert", path("plain"), path("shards"), "--max-shard-size", "200kB")
-    try run("convert", path("plain"), path("torch"), "--to", "torch")
+    try run("convert", path("plain"), path("torch"), "--format", "torch")
     try Folder.create(path("gguf"))
     try Folder.create(path("q4"))
     try run("convert", path("plain"), path("gguf/m.gguf"))

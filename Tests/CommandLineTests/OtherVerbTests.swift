@@ -89,7 +89,7 @@ import Testing
     }
     let paths = try [folder.write("one", lists[0]), folder.write("two", lists[1])]
     let run = { (jobs: String) in
-      try belleTools("verify", folder.file("m"), "--manifest", paths[0], "--manifest", paths[1], "--jobs", jobs)
+      try belleTools("verify", folder.file("m"), "--manifest", paths[0], "--manifest", paths[1], "--threads", jobs)
     }
     let one = try run("1")
     #expect(one.status == 2)
@@ -177,7 +177,7 @@ import Testing
   @Test(
     "wrong usage exits with 64",
     arguments: [
-      ["nonsense"], ["decrypt"], ["decrypt", "a", "b", "c", "--jobs", "0"],
+      ["nonsense"], ["decrypt"], ["decrypt", "a", "b", "c", "--threads", "0"],
       ["verify", "a", "--manifest", "b", "--release", "c"], ["releases", "--no-such-option"],
     ])
   func usage(arguments: [String]) throws {

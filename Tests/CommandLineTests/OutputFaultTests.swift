@@ -119,6 +119,74 @@ import Testing
     }
   }
 
+  @Test(
+    "convert to a name that is a folder's writes no file there, also with --force; with a slash it is the folder",
+    arguments: ["o.safetensors", "o.pt", "o.gguf", "link.bin"], [[], ["--force"]])
+  func fileOntoFolder(output: String, more: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = try GGUFVerbTests().model(in: folder)
+    try Folder.create(folder.file("o" + output.dropFirst(output.hasPrefix("link") ? 4 : 1)))
+    if output == "link.bin" { symlink("o.bin", folder.file(output)) }
+    let before = try folder.names()
+    let run = try Running(["convert", model, folder.file(output)] + more).finish()
+    #expect(run.status == 1)
+    #expect(
+      run.errors == """
+        error: \(folder.file(output)): the output is one file, and this is a folder
+        hint: give the name of a file in it, or let it end in a slash to write a whole model there
+
+        """)
+    #expect(try folder.names() == before && folder.names(in: output) == [])
+    #expect(try Running(["convert", model, folder.file(output + "/")] + more).finish().status == 0)
+    #expect(try folder.names(in: output).contains("model.safetensors"))
+  }
+
+  @Test("quantize to BELLE's .pt, where a folder has its name")
+  func belleOntoFolder() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try Folder.create(folder.file("m.pt"))
+    let run = try Running(["quantize", model, folder.file("m.pt"), "--format", "belle", "--force"] + quick).finish()
+    #expect(run.status == 1 && run.errors.contains("the output is one file, and this is a folder"), "\(run.errors)")
+    #expect(try folder.names(in: "m.pt") == [])
+  }
+
+  @Test("convert to a folder where a file is, or is on the way", arguments: ["o", "o/model"], [[], ["--force"]])
+  func folderOntoFile(output: String, more: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try folder.write("o", "mine")
+    let run = try Running(["convert", model, folder.file(output)] + more).finish()
+    #expect(run.status == 1)
+    #expect(
+      run.errors.hasPrefix(
+        "error: \(folder.file("o")): a folder is to be written here, and this is a file\nhint: give another name"),
+      "\(run.errors)")
+    #expect(
+      run.errors.contains("one that ends in .safetensors, .pt, .pth, .bin or .gguf writes a file") == (output == "o"))
+    #expect(try folder.names() == ["model", "o"] && readBytes(folder.file("o")) == Array("mine".utf8))
+  }
+
+  @Test(
+    "a link to a folder under an output's name is not replaced, and nothing says that --force would",
+    arguments: [[], ["--force"]])
+  func linkToFolder(more: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try Folder.create(folder.file("other"))
+    try Folder.create(folder.file("out"))
+    symlink("../other", folder.file("out/model.safetensors"))
+    let run = try Running(["convert", model, folder.file("out")] + more).finish()
+    #expect(run.status == 1)
+    #expect(
+      run.errors == """
+        error: \(folder.file("out/model.safetensors")): a folder has the output's name
+        hint: move it away, or give another output
+
+        """)
+    #expect(Folder.isLink(folder.file("out/model.safetensors")))
+  }
+
   @Test("temporaries and work folders of other runs are not there already")
   func othersAtWork() throws {
     let folder = try TemporaryFolder()

@@ -8,7 +8,7 @@ import TestSupport
 /// A verb with a form of output.
 enum OutputVerb: String, CaseIterable, Sendable {
   case decrypt
-  case decryptToSafetensors = "decrypt --to safetensors"
+  case decryptToSafetensors = "decrypt --format safetensors"
   case encrypt
   case convertToFolder = "convert to a folder"
   case convertToFile = "convert to a file"
@@ -70,7 +70,7 @@ final class OutputBench {
     let list = try folder.write("list.md5", "\(digest)  other.bin\n")
     arguments = ["decrypt", folder.file("enc"), key, out, "--manifest", list]
     tried = verb == .decrypt ? "pytorch_model.bin" : "model.safetensors"
-    if verb == .decryptToSafetensors { arguments += ["--to", "safetensors"] }
+    if verb == .decryptToSafetensors { arguments += ["--format", "safetensors"] }
     inputs = try files("enc") + [key, list]
   }
 
@@ -90,7 +90,7 @@ final class OutputBench {
     let quantize = ["quantize", model]
     let options = ["--group-size", "64", "--samples", "2", "--sequence-length", "64", "--recipe", "fast"]
     switch verb {
-    case .convertToFolder: (arguments, tried) = (["convert", model, out, "--to", "torch"], "pytorch_model.bin")
+    case .convertToFolder: (arguments, tried) = (["convert", model, out, "--format", "torch"], "pytorch_model.bin")
     case .convertToShards:
       (arguments, tried) = (
         ["convert", model, out, "--max-shard-size", "4200kB"], "model-00002-of-00003.safetensors"

@@ -37,7 +37,7 @@ public struct ModelOutput: Sendable {
   ///
   /// - Parameters:
   ///   - source: the tensors.
-  ///   - path: a file, or a folder for a whole model.
+  ///   - path: a file, or a folder for a whole model: what ends in a slash or has no ending of a container's.
   ///   - container: what to write; where nil, what the path's name asks for, or else safetensors.
   ///   - shardSize: what a file holds at most, in bytes; where nil, the source's own files are kept apart, and those of
   ///     more than ``defaultShardSize`` are divided.
@@ -45,7 +45,7 @@ public struct ModelOutput: Sendable {
   public init(
     _ source: any TensorSource, to path: String, container: Container?, shardSize: Int?, fileName: String? = nil
   ) {
-    let asked = Folder.kind(of: path) == .folder ? nil : Container(fileName: path)
+    let asked = Container(fileName: path)
     self.container = container ?? asked ?? .safetensors
     isFolder = asked == nil
     let all = Array(source.tensors.indices)
@@ -110,6 +110,7 @@ public struct ModelOutput: Sendable {
   public func check(
     _ source: any TensorSource, others: [String] = [], inputs: InputRecord = InputRecord(), replacing: Bool
   ) throws -> [String] {
+    try checkKind()
     guard Folder.isWritable(folder) else {
       throw ByteIOError(.notPermitted, file: folder, reason: "cannot write into the output folder")
     }
@@ -118,7 +119,11 @@ public struct ModelOutput: Sendable {
     let paths = names(others: others).map { Folder.join(folder, $0) }
     try inputs.refuse(paths)
     let existing = paths.filter { Folder.kind(of: $0) != nil }
-    if let first = existing.first(where: { !replacing || Folder.kind(of: $0) == .folder }) { throw Self.exists(first) }
+    if let folder = existing.first(where: { Folder.kind(of: $0) == .folder }) {
+      throw ByteIOError(
+        .exists, file: folder, reason: "a folder has the output's name", remedy: "move it away, or give another output")
+    }
+    if !replacing, let first = existing.first { throw Self.exists(first) }
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
     if let available = Folder.availableSpace(folder), available < total {
       throw ByteIOError(
@@ -126,6 +131,22 @@ public struct ModelOutput: Sendable {
         remedy: "free \(byteCount(total - available)), or give an output folder on another disk")
     }
     return existing
+  }
+
+  /// Whether what is there is of the kind that the output is: a folder for a whole model, and none for a file.
+  private func checkKind() throws {
+    if !isFolder, let path = files.first.map({ Folder.join(folder, $0.name) }), Folder.kind(of: path) == .folder {
+      throw ByteIOError(
+        .wrongKind, file: path, reason: "the output is one file, and this is a folder",
+        remedy: "give the name of a file in it, or let it end in a slash to write a whole model there")
+    }
+    if let file = Folder.obstacle(to: folder) {
+      throw ByteIOError(
+        .wrongKind, file: file, reason: "a folder is to be written here, and this is a file",
+        remedy: isFolder && file == folder
+          ? "give another name; one that ends in .safetensors, .pt, .pth, .bin or .gguf writes a file"
+          : "give another name")
+    }
   }
 
   /// Writes the files and, where there are several, their index.

@@ -89,7 +89,7 @@ public final class Generator {
     common = min(common, ids.count - 1)
     cache.truncate(to: common)
     var logits = try model.logits(Array(ids[common...]), cache, threads: threads)
-    let promptSeconds = (clock.now - start).inSeconds
+    let promptSeconds = (clock.now - start).seconds
 
     let begin = clock.now
     var stream = TextStream(tokenizer, after: ids, stop: stop)
@@ -125,11 +125,6 @@ public final class Generator {
     }
     return Result(
       text: text, tokens: tokens, end: end, promptTokens: ids.count - common, promptSeconds: promptSeconds,
-      seconds: (clock.now - begin).inSeconds)
+      seconds: (clock.now - begin).seconds)
   }
-}
-
-extension Duration {
-  /// The duration in seconds.
-  fileprivate var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

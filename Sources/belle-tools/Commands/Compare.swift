@@ -29,7 +29,7 @@ struct Compare: ParsableCommand {
   @Option(help: "The largest relative difference of a tensor that still counts as close.")
   var tolerance = 0.0
 
-  @OptionGroup var jobsOption: JobsOption
+  @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -54,15 +54,14 @@ struct Compare: ParsableCommand {
           + " in one model only and no weight, but computed from the configuration: left out")
     }
     let total = a.tensors.reduce(0) { $0 + $1.byteCount }
-    let progress = Console.shared.showProgress(total: total, options: common)
-    progress(.started(file: first, bytes: total))
     // The worst first: what cannot be compared, which is told as it comes and takes no memory; then by difference, in
     // the model's order among equals; what is equal last.
     var (differing, equal): ([TensorComparison], [TensorComparison]) = ([], [])
     var counts: [TensorComparison.Status: Int] = [:]
-    do {
+    try common.showingProgress(total: total) { progress in
+      progress(.started(file: first, bytes: total))
       try Comparison(a, b, tolerance: tolerance).run(
-        jobs: jobsOption.jobs, progress: { progress(.advanced(file: first, bytes: $0)) },
+        jobs: threads.count, progress: { progress(.advanced(file: first, bytes: $0)) },
         receive: { result in
           counts[result.status, default: 0] += 1
           switch result.status {
@@ -71,11 +70,7 @@ struct Compare: ParsableCommand {
           case .equal: if common.json { equal.append(result) }
           }
         })
-    } catch {
-      Console.shared.clearProgress()
-      throw error
     }
-    Console.shared.clearProgress()
 
     let badness = { (index: Int) in differing[index].relativeDifference ?? Double.greatestFiniteMagnitude }
     let order = differing.indices.sorted { badness($0) != badness($1) ? badness($0) > badness($1) : $0 < $1 }

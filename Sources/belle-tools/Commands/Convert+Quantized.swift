@@ -8,69 +8,6 @@ import Model
 import Tokenizer
 import Transformer
 
-/// How quantized models are read and written.
-struct QuantizedOptions: ParsableArguments {
-  /// Chat templates.
-  enum Template: String, ExpressibleByArgument, CaseIterable {
-    case auto, belle, none
-
-    var choice: GGUFExport.ChatTemplate {
-      switch self {
-      case .auto: .automatic
-      case .belle: .belle
-      case .none: .none
-      }
-    }
-  }
-
-  /// GPTQ's formats, and BELLE's.
-  enum CheckpointFormat: String, ExpressibleByArgument, CaseIterable {
-    case gptq
-    case gptq_v2
-    case belle
-  }
-
-  @Option(
-    help: """
-      The type of a GGUF file's matrices; without it they keep what they have, and integers of GPTQ go into the smallest \
-      blocks that hold them.
-      """)
-  var ggufType: GGUFTypeArgument?
-
-  @Option(
-    help: """
-      The type of a GGUF file's embedding and head; without it the matrices' where that is a float or Q8_0, else Q6_K.
-      """)
-  var embeddingType: GGUFTypeArgument?
-
-  @Option(help: "The chat template of a GGUF file: the model's own or else BELLE's, always BELLE's, or none.")
-  var chatTemplate = Template.auto
-
-  @Flag(help: "Write the weights that quantized integers stand for, as floating-point values.")
-  var dequantize = false
-
-  @Option(
-    help: """
-      The form of GPTQ's integers: zero points less one (gptq) or as they are (gptq_v2), or the .pt that BELLE's scripts \
-      load (belle).
-      """)
-  var checkpointFormat: CheckpointFormat?
-
-  @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
-  var lossy = false
-
-  /// Whether anything is to be changed.
-  var isAsked: Bool {
-    ggufType != nil || embeddingType != nil || chatTemplate != .auto || dequantize || checkpointFormat != nil || lossy
-  }
-
-  /// Options that mean nothing for a model without packed integers.
-  func refuseForPlain() throws {
-    if dequantize { throw ValidationError("--dequantize is for quantized models, and this is none.") }
-    if checkpointFormat != nil { throw ValidationError("--checkpoint-format is for models that GPTQ has quantized.") }
-  }
-}
-
 extension Convert {
   // MARK: To GGUF
 
@@ -190,8 +127,7 @@ extension Convert {
     if quantized.checkpointFormat == .belle { return try arrangedForBELLE(source) }
     if try isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
     guard let format = quantized.checkpointFormat else { return Arranged(source: source) }
-    let isFolder = Folder.kind(of: output) == .folder || Container(fileName: output) == nil
-    guard isFolder else {
+    guard Container(fileName: output) == nil else {
       throw ValidationError("--checkpoint-format needs a folder as output: the configuration says which it is.")
     }
     let result = try GPTQZeroPoints.rewritten(source, packed, stored: format == .gptq_v2)
@@ -222,7 +158,7 @@ extension Convert {
   /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder: zero
   /// points that are not packed, or nothing that says how it is quantized.
   private func isWithoutConfiguration(_ source: any TensorSource) throws -> Bool {
-    guard to != .torch, Container(fileName: output) != .torch else { return false }
+    guard container != .torch, Container(fileName: output) != .torch else { return false }
     return try GPTQTensorSource.isEarlyForm(source) || QuantizationSettings.read(inputFolder) == nil
   }
 
@@ -254,7 +190,7 @@ extension Convert {
   }
 
   private func arrangedForBELLE(_ source: any TensorSource) throws -> Arranged {
-    guard to != .safetensors, Container(fileName: output) ?? .torch == .torch else {
+    guard container != .safetensors, Container(fileName: output) ?? .torch == .torch else {
       throw ValidationError("BELLE's form is a .pt file: give a folder, or a name that ends in .pt.")
     }
     let measures = try ModelConfiguration(file: Folder.join(inputFolder, "config.json"))

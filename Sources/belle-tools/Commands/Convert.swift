@@ -32,8 +32,8 @@ struct Convert: ParsableCommand {
         belle-tools convert model-gptq-4bit/ model-v2/ --checkpoint-format gptq_v2
 
       Reads what `inspect` reads. The result is read again and compared: the last line says whether every value is the \
-      same. An output that ends in .safetensors, .pt, .pth, .bin or .gguf is one file of that kind; any other is a folder, with an \
-      index where there are several files. Configuration and tokenizer files of a folder are copied along.
+      same. An output that ends in .safetensors, .pt, .pth, .bin or .gguf is one file of that kind; any other, and \
+      one that ends in a slash, is a folder, with an index where there are several files. Configuration and tokenizer files of a folder are copied along.
       """)
 
   /// Layouts that can be written.
@@ -42,7 +42,7 @@ struct Convert: ParsableCommand {
   }
 
   /// Containers that can be written.
-  enum Target: String, ExpressibleByArgument, CaseIterable {
+  enum Format: String, ExpressibleByArgument, CaseIterable {
     case auto, safetensors, torch, gguf
 
     var container: Container? { Container(rawValue: rawValue) }
@@ -63,8 +63,13 @@ struct Convert: ParsableCommand {
   @Argument(help: ArgumentHelp("A .safetensors, .pt, .pth, .bin or .gguf file, or a folder.", valueName: "output"))
   var output: String
 
-  @Option(help: "The container: by the output's name and layout, or safetensors, PyTorch's, or GGUF.")
-  var to = Target.auto
+  @Option(
+    help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name and the layout.")
+  var format: Format?
+
+  /// The former name of --format.
+  @Option(help: .hidden)
+  var to: Format?
 
   @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
   var layout = Layout.keep
@@ -78,16 +83,14 @@ struct Convert: ParsableCommand {
     help: ArgumentHelp(
       "The largest file of a folder: a number with kB, MB or GB. Without it the model's own files are kept apart, and "
         + "those beyond 5 GB are divided.", valueName: "size"))
-  var maxShardSize: String?
+  var maxShardSize: ByteSize?
 
-  @Flag(help: "Replace files that have the outputs' names.")
-  var force = false
-
+  @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard maxShardSize.map({ Self.bytes($0) != nil }) ?? true else {
-      throw ValidationError("--max-shard-size takes a size such as 5GB.")
+    guard format == nil || to == nil else {
+      throw ValidationError("--to is another name of --format: give one of them.")
     }
     if isGGUF, dtype != .keep || layout != .keep {
       throw ValidationError("--dtype and --layout are not for GGUF: --gguf-type says what the values become.")
@@ -97,25 +100,14 @@ struct Convert: ParsableCommand {
     }
   }
 
+  /// The container that was asked for; nil where the output's name and the layout say it.
+  var container: Container? { (format ?? to)?.container }
+
   /// Whether a GGUF file is to be written.
-  var isGGUF: Bool { to == .gguf || to == .auto && Container(fileName: output) == .gguf }
+  var isGGUF: Bool { (container ?? Container(fileName: output)) == .gguf }
 
   /// The folder of the model, where its configuration and its tokenizer lie.
   var inputFolder: String { Folder.home(of: input) }
-
-  /// A size in decimal units; nil for what is none.
-  static func bytes(_ text: String) -> Int? {
-    let upper = text.uppercased()
-    for (suffix, factor) in [
-      ("KB", 1000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("B", 1), ("", 1),
-    ]
-    where upper.hasSuffix(suffix) {
-      guard let value = Int(upper.dropLast(suffix.count)), value > 0 else { return nil }
-      let (bytes, overflow) = value.multipliedReportingOverflow(by: factor)
-      return overflow ? nil : bytes
-    }
-    return nil
-  }
 
   func run() throws {
     let opened = try Model.open(input)
@@ -131,8 +123,9 @@ struct Convert: ParsableCommand {
     }
     let source = model.source
     let plan = ModelOutput(
-      source, to: output, container: to.container ?? model.container, shardSize: maxShardSize.flatMap(Self.bytes),
-      fileName: model.fileName ?? (model.container == .torch && to != .safetensors ? "consolidated.00.pth" : nil))
+      source, to: output, container: container ?? model.container, shardSize: maxShardSize?.bytes,
+      fileName: model.fileName ?? (model.container == .torch && container != .safetensors ? "consolidated.00.pth" : nil)
+    )
     if plan.container == .torch { warnAboutMetadata(source) }
     let omitted = model.isMeta ? ["config.json"] : model.replaced.union(model.files.keys)
     let takesFiles = plan.isFolder && plan.container != .gguf
@@ -143,16 +136,16 @@ struct Convert: ParsableCommand {
     var inputs = InputRecord.opened
     inputs.add(ModelOutput.companions(in: input))
     inputs.add(InputRecord(companions.map { Folder.join(companionFolder, $0) }))
-    let replaced = try plan.check(source, others: others, inputs: inputs, replacing: force)
-    if !replaced.isEmpty, !common.quiet {
-      Console.shared.note("--force replaces \(replaced.map(displayName).joined(separator: ", "))")
+    let replaced = try plan.check(source, others: others, inputs: inputs, replacing: force.isGiven)
+    if !replaced.isEmpty {
+      common.note("--force replaces \(replaced.map(displayName).joined(separator: ", "))")
     }
 
     // transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
     var metadata = ["format": "pt"]
     if source.format == "safetensors" { metadata.merge(source.metadata.map { ($0.name, $0.value) }) { $1 } }
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
-    let progress = Console.shared.showProgress(total: total, options: common)
+    let progress = Console.shared.showProgress(total: total, isBytes: true, isShown: !common.quiet)
     defer { Console.shared.clearProgress() }
     try Folder.create(plan.folder)
     TemporaryFiles.removeAbandoned(in: plan.folder)
@@ -170,7 +163,7 @@ struct Convert: ParsableCommand {
     try inputs.checkUnchanged(toleratesRemoval: true)
     let names = plan.names(others: others)
     try inputs.refuse(names.map { Folder.join(plan.folder, $0) })
-    try staging.move(names, to: plan.folder, replacing: force)
+    try staging.move(names, to: plan.folder, replacing: force.isGiven)
     show(proof, of: model, replaced: replaced)
   }
 
@@ -214,7 +207,7 @@ struct Convert: ParsableCommand {
     case (.keep, .meta(let meta)), (.meta, .meta(let meta)):
       let file = try InputFile(Folder.join(opened.folder, "params.json"))
       let parameters = try file.bytes(count: file.size)
-      let container: Container? = layout == .meta || to == .torch ? .torch : nil
+      let container: Container? = layout == .meta || self.container == .torch ? .torch : nil
       return Arranged(source: meta, container: container, files: ["params.json": parameters], isMeta: true)
     case (.meta, _):
       guard HuggingFaceNames.isLlama(opened.tensors) else {
@@ -241,7 +234,7 @@ struct Convert: ParsableCommand {
   /// is, where one file is asked for.
   private func noteAdapter(in opened: Model) throws {
     guard let adapter = opened.adapter else { return }
-    let isFile = Folder.kind(of: output) != .folder && Container(fileName: output) != nil
+    let isFile = Container(fileName: output) != nil
     let isFromGGUF = if case .gguf = opened.layout { true } else { false }
     if adapter.kind == .alone, isFile, layout == .keep, isGGUF == isFromGGUF, !quantized.isAsked {
       return Console.shared.note("\(displayName(input)): \(adapter.reason); its tensors are copied as they are")

@@ -13,18 +13,18 @@ struct Decrypt: ParsableCommand {
       Example: a release that was downloaded to enc/, LLaMA's original 7B weights, and the publisher's MD5 list:
 
         belle-tools decrypt enc/ llama/consolidated.00.pth model/ --manifest belle.md5
-        belle-tools decrypt enc/ llama/consolidated.00.pth model/ --to safetensors
+        belle-tools decrypt enc/ llama/consolidated.00.pth model/ --format safetensors
 
       Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the \
       known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees \
       is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
 
-      With --to safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
+      With --format safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
       make of them, and no pickle is written.
       """)
 
   /// What the PyTorch files of a release can become.
-  enum Target: String, ExpressibleByArgument, CaseIterable {
+  enum Format: String, ExpressibleByArgument, CaseIterable {
     case safetensors
   }
 
@@ -41,12 +41,14 @@ struct Decrypt: ParsableCommand {
   var manifest: String?
 
   @Option(help: "What PyTorch files become on the way; without it they stay as they are.")
-  var to: Target?
+  var format: Format?
 
-  @OptionGroup var jobsOption: JobsOption
+  /// The former name of --format.
+  @Option(help: .hidden)
+  var to: Format?
 
-  @Flag(help: "Replace other files that have the outputs' names.")
-  var force = false
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var force: ForceOption
 
   @Flag(help: "Go on with the other files when one fails.")
   var keepGoing = false
@@ -59,16 +61,21 @@ struct Decrypt: ParsableCommand {
 
   @OptionGroup var common: CommonOptions
 
+  func validate() throws {
+    guard format == nil || to == nil else {
+      throw ValidationError("--to is another name of --format: give one of them.")
+    }
+  }
+
   func run() throws {
-    let console = Console.shared
     let start = ContinuousClock.now
-    var options = DecryptOptions(jobs: jobsOption.jobs)
+    var options = DecryptOptions(jobs: threads.count)
     options.manifest = try manifest.map { try Manifest(contentsOf: $0) }
     options.manifestName = manifest
-    options.force = force
+    options.force = force.isGiven
     options.keepGoing = keepGoing
     options.checksKeyDigest = checkKey
-    if to == .safetensors {
+    if (format ?? to) == .safetensors {
       options.converter = FileConverter(
         takesPart: { ReleaseConverter.isCandidate($0) || ReleaseConverter.isReplaced($0) },
         convertedName: { ReleaseConverter.isReplaced($0) ? nil : ReleaseConverter.convertedName($0) },
@@ -76,10 +83,9 @@ struct Decrypt: ParsableCommand {
     }
 
     let keySize = checkKey ? (try? InputFile(key).size) ?? 0 : 0
-    let keyProgress = console.showProgress(total: keySize, options: common)
-    let plan = try DecryptPlan(
-      input: input, key: key, outputFolder: output, options: options, progress: keyProgress)
-    console.clearProgress()
+    let plan = try common.showingProgress(total: keySize) {
+      try DecryptPlan(input: input, key: key, outputFolder: output, options: options, progress: $0)
+    }
     let decryptor = ReleaseDecryptor(plan)
     try announce(plan, warnings: plan.warnings + (dryRun ? decryptor.headWarnings() : []))
 
@@ -91,14 +97,7 @@ struct Decrypt: ParsableCommand {
     if dryRun {
       decryptor.dryRun(receive: receive)
     } else {
-      let progress = console.showProgress(total: plan.plainSize, options: common)
-      do {
-        try decryptor.run(progress: progress, receive: receive)
-      } catch {
-        console.clearProgress()
-        throw error
-      }
-      console.clearProgress()
+      try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
     }
     summarize(plan, counts, seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
@@ -106,13 +105,12 @@ struct Decrypt: ParsableCommand {
 
   private func announce(_ plan: DecryptPlan, warnings: [String]) throws {
     for warning in warnings { Console.shared.warning(warning) }
-    guard !common.quiet else { return }
     let release = plan.releases.count == 1 ? plan.releases[0].name : nil
     let key = plan.keyOriginal.map { "\($0.name) (by its \(checkKey ? "digest" : "first bytes"))" }
     let known = [release.map { "release \($0)" }, key.map { "key \($0)" }].compactMap { $0 }
-    if !known.isEmpty { Console.shared.note(known.joined(separator: ", ")) }
+    if !known.isEmpty { common.note(known.joined(separator: ", ")) }
     if !plan.ignored.isEmpty {
-      Console.shared.note("left alone, no .enc files: \(plan.ignored.map(displayName).joined(separator: ", "))")
+      common.note("left alone, no .enc files: \(plan.ignored.map(displayName).joined(separator: ", "))")
     }
   }
 
@@ -155,54 +153,15 @@ struct Decrypt: ParsableCommand {
         "key": JSONValue(plan.keyOriginal?.name), "wanted_keys": JSONValue(plan.wantedKeys),
         "output": .string(output), "dry_run": .bool(dryRun),
       ])
-    } else if !common.quiet, counts.failed > 0 {
-      Console.shared.note(
+    } else if counts.failed > 0 {
+      common.note(
         "\(counts.failed) of \(plan.items.count) files failed or were not begun; \(counts.verified) verified, "
           + "\(counts.skipped) skipped")
-    } else if !common.quiet, !dryRun {
+    } else if !dryRun {
       let rate = seconds > 0 ? ", \(byteCount(Int(Double(counts.bytes) / seconds)))/s" : ""
-      Console.shared.note(
+      common.note(
         "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)"
       )
     }
-  }
-}
-
-/// How many files ended how.
-struct Counts {
-  var verified = 0
-  var skipped = 0
-  var planned = 0
-  var failed = 0
-  /// Bytes of what was written or checked.
-  var bytes = 0
-
-  mutating func add(_ result: FileResult) {
-    switch result.status {
-    case .verified: verified += 1
-    case .skipped: skipped += 1
-    case .planned: planned += 1
-    case .failed: failed += 1
-    }
-    if result.error == nil { bytes += result.bytes }
-  }
-}
-
-extension FileResult {
-  /// The fields that scripts read.
-  var json: JSONValue {
-    let status =
-      switch self.status {
-      case .verified: "verified"
-      case .skipped: "skipped"
-      case .planned: "planned"
-      case .failed: "failed"
-      }
-    return [
-      "type": "file", "input": .string(input), "output": JSONValue(output), "bytes": .int(bytes),
-      "sha256": JSONValue(digests[.sha256]?.hex), "md5": JSONValue(digests[.md5]?.hex), "status": .string(status),
-      "error": JSONValue(error?.description), "hint": JSONValue(error?.remedy),
-      "outputs": JSONValue(outputs), "note": JSONValue(note),
-    ]
   }
 }

@@ -31,19 +31,14 @@ struct DoctorCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let doctor = Doctor(model, threads: threads.threads)
-    let progress = Console.shared.showProgress(total: 1000, isBytes: false, options: common)
+    let doctor = Doctor(model, threads: threads.count)
     let name = model
     let steps = Steps()
-    do {
+    try common.showingProgress(total: 1000, isBytes: false) { progress in
       try doctor.examine { done, total in
         progress(.advanced(file: name, bytes: steps.advance(to: total > 0 ? 1000 * done / total : 0)))
       }
-    } catch {
-      Console.shared.clearProgress()
-      throw error
     }
-    Console.shared.clearProgress()
     for finding in doctor.findings { show(finding) }
     for (code, count) in doctor.moreFindings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !common.json {
       Console.shared.result("and \(count) more [\(code.rawValue)]")

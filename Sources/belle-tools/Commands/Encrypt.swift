@@ -26,38 +26,28 @@ struct Encrypt: ParsableCommand {
   @Argument(help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"))
   var output: String
 
-  @OptionGroup var jobsOption: JobsOption
-
-  @Flag(help: "Replace other files that have the outputs' names.")
-  var force = false
-
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let console = Console.shared
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
-      input: input, key: key, outputFolder: output, jobs: jobsOption.jobs, force: force)
-    if !common.quiet {
-      if let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn) {
-        console.note("key \(original.name) (by its first bytes)")
-      }
-      if !encryptor.ignored.isEmpty {
-        console.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
-      }
+      input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven)
+    if !common.quiet, let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn) {
+      common.note("key \(original.name) (by its first bytes)")
+    }
+    if !encryptor.ignored.isEmpty {
+      common.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
     }
     var counts = Counts()
-    let progress = console.showProgress(total: encryptor.plainSize, options: common)
-    do {
+    try common.showingProgress(total: encryptor.plainSize) { progress in
       try encryptor.run(progress: progress) { result in
         counts.add(result)
         show(result)
       }
-    } catch {
-      console.clearProgress()
-      throw error
     }
-    console.clearProgress()
     let seconds = (ContinuousClock.now - start).seconds
     if common.json {
       console.result([

@@ -43,9 +43,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("Predict at most so many tokens, in the first windows.", valueName: "n"))
   var maxTokens: Int?
 
-  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
-  var tokenizer: String?
-
+  @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -60,10 +58,10 @@ struct Evaluate: ParsableCommand {
     let files = try Model.open(model)
     let opened = try TransformerModel(files)
     let other = try reference.map { try TransformerModel.open($0) }
-    for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
-    let evaluation = try Evaluation(opened, reference: other, threads: threads.threads)
+    for model in [opened, other].compactMap(\.self) { Console.shared.notes(model.notes, on: model.path) }
+    let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     let data = try Calibration.inOrder(
-      text, tokenizer: { try files.tokenizer(from: tokenizer) },
+      text, tokenizer: { try files.tokenizer(from: tokenizer.path) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
     let windows = data.windows
@@ -73,21 +71,15 @@ struct Evaluate: ParsableCommand {
     describe(data, opened)
 
     let work = evaluation.workload(windows)
-    let progress = Console.shared.showProgress(total: work, isBytes: false, options: common)
     let clock = ContinuousClock()
     let start = clock.now
-    var milestones = Milestones(total: work, isShown: !common.quiet && !ProgressDisplay.isPossible)
-    let result: EvaluationResult
-    do {
-      result = try evaluation.run(windows) { done in
+    var milestones = common.milestones(total: work)
+    let result = try common.showingProgress(total: work, isBytes: false) { progress in
+      try evaluation.run(windows) { done in
         progress(.advanced(file: model, bytes: done))
         milestones.advance(done)
       }
-    } catch {
-      Console.shared.clearProgress()
-      throw error
     }
-    Console.shared.clearProgress()
     let seconds = (clock.now - start).seconds
     guard result.perplexity.isFinite else {
       throw ModelError(
@@ -102,8 +94,7 @@ struct Evaluate: ParsableCommand {
       Console.shared.warning(
         "windows of \(data.windows.length) tokens are longer than the \(limit) that the model was made for")
     }
-    guard !common.quiet else { return }
-    Console.shared.note(
+    common.note(
       "\(data.windows.count) windows of \(data.windows.length) tokens"
         + (data.unusedTokens > 0 ? "; the last \(data.unusedTokens) tokens are not used" : ""))
   }
@@ -127,35 +118,7 @@ struct Evaluate: ParsableCommand {
       Console.shared.result("mean KL divergence \(fixed(divergence, 7))")
       Console.shared.result("same top token     \(fixed(100 * agreement, 2)) %")
     }
-    guard !common.quiet else { return }
-    Console.shared.note(
+    common.note(
       "\(fixed(seconds, 1)) s, \(fixed(Double(result.tokens) / max(seconds, 1e-3), 0)) tokens a second")
-  }
-}
-
-/// Where stderr is no terminal: a line each half minute.
-struct Milestones {
-  private let total: Int
-  private let isShown: Bool
-  private let clock = ContinuousClock()
-  private let start: ContinuousClock.Instant
-  private var last: ContinuousClock.Instant
-  private var done = 0
-
-  init(total: Int, isShown: Bool) {
-    self.total = total
-    self.isShown = isShown
-    start = clock.now
-    last = start
-  }
-
-  /// Takes units of work that were done.
-  mutating func advance(_ units: Int) {
-    done += units
-    let now = clock.now
-    guard isShown, now - last > .seconds(30), done > 0, total > 0 else { return }
-    last = now
-    let left = (now - start).seconds * Double(total - done) / Double(done)
-    Console.shared.note("\(Int(100 * Double(done) / Double(total)))% done, about \(Int(left)) seconds left")
   }
 }

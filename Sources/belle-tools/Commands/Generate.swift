@@ -54,9 +54,7 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
   var seed: UInt64 = 0
 
-  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
-  var tokenizer: String?
-
+  @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -71,8 +69,8 @@ struct Generate: ParsableCommand {
   func run() throws {
     let files = try Model.open(model)
     let opened = try TransformerModel(files)
-    Console.shared.notes(on: opened)
-    let tokens = try files.tokenizer(from: tokenizer)
+    Console.shared.notes(opened.notes, on: opened.path)
+    let tokens = try files.tokenizer(from: tokenizer.path)
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
       throw ModelError(
         .mismatch, file: model,
@@ -80,10 +78,10 @@ struct Generate: ParsableCommand {
           "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
     }
-    try Engine.reserve(threads: threads.threads)
+    try Engine.reserve(threads: threads.count)
     let loaded = try load(opened)
     let generator = Generator(
-      loaded, tokens, ends: try EndTokens.read(folder: files.folder), threads: threads.threads)
+      loaded, tokens, ends: try EndTokens.read(folder: files.folder), threads: threads.count)
     var sampler = Sampler(
       SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
     var total = Totals()
@@ -106,11 +104,11 @@ struct Generate: ParsableCommand {
   }
 
   private func load(_ opened: TransformerModel) throws -> LoadedModel {
-    let progress = Console.shared.showProgress(total: 1000, isBytes: false, options: common)
-    defer { Console.shared.clearProgress() }
     let name = model
-    return try LoadedModel(opened, threads: threads.threads) { done, all in
-      progress(.advanced(file: name, bytes: 1000 * done / all - 1000 * (done - 1) / all))
+    return try common.showingProgress(total: 1000, isBytes: false) { progress in
+      try LoadedModel(opened, threads: threads.count) { done, all in
+        progress(.advanced(file: name, bytes: 1000 * done / all - 1000 * (done - 1) / all))
+      }
     }
   }
 
@@ -175,8 +173,8 @@ struct Generate: ParsableCommand {
         "prompt_seconds": .double(total.promptSeconds), "tokens_per_second": .double(total.tokens > 1 ? rate : 0),
         "weight_bytes": .int(loaded.bytesPerToken),
       ])
-    } else if !common.quiet, total.tokens > 1 {
-      Console.shared.note(
+    } else if total.tokens > 1 {
+      common.note(
         "\(total.promptTokens) tokens read in \(fixed(total.promptSeconds, 2)) s, \(total.tokens) written in "
           + "\(fixed(total.seconds, 2)) s: \(fixed(rate, 1)) a second")
     }

@@ -32,7 +32,7 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Show every name that pickles hold, where, and whether loading runs more than a weight file needs.")
   var safety = false
 
-  @OptionGroup var jobsOption: JobsOption
+  @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -44,12 +44,12 @@ struct Inspect: ParsableCommand {
     if crc { try source.verifyChecksums() }
     if stats {
       let total = source.tensors.reduce(0) { $0 + $1.byteCount }
-      let progress = Console.shared.showProgress(total: total, options: common)
-      defer { Console.shared.clearProgress() }
-      progress(.started(file: input, bytes: total))
-      try TensorStatistics.forEach(of: source, jobs: jobsOption.jobs) { index, statistics in
-        progress(.advanced(file: input, bytes: source.tensors[index].byteCount))
-        show(source.tensors[index], statistics)
+      try common.showingProgress(total: total) { progress in
+        progress(.started(file: input, bytes: total))
+        try TensorStatistics.forEach(of: source, jobs: threads.count) { index, statistics in
+          progress(.advanced(file: input, bytes: source.tensors[index].byteCount))
+          show(source.tensors[index], statistics)
+        }
       }
     } else {
       for tensor in source.tensors { show(tensor, nil) }

@@ -33,13 +33,15 @@ struct QuantizeCommand: ParsableCommand {
       GPTQ as it was published. --act-order, --static-groups, --mse and --damping change single steps of them.
       """)
 
-  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
-  var model = "."
+  @Argument(
+    help: ArgumentHelp(
+      "A folder, or a file with its config.json beside it; without it the current folder.", valueName: "model"))
+  var input: String?
 
   @Argument(
     help: ArgumentHelp(
-      "The folder to write, or with --format gguf or belle a .gguf or .pt file; by default a name made from the model, bits "
-        + "and group.", valueName: "output"))
+      "The folder to write, or with --format gguf or belle a .gguf or .pt file; without it a "
+        + "new one beside the model, named after it, the bits and the group.", valueName: "output"))
   var output: String?
 
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
@@ -123,7 +125,7 @@ struct QuantizeCommand: ParsableCommand {
   var embeddingType: GGUFTypeArgument?
 
   @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
-  var chatTemplate = QuantizedOptions.Template.auto
+  var chatTemplate = ChatTemplateArgument.auto
 
   @Option(
     help:
@@ -133,9 +135,9 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Memory that may be used: hidden states go to disk beyond it. By default three quarters of the machine's.",
-      valueName: "size"))
-  var maxMemory: String?
+      "Memory that may be used, with kB, MB or GB: hidden states go to disk beyond it. By default three quarters of the "
+        + "machine's.", valueName: "size"))
+  var maxMemory: ByteSize?
 
   @Flag(inversion: .prefixedNo, help: "Go on with interrupted work, or throw it away.")
   var resume = true
@@ -144,14 +146,10 @@ struct QuantizeCommand: ParsableCommand {
   var allowFallback = false
 
   @Option(help: ArgumentHelp("The largest file of the output: a number with kB, MB or GB; 5GB.", valueName: "size"))
-  var maxShardSize: String?
+  var maxShardSize: ByteSize?
 
-  @Option(help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
-  var tokenizer: String?
-
-  @Flag(help: "Replace files that have the outputs' names.")
-  var force = false
-
+  @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -205,17 +203,12 @@ struct QuantizeCommand: ParsableCommand {
           + "the name of another file: give the name of a folder"
           + (container == .gguf ? ", or --format gguf." : container == .torch ? ", or --format belle." : "."))
     }
-    for (name, value) in [("--max-memory", maxMemory), ("--max-shard-size", maxShardSize)] {
-      guard value.map({ Convert.bytes($0) != nil }) ?? true else {
-        throw ValidationError("\(name) takes a size such as 8GB.")
-      }
-    }
   }
 
   func run() throws {
-    let files = try Model.open(model)
+    let files = try open()
     let opened = try TransformerModel(files)
-    Console.shared.notes(on: opened)
+    Console.shared.notes(opened.notes, on: opened.path)
     let options = options
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
@@ -228,6 +221,19 @@ struct QuantizeCommand: ParsableCommand {
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }
 
+  private var model: String { input ?? "." }
+
+  private func open() throws -> Model {
+    do { return try Model.open(model) } catch let error as CheckpointError
+      where error.code == .unknownFormat && input == nil
+    {
+      throw CheckpointError(
+        .unknownFormat, file: error.file, reason: error.reason,
+        remedy: "without a name the model is the current folder: go to the model's, or name a folder or file, as in "
+          + "`belle-tools quantize model/ --bits \(bits)`")
+    }
+  }
+
   private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
     let size = groupSize == -1 ? nil : groupSize
     switch format {
@@ -235,7 +241,8 @@ struct QuantizeCommand: ParsableCommand {
       return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
     case .belle:
       return BELLEFormat(
-        bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, writesFolder: namedContainer == nil)
+        bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric,
+        writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
       return try GGUFFormat(
         model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
@@ -271,12 +278,12 @@ struct QuantizeCommand: ParsableCommand {
     options.recipe.damping = damping
     (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
     options.arithmetic = compute
-    options.threads = threads.threads
-    options.maximumMemory = maxMemory.flatMap(Convert.bytes)
+    options.threads = threads.count
+    options.maximumMemory = maxMemory?.bytes
     options.resumes = resume
-    options.replaces = force
-    options.shardSize = maxShardSize.flatMap(Convert.bytes)
-    options.program = BelleTools.configuration.version
+    options.replaces = force.isGiven
+    options.shardSize = maxShardSize?.bytes
+    options.program = Program.version
     return options
   }
 
@@ -296,7 +303,7 @@ struct QuantizeCommand: ParsableCommand {
   private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {
     let configuration = model.configuration
     let length = min(2048, configuration.contextLength ?? 2048)
-    let open = { try files.tokenizer(from: tokenizer) }
+    let open = { try files.tokenizer(from: tokenizer.path) }
     let data =
       calibration.isEmpty
       ? try Calibration.builtIn(
@@ -316,15 +323,9 @@ struct QuantizeCommand: ParsableCommand {
         "the calibration data has \(windows.tokens.count) tokens, fewer than the \(widest) inputs of the widest modules: "
           + "more of it gives a better model")
     }
-    if !common.quiet {
-      Console.shared.note(
-        "calibration: \(windows.count) samples of \(windows.length) tokens from "
-          + (calibration.isEmpty ? "the built-in corpus" : calibration.map(displayName).joined(separator: ", ")))
-    }
+    common.note(
+      "calibration: \(windows.count) samples of \(windows.length) tokens from "
+        + (calibration.isEmpty ? "the built-in corpus" : calibration.map(displayName).joined(separator: ", ")))
     return data
   }
 }
-
-extension QuantizationOptions.Method: ExpressibleByArgument {}
-
-extension Arithmetic: ExpressibleByArgument {}

@@ -65,7 +65,7 @@ struct Releases: ParsableCommand {
       ]
     }
     table(["original", "key bytes", "files", "SHA-256", "MD5", "recognized"], originals)
-    if !common.quiet { console.note("`belle-tools releases <name>` tells the files, sizes and digests of one") }
+    common.note("`belle-tools releases <name>` tells the files, sizes and digests of one")
   }
 
   private func show(_ release: KnownRelease) {

@@ -27,7 +27,7 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("The known release or original to check against.", valueName: "name"))
   var release: String?
 
-  @OptionGroup var jobsOption: JobsOption
+  @OptionGroup var threads: ThreadsOption
 
   @Flag(help: "Exit with status 2 also where the folder holds files that are not listed.")
   var strict = false
@@ -39,7 +39,6 @@ struct Verify: ParsableCommand {
   }
 
   func run() throws {
-    let console = Console.shared
     guard let kind = Folder.kind(of: input) else {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
     }
@@ -57,13 +56,12 @@ struct Verify: ParsableCommand {
           remedy: "check the list; names in it are relative to the folder")
       }
     }
-    if !common.quiet { console.note("checking against \(source)") }
+    common.note("checking against \(source)")
 
-    let verifier = FolderVerifier(folder: folder, manifest: list, jobs: jobsOption.jobs)
-    let progress = console.showProgress(total: verifier.size, options: common)
+    let verifier = FolderVerifier(folder: folder, manifest: list, jobs: threads.count)
     var counts: [VerifyResult.Status: Int] = [:]
     var unreadable = 0
-    do {
+    try common.showingProgress(total: verifier.size) { progress in
       try verifier.run(ignoring: lists, progress: progress) { results in
         guard let first = results.first, !(first.status == .extra && isFile) else { return }
         let status = results.first { $0.status != .ok }?.status ?? .ok
@@ -71,11 +69,7 @@ struct Verify: ParsableCommand {
         if first.isUnreadable { unreadable += 1 }
         show(results, status, isKnown: unlisted.contains(first.path))
       }
-    } catch {
-      console.clearProgress()
-      throw error
     }
-    console.clearProgress()
     summarize(counts, source: source)
     if unreadable > 0 { throw ExitCode.failure }
     let isNo = counts[.mismatch, default: 0] + counts[.missing, default: 0] > 0
@@ -132,11 +126,11 @@ struct Verify: ParsableCommand {
   private func identify(_ name: String) throws {
     let console = Console.shared
     let file = try InputFile(input)
-    let progress = console.showProgress(total: file.size, options: common)
-    progress(.started(file: name, bytes: file.size))
-    let digests = try FileDigest.compute(
-      Set(DigestAlgorithm.allCases), of: file, progress: { progress(.advanced(file: name, bytes: $0)) })
-    console.clearProgress()
+    let digests = try common.showingProgress(total: file.size) { progress in
+      progress(.started(file: name, bytes: file.size))
+      return try FileDigest.compute(
+        Set(DigestAlgorithm.allCases), of: file, progress: { progress(.advanced(file: name, bytes: $0)) })
+    }
     let owners = DigestAlgorithm.allCases.compactMap { digests[$0] }.flatMap { Registry.builtIn.owners(of: $0) }
     var names: [String] = []
     for owner in owners where !names.contains(owner.owner) { names.append(owner.owner) }
@@ -203,11 +197,11 @@ struct Verify: ParsableCommand {
         "type": "summary", "ok": .int(count(.ok)), "mismatch": .int(count(.mismatch)),
         "missing": .int(count(.missing)), "extra": .int(count(.extra)), "source": .string(source),
       ])
-    } else if !common.quiet {
-      Console.shared.note(
+    } else {
+      common.note(
         "\(count(.ok)) OK, \(count(.mismatch)) failed, \(count(.missing)) missing, \(count(.extra)) not listed")
       if count(.ok) == 0, count(.mismatch) > 0, manifest.isEmpty, release == nil {
-        Console.shared.note(
+        common.note(
           "not one digest agrees: perhaps these files are of another model (see --manifest, --release)")
       }
     }

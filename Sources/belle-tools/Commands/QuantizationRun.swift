@@ -27,33 +27,30 @@ struct QuantizationRun {
     let seconds = (clock.now - start).seconds
     let fallbacks = reports.filter { $0.fallback != nil }
     let list = { (paths: [String]) in paths.map(displayName).joined(separator: ", ") }
-    if !outcome.replaced.isEmpty { note("--force replaced \(list(outcome.replaced))") }
+    if !outcome.replaced.isEmpty { common.note("--force replaced \(list(outcome.replaced))") }
     if !outcome.removed.isEmpty { Console.shared.warning("--force removed \(list(outcome.removed)), of another model") }
     summarize(reports, estimate, seconds, outcome)
     return !fallbacks.isEmpty
   }
 
-  private func note(_ text: String) { if !common.quiet { Console.shared.note(text) } }
-
   private func prepare() throws -> WorkEstimate {
-    let progress = Console.shared.showProgress(total: quantizer.checkpointBytes, options: common)
-    defer { Console.shared.clearProgress() }
-    return try quantizer.prepare(progress: progress)
+    try common.showingProgress(total: quantizer.checkpointBytes) { try quantizer.prepare(progress: $0) }
   }
 
   private func describe(_ estimate: WorkEstimate) {
     let options = quantizer.options
-    note("writing \(displayName(quantizer.output))")
+    common.note("writing \(displayName(quantizer.output))")
     let time = estimate.seconds.map { ", about \(duration($0))" } ?? ""
-    note(
+    common.note(
       "\(estimate.moduleCount) modules, \(estimate.parameterCount / 1_000_000) M weights to "
         + "\(byteCount(estimate.quantizedBytes))\(time), \(byteCount(estimate.memory)) of memory, "
         + "\(byteCount(estimate.disk)) of disk")
     if estimate.usesScratchFile {
-      note("hidden states go to a file in \(displayName(quantizer.workPath)): --max-memory says how much may stay")
+      common.note(
+        "hidden states go to a file in \(displayName(quantizer.workPath)): --max-memory says how much may stay")
     }
     if options.method == .gptq, estimate.seconds ?? 0 > 60 {
-      note("an interrupted run goes on where it was when the same command is given again")
+      common.note("an interrupted run goes on where it was when the same command is given again")
     }
   }
 
@@ -61,16 +58,20 @@ struct QuantizationRun {
     // In MFLOP: the total of a large model's FLOP is near the end of Int.
     let unit = 1e6
     let total = max(1, Int(estimate.flop / unit))
-    let progress = Console.shared.showProgress(total: total, isBytes: false, options: common)
-    var milestones = Milestones(total: total, isShown: !common.quiet && !ProgressDisplay.isPossible)
-    defer { Console.shared.clearProgress() }
+    return try common.showingProgress(total: total, isBytes: false) {
+      try quantize(total: total, unit: unit, progress: $0)
+    }
+  }
+
+  private func quantize(total: Int, unit: Double, progress: @escaping ProgressHandler) throws -> [ModuleReport] {
+    var milestones = common.milestones(total: total)
     var file = ""
     var left = 0.0
     let damping = quantizer.options.recipe.damping
     return try quantizer.quantize { event in
       switch event {
       case .resumed(let groups):
-        note("going on with earlier work: \(groups) groups of modules are finished")
+        common.note("going on with earlier work: \(groups) groups of modules are finished")
       case .layer(let number, let count):
         if !file.isEmpty { progress(.finished(file: file)) }
         file = "layer \(number) of \(count)"
@@ -108,9 +109,7 @@ struct QuantizationRun {
   }
 
   private func finish() throws -> (replaced: [String], removed: [String]) {
-    let progress = Console.shared.showProgress(total: quantizer.outputBytes, options: common)
-    defer { Console.shared.clearProgress() }
-    return try quantizer.finish(progress: progress)
+    try common.showingProgress(total: quantizer.outputBytes) { try quantizer.finish(progress: $0) }
   }
 
   private func summarize(
@@ -144,7 +143,7 @@ struct QuantizationRun {
       )
     }
     if quantizer.options.method == .gptq {
-      note(
+      common.note(
         "to see what it lost: belle-tools evaluate \(displayName(quantizer.output)) --text FILE --reference \(displayName(model))"
       )
     }

@@ -4,14 +4,6 @@ import ArgumentParser
 import Checkpoint
 import Quantize
 
-extension BlockFormat: ExpressibleByArgument {
-  /// The type of that name; nil where GPTQ has no blocks of it.
-  public init?(argument: String) { self.init(rawValue: argument.uppercased()) }
-
-  /// All names, for the help and for completion.
-  public static var allValueStrings: [String] { allCases.map { $0.rawValue.lowercased() } }
-}
-
 /// A type that matrices of a GGUF file can have.
 struct GGUFTypeArgument: ExpressibleByArgument {
   let type: DType

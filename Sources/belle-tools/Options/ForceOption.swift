@@ -1,0 +1,9 @@
+// --force, the same in every verb that writes.
+
+import ArgumentParser
+
+/// Whether what is there may be replaced.
+struct ForceOption: ParsableArguments {
+  @Flag(name: .customLong("force"), help: "Replace other files that have the outputs' names.")
+  var isGiven = false
+}

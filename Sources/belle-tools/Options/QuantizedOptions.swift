@@ -1,0 +1,53 @@
+// What convert can be told of quantized models and of GGUF.
+
+import ArgumentParser
+
+/// How quantized models are read and written.
+struct QuantizedOptions: ParsableArguments {
+  /// GPTQ's formats, and BELLE's.
+  enum CheckpointFormat: String, ExpressibleByArgument, CaseIterable {
+    case gptq
+    case gptq_v2
+    case belle
+  }
+
+  @Option(
+    help: """
+      The type of a GGUF file's matrices; without it they keep what they have, and integers of GPTQ go into the smallest \
+      blocks that hold them.
+      """)
+  var ggufType: GGUFTypeArgument?
+
+  @Option(
+    help: """
+      The type of a GGUF file's embedding and head; without it the matrices' where that is a float or Q8_0, else Q6_K.
+      """)
+  var embeddingType: GGUFTypeArgument?
+
+  @Option(help: "The chat template of a GGUF file: the model's own or else BELLE's, always BELLE's, or none.")
+  var chatTemplate = ChatTemplateArgument.auto
+
+  @Flag(help: "Write the weights that quantized integers stand for, as floating-point values.")
+  var dequantize = false
+
+  @Option(
+    help: """
+      The form of GPTQ's integers: zero points less one (gptq) or as they are (gptq_v2), or the .pt that BELLE's scripts \
+      load (belle).
+      """)
+  var checkpointFormat: CheckpointFormat?
+
+  @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
+  var lossy = false
+
+  /// Whether anything is to be changed.
+  var isAsked: Bool {
+    ggufType != nil || embeddingType != nil || chatTemplate != .auto || dequantize || checkpointFormat != nil || lossy
+  }
+
+  /// Options that mean nothing for a model without packed integers.
+  func refuseForPlain() throws {
+    if dequantize { throw ValidationError("--dequantize is for quantized models, and this is none.") }
+    if checkpointFormat != nil { throw ValidationError("--checkpoint-format is for models that GPTQ has quantized.") }
+  }
+}

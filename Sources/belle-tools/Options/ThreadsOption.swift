@@ -1,0 +1,25 @@
+// --threads, the same in every verb that computes.
+
+import ArgumentParser
+import ByteIO
+
+/// How many threads compute, and how many files or tensors are worked on at once.
+struct ThreadsOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
+  var threads: Int?
+
+  /// The name that some verbs had for it.
+  @Option(help: .hidden)
+  var jobs: Int?
+
+  /// The number that was asked for, or that of the processors.
+  var count: Int { threads ?? jobs ?? processorCount }
+
+  func validate() throws {
+    guard threads == nil || jobs == nil else {
+      throw ValidationError("--jobs is another name of --threads: give one of them.")
+    }
+    guard (1...1024).contains(count) else { throw ValidationError("--threads must be between 1 and 1024.") }
+  }
+}

@@ -1,0 +1,133 @@
+// What the user sees: results on stdout, messages and progress on stderr. One lock, so that lines never mix.
+
+import ByteIO
+import Synchronization
+
+/// The terminal, or what stands in for it.
+final class Console: Sendable {
+  static let shared = Console()
+
+  private struct State {
+    var progress: ProgressDisplay?
+    var isPipeClosed = false
+    /// Why a result could not be written, other than that nobody wanted it.
+    var outputError: Int32?
+    var lastHint: String?
+  }
+
+  private let state = Mutex(State())
+
+  // MARK: Results
+
+  /// Prints one line of results.
+  func result(_ line: String) {
+    state.withLock { state in
+      guard !state.isPipeClosed else { return }
+      state.progress?.erase()
+      // Whoever closed the pipe has seen enough: the work goes on, and its exit status stands.
+      Self.write(line + "\n", &state)
+      state.progress?.draw()
+    }
+  }
+
+  /// Prints a part of a line, at once.
+  ///
+  /// - Returns: false where the reader is gone: nobody wants the rest.
+  @discardableResult
+  func text(_ part: String) -> Bool {
+    state.withLock { state in
+      guard !state.isPipeClosed else { return false }
+      state.progress?.erase()
+      Self.write(part, &state)
+      return !state.isPipeClosed
+    }
+  }
+
+  /// Prints one JSON object on a line.
+  func result(_ object: JSONValue) { result(object.line) }
+
+  // MARK: Messages
+
+  /// A thing worth knowing.
+  func note(_ text: String) { message("note: \(text)") }
+
+  /// What is to be told of a model: what lies beside it or in it, and is not used.
+  func notes(_ texts: [String], on path: String) {
+    for text in texts { note("\(displayName(path)): \(text)") }
+  }
+
+  /// A thing that may matter, and stops nothing.
+  func warning(_ text: String) { message("warning: \(text)") }
+
+  /// What is wrong with the command line, in the words of its parser.
+  func complain(_ text: String) { message(text) }
+
+  /// An error, and what to do about it. A hint that was just given is not repeated.
+  func report(_ error: any ToolError) {
+    message("error: \(error.description)")
+    let isRepeated = state.withLock { state in
+      let isRepeated = state.lastHint == error.remedy
+      state.lastHint = error.remedy
+      return isRepeated
+    }
+    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy)") }
+  }
+
+  private func message(_ text: String) {
+    state.withLock { state in
+      state.progress?.erase()
+      StandardStream.error.write(text + "\n")
+      state.progress?.draw()
+    }
+  }
+
+  // MARK: Progress
+
+  /// Begins to show progress, where stderr is a terminal.
+  ///
+  /// - Parameters:
+  ///   - total: the bytes, or other units, that will be worked through.
+  ///   - isBytes: whether amounts and rates are shown too, not only shares and the time left.
+  ///   - isShown: false shows none.
+  /// - Returns: what takes the progress.
+  func showProgress(total: Int, isBytes: Bool, isShown: Bool) -> ProgressHandler {
+    guard isShown, ProgressDisplay.isPossible else { return { _ in } }
+    state.withLock { $0.progress = ProgressDisplay(total: total, isBytes: isBytes) }
+    return { [self] event in
+      state.withLock { state in
+        state.progress?.take(event)
+        if state.progress?.isDue == true {
+          state.progress?.erase()
+          state.progress?.draw()
+        }
+      }
+    }
+  }
+
+  /// Removes the progress from the terminal.
+  func clearProgress() {
+    state.withLock { state in
+      state.progress?.erase()
+      state.progress = nil
+    }
+  }
+
+  /// Writes results; what cannot be written now will not be written later either.
+  private static func write(_ text: String, _ state: inout State) {
+    guard let failure = StandardStream.output.write(text) else { return }
+    state.isPipeClosed = true
+    if failure != EPIPE { state.outputError = state.outputError ?? failure }
+  }
+
+  /// Says that results were lost, where they were.
+  ///
+  /// - Returns: whether they were.
+  func reportLostOutput() -> Bool {
+    guard let failure = state.withLock({ $0.outputError }) else { return false }
+    report(
+      ByteIOError(
+        .system(failure), file: "standard output", reason: "the results could not be written: \(systemMessage(failure))"
+      ))
+    return true
+  }
+}
