@@ -18,16 +18,14 @@ package struct ModelTensors: Sendable {
   private let indices: [String: Int]
   private let source: any TensorSource
 
-  /// The embedding's name.
-  package var embedding: String {
-    prefix + (configuration.family == .llama ? "embed_tokens.weight" : "word_embeddings.weight")
-  }
-  /// The name of the norm after the embedding, without `.weight`; nil where there is none.
+  /// The embedding's name; these are all without `.weight`.
+  package var embedding: String { prefix + (configuration.family == .llama ? "embed_tokens" : "word_embeddings") }
+  /// The name of the norm after the embedding; nil where there is none.
   package var embeddingNorm: String? { configuration.family == .llama ? nil : prefix + "word_embeddings_layernorm" }
-  /// The name of the last norm, without `.weight`.
+  /// The name of the last norm.
   package var outputNorm: String { prefix + (configuration.family == .llama ? "norm" : "ln_f") }
   /// The head's name: the embedding's where they are one.
-  package var head: String { configuration.tiesHead ? embedding : "lm_head.weight" }
+  package var head: String { configuration.tiesHead ? embedding : "lm_head" }
 
   /// Looks at a checkpoint.
   ///
@@ -131,7 +129,7 @@ package struct ModelTensors: Sendable {
       expect(name + ".weight", [c.hiddenSize])
       if c.family == .bloom { expect(name + ".bias", [c.hiddenSize]) }
     }
-    expect(embedding, [c.vocabularySize, c.hiddenSize])
+    expect(embedding + ".weight", [c.vocabularySize, c.hiddenSize])
     if let embeddingNorm { expectNorm(embeddingNorm) }
     for layer in 0..<c.layerCount {
       let names = self.layer(layer)
@@ -147,7 +145,7 @@ package struct ModelTensors: Sendable {
       if found.count > 1000 { return found }
     }
     expectNorm(outputNorm)
-    if !c.tiesHead { expect(head, [c.vocabularySize, c.hiddenSize]) }
+    if !c.tiesHead { expect(head + ".weight", [c.vocabularySize, c.hiddenSize]) }
     let more = prefix + (c.family == .llama ? "layers" : "h") + ".\(c.layerCount)."
     if let extra = source.tensors.first(where: { $0.name.hasPrefix(more) }) {
       add(

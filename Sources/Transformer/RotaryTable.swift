@@ -5,17 +5,17 @@ import Foundation
 import LinearAlgebra
 import Model
 
-/// The rotations of positions `0 ..< length`.
+/// The rotations of a range of positions, a row each.
 struct RotaryTable: Sendable {
-  /// `[length, headSize / 2]`.
+  /// `[positions, headSize / 2]`.
   let cosines: Matrix<Float>
-  /// `[length, headSize / 2]`.
+  /// `[positions, headSize / 2]`.
   let sines: Matrix<Float>
 
-  init(_ configuration: ModelConfiguration, length: Int) { self.init(configuration, positions: 0..<length) }
-
   /// - Parameter positions: those of the table's rows.
-  init(_ configuration: ModelConfiguration, positions: Range<Int>) {
+  /// - Returns: nil where the model's positions are not rotary.
+  init?(_ configuration: ModelConfiguration, positions: Range<Int>) {
+    guard LayerPlan(configuration).positions == .rotary else { return nil }
     let half = configuration.headSize / 2
     let frequencies = configuration.rotaryFrequencies
     cosines = Matrix(rows: positions.count, columns: half)

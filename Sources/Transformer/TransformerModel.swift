@@ -22,6 +22,7 @@ public final class TransformerModel: Sendable {
   /// What is to be told of the model.
   public let notes: [String]
   let tensors: ModelTensors
+  let plan: LayerPlan
 
   /// What the weights are stored as.
   public var form: Model.Form { origin?.form ?? .plain }
@@ -41,6 +42,7 @@ public final class TransformerModel: Sendable {
     configurationText = description.configurationText
     source = description.weights
     tensors = try ModelTensors(configuration, source, file: path)
+    plan = LayerPlan(configuration)
   }
 
   /// A model from its parts.
@@ -54,6 +56,7 @@ public final class TransformerModel: Sendable {
     origin = nil
     notes = []
     tensors = try ModelTensors(configuration, source, file: path)
+    plan = LayerPlan(configuration)
   }
 
   /// The linear modules of a layer, in groups; no weights are read.
@@ -61,10 +64,9 @@ public final class TransformerModel: Sendable {
 
   /// The head as a linear module; nil where it is the embedding.
   public var headModule: LinearModule? {
-    guard !configuration.tiesHead, tensors.head.hasSuffix(".weight") else { return nil }
+    guard !configuration.tiesHead else { return nil }
     return LinearModule(
-      name: String(tensors.head.dropLast(".weight".count)), outFeatures: configuration.vocabularySize,
-      inFeatures: configuration.hiddenSize)
+      name: tensors.head, outFeatures: configuration.vocabularySize, inFeatures: configuration.hiddenSize)
   }
 
   /// The weights of one linear module.
@@ -83,28 +85,11 @@ public final class TransformerModel: Sendable {
   public func layer(
     _ index: Int, windowLength: Int, arithmetic: Arithmetic = .single, threads: Int
   ) throws -> DecoderLayer {
-    let names = tensors.layer(index)
-    let norms = try names.norms.map { try norm($0) }
-    let modules = names.groups.flatMap(\.modules)
-    let loaded = Failable<Int, DecoderLayer.Linear>()
-    forEachTile(modules.count, threads: threads) { number in
-      loaded.run(number) {
-        let name = modules[number].name
-        return DecoderLayer.Linear(
-          weight: try TensorReader.matrix(source, try self.place(of: name + ".weight")),
-          bias: try tensors.index(name + ".bias").map { try TensorReader.vector(source, $0) })
-      }
-    }
-    let linears = try loaded.finish()
-    var at = 0
-    let grouped = names.groups.map { group in
-      defer { at += group.modules.count }
-      return (at..<at + group.modules.count).compactMap { linears[$0] }
-    }
-    let rotary = configuration.family == .llama ? RotaryTable(configuration, length: windowLength) : nil
+    let groups = groups(ofLayer: index)
+    let matrices = try matrices(groups.flatMap(\.modules).map(\.name), threads: threads, TensorReader.matrix)
+    let layer = try layer(index, matrices) { ExpandedWeights(linears: $0, arithmetic: arithmetic) }
     return DecoderLayer(
-      index, configuration, groups: names.groups, norms: norms, linears: grouped, rotary: rotary,
-      arithmetic: arithmetic)
+      index, groups: groups, layer, rotary: RotaryTable(configuration, positions: 0..<windowLength))
   }
 
   /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:arithmetic:threads:)``
@@ -133,7 +118,8 @@ public final class TransformerModel: Sendable {
     let order = tokens.indices.sorted { (tokens[$0], $0) < (tokens[$1], $1) }
     var next = 0
     let width = 0..<configuration.hiddenSize
-    try TensorReader.forEachBlock(source, try place(of: tensors.embedding), rows: Self.blockRows) { first, rows in
+    try TensorReader.forEachBlock(source, try place(of: tensors.embedding + ".weight"), rows: Self.blockRows) {
+      first, rows in
       while next < order.count, Int(tokens[order[next]]) < first + rows.rows {
         let row = Int(tokens[order[next]]) - first
         states[order[next]..<order[next] + 1, width].copy(from: rows[row..<row + 1, width])
@@ -153,7 +139,7 @@ public final class TransformerModel: Sendable {
   /// - Complexity: the head is streamed through up to the last of the rows.
   public func headRows(_ rows: Range<Int>) throws -> Matrix<Float> {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= configuration.vocabularySize)
-    return try TensorReader.rows(source, try place(of: tensors.head), rows)
+    return try TensorReader.rows(source, try place(of: tensors.head + ".weight"), rows)
   }
 
   /// The rows of the embedding that are in memory at once.
@@ -165,19 +151,5 @@ public final class TransformerModel: Sendable {
       let part = states[block * step..<min(states.rows, (block + 1) * step), 0..<states.columns]
       norm.apply(part, into: part)
     }
-  }
-
-  func norm(_ name: String) throws -> Norm {
-    Norm(
-      weight: try TensorReader.vector(source, try place(of: name + ".weight")),
-      bias: configuration.family == .bloom ? try TensorReader.vector(source, try place(of: name + ".bias")) : nil,
-      epsilon: configuration.epsilon)
-  }
-
-  func place(of name: String) throws -> Int {
-    guard let index = tensors.index(name) else {
-      throw ModelError(.mismatch, file: path, reason: "there is no tensor \(displayName(name))")
-    }
-    return index
   }
 }

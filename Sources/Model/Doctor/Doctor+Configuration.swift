@@ -44,7 +44,7 @@ extension Doctor {
       let place = displayName(mismatch.name)
       let text = mismatch.text.hasPrefix(place + " ") ? "it" + mismatch.text.dropFirst(place.count) : mismatch.text
       switch mismatch.kind {
-      case .missing where mismatch.name == "lm_head.weight" && names.contains(tensors.embedding):
+      case .missing where mismatch.name == "lm_head.weight" && names.contains(tensors.embedding + ".weight"):
         add(
           .error, .tiedWeightsLost, place,
           "there is no head, and the configuration does not say that it is the embedding",
@@ -85,7 +85,7 @@ extension Doctor {
   /// A head that is stored beside the embedding that it is said to be must be equal to it.
   private func examineTies(_ source: any TensorSource, _ tensors: ModelTensors) {
     guard tensors.configuration.tiesHead, let head = tensors.index("lm_head.weight"),
-      let embedding = tensors.index(tensors.embedding)
+      let embedding = tensors.index(tensors.embedding + ".weight")
     else { return }
     let differ = {
       self.add(

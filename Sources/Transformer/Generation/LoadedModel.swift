@@ -5,32 +5,20 @@ import ByteIO
 import Checkpoint
 import LinearAlgebra
 import Model
+import Synchronization
 
 /// A model in memory, ready to read tokens and to predict the next one.
 public final class LoadedModel: Sendable {
-  /// A linear module's parameters.
-  struct Linear: Sendable {
-    let weight: WeightMatrix
-    let bias: [Float]?
-  }
-
-  /// A decoder layer's parameters: its norms, and its modules by role.
-  struct Layer: Sendable {
-    let norms: [Norm]
-    let linears: [[Linear]]
-  }
-
   /// Its measures.
   public let configuration: ModelConfiguration
   /// The bytes of weights that one token reads: all linear modules and the head.
   public let bytesPerToken: Int
 
-  let layers: [Layer]
-  let embedding: WeightMatrix
-  let embeddingNorm: Norm?
-  let outputNorm: Norm
-  let head: WeightMatrix
-  let slopes: [Float]
+  private let layers: [Layer<StoredWeights>]
+  private let embedding: WeightMatrix
+  private let embeddingNorm: Norm?
+  private let outputNorm: Norm
+  private let head: WeightMatrix
   private let path: String
 
   /// Tokens of a prompt that are worked on at once: enough that the products run at the machine's rate.
@@ -48,45 +36,21 @@ public final class LoadedModel: Sendable {
     _ model: TransformerModel, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
   ) throws {
     let configuration = model.configuration
-    let names = (0..<configuration.layerCount).map { model.tensors.layer($0) }
-    let modules = names.flatMap { $0.groups.flatMap(\.modules) }.map(\.name)
-    let matrices = modules.map { $0 + ".weight" } + [model.tensors.embedding, model.tensors.head]
-    let wanted = configuration.tiesHead ? Array(matrices.dropLast()) : matrices
-    let loaded = Failable<Int, WeightMatrix>()
-    let done = Progress(total: wanted.count, progress)
-    forEachTile(wanted.count, threads: threads) { number in
-      loaded.run(number) { try WeightMatrix.load(model.source, try model.place(of: wanted[number])) }
-      done.advance()
+    let layers = 0..<configuration.layerCount
+    let modules = layers.flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }.map(\.name)
+    let (embedding, head) = (model.tensors.embedding, model.tensors.head)
+    let names = modules + (head == embedding ? [embedding] : [embedding, head])
+    let done = Progress(total: names.count, progress)
+    let matrices = try model.matrices(names, threads: threads, isDone: done.advance, WeightMatrix.load)
+    self.layers = try layers.map { try model.layer($0, matrices, group: StoredWeights.init) }
+    guard let embedding = matrices[embedding], let head = matrices[head] else {
+      preconditionFailure("all that was asked for is loaded")
     }
-    let weights = try loaded.finish()
-    func weight(_ number: Int) throws -> WeightMatrix {
-      guard let weight = weights[number] else {
-        throw ModelError(.mismatch, file: model.path, reason: "a weight was not loaded")
-      }
-      return weight
-    }
-    var next = 0
-    layers = try names.map { layer in
-      let linears = try layer.groups.map { group in
-        try group.modules.map { module in
-          defer { next += 1 }
-          return Linear(
-            weight: try weight(next),
-            bias: try model.tensors.index(module.name + ".bias").map { try TensorReader.vector(model.source, $0) })
-        }
-      }
-      return Layer(norms: try layer.norms.map { try model.norm($0) }, linears: linears)
-    }
-    embedding = try weight(modules.count)
-    head = try weight(modules.count + (configuration.tiesHead ? 0 : 1))
-    embeddingNorm = try model.tensors.embeddingNorm.map { try model.norm($0) }
+    (self.embedding, self.head) = (embedding, head)
+    embeddingNorm = try model.tensors.embeddingNorm.map(model.norm)
     outputNorm = try model.norm(model.tensors.outputNorm)
-    slopes =
-      configuration.family == .bloom
-      ? AttentionBias.slopes(heads: configuration.headCount)
-      : [Float](repeating: 0, count: configuration.headCount)
-    bytesPerToken = layers.reduce(head.byteCount) { sum, layer in
-      layer.linears.reduce(sum) { $1.reduce($0) { $0 + $1.weight.byteCount } }
+    bytesPerToken = self.layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) {
+      $0 + $1.weight.byteCount
     }
     self.configuration = configuration
     path = model.path
@@ -130,15 +94,13 @@ public final class LoadedModel: Sendable {
       embedding.copyRow(Int(token), into: target)
       embeddingNorm?.apply(target, into: target)
     }
-    let rotary = configuration.family == .llama ? rotary(cache.count, tokens.count) : nil
-    for index in layers.indices { runLayer(index, residual, cache, rotary, threads) }
+    let states = HiddenStates(residual.slice, windowLength: tokens.count)
+    let rotary = RotaryTable(configuration, positions: cache.count..<cache.count + tokens.count)
+    for (index, layer) in layers.enumerated() {
+      layer.run(states, rotary, kept: cache.layer(index), threads: threads)
+    }
     cache.append(tokens)
     return residual
-  }
-
-  /// The rotations of some positions: row i is position `first` + i.
-  private func rotary(_ first: Int, _ count: Int) -> RotaryTable {
-    RotaryTable(configuration, positions: first..<first + count)
   }
 }
 
@@ -146,12 +108,12 @@ public final class LoadedModel: Sendable {
 private final class Progress: Sendable {
   private let total: Int
   private let report: @Sendable (Int, Int) -> Void
-  private let done = Counter()
+  private let done = Atomic<Int>(0)
 
   init(total: Int, _ report: @escaping @Sendable (Int, Int) -> Void) {
     self.total = total
     self.report = report
   }
 
-  func advance() { report(done.next(), total) }
+  func advance() { report(done.add(1, ordering: .relaxed).newValue, total) }
 }

@@ -266,9 +266,3 @@ extension WeightMatrix.Packed {
     unsafe withUnsafePointer(to: &description) { unsafe body($0) }
   }
 }
-
-/// Which variant of the kernels runs.
-enum Kernels {
-  /// The best that this processor has: asked once.
-  static let variant = belle_best_variant()
-}

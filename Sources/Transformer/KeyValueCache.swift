@@ -60,15 +60,29 @@ public final class KeyValueCache {
     return result
   }
 
-  /// The rows of one head in a range of positions.
-  func keys(_ layer: Int, _ head: Int, _ positions: Range<Int>) -> MatrixSlice<Float> {
-    keys[layer][head * capacity + positions.lowerBound..<head * capacity + positions.upperBound, 0..<headSize]
+  /// One layer's part of a cache.
+  struct Layer {
+    fileprivate let cache: KeyValueCache
+    fileprivate let index: Int
+
+    /// Puts the keys and values of new tokens behind those of one head; room must have been made.
+    ///
+    /// - Returns: those of all tokens, the new ones included.
+    func appending(
+      keys: MatrixSlice<Float>, values: MatrixSlice<Float>, _ head: Int
+    ) -> (keys: MatrixSlice<Float>, values: MatrixSlice<Float>) {
+      let end = cache.count + keys.rows
+      let begin = head * cache.capacity
+      let put = { (new: MatrixSlice<Float>, matrix: Matrix<Float>) in
+        matrix[begin + cache.count..<begin + end, 0..<cache.headSize].copy(from: new)
+        return matrix[begin..<begin + end, 0..<cache.headSize]
+      }
+      return (put(keys, cache.keys[index]), put(values, cache.values[index]))
+    }
   }
 
-  /// The rows of one head in a range of positions.
-  func values(_ layer: Int, _ head: Int, _ positions: Range<Int>) -> MatrixSlice<Float> {
-    values[layer][head * capacity + positions.lowerBound..<head * capacity + positions.upperBound, 0..<headSize]
-  }
+  /// A layer's part.
+  func layer(_ index: Int) -> Layer { Layer(cache: self, index: index) }
 
   /// Notes tokens whose keys and values have been written to every layer.
   func append(_ tokens: some Sequence<Int32>) { self.tokens += tokens }

@@ -1,0 +1,75 @@
+// The C kernels of CBelleKernels over rows of matrices. Each row is one call; rows run on the caller's thread.
+
+import CBelleKernels
+import Foundation
+import LinearAlgebra
+
+// SAFETY, for all of these: a slice's rows are `columns` elements at `base + row · stride`; the preconditions make every
+// operand as long as the kernel reads.
+
+extension MatrixSlice<Float> {
+  /// Adds a vector to each row.
+  func add(toEachRow bias: [Float]) {
+    precondition(bias.count == columns)
+    for row in 0..<rows { unsafe belle_add(base + row * stride, bias, columns) }
+  }
+
+  /// Adds a matrix of the same shape.
+  func add(_ other: MatrixSlice<Float>) {
+    precondition(other.rows == rows && other.columns == columns)
+    for row in 0..<rows { unsafe belle_add(base + row * stride, other.base + row * other.stride, columns) }
+  }
+
+  /// Turns the heads of each row by the row's position.
+  func rotate(headSize: Int, _ table: RotaryTable, position: (Int) -> Int) {
+    precondition(columns % headSize == 0 && table.cosines.columns == headSize / 2)
+    for row in 0..<rows {
+      let place = position(row)
+      let cosine = table.cosines[place..<place + 1, 0..<headSize / 2]
+      let sine = table.sines[place..<place + 1, 0..<headSize / 2]
+      for head in Swift.stride(from: 0, to: columns, by: headSize) {
+        unsafe belle_rotate(base + row * stride + head, cosine.base, sine.base, headSize / 2)
+      }
+    }
+  }
+
+  /// Softmax of row `r` over its first `visible + r` elements; the others become 0.
+  func softmax(visible: Int, scale: Float, slope: Float) {
+    precondition(visible >= 1 && visible + rows - 1 <= columns)
+    for row in 0..<rows { unsafe belle_softmax(base + row * stride, visible + row, columns, scale, slope) }
+  }
+
+  /// `silu(self) · up`, in place.
+  func siluMultiply(_ up: MatrixSlice<Float>) {
+    precondition(up.rows == rows && up.columns == columns)
+    for row in 0..<rows { unsafe belle_silu_multiply(base + row * stride, up.base + row * up.stride, columns) }
+  }
+
+  /// The tanh form of GELU, in place.
+  func gelu() {
+    for row in 0..<rows { unsafe belle_gelu(base + row * stride, columns) }
+  }
+}
+
+extension belle_logits {
+  /// Nothing known yet.
+  static var none: belle_logits {
+    var state = belle_logits()
+    unsafe belle_logits_begin(&state)
+    return state
+  }
+
+  /// Takes the logits of one row, whose first has index `first`; `other` has the same ones of another model.
+  mutating func update(_ x: MatrixSlice<Float>, row: Int, other: MatrixSlice<Float>? = nil, first: Int) {
+    precondition(row < x.rows && (other.map { row < $0.rows && $0.columns == x.columns } ?? true))
+    if let other {
+      unsafe belle_logits_update(
+        &self, x.base + row * x.stride, other.base + row * other.stride, x.columns, Int32(first))
+    } else {
+      unsafe belle_logits_update(&self, x.base + row * x.stride, nil, x.columns, Int32(first))
+    }
+  }
+
+  /// log Σ e^x.
+  var logSum: Double { Double(maximum) + log(sum) }
+}
