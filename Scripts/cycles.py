@@ -105,7 +105,8 @@ class SwiftFile:
                 hidden = True
             elif before == ".":
                 self.accessed.add(token)
-                if token[0].isupper():
+                # A type within another one: its owner is what is used.
+                if token[0].isupper() and not (at > 1 and tokens[at - 2][0].isupper()):
                     self.names.add(token)
             elif token in TYPES and is_name and after not in ("func", "var", "let", "init", "subscript"):
                 pending = "type"

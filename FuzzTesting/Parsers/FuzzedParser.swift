@@ -85,17 +85,16 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         let path = try ModelFolders.shared.get().write(bytes, as: "params.json", in: .meta)
         let meta = try MetaFolder(Folder.parent(of: path))
         try readAll(meta)
-        let model = try HuggingFaceLlama(meta)
-        _ = try model.configuration()
-        try readAll(model.view)
+        let model = try MetaModel(meta)
+        _ = try model.configurationText()
+        try readAll(model.source)
       }
     case .configuration:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "config.json", in: .huggingFace)
         let folder = Folder.parent(of: path)
-        let model = try MetaLlama(Checkpoint.open(folder), configuration: HuggingFaceConfiguration.read(in: folder))
-        _ = try model.parameters()
-        try readAll(model.view)
+        let model = try Model.open(folder)
+        try readAll(MetaExport(model.tensors, model.configuration().0, file: folder).source)
       }
     case .manifest:
       attempt {

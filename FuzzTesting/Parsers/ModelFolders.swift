@@ -3,6 +3,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 
 /// Folders with sound weights, made once a process.
 struct ModelFolders {
@@ -37,7 +38,7 @@ struct ModelFolders {
       + [("tok_embeddings.weight", [16, 4]), ("norm.weight", [8]), ("output.weight", [8, 8]), ("rope.freqs", [1])]
     for name in ["consolidated.00.pth", "consolidated.01.pth"] { try save(model, as: name, in: .meta) }
     try Data(#"{"dim":8,"n_heads":4,"n_kv_heads":2,"n_layers":1}"#.utf8).write(to: url("params.json", .meta))
-    let whole = try HuggingFaceLlama(MetaFolder(folder(.meta))).view
+    let whole = try MetaModel(MetaFolder(folder(.meta))).source
     _ = try Container.safetensors.write(
       whole, Array(whole.tensors.indices), metadata: [:], as: "model.safetensors", in: folder(.huggingFace),
       replacing: true, progress: { _ in })

@@ -21,7 +21,7 @@ public enum Checkpoint {
     }
     var models = try modelFiles(in: path)
     // An adapter beside a model is not the model, and a GGUF file beside another one is that made for another engine.
-    let adapters = AdapterPresence.fileNames.filter(models.contains)
+    let adapters = adapterFiles.filter(models.contains)
     for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(".gguf") }] as [(String) -> Bool] {
       let others = models.filter(isOther)
       if !others.isEmpty { models = others }
@@ -38,6 +38,9 @@ public enum Checkpoint {
     }
     return try open(file: Folder.join(path, models[0]))
   }
+
+  /// The files that peft writes, in the order in which it looks for them.
+  public static let adapterFiles = ["adapter_model.safetensors", "adapter_model.bin"]
 
   /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint.
   static func isTrainersOwn(_ name: String) -> Bool {

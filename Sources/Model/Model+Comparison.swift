@@ -24,7 +24,7 @@ extension Model {
   private func isKept(beside other: Model) -> Bool {
     switch (layout, other.layout) {
     case (.gguf, .gguf), (.meta, .meta): true
-    case (.meta, .huggingFace): !HuggingFaceNames.isLlama(other.tensors)
+    case (.meta, .huggingFace): !HuggingFaceNames.mayBeMeta(other.tensors)
     case (.meta, .gguf), (.gguf, _), (.huggingFace, _): false
     }
   }

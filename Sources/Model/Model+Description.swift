@@ -34,20 +34,12 @@ extension Model {
       let model = try GGUFModel(file, path: path)
       return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
     case .meta(let meta):
-      let model = try HuggingFaceLlama(meta)
-      let text = try model.configuration()
-      let configuration = try ModelConfiguration(json: text, file: Folder.join(folder, "params.json"))
-      return description(configuration, text, model.view, note: try model.checkFrequencies())
+      let model = try MetaModel(meta)
+      return description(
+        model.configuration, try model.configurationText(), model.source, note: try model.checkFrequencies())
     case .huggingFace:
-      let file = Folder.join(folder, "config.json")
-      guard Folder.kind(of: file) == .file else {
-        throw ModelError(
-          .missing, file: path, reason: "there is no config.json beside the weights",
-          remedy: "download config.json too; without it heads and positions are not known")
-      }
-      let text = try ModelConfiguration.text(file)
-      let configuration = try ModelConfiguration(json: text, file: file)
-      let note = try configuration.checkFrequencies(tensors, json: text, file: file)
+      let (configuration, text) = try configuration()
+      let note = try configuration.checkFrequencies(tensors, file: configurationPath)
       let weights = ComputedTensors.removed(from: tensors)
       guard form == .packed else { return description(configuration, text, weights, note: note) }
       let packed = try GPTQTensorSource(weights, folder: folder)
@@ -55,6 +47,21 @@ extension Model {
       return description(
         configuration, text, configuration.needsInputBias ? packed : try packed.withoutZeroBiases(), note: note)
     }
+  }
+
+  private var configurationPath: String { Folder.join(folder, "config.json") }
+
+  /// The configuration that lies beside a model in Hugging Face's layout, and its text.
+  ///
+  /// - Throws: ``ModelError`` with code `.missing` where there is none.
+  public func configuration() throws -> (ModelConfiguration, text: [UInt8]) {
+    guard Folder.kind(of: configurationPath) == .file else {
+      throw ModelError(
+        .missing, file: path, reason: "there is no config.json beside the weights",
+        remedy: "download config.json too; without it heads and positions are not known")
+    }
+    let text = try ModelConfiguration.text(configurationPath)
+    return (try ModelConfiguration(json: text, file: configurationPath), text)
   }
 
   /// Opens the tokenizer: in the model's folder, or in its GGUF file.

@@ -96,7 +96,7 @@ public struct Model: Sendable {
   public func weights() throws -> any TensorSource {
     switch layout {
     case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
-    case .meta(let meta): return try HuggingFaceLlama(meta).view
+    case .meta(let meta): return try MetaModel(meta).source
     case .huggingFace:
       guard form == .packed else { return tensors }
       let packed = try GPTQTensorSource(tensors, folder: folder)

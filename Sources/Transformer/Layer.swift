@@ -9,8 +9,8 @@ import Model
 struct Layer<Weights: GroupWeights>: Sendable {
   /// How it computes.
   let plan: LayerPlan
-  /// Those before attention and before the feed-forward part.
-  let norms: [Norm]
+  /// Its norms.
+  let norms: [ModelFamily.Role: Norm]
   /// The linear modules of each group, by role.
   let groups: [Weights]
 
@@ -21,7 +21,9 @@ struct Layer<Weights: GroupWeights>: Sendable {
       guard let carried = states.carried else { preconditionFailure("the group before has not run") }
       return carried.slice
     case .attentionInput, .feedForwardInput:
-      let norm = norms[role == .attentionInput ? 0 : 1]
+      guard let norm = norms[role == .attentionInput ? .attentionNorm : .feedForwardNorm] else {
+        preconditionFailure("a layer has both norms")
+      }
       let residual = states.residual
       let out = Matrix<Float>(rows: residual.rows, columns: residual.columns)
       let blocks = states.blocks
@@ -52,7 +54,7 @@ struct Layer<Weights: GroupWeights>: Sendable {
       let columns = 0..<outputs[0].columns
       forEachTile(blocks.count, threads: threads) { block in
         let first = outputs[0][blocks[block], columns]
-        switch plan.activation {
+        switch plan.family.activation {
         case .gatedSiLU: first.siluMultiply(outputs[1][blocks[block], columns])
         case .gelu: first.gelu()
         }

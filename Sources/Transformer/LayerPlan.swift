@@ -4,36 +4,8 @@ import Model
 
 /// The arithmetic of a decoder layer.
 struct LayerPlan: Sendable {
-  /// What stands before attention and before the feed-forward part.
-  enum Normalization: Sendable {
-    /// RMSNorm: a weight.
-    case rootMeanSquare
-    /// LayerNorm: a weight and a bias.
-    case layer
-  }
-
-  /// What lies between the two halves of the feed-forward part.
-  enum Activation: Sendable {
-    /// `silu(gate) · up`.
-    case gatedSiLU
-    /// GELU's tanh form.
-    case gelu
-  }
-
-  /// How positions reach attention.
-  enum Positions: Sendable {
-    /// Queries and keys are turned by an angle.
-    case rotary
-    /// A distance takes from a score.
-    case linearBiases
-  }
-
-  /// The norms.
-  let normalization: Normalization
-  /// The activation.
-  let activation: Activation
-  /// The positions.
-  let positions: Positions
+  /// The family, which says what is computed.
+  let family: ModelFamily
   /// Heads of queries.
   let headCount: Int
   /// Heads of keys and values.
@@ -44,14 +16,11 @@ struct LayerPlan: Sendable {
   let slopes: [Float]
 
   init(_ configuration: ModelConfiguration) {
-    switch configuration.family {
-    case .llama: (normalization, activation, positions) = (.rootMeanSquare, .gatedSiLU, .rotary)
-    case .bloom: (normalization, activation, positions) = (.layer, .gelu, .linearBiases)
-    }
+    family = configuration.family
     headCount = configuration.headCount
     keyValueHeadCount = configuration.keyValueHeadCount
     headSize = configuration.headSize
-    switch positions {
+    switch family.positions {
     case .rotary: slopes = [Float](repeating: 0, count: headCount)
     case .linearBiases: slopes = AttentionBias.slopes(heads: headCount)
     }

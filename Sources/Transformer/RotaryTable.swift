@@ -15,7 +15,7 @@ struct RotaryTable: Sendable {
   /// - Parameter positions: those of the table's rows.
   /// - Returns: nil where the model's positions are not rotary.
   init?(_ configuration: ModelConfiguration, positions: Range<Int>) {
-    guard LayerPlan(configuration).positions == .rotary else { return nil }
+    guard configuration.family.positions == .rotary else { return nil }
     let half = configuration.headSize / 2
     let frequencies = configuration.rotaryFrequencies
     cosines = Matrix(rows: positions.count, columns: half)

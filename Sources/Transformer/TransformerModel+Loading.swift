@@ -34,10 +34,9 @@ extension TransformerModel {
   func layer<Weights: GroupWeights>(
     _ index: Int, _ matrices: [String: Weights.Weight], group: ([Linear<Weights.Weight>]) -> Weights
   ) throws -> Layer<Weights> {
-    let names = tensors.layer(index)
-    return Layer(
-      plan: plan, norms: try names.norms.map(norm),
-      groups: try names.groups.map { names in
+    Layer(
+      plan: plan, norms: try norms(layer: index),
+      groups: try groups(ofLayer: index).map { names in
         group(
           try names.modules.map { module in
             guard let weight = matrices[module.name] else { preconditionFailure("\(module.name) is not loaded") }
@@ -48,13 +47,24 @@ extension TransformerModel {
       })
   }
 
+  /// The norms of a layer, or those that are not in a layer.
+  func norms(layer: Int?) throws -> [ModelFamily.Role: Norm] {
+    Dictionary(try tensors.norms(layer: layer).map { ($0.role, try norm($0.name)) }) { one, _ in one }
+  }
+
+  /// A norm that is not in a layer; nil where the family has none.
+  func outerNorm(_ role: ModelFamily.Role) throws -> Norm? { try tensors.name(role).map(norm) }
+
   /// A norm, by its name without `.weight`.
-  func norm(_ name: String) throws -> Norm {
+  private func norm(_ name: String) throws -> Norm {
     let vector = { (part: String) in try TensorReader.vector(self.source, try self.place(of: name + part)) }
     return Norm(
-      weight: try vector(".weight"), bias: plan.normalization == .layer ? try vector(".bias") : nil,
+      weight: try vector(".weight"), bias: plan.family.normalization == .layer ? try vector(".bias") : nil,
       epsilon: configuration.epsilon)
   }
+
+  /// The number of the weight of a module that is not in a layer.
+  func weight(of role: ModelFamily.Role) throws -> Int { try place(of: (tensors.name(role) ?? "") + ".weight") }
 
   /// The number of a tensor.
   ///

@@ -3,7 +3,6 @@
 
 import ByteIO
 import Checkpoint
-import Foundation
 import LinearAlgebra
 import Model
 
@@ -60,13 +59,13 @@ public final class TransformerModel: Sendable {
   }
 
   /// The linear modules of a layer, in groups; no weights are read.
-  public func groups(ofLayer index: Int) -> [LinearGroup] { tensors.layer(index).groups }
+  public func groups(ofLayer index: Int) -> [LinearGroup] { tensors.groups(layer: index) }
 
   /// The head as a linear module; nil where it is the embedding.
   public var headModule: LinearModule? {
-    guard !configuration.tiesHead else { return nil }
+    guard !configuration.tiesHead, let name = tensors.name(.head) else { return nil }
     return LinearModule(
-      name: tensors.head, outFeatures: configuration.vocabularySize, inFeatures: configuration.hiddenSize)
+      name: name, outFeatures: configuration.vocabularySize, inFeatures: configuration.hiddenSize)
   }
 
   /// The weights of one linear module.
@@ -95,7 +94,7 @@ public final class TransformerModel: Sendable {
   /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:arithmetic:threads:)``
   /// quick afterwards.
   public func readAhead(layer index: Int) throws {
-    for module in tensors.layer(index).groups.flatMap(\.modules) {
+    for module in groups(ofLayer: index).flatMap(\.modules) {
       try source.read(try place(of: module.name + ".weight")) { _ in }
     }
   }
@@ -118,7 +117,7 @@ public final class TransformerModel: Sendable {
     let order = tokens.indices.sorted { (tokens[$0], $0) < (tokens[$1], $1) }
     var next = 0
     let width = 0..<configuration.hiddenSize
-    try TensorReader.forEachBlock(source, try place(of: tensors.embedding + ".weight"), rows: Self.blockRows) {
+    try TensorReader.forEachBlock(source, try weight(of: .embedding), rows: Self.blockRows) {
       first, rows in
       while next < order.count, Int(tokens[order[next]]) < first + rows.rows {
         let row = Int(tokens[order[next]]) - first
@@ -126,12 +125,12 @@ public final class TransformerModel: Sendable {
         next += 1
       }
     }
-    if let name = tensors.embeddingNorm { normalize(states, try norm(name), threads) }
+    if let norm = try outerNorm(.embeddingNorm) { normalize(states, norm, threads) }
   }
 
   /// Norms the last layer's states, in place: the head's input.
   public func normalizeOutput(_ states: MatrixSlice<Float>, threads: Int) throws {
-    normalize(states, try norm(tensors.outputNorm), threads)
+    if let norm = try outerNorm(.outputNorm) { normalize(states, norm, threads) }
   }
 
   /// Rows of the head: logits of these tokens are states · rowsᵀ.
@@ -139,7 +138,7 @@ public final class TransformerModel: Sendable {
   /// - Complexity: the head is streamed through up to the last of the rows.
   public func headRows(_ rows: Range<Int>) throws -> Matrix<Float> {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= configuration.vocabularySize)
-    return try TensorReader.rows(source, try place(of: tensors.head + ".weight"), rows)
+    return try TensorReader.rows(source, try weight(of: tensors.headRole), rows)
   }
 
   /// The rows of the embedding that are in memory at once.

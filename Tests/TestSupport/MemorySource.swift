@@ -16,6 +16,14 @@ public struct MemorySource: TensorSource {
   /// No tensors yet.
   public init() {}
 
+  /// Tensors of bytes.
+  public init(_ entries: [(name: String, dtype: DType, shape: [Int], values: [UInt8])]) {
+    tensors = entries.map {
+      TensorInfo(name: $0.name, dtype: $0.dtype, shape: $0.shape, file: "memory", byteCount: $0.values.count)
+    }
+    contents = entries.map(\.values)
+  }
+
   /// Adds a tensor.
   public mutating func add<Value: BitwiseCopyable>(_ name: String, _ dtype: DType, _ shape: [Int], _ values: [Value]) {
     let bytes = values.withUnsafeBytes { Array($0) }

@@ -74,7 +74,9 @@ public final class RepackedSource: TensorSource {
     var style = style
     let survey = try Self.survey(source, style)
     if style == .gptq(zerosAreStored: nil) { style = .gptq(zerosAreStored: !survey.isSymmetric && !survey.hasTop) }
-    let isLlama = HuggingFaceNames.isLlama(source)
+    let isLlama = source.tensors.contains {
+      $0.name == "model.embed_tokens.weight" || $0.name == "embed_tokens.weight"
+    }
     let names = Set(source.tensors.map(\.name))
     let isHalf = survey.isHalf && style.isGPTQ
     let scaleType: DType = isHalf ? .f16 : .f32

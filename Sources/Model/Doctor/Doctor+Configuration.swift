@@ -39,12 +39,13 @@ extension Doctor {
   /// Holds the tensors against the configuration.
   func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
     let tensors = ModelTensors(unchecked: configuration, source)
-    let names = Set(source.tensors.map(\.name))
+    let head = tensors.name(.head).map { $0 + ".weight" }
+    let hasEmbedding = tensors.name(.embedding).flatMap { tensors.index($0 + ".weight") } != nil
     for mismatch in tensors.mismatches() {
       let place = displayName(mismatch.name)
       let text = mismatch.text.hasPrefix(place + " ") ? "it" + mismatch.text.dropFirst(place.count) : mismatch.text
       switch mismatch.kind {
-      case .missing where mismatch.name == "lm_head.weight" && names.contains(tensors.embedding + ".weight"):
+      case .missing where mismatch.name == head && hasEmbedding:
         add(
           .error, .tiedWeightsLost, place,
           "there is no head, and the configuration does not say that it is the embedding",
@@ -62,8 +63,7 @@ extension Doctor {
 
   /// Holds stored frequencies of positions against the configuration.
   func examineFrequencies(_ source: any TensorSource, _ configuration: ModelConfiguration) {
-    guard let text = try? ModelConfiguration.text(configurationPath) else { return }
-    _ = examineFrequencies { try configuration.checkFrequencies(source, json: text, file: configurationPath) }
+    _ = examineFrequencies { try configuration.checkFrequencies(source, file: configurationPath) }
   }
 
   /// - Parameter check: answers what is to be told.
@@ -84,12 +84,11 @@ extension Doctor {
 
   /// A head that is stored beside the embedding that it is said to be must be equal to it.
   private func examineTies(_ source: any TensorSource, _ tensors: ModelTensors) {
-    guard tensors.configuration.tiesHead, let head = tensors.index("lm_head.weight"),
-      let embedding = tensors.index(tensors.embedding + ".weight")
-    else { return }
+    let place = { (role: ModelFamily.Role) in tensors.name(role).flatMap { tensors.index($0 + ".weight") } }
+    guard tensors.configuration.tiesHead, let head = place(.head), let embedding = place(.embedding) else { return }
     let differ = {
       self.add(
-        .error, .tiedWeightsDiffer, "lm_head.weight",
+        .error, .tiedWeightsDiffer, source.tensors[head].name,
         "the configuration says that it is the embedding, and it has other values: engines that tie them lose it",
         "set tie_word_embeddings to false in config.json")
     }

@@ -34,7 +34,8 @@ extension Doctor {
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
     case ("transformers", .gguf): return nil
     case ("vllm", .gguf):
-      return facts.configuration?.family == .bloom ? "its GGUF loader does not know BLOOM" : nil
+      guard let family = facts.configuration?.family, !family.isGGUFReadByVLLM else { return nil }
+      return "its GGUF loader does not know \(family.title)"
     case (_, .meta): return "it reads Hugging Face's layout: `belle-tools convert <model> <output> --layout hf`"
     case (_, .unknown), (_, .other): return findings.isEmpty ? "the checkpoint could not be read" : nil
     case ("gptqmodel", .huggingFace) where !facts.isPacked:

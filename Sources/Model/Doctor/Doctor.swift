@@ -104,8 +104,8 @@ public final class Doctor {
   /// Looks at Meta's layout: what TransformerModel wants of it.
   private func examineMeta(_ opened: Model, _ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard facts.adapter != .unmerged else { return examineValues(ComputedTensors.removed(from: meta), progress) }
-    if let model = try? HuggingFaceLlama(meta), !examineFrequencies({ try model.checkFrequencies() }) {
-      return examineValues(model.view, progress)
+    if let model = try? MetaModel(meta), !examineFrequencies({ try model.checkFrequencies() }) {
+      return examineValues(model.source, progress)
     }
     do {
       let model = try opened.described()

@@ -49,7 +49,7 @@ public struct GGUFExport: GGUFDescribed {
     _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
     chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
   ) throws {
-    let original = try configuration.ggufLayout.arranged(source, tiesHead: configuration.tiesHead)
+    let original = try configuration.layout(.gguf).arranged(source, tiesHead: configuration.tiesHead)
     let wanted = original.tensors.map { types.type(of: $0) ?? $0.dtype }
     requantized = zip(original.tensors, wanted).filter { $0.dtype.block != nil && $0.dtype != $1 && $1 != .f32 }.map(
       \.0)
@@ -64,7 +64,7 @@ public struct GGUFExport: GGUFDescribed {
     case .none: vocabulary.chatTemplate = nil
     }
     var values = base
-    values["general.architecture"] = .string(configuration.ggufLayout.architecture.rawValue)
+    values["general.architecture"] = configuration.family.gguf.map { .string($0) }
     values["general.type"] = .string("model")
     values["general.file_type"] = BlockType(Self.mostCommon(self.source.tensors))?.fileType.map { .uint32($0) }
     let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }

@@ -23,7 +23,7 @@ public struct GGUFModel: Sendable {
     self.file = file
     self.path = path
     configuration = try ModelConfiguration(file, path: path)
-    source = try configuration.ggufLayout.huggingFace(file)
+    source = try configuration.layout(.gguf).huggingFace(file)
   }
 
   /// What its tokenizer is made of.

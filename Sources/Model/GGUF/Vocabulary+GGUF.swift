@@ -81,7 +81,7 @@ extension Vocabulary {
       }
       return Token(text, score: Float(score), kind: kind)
     }
-    let model: Model
+    let model: Vocabulary.Model
     switch kind {
     case "llama":
       guard scores != nil else { throw malformed("it has no tokenizer.ggml.scores") }

@@ -38,17 +38,17 @@ public final class LoadedModel: Sendable {
     let configuration = model.configuration
     let layers = 0..<configuration.layerCount
     let modules = layers.flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }.map(\.name)
-    let (embedding, head) = (model.tensors.embedding, model.tensors.head)
-    let names = modules + (head == embedding ? [embedding] : [embedding, head])
+    let tensors = model.tensors
+    let outer = [tensors.name(.embedding), configuration.tiesHead ? nil : tensors.name(.head)].compactMap(\.self)
+    let names = modules + outer
     let done = Progress(total: names.count, progress)
     let matrices = try model.matrices(names, threads: threads, isDone: done.advance, WeightMatrix.load)
     self.layers = try layers.map { try model.layer($0, matrices, group: StoredWeights.init) }
-    guard let embedding = matrices[embedding], let head = matrices[head] else {
-      preconditionFailure("all that was asked for is loaded")
-    }
-    (self.embedding, self.head) = (embedding, head)
-    embeddingNorm = try model.tensors.embeddingNorm.map(model.norm)
-    outputNorm = try model.norm(model.tensors.outputNorm)
+    guard let embedding = outer.first.flatMap({ matrices[$0] }), let head = outer.last.flatMap({ matrices[$0] }),
+      let outputNorm = try model.outerNorm(.outputNorm)
+    else { preconditionFailure("all that was asked for is loaded") }
+    (self.embedding, self.head, self.outputNorm) = (embedding, head, outputNorm)
+    embeddingNorm = try model.outerNorm(.embeddingNorm)
     bytesPerToken = self.layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) {
       $0 + $1.weight.byteCount
     }

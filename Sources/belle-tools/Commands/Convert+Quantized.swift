@@ -52,7 +52,7 @@ extension Convert {
       return Arranged(
         source: result, original: result.original, change: change(to: types.weights), container: .gguf)
     }
-    let original = try model.configuration.ggufLayout.arranged(packed, tiesHead: model.configuration.tiesHead)
+    let original = try model.configuration.layout(.gguf).arranged(packed, tiesHead: model.configuration.tiesHead)
     if quantized.dequantize || types.weights == .f32 {
       let result = try export(packed, types)
       guard types.weights ?? .f32 == .f32 || quantized.lossy else { throw loss(of: types.weights) }

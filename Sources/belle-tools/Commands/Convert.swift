@@ -196,9 +196,9 @@ struct Convert: ParsableCommand {
     try quantized.refuseForPlain()
     switch (layout, opened.layout) {
     case (.hf, .meta(let meta)):
-      let model = try HuggingFaceLlama(meta)
+      let model = try MetaModel(meta)
       if let note = try model.checkFrequencies() { Console.shared.note("\(displayName(input)): \(note)") }
-      return Arranged(source: model.view, files: ["config.json": try model.configuration()])
+      return Arranged(source: model.source, files: ["config.json": try model.configurationText()])
     case (.hf, _):
       if opened.otherCount > 0 {
         Console.shared.note("\(opened.otherCount) tensors that are not the model's, but a trainer's, are left out")
@@ -210,20 +210,20 @@ struct Convert: ParsableCommand {
       let container: Container? = layout == .meta || self.container == .torch ? .torch : nil
       return Arranged(source: meta, container: container, files: ["params.json": parameters], isMeta: true)
     case (.meta, _):
-      guard HuggingFaceNames.isLlama(opened.tensors) else {
+      guard HuggingFaceNames.mayBeMeta(opened.tensors) else {
         throw CheckpointError(
           .badTensor, file: input, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
           remedy: "leave --layout out")
       }
-      let configuration = try HuggingFaceConfiguration.read(in: opened.folder)
-      let model = try MetaLlama(opened.tensors, configuration: configuration)
+      let (configuration, _) = try opened.configuration()
+      let model = try MetaExport(opened.tensors, configuration, file: input)
       if let note = try configuration.checkFrequencies(
         opened.tensors, file: Folder.join(opened.folder, "config.json"))
       {
         Console.shared.note("\(displayName(input)): \(note)")
       }
       return Arranged(
-        source: model.view, container: .torch, files: ["params.json": try model.parameters()], isMeta: true)
+        source: model.source, container: .torch, files: ["params.json": model.parameters], isMeta: true)
     case (.keep, _):
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.
       return Arranged(source: opened.otherCount == 0 ? opened.tensors : opened.stored)

@@ -15,7 +15,7 @@ struct Evaluate: ParsableCommand {
 
         belle-tools evaluate model-4bit/ --text wiki.txt --reference model/
 
-      Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
+      Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
       tokens; each token of a window but the first is predicted from those before it. --max-tokens takes as many whole windows \
       as it allows, or a shorter one where it allows none. JSON, JSON Lines and token files \

@@ -17,7 +17,7 @@ struct Generate: ParsableCommand {
         belle-tools generate belle-7b-4bit/ --chat --prompt "写一首关于春天的诗"
         belle-tools generate belle-7b-4bit/ --chat --temperature 0.7 --top-p 0.9
 
-      Models are those of `evaluate`: LLaMA's family and BLOOM, in any container that `inspect` reads, in half or single \
+      Models are those of `evaluate`: \(ModelFamily.titles), in any container that `inspect` reads, in half or single \
       precision, packed by GPTQ, BELLE's .pt, GGUF. Weights stay in memory as they are stored and are multiplied so.
 
       Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \

@@ -23,7 +23,7 @@ struct QuantizeCommand: ParsableCommand {
 
         belle-tools quantize model/ model-4bit/ --bits 4 --calibration texts.jsonl
 
-      Models are LLaMA's family (LLaMA, Qwen2, Mistral) and BLOOM, in Hugging Face's or Meta's layout, in any container \
+      Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads. The output is a GPTQ folder as transformers, GPTQModel and vLLM load it; with --format belle the \
       .pt of BELLE's scripts; with --format gguf a file for llama.cpp, whose blocks GPTQ works on directly. Before the work begins \
       everything that can fail is checked, and the time is predicted. Work that was interrupted goes on where it was when \

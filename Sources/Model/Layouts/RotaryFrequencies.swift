@@ -3,12 +3,11 @@
 // taken for granted is the wrong one, and every position would be.
 
 import ByteIO
+import Checkpoint
 import Foundation
 
 /// The frequencies that a model computes: what a position adds to the angle of each pair of a head.
-public struct RotaryFrequencies: Sendable {
-  /// The base where a configuration names none.
-  public static let defaultBase = 10000.0
+struct RotaryFrequencies: Sendable {
   /// Stored ones may have been rounded to bfloat16 on their way, whatever their type is now.
   private static let tolerance = 0x1p-8
   /// Below the smallest normal number of half precision a value has no such precision.
@@ -24,18 +23,18 @@ public struct RotaryFrequencies: Sendable {
   ///   - base: what the configuration says; nil where it says none.
   ///   - scaled: the frequencies after scaling; empty where they are not scaled.
   ///   - configuration: the file that says so, for messages.
-  public init(headSize: Int, base: Double?, scaled: [Float] = [], configuration: String) {
+  init(headSize: Int, base: Double?, scaled: [Float] = [], configuration: String) {
     (self.headSize, statedBase, self.scaled) = (headSize, base, scaled)
     self.configuration = configuration
   }
 
-  private var base: Double { statedBase ?? Self.defaultBase }
+  private var base: Double { statedBase ?? ModelConfiguration.defaultRotaryBase }
 
   /// Looks at all frequencies that a source stores.
   ///
   /// - Returns: what is to be told of the first ones that are others than the model's; nil where all are the model's.
-  /// - Throws: ``CheckpointError`` where they are frequencies of another base, and the configuration names none.
-  public func check(_ source: any TensorSource) throws -> String? {
+  /// - Throws: `CheckpointError` where they are frequencies of another base, and the configuration names none.
+  func check(_ source: any TensorSource) throws -> String? {
     for (index, info) in source.tensors.enumerated()
     where ComputedTensors.contains(info) && [".freqs", ".inv_freq"].contains(where: info.name.hasSuffix) {
       let values = try Self.values(source, index)
@@ -106,5 +105,22 @@ public struct RotaryFrequencies: Sendable {
       let bits = (0..<8).reduce(UInt64(0)) { $0 | UInt64(wide[8 * element + $1]) << (8 * UInt64($1)) }
       return Double(bitPattern: bits)
     }
+  }
+}
+
+extension ModelConfiguration {
+  /// Holds the frequencies of positions that a model's files store against those of its configuration.
+  ///
+  /// - Parameters:
+  ///   - source: the model, in any layout.
+  ///   - path: the configuration's file.
+  /// - Returns: what is to be told of them; nil where nothing is.
+  /// - Throws: as `RotaryFrequencies.check`.
+  public func checkFrequencies(_ source: any TensorSource, file path: String) throws -> String? {
+    guard family.positions == .rotary else { return nil }
+    return try RotaryFrequencies(
+      headSize: headSize, base: statedRotaryBase,
+      scaled: rotaryScaling == .none ? [] : rotaryFrequencies, configuration: path
+    ).check(source)
   }
 }

@@ -1,28 +1,16 @@
-import ByteIO
+import Checkpoint
+import Foundation
 import TestSupport
 import Testing
 
-@testable import Checkpoint
+@testable import Model
 
-@Suite("GGUFLayout") struct GGUFLayoutTests {
-  static let orders: [RowOrder] = [.interleaved(heads: 4), .halves(heads: 4), .stacked(heads: 4), .fused(heads: 4)]
-
-  @Test("an order of rows moves each row to one place, and its inverse moves it back", arguments: orders)
-  func inverse(order: RowOrder) {
-    let rows = 72
-    #expect(order.divides(rows))
-    let places = (0..<rows).map { order.source(of: $0, rows: rows) }
-    #expect(Set(places) == Set(0..<rows))
-    #expect(places != Array(0..<rows))
-    for place in 0..<rows { #expect(order.inverse.source(of: places[place], rows: rows) == place) }
-  }
-
+@Suite("GGUF's names and orders of rows") struct GGUFLayoutTests {
   @Test("q and k lie as in Meta's layout")
   func asMeta() throws {
-    let meta = try MetaFolder(Fixtures.path("meta-1shard"))
-    let heads = meta.parameters.n_heads
-    let layout = GGUFLayout(.llama, headCount: heads, keyValueHeadCount: meta.parameters.n_kv_heads ?? heads)
-    let model = try layout.arranged(HuggingFaceLlama(meta).view, tiesHead: false)
+    let meta = try MetaFolder(project("Tests/Fixtures/checkpoints/meta-1shard"))
+    let found = try MetaModel(meta)
+    let model = try found.configuration.layout(.gguf).arranged(found.source, tiesHead: false)
     for (name, other) in [
       ("blk.0.attn_q.weight", "layers.0.attention.wq.weight"), ("blk.1.attn_k.weight", "layers.1.attention.wk.weight"),
       ("blk.0.ffn_gate.weight", "layers.0.feed_forward.w1.weight"), ("output.weight", "output.weight"),
@@ -43,7 +31,7 @@ import Testing
       ("transformer.h.7.self_attention.rotary.weight", .i8, [0], []),
     ])
     let one = MemorySource([("transformer.h.7.self_attention.query_key_value.bias", .i8, [18], rows)])
-    let layout = GGUFLayout(.bloom, headCount: 2, keyValueHeadCount: 2)
+    let layout = ModelLayout(.bloom, .gguf, headCount: 2, keyValueHeadCount: 2)
     #expect(throws: CheckpointError.self) { try layout.arranged(source, tiesHead: true) }
     let model = try layout.arranged(one, tiesHead: true)
     #expect(model.tensors.map(\.name) == ["blk.7.attn_qkv.bias"])
@@ -58,7 +46,7 @@ import Testing
   func blocks() throws {
     let bytes = SplitMix64.bytes(seed: 5, count: 8 * 18)
     let source = MemorySource([("model.layers.0.self_attn.q_proj.weight", .q4_0, [8, 32], bytes)])
-    let layout = GGUFLayout(.llama, headCount: 2, keyValueHeadCount: 2)
+    let layout = ModelLayout(.llama, .gguf, headCount: 2, keyValueHeadCount: 2)
     let model = try layout.arranged(source, tiesHead: false)
     let rows = [0, 2, 1, 3, 4, 6, 5, 7].flatMap { bytes[$0 * 18..<($0 + 1) * 18] }
     #expect(try model.allBytes(0) == rows)
@@ -73,7 +61,7 @@ import Testing
       "model.embed_tokens.weight", "model.layers.0.self_attn.rotary_emb.inv_freq",
     ]
     let source = MemorySource(names.map { ($0, .f32, [1], [0, 0, 0, 0]) })
-    let layout = GGUFLayout(.llama, headCount: 1, keyValueHeadCount: 1)
+    let layout = ModelLayout(.llama, .gguf, headCount: 1, keyValueHeadCount: 1)
     let expected = [
       "token_embd.weight", "blk.2.attn_v.weight", "blk.2.attn_v.bias", "blk.2.ffn_down.weight",
       "blk.10.attn_norm.weight",
@@ -89,7 +77,7 @@ import Testing
       "blk.0.attn_q", "blk.x.attn_q.weight", "blk.01.attn_q.weight", "rope_freqs.weight", "blk.0.attn_qkv.weight",
     ])
   func foreign(name: String) {
-    let layout = GGUFLayout(.llama, headCount: 1, keyValueHeadCount: 1)
+    let layout = ModelLayout(.llama, .gguf, headCount: 1, keyValueHeadCount: 1)
     #expect { try layout.huggingFace(MemorySource([(name, .f32, [2], [UInt8](repeating: 0, count: 8))])) } throws: {
       ($0 as? CheckpointError)?.code == .badTensor
     }
@@ -97,38 +85,10 @@ import Testing
 
   @Test("rows that the heads do not divide are refused")
   func heads() {
-    let layout = GGUFLayout(.llama, headCount: 3, keyValueHeadCount: 3)
+    let layout = ModelLayout(.llama, .gguf, headCount: 3, keyValueHeadCount: 3)
     let source = MemorySource([
       ("model.layers.0.self_attn.k_proj.weight", .u8, [8, 1], [UInt8](repeating: 0, count: 8))
     ])
     #expect { try layout.arranged(source, tiesHead: false) } throws: { ($0 as? CheckpointError)?.code == .badTensor }
-  }
-}
-
-@Suite("GGUFTypes") struct GGUFTypesTests {
-  private func info(_ name: String, _ dtype: DType, _ shape: [Int]) -> TensorInfo {
-    TensorInfo(name: name, dtype: dtype, shape: shape, file: "f", byteCount: 0)
-  }
-
-  @Test("vectors are F32, embedding and head as llama.cpp has them, rows that do not fit fall back")
-  func types() {
-    let four = GGUFTypes(.q4_K)
-    #expect(four.type(of: info("blk.0.attn_norm.weight", .f16, [256])) == .f32)
-    #expect(four.type(of: info("blk.0.attn_q.weight", .f16, [256, 256])) == .q4_K)
-    #expect(four.type(of: info("blk.0.ffn_down.weight", .f16, [256, 96])) == .q5_0)
-    #expect(four.type(of: info("blk.0.ffn_down.weight", .f16, [256, 40])) == .f16)
-    #expect(four.type(of: info("output.weight", .f16, [1000, 256])) == .q6_K)
-    #expect(four.type(of: info("token_embd.weight", .f16, [1000, 32])) == .q8_0)
-    #expect(four.type(of: info("blk.0.x", .i32, [256, 256])) == nil)
-    #expect(GGUFTypes(.q8_0).embeddings == .q8_0 && GGUFTypes(.bf16).embeddings == .bf16)
-    #expect(GGUFTypes(.q4_0, embeddings: .f16).type(of: info("output.weight", .f32, [8, 32])) == .f16)
-  }
-
-  @Test("without a wish everything keeps its type, but what llama.cpp cannot run")
-  func keeping() {
-    let none = GGUFTypes(nil)
-    #expect(none.type(of: info("blk.0.attn_q.weight", .bf16, [8, 8])) == .bf16)
-    #expect(none.type(of: info("blk.0.attn_q.weight", .q5_1, [8, 32])) == .q5_1)
-    #expect(none.type(of: info("blk.0.attn_q.weight", .f64, [8, 8])) == .f32)
   }
 }

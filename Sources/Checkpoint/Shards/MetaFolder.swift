@@ -7,20 +7,9 @@ import Foundation
 
 /// A model in Meta's layout, open.
 public struct MetaFolder: TensorSource {
-  /// `params.json`, as far as it describes the model.
-  public struct Parameters: Decodable, Sendable, Equatable {
-    /// The width of the hidden states.
-    public let dim: Int
-    /// Attention heads.
-    public let n_heads: Int
-    /// Heads of keys and values; as many as ``n_heads`` where nil.
-    public let n_kv_heads: Int?
-    /// Decoder layers.
-    public let n_layers: Int
-    /// The epsilon of the norms.
-    public let norm_eps: Double?
-    /// The base of the rotary embedding; 10000 where nil.
-    public let rope_theta: Double?
+  /// What `params.json` says of the shards: the width by which they are told to be split.
+  private struct Width: Decodable {
+    let dim: Int
   }
 
   /// What the container is.
@@ -29,8 +18,10 @@ public struct MetaFolder: TensorSource {
   public let tensors: [TensorInfo]
   /// What the shards hold besides tensors.
   public let metadata: [(name: String, value: String)]
-  /// The model's measures.
-  public let parameters: Parameters
+  /// `params.json`, which has the model's measures.
+  public let parametersPath: String
+  /// Its text.
+  public let parameters: [UInt8]
 
   private enum Merge: Sendable {
     case only
@@ -61,18 +52,11 @@ public struct MetaFolder: TensorSource {
       let expected = Self.shardName(number)
       guard name == expected else { throw failure("the shard \(expected) is missing", "download it too") }
     }
-    let parametersPath = Folder.join(folder, "params.json")
-    let text = try InputFile(parametersPath).bytes(count: 1 << 20)
-    do { parameters = try decodeBoundedJSON(Parameters.self, from: text) } catch {
+    parametersPath = Folder.join(folder, "params.json")
+    parameters = try InputFile(parametersPath).bytes(count: 1 << 20)
+    guard let dim = try? decodeBoundedJSON(Width.self, from: parameters).dim, (1...1 << 24).contains(dim) else {
       throw CheckpointError(
-        .malformed, file: parametersPath, reason: "it does not have dim, n_heads and n_layers as whole numbers")
-    }
-    guard (1...1 << 24).contains(parameters.dim), (1...parameters.dim).contains(parameters.n_heads),
-      (1...parameters.n_heads).contains(parameters.n_kv_heads ?? 1), (1...1 << 20).contains(parameters.n_layers)
-    else {
-      throw CheckpointError(
-        .malformed, file: parametersPath,
-        reason: "its numbers are out of range: they must be positive, n_heads at most dim, n_kv_heads at most n_heads")
+        .malformed, file: parametersPath, reason: "it does not have dim, the width of the model, as a whole number")
     }
     shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0))) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
@@ -100,16 +84,16 @@ public struct MetaFolder: TensorSource {
         }
         parts.append(index)
       }
-      let merge = Self.merge(info, shards: shards.count, dim: parameters.dim)
+      let merge = Self.merge(info, shards: shards.count, dim: dim)
       var shape = info.shape
       switch merge {
       case .rows: shape[0] *= shards.count
       case .columns: shape[1] *= shards.count
       case .only, .repeated: break
       }
-      if info.name == "tok_embeddings.weight", shape.last != parameters.dim {
+      if info.name == "tok_embeddings.weight", shape.last != dim {
         throw failure(
-          "the shards have embeddings of width \(shape.last ?? 0) together, and params.json says \(parameters.dim)",
+          "the shards have embeddings of width \(shape.last ?? 0) together, and params.json says \(dim)",
           "params.json and the shards are of different models, or shards are missing")
       }
       guard let size = TensorInfo.size(of: shape, info.dtype) else {

@@ -1,9 +1,10 @@
 // What is an adapter's by its name, and what is a model's own.
 
+import Checkpoint
 import TestSupport
 import Testing
 
-@testable import Checkpoint
+@testable import Model
 
 @Suite("Adapters by their tensors") struct AdapterTests {
   private func presence(_ names: [String]) -> AdapterPresence? {

@@ -5,6 +5,7 @@
 // convert_lora_to_gguf.py (`.lora_a`, `.lora_b`, general.type).
 
 import ByteIO
+import Checkpoint
 import Foundation
 
 /// What of an adapter there is at a path.
@@ -31,8 +32,6 @@ public struct AdapterPresence: Sendable, Equatable {
   public let remedy: String
 
   private static let configurationName = "adapter_config.json"
-  /// The files that peft writes, in the order in which it looks for them.
-  static let fileNames = ["adapter_model.safetensors", "adapter_model.bin"]
 
   /// Looks for an adapter.
   ///
@@ -43,7 +42,7 @@ public struct AdapterPresence: Sendable, Equatable {
   public init?(in source: any TensorSource, at path: String) {
     let isFolder = Folder.kind(of: path) == .folder
     let folder = isFolder ? path : Folder.parent(of: path)
-    let beside = ([Self.configurationName] + Self.fileNames).filter {
+    let beside = ([Self.configurationName] + Checkpoint.adapterFiles).filter {
       Folder.kind(of: Folder.join(folder, $0)) == .file
     }
     let settings = beside.first == Self.configurationName ? AdapterSettings(in: folder) : nil
@@ -54,10 +53,10 @@ public struct AdapterPresence: Sendable, Equatable {
     let base = settings?.base.map { " of \(displayName($0))" } ?? ""
     let file =
       source.tensors.first?.file ?? beside.first { $0 != Self.configurationName }.map { Folder.join(folder, $0) }
-    let isAdapterFile = file.map { Self.fileNames.contains(Folder.name(of: $0)) } ?? false
+    let isAdapterFile = file.map { Checkpoint.adapterFiles.contains(Folder.name(of: $0)) } ?? false
     let isGGUF = (source as? GGUFFile)?.values["general.type"]?.string == "adapter"
 
-    if source.tensors.isEmpty, isAdapterFile || Self.fileNames.contains(Folder.name(of: path)) {
+    if source.tensors.isEmpty, isAdapterFile || Checkpoint.adapterFiles.contains(Folder.name(of: path)) {
       (kind, self.file) = (.empty, isFolder ? file ?? path : path)
       reason = "the adapter file is empty, a known fault of training"
       remedy =
@@ -87,7 +86,7 @@ public struct AdapterPresence: Sendable, Equatable {
   /// Refuses to take for a model what is none, or what is more than its base.
   ///
   /// - Returns: what is to be told of an adapter that lies beside the model.
-  /// - Throws: ``CheckpointError`` with code `.adapter`.
+  /// - Throws: `CheckpointError` with code `.adapter`.
   @discardableResult
   public func refuse() throws(CheckpointError) -> String {
     guard kind == .beside else { throw CheckpointError(.adapter, file: file, reason: reason, remedy: remedy) }

@@ -1,0 +1,163 @@
+// A model's measures in config.json, and back. Sources: transformers, configuration_utils.py, modeling_rope_utils.py, and
+// models/*/configuration_*.py of the families.
+// Refused: families that are not known, and the switches of known ones that would change the arithmetic (sliding windows,
+// other activations, other scalings of positions): other numbers in silence are worse.
+
+import ByteIO
+import Checkpoint
+
+extension ModelConfiguration {
+  /// Bytes that a config.json has at most.
+  static let sizeLimit = 16 << 20
+
+  /// Reads a `config.json`.
+  ///
+  /// - Throws: ``ModelError`` or ``ByteIOError``.
+  public init(file path: String) throws { try self.init(json: try Self.text(path), file: path) }
+
+  /// The text of a `config.json`.
+  package static func text(_ path: String) throws -> [UInt8] {
+    let file = try InputFile(path)
+    guard file.size <= Self.sizeLimit else {
+      throw ModelError(.malformed, file: path, reason: "\(file.size) bytes are too many for a config.json")
+    }
+    return try file.bytes(count: file.size)
+  }
+
+  // MARK: Reading
+
+  /// Reads the text of a `config.json`.
+  ///
+  /// - Parameters:
+  ///   - json: the text.
+  ///   - path: what errors name.
+  public init(json: [UInt8], file path: String) throws {
+    let fields = try JSONFields(json, file: path)
+    family = try Self.family(fields, path)
+    let keys = family.keys
+    let needed = { (names: [String]) throws -> Int in
+      guard let value = try fields.measure(fields.name(of: names)) else {
+        throw ModelError(.malformed, file: path, reason: "it has no \(names[0])")
+      }
+      return value
+    }
+    vocabularySize = try needed(["vocab_size"])
+    hiddenSize = try needed(keys.hiddenSize)
+    layerCount = try needed(keys.layerCount)
+    headCount = try needed(keys.headCount)
+    intermediateSize = try keys.intermediateSize.map { try needed([$0]) } ?? 4 * hiddenSize
+    keyValueHeadCount = try keys.keyValueHeadCount.flatMap(fields.measure) ?? headCount
+    epsilon = Float(try fields.number(keys.epsilon) ?? keys.defaultEpsilon)
+    tiesHead = try fields.flag("tie_word_embeddings") ?? keys.tiesHead
+    contextLength = try fields.integer(keys.contextLength)
+    let stated = try fields.measure("head_dim")
+    guard stated != nil || hiddenSize % headCount == 0 else {
+      throw ModelError(
+        .malformed, file: path, reason: "\(headCount) heads do not divide the hidden size \(hiddenSize)")
+    }
+    headSize = stated ?? hiddenSize / headCount
+    needsInputBias =
+      switch family.inputBias {
+      case .always: true
+      case .configured: try fields.flag("attention_bias") ?? false
+      case .optional: false
+      }
+    // transformers 5 writes rope_parameters in place of rope_theta and rope_scaling.
+    let scaling = try fields.object(fields.name(of: ["rope_parameters", "rope_scaling"]))
+    statedRotaryBase = try fields.number("rope_theta") ?? scaling?.number("rope_theta")
+    rotaryScaling = try scaling.map { try Self.scaling($0, path) } ?? RotaryScaling.none
+    try check(file: path)
+    try refuseSwitches(fields, path)
+  }
+
+  private static func family(_ fields: JSONFields, _ path: String) throws -> ModelFamily {
+    let name = try fields.text("model_type")
+    guard let name, let family = ModelFamily(name: name) else {
+      throw ModelError(
+        .unsupported, file: path,
+        reason: name.map { "the model type \(displayName($0)) is not known" } ?? "it has no model_type",
+        remedy: "known are \(ModelFamily.list(\.name))")
+    }
+    return family
+  }
+
+  private static func scaling(_ fields: JSONFields, _ path: String) throws -> RotaryScaling {
+    let factor = try fields.number("factor") ?? 1
+    guard factor > 0, factor.isFinite else {
+      throw ModelError(.malformed, file: path, reason: "the scaling factor of rotary positions is \(factor)")
+    }
+    switch try fields.text(fields.name(of: ["rope_type", "type"])) {
+    case nil, "default": return .none
+    case "linear": return .linear(factor: factor)
+    case "llama3":
+      guard let low = try fields.number("low_freq_factor"), let high = try fields.number("high_freq_factor"),
+        let length = try fields.number("original_max_position_embeddings"), low > 0, high > low, length > 0
+      else { throw ModelError(.malformed, file: path, reason: "the llama3 scaling of positions is incomplete") }
+      return .llama3(factor: factor, lowFrequency: low, highFrequency: high, originalLength: length)
+    case .some(let kind):
+      throw ModelError(
+        .unsupported, file: path, reason: "the scaling \(displayName(kind)) of rotary positions is not known")
+    }
+  }
+
+  /// Refuses what would change the arithmetic.
+  private func refuseSwitches(_ fields: JSONFields, _ path: String) throws {
+    let unsupported = { (reason: String) in ModelError(.unsupported, file: path, reason: reason) }
+    if let wanted = family.activation.name, let activation = try fields.text("hidden_act"), activation != wanted {
+      throw unsupported("the activation \(displayName(activation)) is not known for a \(family.name) model")
+    }
+    if family.hasSlidingWindow, let window = try fields.integer("sliding_window"),
+      try fields.flag("use_sliding_window") != false, window < contextLength ?? Int.max
+    {
+      throw unsupported("its attention has a sliding window of \(window) tokens, which is not known here")
+    }
+    if let factor = try fields.number("partial_rotary_factor"), factor != 1 {
+      throw unsupported("only a part (\(factor)) of each head has rotary positions")
+    }
+    for (name, wanted) in family.keys.switches {
+      guard let flag = try fields.flag(name), flag != wanted else { continue }
+      throw unsupported("\(name) is \(flag), which no published \(family.name) model has")
+    }
+  }
+
+  // MARK: Writing
+
+  /// `config.json` as transformers reads it.
+  ///
+  /// - Parameters:
+  ///   - bos, eos, pad: the ids that it names.
+  ///   - type: what it says of the values' type.
+  public func json(bos: Int32?, eos: Int32?, pad: Int32? = nil, type: DType?) throws -> [UInt8] {
+    let keys = family.keys
+    var object: [String: Any] = [
+      "model_type": family.name, "architectures": [family.className], "vocab_size": vocabularySize,
+      keys.hiddenSize[0]: hiddenSize, keys.layerCount[0]: layerCount, keys.headCount[0]: headCount,
+      // The shortest decimal that is the same single-precision number: 1e-06, and not 9.99999997e-07.
+      keys.epsilon: Double(epsilon.description) ?? Double(epsilon), "tie_word_embeddings": tiesHead,
+    ]
+    for (key, id) in [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)] {
+      if let id { object[key] = Int(id) }
+    }
+    object["torch_dtype"] = type?.torchName
+    if let key = keys.keyValueHeadCount { object[key] = keyValueHeadCount }
+    if let key = keys.intermediateSize { object[key] = intermediateSize }
+    for (key, flag) in keys.switches { object[key] = flag }
+    if let contextLength { object[keys.contextLength] = contextLength }
+    object["hidden_act"] = family.activation.name
+    if case .configured = family.inputBias, needsInputBias { object["attention_bias"] = true }
+    if headSize * headCount != hiddenSize { object["head_dim"] = headSize }
+    if family.positions == .rotary { object["rope_theta"] = rotaryBase }
+    switch rotaryScaling {
+    case .none: break
+    case .linear(let factor):
+      object["rope_scaling"] = ["type": "linear", "rope_type": "linear", "factor": factor] as [String: Any]
+    case .llama3(let factor, let low, let high, let length):
+      object["rope_scaling"] =
+        [
+          "rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
+          "original_max_position_embeddings": length,
+        ] as [String: Any]
+    }
+    return try JSONFields.text(object)
+  }
+}

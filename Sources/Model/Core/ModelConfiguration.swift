@@ -1,0 +1,95 @@
+// What a model is: its family and its measures. Dialects: ModelConfiguration+ConfigJSON.swift, +ParamsJSON.swift and
+// +GGUF.swift each read and write one.
+
+/// The measures of a model.
+public struct ModelConfiguration: Sendable, Equatable {
+  /// How the angles of rotary positions are stretched beyond the length that a model was trained with.
+  public enum RotaryScaling: Sendable, Equatable {
+    /// Not at all.
+    case none
+    /// All angles divided by a factor.
+    case linear(factor: Double)
+    /// Llama 3.1's: long waves divided, short ones kept, a ramp between.
+    case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalLength: Double)
+  }
+
+  /// The family.
+  public var family: ModelFamily
+  /// The width of the hidden states.
+  public var hiddenSize: Int
+  /// The width between the two halves of the feed-forward part.
+  public var intermediateSize: Int
+  /// Decoder layers.
+  public var layerCount: Int
+  /// Attention heads of queries.
+  public var headCount: Int
+  /// Attention heads of keys and values: each serves headCount / keyValueHeadCount heads of queries.
+  public var keyValueHeadCount: Int
+  /// The width of one head.
+  public var headSize: Int
+  /// The rows of the embedding.
+  public var vocabularySize: Int
+  /// The epsilon of the norms.
+  public var epsilon: Float
+  /// The base of the rotary angles; nil where nothing says so.
+  public var statedRotaryBase: Double?
+  /// Their scaling.
+  public var rotaryScaling: RotaryScaling
+  /// Whether the head is the embedding.
+  public var tiesHead: Bool
+  /// The longest text that the model was made for; nil where nothing says so.
+  public var contextLength: Int?
+  /// Whether q, k and v must have biases.
+  public var needsInputBias: Bool
+
+  /// The base of the rotary angles.
+  public var rotaryBase: Double { statedRotaryBase ?? Self.defaultRotaryBase }
+  /// The base where nothing says so.
+  static let defaultRotaryBase = 10000.0
+
+  /// The shape of a module's weight.
+  func shape(of role: ModelFamily.Role) -> [Int] {
+    let (queries, keys) = (headCount * headSize, keyValueHeadCount * headSize)
+    return switch role {
+    case .embedding, .head: [vocabularySize, hiddenSize]
+    case .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm: [hiddenSize]
+    case .queries: [queries, hiddenSize]
+    case .keys, .values: [keys, hiddenSize]
+    case .fusedAttention: [3 * queries, hiddenSize]
+    case .attentionOutput: [hiddenSize, queries]
+    case .gate, .up: [intermediateSize, hiddenSize]
+    case .down: [hiddenSize, intermediateSize]
+    }
+  }
+
+  /// The parameters of one decoder layer's linear modules.
+  public var layerParameterCount: Int {
+    family.modules.filter { $0.role.group != nil }.reduce(0) { $0 + shape(of: $1.role).reduce(1, *) }
+  }
+
+  /// Whether a module must have a bias.
+  func needsBias(_ module: ModelFamily.Module) -> Bool {
+    switch module.bias {
+    case .always: true
+    case .configured: needsInputBias
+    case .optional: false
+    }
+  }
+
+  /// Layers that a model has at most.
+  static let largestLayerCount = 4096
+
+  /// Checks what holds for the measures of any model.
+  ///
+  /// - Throws: ``ModelError`` with code `.malformed`.
+  func check(file path: String) throws {
+    let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
+    guard layerCount <= Self.largestLayerCount else { throw malformed("\(layerCount) layers are too many") }
+    guard headCount % keyValueHeadCount == 0 else {
+      throw malformed("\(headCount) heads of queries are no multiple of \(keyValueHeadCount) heads of keys")
+    }
+    guard family.positions != .rotary || headSize % 2 == 0 else { throw malformed("the head size \(headSize) is odd") }
+    guard epsilon > 0, epsilon < 1 else { throw malformed("the epsilon of the norms is \(epsilon)") }
+    guard rotaryBase > 0, rotaryBase.isFinite else { throw malformed("the base of the rotary angles is \(rotaryBase)") }
+  }
+}

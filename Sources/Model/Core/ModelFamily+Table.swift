@@ -1,0 +1,143 @@
+// The families that are known here, and the modules that they have. To add a family, add a row; what its layers compute
+// beyond the rows that are there is added to Sources/Transformer/Layer.swift.
+// Sources: transformers, models/llama, models/mistral, models/qwen2, models/bloom (classes, names, keys of config.json);
+// llama.cpp, gguf-py/gguf/constants.py and tensor_mapping.py, and the converters (names, rows); meta-llama/llama, model.py;
+// vLLM, gguf_loader.py.
+
+// MARK: - What modules there are
+
+extension ModelFamily {
+  /// What a module is in its model.
+  public enum Role: String, Sendable, CaseIterable {
+    case embedding, embeddingNorm
+    case attentionNorm, queries, keys, values, attentionOutput
+    /// q, k and v side by side in each head.
+    case fusedAttention
+    case feedForwardNorm, gate, up, down
+    case outputNorm, head
+
+    /// The group of a layer's linear modules that it belongs to; nil for norms and for what is not in a layer.
+    public var group: LinearGroup.Role? {
+      switch self {
+      case .queries, .keys, .values, .fusedAttention: .attentionInput
+      case .attentionOutput: .attentionOutput
+      case .gate, .up: .feedForwardInput
+      case .down: .feedForwardOutput
+      case .embedding, .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm, .head: nil
+      }
+    }
+
+    /// Whether it is a norm.
+    public var isNorm: Bool {
+      switch self {
+      case .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm: true
+      default: false
+      }
+    }
+
+    /// Whether each layer has one.
+    public var isInLayer: Bool { group != nil || self == .attentionNorm || self == .feedForwardNorm }
+  }
+}
+
+// MARK: - The rows
+
+extension ModelFamily {
+  /// All families.
+  public static let all = [llama, mistral, qwen2, bloom]
+
+  /// What is known, as a sentence lists it.
+  static func list(_ column: (ModelFamily) -> String?) -> String {
+    var names: [String] = []
+    for name in all.compactMap(column) where !names.contains(name) { names.append(name) }
+    return names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+  }
+
+  /// The titles of all families, as a sentence lists them.
+  public static var titles: String { list(\.title) }
+
+  /// The family of a `model_type`.
+  public init?(name: String) {
+    guard let row = Self.all.first(where: { $0.name == name }) else { return nil }
+    self = row
+  }
+
+  /// The family that a GGUF file's `general.architecture` is read as: the first row that is written under it.
+  init?(gguf: String) {
+    guard let row = Self.all.first(where: { $0.gguf == gguf }) else { return nil }
+    self = row
+  }
+
+  /// LLaMA: RMSNorm, rotary positions, SwiGLU.
+  public static let llama = decoder(
+    name: "llama", title: "LLaMA", className: "LlamaForCausalLM", gguf: "llama", rows: .interleaved,
+    inputBias: .configured, hasMetaLayout: true)
+
+  /// Mistral: LLaMA with a window that attention slides over.
+  public static let mistral = decoder(
+    name: "mistral", title: "Mistral", className: "MistralForCausalLM", gguf: "llama", rows: .interleaved,
+    inputBias: .configured, hasMetaLayout: true, hasSlidingWindow: true)
+
+  /// Qwen2: LLaMA with biases of q, k and v.
+  public static let qwen2 = decoder(
+    name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: nil, rows: nil, inputBias: .always,
+    hasMetaLayout: false, hasSlidingWindow: true)
+
+  /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
+  public static let bloom = ModelFamily(
+    name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom", isGGUFReadByVLLM: false,
+    normalization: .layer, activation: .gelu, positions: .linearBiases,
+    keys: ConfigurationKeys(
+      hiddenSize: ["hidden_size", "n_embed"], layerCount: ["n_layer", "num_hidden_layers"],
+      headCount: ["n_head", "num_attention_heads"], keyValueHeadCount: nil, intermediateSize: nil,
+      epsilon: "layer_norm_epsilon", contextLength: "seq_length", defaultEpsilon: 1e-5, tiesHead: true,
+      switches: ["apply_residual_connection_post_layernorm": false]),
+    hasSlidingWindow: false, prefix: "transformer.", layers: "h.",
+    modules: [
+      Module(.embedding, "word_embeddings", gguf: "token_embd"),
+      Module(.embeddingNorm, "word_embeddings_layernorm", gguf: "token_embd_norm"),
+      Module(.attentionNorm, "input_layernorm", gguf: "attn_norm"),
+      Module(
+        .fusedAttention, "self_attention.query_key_value", gguf: Module.Name("attn_qkv", rows: .stacked), bias: .always),
+      Module(.attentionOutput, "self_attention.dense", gguf: "attn_output", bias: .always),
+      Module(.feedForwardNorm, "post_attention_layernorm", gguf: "ffn_norm"),
+      Module(.up, "mlp.dense_h_to_4h", gguf: "ffn_up", bias: .always),
+      Module(.down, "mlp.dense_4h_to_h", gguf: "ffn_down", bias: .always),
+      Module(.outputNorm, "ln_f", gguf: "output_norm"),
+      Module(.head, "lm_head", gguf: "output"),
+    ])
+
+  /// A family that is built like LLaMA.
+  ///
+  /// - Parameters:
+  ///   - rows: how GGUF's rows of q and k lie; nil where they lie as Hugging Face's.
+  ///   - inputBias: of q, k and v.
+  private static func decoder(
+    name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, inputBias: Module.Bias,
+    hasMetaLayout: Bool, hasSlidingWindow: Bool = false
+  ) -> ModelFamily {
+    let meta = { (name: String, rows: Module.Rows?) in hasMetaLayout ? Module.Name(name, rows: rows) : nil }
+    return ModelFamily(
+      name: name, title: title, className: className, gguf: gguf, isGGUFReadByVLLM: true,
+      normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary, keys: ConfigurationKeys(),
+      hasSlidingWindow: hasSlidingWindow, prefix: "model.", layers: "layers.",
+      modules: [
+        Module(.embedding, "embed_tokens", gguf: "token_embd", meta: meta("tok_embeddings", nil)),
+        Module(.attentionNorm, "input_layernorm", gguf: "attn_norm", meta: meta("attention_norm", nil)),
+        Module(
+          .queries, "self_attn.q_proj", gguf: Module.Name("attn_q", rows: rows),
+          meta: meta("attention.wq", .interleaved), bias: inputBias),
+        Module(
+          .keys, "self_attn.k_proj", gguf: Module.Name("attn_k", rows: rows),
+          meta: meta("attention.wk", .interleaved), bias: inputBias),
+        Module(.values, "self_attn.v_proj", gguf: "attn_v", meta: meta("attention.wv", nil), bias: inputBias),
+        Module(.attentionOutput, "self_attn.o_proj", gguf: "attn_output", meta: meta("attention.wo", nil)),
+        Module(.feedForwardNorm, "post_attention_layernorm", gguf: "ffn_norm", meta: meta("ffn_norm", nil)),
+        Module(.gate, "mlp.gate_proj", gguf: "ffn_gate", meta: meta("feed_forward.w1", nil)),
+        Module(.up, "mlp.up_proj", gguf: "ffn_up", meta: meta("feed_forward.w3", nil)),
+        Module(.down, "mlp.down_proj", gguf: "ffn_down", meta: meta("feed_forward.w2", nil)),
+        Module(.outputNorm, "norm", gguf: "output_norm", meta: meta("norm", nil)),
+        Module(.head, "lm_head", gguf: "output", meta: meta("output", nil)),
+      ])
+  }
+}
