@@ -1,5 +1,6 @@
 // What is an adapter's by its name, and what is a model's own.
 
+import ByteIO
 import Checkpoint
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 // The table of families: every row is complete, and every name leads back to where it came from.
 
+import ByteIO
 import Checkpoint
 import Testing
 

@@ -1,3 +1,4 @@
+import ByteIO
 import Checkpoint
 import Foundation
 import TestSupport

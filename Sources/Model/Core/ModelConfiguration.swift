@@ -1,6 +1,8 @@
 // What a model is: its family and its measures. Dialects: ModelConfiguration+ConfigJSON.swift, +ParamsJSON.swift and
 // +GGUF.swift each read and write one.
 
+import ByteIO
+
 /// The measures of a model.
 public struct ModelConfiguration: Sendable, Equatable {
   /// How the angles of rotary positions are stretched beyond the length that a model was trained with.
