@@ -40,6 +40,30 @@ import Testing
     #expect(summary["replaced"] as? [String] == [folder.file("out/config.json")])
   }
 
+  @Test(
+    "what was named as an input stays, also where the method does not read it",
+    arguments: [
+      (["--tokenizer", "t.gguf"], "t.gguf"), (["--calibration", "t.gguf"], "t.gguf"),
+      (["--calibration", "t.gguf:tokens"], "t.gguf"), (["--tokenizer", "words"], "t.gguf"),
+      (["--tokenizer", "o/model.safetensors"], "o"), (["--calibration", "o/quantize_config.json"], "o"),
+    ])
+  func namedInput(option: [String], output: String) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    for name in ["t.gguf", "o/model.safetensors", "o/quantize_config.json"] { try folder.write(name, "mine") }
+    try Folder.create(folder.file("words"))
+    link(folder.file("t.gguf"), folder.file("words/tokenizer.model"))
+    let format = output == "o" ? [] : ["--format", "gguf", "--gguf-type", "q4_0"]
+    let size = output == "o" ? quick : ["--method", "rtn"]
+    let run = try Running(
+      ["quantize", model, folder.file(output), option[0], folder.file(option[1]), "--force"] + format + size
+    ).finish()
+    #expect(run.status == 1 && run.errors.contains("would replace an input"), "\(run.errors)")
+    for name in ["t.gguf", "o/model.safetensors", "o/quantize_config.json"] {
+      #expect(try readBytes(folder.file(name)) == Array("mine".utf8), "\(name)")
+    }
+  }
+
   @Test("a file that --force would remove is an input by a link from elsewhere", arguments: [false, true])
   func removedInput(isHard: Bool) throws {
     let folder = try TemporaryFolder()
