@@ -39,7 +39,9 @@ package struct ModelTensors: Sendable {
         .mismatch, file: file,
         reason: "the tensors do not fit the configuration: \(shown)"
           + (mismatches.count > 8 ? "; and \(mismatches.count - 8) more" : ""),
-        remedy: "config.json may belong to another model, or a file of the checkpoint is missing")
+        remedy: mismatches.allSatisfy { $0.kind == .unexpected }
+          ? "an adapter must be merged first; a model with other modules is one of another architecture"
+          : "config.json may belong to another model, or a file of the checkpoint is missing")
     }
   }
 
@@ -98,7 +100,7 @@ package struct ModelTensors: Sendable {
   /// A tensor that does not fit the configuration.
   struct Mismatch: Sendable {
     enum Kind: Sendable {
-      case missing, shape, type, extra
+      case missing, shape, type, extra, unexpected
     }
 
     let kind: Kind
@@ -110,10 +112,12 @@ package struct ModelTensors: Sendable {
   func mismatches() -> [Mismatch] {
     let c = configuration
     var found: [Mismatch] = []
+    var places: Set<String> = []
     func add(_ kind: Mismatch.Kind, _ name: String, _ text: String) {
       found.append(Mismatch(kind: kind, name: name, text: text))
     }
     func expect(_ name: String, _ shape: [Int], isOptional: Bool = false) {
+      places.insert(name)
       guard let index = indices[name] else {
         if !isOptional { add(.missing, name, "\(displayName(name)) is missing") }
         return
@@ -150,8 +154,33 @@ package struct ModelTensors: Sendable {
     if let extra = source.tensors.first(where: { $0.name.hasPrefix(more) }) {
       add(
         .extra, extra.name, "the configuration has \(c.layerCount) layers, and there is \(displayName(extra.name))")
+      return found
+    }
+    let unexpected = unexpected(but: places).filter { isInLayer($0) }
+    if let first = unexpected.first {
+      add(
+        .unexpected, first,
+        "\(displayName(first))" + (unexpected.count > 1 ? " (and \(unexpected.count - 1) more)" : "")
+          + " has no place in a layer of this architecture")
     }
     return found
+  }
+
+  private func isInLayer(_ name: String) -> Bool {
+    name.hasPrefix(prefix + (configuration.family == .llama ? "layers." : "h."))
+  }
+
+  /// The names of tensors that the model has no place for, computed ones left out.
+  private func unexpected(but places: Set<String>) -> [String] {
+    source.tensors.filter { !places.contains($0.name) && !ComputedTensors.contains($0) }.map(\.name)
+  }
+
+  /// The names of tensors that lie outside of the language model: another head, a part of another method. Arithmetic leaves
+  /// them out, which is to be told.
+  package var others: [String] {
+    var places: Set<String> = ["lm_head.weight", embedding + ".weight"]
+    for norm in [embeddingNorm, outputNorm].compactMap(\.self) { places.formUnion([norm + ".weight", norm + ".bias"]) }
+    return unexpected(but: places).filter { !isInLayer($0) }
   }
 
 }
