@@ -17,6 +17,11 @@ public protocol TensorSink {
   /// - Throws: ``CheckpointError`` for what the format cannot hold.
   init(_ tensors: [TensorInfo], metadata: [String: String]) throws
 
+  /// Opens a file of this format.
+  ///
+  /// - Throws: ``CheckpointError``.
+  static func open(_ file: any ByteSource) throws -> any TensorSource
+
   /// Writes what comes before the first value.
   func begin(_ file: AtomicFileWriter) throws
 
@@ -80,7 +85,7 @@ extension TensorSink {
     try finish(file)
     if let check {
       try check.finish()
-      try hold(source, indices, against: Checkpoint.open(file.reader()), in: Folder.join(folder, name))
+      try hold(source, indices, against: Self.open(file.reader()), in: Folder.join(folder, name))
     }
     return try file.commit(as: name, size: byteCount, replacing: replacing) == .created
   }

@@ -1,5 +1,5 @@
-// The types of tensor elements, with their names in safetensors and in PyTorch; GGUF's block types: DType+Blocks.swift.
-// Source: safetensors/src/tensor.rs (names and bits), torch/storage.py and torch/csrc (classes and dtypes).
+// The types of tensor elements, with their names in safetensors; in PyTorch: DType+Torch.swift; GGUF's block types:
+// DType+Blocks.swift. Source: safetensors/src/tensor.rs (names and bits).
 
 /// The type of a tensor's elements.
 public enum DType: String, Sendable, CaseIterable, Codable {
@@ -74,54 +74,4 @@ public enum DType: String, Sendable, CaseIterable, Codable {
 
   /// Bytes of one element; nil for kinds that are packed several to a byte.
   public var byteCount: Int? { block == nil && bitCount % 8 == 0 ? bitCount / 8 : nil }
-
-  /// The type of a storage class of torch, as pickles name it: `HalfStorage`.
-  public init?(storageClass: String) {
-    switch storageClass {
-    case "DoubleStorage": self = .f64
-    case "FloatStorage": self = .f32
-    case "HalfStorage": self = .f16
-    case "BFloat16Storage": self = .bf16
-    case "LongStorage": self = .i64
-    case "IntStorage": self = .i32
-    case "ShortStorage": self = .i16
-    case "CharStorage": self = .i8
-    case "ByteStorage", "UntypedStorage": self = .u8
-    case "BoolStorage": self = .bool
-    case "ComplexFloatStorage": self = .c64
-    case "ComplexDoubleStorage": self = .c128
-    case "Float8_e4m3fnStorage": self = .f8E4M3
-    case "Float8_e5m2Storage": self = .f8E5M2
-    case "Float8_e4m3fnuzStorage": self = .f8E4M3FNUZ
-    case "Float8_e5m2fnuzStorage": self = .f8E5M2FNUZ
-    default: return nil
-    }
-  }
-
-  /// The type of a torch dtype, as pickles name it: `torch.float16` without `torch.`.
-  public init?(torchName: String) {
-    switch torchName {
-    case "float64", "double": self = .f64
-    case "float32", "float": self = .f32
-    case "float16", "half": self = .f16
-    case "bfloat16": self = .bf16
-    case "int64", "long": self = .i64
-    case "int32", "int": self = .i32
-    case "int16", "short": self = .i16
-    case "int8": self = .i8
-    case "uint8": self = .u8
-    case "uint16": self = .u16
-    case "uint32": self = .u32
-    case "uint64": self = .u64
-    case "bool": self = .bool
-    case "complex64", "cfloat": self = .c64
-    case "complex128", "cdouble": self = .c128
-    case "float8_e4m3fn": self = .f8E4M3
-    case "float8_e5m2": self = .f8E5M2
-    case "float8_e4m3fnuz": self = .f8E4M3FNUZ
-    case "float8_e5m2fnuz": self = .f8E5M2FNUZ
-    case "float8_e8m0fnu": self = .f8E8M0
-    default: return nil
-    }
-  }
 }
