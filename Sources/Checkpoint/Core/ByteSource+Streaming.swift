@@ -3,7 +3,7 @@
 import ByteIO
 
 /// The bytes that are read at once; a multiple of every element's size.
-let streamPartSize = 1 << 20
+package let streamPartSize = 1 << 20
 
 extension ByteSource {
   /// Streams a range, which must lie in the file, in parts of whole units.

@@ -32,7 +32,7 @@ public struct TensorInfo: Sendable, Equatable {
   ///
   /// - Returns: elements and bytes; nil where a dimension is negative, or a product overflows or is no whole byte, or the
   ///   rows of a block type are no whole blocks.
-  static func size(of shape: [Int], _ dtype: DType) -> (elements: Int, bytes: Int)? {
+  package static func size(of shape: [Int], _ dtype: DType) -> (elements: Int, bytes: Int)? {
     var elements = 1
     for dimension in shape {
       let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)

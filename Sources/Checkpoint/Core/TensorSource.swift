@@ -39,7 +39,7 @@ extension TensorSource {
   }
 
   /// All bytes of a tensor: for what cannot be done in a stream.
-  func allBytes(_ index: Int) throws -> [UInt8] {
+  package func allBytes(_ index: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(tensors[index].byteCount)
     try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }

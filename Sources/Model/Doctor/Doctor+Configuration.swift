@@ -3,6 +3,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Packed
 import Tokenizer
 
 extension Doctor {

@@ -5,6 +5,7 @@
 // be its own); optimum, gptq/quantizer.py; llama.cpp, README (GGUF only).
 
 import Checkpoint
+import Packed
 
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
@@ -47,7 +48,7 @@ extension Doctor {
         "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
     }
     guard facts.isPacked else { return nil }
-    let isVersion1 = facts.quantization?.format ?? "gptq" == "gptq"
+    let isVersion1 = facts.quantization?.version ?? .first == .first
     switch engine {
     case "vllm":
       if let bits = facts.bits, ![4, 8].contains(bits) { return "it takes 4 and 8 bits, and these are \(bits)" }

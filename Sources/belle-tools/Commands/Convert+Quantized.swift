@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Foundation
 import Model
+import Packed
 import Tokenizer
 import Transformer
 
@@ -46,7 +47,7 @@ extension Convert {
       try GGUFExport(
         source, model.configuration, vocabulary, types: types, chatTemplate: quantized.chatTemplate.choice, file: input)
     }
-    guard let packed = model.source as? any PackedTensorSource else {
+    guard let packed = PackedCheckpoint.of(model.source) else {
       try quantized.refuseForPlain()
       let result = try export(model.source, types)
       return Arranged(
@@ -111,7 +112,7 @@ extension Convert {
       throw ValidationError(
         "Meta's layout has no place for quantized weights: give --dequantize first, without --layout.")
     }
-    let packed = try GPTQTensorSource(source, folder: inputFolder)
+    let packed = try PackedCheckpoint.ofModel(source, folder: inputFolder)
     guard !quantized.dequantize else {
       var model = Arranged(source: packed, replaced: ["quantize_config.json"])
       try edit("config.json", of: &model) { object in
@@ -125,15 +126,16 @@ extension Convert {
       throw ValidationError("--dtype is for floating-point values: with --dequantize the packed ones become such.")
     }
     if quantized.checkpointFormat == .belle { return try arrangedForBELLE(source) }
-    if try isWithoutConfiguration(source) { return try arrangedFromBELLE(packed) }
+    if isWithoutConfiguration(packed) { return try arrangedFromBELLE(packed) }
     guard let format = quantized.checkpointFormat else { return Arranged(source: source) }
     guard Container(fileName: output) == nil else {
       throw ValidationError("--checkpoint-format needs a folder as output: the configuration says which it is.")
     }
-    let result = try GPTQZeroPoints.rewritten(source, packed, stored: format == .gptq_v2)
+    let version: GPTQForm.Version = format == .gptq_v2 ? .second : .first
+    let result = try GPTQForm(version: version).restated(source, packed)
     var model = Arranged(source: result, original: packed)
     let note = { (object: inout [String: Any]) in
-      QuantizationSettings.setFormat(format.rawValue, in: &object)
+      QuantizationSettings.setVersion(version, in: &object)
       return true
     }
     try edit("quantize_config.json", of: &model, note)
@@ -149,7 +151,7 @@ extension Convert {
         reason: "no quantize_config.json and no config.json says how its zero points are stored",
         remedy: "put the model's quantize_config.json beside it")
     }
-    model.view = { try GPTQTensorSource($0, folder: $1) }
+    model.view = { try PackedCheckpoint($0, folder: $1) }
     return model
   }
 
@@ -157,19 +159,19 @@ extension Convert {
 
   /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder: zero
   /// points that are not packed, or nothing that says how it is quantized.
-  private func isWithoutConfiguration(_ source: any TensorSource) throws -> Bool {
+  private func isWithoutConfiguration(_ packed: PackedCheckpoint) -> Bool {
     guard container != .torch, Container(fileName: output) != .torch else { return false }
-    return try GPTQTensorSource.isEarlyForm(source) || QuantizationSettings.read(inputFolder) == nil
+    return packed.isEarly || !packed.isDescribed
   }
 
-  private func arrangedFromBELLE(_ packed: GPTQTensorSource) throws -> Arranged {
-    let version = quantized.checkpointFormat.map { $0 == .gptq_v2 }
-    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: version))
-    var model = Arranged(source: result, original: packed)
+  private func arrangedFromBELLE(_ packed: PackedCheckpoint) throws -> Arranged {
+    let version: GPTQForm.Version? = quantized.checkpointFormat.map { $0 == .gptq_v2 ? .second : .first }
+    let result = try RepackedModel(asGPTQ: packed, version: version)
+    var model = Arranged(source: result.tensors, original: packed)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
-    let kept = try GPTQTensorSource(result, zerosAreStored: result.zerosAreStored, bits: nil)
+    let kept = try PackedCheckpoint(result.tensors, QuantizationSettings(version: result.version))
     model.original = TensorView(packed, namedAs: kept)
-    model.view = { try GPTQTensorSource($0, folder: $1) }
+    model.view = { try PackedCheckpoint($0, folder: $1) }
     let settings = result.settings
     model.companionFolder = inputFolder
     model.files["quantize_config.json"] = try settings.text()
@@ -181,7 +183,7 @@ extension Convert {
       object["quantization_config"] = try settings.object()
       return true
     }
-    if result.scaleType == .f32 {
+    if !result.survey.hasHalfScales {
       Console.shared.warning(
         "its scales are single-precision numbers that half precision does not have: they stay so, and programs that "
           + "load scales in half precision round them")
@@ -194,15 +196,16 @@ extension Convert {
       throw ValidationError("BELLE's form is a .pt file: give a folder, or a name that ends in .pt.")
     }
     let measures = try ModelConfiguration(file: Folder.join(inputFolder, "config.json"))
-    let packed = try GPTQTensorSource(
+    let packed = try PackedCheckpoint.ofModel(
       HuggingFaceNames.completed(source, addsHead: true), folder: inputFolder)
-    let result = try RepackedSource(
-      packed, as: .belle(headSize: measures.headSize, rotaryBase: measures.rotaryBase))
-    var model = Arranged(source: result, original: packed, container: .torch, replaced: ["quantize_config.json"])
-    let group = result.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
-    model.fileName = "model-\(result.bits)bit\(group).pt"
+    let result = try RepackedModel(
+      asBELLE: packed, headSize: measures.headSize, rotaryBase: measures.rotaryBase)
+    var model = Arranged(
+      source: result.tensors, original: packed, container: .torch, replaced: ["quantize_config.json"])
+    let group = result.survey.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
+    model.fileName = "model-\(result.survey.bits)bit\(group).pt"
     model.view = { source, _ in
-      TensorView(try GPTQTensorSource(source, zerosAreStored: false, bits: nil), namedAs: packed)
+      TensorView(try PackedCheckpoint(source, nil), namedAs: packed)
     }
     try edit("config.json", of: &model) { object in object.removeValue(forKey: "quantization_config") != nil }
     return model

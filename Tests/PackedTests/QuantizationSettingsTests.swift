@@ -1,8 +1,9 @@
 import ByteIO
+import Checkpoint
 import TestSupport
 import Testing
 
-@testable import Checkpoint
+@testable import Packed
 
 @Suite("QuantizationSettings") struct QuantizationSettingsTests {
   private func read(_ json: String, in name: String = "quantize_config.json") throws -> QuantizationSettings? {
@@ -18,13 +19,13 @@ import Testing
     let found = try #require(try QuantizationSettings.read(project("Tests/Fixtures/gptqmodel")))
     #expect(found.bits == 4 && found.groupSize == 32 && found.actOrder == false && found.isSymmetric == true)
     #expect(found.method == "gptq" && found.format == "gptq" && found.meta?.quantizer == ["gptqmodel:7.7.0"])
-    #expect(found.unknown.isEmpty && !found.zerosAreStored)
+    #expect(found.unknown.isEmpty && found.version == .first)
     var settings = QuantizationSettings()
     settings.bits = 3
     settings.groupSize = -1
     settings.format = "gptq_v2"
     try folder.write("quantize_config.json", settings.text())
-    #expect(try QuantizationSettings.read(folder.path) == settings && settings.zerosAreStored)
+    #expect(try QuantizationSettings.read(folder.path) == settings && settings.version == .second)
   }
 
   @Test("the file's text has its keys in order, and none for what is not said")
@@ -66,7 +67,7 @@ import Testing
     #expect(try read(#"{"hidden_size": 1}"#, in: "config.json") == nil)
     let json = #"{"bits": 1, "quantization_config": {"bits": 8.0, "group_size": null, "format": "gptq_v2"}}"#
     let inner = try read(json, in: "config.json")
-    #expect(inner?.bits == 8 && inner?.groupSize == nil && inner?.zerosAreStored == true)
+    #expect(inner?.bits == 8 && inner?.groupSize == nil && inner?.version == .second)
     let folder = try TemporaryFolder()
     try folder.write("config.json", json)
     try folder.write("quantize_config.json", #"{"bits": 2, "meta": {"quantizer": "one"}}"#)
@@ -77,7 +78,7 @@ import Testing
   @Test(
     "what is not known is named by its key",
     arguments: [
-      (#"{"quant_method": "awq", "format": "gemm"}"#, ["quant_method awq", "checkpoint_format gemm"]),
+      (#"{"quant_method": "hqq", "format": "gemm"}"#, ["quant_method hqq", "checkpoint_format gemm"]),
       (#"{"checkpoint_format": "marlin", "format": "gptq"}"#, ["checkpoint_format marlin"]),
       (#"{"pack_dtype": "int16"}"#, ["pack_dtype int16"]), (#"{"pack_dtype": "int32", "bits": 4}"#, []),
     ])
@@ -101,11 +102,11 @@ import Testing
   @Test("changing the format of a foreign object changes nothing else")
   func changing() {
     var object: [String: Any] = ["bits": 4, "anything": "else", "format": "gptq"]
-    QuantizationSettings.setFormat("gptq_v2", in: &object)
+    QuantizationSettings.setVersion(.second, in: &object)
     #expect(object["checkpoint_format"] as? String == "gptq_v2" && object["format"] as? String == "gptq_v2")
     #expect(object["anything"] as? String == "else" && object.count == 4)
     object["format"] = nil
-    QuantizationSettings.setFormat("gptq", in: &object)
+    QuantizationSettings.setVersion(.first, in: &object)
     #expect(object["checkpoint_format"] as? String == "gptq" && object["format"] == nil)
   }
 }

@@ -1,6 +1,7 @@
+import Checkpoint
 import TestSupport
 
-@testable import Checkpoint
+@testable import Packed
 
 /// A linear module as GPTQ packs it, made of plain numbers.
 struct GPTQModule {
@@ -73,11 +74,13 @@ struct GPTQModule {
   }
 
   /// A checkpoint of the module, and of a vector that is not packed.
-  func source(in folder: TemporaryFolder) throws -> (stored: MemorySource, packed: GPTQTensorSource) {
-    let stored = MemorySource(entries("m") + [("norm", .f16, [2], [0, 60, 0, 60])])
+  func source(in folder: TemporaryFolder) throws -> (stored: MemorySource, packed: PackedCheckpoint) {
+    var stored = MemorySource()
+    for tensor in entries("m") { stored.add(tensor.name, tensor.dtype, tensor.shape, tensor.values) }
+    stored.add("norm", .f16, [2], [0, 60, 0, 60] as [UInt8])
     let format = isVersion2 ? "gptq_v2" : "gptq"
     try folder.write(
       "quantize_config.json", #"{"bits": \#(bits), "quant_method": "gptq", "checkpoint_format": "\#(format)"}"#)
-    return (stored, try GPTQTensorSource(stored, folder: folder.path))
+    return (stored, try PackedCheckpoint(stored, folder: folder.path))
   }
 }

@@ -5,6 +5,7 @@
 // Q4_1 and Q5_1 hold the integers as they are and −scale · zero as a half: that product is rounded.
 
 import ByteIO
+import Checkpoint
 
 /// How the integers of one module become blocks of a type.
 struct BlockPlan: Sendable {
@@ -25,7 +26,7 @@ struct BlockPlan: Sendable {
   ///   - type: one of ``types``.
   ///   - name: what errors call it.
   /// - Throws: ``CheckpointError`` with code `.lossy` and the reason.
-  init(_ weights: PackedWeights, _ type: DType, name: String, file: String) throws(CheckpointError) {
+  init(_ weights: PackedLinear, _ type: DType, name: String, file: String) throws(CheckpointError) {
     let refusal = { (reason: String, remedy: String?) in
       CheckpointError(
         .lossy, file: file, reason: "\(displayName(name)) cannot become \(type.rawValue) as it is: \(reason)",
@@ -45,8 +46,9 @@ struct BlockPlan: Sendable {
       }
       groups.append(group)
     }
+    guard case .zeros(let zeros) = weights.offsets else { throw refusal("its grids have minimums", rounding) }
     // Version 1 cannot tell a zero point of 0 from one of 2^bits, and means the latter: then no integer is above zero.
-    let (lowest, highest) = weights.zeros.reduce((Int.max, Int.min)) { (min($0.0, Int($1)), max($0.1, Int($1))) }
+    let (lowest, highest) = zeros.reduce((Int.max, Int.min)) { (min($0.0, Int($1)), max($0.1, Int($1))) }
     guard let block = BlockType(type), let bits = block.bits else {
       throw refusal("its blocks are not taken apart", rounding)
     }
@@ -66,7 +68,7 @@ struct BlockPlan: Sendable {
       throw refusal("the scale \(scale) is no half-precision number", rounding)
     }
     if middle == nil,
-      zip(weights.scales, weights.zeros).contains(where: { abs($0) * Float($1) >= 65520 })
+      zip(weights.scales, zeros).contains(where: { abs($0) * Float($1) >= 65520 })
     {
       throw refusal("a minimum is beyond half precision", rounding)
     }

@@ -1,7 +1,7 @@
 // A GPTQ checkpoint as GGUF blocks with the same integers: what BlockPlan allows, module by module, packed as it is read.
 
 import ByteIO
-import CBelleKernels
+import Checkpoint
 
 /// The tensors of a checkpoint, the packed ones as blocks.
 ///
@@ -16,7 +16,7 @@ public struct BlockPackedSource: TensorSource {
   /// The type that most modules have: what was asked for, or was found to fit.
   public let type: DType
 
-  private let source: any PackedTensorSource
+  private let source: PackedCheckpoint
   private let plans: [BlockPlan?]
 
   /// Looks at all modules' grids.
@@ -27,7 +27,7 @@ public struct BlockPackedSource: TensorSource {
   ///     are, and Q4_1 for 4 bits and fewer where Q4_0 does not.
   /// - Throws: ``CheckpointError`` with code `.lossy` where a module cannot be held so.
   /// - Complexity: reads all packed tensors once.
-  public init(_ source: any PackedTensorSource, type: DType?) throws {
+  public init(_ source: PackedCheckpoint, type: DType?) throws {
     let candidates = type.map { [$0] } ?? [.q4_0, .q4_1, .q8_0]
     if let type, !BlockPlan.types.contains(type) {
       throw CheckpointError(
@@ -38,7 +38,7 @@ public struct BlockPackedSource: TensorSource {
     var failures = [CheckpointError?](repeating: nil, count: candidates.count)
     var found = [[BlockPlan?]](repeating: [], count: candidates.count)
     for (index, info) in source.tensors.enumerated() {
-      let weights = try source.packedWeights(index)
+      let weights = try source.packedLinear(index)
       for (number, candidate) in candidates.enumerated() where failures[number] == nil {
         do throws(CheckpointError) {
           let plan = try weights.map { weights throws(CheckpointError) in
@@ -67,11 +67,12 @@ public struct BlockPackedSource: TensorSource {
 
   /// Streams a tensor's values, or its blocks.
   public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    guard let plan = plans[index], let weights = try source.packedWeights(index) else {
+    guard let plan = plans[index], let weights = try source.packedLinear(index) else {
       return try source.read(index, body)
     }
     let codec = try BlockCodec(plan.type)
     let blocksOfRow = weights.inFeatures / 32
+    let zeros = weights.zeros
     let step = max(1, streamPartSize / max(1, weights.inFeatures))
     for first in stride(from: 0, to: weights.outFeatures, by: step) {
       let rows = first..<min(weights.outFeatures, first + step)
@@ -79,11 +80,11 @@ public struct BlockPackedSource: TensorSource {
       var scales: [UInt16] = []
       var minima: [UInt16] = []
       scales.reserveCapacity(rows.count * blocksOfRow)
-      for (place, row) in rows.enumerated() {
+      for place in 0..<rows.count {
         for (block, group) in plan.groups.enumerated() {
-          let grid = group * weights.outFeatures + row
+          let grid = (first + place) * weights.groupCount + group
           let scale = weights.scales[grid]
-          let zero = Int(weights.zeros[grid])
+          let zero = Int(zeros[grid])
           scales.append(Half(scale).bits)
           guard let middle = plan.middle else {
             minima.append(Half(-scale * Float(zero)).bits)

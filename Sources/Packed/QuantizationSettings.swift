@@ -4,6 +4,7 @@
 // Sources: GPTQModel, quantization/config.py; transformers, utils/quantization_config.py (GPTQConfig).
 
 import ByteIO
+import Checkpoint
 import Foundation
 
 /// The settings of a quantized model; nil for what is not said.
@@ -88,8 +89,11 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
     case format
   }
 
-  /// Nothing said yet.
-  public init() {}
+  /// What modules in GPTQ's form say, as far as reading depends on it.
+  public init(bits: Int? = nil, version: GPTQForm.Version? = nil) {
+    self.bits = bits
+    format = version?.rawValue
+  }
 
   /// Reads what tells how tensors are packed, and by whom.
   public init(from decoder: any Decoder) throws {
@@ -111,8 +115,10 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
 
   /// What is said and not known here, by its key; empty where the tensors can be read.
   public var unknown: [(key: String, value: String)] {
+    let methods = PackedForms.methods
+    let formats = methods.filter { $0.name == method ?? $0.name }.flatMap(\.formats)
     let said: [(CodingKeys, String?, known: [String])] = [
-      (.method, method, ["gptq"]), (.format, format, ["gptq", "gptq_v2"]), (.wordType, wordType, ["int32"]),
+      (.method, method, methods.map(\.name)), (.format, format, formats), (.wordType, wordType, ["int32"]),
     ]
     return said.compactMap { key, value, known in
       guard let value, !known.contains(value) else { return nil }
@@ -120,8 +126,8 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
     }
   }
 
-  /// Whether zero points are stored as they are (version 2), and not less one.
-  public var zerosAreStored: Bool { format == "gptq_v2" }
+  /// How GPTQ's zero points are stored: less one where nothing is said.
+  public var version: GPTQForm.Version { format.flatMap(GPTQForm.Version.init) ?? .first }
 
   // MARK: Files
 
@@ -179,8 +185,8 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// Changes how zero points are said to be stored, and nothing else of what an object says.
-  public static func setFormat(_ format: String, in object: inout [String: Any]) {
-    object[CodingKeys.format.rawValue] = format
-    if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = format }
+  public static func setVersion(_ version: GPTQForm.Version, in object: inout [String: Any]) {
+    object[CodingKeys.format.rawValue] = version.rawValue
+    if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = version.rawValue }
   }
 }

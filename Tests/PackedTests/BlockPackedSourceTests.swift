@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Checkpoint
+@testable import Packed
 
 @Suite("GPTQ's integers as GGUF blocks") struct BlockPackedSourceTests {
   /// Bits of the values of a source's first tensor.
@@ -139,7 +140,7 @@ import Testing
   }
 }
 
-@Suite("GPTQZeroPoints") struct GPTQZeroPointsTests {
+@Suite("GPTQForm") struct GPTQFormTests {
   @Test("version 1 becomes version 2 and version 1 again, its bytes the same, its values too", arguments: [2, 3, 4, 8])
   func roundTrip(bits: Int) throws {
     let folder = try TemporaryFolder()
@@ -148,11 +149,11 @@ import Testing
     let first = GPTQModule(bits: bits, outFeatures: 32, zero: zero)
     let second = GPTQModule(bits: bits, outFeatures: 32, isVersion2: true, zero: zero)
     let (stored, packed) = try first.source(in: folder)
-    let changed = try GPTQZeroPoints.rewritten(stored, packed, stored: true)
+    let changed = try GPTQForm(version: .second).restated(stored, packed)
     for (index, entry) in second.entries("m").enumerated() { #expect(try changed.allBytes(index) == entry.values) }
     let (storedSecond, packedSecond) = try second.source(in: folder)
     #expect(try packedSecond.allBytes(0) == packed.allBytes(0))
-    let back = try GPTQZeroPoints.rewritten(storedSecond, packedSecond, stored: false)
+    let back = try GPTQForm(version: .first).restated(storedSecond, packedSecond)
     for (index, entry) in first.entries("m").enumerated() { #expect(try back.allBytes(index) == entry.values) }
   }
 
@@ -160,12 +161,12 @@ import Testing
   func refusals() throws {
     let folder = try TemporaryFolder()
     let (stored, packed) = try GPTQModule(zero: { $1 == 3 ? 16 : 8 }).source(in: folder)
-    #expect { try GPTQZeroPoints.rewritten(stored, packed, stored: true) } throws: {
-      ($0 as? CheckpointError)?.reason.contains("a zero point of 16, which gptq_v2") == true
+    #expect { try GPTQForm(version: .second).restated(stored, packed) } throws: {
+      ($0 as? CheckpointError)?.reason.contains("a zero point of 16, for which gptq_v2") == true
     }
     let (storedSecond, second) = try GPTQModule(isVersion2: true, zero: { $1 == 3 ? 0 : 8 }).source(in: folder)
-    #expect { try GPTQZeroPoints.rewritten(storedSecond, second, stored: false) } throws: {
-      ($0 as? CheckpointError)?.reason.contains("a zero point of 0, which gptq") == true
+    #expect { try GPTQForm(version: .first).restated(storedSecond, second) } throws: {
+      ($0 as? CheckpointError)?.reason.contains("a zero point of 0, for which gptq") == true
     }
   }
 }
