@@ -116,6 +116,8 @@ let package = Package(
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
+      name: "ModelTests", dependencies: ["Model", "Checkpoint", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
       name: "TransformerTests",
       dependencies: [
         "Transformer", "Model", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
