@@ -10,6 +10,8 @@ public struct Conversion {
   private let target: ConversionTarget
   private let arrangement: Arrangement
   private let output: ModelOutput
+  /// The model's own files, as they were.
+  private let own: InputRecord
   private let remark: (ConversionRemark) -> Void
 
   /// Arranges a model for a target. Few values are read, and nothing is written.
@@ -26,6 +28,9 @@ public struct Conversion {
     output = ModelOutput(
       arrangement.source, to: target.path, container: target.wanted ?? arrangement.container,
       shardSize: target.shardSize, fileName: arrangement.fileName)
+    var own = InputRecord(Set(arrangement.source.tensors.map(\.file)))
+    own.add(ModelOutput.companions(in: arrangement.companions.folder ?? model.path))
+    self.own = own
   }
 
   /// The bytes of the tensors that will be written.
@@ -33,12 +38,17 @@ public struct Conversion {
 
   /// Writes the model, reads it again, and gives its files their names: all of them, or none.
   ///
-  /// - Parameter replacing: whether other files that have the outputs' names are replaced.
+  /// - Parameters:
+  ///   - replacing: whether other files that have the outputs' names are replaced.
+  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced, and a
+  ///     change of either is an error.
   /// - Returns: what became of the values.
   /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
   ///   be read, or were not written as they are.
   @discardableResult
-  public func run(replacing: Bool = false, progress: ProgressHandler = { _ in }) throws -> ConversionProof {
+  public func run(
+    replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
+  ) throws -> ConversionProof {
     let source = arrangement.source
     warnAboutMetadata()
     let takesFiles = output.isFolder && output.container != .gguf
@@ -46,9 +56,9 @@ public struct Conversion {
     let copied = takesFiles ? arrangement.companions.copied(to: output) : []
     let folder = arrangement.companions.folder ?? model.path
     let others = made.keys.sorted() + copied
-    // Whatever was opened until now, and what belongs to the model or will be copied.
-    var inputs = InputRecord.opened
-    inputs.add(ModelOutput.companions(in: model.path))
+    // What was first given was seen first.
+    var inputs = inputs
+    inputs.add(own)
     inputs.add(InputRecord(copied.map { Folder.join(folder, $0) }))
     let replaced = try output.check(source, others: others, inputs: inputs, replacing: replacing)
     if !replaced.isEmpty { remark(.replaces(replaced)) }

@@ -118,7 +118,8 @@ struct Convert: ParsableCommand {
     do {
       let conversion = try Conversion(try Model.open(input), to: target) { show($0) }
       let proof = try common.showingProgress(total: conversion.byteCount) {
-        try conversion.run(replacing: force.isGiven, progress: $0)
+        // Whatever was opened until now: the model, its configuration, its tokenizer.
+        try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
       }
       show(proof)
     } catch let misfit as ConversionMisfit {
