@@ -122,6 +122,8 @@ let package = Package(
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
+      name: "ModelTests", dependencies: ["Model", "Packed", "Checkpoint", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
       name: "TransformerTests",
       dependencies: [
         "Transformer", "Model", "Packed", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO",

@@ -167,12 +167,11 @@ import Testing
 
   @Test("quantize to BELLE's .pt, where a folder has its name")
   func belleOntoFolder() throws {
-    let folder = try TemporaryFolder()
-    let model = try RandomCheckpoint(layers: 1).write(folder)
-    try Folder.create(folder.file("m.pt"))
-    let run = try Running(["quantize", model, folder.file("m.pt"), "--format", "belle", "--force"] + quick).finish()
+    let bench = try OutputBench(.quantizeToPt)
+    try Folder.create(bench.output)
+    let run = try bench.run(["--force"])
     #expect(run.status == 1 && run.errors.contains("the output is one file, and this is a folder"), "\(run.errors)")
-    #expect(try folder.names(in: "m.pt") == [])
+    #expect(try bench.folder.names(in: "out/m.pt") == [])
   }
 
   @Test("convert to a folder where a file is, or is on the way", arguments: ["o", "o/model"], [[], ["--force"]])
