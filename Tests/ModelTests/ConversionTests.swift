@@ -1,6 +1,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Packed
 import Synchronization
 import TestSupport
 import Testing
