@@ -16,7 +16,7 @@ public struct BELLEForm: WritableForm {
 
   /// Whether packed tensors come as the scripts save them: in a PyTorch file, without `g_idx`.
   public static func isForm(of source: any TensorSource) -> Bool {
-    PackedCheckpoint.isPacked(source) && source.format.hasPrefix("torch")
+    PackedCheckpoint.isPacked(source) && source.format.hasPrefix("torch") && !PackedCheckpoint.isAWQ(source, nil)
       && !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
   }
 

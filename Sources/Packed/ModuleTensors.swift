@@ -21,6 +21,9 @@ package struct ModuleTensors: Sendable {
   /// Whether there is a tensor.
   func has(_ part: String) -> Bool { indices["\(name).\(part)"] != nil }
 
+  /// What there is to know of a tensor; nil where there is none.
+  func info(_ part: String) -> TensorInfo? { indices["\(name).\(part)"].map { source.tensors[$0] } }
+
   /// A tensor of one of some types, with so many dimensions, and with elements.
   func tensor(_ part: String, _ types: [DType], dimensions: Int) throws -> Tensor {
     guard let index = indices["\(name).\(part)"] else { throw failure("\(part) is missing") }

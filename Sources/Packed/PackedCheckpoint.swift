@@ -17,6 +17,8 @@ public struct PackedCheckpoint: TensorSource {
   public var metadata: [(name: String, value: String)] { view.metadata }
   /// Whether a module is in GPTQ-for-LLaMA's form of March 2023, of which no settings speak.
   public let isEarly: Bool
+  /// Whether all modules are in GPTQ's form.
+  public let isGPTQ: Bool
   /// Whether settings say how the tensors are packed.
   public let isDescribed: Bool
 
@@ -68,7 +70,7 @@ public struct PackedCheckpoint: TensorSource {
     var entries: [TensorView.Entry] = []
     var modules: [String: PackedModule] = [:]
     var parts: Set<String> = []
-    var isEarly = false
+    var (isEarly, isGPTQ) = (false, true)
     for info in source.tensors {
       guard let name = info.name.suffixRemoved(".qweight") else { continue }
       let tensors = ModuleTensors(name: name, source: source, indices: indices)
@@ -76,6 +78,7 @@ public struct PackedCheckpoint: TensorSource {
         throw tensors.failure("it is packed in no form that is known")
       }
       isEarly = isEarly || form is EarlyForm
+      isGPTQ = isGPTQ && form is GPTQForm
       modules[name + ".weight"] = try form.open(tensors, context)
       parts.formUnion(type(of: form).parts.map { "\(name).\($0)" })
     }
@@ -94,7 +97,16 @@ public struct PackedCheckpoint: TensorSource {
           .computed { body in try module.load().stream(body) }))
     }
     view = try TensorView(entries, of: source, format: "gptq")
-    (self.modules, self.isEarly, isDescribed) = (modules, isEarly, settings != nil)
+    (self.modules, isDescribed) = (modules, settings != nil)
+    (self.isEarly, self.isGPTQ) = (isEarly, isGPTQ)
+  }
+
+  /// Whether a source's packed tensors are AutoAWQ's.
+  package static func isAWQ(_ source: any TensorSource, _ settings: QuantizationSettings?) -> Bool {
+    guard let name = source.tensors.lazy.compactMap({ $0.name.suffixRemoved(".qweight") }).first else { return false }
+    let tensors = ModuleTensors(name: name, source: source, indices: source.indicesByName())
+    let context = PackedContext(settings: settings ?? QuantizationSettings(), untoldBits: nil)
+    return AWQForm.recognized(tensors, context) != nil
   }
 
   /// The integers and grids of a weight; nil for a tensor that is stored as numbers.

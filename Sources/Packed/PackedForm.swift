@@ -52,7 +52,7 @@ public struct PackedPart: Sendable {
 
 /// The forms that are read: the first one that recognizes a module reads it.
 package enum PackedForms {
-  static let readable: [any PackedForm.Type] = [EarlyForm.self, GPTQForm.self]
+  static let readable: [any PackedForm.Type] = [EarlyForm.self, AWQForm.self, GPTQForm.self]
 
   /// What the settings call the forms that are known.
   static var methods: [(name: String, formats: [String])] { readable.compactMap { $0.method } }

@@ -1,7 +1,8 @@
 // What a model says of its quantization: quantize_config.json, or quantization_config in config.json. Their only reader
 // and writer. Keys that no reader here looks at are not kept: who edits a foreign file changes it in place.
 // Refused, by name: methods, formats and words that are not known, values of another type than their key has.
-// Sources: GPTQModel, quantization/config.py; transformers, utils/quantization_config.py (GPTQConfig).
+// Sources: GPTQModel, quantization/config.py; transformers, utils/quantization_config.py (GPTQConfig,
+// AwqConfig); AutoAWQ, models/_config.py.
 
 import ByteIO
 import Checkpoint
@@ -84,10 +85,13 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
     case isTrueSequential = "true_sequential"
   }
 
-  /// What GPTQModel writes besides, or in place of the others.
+  /// What others write in place of `checkpoint_format`: GPTQModel `format`, AutoAWQ `version` and a backend.
   private enum OtherKeys: String, CodingKey {
-    case format
+    case format, version, backend
   }
+
+  /// The key that the format was read from.
+  private var formatKey = CodingKeys.format.rawValue
 
   /// What modules in GPTQ's form say, as far as reading depends on it.
   public init(bits: Int? = nil, version: GPTQForm.Version? = nil) {
@@ -104,8 +108,18 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
     isSymmetric = try values.decodeIfPresent(Bool.self, forKey: .isSymmetric)
     method = try values.decodeIfPresent(String.self, forKey: .method)
     format = try values.decodeIfPresent(String.self, forKey: .format)
-    if format == nil {
-      format = try decoder.container(keyedBy: OtherKeys.self).decodeIfPresent(String.self, forKey: .format)
+    let others = try decoder.container(keyedBy: OtherKeys.self)
+    func read(_ key: OtherKeys) throws {
+      guard format == nil, let value = try others.decodeIfPresent(String.self, forKey: key) else { return }
+      (format, formatKey) = (value, key.rawValue)
+    }
+    try read(.format)
+    if method == "awq" {
+      if try others.decodeIfPresent(String.self, forKey: .backend) == "llm-awq" {
+        (format, formatKey) = ("llm-awq", OtherKeys.backend.rawValue)
+      }
+      try read(.version)
+      format = format?.lowercased()
     }
     wordType = try values.decodeIfPresent(String.self, forKey: .wordType)
     meta = try values.decodeIfPresent(Meta.self, forKey: .meta)
@@ -117,12 +131,13 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   public var unknown: [(key: String, value: String)] {
     let methods = PackedForms.methods
     let formats = methods.filter { $0.name == method ?? $0.name }.flatMap(\.formats)
-    let said: [(CodingKeys, String?, known: [String])] = [
-      (.method, method, methods.map(\.name)), (.format, format, formats), (.wordType, wordType, ["int32"]),
+    let said: [(String, String?, known: [String])] = [
+      (CodingKeys.method.rawValue, method, methods.map(\.name)), (formatKey, format, formats),
+      (CodingKeys.wordType.rawValue, wordType, ["int32"]),
     ]
     return said.compactMap { key, value, known in
       guard let value, !known.contains(value) else { return nil }
-      return (key.rawValue, value)
+      return (key, value)
     }
   }
 

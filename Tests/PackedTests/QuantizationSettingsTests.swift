@@ -78,7 +78,7 @@ import Testing
   @Test(
     "what is not known is named by its key",
     arguments: [
-      (#"{"quant_method": "hqq", "format": "gemm"}"#, ["quant_method hqq", "checkpoint_format gemm"]),
+      (#"{"quant_method": "hqq", "format": "gemm"}"#, ["quant_method hqq", "format gemm"]),
       (#"{"checkpoint_format": "marlin", "format": "gptq"}"#, ["checkpoint_format marlin"]),
       (#"{"pack_dtype": "int16"}"#, ["pack_dtype int16"]), (#"{"pack_dtype": "int32", "bits": 4}"#, []),
     ])

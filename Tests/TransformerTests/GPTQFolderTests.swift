@@ -212,7 +212,7 @@ struct RoundedLinear {
       }?.code == .badTensor)
     #expect(try refused({ _ in }, json: #"{"bits": 8}"#)?.code == .badTensor)
     #expect(try refused({ _ in }, json: #"{"bits": 4, "checkpoint_format": "gptq_p"}"#)?.code == .unknownFormat)
-    #expect(try refused({ _ in }, json: #"{"quant_method": "awq"}"#)?.code == .unknownFormat)
+    #expect(try refused({ _ in }, json: #"{"quant_method": "hqq"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: "[]")?.code == .malformed)
   }
 

@@ -1,5 +1,5 @@
-// GPTQ's packed integers, in a folder of either version or in the .pt of BELLE's scripts: kept, unpacked, or moved from one
-// of these forms to another, which changes no weight.
+// Packed integers, in a GPTQ folder of either version, in AutoAWQ's or in the .pt of BELLE's scripts: kept, unpacked, or
+// moved from one of these forms to another, which changes no weight.
 
 import ByteIO
 import Checkpoint
@@ -12,11 +12,12 @@ extension Arranger {
     if target.packing == .dequantized { return try dequantized(packed) }
     guard target.dtype == nil else { throw ConversionMisfit.typeOfPacked }
     if target.packing == .belle { return try forBELLE() }
-    if isWithoutConfiguration(packed) { return try fromBELLE(packed) }
+    if isWithoutConfiguration(packed) { return try asGPTQ(packed) }
     guard case .gptq(let version) = target.packing else {
       return Arrangement(source: model.tensors, companions: companions)
     }
-    return try inVersion(version, packed)
+    guard target.named == nil else { throw ConversionMisfit.packingOfFile }
+    return packed.isGPTQ ? try inVersion(version, packed) : try asGPTQ(packed)
   }
 
   private func dequantized(_ packed: PackedCheckpoint) throws -> Arrangement {
@@ -31,7 +32,6 @@ extension Arranger {
 
   /// The other version, or the same: zero points as they are, or less one.
   private func inVersion(_ version: GPTQForm.Version, _ packed: PackedCheckpoint) throws -> Arrangement {
-    guard target.named == nil else { throw ConversionMisfit.packingOfFile }
     var companions = Companions(in: model.folder)
     let edit = { (object: inout [String: Any]) in
       QuantizationSettings.setVersion(version, in: &object)
@@ -55,7 +55,7 @@ extension Arranger {
       companions: companions)
   }
 
-  // MARK: BELLE's .pt
+  // MARK: Other forms
 
   /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder: zero
   /// points that are not packed, or nothing that says how it is quantized.
@@ -64,7 +64,8 @@ extension Arranger {
     return packed.isEarly || !packed.isDescribed
   }
 
-  private func fromBELLE(_ packed: PackedCheckpoint) throws -> Arrangement {
+  /// A GPTQ folder of what is packed otherwise.
+  private func asGPTQ(_ packed: PackedCheckpoint) throws -> Arrangement {
     let version: GPTQForm.Version? = if case .gptq(let version) = target.packing { version } else { nil }
     let result = try RepackedModel(asGPTQ: packed, version: version)
     // Biases of zeros and computed frequencies are left out: what stays is compared.

@@ -116,12 +116,15 @@ extension Doctor {
         .error, .badScales, displayName(module), "\(broken) of its \(values.count) scales are NaN or infinite",
         "its output will be NaN: quantize or download the model again")
     }
+    examineZeroScales(module, values)
+  }
+
+  private func examineZeroScales(_ module: String, _ values: [Float]) {
     let zero = values.count { $0 == 0 }
-    if zero > 0 {
-      add(
-        .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
-        "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
-    }
+    guard zero > 0 else { return }
+    add(
+      .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
+      "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
   }
 
   private func countZeros(
@@ -182,8 +185,39 @@ extension Doctor {
     if counts.dropLast().contains(where: { $0 != size0 }) { tally.uneven.append(module) }
   }
 
+  /// Looks at AutoAWQ's modules: what their form checks, then scales and groups.
+  ///
+  /// - Returns: the weights that they stand for; nil where they cannot be unpacked, which is a finding then.
+  func examineAWQ(_ source: any TensorSource) -> (any TensorSource)? {
+    facts.isAWQ = true
+    do {
+      let packed = try PackedCheckpoint.ofModel(source, facts.quantization)
+      var tally = Tally()
+      for (index, info) in packed.tensors.enumerated() {
+        guard let weights = try packed.packedLinear(index) else { continue }
+        let module = String(info.name.dropLast(".weight".count))
+        examineZeroScales(module, weights.scales)
+        tally.bits.insert(weights.bits)
+        tally.groups.append((module, weights.inFeatures, weights.groupCount))
+      }
+      examineGroupSizes(tally)
+      return packed
+    } catch {
+      // What the settings have that nobody knows was said before.
+      if !findings.contains(where: { $0.code == .unknownQuantization }) { add(error, .badPart, path) }
+      return nil
+    }
+  }
+
   /// What only all modules together tell.
   private func examine(_ tally: Tally) {
+    examineGroupSizes(tally)
+    examineVersion(tally)
+    examineOrder(tally)
+  }
+
+  /// Bits and groups, against the configuration's.
+  private func examineGroupSizes(_ tally: Tally) {
     facts.bits = tally.bits.count == 1 ? tally.bits.first : tally.bits.max()
     let settings = facts.quantization
     if let stated = settings?.groupSize {
@@ -201,8 +235,11 @@ extension Doctor {
     }
     let first = tally.groups.first { $0.count > 1 }
     facts.groupSize = settings?.groupSize ?? first.map { ($0.inputs + $0.count - 1) / $0.count } ?? -1
-    examineVersion(tally)
-    if settings?.actOrder == false, let first = tally.unsorted.first {
+  }
+
+  /// The order of groups, which engines do not look at everywhere.
+  private func examineOrder(_ tally: Tally) {
+    if facts.quantization?.actOrder == false, let first = tally.unsorted.first {
       add(
         .error, .groupsUnsorted, displayName(first),
         "g_idx is in the order of activations, and desc_act is false: engines that believe it ignore g_idx"

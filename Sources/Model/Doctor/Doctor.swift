@@ -36,6 +36,8 @@ public final class Doctor {
     var isPacked = false
     /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
     var isBELLE = false
+    /// Whether they are AutoAWQ's.
+    var isAWQ = false
     var configuration: ModelConfiguration?
     var quantization: QuantizationSettings?
     var bits: Int?
@@ -151,8 +153,10 @@ public final class Doctor {
     var view: (any TensorSource)? = source
     if facts.isPacked {
       examineQuantization(source)
-      view = examinePacked(source) ? unpacked(source) : nil
-    } else if let settings = facts.quantization, settings.method == "gptq" {
+      view =
+        PackedCheckpoint.isAWQ(source, facts.quantization)
+        ? examineAWQ(source) : examinePacked(source) ? unpacked(source) : nil
+    } else if let settings = facts.quantization, ["gptq", "awq"].contains(settings.method) {
       add(
         .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",
         "remove quantization_config from config.json, or download the quantized tensors")
