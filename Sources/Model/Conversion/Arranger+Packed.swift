@@ -98,7 +98,7 @@ extension Arranger {
     var companions = Companions(in: companions.folder, omitting: [QuantizationSettings.fileName])
     try companions.edit("config.json") { $0.removeValue(forKey: "quantization_config") != nil }
     return Arrangement(
-      source: result.tensors, original: packed, container: .torch, fileName: "model-\(result.survey.bits)bit\(group).pt",
-      companions: companions)
+      source: result.tensors, original: packed, container: .torch,
+      fileName: "model-\(result.survey.bits)bit\(group).pt", companions: companions)
   }
 }
