@@ -159,8 +159,9 @@ private let harmlessZip = P.zip([("archive/data.pkl", good), version])
 
   @Test("what comes out only behind the first bytes is compressed, too", arguments: [0, 1])
   func late(kind: Int) throws {
-    let names = [0x1F, 0x8B, 8, 8, 0, 0, 0, 0, 0, 3] + [UInt8](repeating: 0x61, count: FileKind.headSize)
-    let blocks = [0x78, 0xDA] + (0..<FileKind.headSize).flatMap { _ in [0, 0, 0, 0xFF, 0xFF] as [UInt8] }
+    let names: [UInt8] = [0x1F, 0x8B, 8, 8, 0, 0, 0, 0, 0, 3] + [UInt8](repeating: 0x61, count: FileKind.headSize)
+    let block: [UInt8] = [0, 0, 0, 0xFF, 0xFF]
+    let blocks: [UInt8] = [0x78, 0xDA] + (0..<FileKind.headSize).flatMap { _ in block }
     #expect(try !P.survey(kind == 0 ? names : blocks).isSafe)
   }
 
