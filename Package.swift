@@ -56,6 +56,9 @@ let package = Package(
     .target(
       name: "Checkpoint", dependencies: ["ByteIO", "Checksum", "CZlib", "CBelleKernels"], swiftSettings: strict),
 
+    // Integers on grids: quantized linear modules in files' forms.
+    .target(name: "Packed", dependencies: ["ByteIO", "Checkpoint", "CBelleKernels"], swiftSettings: strict),
+
     // Matrices, and the only door to the BLAS; oneDNN is looked for when the program runs.
     .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
     .target(
@@ -64,15 +67,16 @@ let package = Package(
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),
     // What a model is, without arithmetic.
-    .target(name: "Model", dependencies: ["ByteIO", "Checkpoint", "Tokenizer"], swiftSettings: strict),
+    .target(name: "Model", dependencies: ["ByteIO", "Checkpoint", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Tokenizer", "CBelleKernels"],
+      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
       swiftSettings: strict),
     .target(
       name: "Quantize",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Tokenizer", "Transformer", "CBelleKernels",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "Transformer",
+        "CBelleKernels",
       ],
       swiftSettings: strict),
 
@@ -80,16 +84,16 @@ let package = Package(
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Quantize", "Tokenizer", "Transformer",
-        "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Quantize", "Tokenizer",
+        "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Quantize",
-        "Transformer",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
+        "Quantize", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -114,14 +118,17 @@ let package = Package(
       name: "CheckpointTests", dependencies: ["Checkpoint", "FuzzedParsers", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
+      name: "PackedTests", dependencies: ["Packed", "Checkpoint", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "ModelTests", dependencies: ["Model", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "ModelTests", dependencies: ["Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "TransformerTests",
       dependencies: [
-        "Transformer", "Model", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport",
+        "Transformer", "Model", "Packed", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO",
+        "TestSupport",
       ],
       swiftSettings: test),
     .testTarget(
@@ -134,7 +141,9 @@ let package = Package(
       name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "QuantizeTests",
-      dependencies: ["Quantize", "LinearAlgebra", "Model", "Transformer", "Checkpoint", "ByteIO", "TestSupport"],
+      dependencies: [
+        "Quantize", "LinearAlgebra", "Model", "Packed", "Transformer", "Checkpoint", "ByteIO", "TestSupport",
+      ],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests",

@@ -60,9 +60,13 @@ def names(name, comment, member, of, program):
 
 
 def modules():
+    import _compat_pickle
+
+    # Also what Python 2 called them: unpicklers still find them.
     return names(
         "StandardModules", "The modules of Python's standard library: to import one is to run it.", "all",
-        sys.stdlib_module_names, f"CPython {platform.python_version()}")
+        {*sys.stdlib_module_names, *(name for name in _compat_pickle.IMPORT_MAPPING if "." not in name)},
+        f"CPython {platform.python_version()}")
 
 
 def torch_names():

@@ -212,25 +212,31 @@ def torch_tar(storages=None, tensors=None, value=None, **form):
     )
 
 
-def pax(**fields):
-    """An extended header of the next member."""
+def pax(kind=b"x", **fields):
+    """An extended header of the next member; underscores in names are dots."""
     lines = b""
     for key, value in fields.items():
-        rest = b" " + key.encode() + b"=" + value + b"\n"
+        rest = b" " + key.replace("_", ".").encode() + b"=" + value + b"\n"
         size = len(rest)
         while len(str(size)) + len(rest) != size:
             size = len(str(size)) + len(rest)
         lines += str(size).encode() + rest
-    return tar_member(b"pax", lines, kind=b"x")
+    return tar_member(b"pax", lines, kind=kind)
 
 
 # MARK: Others
 
 
 def npy(pickle, descr="|O", shape="(1,)"):
-    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return npy_of(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}", pickle)
+
+
+def npy_of(header, pickle):
+    """An .npy file of a header, whatever it says; one that is long makes it the second version."""
+    head = header.encode()
     head += b" " * (-(len(head) + 11) % 64) + b"\n"
-    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head + pickle
+    lead = b"\x01\0" + struct.pack("<H", len(head)) if len(head) < 1 << 16 else b"\x02\0" + struct.pack("<I", len(head))
+    return b"\x93NUMPY" + lead + head + pickle
 
 
 def safetensors_that_run(code):

@@ -6,8 +6,10 @@ import bz2
 import gzip
 import io
 import lzma
+import pathlib
 import pickle
 import struct
+import tempfile
 import zipfile
 import zlib
 
@@ -15,7 +17,7 @@ import numpy
 import torch
 from safety_containers import (
     HARMLESS, HOSTILE, MAGIC, RAN, RUN, call, checkpoint, dictionary, json_of, kinds, legacy, legacy_part,
-    load_bytes, member, name, npy, pax, pickled, raw, tar, tar_member, text, torch_tar, tuple_of, zipped,
+    load_bytes, member, name, npy, npy_of, pax, pickled, raw, tar, tar_member, text, torch_tar, tuple_of, zipped,
 )  # fmt: skip
 from safety_hostile import FROM_TYPE, proto
 from safety_sandbox import EXTENSION
@@ -413,6 +415,10 @@ def folders():
         "model.bin": ("link", "../outside.bin"),
         "../outside.bin": HOSTILE,
     }
+    found["git's objects in an index"] = base | {
+        "pytorch_model.bin.index.json": json_of(weight_map={"a": ".git/objects/ab/cdef"}),
+        ".git/objects/ab/cdef": HOSTILE,
+    }
     found["a folder behind a link"] = base | {"more": ("link", "../outside"), "../outside/x.bin": HOSTILE}
     return found
 
@@ -464,4 +470,131 @@ def programs():
     found["TorchScript"] = buffer.getvalue()
     found["TorchScript after a prefix"] = b"x" * 64 + buffer.getvalue()
     found["TorchScript after a pickle"] = HARMLESS + buffer.getvalue()
+    return found
+
+
+# MARK: What an attacker found
+
+
+@kind("headers of arrays that Python evaluates")
+def headers():
+    rest = "'fortran_order': False, 'shape': (1,), }"
+    found = {
+        "the type twice": "{'descr': '<f4', 'descr': '|O', " + rest,
+        "escaped": "{'descr': '|\\x4f', " + rest,
+        "by name": "{'descr': '|\\N{LATIN CAPITAL LETTER O}', " + rest,
+        "object": "{'descr': 'object', " + rest,
+        "a comment": "{#'descr': '<f4',\n'descr': '|O', " + rest,
+        "the key escaped": "{'d\\x65scr': '|O', " + rest,
+        "a tuple": "{'descr': ('|O', (1,)), " + rest,
+        "two texts": "{'descr': '|' 'O', " + rest,
+        "a long header": "{'descr': '|O', " + rest + " " * 70000,
+    }
+    found = {what: npy_of(header, HOSTILE) for what, header in found.items()}
+    for what, data in list(found.items()):
+        for how, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w", method) as archive:
+                archive.writestr("a.npy", data)
+            found[f"{what}, .npz, {how}"] = buffer.getvalue()
+    return found
+
+
+@kind("tars that tarfile reads otherwise")
+def other_tars():
+    info = (b"sys_info", pickled(dictionary(little_endian=b"\x88")))
+    tensors, value = (b"tensors", pickled(b"K\0")), (b"pickle", HARMLESS)
+    hidden = b"cposix\nmkdir\n(S'ran'\ntR."
+    empty, size = (b"storages", b""), b"512"
+    sound = pickled(b"U" + bytes([len(HOSTILE)]) + HOSTILE + b"0K\0") + pickled(b"]")
+    sparse = (b"x", (b"1\n0\n%d\n" % len(HOSTILE)).ljust(512, b"\0") + HOSTILE)
+    version1 = pax(
+        GNU_sparse_major=b"1", GNU_sparse_minor=b"0", GNU_sparse_name=b"storages", GNU_sparse_realsize=b"%d" % len(HOSTILE)
+    )
+    whole = pax(GNU_sparse_map=b"0,4,0,%d" % len(HOSTILE), GNU_sparse_size=b"%d" % len(HOSTILE))
+    return {
+        "a global size": tar(info, tensors, value, pax(b"g", size=size), empty, (hidden, b"")),
+        "a global size, nothing else": tar(pax(b"g", size=size), empty, (hidden, b"")),
+        "a global name and size": tar(pax(b"g", path=b"storages", size=size), (b"x", b""), (hidden, b"")),
+        "two extended headers": tar(info, tensors, value, pax(size=size), pax(comment=b"x"), empty, (hidden, b"")),
+        "two extended headers, a name": tar(
+            pax(path=b"storages", size=size), pax(comment=b"x"), (b"x", b""), (hidden, b"")
+        ),
+        "a sparse map": tar(info, whole, (b"storages", sound), tensors, value),
+        "sparse, version 1": tar(info, version1, sparse, tensors, value),
+        "sparse, version 1, nothing else": tar(version1, sparse),
+        "a folder before POSIX that has bytes": tar(
+            info, tensors, value, tar_member(b"x/", tar_member(b"storages", b"U" * 600)[:512], kind=b"\0", size=b"%011o\0" % 512),
+            (b"storages", HOSTILE),
+        ),
+    }
+
+
+@kind("TorchScript by other names")
+def other_programs():
+    buffer = io.BytesIO()
+    script = torch.jit.script(Script())
+    torch.jit.save(script, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if "debug" not in name}
+
+    def again(code, pickle=lambda data: data):
+        return zipped(
+            *(
+                member(name.replace("/code/", code), pickle(data) if name.endswith("data.pkl") else data)
+                for name, data in members.items()
+            ),
+            root="",
+        )
+
+    def broken(data):
+        return data.replace(b"q\0)\x81", b"q\0X\1\0\0\0\xff\x81")
+
+    found = {
+        "CODE": again("/CODE/"),
+        "CODE, and a pickle that is not UTF-8": again("/CODE/", broken),
+        "code, and a pickle that is not UTF-8": again("/code/", broken),
+        "CODE, and a pickle of protocol 9": again("/CODE/", lambda data: b"\x80\x09" + data[2:]),
+    }
+    path = pathlib.Path(tempfile.gettempdir()) / f"belle-{id(buffer)}.ff"
+    torch.jit.save_jit_module_to_flatbuffer(script, str(path))
+    found["a flatbuffer"] = path.read_bytes()
+    path.unlink()
+    return found
+
+
+@kind("an object of a registry first, without STOP")
+def registry():
+    ext = b"\x82" + bytes([EXTENSION])
+    return {
+        "nothing behind": ext + RAN + b"\x85R",
+        "garbage behind": ext + RAN + b"\x85R\xff",
+        "four bytes": b"\x84" + bytes([EXTENSION, 0, 0, 0]) + RAN + b"\x85R0X\xff\xff\0\0",
+        "a name behind": ext + b"0" + call(text("posix") + text("mkdir") + b"\x93", RAN) + b"\xff",
+        "behind another pickle": HARMLESS + ext + RAN + b"\x85R",
+    }
+
+
+@kind("what is compressed, or a zip, beside what is harmless")
+def beside():
+    good = zipped(("data.pkl", HARMLESS), ("version", b"3\n"))
+    packed = {
+        "gzip": gzip.compress(HOSTILE),
+        "bzip2": bz2.compress(HOSTILE),
+        "xz": lzma.compress(HOSTILE),
+        "zlib": zlib.compress(HOSTILE),
+    }
+    found = {f"{what}, then a zip": data + good for what, data in packed.items()}
+    for what, data in packed.items():
+        found[f"{what}, then a zip, moved"] = zipped(("data.pkl", HARMLESS), ("version", b"3\n"), prefix=data)
+    for size in (4096, 4352, 1 << 20, (1 << 20) + 1):
+        filters = [{"id": lzma.FILTER_LZMA1, "dict_size": size}]
+        found[f"lzma of {size}"] = lzma.compress(HOSTILE, lzma.FORMAT_ALONE, filters=filters)
+    prefix, members = b"x" * 64, [("data.pkl", HOSTILE), ("version", b"3\n")]
+    found["a zip, something before and behind it"] = prefix + zipped(*members) + b"tail"
+    found["a zip, something before it, a comment that lies"] = prefix + zipped(*members, comment=b"abc", comment_size=1)
+    array = npy(HOSTILE)
+    storage = tuple_of(text("storage"), name("torch", "ByteStorage"), text("a.npy"), text("cpu"), b"K%c" % len(array))
+    found["an array as a storage"] = checkpoint(storage + b"Q", more=[("data/a.npy", array)])
+    found["an array as a storage of another pickle"] = zipped(("x.pkl", pickled(storage + b"Q")), ("x/a.npy", array), root="r")
     return found

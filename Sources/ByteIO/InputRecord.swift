@@ -9,6 +9,8 @@ public struct InputRecord: Sendable {
   private struct Entry {
     let path: String
     let state: FileState
+    /// Whether the work reads it; it may change meanwhile where it was only named.
+    let isRead: Bool
   }
 
   /// By identity: a link, a hard link and another spelling of a path are the same file.
@@ -33,13 +35,23 @@ public struct InputRecord: Sendable {
   /// Adds a file by its path; what is not there is no input.
   public mutating func add(_ path: String) { if let state = FileState(ofFileAt: path) { add(path, state) } }
 
-  private mutating func add(_ path: String, _ state: FileState) {
+  /// Adds what was named as an input, whether the work will read it or not: a file, or the files that lie in a folder.
+  public mutating func add(named path: String) {
+    let isFolder = Folder.kind(of: path) == .folder
+    let paths = isFolder ? ((try? Folder.entries(of: path)) ?? []).map { Folder.join(path, $0.name) } : [path]
+    for path in paths { if let state = FileState(ofFileAt: path) { add(path, state, isRead: false) } }
+  }
+
+  private mutating func add(_ path: String, _ state: FileState, isRead: Bool = true) {
     // What a file was first is what it must still be at the end.
-    if entries[state.identity] == nil { entries[state.identity] = Entry(path: path, state: state) }
+    if let entry = entries[state.identity], entry.isRead || !isRead { return }
+    entries[state.identity] = Entry(path: path, state: state, isRead: isRead)
   }
 
   /// Adds all files of another record.
-  public mutating func add(_ other: InputRecord) { entries.merge(other.entries) { mine, _ in mine } }
+  public mutating func add(_ other: InputRecord) {
+    entries.merge(other.entries) { mine, theirs in mine.isRead || !theirs.isRead ? mine : theirs }
+  }
 
   /// The path by which the input was opened that something at a path is; links are followed. Nil where it is none.
   public func input(at path: String) -> String? {
@@ -59,12 +71,12 @@ public struct InputRecord: Sendable {
     }
   }
 
-  /// Asks whether every file still is what it was when it was opened.
+  /// Asks whether every file that is read still is what it was when it was opened.
   ///
   /// - Parameter toleratesRemoval: whether a file may be gone. What is open can be read after that too, and is what it was.
   /// - Throws: ``ByteIOError`` with code `.changed`.
   public func checkUnchanged(toleratesRemoval: Bool) throws(ByteIOError) {
-    for entry in entries.values.sorted(by: { $0.path < $1.path }) {
+    for entry in entries.values.filter(\.isRead).sorted(by: { $0.path < $1.path }) {
       let now = FileState(ofFileAt: entry.path)
       if now == entry.state || now == nil && toleratesRemoval { continue }
       let reason =

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "belle_kernels.h"
+#include "block_parts.h"
 #include "half.h"
 
 // A fused product and sum rounds once instead of twice: variants, and the reference, would differ.
@@ -25,17 +26,7 @@ typedef float floats_anywhere __attribute__((vector_size(64), aligned(1), may_al
 
 enum { SMALL = 32, LARGE = 256 };
 
-// Scales and minima of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minima, with the upper halves of the
-// other four in the two top bits; then the lower halves of those.
-INLINE void unpack_six(const uint8_t *packed, int *scales, int *minima) {
-  for (int i = 0; i < 4; i++) {
-    scales[i] = packed[i] & 63;
-    minima[i] = packed[4 + i] & 63;
-    scales[4 + i] = (packed[8 + i] & 15) | (packed[i] >> 6) << 4;
-    minima[4 + i] = packed[8 + i] >> 4 | (packed[4 + i] >> 6) << 4;
-  }
-}
-
+// The way back from take_six.
 INLINE void pack_six(uint8_t *packed, const int *scales, const int *minima) {
   for (int i = 0; i < 4; i++) {
     packed[i] = (uint8_t)(scales[i] | scales[4 + i] >> 4 << 6);

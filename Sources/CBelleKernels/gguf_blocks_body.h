@@ -3,118 +3,18 @@
 
 // MARK: Blocks to floats
 
-static void VARIANT(dequantize_q4_0)(const uint8_t *block, float *values) {
-  float scale = load_half(block);
-  for (int i = 0; i < 16; i++) {
-    values[i] = scale * (float)((block[2 + i] & 15) - 8);
-    values[16 + i] = scale * (float)((block[2 + i] >> 4) - 8);
-  }
-}
-
-static void VARIANT(dequantize_q4_1)(const uint8_t *block, float *values) {
-  float scale = load_half(block), minimum = load_half(block + 2);
-  for (int i = 0; i < 16; i++) {
-    values[i] = scale * (float)(block[4 + i] & 15) + minimum;
-    values[16 + i] = scale * (float)(block[4 + i] >> 4) + minimum;
-  }
-}
-
-// The fifth bits of 32 weights stand in a word of their own.
-INLINE uint32_t VARIANT(word)(const uint8_t *at) {
-  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static void VARIANT(dequantize_q5_0)(const uint8_t *block, float *values) {
-  float scale = load_half(block);
-  uint32_t high = VARIANT(word)(block + 2);
-  for (int i = 0; i < 16; i++) {
-    values[i] = scale * (float)((int)((block[6 + i] & 15) | (high >> i & 1) << 4) - 16);
-    values[16 + i] = scale * (float)((int)(block[6 + i] >> 4 | (high >> (16 + i) & 1) << 4) - 16);
-  }
-}
-
-static void VARIANT(dequantize_q5_1)(const uint8_t *block, float *values) {
-  float scale = load_half(block), minimum = load_half(block + 2);
-  uint32_t high = VARIANT(word)(block + 4);
-  for (int i = 0; i < 16; i++) {
-    values[i] = scale * (float)(int)((block[8 + i] & 15) | (high >> i & 1) << 4) + minimum;
-    values[16 + i] = scale * (float)(int)(block[8 + i] >> 4 | (high >> (16 + i) & 1) << 4) + minimum;
-  }
-}
-
-static void VARIANT(dequantize_q8_0)(const uint8_t *block, float *values) {
-  float scale = load_half(block);
-  for (int i = 0; i < SMALL; i++) values[i] = scale * (float)(int8_t)block[2 + i];
-}
-
-// 16 sub-blocks of 16: 4 bits of scale, 4 of minimum; the two bits of four sub-blocks share bytes.
-static void VARIANT(dequantize_q2_k)(const uint8_t *block, float *values) {
-  const uint8_t *bits = block + 16;
-  float scale = load_half(block + 80), minimum = load_half(block + 82);
-  for (int half = 0; half < 2; half++) {
-    for (int part = 0; part < 8; part++) {
-      int packed = block[8 * half + part];
-      float step = scale * (float)(packed & 15), start = minimum * (float)(packed >> 4);
-      const uint8_t *from = bits + 32 * half + 16 * (part % 2);
-      float *to = values + 128 * half + 16 * part;
-      for (int i = 0; i < 16; i++) to[i] = step * (float)(from[i] >> part / 2 * 2 & 3) - start;
-    }
-  }
-}
-
-// 16 sub-blocks of 16: the third bits stand in the first 32 bytes, and a bit that is not set means minus four.
-static void VARIANT(dequantize_q3_k)(const uint8_t *block, float *values) {
-  const uint8_t *bits = block + 32, *packed = block + 96;
-  float scale = load_half(block + 108);
-  for (int part = 0; part < 16; part++) {
-    int low = part < 8 ? packed[part] & 15 : packed[part - 8] >> 4;
-    int high = packed[8 + part % 4] >> part / 4 * 2 & 3;
-    float step = scale * (float)((low | high << 4) - 32);
-    int shift = part / 2 % 4 * 2, bit = part / 2;
-    const uint8_t *from = bits + part / 8 * 32 + part % 2 * 16, *top = block + part % 2 * 16;
-    for (int i = 0; i < 16; i++) {
-      values[16 * part + i] = step * (float)((from[i] >> shift & 3) - (top[i] >> bit & 1 ? 0 : 4));
-    }
-  }
-}
-
-// 8 sub-blocks of 32: a pair of them shares bytes, the first in the low halves. Q5_K has fifth bits in 32 bytes more.
-INLINE void VARIANT(dequantize_q45_k)(const uint8_t *block, float *values, bool is_five) {
-  float scale = load_half(block), minimum = load_half(block + 2);
-  int scales[8], minima[8];
-  unpack_six(block + 4, scales, minima);
-  const uint8_t *high = block + 16, *bits = is_five ? block + 48 : block + 16;
-  for (int part = 0; part < 8; part++) {
-    float step = scale * (float)scales[part], start = minimum * (float)minima[part];
-    const uint8_t *from = bits + part / 2 * 32;
-    float *to = values + 32 * part;
-    int shift = part % 2 * 4;
-    for (int i = 0; i < 32; i++) {
-      int q = from[i] >> shift & 15;
-      if (is_five) q |= (high[i] >> part & 1) << 4;
-      to[i] = step * (float)q - start;
-    }
-  }
-}
-
-static void VARIANT(dequantize_q4_k)(const uint8_t *block, float *values) {
-  VARIANT(dequantize_q45_k)(block, values, false);
-}
-
-static void VARIANT(dequantize_q5_k)(const uint8_t *block, float *values) {
-  VARIANT(dequantize_q45_k)(block, values, true);
-}
-
-// Two halves of 128; in each, four runs of 32 share 64 bytes of low and 32 bytes of high bits.
-static void VARIANT(dequantize_q6_k)(const uint8_t *block, float *values) {
-  float scale = load_half(block + 208);
-  for (int part = 0; part < 16; part++) {
-    float step = scale * (float)(int8_t)block[192 + part];
-    int half = part / 8, run = part / 2 % 4, within = part % 2 * 16;
-    const uint8_t *low = block + 64 * half + run % 2 * 32 + within, *high = block + 128 + 32 * half + within;
-    for (int i = 0; i < 16; i++) {
-      values[16 * part + i] = step * (float)(((low[i] >> run / 2 * 4 & 15) | (high[i] >> 2 * run & 3) << 4) - 32);
-    }
+// Weights of a block: `count` runs of `length`, and the integer that stands for 0. Where there are no minimums 0 is
+// subtracted, which changes no number.
+INLINE void VARIANT(dequantize_block)(
+    const belle_block type, const uint8_t *block, const int count, const int length, const int zero, float *values) {
+  uint8_t q[LARGE];
+  block_scales s;
+  take_block(type, block, q, &s);
+  const float d = float_of_half(s.d), dmin = float_of_half(s.dmin);
+#pragma clang loop unroll(full)
+  for (int run = 0; run < count; run++) {
+    const float step = d * (float)s.scales[run], start = dmin * (float)s.minimums[run];
+    for (int i = length * run; i < length * (run + 1); i++) values[i] = step * (float)(q[i] - zero) - start;
   }
 }
 
@@ -123,16 +23,16 @@ static void VARIANT(dequantize)(belle_block type, const uint8_t *blocks, uint8_t
   float block[LARGE];
   for (size_t i = 0; i < count; i++, blocks += bytes, values += 4 * elements) {
     switch (type) {
-      case BELLE_Q4_0: VARIANT(dequantize_q4_0)(blocks, block); break;
-      case BELLE_Q4_1: VARIANT(dequantize_q4_1)(blocks, block); break;
-      case BELLE_Q5_0: VARIANT(dequantize_q5_0)(blocks, block); break;
-      case BELLE_Q5_1: VARIANT(dequantize_q5_1)(blocks, block); break;
-      case BELLE_Q8_0: VARIANT(dequantize_q8_0)(blocks, block); break;
-      case BELLE_Q2_K: VARIANT(dequantize_q2_k)(blocks, block); break;
-      case BELLE_Q3_K: VARIANT(dequantize_q3_k)(blocks, block); break;
-      case BELLE_Q4_K: VARIANT(dequantize_q4_k)(blocks, block); break;
-      case BELLE_Q5_K: VARIANT(dequantize_q5_k)(blocks, block); break;
-      case BELLE_Q6_K: VARIANT(dequantize_q6_k)(blocks, block); break;
+      case BELLE_Q4_0: VARIANT(dequantize_block)(BELLE_Q4_0, blocks, 1, 32, 8, block); break;
+      case BELLE_Q4_1: VARIANT(dequantize_block)(BELLE_Q4_1, blocks, 1, 32, 0, block); break;
+      case BELLE_Q5_0: VARIANT(dequantize_block)(BELLE_Q5_0, blocks, 1, 32, 16, block); break;
+      case BELLE_Q5_1: VARIANT(dequantize_block)(BELLE_Q5_1, blocks, 1, 32, 0, block); break;
+      case BELLE_Q8_0: VARIANT(dequantize_block)(BELLE_Q8_0, blocks, 1, 32, 128, block); break;
+      case BELLE_Q2_K: VARIANT(dequantize_block)(BELLE_Q2_K, blocks, 16, 16, 0, block); break;
+      case BELLE_Q3_K: VARIANT(dequantize_block)(BELLE_Q3_K, blocks, 16, 16, 4, block); break;
+      case BELLE_Q4_K: VARIANT(dequantize_block)(BELLE_Q4_K, blocks, 8, 32, 0, block); break;
+      case BELLE_Q5_K: VARIANT(dequantize_block)(BELLE_Q5_K, blocks, 8, 32, 0, block); break;
+      case BELLE_Q6_K: VARIANT(dequantize_block)(BELLE_Q6_K, blocks, 16, 16, 32, block); break;
     }
     memcpy(values, block, 4 * elements);
   }

@@ -10,11 +10,6 @@
 
 enum { BLOCK = 32 };
 
-// What a record says of one block: value = scale · (code + shift) + minimum, code being the integer less `center`.
-typedef struct {
-  float scale[LANES], shift[LANES], minimum[LANES];
-} block_scales;
-
 LANES_INLINE int center_of(unsigned bits, belle_packed_scales kind) {
   const bool counts_from_zero =
       kind == BELLE_SCALES_HALF_MINIMUM || kind == BELLE_SCALES_K32_MINIMUM || kind == BELLE_SCALES_K16_MINIMUM;

@@ -42,15 +42,6 @@ public enum Checkpoint {
   /// The files that peft writes, in the order in which it looks for them.
   public static let adapterFiles = ["adapter_model.safetensors", "adapter_model.bin"]
 
-  /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint.
-  static func isTrainersOwn(_ name: String) -> Bool {
-    trainersFiles.contains(name) || name.hasPrefix("rng_state_") && name.hasSuffix(".pth")
-  }
-
-  private static let trainersFiles: Set<String> = [
-    "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin", "scaler.pt", "rng_state.pth",
-  ]
-
   /// The files of a folder that a loader may take for pickles, those that trainers leave included.
   public static func loadableFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
@@ -63,33 +54,16 @@ public enum Checkpoint {
   public static func modelFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
       entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin", ".gguf"].contains(where: entry.name.hasSuffix)
-        && !isTrainersOwn(entry.name)
+        && !CheckpointFile.isTrainersOwn(entry.name)
     }.map(\.name)
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
   public static func open(file path: String) throws -> any TensorSource {
-    if path.hasSuffix(".index.json") { return try ShardedFolder(index: path) }
+    if path.hasSuffix(ShardedFolder.indexSuffix) { return try ShardedFolder(index: path) }
     return try open(InputFile(path))
   }
 
-  /// Opens a checkpoint, by what it is.
-  public static func open(_ file: any ByteSource) throws -> any TensorSource {
-    let path = file.path
-    let head = try file.bytes(count: FileKind.headSize)
-    if let complaint = FileKind(head: head, size: file.size).complaint {
-      throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
-    }
-    if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
-    if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
-    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
-    if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
-      return try SafetensorsFile(file)
-    }
-    // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container, a name or the magic number.
-    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
-    throw CheckpointError(
-      .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
-      remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
-  }
+  /// Opens one file, by what it is.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource { try CheckpointFile.open(file) }
 }

@@ -7,16 +7,22 @@ extension Model {
   ///
   /// Packed integers are the weights that they stand for. Where only one of the two is in Meta's layout or in GGUF, it is
   /// taken as Hugging Face has it. A base model's names are completed; a head that only one of the two stores is held
-  /// against the other's embedding, to which it is tied.
+  /// against the other's embedding, to which it is tied. What only one of them stores and is no weight, but computed from
+  /// the configuration, is left out.
   ///
+  /// - Returns: both, and how many tensors were left out.
   /// - Throws: ``ModelError`` or `CheckpointError`.
-  public func comparable(with other: Model) throws -> (any TensorSource, any TensorSource) {
-    let (a, b) = (try weights(beside: other), try other.weights(beside: self))
+  public func comparable(
+    with other: Model
+  ) throws -> (first: any TensorSource, second: any TensorSource, computedCount: Int) {
+    var (a, b) = (try weights(beside: other), try other.weights(beside: self))
     let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
-    return (
-      isKept(beside: other) ? a : try HuggingFaceNames.completed(a, addsHead: hasHead),
-      other.isKept(beside: self) ? b : try HuggingFaceNames.completed(b, addsHead: hasHead)
+    if !isKept(beside: other) { a = try HuggingFaceNames.completed(a, addsHead: hasHead) }
+    if !other.isKept(beside: self) { b = try HuggingFaceNames.completed(b, addsHead: hasHead) }
+    let (first, second) = (
+      ComputedTensors.removed(from: a, missingIn: b), ComputedTensors.removed(from: b, missingIn: a)
     )
+    return (first.source, second.source, first.count + second.count)
   }
 
   /// Whether the layout stays as it is: the other one has the same, and it is not Hugging Face's; or nothing is known of how

@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import Packed
 import Tokenizer
 
 extension Model {
@@ -42,7 +43,7 @@ extension Model {
       let note = try configuration.checkFrequencies(tensors, file: configurationPath)
       let weights = ComputedTensors.removed(from: tensors)
       guard form == .packed else { return description(configuration, text, weights, note: note) }
-      let packed = try GPTQTensorSource(weights, folder: folder)
+      let packed = try PackedCheckpoint.ofModel(weights, folder: folder)
       // BELLE's scripts store biases of zeros for modules that have none.
       return description(
         configuration, text, configuration.needsInputBias ? packed : try packed.withoutZeroBiases(), note: note)

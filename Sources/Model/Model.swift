@@ -5,6 +5,7 @@
 
 import ByteIO
 import Checkpoint
+import Packed
 
 /// A model, open.
 public struct Model: Sendable {
@@ -83,7 +84,7 @@ public struct Model: Sendable {
     // An adapter's tensors lie outside of what they adapt.
     wrapper = adapter?.kind == .unmerged ? nil : HuggingFaceNames.wrapper(of: stored)
     tensors = wrapper.map { TensorView(stored, within: $0) } ?? stored
-    form = GPTQTensorSource.isPacked(tensors) ? .packed : .plain
+    form = PackedCheckpoint.isPacked(tensors) ? .packed : .plain
   }
 
   /// How many tensors lie beside those of the model, under other names than the wrapper's: an optimizer's state, say.
@@ -99,7 +100,7 @@ public struct Model: Sendable {
     case .meta(let meta): return try MetaModel(meta).source
     case .huggingFace:
       guard form == .packed else { return tensors }
-      let packed = try GPTQTensorSource(tensors, folder: folder)
+      let packed = try PackedCheckpoint.ofModel(tensors, folder: folder)
       let configuration = try? ModelConfiguration(file: Folder.join(folder, "config.json"))
       return configuration?.needsInputBias == true ? packed : try packed.withoutZeroBiases()
     }

@@ -1,7 +1,9 @@
 // One layer to quantize, cut into strips of rows: rows are independent, given the factor.
 
 import CBelleKernels
+import Checkpoint
 import LinearAlgebra
+import Packed
 
 /// A layer with all that its quantization needs.
 struct LayerProblem: Sendable {
@@ -91,9 +93,15 @@ struct LayerProblem: Sendable {
       }
       count = rows * columns
     }
+    let weights = PackedLinear(
+      bits: grid.bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: scales.values,
+      scaleType: grid.precision == .half ? .f16 : .f32,
+      // A zero point that is none comes of weights that are no numbers, which the report's loss tells.
+      offsets: grid.form == .minimum
+        ? .minimums(minimums.values) : .zeros(zeros.values.map { UInt16(exactly: $0) ?? 0 }),
+      groups: groupIndex ?? PackedLinear.contiguousGroups(of: max(1, groupSize), inputs: columns))
     return QuantizedLayer(
-      grid: grid, rows: rows, columns: columns, integers: integers, scales: scales.values, zeros: zeros.values,
-      minimums: minimums.values, groupIndex: groupIndex,
+      grid: grid, weights: weights,
       report: report(sums, powers, step: sample.step, seconds: (clock.now - start) / .seconds(1)))
   }
 

@@ -5,6 +5,7 @@ import ByteIO
 import CBelleKernels
 import Checkpoint
 import LinearAlgebra
+import Packed
 
 /// The types of blocks that GPTQ can quantize for.
 public enum BlockFormat: String, Sendable, Codable, CaseIterable {
@@ -69,36 +70,39 @@ public struct PackedBlocks: Sendable, Equatable {
   public init(
     _ layer: QuantizedLayer, as format: BlockFormat, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) {
-    let (grid, wanted) = (layer.grid, format.grid)
-    let groupSize = grid.groupSize ?? layer.columns
+    let (grid, wanted, weights) = (layer.grid, format.grid, layer.weights)
+    let groupSize = grid.groupSize ?? weights.inFeatures
     guard grid.bits == wanted.bits, grid.form == wanted.form, grid.precision == .half,
-      grid.superGroup == wanted.superGroup, layer.groupIndex == nil,
+      grid.superGroup == wanted.superGroup, weights.groupSize != nil,
       grid.superGroup == nil ? groupSize % format.elements == 0 : grid.groupSize == wanted.groupSize,
-      layer.columns > 0, layer.columns % format.elements == 0
+      weights.inFeatures > 0, weights.inFeatures % format.elements == 0
     else {
       throw QuantizeError(
         .notStorable, place: layer.report.layer,
-        reason: "\(layer.columns) inputs on this grid are no \(format.rawValue) blocks",
+        reason: "\(weights.inFeatures) inputs on this grid are no \(format.rawValue) blocks",
         remedy: "quantize on the grid of \(format.rawValue)")
     }
     self.format = format
-    (rows, columns) = (layer.rows, layer.columns)
-    let blocks = layer.columns / format.elements
+    (rows, columns) = (weights.outFeatures, weights.inFeatures)
+    let blocks = weights.inFeatures / format.elements
+    let integers = weights.integers(ofRows: 0..<rows)
     if grid.superGroup == nil {
       let repeats = groupSize / format.elements
       let expand = { (values: [Float]) -> [Float] in
-        repeats == 1
-          ? values : (0..<layer.rows * blocks).map { values[$0 / blocks * layer.groups + $0 % blocks / repeats] }
+        guard repeats > 1 else { return values }
+        return (0..<weights.outFeatures * blocks).map {
+          values[$0 / blocks * weights.groupCount + $0 % blocks / repeats]
+        }
       }
       bytes = Self.packed(
-        layer.integers, scales: try Self.halves(expand(layer.scales), layer),
-        minimums: grid.form == .minimum ? try Self.halves(expand(layer.minimums), layer) : nil, format,
-        rows: layer.rows, blocks: blocks, threads: threads)
+        integers, scales: try Self.halves(expand(weights.scales), layer),
+        minimums: grid.form == .minimum ? try Self.halves(expand(weights.minimums), layer) : nil, format,
+        rows: weights.outFeatures, blocks: blocks, threads: threads)
     } else {
       let units = try SuperBlockUnits(layer)
       bytes = Self.packed(
-        layer.integers, units, scales: try Self.halves(units.scaleUnits, layer),
-        minimums: try Self.halves(units.minimumUnits, layer), format, rows: layer.rows, blocks: blocks,
+        integers, units, scales: try Self.halves(units.scaleUnits, layer),
+        minimums: try Self.halves(units.minimumUnits, layer), format, rows: weights.outFeatures, blocks: blocks,
         threads: threads)
     }
   }

@@ -1,42 +1,22 @@
-// What the solver gives back.
+// What the solver gives back: a linear module's weights as integers on a grid, and how that went.
 
-import CBelleKernels
 import LinearAlgebra
+import Packed
 
 /// A quantized linear layer.
 public struct QuantizedLayer: Sendable {
   /// The grid that it was quantized on.
   public let grid: Grid
-  /// Outputs.
-  public let rows: Int
-  /// Inputs.
-  public let columns: Int
-  /// `[out, in]`, row by row: 0 … 2^bits − 1.
-  public let integers: [UInt8]
-  /// `[out, groups]`, already in the stored precision.
-  public let scales: [Float]
-  /// `[out, groups]`: whole zero points; 0 where minimums are stored.
-  public let zeros: [Float]
-  /// `[out, groups]`: minimums; 0 where zero points are stored.
-  public let minimums: [Float]
-  /// The group of each input where groups are not contiguous (`act-order` without fixed grids); else nil.
-  public let groupIndex: [Int32]?
+  /// The integers, and scales with zero points or minimums, already in the stored precision.
+  public let weights: PackedLinear
   /// How it went.
   public let report: LayerReport
-
-  /// How many groups a row has.
-  public var groups: Int { grid.groupCount(inputs: columns) }
-
-  /// The group of an input.
-  public func group(of column: Int) -> Int {
-    groupIndex.map { Int($0[column]) } ?? column / (grid.groupSize ?? columns)
-  }
 
   /// The values that the integers stand for, `[out, in]`: what a reader of the packed layer gets, bit for bit.
   ///
   /// - Parameter threads: how many to use.
   public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
-    let result = Matrix<Float>(rows: rows, columns: columns)
+    let result = Matrix<Float>(rows: weights.outFeatures, columns: weights.inFeatures)
     dequantize(into: result.slice, threads: threads)
     return result
   }
@@ -47,10 +27,13 @@ public struct QuantizedLayer: Sendable {
   ///   - target: `[out, in]`.
   ///   - threads: how many to use.
   public func dequantize(into target: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
-    Values(
-      rows: rows, columns: columns, groups: groups, groupSize: grid.groupSize ?? max(1, columns), integers: integers,
-      scales: scales, zeros: zeros, minimums: grid.form == .minimum ? minimums : nil, groupIndex: groupIndex
-    ).write(to: target, threads: threads)
+    precondition(target.rows == weights.outFeatures && target.columns == weights.inFeatures)
+    let strip = max(1, (1 << 18) / max(1, target.columns))
+    forEachTile((target.rows + strip - 1) / strip, threads: threads) { index in
+      let rows = index * strip..<min(target.rows, (index + 1) * strip)
+      // SAFETY: the target has the weights' shape; each piece writes its rows.
+      unsafe weights.write(rows: rows, to: target.pointer(rows.lowerBound), stride: target.stride)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import Packed
 
 /// For each super-block a unit of its scales and one of its minimums, and for each group the multiples.
 struct SuperBlockUnits {
@@ -15,10 +16,10 @@ struct SuperBlockUnits {
   /// - Throws: ``QuantizeError`` where the layer's scales are no multiples.
   init(_ layer: QuantizedLayer) throws(QuantizeError) {
     let size = layer.grid.superGroup ?? 1
-    for first in stride(from: 0, to: layer.scales.count, by: size) {
-      let groups = first..<min(layer.scales.count, first + size)
-      guard let scale = Self.unit(groups.map { layer.scales[$0] }),
-        let minimum = Self.unit(groups.map { -layer.minimums[$0] })
+    for first in stride(from: 0, to: layer.weights.scales.count, by: size) {
+      let groups = first..<min(layer.weights.scales.count, first + size)
+      guard let scale = Self.unit(groups.map { layer.weights.scales[$0] }),
+        let minimum = Self.unit(groups.map { -layer.weights.minimums[$0] })
       else {
         throw QuantizeError(
           .notStorable, place: layer.report.layer,

@@ -36,11 +36,16 @@ public final class TransformerModel: Sendable {
     let description = try model.described()
     path = model.path
     origin = model
-    notes = try [model.adapter?.refuse()].compactMap(\.self) + description.notes
     configuration = description.configuration
     configurationText = description.configurationText
     source = description.weights
     tensors = try ModelTensors(configuration, source, file: path)
+    let others = tensors.others
+    let left = others.first.map {
+      displayName($0) + (others.count > 1 ? " and \(others.count - 1) more lie" : " lies")
+        + " outside of the language model: left out"
+    }
+    notes = try [model.adapter?.refuse(), left].compactMap(\.self) + description.notes
     plan = LayerPlan(configuration)
   }
 

@@ -139,6 +139,22 @@ private struct ByteTokenizer: Tokenizer {
       defaultLength: defaultLength, seed: seed)
   }
 
+  @Test("samples come from all over a text of one line without spaces", arguments: ["汉字", "😀👩‍👧"])
+  func oneLine(word: String) throws {
+    let folder = try TemporaryFolder()
+    let line = String(repeating: word, count: 40_000)
+    let paths = try [
+      folder.write("a.txt", line), folder.write("b.txt", line.prefix(4000) + String(repeating: "文", count: 80_000)),
+    ]
+    let samples = try paths.map { path in
+      try Calibration.drawn(
+        from: [path], tokenizer: { ByteTokenizer() }, vocabularySize: 257, samples: 8, length: 1000,
+        defaultLength: 1000, seed: 0
+      ).windows
+    }
+    #expect(samples[0] != samples[1])
+  }
+
   @Test("the corpus in the program is the one in calibration/")
   func embedded() throws {
     let names = try Folder.entries(of: project("calibration")).map(\.name).filter { $0.hasSuffix(".txt") }

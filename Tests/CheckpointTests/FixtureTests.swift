@@ -179,6 +179,16 @@ enum Fixtures {
     #expect(reason(folder)?.contains("own folder") == true)
   }
 
+  @Test("an index among the files is refused: it could be the index itself, and be opened without end")
+  func indexOfIndexes() throws {
+    for name in ["model.safetensors.index.json", "other.index.json"] {
+      let folder = try copy()
+      try folder.write("other.index.json", "{\"weight_map\": {\"a\": \"model.safetensors.index.json\"}}")
+      try folder.write("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"\(name)\"}}")
+      #expect(reason(folder) == "the file \(name) is an index itself")
+    }
+  }
+
   @Test("an index that disagrees with its files is refused, with the tensor")
   func disagreement() throws {
     let extra = try copy()

@@ -135,7 +135,7 @@ enum OldFixtures {
     #expect(error.code == .unsafeGlobal)
     let names = PickleTrace()
     _ = try run(bad, trace: names)
-    #expect(names.globals.contains { $0.module == "os" && !$0.isAllowed })
+    #expect(names.names.all.contains { $0.module == "os" && !$0.isAllowed })
     let twice = outer(legacy(outer(legacy([0x80, 2, 0x4E, 0x2E])).flatMap { $0 }))
     #expect(throws: CheckpointError.self) { try run(twice) }
     #expect(throws: CheckpointError.self) { try run(twice, trace: PickleTrace()) }

@@ -228,6 +228,9 @@ private final class CountingSource: TensorSource {
     for entry in [
       Entry(info([5]), .stored(0)), Entry(info([2, 2]), .rows(0, in: .halves(heads: 1))),
       Entry(info([3]), .bytes([1, 2])),
+      Entry(TensorInfo(name: "w", dtype: .i16, shape: [4], file: "", byteCount: 4), .stored(0)),
+      Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .bytes([1, 2])),
+      Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .computed { _ in }),
     ] {
       #expect { try TensorView([entry], of: one) } throws: {
         ($0 as? CheckpointError)?.reason.hasSuffix("is not what its values are") == true

@@ -65,6 +65,34 @@ import Testing
     }
   }
 
+  @Test(
+    "what no layer has a place for is refused by what computes, whatever its method is called, and found by doctor",
+    arguments: ["self_attn.q_proj.lora_linear.down.weight", "mlp.adapters.x.adapter_down.weight", "adapter.linear_in"])
+  func unknown(name: String) throws {
+    var model = RandomCheckpoint(layers: 1)
+    try model.write(folder)
+    model.source.add("model.layers.0." + name, .f32, [4, 64], [Float](repeating: 0, count: 256))
+    try model.write(folder, "strange")
+    for arguments in runs(folder.file("strange")).prefix(4) {
+      let run = try Running(arguments).finish()
+      #expect(
+        run.status == 1 && run.errors.contains("model.layers.0.\(name) has no place in a layer"), "\(run.errors)")
+    }
+    let doctor = try belleTools("doctor", folder.file("strange"))
+    #expect(doctor.status == 2 && doctor.output.contains("[unexpected-tensor]"), "\(doctor.output)")
+  }
+
+  @Test("a head of another kind beside the model is left out, and told")
+  func otherHead() throws {
+    var model = RandomCheckpoint(layers: 1)
+    model.source.add("v_head.summary.weight", .f32, [1, 64], [Float](repeating: 0, count: 64))
+    let path = try model.write(folder, "valued")
+    let run = try Running(["quantize", path, folder.file("q"), "--method", "rtn", "--group-size", "32"]).finish()
+    #expect(run.status == 0 && run.errors.contains("v_head.summary.weight lies outside"), "\(run.errors)")
+    let doctor = try belleTools("doctor", path)
+    #expect(doctor.output.contains("[unexpected-tensor]"), "\(doctor.output)")
+  }
+
   @Test("the checkpoint of a trainer that peft wrapped is no model")
   func trainer() throws {
     try RandomCheckpoint(layers: 1).write(folder)

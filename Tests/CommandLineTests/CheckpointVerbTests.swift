@@ -32,6 +32,23 @@ import Testing
     #expect(try belleTools("inspect", fixtures + "dtypes.pt", "--safety").status == 0)
   }
 
+  @Test("--safety looks at what an index names, wherever it is", arguments: [".git/objects/ab/cdef", "../x.bin"])
+  func indexedFiles(path: String) throws {
+    let folder = try TemporaryFolder()
+    let place = URL(fileURLWithPath: folder.file("model/\(path)")).standardizedFileURL
+    let index = URL(fileURLWithPath: folder.file("model/pytorch_model.bin.index.json"))
+    for one in [place, index] {
+      try FileManager.default.createDirectory(at: one.deletingLastPathComponent(), withIntermediateDirectories: true)
+    }
+    try Data(#"{"weight_map": {}, "weight_map": {"a": "\#(path)", "b": "missing.bin"}}"#.utf8).write(to: index)
+    try FileManager.default.copyItem(at: URL(fileURLWithPath: fixtures + "dtypes.pt"), to: place)
+    #expect(try belleTools("inspect", folder.file("model"), "--safety").status == 0)
+    try FileManager.default.removeItem(at: place)
+    try FileManager.default.copyItem(at: URL(fileURLWithPath: hostile + "reduce-os-system.pt"), to: place)
+    #expect(try belleTools("inspect", folder.file("model"), "--safety").status == 2)
+    #expect(try belleTools("inspect", index.path, "--safety").status == 2)
+  }
+
   @Test("--crc finds damage that listing does not see")
   func crc() throws {
     #expect(try belleTools("inspect", hostile + "zip-bad-crc.pt").status == 0)

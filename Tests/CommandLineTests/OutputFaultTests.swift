@@ -40,6 +40,29 @@ import Testing
     #expect(summary["replaced"] as? [String] == [folder.file("out/config.json")])
   }
 
+  @Test(
+    "what was named as an input stays, also where the method does not read it",
+    arguments: [
+      (["--tokenizer", "t.gguf"], "t.gguf"), (["--calibration", "t.gguf"], "t.gguf"),
+      (["--calibration", "t.gguf:tokens"], "t.gguf"), (["--tokenizer", "words"], "t.gguf"),
+      (["--tokenizer", "o/model.safetensors"], "o"), (["--calibration", "o/quantize_config.json"], "o"),
+    ])
+  func namedInput(option: [String], output: String) throws {
+    let folder = try TemporaryFolder()
+    for name in ["t.gguf", "o/model.safetensors", "o/quantize_config.json"] { try folder.write(name, "mine") }
+    try Folder.create(folder.file("words"))
+    link(folder.file("t.gguf"), folder.file("words/tokenizer.model"))
+    let format = output == "o" ? [] : ["--format", "gguf", "--gguf-type", "q4_0"]
+    let size = output == "o" ? quick : ["--method", "rtn"]
+    let run = try Running(
+      ["quantize", tiny, folder.file(output), option[0], folder.file(option[1]), "--force"] + format + size
+    ).finish()
+    #expect(run.status == 1 && run.errors.contains("would replace an input"), "\(run.errors)")
+    for name in ["t.gguf", "o/model.safetensors", "o/quantize_config.json"] {
+      #expect(try readBytes(folder.file(name)) == Array("mine".utf8), "\(name)")
+    }
+  }
+
   @Test("a file that --force would remove is an input by a link from elsewhere", arguments: [false, true])
   func removedInput(isHard: Bool) throws {
     let folder = try TemporaryFolder()
@@ -143,12 +166,11 @@ import Testing
 
   @Test("quantize to BELLE's .pt, where a folder has its name")
   func belleOntoFolder() throws {
-    let folder = try TemporaryFolder()
-    let model = try RandomCheckpoint(layers: 1).write(folder)
-    try Folder.create(folder.file("m.pt"))
-    let run = try Running(["quantize", model, folder.file("m.pt"), "--format", "belle", "--force"] + quick).finish()
+    let bench = try OutputBench(.quantizeToPt)
+    try Folder.create(bench.output)
+    let run = try bench.run(["--force"])
     #expect(run.status == 1 && run.errors.contains("the output is one file, and this is a folder"), "\(run.errors)")
-    #expect(try folder.names(in: "m.pt") == [])
+    #expect(try bench.folder.names(in: "out/m.pt") == [])
   }
 
   @Test("convert to a folder where a file is, or is on the way", arguments: ["o", "o/model"], [[], ["--force"]])

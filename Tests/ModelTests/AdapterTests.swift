@@ -26,6 +26,11 @@ import Testing
       "blk.0.attn_q.weight.lora_a", "model.layers.0.self_attn.q_proj.hada_w1_a",
       "model.layers.0.mlp.up_proj.ia3_l.weight",
       "model.layers.0.self_attn.q_proj.lokr_w2_b", "model.layers.0.self_attn.q_proj.lora_E",
+      "model.layers.0.self_attn.q_proj.beft_bias.default", "model.layers.0.self_attn.q_proj.osf_svd_params.U_low",
+      "model.layers.0.self_attn.q_proj.tinylora_v.default", "model.layers.0.self_attn.q_proj.unilora_theta_d",
+      "model.layers.0.self_attn.q_proj.oft_r.default", "model.layers.0.self_attn.q_proj.dora_scale",
+      "unet.down.attn.to_q.lora_layer.down.weight", "model.layers.0.self_attn.v_proj.base_layer.weight",
+      "lm_head.original_module.weight",
     ])
   func unmerged(name: String) { #expect(presence(Self.base + [name])?.kind == .unmerged) }
 
@@ -35,7 +40,9 @@ import Testing
       "model.layers.0.lora_projection.weight", "lora_layers.0.weight", "model.layers.0.gate.lora_gate.weight",
       "model.layers.0.self_attn.lora_q_a_proj.weight", "model.hada_proj.weight", "model.lora_scaling",
       "prompt_encoder.mask_embed.conv1.weight", "prompt_encoder.no_mask_embed.weight", "lora_head.weight",
-      "model.layers.0.mlp.base_layer.weight", "prompt_embeddings.weight",
+      "model.layers.0.mlp.base_layer.weight", "prompt_embeddings.weight", "bone_head.weight", "model.bone_lengths",
+      "encoder.oft_gate.weight", "vera_head.weight", "hira_layer.weight", "hada_weight", "ia3_layer.weight",
+      "miss_block_head.weight", "decoder.base_layer.weight", "x.original_module.weight", "encoder.poly_type",
     ])
   func own(name: String) { #expect(presence(Self.base + [name]) == nil) }
 

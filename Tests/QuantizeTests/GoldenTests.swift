@@ -1,5 +1,6 @@
 import Foundation
 import LinearAlgebra
+import Packed
 import TestSupport
 import Testing
 
@@ -83,7 +84,7 @@ struct Exact: Sendable {
     }
     if entry.act_order {
       let index = try Golden.results.values(name + ".g_idx", as: Int32.self)
-      #expect(layer.groupIndex == index)
+      #expect(layer.weights.groups == index)
     }
   }
 

@@ -1,12 +1,15 @@
 import ByteIO
+import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
+import Packed
 import TestSupport
 import Testing
 
 @testable import Quantize
 
-@Suite("PackedLayer") struct PackingTests {
+@Suite("Integers in files") struct PackingTests {
   struct Entry: Decodable, Sendable {
     let bits: Int
     let group_size: Int
@@ -16,16 +19,37 @@ import Testing
   static let entries = decodeJSON([String: Entry].self, project("Tests/Fixtures/pack/manifest.json"))
   static let tensors = Tensors("pack/packed.safetensors")
 
-  static func layer(
-    bits: Int, rows: Int, columns: Int, group: Int?, integers: [UInt8], scales: [Float], zeros: [Float],
-    form: Grid.Form = .zeroPoint
-  ) -> QuantizedLayer {
-    QuantizedLayer(
-      grid: Grid(bits: bits, groupSize: group, form: form), rows: rows, columns: columns, integers: integers,
-      scales: scales, zeros: zeros, minimums: zeros.map { _ in 0 }, groupIndex: nil,
-      report: LayerReport(
-        layer: "packed", method: .gptq, fallbackReason: nil, relativeOutputError: nil, isOutputEstimated: false,
-        loss: 0, damping: 0, isDoublePrecision: false, deadInputs: 0, seconds: 0, flop: 0))
+  static func weights(
+    bits: Int, rows: Int, columns: Int, group: Int?, integers: [UInt8], scales: [Float], zeros: [Float]
+  ) -> PackedLinear {
+    PackedLinear(
+      bits: bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: scales, scaleType: .f32,
+      offsets: .zeros(zeros.map { UInt16($0) }),
+      groups: PackedLinear.contiguousGroups(of: group ?? columns, inputs: columns))
+  }
+
+  /// The tensors of a module in a form.
+  private func packed(_ weights: PackedLinear, _ form: some WritableForm, threads: Int = 2) throws -> TensorView {
+    let module = LinearModule(name: "m", outFeatures: weights.outFeatures, inFeatures: weights.inFeatures)
+    return try TensorView(try form.entries(weights, of: module, threads: threads))
+  }
+
+  private func words(_ source: TensorView, _ part: String) throws -> [UInt32] {
+    words(try bytes(source, part))
+  }
+
+  private func index(_ source: TensorView, _ part: String) throws -> Int {
+    try #require(source.tensors.firstIndex { $0.name == "m." + part })
+  }
+
+  private func bytes(_ source: TensorView, _ part: String) throws -> [UInt8] {
+    try source.allBytes(try index(source, part))
+  }
+
+  private func words(_ bytes: [UInt8]) -> [UInt32] {
+    stride(from: 0, to: bytes.count, by: 4).map { at in
+      (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[at + $1]) << UInt32(8 * $1) }
+    }
   }
 
   @Test("the words of the real packer, both ways", arguments: entries.keys.sorted())
@@ -34,72 +58,61 @@ import Testing
     let q = try Self.tensors.values(name + ".q", as: UInt8.self)
     let zeros = try Self.tensors.values(name + ".zeros", as: Float.self)
     let scales = try Self.tensors.values(name + ".scales_in", as: Float.self)
-    let layer = Self.layer(
+    let weights = Self.weights(
       bits: entry.bits, rows: entry.out_features, columns: entry.in_features,
       group: entry.group_size < 0 ? nil : entry.group_size, integers: q, scales: scales, zeros: zeros)
-    let packed = try PackedLayer(layer, threads: 2)
-    #expect(packed.qweight == (try Self.tensors.values(name + ".qweight", as: UInt32.self)))
-    #expect(packed.qzeros == (try Self.tensors.values(name + ".qzeros", as: UInt32.self)))
-    #expect(packed.scales == (try Self.tensors.values(name + ".scales", as: Float.self)))
-    #expect(packed.integers == q)
-    #expect(packed.zeros == zeros)
+    let form = GPTQForm(version: .first)
+    let packed = try packed(weights, form)
+    #expect(try words(packed, "qweight") == Self.tensors.values(name + ".qweight", as: UInt32.self))
+    #expect(try words(packed, "qzeros") == Self.tensors.values(name + ".qzeros", as: UInt32.self))
+    let wanted = try Self.tensors.values(name + ".scales", as: Float.self)
+    #expect(try packed.floats(index(packed, "scales")) == wanted)
+    let read = try #require(try PackedCheckpoint(packed, QuantizationSettings(version: .first)).packedLinear(0))
+    #expect(read.integers(ofRows: 0..<entry.out_features) == q && read.zeros.map { Float($0) } == zeros)
   }
 
   @Test("integers come back from any shape, bits and form of zero points", arguments: [2, 3, 4, 8])
   func roundTrip(bits: Int) throws {
     var generator = SplitMix64(seed: UInt64(bits))
-    for (rows, columns) in [(1, 1), (3, 31), (33, 32), (17, 100), (300, 65)] {
+    for (rows, columns) in [(1, 32), (3, 32), (33, 32), (17, 96), (300, 64)] {
       let group = max(1, columns / 3)
       let groups = (columns + group - 1) / group
       let integers = (0..<rows * columns).map { _ in UInt8(generator.next() >> (64 - UInt64(bits))) }
       let zeros = (0..<rows * groups).map { _ in Float(max(1, generator.next() >> (64 - UInt64(bits)))) }
-      let scales = zeros.map { $0 / 8 }
-      let layer = Self.layer(
-        bits: bits, rows: rows, columns: columns, group: group, integers: integers, scales: scales, zeros: zeros)
-      for form in [ZeroPointForm.minusOne, .asTheyAre] {
-        let packed = try PackedLayer(layer, zeroPoints: form)
-        #expect(packed.integers == integers)
-        #expect(packed.zeros == zeros)
-        #expect(packed == (try PackedLayer(layer, zeroPoints: form, threads: 1)))
+      let weights = Self.weights(
+        bits: bits, rows: rows, columns: columns, group: group, integers: integers, scales: zeros.map { $0 / 8 },
+        zeros: zeros)
+      for version in [GPTQForm.Version.first, .second] {
+        let packed = try packed(weights, GPTQForm(version: version))
+        #expect(try Self.integers(words(packed, "qweight"), bits, rows: rows, columns: columns) == integers)
+        let stored = try Self.zeros(words(packed, "qzeros"), bits, rows: rows, groups: groups)
+        #expect(stored.map { $0 + (version == .first ? 1 : 0) } == zeros)
+        let alone = try self.packed(weights, GPTQForm(version: version), threads: 1)
+        for part in ["qweight", "qzeros", "scales", "g_idx"] {
+          #expect(try bytes(packed, part) == bytes(alone, part))
+        }
+        let settings = QuantizationSettings(bits: bits, version: version)
+        let read = try #require(try PackedCheckpoint(packed, settings).packedLinear(0))
+        #expect(read.integers(ofRows: 0..<rows) == integers && read.zeros == weights.zeros)
+        #expect(read.scales == weights.scales && read.groups == weights.groups)
       }
     }
   }
 
-  @Test("what a checkpoint has no room for is refused")
-  func refused() throws {
-    func code(_ body: () throws(QuantizeError) -> Void) -> QuantizeErrorCode? {
-      do throws(QuantizeError) { try body() } catch { return error.code }
-      return nil
-    }
-    let zero = Self.layer(
-      bits: 4, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [0])
-    #expect(code { () throws(QuantizeError) in _ = try PackedLayer(zero) } == .notStorable)
-    #expect(code { () throws(QuantizeError) in _ = try PackedLayer(zero, zeroPoints: .asTheyAre) } == nil)
-    let five = Self.layer(
-      bits: 5, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [1])
-    #expect(code { () throws(QuantizeError) in _ = try PackedLayer(five) } == .notStorable)
-    let minimum = Self.layer(
-      bits: 4, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1], zeros: [0],
-      form: .minimum)
-    #expect(code { () throws(QuantizeError) in _ = try PackedLayer(minimum, zeroPoints: .asTheyAre) } == .notStorable)
-  }
-}
-
-extension PackedLayer {
   /// The integers, `[out, in]`, read bit by bit.
-  fileprivate var integers: [UInt8] {
+  private static func integers(_ qweight: [UInt32], _ bits: Int, rows: Int, columns: Int) -> [UInt8] {
     (0..<rows * columns).map { place in
       let (row, column) = place.quotientAndRemainder(dividingBy: columns)
-      return UInt8(Self.field(column, bits) { qweight[$0 * rows + row] })
+      return UInt8(field(column, bits) { qweight[$0 * rows + row] })
     }
   }
 
-  /// The zero points, `[out, groups]`.
-  fileprivate var zeros: [Float] {
+  /// The fields of zero points, `[out, groups]`.
+  private static func zeros(_ qzeros: [UInt32], _ bits: Int, rows: Int, groups: Int) -> [Float] {
     let width = (rows * bits + 31) / 32
     return (0..<rows * groups).map { place in
       let (row, group) = place.quotientAndRemainder(dividingBy: groups)
-      return Float(Self.field(row, bits) { qzeros[group * width + $0] }) + (zeroPoints == .minusOne ? 1 : 0)
+      return Float(field(row, bits) { qzeros[group * width + $0] })
     }
   }
 
@@ -108,5 +121,27 @@ extension PackedLayer {
       let at = number * bits + bit
       return value | (word(at / 32) >> UInt32(at % 32) & 1) << UInt32(bit)
     }
+  }
+
+  @Test("what a checkpoint has no room for is refused")
+  func refused() throws {
+    func code(_ weights: PackedLinear, _ version: GPTQForm.Version = .first) -> CheckpointErrorCode? {
+      do { _ = try packed(weights, GPTQForm(version: version)) } catch { return (error as? CheckpointError)?.code }
+      return nil
+    }
+    func weights(bits: Int, zero: Float) -> PackedLinear {
+      Self.weights(
+        bits: bits, rows: 1, columns: 8, group: nil, integers: .init(repeating: 1, count: 8), scales: [1],
+        zeros: [zero])
+    }
+    #expect(code(weights(bits: 4, zero: 0)) == .lossy)
+    #expect(code(weights(bits: 4, zero: 0), .second) == nil)
+    #expect(code(weights(bits: 4, zero: 16)) == nil)
+    #expect(code(weights(bits: 4, zero: 16), .second) == .lossy)
+    #expect(code(weights(bits: 5, zero: 1)) == .lossy)
+    let minimum = PackedLinear(
+      bits: 4, outFeatures: 1, inFeatures: 8, codes: .bytes(.init(repeating: 1, count: 8)), scales: [1],
+      scaleType: .f32, offsets: .minimums([0]), groups: PackedLinear.contiguousGroups(of: 8, inputs: 8))
+    #expect(code(minimum, .second) == .lossy)
   }
 }

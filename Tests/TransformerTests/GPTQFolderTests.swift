@@ -3,6 +3,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Packed
 import TestSupport
 import Testing
 
@@ -94,7 +95,7 @@ struct RoundedLinear {
     let file = try Checkpoint.open(project("Tests/Fixtures/pack/packed.safetensors"))
     let base = "\(bits).\(group)"
     let folder = try TemporaryFolder()
-    let source = try GPTQTensorSource(file, folder: folder.path)
+    let source = try PackedCheckpoint(file, folder: folder.path)
     let index = try #require(source.tensors.firstIndex { $0.name == base + ".weight" })
     #expect(source.tensors[index].shape == [256, 256])
     let found = try TensorReader.matrix(source, index)
@@ -194,7 +195,7 @@ struct RoundedLinear {
       let folder = try TemporaryFolder()
       if let json { try folder.write("quantize_config.json", json) }
       return #expect(throws: CheckpointError.self) {
-        let packed = try GPTQTensorSource(source, folder: folder.path)
+        let packed = try PackedCheckpoint(source, folder: folder.path)
         for index in packed.tensors.indices { try packed.read(index) { _ in } }
       }
     }
@@ -211,7 +212,7 @@ struct RoundedLinear {
       }?.code == .badTensor)
     #expect(try refused({ _ in }, json: #"{"bits": 8}"#)?.code == .badTensor)
     #expect(try refused({ _ in }, json: #"{"bits": 4, "checkpoint_format": "gptq_p"}"#)?.code == .unknownFormat)
-    #expect(try refused({ _ in }, json: #"{"quant_method": "awq"}"#)?.code == .unknownFormat)
+    #expect(try refused({ _ in }, json: #"{"quant_method": "hqq"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: "[]")?.code == .malformed)
   }
 
@@ -235,38 +236,38 @@ struct RoundedLinear {
     arguments: [2, 3, 4, 8])
   func earlyForm(bits: Int) throws {
     let (source, linear) = early(bits: bits)
-    #expect(GPTQTensorSource.isEarlyForm(source))
-    let opened = try GPTQTensorSource(source, zerosAreStored: false, bits: nil)
+    let opened = try PackedCheckpoint.ofModel(source, nil)
+    #expect(opened.isEarly && !opened.isDescribed)
     #expect(
       opened.tensors.map(\.name).filter { $0.contains("q_proj") }.sorted() == [
         "model.layers.0.self_attn.q_proj.bias", "model.layers.0.self_attn.q_proj.weight",
       ])
     let index = try #require(opened.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") })
-    let weights = try #require(try opened.packedWeights(index))
+    let weights = try #require(try opened.packedLinear(index))
     #expect(weights.bits == bits && weights.groupCount == 1 && weights.zeros.map(UInt32.init) == linear.zeros)
     var packed = MemorySource()
     linear.add(to: &packed, "model.layers.0.self_attn.q_proj", isVersion2: true, withGroups: true)
-    let expected = try GPTQTensorSource(packed, zerosAreStored: true, bits: bits)
+    let expected = try PackedCheckpoint(packed, QuantizationSettings(bits: bits, version: .second))
     #expect(try TensorReader.matrix(opened, index).values == TensorReader.matrix(expected, 0).values)
   }
 
   @Test("the early form is refused where nothing tells the bits, and where a zero point is none")
   func badEarlyForm() throws {
     #expect(throws: CheckpointError.self) {
-      try GPTQTensorSource(early(bits: 4, hidden: 40).0, zerosAreStored: false, bits: nil)
+      try PackedCheckpoint.ofModel(early(bits: 4, hidden: 40).0, nil)
     }
     // The configuration may tell instead.
     #expect(throws: Never.self) {
-      try GPTQTensorSource(early(bits: 4, hidden: 40).0, zerosAreStored: false, bits: 4)
+      try PackedCheckpoint.ofModel(early(bits: 4, hidden: 40).0, QuantizationSettings(bits: 4))
     }
     let scale = early(bits: 4).1.scales[0]
     for product in [scale * 2.5, -scale, scale * 16, Float.nan, .infinity] {
       let (source, linear) = early(bits: 4)
       var zeros = zip(linear.scales, linear.zeros).map { $0 * Float($1) }
       zeros[0] = product
-      let opened = try GPTQTensorSource(early(bits: 4, zeros: zeros).0, zerosAreStored: false, bits: nil)
+      let opened = try PackedCheckpoint.ofModel(early(bits: 4, zeros: zeros).0, nil)
       let index = try #require(source.tensors.firstIndex { $0.name.hasSuffix("qweight") })
-      let error = #expect(throws: CheckpointError.self) { try opened.packedWeights(index) }
+      let error = #expect(throws: CheckpointError.self) { try opened.packedLinear(index) }
       #expect(error?.code == .badTensor && error?.reason.contains("no zero point of 4 bits") == true)
     }
   }
@@ -287,8 +288,8 @@ struct RoundedLinear {
     #expect(opened.tensors.map(\.name) == source.tensors.map(\.name))
     let index = try #require(
       opened.tensors.firstIndex { $0.name.hasSuffix("q_proj.weight") || $0.name.hasSuffix("qweight") })
-    let values = try TensorReader.matrix(GPTQTensorSource(opened, zerosAreStored: false, bits: nil), index).values
-    #expect(try values == TensorReader.matrix(GPTQTensorSource(source, zerosAreStored: false, bits: nil), index).values)
+    let values = try TensorReader.matrix(PackedCheckpoint.ofModel(opened, nil), index).values
+    #expect(try values == TensorReader.matrix(PackedCheckpoint.ofModel(source, nil), index).values)
     // What is not wrapped stays as it is.
     let plain = Model(source, path: "m")
     #expect(plain.wrapper == nil && plain.tensors.tensors == source.tensors)

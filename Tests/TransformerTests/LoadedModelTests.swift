@@ -3,6 +3,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Packed
 import TestSupport
 import Testing
 
@@ -138,7 +139,7 @@ import Testing
     let folder = try TemporaryFolder()
     try folder.write("quantize_config.json", #"{"bits": \#(bits), "checkpoint_format": "gptq_v2"}"#)
     let model = try TransformerModel(
-      made.configuration, try GPTQTensorSource(source, folder: folder.path), path: "memory")
+      made.configuration, try PackedCheckpoint(source, folder: folder.path), path: "memory")
     let loaded = try LoadedModel(model, threads: 2)
     let tokens = (0..<9).map { Int32($0 * 5) }
     let wanted = try logits(model, TokenWindows(tokens, length: 9))
@@ -159,7 +160,7 @@ import Testing
     source.add("m.qzeros", .i32, [groups, 10], (0..<groups * 10).map { _ in Int32(truncatingIfNeeded: random.next()) })
     source.add("m.scales", .f32, [groups, out], (0..<groups * out).map { Float($0 % 11 + 1) / 500 })
     source.add("m.g_idx", .i32, [width], places)
-    let packed = try GPTQTensorSource(source, folder: "nowhere")
+    let packed = try PackedCheckpoint(source, folder: "nowhere")
     let exact = try TensorReader.matrix(packed, 0)
     let matrix = try WeightMatrix.load(packed, 0)
     let row = Matrix<Float>(rows: 1, columns: width)

@@ -2,6 +2,8 @@ import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
+import Model
+import Packed
 import TestSupport
 import Testing
 
@@ -36,16 +38,16 @@ import Testing
   @Test("through BELLE's .pt and back every weight keeps its value", arguments: [2, 3, 4, 8], [true, false])
   func roundTrip(bits: Int, isSymmetric: Bool) throws {
     let source = model(bits: bits, isSymmetric: isSymmetric)
-    let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: bits)
+    let packed = try PackedCheckpoint(source, QuantizationSettings(bits: bits, version: .second))
     let wanted = try matrix(packed)
     // A zero point of 0 has no place in version 1.
-    let hasZero = try #require(try packed.packedWeights(1)).zeros.contains(0)
+    let hasZero = try #require(try packed.packedLinear(1)).zeros.contains(0)
     guard !hasZero else {
-      let error = #expect(throws: CheckpointError.self) { try RepackedSource(packed, as: .gptq(zerosAreStored: false)) }
+      let error = #expect(throws: CheckpointError.self) { try RepackedModel(asGPTQ: packed, version: .first) }
       #expect(error?.code == .lossy)
       return
     }
-    let belle = try RepackedSource(packed, as: .belle(headSize: 64, rotaryBase: 10000))
+    let belle = try RepackedModel(asBELLE: packed, headSize: 64, rotaryBase: 10000).tensors
     #expect(try info(belle, "scales").dtype == .f32)
     #expect(try info(belle, "bias").shape == [256])
     #expect(!belle.tensors.contains { $0.name.hasSuffix("g_idx") })
@@ -53,17 +55,18 @@ import Testing
     let folder = try TemporaryFolder()
     _ = try TorchWriter.write(
       belle, Array(belle.tensors.indices), metadata: [:], as: "model.pt", in: folder.path, replacing: true)
-    let opened = try GPTQTensorSource(try Checkpoint.open(folder.file("model.pt")), folder: folder.path)
+    let opened = try PackedCheckpoint(try Checkpoint.open(folder.file("model.pt")), folder: folder.path)
     #expect(try matrix(opened) == wanted)
-    let again = try RepackedSource(opened, as: .gptq(zerosAreStored: true))
-    #expect(try info(again, "scales").dtype == .f16)
-    #expect(again.bits == bits && again.groupSize == 128 && again.isSymmetric == isSymmetric)
+    let again = try RepackedModel(asGPTQ: opened, version: .second)
+    #expect(try info(again.tensors, "scales").dtype == .f16)
+    #expect(again.survey.bits == bits && again.survey.groupSize == 128 && again.survey.isSymmetric == isSymmetric)
     #expect(again.settings.format == "gptq_v2")
-    #expect(try matrix(try GPTQTensorSource(again, zerosAreStored: true, bits: bits)) == wanted)
-    #expect(!again.tensors.contains { $0.name.hasSuffix(".bias") || $0.name.hasSuffix("inv_freq") })
+    #expect(
+      try matrix(try PackedCheckpoint(again.tensors, QuantizationSettings(bits: bits, version: .second))) == wanted)
+    #expect(!again.tensors.tensors.contains { $0.name.hasSuffix(".bias") || $0.name.hasSuffix("inv_freq") })
     for part in ["qweight", "qzeros"] {
       let name = "model.layers.0.self_attn.q_proj." + part
-      #expect(try values(again, name) == values(source, name))
+      #expect(try values(again.tensors, name) == values(source, name))
     }
   }
 
@@ -77,32 +80,35 @@ import Testing
 
   @Test("scales that half precision does not have stay in single precision")
   func inexactScales() throws {
-    let packed = try GPTQTensorSource(model(bits: 4, exactScales: false), zerosAreStored: true, bits: 4)
-    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: false))
-    #expect(result.scaleType == .f32)
-    #expect(try matrix(try GPTQTensorSource(result, zerosAreStored: false, bits: 4)) == matrix(packed))
+    let packed = try PackedCheckpoint(
+      model(bits: 4, exactScales: false), QuantizationSettings(bits: 4, version: .second))
+    let result = try RepackedModel(asGPTQ: packed, version: .first)
+    #expect(!result.survey.hasHalfScales)
+    #expect(
+      try matrix(try PackedCheckpoint(result.tensors, QuantizationSettings(bits: 4, version: .first))) == matrix(packed)
+    )
   }
 
   @Test("biases of zeros are dropped for LLaMA, others stay")
   func biases() throws {
     var source = model(bits: 4)
     source.add("model.layers.0.self_attn.q_proj.bias", .f32, [256], [Float](repeating: 0, count: 256))
-    let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: 4)
-    let dropped = try RepackedSource(packed, as: .gptq(zerosAreStored: false))
-    #expect(!dropped.tensors.contains { $0.name.hasSuffix(".bias") })
+    let packed = try PackedCheckpoint(source, QuantizationSettings(bits: 4, version: .second))
+    let dropped = try RepackedModel(asGPTQ: packed, version: .first)
+    #expect(!dropped.tensors.tensors.contains { $0.name.hasSuffix(".bias") })
     source.remove("model.layers.0.self_attn.q_proj.bias")
     source.add("model.layers.0.self_attn.q_proj.bias", .f32, [256], [Float](repeating: 0.5, count: 256))
-    let kept = try RepackedSource(
-      try GPTQTensorSource(source, zerosAreStored: true, bits: 4), as: .gptq(zerosAreStored: false))
-    #expect(kept.tensors.contains { $0.name.hasSuffix(".bias") })
+    let kept = try RepackedModel(
+      asGPTQ: try PackedCheckpoint(source, QuantizationSettings(bits: 4, version: .second)), version: .first)
+    #expect(kept.tensors.tensors.contains { $0.name.hasSuffix(".bias") })
   }
 
   @Test("what BELLE's form has no place for is refused")
   func refusals() throws {
     func code(_ source: MemorySource) throws -> CheckpointErrorCode? {
-      let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: nil)
+      let packed = try PackedCheckpoint(source, QuantizationSettings(version: .second))
       let error = #expect(throws: CheckpointError.self) {
-        try RepackedSource(packed, as: .belle(headSize: 64, rotaryBase: 10000))
+        try RepackedModel(asBELLE: packed, headSize: 64, rotaryBase: 10000)
       }
       return error?.code
     }
@@ -118,11 +124,15 @@ import Testing
 
   @Test("the version is chosen by the grid where nobody says it", arguments: [true, false])
   func version(isSymmetric: Bool) throws {
-    let packed = try GPTQTensorSource(model(bits: 4, isSymmetric: isSymmetric), zerosAreStored: true, bits: 4)
-    let result = try RepackedSource(packed, as: .gptq(zerosAreStored: nil))
-    #expect(result.zerosAreStored == !isSymmetric)
+    let packed = try PackedCheckpoint(
+      model(bits: 4, isSymmetric: isSymmetric), QuantizationSettings(bits: 4, version: .second))
+    let result = try RepackedModel(asGPTQ: packed, version: nil)
+    #expect((result.version == .second) == !isSymmetric)
     #expect(result.settings.format == (isSymmetric ? "gptq" : "gptq_v2"))
-    #expect(try matrix(GPTQTensorSource(result, zerosAreStored: !isSymmetric, bits: 4)) == matrix(packed))
+    #expect(
+      try matrix(
+        PackedCheckpoint(result.tensors, QuantizationSettings(bits: 4, version: isSymmetric ? .first : .second)))
+        == matrix(packed))
   }
 
   @Test("scattered groups keep their size in the settings")
@@ -130,8 +140,8 @@ import Testing
     var source = model(bits: 4)
     source.remove("model.layers.0.self_attn.q_proj.g_idx")
     source.add("model.layers.0.self_attn.q_proj.g_idx", .i32, [512], (0..<512).map { Int32($0 % 4) })
-    let packed = try GPTQTensorSource(source, zerosAreStored: true, bits: 4)
-    let settings = try RepackedSource(packed, as: .gptq(zerosAreStored: nil)).settings
+    let packed = try PackedCheckpoint(source, QuantizationSettings(bits: 4, version: .second))
+    let settings = try RepackedModel(asGPTQ: packed, version: nil).settings
     #expect(settings.groupSize == 128 && settings.actOrder == true)
   }
 }

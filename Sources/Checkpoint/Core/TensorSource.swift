@@ -35,7 +35,15 @@ extension TensorSource {
   ///
   /// - Complexity: O(tensors): keep it where several names are looked up.
   public func indicesByName() -> [String: Int] {
-    Dictionary(tensors.enumerated().map { ($1.name, $0) }) { one, _ in one }
+    Dictionary(tensors.lazy.enumerated().map { ($1.name, $0) }) { one, _ in one }
+  }
+
+  /// All bytes of a tensor: for what cannot be done in a stream.
+  package func allBytes(_ index: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(tensors[index].byteCount)
+    try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
+    return bytes
   }
 
   /// Streams a tensor's values in parts that are whole units, wherever the source's own parts end.

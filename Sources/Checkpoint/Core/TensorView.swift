@@ -89,21 +89,28 @@ public struct TensorView: TensorSource {
 
   private func check(_ entry: Entry) throws(CheckpointError) {
     let info = entry.info
-    let size: Int
+    let declared = TensorInfo.size(of: info.shape, info.dtype)?.bytes
+    let fits: Bool
     switch entry.origin {
-    case .stored(let index, let source): size = sources[source].tensors[index].byteCount
+    case .stored(let index, let source):
+      let stored = sources[source].tensors[index]
+      fits = info.byteCount == stored.byteCount && (isAlike(info, stored) || info.byteCount == declared)
     case .rows(let index, let source, let order):
       let stored = sources[source].tensors[index]
       try order.check(stored)
-      size = stored.shape == info.shape && stored.dtype == info.dtype ? stored.byteCount : -1
-    case .bytes(let bytes): size = bytes.count
-    case .computed: return
+      fits = info.byteCount == stored.byteCount && isAlike(info, stored)
+    case .bytes(let bytes): fits = info.byteCount == bytes.count && info.byteCount == declared
+    case .computed: fits = info.byteCount == declared
     }
-    guard size == info.byteCount else {
+    guard fits else {
       throw CheckpointError(
         .badTensor, file: info.file,
         reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue), \(info.shape), is not what its values are")
     }
+  }
+
+  private func isAlike(_ one: TensorInfo, _ other: TensorInfo) -> Bool {
+    one.dtype == other.dtype && one.shape == other.shape
   }
 
   /// Streams a tensor's values.

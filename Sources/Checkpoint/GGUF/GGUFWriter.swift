@@ -84,6 +84,9 @@ public struct GGUFWriter: TensorSink {
     byteCount = total
   }
 
+  /// Opens a file of this format.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource { try GGUFFile(file) }
+
   /// Writes the head.
   public func begin(_ file: AtomicFileWriter) throws { try file.write(head, at: 0) }
 

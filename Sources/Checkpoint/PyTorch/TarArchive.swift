@@ -1,5 +1,6 @@
 // A tar archive as Python's tarfile writes it: POSIX headers, with extended ones for sizes and times.
-// Refused: links, devices, folders and sparse files, members of one name, wrong checksums, sizes beyond the file.
+// Refused: links, devices and sparse files, members of one name, two extended headers of one member, global names and
+// sizes, wrong checksums, sizes beyond the file.
 // Source: POSIX.1-2017, pax: "ustar Interchange Format" and "pax Header Block".
 
 import ByteIO
@@ -52,23 +53,28 @@ struct TarArchive {
       let body = at + 512..<at + 512 + size
       if isExtended {
         guard size <= Self.extendedLimit else { throw failure(.limit, "an extended header of \(size) bytes") }
+        // Readers differ in which of two counts.
+        guard extended.isEmpty else { throw failure(.malformed, "two extended headers of one member") }
         let records = try Self.records(file.bytes(at: body.lowerBound, count: size))
         guard let records else { throw failure(.malformed, "an extended header that is none") }
-        if kind == UInt8(ascii: "x") { extended = records }
+        let isGlobal = kind == UInt8(ascii: "g")
+        if let key = records.keys.first(where: { Self.isRefused($0, isGlobal: isGlobal) }) {
+          throw failure(
+            .malformed, "the \(isGlobal ? "global" : "extended") header sets \(displayName(key)), which is not followed"
+          )
+        }
+        if !isGlobal { extended = records }
       } else {
-        // Folders hold nothing themselves.
-        if kind == UInt8(ascii: "5"), size == 0 {
-          extended = [:]
-          at += 512
-          continue
-        }
-        guard kind == UInt8(ascii: "0") || kind == 0 else {
-          throw failure(.malformed, "a member that is no plain file")
-        }
-        guard let name = extended["path"] ?? Self.text(header[0..<100]) else {
+        guard let name = extended["path"].map(Self.withoutSlash) ?? Self.name(header) else {
           throw failure(.malformed, "a member whose name is not UTF-8")
         }
-        guard members.updateValue(body, forKey: name) == nil else {
+        // Folders hold nothing themselves; before POSIX they were files with a slash at the end.
+        let isFolder =
+          kind == UInt8(ascii: "5") || kind == 0 && header[0..<100].prefix { $0 != 0 }.last == UInt8(ascii: "/")
+        guard size == 0 && isFolder || kind == UInt8(ascii: "0") || kind == 0 && !isFolder else {
+          throw failure(.malformed, "a member that is no plain file")
+        }
+        guard isFolder || members.updateValue(body, forKey: name) == nil else {
           throw failure(.malformed, "two members are called \(displayName(name))")
         }
         extended = [:]
@@ -110,6 +116,22 @@ struct TarArchive {
     return value
   }
 
+  /// Whether a key of an extended header changes what is read, in a way that is not followed here: maps of sparse files, the
+  /// code of names, and names and sizes of all members that follow.
+  private static func isRefused(_ key: String, isGlobal: Bool) -> Bool {
+    key.hasPrefix("GNU.sparse") || key == "hdrcharset" || isGlobal && (key == "path" || key == "size")
+  }
+
+  /// A member's name, which may be in two parts.
+  private static func name(_ header: [UInt8]) -> String? {
+    guard let name = text(header[0..<100]), let folder = text(header[345..<500]) else { return nil }
+    return folder.isEmpty ? name : "\(folder)/\(name)"
+  }
+
+  private static func withoutSlash(_ path: String) -> String {
+    String(decoding: path.utf8.reversed().drop { $0 == UInt8(ascii: "/") }.reversed(), as: UTF8.self)
+  }
+
   private static func text(_ field: ArraySlice<UInt8>) -> String? {
     String(validating: field.prefix { $0 != 0 }, as: UTF8.self)
   }
@@ -120,6 +142,7 @@ struct TarArchive {
     var rest = bytes[...]
     while !rest.isEmpty {
       guard let space = rest.firstIndex(of: 0x20),
+        rest[rest.startIndex..<space].allSatisfy({ (0x30...0x39).contains($0) }),
         let length = Int(String(decoding: rest[rest.startIndex..<space], as: UTF8.self)), length > 0,
         length <= rest.count, rest.startIndex + length > space + 1, rest[rest.startIndex + length - 1] == 0x0A
       else { return nil }

@@ -69,6 +69,9 @@ public struct TorchWriter: TensorSink {
       + Self.end(directoryOffset, members).count
   }
 
+  /// Opens a file of this format.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource { try TorchFile(file) }
+
   /// Writes the pickle.
   public func begin(_ file: AtomicFileWriter) throws {
     for (index, bytes) in fixed {

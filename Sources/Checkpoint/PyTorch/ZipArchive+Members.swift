@@ -24,14 +24,19 @@ extension ZipArchive {
     return overflow ? Int.max : max(16 << 20, limit)
   }
 
-  /// The first bytes of a member, inflated, and not checked.
-  func prefix(of member: Member, count: Int) throws -> [UInt8] {
+  /// Bytes of a member, inflated, and not checked; those before them are inflated, too.
+  func bytes(of member: Member, at start: Int, count: Int) throws -> [UInt8] {
+    let wanted = min(start, member.size)..<min(start + count, member.size)
     var result: [UInt8] = []
-    result.reserveCapacity(min(count, member.size))
+    result.reserveCapacity(wanted.count)
+    var at = 0
     try stream(member) { part in
-      let wanted = part.extracting(first: min(part.byteCount, count - result.count))
-      unsafe wanted.withUnsafeBytes { unsafe result.append(contentsOf: $0) }
-      return result.count < count
+      let here = wanted.clamped(to: at..<at + part.byteCount)
+      unsafe part.extracting(here.lowerBound - at..<here.upperBound - at).withUnsafeBytes {
+        unsafe result.append(contentsOf: $0)
+      }
+      at += part.byteCount
+      return at < wanted.upperBound
     }
     return result
   }

@@ -119,21 +119,42 @@ struct ZipArchive: Sendable {
     }
   }
 
-  /// Where the archive begins that a file ends with, however it begins itself: the offsets in it count from there. Nil
-  /// where it does not end as an archive does.
-  static func start(of file: any ByteSource) throws -> Int? {
+  /// More archives than this in the end of one file are made to mislead.
+  private static let startLimit = 16
+
+  /// Where archives begin that a file may be read as, however it begins itself: the offsets in them count from there. Python's
+  /// zipfile takes an end record wherever it stands in the last 64 KiB, whatever follows it.
+  static func starts(in file: any ByteSource) throws -> [Int] {
     let tailSize = min(file.size, 22 + 65535)
     let tailStart = file.size - tailSize
     let tail = try file.bytes(at: tailStart, count: tailSize)
-    guard let end = end(in: tail), end + 22 + tail.u16(at: end + 20) == tail.count else { return nil }
-    var (limit, size, offset) = (tailStart + end, tail.u32(at: end + 12), tail.u32(at: end + 16))
-    if limit >= 76, case let record = try file.bytes(at: limit - 76, count: 56), record.u32(at: 0) == 0x0606_4B50,
-      let wideSize = record.u64(at: 40), let wideOffset = record.u64(at: 48)
+    var starts: [Int] = []
+    for end in stride(from: tail.count - 22, through: 0, by: -1)
+    where tail[end] == 0x50 && tail.u32(at: end) == 0x0605_4B50 {
+      guard let start = try start(of: file, tail, end: end, at: tailStart + end), !starts.contains(start) else {
+        continue
+      }
+      starts.append(start)
+      guard starts.count <= startLimit else {
+        throw failure(file, tailStart + end, "more than \(startLimit) zip archives end here")
+      }
+    }
+    return starts
+  }
+
+  /// Where the archive of an end record begins; nil where its directory is not there.
+  private static func start(of file: any ByteSource, _ tail: [UInt8], end: Int, at endAt: Int) throws -> Int? {
+    var (limit, size, offset) = (endAt, tail.u32(at: end + 12), tail.u32(at: end + 16))
+    if limit >= 76, case let record = try file.bytes(at: limit - 76, count: 76), record.u32(at: 56) == 0x0706_4B50,
+      record.u32(at: 0) == 0x0606_4B50, let wideSize = record.u64(at: 40), let wideOffset = record.u64(at: 48)
     {
       (limit, size, offset) = (limit - 76, wideSize, wideOffset)
     }
     let start = limit.subtractingReportingOverflow(size).partialValue.subtractingReportingOverflow(offset).partialValue
-    return (0..<file.size).contains(start) ? start : 0
+    guard size >= 46, start >= 0, size <= limit, offset <= limit - size,
+      case let first = try file.bytes(at: start + offset, count: 4), first.count == 4, first.u32(at: 0) == 0x0201_4B50
+    else { return nil }
+    return start
   }
 
   /// Finds the directory by the record at the archive's end.

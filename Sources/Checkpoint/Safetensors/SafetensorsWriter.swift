@@ -54,6 +54,9 @@ public struct SafetensorsWriter: TensorSink {
     byteCount = at
   }
 
+  /// Opens a file of this format.
+  public static func open(_ file: any ByteSource) throws -> any TensorSource { try SafetensorsFile(file) }
+
   /// Writes the header.
   public func begin(_ file: AtomicFileWriter) throws { try file.write(header, at: 0) }
 

@@ -8,7 +8,7 @@ import ByteIO
 public enum ReleaseConverter {
   /// Whether a file, by its name, is a checkpoint that can become safetensors.
   public static func isCandidate(_ name: String) -> Bool {
-    Container(fileName: name) == .torch && !Checkpoint.isTrainersOwn(name)
+    Container(fileName: name) == .torch && !CheckpointFile.isTrainersOwn(name)
   }
 
   /// Whether a file, by its name, speaks of the files that are replaced, and is replaced itself.
@@ -48,7 +48,7 @@ public enum ReleaseConverter {
         continue
       }
       do {
-        let source = try Checkpoint.open(bytes)
+        let source = try CheckpointFile.open(bytes)
         let groups =
           isModelPart(name) && isWhole
           ? ModelOutput.divide(source.tensors, container: .safetensors, shardSize: nil).map(\.indices)

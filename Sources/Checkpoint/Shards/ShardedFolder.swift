@@ -17,6 +17,8 @@ public struct ShardedFolder: TensorSource {
   /// For each tensor: its shard, and its number there.
   private let places: [(shard: Int, index: Int)]
 
+  /// How the name of an index ends.
+  static let indexSuffix = ".index.json"
   /// The names that an index may have.
   public static let indexNames = ["model.safetensors.index.json", "pytorch_model.bin.index.json"]
   private static let indexLimit = 256 << 20
@@ -49,6 +51,10 @@ public struct ShardedFolder: TensorSource {
             throw failure(
               "the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
           }
+          // An index among the files could name itself, and so on without end.
+          guard !name.hasSuffix(Self.indexSuffix) else {
+            throw failure("the file \(displayName(name)) is an index itself", "treat the index as hostile")
+          }
           if wanted[name] == nil { files.append(name) }
           wanted[name, default: []].insert(tensor)
         }
@@ -69,7 +75,7 @@ public struct ShardedFolder: TensorSource {
     var places: [(shard: Int, index: Int)] = []
     var metadata: [(name: String, value: String)] = []
     for name in files.sorted() {
-      let shard = try Checkpoint.open(file: Folder.join(folder, name))
+      let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)))
       var left = wanted[name] ?? []
       for (index, info) in shard.tensors.enumerated() {
         guard left.remove(info.name) != nil else {

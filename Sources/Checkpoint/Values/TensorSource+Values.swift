@@ -1,16 +1,8 @@
-// Whole tensors in memory: for small ones, and for what cannot be done in a stream.
+// The values of small tensors as numbers.
 
 import ByteIO
 
 extension TensorSource {
-  /// All bytes of a tensor: for what cannot be done in a stream.
-  package func allBytes(_ index: Int) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tensors[index].byteCount)
-    try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
-    return bytes
-  }
-
   /// The values of a tensor in single precision.
   ///
   /// - Throws: `CheckpointError` with code `.unsupportedType` for what holds no numbers.

@@ -24,7 +24,9 @@ package struct ModelTensors: Sendable {
         .mismatch, file: file,
         reason: "the tensors do not fit the configuration: \(shown)"
           + (mismatches.count > 8 ? "; and \(mismatches.count - 8) more" : ""),
-        remedy: "config.json may belong to another model, or a file of the checkpoint is missing")
+        remedy: mismatches.allSatisfy { $0.kind == .unexpected }
+          ? "an adapter must be merged first; a model with other modules is one of another architecture"
+          : "config.json may belong to another model, or a file of the checkpoint is missing")
     }
   }
 
@@ -82,7 +84,7 @@ package struct ModelTensors: Sendable {
   /// A tensor that does not fit the configuration.
   struct Mismatch: Sendable {
     enum Kind: Sendable {
-      case missing, shape, type, extra
+      case missing, shape, type, extra, unexpected
     }
 
     let kind: Kind
@@ -123,7 +125,7 @@ package struct ModelTensors: Sendable {
     }
     expectNorms(layer: nil) { $0 == .outputNorm }
     if headRole == .head { expectOuter(.head) }
-    return found + extraLayer()
+    return found + unexpected()
   }
 
   /// A tensor of another shape or type than is wanted.
@@ -141,15 +143,39 @@ package struct ModelTensors: Sendable {
     return nil
   }
 
-  /// A tensor of a layer beyond those that the configuration has.
-  private func extraLayer() -> [Mismatch] {
+  /// What lies in a layer beyond those that the configuration has, or in a layer where the family has no place for it.
+  private func unexpected() -> [Mismatch] {
+    let start = stored(configuration.family.layerPrefix(.huggingFace))
     let count = configuration.layerCount
-    let start = "\(stored(configuration.family.layerPrefix(.huggingFace)))\(count)."
-    guard let extra = source.tensors.first(where: { $0.name.hasPrefix(start) }) else { return [] }
+    if let extra = source.tensors.first(where: { $0.name.hasPrefix("\(start)\(count).") }) {
+      return [
+        Mismatch(
+          kind: .extra, name: extra.name,
+          text: "the configuration has \(count) layers, and there is \(displayName(extra.name))")
+      ]
+    }
+    let strange = strangers.filter { $0.hasPrefix(start) }
+    guard let first = strange.first else { return [] }
     return [
       Mismatch(
-        kind: .extra, name: extra.name,
-        text: "the configuration has \(count) layers, and there is \(displayName(extra.name))")
+        kind: .unexpected, name: first,
+        text: displayName(first) + (strange.count > 1 ? " (and \(strange.count - 1) more)" : "")
+          + " has no place in a layer of this architecture")
     ]
+  }
+
+  /// The names of tensors that the family has no place for, computed ones left out.
+  private var strangers: [String] {
+    source.tensors.filter { info in
+      configuration.family.tensor(named: missingPrefix + info.name, in: .huggingFace) == nil
+        && configuration.family.tensor(named: info.name, in: .huggingFace) == nil && !ComputedTensors.contains(info)
+    }.map(\.name)
+  }
+
+  /// The names of tensors that lie outside of the language model: another head, a part of another method. Arithmetic leaves
+  /// them out, which is to be told.
+  package var others: [String] {
+    let start = stored(configuration.family.layerPrefix(.huggingFace))
+    return strangers.filter { !$0.hasPrefix(start) }
   }
 }

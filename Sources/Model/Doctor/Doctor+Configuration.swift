@@ -3,6 +3,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Packed
 import Tokenizer
 
 extension Doctor {
@@ -56,7 +57,17 @@ extension Doctor {
       case .type: add(.error, .wrongType, place, text, nil)
       case .extra:
         add(.error, .extraLayer, place, text, "num_hidden_layers in config.json is too small")
+      case .unexpected:
+        add(
+          .error, .unexpectedTensor, place, text + ": engines leave it out, or refuse it",
+          "an adapter must be merged first; a model with other modules is one of another architecture")
       }
+    }
+    if let first = tensors.others.first {
+      add(
+        .warning, .unexpectedTensor, displayName(first),
+        "\(tensors.others.count == 1 ? "it lies" : "it and \(tensors.others.count - 1) more lie") outside of the language "
+          + "model: engines leave it out", nil)
     }
     examineTies(source, tensors)
   }

@@ -5,6 +5,7 @@
 // be its own); optimum, gptq/quantizer.py; llama.cpp, README (GGUF only).
 
 import Checkpoint
+import Packed
 
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
@@ -48,7 +49,16 @@ extension Doctor {
         "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
     }
     guard facts.isPacked else { return nil }
-    let isVersion1 = facts.quantization?.format ?? "gptq" == "gptq"
+    if facts.isAWQ {
+      // vLLM takes what the form takes; transformers hands packed models to GPTQModel's modules.
+      let sizes = [-1, 16, 32, 64, 96, 128, 192, 256, 384, 512]
+      guard ["gptqmodel", "transformers"].contains(engine), let size = facts.groupSize, !sizes.contains(size) else {
+        return nil
+      }
+      return
+        "it takes groups of \(sizes.dropFirst().map(String.init).joined(separator: ", ")) or whole rows, and these have \(size)"
+    }
+    let isVersion1 = facts.quantization?.version ?? .first == .first
     switch engine {
     case "vllm":
       if let bits = facts.bits, ![4, 8].contains(bits) { return "it takes 4 and 8 bits, and these are \(bits)" }

@@ -4,6 +4,7 @@
 
 import ByteIO
 import Checkpoint
+import Packed
 
 extension Doctor {
   /// What the packed tensors say of all modules together.
@@ -107,13 +108,6 @@ extension Doctor {
 
   private func gcd(_ a: Int, _ b: Int) -> Int { b == 0 ? a : gcd(b, a % b) }
 
-  private func bytes(_ source: any TensorSource, _ index: Int) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(source.tensors[index].byteCount)
-    try source.read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
-    return bytes
-  }
-
   private func examineScales(_ module: String, _ source: any TensorSource, _ index: Int) throws {
     let values = try source.floats(index)
     let broken = values.count { !$0.isFinite }
@@ -122,28 +116,30 @@ extension Doctor {
         .error, .badScales, displayName(module), "\(broken) of its \(values.count) scales are NaN or infinite",
         "its output will be NaN: quantize or download the model again")
     }
+    examineZeroScales(module, values)
+  }
+
+  private func examineZeroScales(_ module: String, _ values: [Float]) {
     let zero = values.count { $0 == 0 }
-    if zero > 0 {
-      add(
-        .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
-        "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
-    }
+    guard zero > 0 else { return }
+    add(
+      .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
+      "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
   }
 
   private func countZeros(
     _ source: any TensorSource, _ index: Int, outputs: Int, bits: Int, _ tally: inout Tally
   ) throws {
-    let bytes = try bytes(source, index)
+    let bytes = try source.allBytes(index)
+    let words = stride(from: 0, to: bytes.count, by: 4).map { at in
+      (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[at + $1]) << UInt32(8 * $1) }
+    }
+    let middle = UInt8(1) << UInt8(bits - 1)
     let width = source.tensors[index].shape[1]
-    let word = { (at: Int) in (0..<4).reduce(UInt64(0)) { $0 | UInt64(bytes[4 * at + $1]) << UInt64(8 * $1) } }
-    let middle = UInt64(1) << UInt64(bits - 1)
     for group in 0..<source.tensors[index].shape[0] {
-      for output in 0..<outputs {
-        let bit = output * bits
-        let at = group * width + bit / 32
-        var value = word(at) >> UInt64(bit % 32)
-        if bit % 32 + bits > 32 { value |= word(at + 1) << UInt64(32 - bit % 32) }
-        value &= (1 << UInt64(bits)) - 1
+      let fields = PackedWords.unpacked(
+        Array(words[group * width..<(group + 1) * width]), ofRows: 0..<1, rows: 1, columns: outputs, bits: bits)
+      for value in fields {
         if value == middle {
           tally.middle += 1
         } else if value == middle - 1 {
@@ -165,7 +161,7 @@ extension Doctor {
         .error, .badPart, place, "g_idx is \(info.dtype.rawValue) \(info.shape), and there are \(inputs) inputs",
         "the file is damaged")
     }
-    let bytes = try bytes(source, index)
+    let bytes = try source.allBytes(index)
     let size = info.dtype == .i32 ? 4 : 8
     var counts = [Int](repeating: 0, count: groups)
     var last = 0
@@ -189,8 +185,39 @@ extension Doctor {
     if counts.dropLast().contains(where: { $0 != size0 }) { tally.uneven.append(module) }
   }
 
+  /// Looks at AutoAWQ's modules: what their form checks, then scales and groups.
+  ///
+  /// - Returns: the weights that they stand for; nil where they cannot be unpacked, which is a finding then.
+  func examineAWQ(_ source: any TensorSource) -> (any TensorSource)? {
+    facts.isAWQ = true
+    do {
+      let packed = try PackedCheckpoint.ofModel(source, facts.quantization)
+      var tally = Tally()
+      for (index, info) in packed.tensors.enumerated() {
+        guard let weights = try packed.packedLinear(index) else { continue }
+        let module = String(info.name.dropLast(".weight".count))
+        examineZeroScales(module, weights.scales)
+        tally.bits.insert(weights.bits)
+        tally.groups.append((module, weights.inFeatures, weights.groupCount))
+      }
+      examineGroupSizes(tally)
+      return packed
+    } catch {
+      // What the settings have that nobody knows was said before.
+      if !findings.contains(where: { $0.code == .unknownQuantization }) { add(error, .badPart, path) }
+      return nil
+    }
+  }
+
   /// What only all modules together tell.
   private func examine(_ tally: Tally) {
+    examineGroupSizes(tally)
+    examineVersion(tally)
+    examineOrder(tally)
+  }
+
+  /// Bits and groups, against the configuration's.
+  private func examineGroupSizes(_ tally: Tally) {
     facts.bits = tally.bits.count == 1 ? tally.bits.first : tally.bits.max()
     let settings = facts.quantization
     if let stated = settings?.groupSize {
@@ -208,8 +235,11 @@ extension Doctor {
     }
     let first = tally.groups.first { $0.count > 1 }
     facts.groupSize = settings?.groupSize ?? first.map { ($0.inputs + $0.count - 1) / $0.count } ?? -1
-    examineVersion(tally)
-    if settings?.actOrder == false, let first = tally.unsorted.first {
+  }
+
+  /// The order of groups, which engines do not look at everywhere.
+  private func examineOrder(_ tally: Tally) {
+    if facts.quantization?.actOrder == false, let first = tally.unsorted.first {
       add(
         .error, .groupsUnsorted, displayName(first),
         "g_idx is in the order of activations, and desc_act is false: engines that believe it ignore g_idx"
@@ -230,16 +260,16 @@ extension Doctor {
     let all = tally.middle + tally.lessOne + tally.others
     guard all > 0 else { return }
     let settings = facts.quantization
-    let stated = settings?.format ?? "gptq"
+    let stated = settings?.version ?? .first
     let isVersion2 = tally.middle == all
     let isVersion1 = tally.lessOne == all
     facts.isSymmetric = isVersion1 || isVersion2
-    if isVersion2, stated == "gptq", settings?.isSymmetric != false {
+    if isVersion2, stated == .first, settings?.isSymmetric != false {
       add(
         .error, .zeroPointVersion, path,
         "all zero points are stored as they are, as in gptq_v2, and the configuration says \(settings?.format ?? "nothing")",
         "set checkpoint_format to gptq_v2, or every weight is off by one step")
-    } else if isVersion1, stated == "gptq_v2", settings?.isSymmetric != false {
+    } else if isVersion1, stated == .second, settings?.isSymmetric != false {
       add(
         .error, .zeroPointVersion, path,
         "all zero points are stored less one, as in version 1, and the configuration says gptq_v2",
@@ -247,7 +277,7 @@ extension Doctor {
     } else if settings?.isSymmetric == true, !isVersion1, !isVersion2 {
       add(
         .error, .symmetryDenied, path,
-        "sym is true, and \(stated == "gptq_v2" ? all - tally.middle : all - tally.lessOne) of \(all) zero points are not in "
+        "sym is true, and \(stated == .second ? all - tally.middle : all - tally.lessOne) of \(all) zero points are not in "
           + "the middle: engines that believe it ignore them", "set sym to false")
     }
   }

@@ -5,6 +5,7 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Packed
 import Tokenizer
 
 /// Examines a checkpoint.
@@ -35,6 +36,8 @@ public final class Doctor {
     var isPacked = false
     /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
     var isBELLE = false
+    /// Whether they are AutoAWQ's.
+    var isAWQ = false
     var configuration: ModelConfiguration?
     var quantization: QuantizationSettings?
     var bits: Int?
@@ -119,11 +122,11 @@ public final class Doctor {
   /// The weights that packed tensors stand for; nil where they cannot be unpacked, which is a finding then.
   private func unpacked(_ source: any TensorSource) -> (any TensorSource)? {
     do {
-      let packed = try GPTQTensorSource(
-        source, zerosAreStored: facts.quantization?.zerosAreStored ?? false,
-        bits: facts.bits ?? facts.quantization?.bits)
-      if GPTQTensorSource.isEarlyForm(source) {
-        for index in packed.tensors.indices { _ = try packed.packedWeights(index) }
+      var settings = facts.quantization
+      if let bits = facts.bits { settings = settings ?? QuantizationSettings(); settings?.bits = bits }
+      let packed = try PackedCheckpoint.ofModel(source, settings)
+      if packed.isEarly {
+        for index in packed.tensors.indices { _ = try packed.packedLinear(index) }
       }
       return packed
     } catch {
@@ -144,15 +147,16 @@ public final class Doctor {
         "`belle-tools convert \(displayName(path)) <output> --layout hf` writes them under their own names")
     }
     facts.form = .huggingFace
-    facts.isPacked = GPTQTensorSource.isPacked(source)
-    let isTorch = source.format.hasPrefix("torch")
-    facts.isBELLE = facts.isPacked && isTorch && !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
+    facts.isPacked = PackedCheckpoint.isPacked(source)
+    facts.isBELLE = BELLEForm.isForm(of: source)
     examineConfiguration()
     var view: (any TensorSource)? = source
     if facts.isPacked {
       examineQuantization(source)
-      view = examinePacked(source) ? unpacked(source) : nil
-    } else if let settings = facts.quantization, settings.method == "gptq" {
+      view =
+        PackedCheckpoint.isAWQ(source, facts.quantization)
+        ? examineAWQ(source) : examinePacked(source) ? unpacked(source) : nil
+    } else if let settings = facts.quantization, ["gptq", "awq"].contains(settings.method) {
       add(
         .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",
         "remove quantization_config from config.json, or download the quantized tensors")

@@ -27,6 +27,7 @@ public struct Finding: Sendable, Equatable {
     case wrongShape = "wrong-shape"
     case wrongType = "wrong-type"
     case extraLayer = "extra-layer"
+    case unexpectedTensor = "unexpected-tensor"
     case wrappedNames = "wrapped-names"
     case tiedWeightsLost = "tied-weights-lost"
     case tiedWeightsDiffer = "tied-weights-differ"

@@ -1,7 +1,7 @@
 // Adapters: LoRA and its kin. Small tensors that change a base model when they are merged into it, and that are no model
 // without it. They lie in a folder of their own, beside a model, or unmerged among a model's own tensors; to take such a
 // model for its base would drop the fine-tuning in silence.
-// Sources: peft, tuners/*/layer.py (names of tensors), utils/save_and_load.py (names of files); llama.cpp,
+// Sources: peft, tuners/*/layer.py (names of tensors: AdapterParts), utils/save_and_load.py (names of files); llama.cpp,
 // convert_lora_to_gguf.py (`.lora_a`, `.lora_b`, general.type).
 
 import ByteIO
@@ -111,50 +111,55 @@ private struct AdapterSettings {
       let text = try? file.bytes(count: file.size),
       let contents = try? JSONDecoder().decode(Contents.self, from: Data(text))
     else { return nil }
-    method = contents.peft_type.map { AdapterNames.methods[$0] ?? displayName($0) }
+    method = contents.peft_type.map { AdapterNames.title(of: $0) }
     base = contents.base_model_name_or_path.flatMap { $0.isEmpty ? nil : $0 }
   }
 }
 
 /// The names of adapters' tensors and methods.
 private enum AdapterNames {
-  /// What `peft_type` says, and the method's usual name.
-  static let methods = [
-    "LORA": "LoRA", "ADALORA": "AdaLoRA", "LOHA": "LoHa", "LOKR": "LoKr", "VERA": "VeRA", "XLORA": "X-LoRA",
-    "RANDLORA": "RandLoRA", "VBLORA": "VB-LoRA", "FOURIERFT": "FourierFT", "PROMPT_TUNING": "prompt tuning",
-    "PREFIX_TUNING": "prefix tuning", "P_TUNING": "prompt tuning", "MULTITASK_PROMPT_TUNING": "prompt tuning",
-    "ADAPTION_PROMPT": "adaption prompt",
+  /// Usual names of methods, by what `peft_type` says and by peft's folders; others are told as peft spells them.
+  private static let titles = [
+    "lora": "LoRA", "adalora": "AdaLoRA", "loha": "LoHa", "lokr": "LoKr", "vera": "VeRA", "xlora": "X-LoRA",
+    "pvera": "PVeRA", "randlora": "RandLoRA", "vblora": "VB-LoRA", "gralora": "GraLoRA", "delora": "DeLoRA",
+    "fourierft": "FourierFT", "waveft": "WaveFT", "miss": "MiSS", "shira": "SHiRA", "hira": "HiRA", "road": "RoAd",
+    "poly": "Poly", "ln_tuning": "LN tuning", "trainable_tokens": "PEFT", "prompt_tuning": "prompt tuning",
+    "prefix_tuning": "prefix tuning", "p_tuning": "prompt tuning", "multitask_prompt_tuning": "prompt tuning",
+    "adaption_prompt": "adaption prompt",
   ]
+
+  /// A method's usual name.
+  static func title(of method: String) -> String { titles[method.lowercased()] ?? displayName(method.uppercased()) }
 
   /// Methods that put tokens of their own before a text: no weights hold them.
   private static let unmergeable: Set<String> = ["prompt tuning", "prefix tuning", "adaption prompt"]
 
-  /// How a part of a tensor's name begins, and what it belongs to: methods that no model has modules of.
-  private static let beginnings = [
-    ("hada_w", "LoHa"), ("lokr_w", "LoKr"), ("ia3_l", "IA3"), ("oft_", "OFT"), ("boft_", "BOFT"), ("vera_", "VeRA"),
-    ("pvera_", "VeRA"), ("randlora_", "RandLoRA"), ("vblora_", "VB-LoRA"), ("gralora_", "GraLoRA"),
-    ("delora_", "DeLoRA"), ("poly_lora_", "Poly"), ("fourierft_", "FourierFT"), ("waveft_", "WaveFT"), ("hra_u", "HRA"),
-    ("bone_", "Bone"), ("miss_block", "MiSS"), ("shira_weight", "SHiRA"), ("c3a_kernel", "C3A"), ("hira_", "HiRA"),
-    ("road_theta", "RoAd"), ("road_alpha", "RoAd"), ("trainable_tokens_", "PEFT"), ("ln_tuning_layers", "LN tuning"),
-  ]
-
-  /// Whole parts of a tensor's name. Models have modules of their own called `lora_…`: only peft's and llama.cpp's names count.
+  /// Parts of a tensor's name besides those of today's peft, and the methods that they belong to: llama.cpp's and diffusers'
+  /// names, and what earlier versions of peft wrote. Models have modules of their own called `lora_…`: only whole parts count.
   private static let parts = [
-    "lora_A": "LoRA", "lora_B": "LoRA", "lora_a": "LoRA", "lora_b": "LoRA", "lora_E": "AdaLoRA",
-    "lora_embedding_A": "LoRA", "lora_embedding_B": "LoRA", "lora_magnitude_vector": "LoRA", "lora_up": "LoRA",
-    "lora_down": "LoRA", "hada_t1": "LoHa", "hada_t2": "LoHa", "lokr_t2": "LoKr", "modules_to_save": "PEFT",
-    "adaption_prompt": "adaption prompt", "adaption_gate": "adaption prompt",
+    "lora_a": "lora", "lora_b": "lora", "lora_up": "lora", "lora_down": "lora", "lora_layer": "lora",
+    "dora_scale": "lora", "oft_r": "oft", "oft_s": "oft", "bone_block": "bone", "modules_to_save": "trainable_tokens",
+    "adaption_prompt": "adaption_prompt", "adaption_gate": "adaption_prompt",
   ]
 
   /// Parts that models have modules of as well. They count in names that peft begins, and what peft wraps a layer in, where
   /// the layer has nothing else.
   private static let weakParts = [
-    "ranknum": "AdaLoRA", "prompt_embeddings": "prompt tuning", "prompt_encoder": "prompt tuning",
+    "ranknum": "adalora", "prompt_embeddings": "prompt_tuning", "prompt_encoder": "prompt_tuning",
   ]
   private static let wrappers: Set<Substring> = ["base_layer", "original_module"]
 
+  /// The layers that adapters are for, by the last parts of their names: what lies in one of these as `base_layer` and nothing
+  /// else is what peft has wrapped, whatever the method.
+  private static let layers: Set<Substring> = [
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "embed_tokens", "lm_head", "qkv_proj",
+    "gate_up_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "word_embeddings", "wq", "wk", "wv",
+    "wo",
+    "c_attn", "c_proj", "c_fc", "w1", "w2", "w3",
+  ]
+
   private static func method(of part: Substring) -> String? {
-    parts[String(part)] ?? beginnings.first { part.hasPrefix($0.0) }?.1
+    AdapterParts.peft[String(part)] ?? parts[String(part)]
   }
 
   private static func split(_ name: String) -> [Substring] {
@@ -173,18 +178,22 @@ private enum AdapterNames {
       let all = split(info.name)
       for (place, part) in all.enumerated().dropFirst() {
         let module = all[..<place].joined(separator: ".")
-        if wrappers.contains(part) { wrapped.insert(module) } else { others.insert(module) }
+        guard wrappers.contains(part) else {
+          others.insert(module)
+          continue
+        }
+        if isPeft || layers.contains(all[place - 1]) { wrapped.insert(module) }
       }
     }
-    let layers = isPeft ? wrapped : wrapped.subtracting(others)
+    let wrappedLayers = isPeft ? wrapped : wrapped.subtracting(others)
     return source.tensors.compactMap { info in
       let all = split(info.name)
-      if let method = all.lazy.compactMap({ method(of: $0) }).first { return (info, method) }
+      if let method = all.lazy.compactMap({ method(of: $0) }).first { return (info, title(of: method)) }
       for (place, part) in all.enumerated() where wrappers.contains(part) {
-        if layers.contains(all[..<place].joined(separator: ".")) { return (info, "PEFT") }
+        if wrappedLayers.contains(all[..<place].joined(separator: ".")) { return (info, "PEFT") }
       }
       guard isPeft, let method = all.lazy.compactMap({ weakParts[String($0)] }).first else { return nil }
-      return (info, method)
+      return (info, title(of: method))
     }
   }
 

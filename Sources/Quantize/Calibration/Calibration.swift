@@ -214,8 +214,9 @@ public struct Calibration: Sendable, Equatable {
       let byte = text[at]
       text.formIndex(after: &at)
       size += 1
-      // A text without line ends is cut at a space, or in the end between any two characters.
-      let isEnd = byte == 0x0A || size > 2 * limit && byte == 0x20 || size > 4 * limit && byte < 0x80
+      // A text without line ends is cut at a space, or in the end between any two characters: Chinese has no spaces.
+      let isBetween = at == text.endIndex || text[at] & 0xC0 != 0x80
+      let isEnd = byte == 0x0A || size > 2 * limit && byte == 0x20 || size > 4 * limit && isBetween
       if size >= limit, isEnd {
         passages.append(Passage(text: String(document[start..<at]), isBeginning: start == document.startIndex))
         (start, size) = (at, 0)

@@ -1,11 +1,12 @@
 // The `.pt` that BELLE's and GPTQ-for-LLaMA's scripts load: a state dict, with scales in single precision, a bias for every
 // module and no g_idx. Beside it the model's configuration and tokenizer, for the scripts want a folder of those.
-// Sources: BELLE, models/gptq/quant.py and llama.py; the tensors: RepackedSource.
+// Sources: BELLE, models/gptq/quant.py and llama.py; the tensors: BELLEForm.
 
 import ByteIO
 import Checkpoint
 import LinearAlgebra
 import Model
+import Packed
 import Transformer
 
 /// BELLE's format.
@@ -66,26 +67,15 @@ public struct BELLEFormat: QuantizedFormat {
 
   /// The integers, zero points and scales; a bias is added when the file is written.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
-    let packed = try PackedLayer(layer, zeroPoints: .minusOne, threads: threads)
-    let words = { (count: Int) in (count * base.bits + 31) / 32 }
-    return [
-      TensorView.Entry(
-        module.name + ".qweight", .i32, [words(packed.columns), packed.rows],
-        littleEndianBytes(packed.qweight)),
-      TensorView.Entry(
-        module.name + ".qzeros", .i32, [packed.groups, words(packed.rows)],
-        littleEndianBytes(packed.qzeros)),
-      TensorView.Entry(
-        module.name + ".scales", .f32, [packed.groups, packed.rows],
-        littleEndianBytes(packed.scales.map { $0.bitPattern })),
-    ]
+    try BELLEForm().entries(layer.weights, of: module, threads: threads)
   }
 
   /// Reads the weights that a module's final tensors stand for.
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    try base.restore(module, from: source, into: weights, threads: threads)
+    let settings = QuantizationSettings(bits: base.bits, version: .first)
+    try read(module, from: PackedCheckpoint(source, settings), into: weights)
   }
 
   /// Writes the `.pt`, and copies what belongs to it.
@@ -93,9 +83,10 @@ public struct BELLEFormat: QuantizedFormat {
     let configuration = model.original.configuration
     // A strict load wants the head by its own name, be it the embedding or not.
     let named = try HuggingFaceNames.completed(model.tensors(), addsHead: true)
-    let packed = try GPTQTensorSource(named, zerosAreStored: false, bits: base.bits)
-    let source = try RepackedSource(
-      packed, as: .belle(headSize: configuration.headSize, rotaryBase: configuration.rotaryBase))
+    let packed = try PackedCheckpoint(named, QuantizationSettings(bits: base.bits, version: .first))
+    let source = try RepackedModel(
+      asBELLE: packed, headSize: configuration.headSize, rotaryBase: configuration.rotaryBase
+    ).tensors
     let output = ModelOutput(source, to: folder, container: .torch, shardSize: nil, fileName: fileName)
     try output.write(source, metadata: [:], replacing: true, progress: progress)
     guard writesFolder else { return }

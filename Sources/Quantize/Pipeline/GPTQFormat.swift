@@ -1,13 +1,14 @@
 // GPTQ's safetensors folder, as transformers, GPTQModel and vLLM read it: P.weight becomes P.qweight, P.qzeros, P.scales
 // and P.g_idx; everything else stays as it is. Sources: GPTQModel, quantization/config.py (the fields of
 // quantize_config.json) and models/loader.py (asymmetric grids in version 1 are refused, unless they are its own);
-// transformers, utils/quantization_config.py (GPTQConfig); packing: PackedLayer.
+// transformers, utils/quantization_config.py (GPTQConfig); packing: GPTQForm.
 
 import ByteIO
 import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Packed
 import Transformer
 
 /// The GPTQ format.
@@ -29,11 +30,11 @@ public struct GPTQFormat: QuantizedFormat {
 
   /// Symmetric grids have their zero points less one, which every engine reads; asymmetric ones as they are, for GPTQModel
   /// reads no others.
-  private var zeroPoints: ZeroPointForm { isSymmetric ? .minusOne : .asTheyAre }
+  private var form: GPTQForm { GPTQForm(version: isSymmetric ? .first : .second) }
 
   /// Everything in it that changes a byte.
   public var description: String {
-    "\(zeroPoints.rawValue), \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
+    "\(form.version.rawValue), \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
   }
 
   /// The output is a folder.
@@ -86,31 +87,15 @@ public struct GPTQFormat: QuantizedFormat {
 
   /// qweight, qzeros, scales and g_idx.
   public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
-    let packed = try PackedLayer(layer, zeroPoints: zeroPoints, threads: threads)
-    let (rows, columns) = (packed.rows, packed.columns)
-    let name = module.name
-    return [
-      TensorView.Entry(
-        name + ".qweight", .i32, [(columns * bits + 31) / 32, rows],
-        littleEndianBytes(packed.qweight)),
-      TensorView.Entry(
-        name + ".qzeros", .i32, [packed.groups, (rows * bits + 31) / 32],
-        littleEndianBytes(packed.qzeros)),
-      TensorView.Entry(
-        name + ".scales", .f16, [packed.groups, rows],
-        littleEndianBytes(packed.scales.map { Half($0).bits })),
-      TensorView.Entry(
-        name + ".g_idx", .i32, [columns],
-        littleEndianBytes(packed.groupIndex.map { UInt32(bitPattern: $0) })),
-    ]
+    try form.entries(layer.weights, of: module, threads: threads)
   }
 
   /// Reads a module back from its packed tensors.
   public func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    let unpacked = try GPTQTensorSource(source, zerosAreStored: zeroPoints == .asTheyAre, bits: bits)
-    try read(module, from: unpacked, into: weights)
+    let settings = QuantizationSettings(bits: bits, version: form.version)
+    try read(module, from: PackedCheckpoint(source, settings), into: weights)
   }
 
   // MARK: The folder
@@ -149,18 +134,12 @@ public struct GPTQFormat: QuantizedFormat {
   private func settings(_ model: QuantizedModel) -> QuantizationSettings {
     let options = model.options
     let recipe = options.recipe
-    var settings = QuantizationSettings()
-    settings.bits = bits
-    settings.groupSize = groupSize ?? -1
-    settings.isSymmetric = isSymmetric
-    settings.actOrder = model.hasGroupIndex
+    var settings = form.settings(
+      bits: bits, groupSize: groupSize ?? -1, isScattered: model.hasGroupIndex, isSymmetric: isSymmetric,
+      includesHead: model.modules.contains { $0.name == "lm_head" })
     settings.hasStaticGroups = recipe.fixesGridsUpFront
     settings.damping = recipe.damping
     settings.isTrueSequential = options.isTrueSequential
-    settings.includesHead = model.modules.contains { $0.name == "lm_head" }
-    settings.method = "gptq"
-    settings.format = zeroPoints.rawValue
-    settings.wordType = "int32"
     settings.meta = QuantizationSettings.Meta(
       quantizer: [options.program.replacingOccurrences(of: " ", with: ":")], method: options.method.rawValue,
       recipe: options.recipeName, steps: recipe.description)
@@ -175,12 +154,18 @@ public struct GPTQFormat: QuantizedFormat {
   }
 }
 
-/// The words of an array, little-endian.
-func littleEndianBytes<Word: FixedWidthInteger>(_ words: [Word]) -> [UInt8] {
-  #if _endian(little)
-    // SAFETY: any words are bytes.
-    unsafe words.withUnsafeBytes { unsafe Array($0) }
-  #else
-    words.flatMap { word in (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
-  #endif
+extension WritableForm {
+  /// The tensors of a quantized module.
+  ///
+  /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
+  func entries(_ weights: PackedLinear, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
+    let survey = PackedSurvey.Module(weights, name: module.name)
+    try check(survey)
+    return parts(
+      bits: weights.bits, outFeatures: weights.outFeatures, inFeatures: weights.inFeatures,
+      groupCount: weights.groupCount, scaleType: scaleType(areHalves: survey.hasHalfScales)
+    ).map { part in
+      TensorView.Entry("\(module.name).\(part.name)", part.dtype, part.shape, part.bytes(weights, threads))
+    }
+  }
 }

@@ -6,6 +6,7 @@ import CBelleKernels
 import Checkpoint
 import LinearAlgebra
 import Model
+import Packed
 
 extension WeightMatrix {
   /// Loads a matrix.
@@ -15,7 +16,7 @@ extension WeightMatrix {
   ///   - index: of a tensor with two dimensions.
   /// - Complexity: the stored bytes pass through memory once, besides the result.
   static func load(_ source: any TensorSource, _ index: Int) throws -> WeightMatrix {
-    if let packed = try (source as? any PackedTensorSource)?.packedWeights(index) { return WeightMatrix(packed) }
+    if let packed = try PackedCheckpoint.of(source)?.packedLinear(index) { return WeightMatrix(packed) }
     if let hidden = source as? DequantizedSource, hidden.source.tensors[index].dtype.block != nil,
       let blocks = try loadBlocks(hidden.source, index)
     {
@@ -126,7 +127,7 @@ extension WeightMatrix {
   ///
   /// Where groups are scattered, or no multiple of 32 long, inputs are put together by group and each group is filled up
   /// to a multiple of 32.
-  convenience init(_ weights: PackedWeights) {
+  convenience init(_ weights: PackedLinear) {
     let (rows, columns) = (weights.outFeatures, weights.inFeatures)
     let strips = (rows + 15) / 16
     let size = weights.groupSize
@@ -159,6 +160,8 @@ extension WeightMatrix {
 
     let isHalf = weights.scaleType == .f16
     let isSymmetric = weights.isSymmetric
+    let zeros = weights.zeros
+    precondition(zeros.count == weights.scales.count, "files' packed modules have zero points")
     let kind: belle_packed_scales
     switch (isHalf, isSymmetric) {
     case (true, true): kind = BELLE_SCALES_HALF
@@ -181,14 +184,14 @@ extension WeightMatrix {
         let start = (strip * records.count + record) * recordSize
         let place = unsafe scales[start..<start + recordSize]
         for (lane, row) in part.enumerated() {
-          let at = group * rows + row
+          let at = row * weights.groupCount + group
           if isHalf {
             unsafe place.storeBytes(of: Half(weights.scales[at]).bits, toByteOffset: 2 * lane, as: UInt16.self)
           } else {
             unsafe place.storeBytes(of: weights.scales[at].bitPattern, toByteOffset: 4 * lane, as: UInt32.self)
           }
           if !isSymmetric {
-            unsafe place.storeBytes(of: weights.zeros[at], toByteOffset: (isHalf ? 32 : 64) + 2 * lane, as: UInt16.self)
+            unsafe place.storeBytes(of: zeros[at], toByteOffset: (isHalf ? 32 : 64) + 2 * lane, as: UInt16.self)
           }
         }
       }

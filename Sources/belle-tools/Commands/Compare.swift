@@ -42,12 +42,7 @@ struct Compare: ParsableCommand {
       guard let adapter = model.adapter else { continue }
       Console.shared.note("\(displayName(adapter.file)): \(adapter.reason)")
     }
-    var (a, b) = try models.0.comparable(with: models.1)
-    let (weights, otherWeights) = (
-      ComputedTensors.removed(from: a, missingIn: b), ComputedTensors.removed(from: b, missingIn: a)
-    )
-    (a, b) = (weights.source, otherWeights.source)
-    let computed = weights.count + otherWeights.count
+    let (a, b, computed) = try models.0.comparable(with: models.1)
     if computed > 0 {
       Console.shared.note(
         (computed == 1 ? "1 tensor is" : "\(computed) tensors are")

@@ -36,6 +36,15 @@ extension Inspect {
         throw CheckpointError(.unknownFormat, file: input, reason: "there is no file in this folder")
       }
     }
+    for path in files where path.hasSuffix(".index.json") {
+      do {
+        // Where an index leads, loaders go: also out of the folder, and to what is not looked at otherwise.
+        files += try IndexedFiles(of: path).files(besides: files)
+      } catch {
+        Console.shared.report(error)
+        unsafeCount += 1
+      }
+    }
     var plain = 0
     for path in files {
       guard let survey = try survey(path) else {
@@ -90,7 +99,7 @@ extension Inspect {
   /// Shows names; one that occurs a thousand times is shown once, where it comes first.
   private func show(_ globals: [PickleGlobal], in path: String) {
     var counts: [String: Int] = [:]
-    for global in globals { counts["\(global.module).\(global.name)", default: 0] += 1 }
+    for global in globals { counts["\(global.module).\(global.name)", default: 0] += global.count }
     for global in globals {
       let name = "\(global.module).\(global.name)"
       guard let count = counts.removeValue(forKey: name) else { continue }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Model
 import Checksum
 
 struct Inspect: ParsableCommand {

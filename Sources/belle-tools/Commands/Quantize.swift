@@ -214,14 +214,22 @@ struct QuantizeCommand: ParsableCommand {
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
       format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
-    // Whatever was opened until now: the model, its tokenizer, the calibration data.
+    // Whatever was opened until now: the model, its tokenizer, the calibration data; and what was named and not opened,
+    // because this method does not need it.
     quantizer.inputs.add(.opened)
+    for path in namedInputs { quantizer.inputs.add(named: path) }
     let run = QuantizationRun(quantizer, model: model, common: common)
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }
 
   private var model: String { input ?? "." }
+
+  /// Every path among the arguments that is read; a part of a token file is named behind a colon.
+  private var namedInputs: [String] {
+    (tokenizer.path.map { [$0] } ?? [])
+      + calibration.flatMap { [$0, $0.split(separator: ":").dropLast().joined(separator: ":")] }
+  }
 
   private func open() throws -> Model {
     do { return try Model.open(model) } catch let error as CheckpointError

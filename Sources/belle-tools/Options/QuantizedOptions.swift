@@ -1,6 +1,8 @@
 // What convert can be told of quantized models and of GGUF.
 
 import ArgumentParser
+import Model
+import Packed
 
 /// How quantized models are read and written.
 struct QuantizedOptions: ParsableArguments {
@@ -9,6 +11,14 @@ struct QuantizedOptions: ParsableArguments {
     case gptq
     case gptq_v2
     case belle
+
+    var packing: ConversionTarget.Packing {
+      switch self {
+      case .gptq: .gptq(.first)
+      case .gptq_v2: .gptq(.second)
+      case .belle: .belle
+      }
+    }
   }
 
   @Option(
@@ -40,14 +50,11 @@ struct QuantizedOptions: ParsableArguments {
   @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
   var lossy = false
 
-  /// Whether anything is to be changed.
-  var isAsked: Bool {
-    ggufType != nil || embeddingType != nil || chatTemplate != .auto || dequantize || checkpointFormat != nil || lossy
-  }
-
-  /// Options that mean nothing for a model without packed integers.
-  func refuseForPlain() throws {
-    if dequantize { throw ValidationError("--dequantize is for quantized models, and this is none.") }
-    if checkpointFormat != nil { throw ValidationError("--checkpoint-format is for models that GPTQ has quantized.") }
+  /// Adds what the options ask for.
+  func add(to target: inout ConversionTarget) {
+    (target.weights, target.embeddings) = (ggufType?.type, embeddingType?.type)
+    target.chatTemplate = chatTemplate.choice
+    target.packing = dequantize ? .dequantized : checkpointFormat?.packing ?? .keep
+    target.allowsLoss = lossy
   }
 }

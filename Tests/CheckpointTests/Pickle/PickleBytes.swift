@@ -48,21 +48,47 @@ enum PickleBytes {
   static func tar(_ members: [(name: [UInt8], bytes: [UInt8])], magic: [UInt8] = Array("ustar\u{0}00".utf8)) -> [UInt8]
   {
     var file: [UInt8] = []
-    for (name, bytes) in members {
-      var header = [UInt8](repeating: 0, count: 512)
-      header.replaceSubrange(0..<name.count, with: name)
-      header.replaceSubrange(100..<107, with: Array("0000644".utf8))
-      let size = String(bytes.count, radix: 8)
-      header.replaceSubrange(124..<135, with: Array((String(repeating: "0", count: 11 - size.count) + size).utf8))
-      header[156] = UInt8(ascii: "0")
-      header.replaceSubrange(257..<257 + magic.count, with: magic)
-      for index in 148..<156 { header[index] = 0x20 }
-      let sum = String(header.reduce(0) { $0 + Int($1) }, radix: 8)
-      header.replaceSubrange(
-        148..<155, with: Array((String(repeating: "0", count: 6 - sum.count) + sum + "\u{0}").utf8))
-      file += header + bytes + [UInt8](repeating: 0, count: (512 - bytes.count % 512) % 512)
-    }
+    for (name, bytes) in members { file += tarMember(name, bytes, magic: magic) }
     return file + [UInt8](repeating: 0, count: 1024)
+  }
+
+  /// A header and what follows it.
+  ///
+  /// - Parameter size: what the header says of it, where that is not so.
+  static func tarMember(
+    _ name: [UInt8], _ bytes: [UInt8], kind: Unicode.Scalar = "0", size: Int? = nil,
+    magic: [UInt8] = Array("ustar\u{0}00".utf8)
+  ) -> [UInt8] {
+    var header = [UInt8](repeating: 0, count: 512)
+    header.replaceSubrange(0..<name.count, with: name)
+    header.replaceSubrange(100..<107, with: Array("0000644".utf8))
+    let size = String(size ?? bytes.count, radix: 8)
+    header.replaceSubrange(124..<135, with: Array((String(repeating: "0", count: 11 - size.count) + size).utf8))
+    header[156] = UInt8(ascii: kind)
+    header.replaceSubrange(257..<257 + magic.count, with: magic)
+    for index in 148..<156 { header[index] = 0x20 }
+    let sum = String(header.reduce(0) { $0 + Int($1) }, radix: 8)
+    header.replaceSubrange(
+      148..<155, with: Array((String(repeating: "0", count: 6 - sum.count) + sum + "\u{0}").utf8))
+    return header + bytes + [UInt8](repeating: 0, count: (512 - bytes.count % 512) % 512)
+  }
+
+  /// An extended header of the members that follow.
+  static func pax(_ records: [(String, String)], kind: Unicode.Scalar = "x") -> [UInt8] {
+    var text: [UInt8] = []
+    for (key, value) in records {
+      let rest = " \(key)=\(value)\n"
+      var count = rest.utf8.count + 1
+      while "\(count)".utf8.count + rest.utf8.count != count { count += 1 }
+      text += Array("\(count)\(rest)".utf8)
+    }
+    return tarMember(Array("pax".utf8), text, kind: kind)
+  }
+
+  /// A .npy file of a header and what follows it.
+  static func npy(_ header: String, _ values: [UInt8], version: UInt8 = 1) -> [UInt8] {
+    let count = length(header.utf8.count)
+    return NpyFile.magic + [version, 0] + (version == 1 ? Array(count.prefix(2)) : count) + Array(header.utf8) + values
   }
 
   static func survey(_ bytes: [UInt8], _ name: String = "a.pt") throws -> PickleSurvey {

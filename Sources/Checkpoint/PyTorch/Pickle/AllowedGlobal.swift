@@ -9,6 +9,8 @@ enum AllowedGlobal: Sendable, Equatable {
   case rebuildParameterWithState
   case rebuildFromType
   case storageClass(DType)
+  /// The class of a storage of quantized values, which are not read.
+  case quantizedStorage
   case typedStorage
   case dtype(DType)
   /// A type of torch that no tensor is read in: quantized, of fewer than eight bits, or complex halves.
@@ -17,6 +19,7 @@ enum AllowedGlobal: Sendable, Equatable {
   case defaultDictionary
   case counter
   case complex
+  /// A set or a deque: members.
   case set
   case size
   case device
@@ -35,7 +38,8 @@ enum AllowedGlobal: Sendable, Equatable {
   case numpyArray
   case rebuildFromNumpy
   case loadFromBytes
-  /// A class of Python's own, as a defaultdict or a setting names it: `list`, `dict`, `int`.
+  /// A class or constant of Python's own that is data and makes data, as a defaultdict or a setting names it: `list`, `int`,
+  /// `slice`, `Ellipsis`.
   case builtinType
   /// Another name of torch's restricted loader (``TorchNames``): what it makes is not read.
   case unread
@@ -47,8 +51,13 @@ enum AllowedGlobal: Sendable, Equatable {
     "int6", "int7", "float4_e2m1fn_x2",
   ]
 
+  private static let quantizedStorages: Set<String> = [
+    "QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage",
+  ]
+
   private static let builtinTypes: Set<String> = [
-    "list", "dict", "tuple", "int", "long", "float", "bool", "str", "unicode",
+    "list", "dict", "tuple", "int", "long", "float", "bool", "str", "unicode", "slice", "range", "xrange", "Ellipsis",
+    "NotImplemented",
   ]
 
   init?(module: String, name: String) {
@@ -65,13 +74,16 @@ enum AllowedGlobal: Sendable, Equatable {
     case ("collections", "defaultdict"): self = .defaultDictionary
     case ("collections", "Counter"): self = .counter
     case ("builtins", "complex"), ("__builtin__", "complex"): self = .complex
-    case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"):
+    case ("builtins", "set"), ("__builtin__", "set"), ("builtins", "frozenset"), ("__builtin__", "frozenset"),
+      ("collections", "deque"):
       self = .set
     case ("builtins", "bytearray"), ("__builtin__", "bytearray"), ("builtins", "bytes"), ("__builtin__", "bytes"):
       self = .byteArray
     case ("builtins", _) where Self.builtinTypes.contains(name),
       ("__builtin__", _) where Self.builtinTypes.contains(name):
       self = .builtinType
+    case ("decimal", "Decimal"): self = .builtinType
+    case ("torch", _) where Self.quantizedStorages.contains(name): self = .quantizedStorage
     case ("torch", "Size"): self = .size
     case ("torch", "device"): self = .device
     case ("torch.serialization", "_get_layout"): self = .layout

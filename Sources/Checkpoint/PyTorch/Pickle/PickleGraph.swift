@@ -1,64 +1,6 @@
 // What a pickle describes, as data in flat arrays: two million nested tuples are two million entries and no recursion,
 // neither when they are made nor when they are thrown away.
 
-/// The number of a node in a ``PickleGraph``.
-typealias NodeIndex = Int32
-
-/// One value of a pickle.
-enum PickleNode: Sendable {
-  case none
-  case bool(Bool)
-  case integer(Int)
-  /// An integer of more than 64 bits, little-endian two's complement.
-  case bigInteger([UInt8])
-  case real(Double)
-  case string(String)
-  case bytes([UInt8])
-  /// A range of ``PickleGraph/children``.
-  case tuple(Range<Int32>)
-  /// A number in ``PickleGraph/lists``; sets too.
-  case list(Int)
-  /// A number in ``PickleGraph/dictionaries``.
-  case dictionary(Int)
-  /// A name that the pickle takes from a module: data, never looked up.
-  case global(AllowedGlobal)
-  /// What a name stands for, or makes, that no weight file needs: anything. Only a survey has these.
-  case unknown
-  /// What torch makes of names that weight files need and this program does not read (a sparse tensor, say): not to be
-  /// called, and without attributes. Only a survey has these.
-  case opaque
-  /// A number in ``PickleGraph/storages``: nodes stay small, for a pickle may make millions.
-  case storage(Int)
-  /// A number in ``PickleGraph/tensors``.
-  case tensor(Int)
-  /// The type of a numpy array's elements; nil for one that holds no numbers, which only a survey has.
-  case numpyType(DType?)
-  /// A numpy array that was made and not yet filled.
-  case pendingArray
-}
-
-/// The storage that a persistent id names.
-struct PickleStorage: Sendable, Equatable {
-  let dtype: DType
-  let key: String
-  /// In elements of `dtype`: of the view, where it is one.
-  let count: Int
-  /// In elements of `dtype`: of the whole storage.
-  let wholeCount: Int
-  /// A view of the storage `key` (legacy files only): where it begins there, in elements.
-  var viewOffset = 0
-  /// The key of the view itself.
-  var viewKey: String?
-  /// The values, where the pickle itself holds them.
-  var values: [UInt8]?
-}
-
-/// What a number in a pickle stands for, where the container holds objects by number.
-enum PersistentObject: Sendable {
-  case storage(PickleStorage)
-  case tensor(PickleTensor)
-}
-
 /// All values of a pickle.
 struct PickleGraph: Sendable {
   /// Begins with the values that take one byte of a pickle or two, so that a million of them take no memory.

@@ -13,7 +13,8 @@ extension AllowedGlobal {
   fileprivate var isHarmlessWithAnything: Bool {
     switch self {
     case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3, .rebuildParameter, .rebuildFromNumpy, .storageClass,
-      .typedStorage, .dtype, .otherType, .orderedDictionary, .counter, .complex, .set, .size, .device, .layout,
+      .quantizedStorage, .typedStorage, .dtype, .otherType, .orderedDictionary, .counter, .complex, .set, .size,
+      .device, .layout,
       .byteArray, .tensorClass, .typedTensorClass, .numpyReconstruct, .numpyFromBuffer, .numpyScalar, .numpyDType,
       .numpyArray, .builtinType, .unread:
       true
@@ -34,7 +35,7 @@ extension AllowedGlobal {
   /// Whether it is a class that makes an empty container or a zero, and nothing else: what a defaultdict calls.
   fileprivate var isFactory: Bool {
     switch self {
-    case .builtinType, .set, .orderedDictionary, .counter, .defaultDictionary: true
+    case .builtinType, .set, .orderedDictionary, .counter, .defaultDictionary, .complex, .byteArray: true
     default: false
     }
   }
@@ -56,7 +57,7 @@ extension PickleMachine {
         guard let trace, error.code != .limit else { throw error }
         stack.removeLast(stack.count - depth)
         // Of a file that is refused anyway, the other names are wanted too.
-        if trace.globals.contains(where: { !$0.isAllowed }) { return try push(.unknown) }
+        if trace.names.hasRefused { return try push(.unknown) }
         guard name.isHarmlessWithAnything else { throw error }
         try push(.opaque)
       }
@@ -147,7 +148,8 @@ extension PickleMachine {
       throw failure(
         "something of torch that is not read: a sparse, nested, quantized or meta tensor, or one of another device",
         .unsupportedType, at: place, remedy: "convert it with PyTorch")
-    case .storageClass, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass, .numpyArray, .builtinType:
+    case .storageClass, .quantizedStorage, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass,
+      .numpyArray, .builtinType:
       throw failure("a call of a class, which weight files only name", at: place)
     }
   }
@@ -310,7 +312,8 @@ extension AllowedGlobal {
   /// Whether it is a value or a class, and not a function.
   fileprivate var isType: Bool {
     switch self {
-    case .dtype, .otherType, .storageClass, .typedStorage, .tensorClass, .typedTensorClass, .numpyArray, .builtinType:
+    case .dtype, .otherType, .storageClass, .quantizedStorage, .typedStorage, .tensorClass, .typedTensorClass,
+      .numpyArray, .builtinType:
       true
     default: false
     }

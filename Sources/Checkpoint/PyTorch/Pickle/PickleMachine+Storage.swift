@@ -20,6 +20,8 @@ extension PickleMachine {
       }
       graph.storages.append(try storage(bytes))
     } catch {
+      // Its pickles were looked through; its values torch takes for bytes.
+      if isSurvey, error.code == .unsupportedType { return try push(.opaque) }
       throw failure(
         "in the storage in the pickle: \(error.place.map { "\($0) of it: " } ?? "")\(error.reason)", error.code,
         at: place, remedy: error.remedy)

@@ -269,11 +269,12 @@ struct PickleMachine {
         throw failure(
           "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
       case .ext1, .ext2, .ext4:
-        // Where it is the first, nothing was called before, and other formats begin so.
-        if trace?.opcodeCount != 1 { trace?.called() }
-        throw failure(
-          "the opcode EXT takes an object from a registry, which no weight file does", .unsafeGlobal, at: place,
-          remedy: Self.hostile)
+        // Other formats begin so: where it is the first, what is done with it tells.
+        guard let trace, trace.opcodeCount == 1 else {
+          trace?.called()
+          throw Self.ofRegistry(file, at: base + place)
+        }
+        try push(.unknown)
       case .nextBuffer: throw broken("the opcode for a buffer outside the pickle, which a file cannot have", at: place)
       case .readonlyBuffer:
         guard case .bytes = graph.nodes[Int(try top(place))] else {
@@ -284,6 +285,12 @@ struct PickleMachine {
   }
 
   static let hostile = "treat the file as hostile; ask its publisher for safetensors"
+
+  static func ofRegistry(_ file: String, at offset: Int) -> CheckpointError {
+    CheckpointError(
+      .unsafeGlobal, file: file, place: "byte \(offset)",
+      reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: hostile)
+  }
 
   /// The value that an argument is.
   private func value(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) -> PickleNode {
@@ -350,16 +357,17 @@ struct PickleMachine {
   private mutating func global(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
     try checkImport(module, name, place)
     guard let allowed = AllowedGlobal(module: module, name: name) else { return try refuse(module, name, place) }
-    note(module, name, place, isAllowed: true)
+    try note(module, name, place, isAllowed: true)
     try push(.global(allowed))
   }
 
-  /// Stops where Python cannot import: at a module that no file can hold. Texts and other formats begin like pickles and
-  /// then name such modules.
+  /// Stops where Python cannot import: at a module that no file can hold.
   private func checkImport(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
-    guard !module.isEmpty, module.utf8.count <= Self.nameLimit, module.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
-    else { throw broken("a module that cannot be imported", at: place) }
-    guard name.utf8.count <= Self.nameLimit else {
+    guard !module.isEmpty, !module.utf8.contains(0) else {
+      throw broken("a module that cannot be imported", at: place)
+    }
+    // What a survey notes is cut.
+    guard isSurvey || max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
       throw failure("a name of more than \(Self.nameLimit) bytes", .unsafeGlobal, at: place, remedy: Self.hostile)
     }
   }
@@ -367,12 +375,14 @@ struct PickleMachine {
   /// Where a byte of the pickle is in the file.
   func offset(of place: Int) -> Int { base + place }
 
-  private mutating func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) {
-    trace?.named(PickleGlobal(module: module, name: name, offset: base + place, isAllowed: isAllowed))
+  private func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) throws(CheckpointError) {
+    guard let trace else { return }
+    trace.named(PickleGlobal(named: module, name, at: base + place, isAllowed: isAllowed))
+    if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.hostile) }
   }
 
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
-    note(module, name, place, isAllowed: false)
+    try note(module, name, place, isAllowed: false)
     guard isSurvey else {
       // What torch.jit.save writes: not hostile, but not weights either.
       if module.hasPrefix("__torch__") {
@@ -420,6 +430,11 @@ struct PickleMachine {
         ?? graph.integer(parts[parts.startIndex + 2]).map(String.init),
       let count = graph.integer(parts[parts.startIndex + 4]), count >= 0
     else { throw failure("a persistent id that is not a storage", at: place) }
+    if case .quantizedStorage = storageClass {
+      throw failure(
+        "a storage of quantized values, which are not read", .unsupportedType, at: place,
+        remedy: "convert it with PyTorch")
+    }
     guard case .storageClass(let dtype) = storageClass else {
       throw failure("a storage of an unknown class", at: place)
     }

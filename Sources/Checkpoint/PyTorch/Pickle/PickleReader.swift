@@ -4,29 +4,8 @@
 
 import ByteIO
 
-/// The argument of an opcode, read.
-enum PickleArgument {
-  case nothing
-  case bool(Bool)
-  case integer(Int)
-  /// An integer of more than 64 bits, in decimal or hexadecimal digits.
-  case digits(String)
-  /// An integer of more than 64 bits, little-endian two's complement.
-  case bigInteger([UInt8])
-  case real(Double)
-  case bytes([UInt8])
-  case text(String)
-  /// A module and a name in it.
-  case names(module: String, name: String)
-  /// What pickletools reads and no unpickler takes, and why.
-  case refused(String)
-}
-
 /// Reads the opcodes of a pickle, one after the other.
 struct PickleReader {
-  /// The longest integer, in bytes.
-  static let integerLimit = 4096
-
   private let bytes: [UInt8]
   private let file: String
   /// Where `bytes` begin in the file, for places in messages.
@@ -187,6 +166,6 @@ struct PickleReader {
       for byte in little.reversed() { value = value << 8 | UInt64(byte) }
       return .integer(Int(Int64(bitPattern: value)))
     }
-    return .bigInteger(Array(little.prefix(Self.integerLimit)))
+    return .bigInteger(Array(little.prefix(PickleArgument.integerLimit)))
   }
 }

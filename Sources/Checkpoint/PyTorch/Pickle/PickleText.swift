@@ -156,7 +156,7 @@ enum PickleText {
       wasUnderscore = isUnderscore
     }
     // Beyond 64 bits it can only be a setting: its digits say all that is shown of it.
-    return isWide ? .digits(String(decoding: text.prefix(PickleReader.integerLimit), as: UTF8.self)) : .integer(value)
+    return isWide ? .digits(String(decoding: text.prefix(PickleArgument.integerLimit), as: UTF8.self)) : .integer(value)
   }
 
   /// A number with a point, as Python's `float` takes it, with blanks around it and single underscores between digits.

@@ -1,0 +1,137 @@
+// GGUF's blocks taken apart into integers and what scales them: the one place that knows which bits are which weight's. A
+// weight is then d · scale · (integer − zero) − dmin · minimum, with scale and minimum by run of weights; blocks of 32 are
+// one run. Source: ggml, src/ggml-common.h (layouts), src/ggml-quants.c; gguf-py, gguf/quants.py.
+#ifndef BELLE_BLOCK_PARTS_H
+#define BELLE_BLOCK_PARTS_H
+
+#include <string.h>
+
+#include "belle_kernels.h"
+
+#define PARTS_INLINE static inline __attribute__((always_inline))
+
+/// What scales the integers of a block.
+typedef struct {
+  uint16_t d, dmin;        ///< halves; dmin is 0 where there are no minimums.
+  int8_t scales[16];       ///< multiples of d, one for each run.
+  int8_t minimums[16];     ///< multiples of dmin: −1 for blocks of 32, whose minimum is added.
+} block_scales;
+
+PARTS_INLINE uint16_t parts_half(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+
+/// Blocks of 32, and what their integers of more than 4 bits have apart.
+PARTS_INLINE void take_32(const uint8_t *restrict b, bool has_minimum, bool has_fifth, uint8_t *restrict q, block_scales *restrict s) {
+  s->d = parts_half(b);
+  s->dmin = has_minimum ? parts_half(b + 2) : 0;
+  s->scales[0] = 1;
+  s->minimums[0] = has_minimum ? -1 : 0;
+  b += has_minimum ? 4 : 2;
+  uint32_t fifth = 0;
+  if (has_fifth) {
+    fifth = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+    b += 4;
+  }
+  // The low nibbles are weights 0 to 15.
+  for (int i = 0; i < 16; i++) {
+    q[i] = b[i] & 15;
+    q[16 + i] = b[i] >> 4;
+    if (has_fifth) {
+      q[i] |= (fifth >> i & 1) << 4;
+      q[16 + i] |= (fifth >> (16 + i) & 1) << 4;
+    }
+  }
+}
+
+PARTS_INLINE void take_q8_0(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  *s = (block_scales){.d = parts_half(b), .scales = {1}};
+  // int8 to the integer that is 128 more.
+  for (int i = 0; i < 32; i++) q[i] = b[2 + i] ^ 0x80;
+}
+
+/// Scales and minimums of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minimums, with the upper halves of the
+/// other four in the two top bits; then the lower halves of those.
+PARTS_INLINE void take_six(const uint8_t *packed, int8_t *scales, int8_t *minimums) {
+  for (int i = 0; i < 4; i++) {
+    scales[i] = packed[i] & 63;
+    minimums[i] = packed[4 + i] & 63;
+    scales[4 + i] = (int8_t)((packed[8 + i] & 15) | (packed[i] >> 6) << 4);
+    minimums[4 + i] = (int8_t)(packed[8 + i] >> 4 | (packed[4 + i] >> 6) << 4);
+  }
+}
+
+/// Q4_K and Q5_K: 8 runs of 32; a pair of them shares bytes, the first in the low halves. Q5_K has fifth bits in 32 bytes more.
+PARTS_INLINE void take_q45_k(const uint8_t *restrict b, bool is_five, uint8_t *restrict q, block_scales *restrict s) {
+  s->d = parts_half(b);
+  s->dmin = parts_half(b + 2);
+  take_six(b + 4, s->scales, s->minimums);
+  const uint8_t *high = b + 16, *low = is_five ? b + 48 : b + 16;
+#pragma clang loop unroll(full)
+  for (int run = 0; run < 8; run++) {
+    const uint8_t *from = low + run / 2 * 32;
+    const int shift = run % 2 * 4;
+    for (int i = 0; i < 32; i++) {
+      q[32 * run + i] = from[i] >> shift & 15;
+      if (is_five) q[32 * run + i] |= (high[i] >> run & 1) << 4;
+    }
+  }
+}
+
+/// 16 runs of 16: 4 bits of scale, 4 of minimum; the two bits of four runs share bytes.
+PARTS_INLINE void take_q2_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  s->d = parts_half(b + 80);
+  s->dmin = parts_half(b + 82);
+#pragma clang loop unroll(full)
+  for (int run = 0; run < 16; run++) {
+    s->scales[run] = b[run] & 15;
+    s->minimums[run] = (int8_t)(b[run] >> 4);
+    const uint8_t *from = b + 16 + run / 8 * 32 + run % 2 * 16;
+    for (int i = 0; i < 16; i++) q[16 * run + i] = from[i] >> run % 8 / 2 * 2 & 3;
+  }
+}
+
+/// 16 runs of 16: the third bits stand in the first 32 bytes; scales are 6 bits less 32, four low bits in eight bytes and two
+/// high ones in four.
+PARTS_INLINE void take_q3_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  const uint8_t *bits = b + 32, *packed = b + 96;
+  *s = (block_scales){.d = parts_half(b + 108)};
+#pragma clang loop unroll(full)
+  for (int run = 0; run < 16; run++) {
+    const int low = run < 8 ? packed[run] & 15 : packed[run - 8] >> 4;
+    const int high = packed[8 + run % 4] >> run / 4 * 2 & 3;
+    s->scales[run] = (int8_t)((low | high << 4) - 32);
+    const uint8_t *from = bits + run / 8 * 32 + run % 2 * 16, *top = b + run % 2 * 16;
+    const int shift = run / 2 % 4 * 2, bit = run / 2;
+    for (int i = 0; i < 16; i++) q[16 * run + i] = (uint8_t)((from[i] >> shift & 3) | (top[i] >> bit & 1) << 2);
+  }
+}
+
+/// 16 runs of 16 in two halves of 128; in each, four runs of 32 share 64 bytes of low and 32 bytes of high bits.
+PARTS_INLINE void take_q6_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  *s = (block_scales){.d = parts_half(b + 208)};
+  memcpy(s->scales, b + 192, 16);
+#pragma clang loop unroll(full)
+  for (int run = 0; run < 16; run++) {
+    const int half = run / 8, four = run / 2 % 4, within = run % 2 * 16;
+    const uint8_t *low = b + 64 * half + four % 2 * 32 + within, *high = b + 128 + 32 * half + within;
+    for (int i = 0; i < 16; i++)
+      q[16 * run + i] = (uint8_t)((low[i] >> four / 2 * 4 & 15) | (high[i] >> 2 * four & 3) << 4);
+  }
+}
+
+/// Takes a block apart: `q` gets as many integers as it has weights.
+PARTS_INLINE void take_block(belle_block type, const uint8_t *block, uint8_t *restrict q, block_scales *restrict s) {
+  switch (type) {
+    case BELLE_Q4_0: take_32(block, false, false, q, s); break;
+    case BELLE_Q4_1: take_32(block, true, false, q, s); break;
+    case BELLE_Q5_0: take_32(block, false, true, q, s); break;
+    case BELLE_Q5_1: take_32(block, true, true, q, s); break;
+    case BELLE_Q8_0: take_q8_0(block, q, s); break;
+    case BELLE_Q2_K: take_q2_k(block, q, s); break;
+    case BELLE_Q3_K: take_q3_k(block, q, s); break;
+    case BELLE_Q4_K: take_q45_k(block, false, q, s); break;
+    case BELLE_Q5_K: take_q45_k(block, true, q, s); break;
+    case BELLE_Q6_K: take_q6_k(block, q, s); break;
+  }
+}
+
+#endif

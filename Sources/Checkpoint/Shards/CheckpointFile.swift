@@ -1,0 +1,37 @@
+// One file that holds tensors, whatever its format: told by its first bytes, and by its name only where these say nothing.
+
+import ByteIO
+
+/// Single files of checkpoints.
+enum CheckpointFile {
+  /// Opens a file, by what it is.
+  ///
+  /// - Throws: ``CheckpointError`` or ``ByteIOError``.
+  static func open(_ file: any ByteSource) throws -> any TensorSource {
+    let path = file.path
+    let head = try file.bytes(count: FileKind.headSize)
+    if let complaint = FileKind(head: head, size: file.size).complaint {
+      throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
+    }
+    if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
+    if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
+    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
+    if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
+      return try SafetensorsFile(file)
+    }
+    // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container, a name or the magic number.
+    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
+    throw CheckpointError(
+      .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
+      remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
+  }
+
+  /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint.
+  static func isTrainersOwn(_ name: String) -> Bool {
+    trainersFiles.contains(name) || name.hasPrefix("rng_state_") && name.hasSuffix(".pth")
+  }
+
+  private static let trainersFiles: Set<String> = [
+    "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin", "scaler.pt", "rng_state.pth",
+  ]
+}

@@ -1,0 +1,108 @@
+// The members of zips and tars as a survey looks at them, and what is told without being looked into: TorchScript, which
+// is a program, archives in archives, and what is compressed.
+// Sources: torch/csrc/jit/serialization (import.cpp, flatbuffer); torch/serialization.py; CPython, Lib/zipfile.py.
+
+import ByteIO
+
+extension PickleSurveyor {
+  /// Looks through what a file is as an archive, or tells of it.
+  mutating func lookThroughArchives(_ head: [UInt8]) throws {
+    if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
+      try attempt { try $0.lookThroughZip(ZipArchive($0.file)) }
+    } else {
+      // Behind something else: Python's zipfile reads it.
+      for start in try ZipArchive.starts(in: file) {
+        try attempt { try $0.lookThroughZip(ZipArchive(FilePart($0.file, from: start))) }
+      }
+    }
+    if TarArchive.isTar(head) { try attempt { try $0.lookThroughTar() } }
+    if head.dropFirst(4).starts(with: Array("PTMF".utf8)) {
+      survey.isProgram = true
+      try addProgram("a flatbuffer of torch's mobile interpreter")
+    }
+    if let name = Compression.name(of: head) {
+      try add(
+        CheckpointError(
+          .unknownFormat, file: file.path, reason: "it is compressed (\(name)), and what is in it was not looked at",
+          remedy: "decompress it, and look at what comes out"))
+    }
+  }
+
+  private mutating func addProgram(_ what: String) throws {
+    try add(
+      CheckpointError(
+        .unsupportedPickle, file: file.path,
+        reason: "this is TorchScript: it holds a program (\(what)), not only weights",
+        remedy: "ask its publisher for the weights alone, as safetensors"))
+  }
+
+  /// What kind of archive some bytes begin, which a loader of the one around it does not open.
+  static func archive(_ head: [UInt8]) -> String? {
+    if head.starts(with: [0x50, 0x4B, 3, 4]) { return "zip" }
+    return TarArchive.isTar(head) ? "tar" : Compression.name(of: head)
+  }
+
+  // MARK: Zip
+
+  private mutating func lookThroughZip(_ archive: ZipArchive) throws {
+    // Storages of a pickle are values, where they have the size that it declares; they may look like anything. torch's
+    // names of them are numbers: what is called otherwise another loader may open.
+    var values: Set<String> = []
+    let isPickle = { (name: String) in name.lowercased().hasSuffix(".pkl") }
+    for name in archive.names where isPickle(name) {
+      guard let member = archive.members[name], let graph = try lookAt(member, in: archive) else { continue }
+      // `archive/data.pkl` keeps them in `archive/data/`.
+      let folder = name.dropLast(4) + "/"
+      for storage in graph.storages
+      where storage.values == nil && storage.key.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+        let (size, overflow) = storage.wholeCount.multipliedReportingOverflow(by: storage.dtype.byteCount ?? 1)
+        if !overflow, archive.members[folder + storage.key]?.size == size { values.insert(folder + storage.key) }
+      }
+    }
+    for name in archive.names where !values.contains(name) && !isPickle(name) {
+      if let member = archive.members[name] { try lookAt(member, in: archive) }
+    }
+    guard let program = Self.program(in: archive) else { return }
+    survey.isProgram = survey.globals.allSatisfy { $0.isAllowed || $0.module.hasPrefix("__torch__") }
+    try addProgram(displayName(program))
+  }
+
+  @discardableResult private mutating func lookAt(_ member: ZipArchive.Member, in archive: ZipArchive) throws
+    -> PickleGraph?
+  {
+    try lookAt(SurveyPart(member, in: archive, budget), member: member.name)
+  }
+
+  /// A member that makes a zip TorchScript, whatever its pickles say: its code, its constants or, for mobile ones, its
+  /// instructions; in its first form `model.json` beside a version. torch finds members without regard to case.
+  private static func program(in archive: ZipArchive) -> String? {
+    var names: Set<String> = []
+    var model: String?
+    for name in archive.names {
+      let parts = name.lowercased().split(separator: "/", omittingEmptySubsequences: false)
+      if parts.dropLast().contains("code"), parts.last?.hasSuffix(".py") == true { return name }
+      guard parts.count == 2 else { continue }
+      if parts[1] == "constants.pkl" || parts[1] == "bytecode.pkl" { return name }
+      if parts[1] == "model.json" { model = name }
+      names.insert(String(parts[1]))
+    }
+    return names.contains("version") ? model : nil
+  }
+
+  // MARK: Tar
+
+  private mutating func lookThroughTar() throws {
+    let archive = try TarArchive(file)
+    for (name, range) in archive.members.sorted(by: { $0.value.lowerBound < $1.value.lowerBound }) {
+      try lookAt(SurveyPart(file, range, name: name), member: name)
+    }
+    // torch's own has pickles between the values, too.
+    guard !TarContainer.memberNames.isDisjoint(with: archive.members.keys) else { return }
+    let trace = PickleTrace()
+    defer {
+      survey.hasPickle = true
+      survey.names.merge(trace.names)
+    }
+    _ = try TarContainer(file, trace: trace)
+  }
+}

@@ -1,0 +1,25 @@
+// A model as it will be written: the tensors, and the small files beside them.
+
+import Checkpoint
+
+/// A model, arranged for its target.
+struct Arrangement {
+  /// The tensors as they will be written.
+  var source: any TensorSource
+  /// The same tensors before their values were changed, as they are compared with the result's; nil where no value is
+  /// touched: every byte is read back in any case.
+  var original: (any TensorSource)?
+  /// What the values became, in words.
+  var change: String?
+  /// The container that the layout comes in, where it has one.
+  var container: Container?
+  /// The name of the only file of a folder, where it has a fixed one.
+  var fileName: String?
+  /// The small files.
+  var companions: Companions
+
+  /// How many finite values became infinite in the tensors that were read.
+  var overflowCount: Int {
+    (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
+  }
+}

@@ -1,0 +1,102 @@
+// To GGUF and from it. Integers of GPTQ go into blocks that hold the same numbers; whatever would be rounded a second time
+// is refused, unless loss is allowed.
+
+import ByteIO
+import Checkpoint
+import Packed
+import Tokenizer
+
+extension Arranger {
+  // MARK: To GGUF
+
+  func asGGUF() throws -> Arrangement {
+    if case .gguf(let file) = model.layout { return try copied(file) }
+    let description = try model.described()
+    // What does not fit its configuration is told before anything is written.
+    _ = try ModelTensors(description.configuration, description.weights, file: model.path)
+    for text in description.notes { note(text) }
+    let vocabulary = try model.vocabulary()
+    let export = { (source: any TensorSource, types: GGUFTypes) in
+      try GGUFExport(
+        source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
+        file: model.path)
+    }
+    guard let packed = PackedCheckpoint.of(description.weights) else {
+      try refuseForPlain()
+      let result = try export(description.weights, target.types)
+      return gguf(result, original: result.original, rounded(to: target.weights))
+    }
+    let layout = description.configuration.layout(.gguf)
+    let original = try layout.arranged(packed, tiesHead: description.configuration.tiesHead)
+    if target.packing == .dequantized || target.weights == .f32 {
+      let result = try export(packed, target.types)
+      guard target.weights ?? .f32 == .f32 || target.allowsLoss else { throw loss(of: target.weights) }
+      return gguf(result, original: original, rounded(to: target.weights))
+    }
+    do {
+      let blocks = try BlockPackedSource(packed, type: target.weights)
+      let result = try export(blocks, GGUFTypes(nil, embeddings: target.embeddings))
+      return gguf(result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima")
+    } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
+      guard let type = target.weights else { throw error }
+      remark(.warning("\(error.reason); the weights are rounded anew"))
+      return gguf(try export(packed, target.types), original: original, rounded(to: type))
+    }
+  }
+
+  /// A GGUF file again: as it is, of any architecture, as long as nothing is to be changed.
+  private func copied(_ file: GGUFFile) throws -> Arrangement {
+    guard !target.keepsGGUF else {
+      return Arrangement(source: file, container: .gguf, companions: Companions(in: nil))
+    }
+    let described = try GGUFModel(file, path: model.path)
+    var vocabulary = try described.vocabulary()
+    if target.chatTemplate == .none { vocabulary.chatTemplate = nil }
+    let wanted = target.packing == .dequantized && target.weights == nil ? GGUFTypes(.f32) : target.types
+    let export = try GGUFExport(
+      described.source, described.configuration, vocabulary, types: wanted,
+      // What has no template is no chat model as far as its maker is concerned.
+      chatTemplate: target.chatTemplate == .belle ? .belle : vocabulary.chatTemplate == nil ? .none : .automatic,
+      base: file.values, file: model.path)
+    try refuseLoss(export)
+    return gguf(export, original: export.original, rounded(to: wanted.weights))
+  }
+
+  private func gguf(_ export: GGUFExport, original: any TensorSource, _ change: String) -> Arrangement {
+    // A GGUF file holds all that is said beside the tensors.
+    Arrangement(
+      source: export, original: original, change: change, container: .gguf, companions: Companions(in: nil))
+  }
+
+  private func rounded(to type: DType?) -> String { type.map { "rounded to \($0.rawValue)" } ?? "rounded" }
+
+  private func loss(of type: DType?) -> CheckpointError {
+    CheckpointError(
+      .lossy, file: model.path,
+      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") anew",
+      remedy: "--lossy does it all the same" + Self.withoutLoss)
+  }
+
+  private func refuseLoss(_ export: GGUFExport) throws {
+    guard !target.allowsLoss, let first = export.requantized.first else { return }
+    throw CheckpointError(
+      .lossy, file: model.path,
+      reason:
+        "\(displayName(first.name)) and \(export.requantized.count - 1) more are quantized already (\(first.dtype.rawValue))",
+      remedy: "--lossy rounds them anew" + Self.withoutLoss)
+  }
+
+  private static let withoutLoss = "; f32 keeps every value, and the original model gives the better result"
+
+  // MARK: From GGUF
+
+  func fromGGUF(_ file: GGUFFile) throws -> Arrangement {
+    guard target.layout != .meta else { throw ConversionMisfit.metaOfGGUF }
+    if target.packing != .keep, target.packing != .dequantized { throw ConversionMisfit.packingOfPlain }
+    let described = try GGUFModel(file, path: model.path)
+    let source = try DequantizedSource(described.source)
+    let type = target.dtype ?? source.tensors.first { $0.shape.count == 2 }?.dtype
+    let made = try described.companionFiles(type: type)
+    return Arrangement(source: source, companions: Companions(in: companions.folder, made: made))
+  }
+}

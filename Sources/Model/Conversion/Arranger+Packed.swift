@@ -1,0 +1,104 @@
+// Packed integers, in a GPTQ folder of either version, in AutoAWQ's or in the .pt of BELLE's scripts: kept, unpacked, or
+// moved from one of these forms to another, which changes no weight.
+
+import ByteIO
+import Checkpoint
+import Packed
+
+extension Arranger {
+  func packed() throws -> Arrangement {
+    guard target.layout != .meta else { throw ConversionMisfit.metaOfPacked }
+    let packed = try PackedCheckpoint.ofModel(model.tensors, folder: model.folder)
+    if target.packing == .dequantized { return try dequantized(packed) }
+    guard target.dtype == nil else { throw ConversionMisfit.typeOfPacked }
+    if target.packing == .belle { return try forBELLE() }
+    if isWithoutConfiguration(packed) { return try asGPTQ(packed) }
+    guard case .gptq(let version) = target.packing else {
+      return Arrangement(source: model.tensors, companions: companions)
+    }
+    guard target.named == nil else { throw ConversionMisfit.packingOfFile }
+    return packed.isGPTQ ? try inVersion(version, packed) : try asGPTQ(packed)
+  }
+
+  private func dequantized(_ packed: PackedCheckpoint) throws -> Arrangement {
+    var companions = Companions(in: companions.folder, omitting: [QuantizationSettings.fileName])
+    try companions.edit("config.json") { object in
+      object["quantization_config"] = nil
+      for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = DType.f32.torchName }
+      return true
+    }
+    return Arrangement(source: packed, companions: companions)
+  }
+
+  /// The other version, or the same: zero points as they are, or less one.
+  private func inVersion(_ version: GPTQForm.Version, _ packed: PackedCheckpoint) throws -> Arrangement {
+    var companions = Companions(in: model.folder)
+    let edit = { (object: inout [String: Any]) in
+      QuantizationSettings.setVersion(version, in: &object)
+      return true
+    }
+    try companions.edit(QuantizationSettings.fileName, edit)
+    try companions.edit("config.json") { object in
+      guard var inner = object["quantization_config"] as? [String: Any] else { return false }
+      _ = edit(&inner)
+      object["quantization_config"] = inner
+      return true
+    }
+    guard !companions.made.isEmpty else {
+      throw CheckpointError(
+        .malformed, file: model.path,
+        reason: "no quantize_config.json and no config.json says how its zero points are stored",
+        remedy: "put the model's quantize_config.json beside it")
+    }
+    return Arrangement(
+      source: try GPTQForm(version: version).restated(model.tensors, packed), original: packed,
+      companions: companions)
+  }
+
+  // MARK: Other forms
+
+  /// Whether a packed checkpoint is what BELLE's or GPTQ-for-LLaMA's scripts save, and shall become a GPTQ folder: zero
+  /// points that are not packed, or nothing that says how it is quantized.
+  private func isWithoutConfiguration(_ packed: PackedCheckpoint) -> Bool {
+    guard target.wanted != .torch else { return false }
+    return packed.isEarly || !packed.isDescribed
+  }
+
+  /// A GPTQ folder of what is packed otherwise.
+  private func asGPTQ(_ packed: PackedCheckpoint) throws -> Arrangement {
+    let version: GPTQForm.Version? = if case .gptq(let version) = target.packing { version } else { nil }
+    let result = try RepackedModel(asGPTQ: packed, version: version)
+    // Biases of zeros and computed frequencies are left out: what stays is compared.
+    let kept = try PackedCheckpoint(result.tensors, QuantizationSettings(version: result.version))
+    let settings = result.settings
+    var companions = Companions(in: model.folder)
+    companions.make(QuantizationSettings.fileName, try settings.text())
+    try companions.edit("config.json") { object in
+      object["quantization_config"] = try settings.object()
+      return true
+    }
+    if !result.survey.hasHalfScales {
+      remark(
+        .warning(
+          "its scales are single-precision numbers that half precision does not have: they stay so, and programs that "
+            + "load scales in half precision round them"))
+    }
+    return Arrangement(
+      source: result.tensors, original: TensorView(packed, namedAs: kept), companions: companions)
+  }
+
+  private func forBELLE() throws -> Arrangement {
+    guard target.wanted ?? .torch == .torch else { throw ConversionMisfit.belleOutsideTorch }
+    let measures = try ModelConfiguration(file: Folder.join(model.folder, "config.json"))
+    let packed = try PackedCheckpoint.ofModel(
+      HuggingFaceNames.completed(model.tensors, addsHead: true), folder: model.folder)
+    let result = try RepackedModel(
+      asBELLE: packed, headSize: measures.headSize, rotaryBase: measures.rotaryBase)
+    let group = result.survey.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
+    var companions = Companions(in: companions.folder, omitting: [QuantizationSettings.fileName])
+    try companions.edit("config.json") { $0.removeValue(forKey: "quantization_config") != nil }
+    return Arrangement(
+      source: result.tensors, original: packed, container: .torch,
+      fileName: "model-\(result.survey.bits)bit\(group).pt", companions: companions)
+  }
+}

@@ -1,0 +1,101 @@
+// A model on its way to another container, layout, type or quantized form: arranged, written beside its place, read again
+// and compared with what it was, and then given its names, all files together.
+
+import ByteIO
+import Checkpoint
+
+/// A conversion of one model.
+public struct Conversion {
+  private let model: Model
+  private let target: ConversionTarget
+  private let arrangement: Arrangement
+  private let output: ModelOutput
+  /// The model's own files, as they were.
+  private let own: InputRecord
+  private let remark: (ConversionRemark) -> Void
+
+  /// Arranges a model for a target. Few values are read, and nothing is written.
+  ///
+  /// - Parameter remark: takes what is to be told, now and while the conversion runs.
+  /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`, ``ModelError`` or
+  ///   `TokenizerError` for a model that cannot become that.
+  public init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
+    throws
+  {
+    try target.check()
+    let arrangement = try Arranger(model: model, target: target, remark: remark).arranged()
+    (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
+    output = ModelOutput(
+      arrangement.source, to: target.path, container: target.wanted ?? arrangement.container,
+      shardSize: target.shardSize, fileName: arrangement.fileName)
+    var own = InputRecord(Set(arrangement.source.tensors.map(\.file)))
+    own.add(ModelOutput.companions(in: arrangement.companions.folder ?? model.path))
+    self.own = own
+  }
+
+  /// The bytes of the tensors that will be written.
+  public var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
+
+  /// Writes the model, reads it again, and gives its files their names: all of them, or none.
+  ///
+  /// - Parameters:
+  ///   - replacing: whether other files that have the outputs' names are replaced.
+  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced, and a
+  ///     change of either is an error.
+  /// - Returns: what became of the values.
+  /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
+  ///   be read, or were not written as they are.
+  @discardableResult
+  public func run(
+    replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
+  ) throws -> ConversionProof {
+    let source = arrangement.source
+    warnAboutMetadata()
+    let takesFiles = output.isFolder && output.container != .gguf
+    let made = takesFiles ? arrangement.companions.made : [:]
+    let copied = takesFiles ? arrangement.companions.copied(to: output) : []
+    let folder = arrangement.companions.folder ?? model.path
+    let others = made.keys.sorted() + copied
+    // What was first given was seen first.
+    var inputs = inputs
+    inputs.add(own)
+    inputs.add(InputRecord(copied.map { Folder.join(folder, $0) }))
+    let replaced = try output.check(source, others: others, inputs: inputs, replacing: replacing)
+    if !replaced.isEmpty { remark(.replaces(replaced)) }
+
+    try Folder.create(output.folder)
+    TemporaryFiles.removeAbandoned(in: output.folder)
+    // All files are finished and proven before the first has its name.
+    let staging = try StagingFolder(in: output.folder)
+    let staged = output.staged(in: staging.path)
+    try staging.standing(for: target.path) {
+      try staged.write(source, metadata: metadata, replacing: true, isChecked: true, progress: progress)
+      for (name, bytes) in made { try staged.write(bytes, as: name, replacing: true) }
+      try staged.copyCompanions(copied, from: folder, replacing: true)
+    }
+    var proof = try ConversionProof(of: arrangement, writtenTo: staged)
+    proof.replaced = replaced
+    try inputs.checkUnchanged(toleratesRemoval: true)
+    let names = output.names(others: others)
+    try inputs.refuse(names.map { Folder.join(output.folder, $0) })
+    try staging.move(names, to: output.folder, replacing: replacing)
+    return proof
+  }
+
+  /// transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
+  private var metadata: [String: String] {
+    var metadata = ["format": "pt"]
+    if isSafetensors { metadata.merge(arrangement.source.metadata.map { ($0.name, $0.value) }) { $1 } }
+    return metadata
+  }
+
+  private var isSafetensors: Bool { arrangement.source.format == "safetensors" }
+
+  private func warnAboutMetadata() {
+    guard output.container == .torch, isSafetensors,
+      arrangement.source.metadata.contains(where: { $0.name != "format" })
+    else { return }
+    remark(
+      .warning("a PyTorch file has no place for the metadata of \(displayName(model.path)); it is left out"))
+  }
+}

@@ -1,0 +1,29 @@
+// What cannot be asked for together, or of a model of that form. Whoever took the order words it in the terms of the order.
+
+import Checkpoint
+
+/// A target that does not fit itself or the model.
+public enum ConversionMisfit: Error, Equatable {
+  /// The output's name is one of another container.
+  case otherName(named: Container, wanted: Container)
+  /// A type of values, or a layout, for a GGUF file, which has its own of both.
+  case valuesOfGGUF
+  /// Types of a GGUF file's tensors for another container.
+  case blocksOutsideGGUF
+  /// A form of packed integers for a GGUF file, which has none.
+  case packingInGGUF
+  /// Weights that packed integers stand for, of a model without such.
+  case dequantizedPlain
+  /// A form of packed integers for a model that has none.
+  case packingOfPlain
+  /// Meta's layout for a GGUF file.
+  case metaOfGGUF
+  /// Meta's layout for packed integers.
+  case metaOfPacked
+  /// A type of values for packed integers that stay such.
+  case typeOfPacked
+  /// A form of GPTQ's for one file: the configuration beside it says which it is.
+  case packingOfFile
+  /// BELLE's form for what is no PyTorch file.
+  case belleOutsideTorch
+}

@@ -1,0 +1,11 @@
+// What is to be told while a model is converted.
+
+/// A remark on a conversion.
+public enum ConversionRemark: Sendable, Equatable {
+  /// A thing worth knowing.
+  case note(String)
+  /// A thing that may matter, and stops nothing.
+  case warning(String)
+  /// The paths of files that will be replaced.
+  case replaces([String])
+}

@@ -1,0 +1,92 @@
+// What a model's family adds to packed modules, of which the room Packed knows nothing: how wide a module's input is, and
+// what programs store beside the weights, or want stored.
+// Sources: BELLE, models/gptq/llama.py (a strict load, with the rotary frequencies that transformers kept then).
+
+import ByteIO
+import Checkpoint
+import Foundation
+import Packed
+
+extension PackedCheckpoint {
+  /// Looks at a model's packed tensors, by what its folder says of them.
+  public static func ofModel(_ source: any TensorSource, folder: String) throws -> PackedCheckpoint {
+    try PackedCheckpoint(source, folder: folder, inputs: inputs(source))
+  }
+
+  /// Looks at a model's packed tensors, by what is said of them.
+  public static func ofModel(_ source: any TensorSource, _ settings: QuantizationSettings?) throws -> PackedCheckpoint {
+    try PackedCheckpoint(source, settings, inputs: inputs(source))
+  }
+
+  /// A module that reads the hidden states has as many inputs as the embedding has columns.
+  private static func inputs(_ source: any TensorSource) -> (String) -> Int? {
+    let embeddings = ["embed_tokens.weight", "word_embeddings.weight"]
+    let embedding = source.tensors.first { info in
+      info.shape.count == 2 && embeddings.contains { info.name.hasSuffix($0) }
+    }
+    return { module in
+      [".q_proj", ".query_key_value"].contains { module.hasSuffix($0) } ? embedding?.shape[1] : nil
+    }
+  }
+}
+
+/// A model with packed weights, its tensors in the form that some program loads.
+public struct RepackedModel: Sendable {
+  /// The tensors.
+  public let tensors: TensorView
+  /// What there is to know of its packed modules.
+  public let survey: PackedSurvey
+  /// The version of GPTQ's form that they are in.
+  public let version: GPTQForm.Version
+
+  /// A GPTQ folder's tensors: without those that are computed today, and for LLaMA without biases of zeros, which the
+  /// scripts that save a `.pt` store for modules that have none.
+  ///
+  /// - Parameter version: how zero points are stored; chosen by them where nil.
+  /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
+  public init(asGPTQ packed: PackedCheckpoint, version: GPTQForm.Version?) throws {
+    var kept = packed.filtered { !ComputedTensors.contains($0) }
+    if HuggingFaceNames.mayBeMeta(packed) { kept = try kept.withoutZeroBiases() }
+    survey = try PackedSurvey(kept)
+    self.version = try version ?? survey.version()
+    tensors = try kept.repacked(GPTQForm(version: self.version), survey)
+  }
+
+  /// The tensors of the `.pt` that BELLE's scripts load: for LLaMA with the rotary frequencies, which the library of that
+  /// time kept with the weights.
+  ///
+  /// - Parameters:
+  ///   - headSize: of the attention.
+  ///   - rotaryBase: of its positions.
+  /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
+  public init(asBELLE packed: PackedCheckpoint, headSize: Int, rotaryBase: Double) throws {
+    survey = try PackedSurvey(packed)
+    version = .first
+    let names = Set(packed.tensors.map(\.name))
+    var frequencies: [TensorView.Entry] = []
+    if HuggingFaceNames.mayBeMeta(packed) {
+      let bytes = Self.frequencies(headSize, rotaryBase)
+      for info in packed.tensors where info.name.hasSuffix(".self_attn.q_proj.weight") {
+        let name = String(info.name.dropLast("q_proj.weight".count)) + "rotary_emb.inv_freq"
+        guard !names.contains(name) else { continue }
+        frequencies.append(TensorView.Entry(name, .f32, [headSize / 2], bytes, file: info.file))
+      }
+    }
+    tensors = try packed.repacked(BELLEForm(), survey, adding: frequencies)
+  }
+
+  /// `1 / base^(2i / headSize)`, as LLaMA's attention computes them.
+  private static func frequencies(_ headSize: Int, _ base: Double) -> [UInt8] {
+    littleEndianBytes(
+      (0..<headSize / 2).map { pair in
+        Float(1 / pow(base, Double(2 * pair) / Double(headSize))).bitPattern
+      })
+  }
+
+  /// What quantize_config.json says of them.
+  public var settings: QuantizationSettings {
+    GPTQForm(version: version).settings(
+      bits: survey.bits, groupSize: survey.statedGroupSize, isScattered: survey.isScattered,
+      isSymmetric: survey.isSymmetric, includesHead: tensors.tensors.contains { $0.name == "lm_head.qweight" })
+  }
+}

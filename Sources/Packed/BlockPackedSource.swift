@@ -1,0 +1,110 @@
+// A GPTQ checkpoint as GGUF blocks with the same integers: what BlockPlan allows, module by module, packed as it is read.
+
+import ByteIO
+import Checkpoint
+
+/// The tensors of a checkpoint, the packed ones as blocks.
+///
+/// Memory: the packed integers of each tensor that is being read. Tensors may be read by several threads at once.
+public struct BlockPackedSource: TensorSource {
+  /// The tensors, in the order of the source.
+  public let tensors: [TensorInfo]
+  /// What the container is.
+  public var format: String { source.format }
+  /// What it holds besides tensors.
+  public var metadata: [(name: String, value: String)] { source.metadata }
+  /// The type that most modules have: what was asked for, or was found to fit.
+  public let type: DType
+
+  private let source: PackedCheckpoint
+  private let plans: [BlockPlan?]
+
+  /// Looks at all modules' grids.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors.
+  ///   - type: Q4_0, Q4_1, Q5_0, Q5_1 or Q8_0; where nil, the smallest of Q4_0 and Q8_0 that holds all modules as they
+  ///     are, and Q4_1 for 4 bits and fewer where Q4_0 does not.
+  /// - Throws: ``CheckpointError`` with code `.lossy` where a module cannot be held so.
+  /// - Complexity: reads all packed tensors once.
+  public init(_ source: PackedCheckpoint, type: DType?) throws {
+    let candidates = type.map { [$0] } ?? [.q4_0, .q4_1, .q8_0]
+    if let type, !BlockPlan.types.contains(type) {
+      throw CheckpointError(
+        .lossy, file: source.tensors.first?.file,
+        reason: "the integers of a quantized model have no place in \(type.rawValue) as they are",
+        remedy: "--lossy --gguf-type \(type.rawValue.lowercased()) rounds the weights anew")
+    }
+    var failures = [CheckpointError?](repeating: nil, count: candidates.count)
+    var found = [[BlockPlan?]](repeating: [], count: candidates.count)
+    for (index, info) in source.tensors.enumerated() {
+      let weights = try source.packedLinear(index)
+      for (number, candidate) in candidates.enumerated() where failures[number] == nil {
+        do throws(CheckpointError) {
+          let plan = try weights.map { weights throws(CheckpointError) in
+            try BlockPlan(weights, candidate, name: info.name, file: info.file)
+          }
+          found[number].append(plan)
+        } catch { failures[number] = error }
+      }
+      // Of all that do not fit the one that comes nearest says why.
+      if !failures.contains(nil), let failure = weights?.bits == 8 ? failures.last : failures.first, let failure {
+        throw failure
+      }
+    }
+    let number = failures.firstIndex(of: nil) ?? 0
+    self.source = source
+    self.type = candidates[number]
+    plans = found[number]
+    tensors = try zip(source.tensors, found[number]).map { info, plan in
+      guard let plan else { return info }
+      guard let size = TensorInfo.size(of: info.shape, plan.type) else {
+        throw CheckpointError(.limit, file: info.file, reason: "\(displayName(info.name)) overflows")
+      }
+      return TensorInfo(name: info.name, dtype: plan.type, shape: info.shape, file: info.file, byteCount: size.bytes)
+    }
+  }
+
+  /// Streams a tensor's values, or its blocks.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    guard let plan = plans[index], let weights = try source.packedLinear(index) else {
+      return try source.read(index, body)
+    }
+    let codec = try BlockCodec(plan.type)
+    let blocksOfRow = weights.inFeatures / 32
+    let zeros = weights.zeros
+    let step = max(1, streamPartSize / max(1, weights.inFeatures))
+    for first in stride(from: 0, to: weights.outFeatures, by: step) {
+      let rows = first..<min(weights.outFeatures, first + step)
+      var levels = weights.integers(ofRows: rows)
+      var scales: [UInt16] = []
+      var minima: [UInt16] = []
+      scales.reserveCapacity(rows.count * blocksOfRow)
+      for place in 0..<rows.count {
+        for (block, group) in plan.groups.enumerated() {
+          let grid = (first + place) * weights.groupCount + group
+          let scale = weights.scales[grid]
+          let zero = Int(zeros[grid])
+          scales.append(Half(scale).bits)
+          guard let middle = plan.middle else {
+            minima.append(Half(-scale * Float(zero)).bits)
+            continue
+          }
+          // In range for every integer: BlockPlan.
+          let shift = UInt8(truncatingIfNeeded: middle - zero)
+          guard shift != 0 else { continue }
+          let start = (place * blocksOfRow + block) * 32
+          for at in start..<start + 32 { levels[at] &+= shift }
+        }
+      }
+      let blocks = codec.pack(levels, scales: scales, minima: plan.middle == nil ? minima : nil)
+      unsafe try body(blocks.span.bytes)
+    }
+  }
+
+  /// Where a tensor's values lie in its file, where they stay what they are.
+  public func storedRange(_ index: Int) -> Range<Int>? { plans[index] == nil ? source.storedRange(index) : nil }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try source.verifyChecksums() }
+}

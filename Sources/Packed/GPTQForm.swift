@@ -1,0 +1,162 @@
+// GPTQ's tensors: `P.qweight` I32 [ceil(in · bits / 32), out], the integers as streams of bits along the inputs; `P.qzeros`
+// I32 [groups, ceil(out · bits / 32)], zero points along the outputs; `P.scales` [groups, out]; `P.g_idx` [in], the group
+// of each input: without it groups are contiguous and equal. Documentation/formats.md has the packing.
+// Refused: shapes that contradict each other, groups that are not there; in writing zero points without a field.
+// Sources: GPTQModel, nn_modules/qlinear; BELLE, models/gptq/quant.py (no g_idx, no settings).
+
+import ByteIO
+import Checkpoint
+
+/// GPTQ's form, in one of its versions.
+public struct GPTQForm: PackedForm, WritableForm, Equatable {
+  /// How zero points are stored.
+  public enum Version: String, Sendable {
+    /// Less one: they begin at 1, and 2^bits wraps within its field.
+    case first = "gptq"
+    /// As they are.
+    case second = "gptq_v2"
+  }
+
+  /// How zero points are stored.
+  public let version: Version
+
+  /// A version of the form.
+  public init(version: Version) { self.version = version }
+
+  // MARK: Reading
+
+  package static let method: (name: String, formats: [String])? = ("gptq", ["gptq", "gptq_v2"])
+  package static let parts = ["qzeros", "scales", "g_idx"]
+
+  /// What is said of no form is GPTQ's.
+  package static func recognized(_ module: ModuleTensors, _ context: PackedContext) -> GPTQForm? {
+    GPTQForm(version: context.settings.version)
+  }
+
+  package func open(_ module: ModuleTensors, _ context: PackedContext) throws -> PackedModule {
+    let weights = try module.tensor("qweight", [.i32], dimensions: 2)
+    let zeros = try module.tensor("qzeros", [.i32], dimensions: 2)
+    let scales = try module.tensor("scales", [.f16, .bf16, .f32], dimensions: 2)
+    let (out, groupCount) = (weights.shape[1], scales.shape[0])
+    guard scales.shape[1] == out, zeros.shape[0] == groupCount else {
+      throw module.failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
+    }
+    let candidates = [2, 3, 4, 8].filter { zeros.shape[1] == PackedWords.count(out, bits: $0) }
+    let stated = context.settings.bits
+    guard let bits = stated.map({ candidates.contains($0) ? $0 : nil }) ?? candidates.first else {
+      throw module.failure("its shapes do not fit \(stated.map { "\($0)" } ?? "2, 3, 4 or 8") bits")
+    }
+    guard weights.shape[0] * 32 % bits == 0 else { throw module.failure("qweight has no whole number of inputs") }
+    let width = weights.shape[0] * 32 / bits
+    let groups = module.has("g_idx") ? try module.tensor("g_idx", [.i32, .i64], dimensions: 1) : nil
+    if let groups, groups.shape[0] != width {
+      throw module.failure("g_idx has \(groups.shape[0]) inputs, qweight \(width)")
+    }
+    return PackedModule(outFeatures: out, inFeatures: width) {
+      let values = try module.scales(scales, bits: bits)
+      let zeroPoints = zeroPoints(try module.words(zeros), groupCount: groupCount, outFeatures: out, bits: bits)
+      return PackedLinear(
+        bits: bits, outFeatures: out, inFeatures: width, codes: .words(try module.words(weights)),
+        scales: transposed(values, rows: groupCount, columns: out), scaleType: scales.info.dtype,
+        offsets: .zeros(transposed(zeroPoints, rows: groupCount, columns: out)),
+        groups: try groups.map { try module.groups($0, count: groupCount) }
+          ?? PackedLinear.contiguousGroups(of: (width + groupCount - 1) / groupCount, inputs: width))
+    }
+  }
+
+  /// Zero points `[groups, out]` from their fields.
+  private func zeroPoints(_ words: [UInt32], groupCount: Int, outFeatures: Int, bits: Int) -> [UInt16] {
+    let width = PackedWords.count(outFeatures, bits: bits)
+    // Version 1 cannot tell 0 from 2^bits, and means the latter: its −1 wraps within the field.
+    let added: UInt16 = version == .first ? 1 : 0
+    return (0..<groupCount).flatMap { group in
+      PackedWords.unpacked(
+        Array(words[group * width..<(group + 1) * width]), ofRows: 0..<1, rows: 1, columns: outFeatures, bits: bits
+      ).map { UInt16($0) + added }
+    }
+  }
+
+  // MARK: Writing
+
+  /// The zero points that have a field.
+  private func zeroPoints(bits: Int) -> ClosedRange<Int> { version == .first ? 1...1 << bits : 0...1 << bits - 1 }
+
+  /// 2, 3, 4 or 8 bits, and zero points that the version has a field for.
+  public func check(_ module: PackedSurvey.Module) throws(CheckpointError) {
+    guard [2, 3, 4, 8].contains(module.bits), let zeros = module.zeros else {
+      throw module.refusal("has no place in GPTQ's form, which holds 2, 3, 4 or 8 bits and whole zero points", nil)
+    }
+    let range = zeroPoints(bits: module.bits)
+    for zero in [zeros.lowerBound, zeros.upperBound] where !range.contains(Int(zero)) {
+      throw module.refusal(
+        "has a zero point of \(zero), for which \(version.rawValue) has no place with \(module.bits) bits",
+        "write checkpoint format \((version == .first ? Version.second : .first).rawValue)")
+    }
+  }
+
+  /// Half precision where it has all of them.
+  public func scaleType(areHalves: Bool) -> DType { areHalves ? .f16 : .f32 }
+
+  /// Biases are what the model has.
+  public var addsBiases: Bool { false }
+
+  /// qweight, qzeros, scales and g_idx.
+  public func parts(
+    bits: Int, outFeatures: Int, inFeatures: Int, groupCount: Int, scaleType: DType
+  ) -> [PackedPart] {
+    [
+      PackedPart(name: "qweight", dtype: .i32, shape: [PackedWords.count(inFeatures, bits: bits), outFeatures]) {
+        littleEndianBytes($0.words(threads: $1))
+      },
+      PackedPart(name: "qzeros", dtype: .i32, shape: [groupCount, PackedWords.count(outFeatures, bits: bits)]) {
+        weights, _ in littleEndianBytes(zeroWords(weights))
+      },
+      PackedPart(name: "scales", dtype: scaleType, shape: [groupCount, outFeatures]) { weights, _ in
+        let scales = transposed(weights.scales, rows: outFeatures, columns: groupCount)
+        return scaleType == .f16
+          ? littleEndianBytes(scales.map { Half($0).bits }) : littleEndianBytes(scales.map(\.bitPattern))
+      },
+      PackedPart(name: "g_idx", dtype: .i32, shape: [inFeatures]) { weights, _ in littleEndianBytes(weights.groups) },
+    ]
+  }
+
+  /// Zero points in their fields, along the outputs: `[groups, ceil(out · bits / 32)]`.
+  private func zeroWords(_ weights: PackedLinear) -> [UInt32] {
+    let (out, count) = (weights.outFeatures, weights.groupCount)
+    let less: UInt16 = version == .first ? 1 : 0
+    let fields = transposed(weights.zeros, rows: out, columns: count).map { UInt8(truncatingIfNeeded: $0 &- less) }
+    return (0..<count).flatMap { group in
+      PackedWords.packed(Array(fields[group * out..<(group + 1) * out]), rows: 1, columns: out, bits: weights.bits)
+    }
+  }
+
+  /// A checkpoint with its zero points stored as this version does, and all else as it is.
+  ///
+  /// - Parameters:
+  ///   - source: the checkpoint as it is stored.
+  ///   - packed: the same, understood.
+  /// - Throws: `CheckpointError` with code `.lossy` for a zero point that the version has no field for.
+  public func restated(_ source: any TensorSource, _ packed: PackedCheckpoint) throws -> TensorView {
+    let indices = source.indicesByName()
+    var entries = source.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }
+    for (number, info) in packed.tensors.enumerated() {
+      guard let weights = try packed.packedLinear(number),
+        let index = indices[info.name.dropLast(".weight".count) + ".qzeros"]
+      else { continue }
+      try check(PackedSurvey.Module(weights, name: info.name, file: info.file))
+      entries[index] = TensorView.Entry(source.tensors[index], .bytes(littleEndianBytes(zeroWords(weights))))
+    }
+    return try TensorView(entries, of: source)
+  }
+
+  /// What the settings say of modules in this form.
+  public func settings(
+    bits: Int, groupSize: Int, isScattered: Bool, isSymmetric: Bool, includesHead: Bool
+  ) -> QuantizationSettings {
+    var settings = QuantizationSettings()
+    (settings.bits, settings.groupSize) = (bits, groupSize)
+    (settings.actOrder, settings.isSymmetric, settings.includesHead) = (isScattered, isSymmetric, includesHead)
+    (settings.method, settings.format, settings.wordType) = ("gptq", version.rawValue, "int32")
+    return settings
+  }
+}

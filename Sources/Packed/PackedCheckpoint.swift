@@ -1,0 +1,148 @@
+// A checkpoint with packed modules as the weights that they stand for: `P.qweight` and what belongs to it become `P.weight`,
+// float32 [out, in]. Whatever the form: the first of PackedForms that recognizes a module reads it.
+// Refused: methods and formats that the settings name and no form has, and what the forms refuse.
+
+import ByteIO
+import Checkpoint
+
+/// A checkpoint's tensors, a weight in place of each packed module.
+///
+/// Memory: the packed integers of each tensor that is being read. Tensors may be read by several threads at once.
+public struct PackedCheckpoint: TensorSource {
+  /// What the container is.
+  public var format: String { view.format }
+  /// The tensors, with a weight in place of each set of packed ones.
+  public var tensors: [TensorInfo] { view.tensors }
+  /// What the source holds besides tensors.
+  public var metadata: [(name: String, value: String)] { view.metadata }
+  /// Whether a module is in GPTQ-for-LLaMA's form of March 2023, of which no settings speak.
+  public let isEarly: Bool
+  /// Whether all modules are in GPTQ's form.
+  public let isGPTQ: Bool
+  /// Whether settings say how the tensors are packed.
+  public let isDescribed: Bool
+
+  private var view: TensorView
+  /// The packed modules, by the names of their weights.
+  private let modules: [String: PackedModule]
+
+  /// Whether a source holds packed tensors.
+  public static func isPacked(_ source: any TensorSource) -> Bool {
+    source.tensors.contains { $0.name.hasSuffix(".qweight") }
+  }
+
+  /// The checkpoint, where a source is one whose packed modules are read as weights.
+  public static func of(_ source: any TensorSource) -> PackedCheckpoint? { source as? PackedCheckpoint }
+
+  /// Looks at a checkpoint in a folder.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors in it.
+  ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
+  ///   - inputs: how many inputs a module has, where that is known.
+  public init(_ source: any TensorSource, folder: String, inputs: (String) -> Int? = { _ in nil }) throws {
+    try self.init(source, try QuantizationSettings.read(folder), file: folder, inputs: inputs)
+  }
+
+  /// Looks at a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - source: with packed tensors in it.
+  ///   - settings: what is said of it; nil where nothing is.
+  ///   - file: what errors call the place of the settings.
+  ///   - inputs: how many inputs a module has, where that is known.
+  /// - Throws: `CheckpointError`, `.unknownFormat` for settings that no form has.
+  public init(
+    _ source: any TensorSource, _ settings: QuantizationSettings?, file: String? = nil,
+    inputs: (String) -> Int? = { _ in nil }
+  ) throws {
+    if let unknown = settings?.unknown.first {
+      throw CheckpointError(
+        .unknownFormat, file: file,
+        reason:
+          "the quantization settings say that \(unknown.key) is \(displayName(unknown.value)), which is not known",
+        remedy: "known are the formats \(PackedForms.methods.flatMap(\.formats).joined(separator: ", "))")
+    }
+    let indices = source.indicesByName()
+    let context = PackedContext(
+      settings: settings ?? QuantizationSettings(),
+      untoldBits: settings?.bits == nil ? EarlyForm.bits(source, inputs: inputs) : nil)
+    var entries: [TensorView.Entry] = []
+    var modules: [String: PackedModule] = [:]
+    var parts: Set<String> = []
+    var (isEarly, isGPTQ) = (false, true)
+    for info in source.tensors {
+      guard let name = info.name.suffixRemoved(".qweight") else { continue }
+      let tensors = ModuleTensors(name: name, source: source, indices: indices)
+      guard let form = PackedForms.readable.lazy.compactMap({ $0.recognized(tensors, context) }).first else {
+        throw tensors.failure("it is packed in no form that is known")
+      }
+      isEarly = isEarly || form is EarlyForm
+      isGPTQ = isGPTQ && form is GPTQForm
+      modules[name + ".weight"] = try form.open(tensors, context)
+      parts.formUnion(type(of: form).parts.map { "\(name).\($0)" })
+    }
+    for (index, info) in source.tensors.enumerated() where !parts.contains(info.name) {
+      guard let name = info.name.suffixRemoved(".qweight"), let module = modules[name + ".weight"] else {
+        entries.append(TensorView.Entry(info, .stored(index)))
+        continue
+      }
+      let shape = [module.outFeatures, module.inFeatures]
+      guard let size = TensorInfo.size(of: shape, .f32) else {
+        throw CheckpointError(.badTensor, file: info.file, reason: "\(displayName(info.name)) overflows")
+      }
+      entries.append(
+        TensorView.Entry(
+          TensorInfo(name: name + ".weight", dtype: .f32, shape: shape, file: info.file, byteCount: size.bytes),
+          .computed { body in try module.load().stream(body) }))
+    }
+    view = try TensorView(entries, of: source, format: "gptq")
+    (self.modules, isDescribed) = (modules, settings != nil)
+    (self.isEarly, self.isGPTQ) = (isEarly, isGPTQ)
+  }
+
+  /// Whether a source's packed tensors are AutoAWQ's.
+  package static func isAWQ(_ source: any TensorSource, _ settings: QuantizationSettings?) -> Bool {
+    guard let name = source.tensors.lazy.compactMap({ $0.name.suffixRemoved(".qweight") }).first else { return false }
+    let tensors = ModuleTensors(name: name, source: source, indices: source.indicesByName())
+    let context = PackedContext(settings: settings ?? QuantizationSettings(), untoldBits: nil)
+    return AWQForm.recognized(tensors, context) != nil
+  }
+
+  /// The integers and grids of a weight; nil for a tensor that is stored as numbers.
+  public func packedLinear(_ index: Int) throws -> PackedLinear? { try modules[tensors[index].name]?.load() }
+
+  /// The same with some of its tensors.
+  public func filtered(_ isWanted: (TensorInfo) -> Bool) -> PackedCheckpoint {
+    var result = self
+    if !tensors.allSatisfy(isWanted) { result.view = TensorView(view, where: isWanted) }
+    return result
+  }
+
+  /// The same without the biases of packed modules that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for
+  /// modules that have none.
+  public func withoutZeroBiases() throws -> PackedCheckpoint {
+    let zeros = try Set(
+      tensors.enumerated().compactMap { index, info -> String? in
+        guard let module = info.name.suffixRemoved(".bias"), modules[module + ".weight"] != nil,
+          try view.allBytes(index).allSatisfy({ $0 == 0 })
+        else { return nil }
+        return info.name
+      })
+    return filtered { !zeros.contains($0.name) }
+  }
+
+  /// Streams the values of a tensor.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try view.read(index, body) }
+
+  /// Where a tensor's values lie in its file, where they are stored as they are read.
+  public func storedRange(_ index: Int) -> Range<Int>? { view.storedRange(index) }
+
+  /// Verifies the source.
+  public func verifyChecksums() throws { try view.verifyChecksums() }
+}
+
+extension String {
+  /// The text without a suffix; nil where it does not end so.
+  func suffixRemoved(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
+}

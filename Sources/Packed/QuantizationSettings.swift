@@ -1,0 +1,207 @@
+// What a model says of its quantization: quantize_config.json, or quantization_config in config.json. Their only reader
+// and writer. Keys that no reader here looks at are not kept: who edits a foreign file changes it in place.
+// Refused, by name: methods, formats and words that are not known, values of another type than their key has.
+// Sources: GPTQModel, quantization/config.py; transformers, utils/quantization_config.py (GPTQConfig,
+// AwqConfig); AutoAWQ, models/_config.py.
+
+import ByteIO
+import Checkpoint
+import Foundation
+
+/// The settings of a quantized model; nil for what is not said.
+public struct QuantizationSettings: Codable, Sendable, Equatable {
+  /// Bits of an integer.
+  public var bits: Int?
+  /// Inputs of a group, which some programs write as a number with a fraction; -1 for whole rows.
+  public var groupSize: Int?
+  /// Whether groups are scattered over the inputs: then `g_idx` counts.
+  public var actOrder: Bool?
+  /// Whether all zero points are the middle of the range.
+  public var isSymmetric: Bool?
+  /// `gptq`, or another way to quantize.
+  public var method: String?
+  /// `gptq` or `gptq_v2`, or another way to pack.
+  public var format: String?
+  /// The words that integers are packed into.
+  public var wordType: String?
+  /// Whether the head is quantized too.
+  public var includesHead: Bool?
+  /// Whether groups were fixed before the order of quantization.
+  public var hasStaticGroups: Bool?
+  /// λ as a fraction of the mean of the Hessian's diagonal.
+  public var damping: Double?
+  /// Whether the modules of a layer were quantized one after the other.
+  public var isTrueSequential: Bool?
+  /// What made it, and how.
+  public var meta: Meta?
+  /// Patterns of modules' names with what differs for them; `-:` before a pattern leaves its modules out.
+  public var dynamic: [String: [String: String]]?
+
+  /// What made a model, and how.
+  public struct Meta: Codable, Sendable, Equatable {
+    /// Programs with their versions.
+    public var quantizer: [String]
+    /// By which method integers were found.
+    public var method: String?
+    /// The recipe's name.
+    public var recipe: String?
+    /// What the recipe does.
+    public var steps: String?
+    /// SHA-256 of the calibration data.
+    public var calibration: String?
+
+    private enum CodingKeys: String, CodingKey {
+      case quantizer, method, recipe, steps
+      case calibration = "calibration_sha256"
+    }
+
+    /// What made a model.
+    public init(quantizer: [String], method: String? = nil, recipe: String? = nil, steps: String? = nil) {
+      (self.quantizer, self.method, self.recipe, self.steps) = (quantizer, method, recipe, steps)
+    }
+
+    /// Only who made it is read; some write one name in place of a list.
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      if let one = try? container.decode(String.self, forKey: .quantizer) {
+        quantizer = [one]
+      } else {
+        quantizer = (try? container.decode([String].self, forKey: .quantizer)) ?? []
+      }
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case bits, meta, dynamic
+    case groupSize = "group_size"
+    case actOrder = "desc_act"
+    case isSymmetric = "sym"
+    case method = "quant_method"
+    case format = "checkpoint_format"
+    case wordType = "pack_dtype"
+    case includesHead = "lm_head"
+    case hasStaticGroups = "static_groups"
+    case damping = "damp_percent"
+    case isTrueSequential = "true_sequential"
+  }
+
+  /// What others write in place of `checkpoint_format`: GPTQModel `format`, AutoAWQ `version` and a backend.
+  private enum OtherKeys: String, CodingKey {
+    case format, version, backend
+  }
+
+  /// The key that the format was read from.
+  private var formatKey = CodingKeys.format.rawValue
+
+  /// What modules in GPTQ's form say, as far as reading depends on it.
+  public init(bits: Int? = nil, version: GPTQForm.Version? = nil) {
+    self.bits = bits
+    format = version?.rawValue
+  }
+
+  /// Reads what tells how tensors are packed, and by whom.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    bits = try values.decodeIfPresent(Int.self, forKey: .bits)
+    groupSize = try values.decodeIfPresent(Int.self, forKey: .groupSize)
+    actOrder = try values.decodeIfPresent(Bool.self, forKey: .actOrder)
+    isSymmetric = try values.decodeIfPresent(Bool.self, forKey: .isSymmetric)
+    method = try values.decodeIfPresent(String.self, forKey: .method)
+    format = try values.decodeIfPresent(String.self, forKey: .format)
+    let others = try decoder.container(keyedBy: OtherKeys.self)
+    func read(_ key: OtherKeys) throws {
+      guard format == nil, let value = try others.decodeIfPresent(String.self, forKey: key) else { return }
+      (format, formatKey) = (value, key.rawValue)
+    }
+    try read(.format)
+    if method == "awq" {
+      if try others.decodeIfPresent(String.self, forKey: .backend) == "llm-awq" {
+        (format, formatKey) = ("llm-awq", OtherKeys.backend.rawValue)
+      }
+      try read(.version)
+      format = format?.lowercased()
+    }
+    wordType = try values.decodeIfPresent(String.self, forKey: .wordType)
+    meta = try values.decodeIfPresent(Meta.self, forKey: .meta)
+  }
+
+  // MARK: What is known
+
+  /// What is said and not known here, by its key; empty where the tensors can be read.
+  public var unknown: [(key: String, value: String)] {
+    let methods = PackedForms.methods
+    let formats = methods.filter { $0.name == method ?? $0.name }.flatMap(\.formats)
+    let said: [(String, String?, known: [String])] = [
+      (CodingKeys.method.rawValue, method, methods.map(\.name)), (formatKey, format, formats),
+      (CodingKeys.wordType.rawValue, wordType, ["int32"]),
+    ]
+    return said.compactMap { key, value, known in
+      guard let value, !known.contains(value) else { return nil }
+      return (key, value)
+    }
+  }
+
+  /// How GPTQ's zero points are stored: less one where nothing is said.
+  public var version: GPTQForm.Version { format.flatMap(GPTQForm.Version.init) ?? .first }
+
+  // MARK: Files
+
+  /// The file that is about nothing else.
+  public static let fileName = "quantize_config.json"
+  /// The model's configuration, and the key in it.
+  static let (configurationName, configurationKey) = ("config.json", "quantization_config")
+
+  /// What a folder says: in ``fileName``, or else in config.json; nil where neither says anything.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.malformed` where it cannot be read.
+  public static func read(_ folder: String) throws -> QuantizationSettings? {
+    try own(folder) ?? inner(folder)
+  }
+
+  /// What ``fileName`` in a folder says; nil where there is none.
+  public static func own(_ folder: String) throws -> QuantizationSettings? { try decoded(Self.self, folder, fileName) }
+
+  /// What config.json in a folder says; nil where it says nothing.
+  public static func inner(_ folder: String) throws -> QuantizationSettings? {
+    struct Outer: Decodable {
+      var quantization_config: QuantizationSettings?
+    }
+    return try decoded(Outer.self, folder, configurationName)?.quantization_config
+  }
+
+  private static func decoded<Value: Decodable>(_ type: Value.Type, _ folder: String, _ name: String) throws -> Value? {
+    let path = Folder.join(folder, name)
+    guard Folder.kind(of: path) == .file else { return nil }
+    let bytes = try InputFile(path).bytes(count: 16 << 20)
+    do {
+      return try decodeBoundedJSON(type, from: bytes)
+    } catch {
+      var key: String?
+      if case DecodingError.typeMismatch(_, let context) = error, !context.codingPath.isEmpty {
+        key = context.codingPath.map(\.stringValue).joined(separator: ".")
+      }
+      throw CheckpointError(
+        .malformed, file: path,
+        reason: "its quantization settings cannot be read"
+          + (key.map { ": \(displayName($0)) is of another type than it should be" } ?? ""))
+    }
+  }
+
+  /// As a JSON object: what stands in config.json.
+  public func object() throws -> [String: Any] {
+    try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
+  }
+
+  /// The text of ``fileName``.
+  public func text() throws -> [UInt8] {
+    let data = try JSONSerialization.data(
+      withJSONObject: try object(), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
+  }
+
+  /// Changes how zero points are said to be stored, and nothing else of what an object says.
+  public static func setVersion(_ version: GPTQForm.Version, in object: inout [String: Any]) {
+    object[CodingKeys.format.rawValue] = version.rawValue
+    if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = version.rawValue }
+  }
+}
