@@ -16,9 +16,9 @@ struct Inspect: ParsableCommand {
         belle-tools inspect model/ --stats
         belle-tools inspect model/ --safety
 
-      Reads PyTorch checkpoints (zip and legacy), safetensors, and folders with an index. A pickle is read as data. \
-      --safety looks at every file of a folder, whatever it is called. Exit status 2 where it finds what no weight file \
-      needs, or what it does not understand.
+      Reads PyTorch checkpoints (zip, tar and legacy), safetensors, GGUF and NumPy files, folders with one of them or \
+      with an index, and Meta's folders. A pickle is read as data. --safety looks at every file of a folder, whatever it is \
+      called. Exit status 2 where it finds what no weight file needs, or what it does not understand.
       """)
 
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "file-or-folder"))
