@@ -3,8 +3,8 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
-import Model
 import Checksum
+import Model
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
