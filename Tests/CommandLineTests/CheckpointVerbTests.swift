@@ -98,7 +98,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder.file("hf/config.json"))
     let headless = try belleTools("convert", folder.file("hf"), folder.file("m3"), "--layout", "meta")
     #expect(headless.status == 1)
-    #expect(headless.errors.contains("hint: put the model's config.json beside its weights"))
+    #expect(headless.errors.contains("hint: download config.json too"))
   }
 
   @Test(

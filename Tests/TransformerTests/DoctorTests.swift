@@ -98,6 +98,10 @@ private struct Patient {
         "a layer too many", [.extraLayer],
         { $0.source.add("model.layers.1.input_layernorm.weight", .f32, [32], [Float](repeating: 1, count: 32)) }
       ),
+      (
+        "a module that no layer has a place for", [.unexpectedTensor],
+        { $0.source.add("model.layers.0.mlp.router.weight", .f32, [32], [Float](repeating: 1, count: 32)) }
+      ),
       ("the head is gone", [.tiedWeightsLost], { $0.source.remove("lm_head.weight") }),
       (
         "a head of its own that is said to be the embedding", [.tiedWeightsDiffer],

@@ -49,7 +49,9 @@ extension ModelFamily {
       Self.parts(dialect).contains(part)
     else { return nil }
     let module = name[..<dot]
-    if let outer = modules.first(where: { self.name(of: $0.role, layer: nil, in: dialect) ?? "" == module }) {
+    if let outer = modules.first(where: {
+      self.name(of: $0.role, layer: nil, in: dialect).map { $0 == module } ?? false
+    }) {
       return Tensor(role: outer.role, layer: nil, part: part)
     }
     let start = layerPrefix(dialect)
@@ -57,7 +59,7 @@ extension ModelFamily {
     let rest = module.dropFirst(start.count)
     guard let end = rest.firstIndex(of: "."), let layer = Int(rest[..<end]), layer >= 0, String(layer) == rest[..<end],
       let inner = modules.first(where: {
-        $0.role.isInLayer && $0.name(dialect)?.text ?? "" == rest[rest.index(after: end)...]
+        $0.role.isInLayer && $0.name(dialect).map { $0.text == rest[rest.index(after: end)...] } ?? false
       })
     else { return nil }
     return Tensor(role: inner.role, layer: layer, part: part)
