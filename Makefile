@@ -71,8 +71,10 @@ uninstall:
 	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_belle-tools \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/belle-tools.fish
 
+# The style, and that no room and no folder knows one that knows it.
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py; else echo "cycles: skipped, there is no python3"; fi
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
