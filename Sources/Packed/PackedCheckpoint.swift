@@ -80,7 +80,7 @@ public struct PackedCheckpoint: TensorSource {
       isEarly = isEarly || form is EarlyForm
       isGPTQ = isGPTQ && form is GPTQForm
       modules[name + ".weight"] = try form.open(tensors, context)
-      parts.formUnion(type(of: form).parts.map { "\(name).\($0)" })
+      parts.formUnion(PackedForms.parts.map { "\(name).\($0)" })
     }
     for (index, info) in source.tensors.enumerated() where !parts.contains(info.name) {
       guard let name = info.name.suffixRemoved(".qweight"), let module = modules[name + ".weight"] else {

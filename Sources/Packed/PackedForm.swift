@@ -9,7 +9,7 @@ package protocol PackedForm: Sendable {
   /// What the settings call it: the method, and its formats; nil for a form that no settings speak of.
   static var method: (name: String, formats: [String])? { get }
 
-  /// The tensors of a module beside `qweight`: none of them is a tensor of the model.
+  /// The tensors of a module beside `qweight`.
   static var parts: [String] { get }
 
   /// The form, if a module is in it.
@@ -53,6 +53,9 @@ public struct PackedPart: Sendable {
 /// The forms that are read: the first one that recognizes a module reads it.
 package enum PackedForms {
   static let readable: [any PackedForm.Type] = [EarlyForm.self, AWQForm.self, GPTQForm.self]
+
+  /// What stands beside a module's `qweight` in any form, and is no tensor of the model.
+  static let parts = Set(readable.flatMap { $0.parts })
 
   /// What the settings call the forms that are known.
   static var methods: [(name: String, formats: [String])] { readable.compactMap { $0.method } }

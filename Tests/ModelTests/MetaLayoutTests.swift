@@ -146,6 +146,11 @@ private func meta(_ name: String) throws -> MetaFolder {
       ])
     let whole = MemorySource([("model.embed_tokens.weight", .u8, [1], one), ("lm_head.weight", .u8, [1], one)])
     #expect(try HuggingFaceNames.completed(whole, addsHead: true).tensors == whole.tensors)
+    let packed = MemorySource([("embed_tokens.weight", .u8, [1], one), ("lm_head.qweight", .u8, [1], one)])
+    #expect(
+      try HuggingFaceNames.completed(packed, addsHead: true).tensors.map(\.name) == [
+        "model.embed_tokens.weight", "lm_head.qweight",
+      ])
     let other = MemorySource([("norm.weight", .u8, [1], one)])
     #expect(try HuggingFaceNames.completed(other, addsHead: true).tensors == other.tensors)
   }

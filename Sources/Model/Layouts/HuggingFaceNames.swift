@@ -11,6 +11,10 @@ import Checkpoint
 public enum HuggingFaceNames {
   /// A family's name of the head; all have the same.
   private static let heads = Set(ModelFamily.all.compactMap { weight(of: .head, in: $0) })
+  /// Whether a tensor is of the head, which may be packed: `lm_head.qweight`.
+  private static func isOfHead(_ info: TensorInfo) -> Bool {
+    heads.contains { info.name.hasPrefix($0.dropLast("weight".count)) }
+  }
   /// The families' names of the embedding, and what stands before it.
   private static let embeddings = ModelFamily.all.reduce(into: [(name: String, prefix: String)]()) { found, family in
     guard let name = weight(of: .embedding, in: family), !found.contains(where: { $0.name == name }) else { return }
@@ -32,9 +36,9 @@ public enum HuggingFaceNames {
     let names = Set(source.tensors.map(\.name))
     let missing = embeddings.first { names.contains(String($0.name.dropFirst($0.prefix.count))) }?.prefix ?? ""
     var entries = source.tensors.enumerated().map { index, info in
-      TensorView.Entry(heads.contains(info.name) ? info : info.renamed(missing + info.name), .stored(index))
+      TensorView.Entry(isOfHead(info) ? info : info.renamed(missing + info.name), .stored(index))
     }
-    if addsHead, heads.isDisjoint(with: names), let head = heads.first,
+    if addsHead, !source.tensors.contains(where: isOfHead), let head = heads.first,
       let embedding = entries.first(where: { entry in embeddings.contains { $0.name == entry.info.name } })
     {
       entries.append(TensorView.Entry(embedding.info.renamed(head), embedding.origin))
