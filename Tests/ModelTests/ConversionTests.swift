@@ -76,6 +76,27 @@ import Testing
     #expect(try convert(path, file).model.stored.format == "safetensors")
   }
 
+  @Test(
+    "a configuration that the tensors contradict is refused before anything is written, whatever asks it for heads",
+    arguments: [
+      (#""intermediate_size": 128"#, #""intermediate_size": 256"#), (#""vocab_size": 96"#, #""vocab_size": 97"#),
+      (#""num_key_value_heads": 2"#, #""num_key_value_heads": 4"#),
+      (#""num_hidden_layers": 2"#, #""num_hidden_layers": 1"#),
+    ], ["meta", "o.gguf"])
+  func contradictions(change: (one: String, other: String), name: String) throws {
+    let folder = try TemporaryFolder()
+    var made = RandomCheckpoint()
+    made.configuration.replace(change.one, with: change.other)
+    var target = ConversionTarget(folder.file(name))
+    if name == "meta" { target.layout = .meta }
+    #expect {
+      try convert(made.write(folder), target)
+    } throws: {
+      ($0 as? ModelError)?.code == .mismatch
+    }
+    #expect(Folder.kind(of: folder.file(name)) == nil)
+  }
+
   @Test("rounded values: by how much, which is the worst, and config.json says it", arguments: [DType.bf16, .f16])
   func rounded(type: DType) throws {
     let folder = try TemporaryFolder()

@@ -13,7 +13,7 @@ extension Arranger {
     if case .gguf(let file) = model.layout { return try copied(file) }
     let description = try model.described()
     // What does not fit its configuration is told before anything is written.
-    _ = try ModelTensors(description.configuration, description.weights, file: model.path)
+    try require(description.weights, fits: description.configuration)
     for text in description.notes { note(text) }
     let vocabulary = try model.vocabulary()
     let export = { (source: any TensorSource, types: GGUFTypes) in
@@ -50,6 +50,7 @@ extension Arranger {
       return Arrangement(source: file, container: .gguf, companions: Companions(in: nil))
     }
     let described = try GGUFModel(file, path: model.path)
+    try require(try DequantizedSource(described.source), fits: described.configuration)
     var vocabulary = try described.vocabulary()
     if target.chatTemplate == .none { vocabulary.chatTemplate = nil }
     let wanted = target.packing == .dequantized && target.weights == nil ? GGUFTypes(.f32) : target.types
@@ -95,6 +96,7 @@ extension Arranger {
     if target.packing != .keep, target.packing != .dequantized { throw ConversionMisfit.packingOfPlain }
     let described = try GGUFModel(file, path: model.path)
     let source = try DequantizedSource(described.source)
+    try require(source, fits: described.configuration)
     let type = target.dtype ?? source.tensors.first { $0.shape.count == 2 }?.dtype
     let made = try described.companionFiles(type: type)
     return Arrangement(source: source, companions: Companions(in: companions.folder, made: made))

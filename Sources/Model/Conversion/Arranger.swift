@@ -34,6 +34,11 @@ struct Arranger {
 
   func note(_ text: String) { remark(.note("\(displayName(model.path)): \(text)")) }
 
+  /// Refuses a model whose tensors do not fit the configuration that its rows are put into another order by.
+  func require(_ source: any TensorSource, fits configuration: ModelConfiguration) throws {
+    _ = try ModelTensors(configuration, source, file: model.path)
+  }
+
   private func inLayout() throws -> Arrangement {
     if target.isGGUF { return try asGGUF() }
     if case .gguf(let file) = model.layout { return try fromGGUF(file) }
@@ -42,6 +47,7 @@ struct Arranger {
     switch (target.layout, model.layout) {
     case (.huggingFace, .meta(let meta)):
       let described = try MetaModel(meta)
+      try require(described.source, fits: described.configuration)
       if let text = try described.checkFrequencies() { note(text) }
       var companions = companions
       companions.make("config.json", try described.configurationText())
@@ -64,6 +70,7 @@ struct Arranger {
           remedy: "leave --layout out")
       }
       let (configuration, _) = try model.configuration()
+      try require(model.tensors, fits: configuration)
       let export = try MetaExport(model.tensors, configuration, file: model.path)
       let file = Folder.join(model.folder, "config.json")
       if let text = try configuration.checkFrequencies(model.tensors, file: file) { note(text) }
