@@ -30,6 +30,7 @@ import Testing
     #expect(safety.status == 2)
     #expect(safety.output.contains("byte 48: REFUSED  os.system"))
     #expect(try belleTools("inspect", fixtures + "dtypes.pt", "--safety").status == 0)
+    #expect(try belleTools("inspect", fixtures + "nothing.pt", "--safety").status == 1)
   }
 
   @Test("--safety looks at what an index names, wherever it is", arguments: [".git/objects/ab/cdef", "../x.bin"])

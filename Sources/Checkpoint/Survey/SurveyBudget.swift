@@ -12,7 +12,7 @@ final class SurveyBudget {
 
   /// The budget of a file of some bytes.
   init(fileSize: Int) {
-    let (bytes, overflow) = max(fileSize, 16 << 20).multipliedReportingOverflow(by: 32)
+    let (bytes, overflow) = max(fileSize, 16 << 20).multipliedReportingOverflow(by: 16)
     inflated = overflow ? .max : bytes
   }
 

@@ -35,6 +35,9 @@ extension Inspect {
       guard !files.isEmpty else {
         throw CheckpointError(.unknownFormat, file: input, reason: "there is no file in this folder")
       }
+    } else {
+      // A path that leads nowhere is a mistake of who called, and nothing that was found.
+      _ = try InputFile(input)
     }
     for path in files where path.hasSuffix(".index.json") {
       do {
