@@ -185,12 +185,31 @@ import Testing
           .replacing(#""llama""#, with: #""mistral""#), .unsupported
       ),
       (
+        RandomModel.llama(#", "sliding_window": 8, "use_sliding_window": false"#)
+          .replacing(#""llama""#, with: #""mistral""#), .unsupported
+      ),
+      (
+        RandomModel.llama(#", "sliding_window": 8, "use_sliding_window": true"#)
+          .replacing(#""llama""#, with: #""qwen2""#), .unsupported
+      ),
+      (
         RandomModel.bloom.replacing("}", with: #", "apply_residual_connection_post_layernorm": true}"#), .unsupported
       ),
     ])
   func configuration(json: String, code: ModelErrorCode) {
     let error = #expect(throws: ModelError.self) { try ModelConfiguration(json: Array(json.utf8), file: "c") }
     #expect(error?.code == code)
+  }
+
+  @Test(
+    "a window that is switched off, or longer than the model's texts, does not slide",
+    arguments: [
+      (#", "sliding_window": 8"#, "qwen2"), (#", "sliding_window": 8, "use_sliding_window": false"#, "qwen2"),
+      (#", "sliding_window": 64, "max_position_embeddings": 64"#, "mistral"), (#", "sliding_window": 8"#, "llama"),
+    ])
+  func windowsThatDoNotSlide(more: String, type: String) throws {
+    let json = RandomModel.llama(more + #", "head_dim": 4"#).replacing(#""llama""#, with: "\"\(type)\"")
+    #expect(try ModelConfiguration(json: Array(json.utf8), file: "c").family.name == type)
   }
 
   @Test("tokens outside the vocabulary, and other vocabularies, are told")

@@ -50,7 +50,7 @@ extension ModelConfiguration {
     epsilon = Float(try fields.number(keys.epsilon) ?? keys.defaultEpsilon)
     tiesHead = try fields.flag("tie_word_embeddings") ?? keys.tiesHead
     contextLength = try fields.integer(keys.contextLength)
-    let stated = try fields.measure("head_dim")
+    let stated = try fields.measure("head_dim") ?? keys.defaultHeadSize
     guard stated != nil || hiddenSize % headCount == 0 else {
       throw ModelError(
         .malformed, file: path, reason: "\(headCount) heads do not divide the hidden size \(hiddenSize)")
@@ -106,9 +106,13 @@ extension ModelConfiguration {
     if let wanted = family.activation.name, let activation = try fields.text("hidden_act"), activation != wanted {
       throw unsupported("the activation \(displayName(activation)) is not known for a \(family.name) model")
     }
-    if family.hasSlidingWindow, let window = try fields.integer("sliding_window"),
-      try fields.flag("use_sliding_window") != false, window < contextLength ?? Int.max
-    {
+    let slides =
+      switch family.slidingWindow {
+      case .none: false
+      case .stated: true
+      case .switched: try fields.flag("use_sliding_window") ?? false
+      }
+    if slides, let window = try fields.integer("sliding_window"), window < contextLength ?? Int.max {
       throw unsupported("its attention has a sliding window of \(window) tokens, which is not known here")
     }
     if let factor = try fields.number("partial_rotary_factor"), factor != 1 {
@@ -145,7 +149,7 @@ extension ModelConfiguration {
     if let contextLength { object[keys.contextLength] = contextLength }
     object["hidden_act"] = family.activation.name
     if case .configured = family.inputBias, needsInputBias { object["attention_bias"] = true }
-    if headSize * headCount != hiddenSize { object["head_dim"] = headSize }
+    if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
     if family.positions == .rotary { object["rope_theta"] = rotaryBase }
     switch rotaryScaling {
     case .none: break

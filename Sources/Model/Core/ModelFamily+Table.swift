@@ -76,12 +76,12 @@ extension ModelFamily {
   /// Mistral: LLaMA with a window that attention slides over.
   public static let mistral = decoder(
     name: "mistral", title: "Mistral", className: "MistralForCausalLM", gguf: "llama", rows: .interleaved,
-    inputBias: .configured, hasMetaLayout: true, hasSlidingWindow: true)
+    inputBias: .configured, hasMetaLayout: true, slidingWindow: .stated)
 
   /// Qwen2: LLaMA with biases of q, k and v.
   public static let qwen2 = decoder(
     name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: nil, rows: nil, inputBias: .always,
-    hasMetaLayout: false, hasSlidingWindow: true)
+    hasMetaLayout: false, slidingWindow: .switched)
 
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
   public static let bloom = ModelFamily(
@@ -92,7 +92,7 @@ extension ModelFamily {
       headCount: ["n_head", "num_attention_heads"], keyValueHeadCount: nil, intermediateSize: nil,
       epsilon: "layer_norm_epsilon", contextLength: "seq_length", defaultEpsilon: 1e-5, tiesHead: true,
       switches: ["apply_residual_connection_post_layernorm": false]),
-    hasSlidingWindow: false, prefix: "transformer.", layers: "h.",
+    slidingWindow: .none, prefix: "transformer.", layers: "h.",
     modules: [
       Module(.embedding, "word_embeddings", gguf: "token_embd"),
       Module(.embeddingNorm, "word_embeddings_layernorm", gguf: "token_embd_norm"),
@@ -114,13 +114,13 @@ extension ModelFamily {
   ///   - inputBias: of q, k and v.
   private static func decoder(
     name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, inputBias: Module.Bias,
-    hasMetaLayout: Bool, hasSlidingWindow: Bool = false
+    hasMetaLayout: Bool, slidingWindow: SlidingWindow = .none
   ) -> ModelFamily {
     let meta = { (name: String, rows: Module.Rows?) in hasMetaLayout ? Module.Name(name, rows: rows) : nil }
     return ModelFamily(
       name: name, title: title, className: className, gguf: gguf, isGGUFReadByVLLM: true,
       normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary, keys: ConfigurationKeys(),
-      hasSlidingWindow: hasSlidingWindow, prefix: "model.", layers: "layers.",
+      slidingWindow: slidingWindow, prefix: "model.", layers: "layers.",
       modules: [
         Module(.embedding, "embed_tokens", gguf: "token_embd", meta: meta("tok_embeddings", nil)),
         Module(.attentionNorm, "input_layernorm", gguf: "attn_norm", meta: meta("attention_norm", nil)),

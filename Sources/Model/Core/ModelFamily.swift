@@ -35,6 +35,16 @@ public struct ModelFamily: Sendable {
     case linearBiases
   }
 
+  /// Which field of `config.json` lets a window slide over the text.
+  enum SlidingWindow: Sendable {
+    /// None does.
+    case none
+    /// `sliding_window`, where it has a number.
+    case stated
+    /// `sliding_window`, where `use_sliding_window` is true.
+    case switched
+  }
+
   /// `model_type` in `config.json`.
   public let name: String
   /// What people call it.
@@ -53,8 +63,8 @@ public struct ModelFamily: Sendable {
   public let positions: Positions
   /// What `config.json` calls its measures.
   let keys: ConfigurationKeys
-  /// Whether transformers' model looks at `sliding_window`.
-  let hasSlidingWindow: Bool
+  /// Whether attention sees no farther back than `sliding_window`.
+  let slidingWindow: SlidingWindow
   /// What stands before the names of the base model's tensors in a whole language model: `model.`.
   let prefix: String
   /// What stands before a layer's number, after the prefix: `layers.`.
@@ -156,6 +166,8 @@ extension ModelFamily {
     var keyValueHeadCount: String? = "num_key_value_heads"
     /// nil where it is four times the hidden size.
     var intermediateSize: String? = "intermediate_size"
+    /// The width of a head where it is not said; nil where that is the hidden size by the number of heads.
+    var defaultHeadSize: Int?
     var epsilon = "rms_norm_eps"
     var contextLength = "max_position_embeddings"
     /// Where the epsilon is not said.
