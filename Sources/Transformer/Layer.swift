@@ -1,6 +1,6 @@
 // The way through a decoder layer: four groups of linear modules with what lies between them. Both engines go this way;
 // they differ in how the modules of a group multiply (`GroupWeights`), and in whether keys and values are kept.
-// Sources: transformers, models/llama/modeling_llama.py, models/bloom/modeling_bloom.py.
+// Sources: transformers, models/llama/modeling_llama.py, models/qwen3/modeling_qwen3.py, models/bloom/modeling_bloom.py.
 
 import LinearAlgebra
 import Model
@@ -48,6 +48,9 @@ struct Layer<Weights: GroupWeights>: Sendable {
       states.carried = nil
     case .attentionInput:
       let outputs = weights.multiply(input, blocks, threads: threads)
+      for (role, output) in zip([ModelFamily.Role.queryNorm, .keyNorm], outputs) {
+        norms[role]?.apply(toHeadsOf: output, blocks, threads: threads)
+      }
       states.carried = Attention(plan, outputs, states, rotary, kept).mixed(threads: threads)
     case .feedForwardInput:
       let outputs = weights.multiply(input, blocks, threads: threads)
@@ -68,6 +71,18 @@ struct Layer<Weights: GroupWeights>: Sendable {
     for role in LinearGroup.Role.allCases {
       advance(
         role, states, input: input(of: role, states, threads: threads), rotary, kept: kept, threads: threads)
+    }
+  }
+}
+
+extension Norm {
+  /// Norms each head of each row by itself, in place.
+  fileprivate func apply(toHeadsOf matrix: Matrix<Float>, _ blocks: [Range<Int>], threads: Int) {
+    forEachTile(blocks.count, threads: threads) { block in
+      for first in stride(from: 0, to: matrix.columns, by: weight.count) {
+        let head = matrix[blocks[block], first..<first + weight.count]
+        apply(head, into: head)
+      }
     }
   }
 }

@@ -22,6 +22,7 @@ import Testing
     RandomModel.llama(#", "rope_parameters": {"rope_type": "default", "rope_theta": 77}"#),
     RandomModel.llama(#", "num_key_value_heads": 3, "sliding_window": null"#)
       .replacing(#""llama""#, with: #""qwen2""#),
+    RandomModel.llama(#", "num_key_value_heads": 2, "head_dim": 8"#).replacing(#""llama""#, with: #""qwen3""#),
     RandomModel.bloom,
   ]
 
@@ -204,7 +205,7 @@ import Testing
   @Test(
     "a window that is switched off, or longer than the model's texts, does not slide",
     arguments: [
-      (#", "sliding_window": 8"#, "qwen2"), (#", "sliding_window": 8, "use_sliding_window": false"#, "qwen2"),
+      (#", "sliding_window": 8"#, "qwen2"), (#", "sliding_window": 8, "use_sliding_window": false"#, "qwen3"),
       (#", "sliding_window": 64, "max_position_embeddings": 64"#, "mistral"), (#", "sliding_window": 8"#, "llama"),
     ])
   func windowsThatDoNotSlide(more: String, type: String) throws {

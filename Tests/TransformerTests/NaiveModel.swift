@@ -37,6 +37,12 @@ struct NaiveModel {
     }
   }
 
+  /// Each head by itself, where the model has such a norm.
+  private func headNorm(_ name: String, _ x: [Double]) -> [Double] {
+    guard tensors[name + ".weight"] != nil else { return x }
+    return stride(from: 0, to: x.count, by: c.headSize).flatMap { norm(name, Array(x[$0..<$0 + c.headSize])) }
+  }
+
   private func rotate(_ x: [Double], at position: Int) -> [Double] {
     let d = c.headSize
     return x.indices.map { i in
@@ -84,8 +90,8 @@ struct NaiveModel {
           k.append(part(1))
           v.append(part(2))
         } else {
-          q.append(rotate(linear(base + "self_attn.q_proj", x), at: position))
-          k.append(rotate(linear(base + "self_attn.k_proj", x), at: position))
+          q.append(rotate(headNorm(base + "self_attn.q_norm", linear(base + "self_attn.q_proj", x)), at: position))
+          k.append(rotate(headNorm(base + "self_attn.k_norm", linear(base + "self_attn.k_proj", x)), at: position))
           v.append(linear(base + "self_attn.v_proj", x))
         }
       }
@@ -169,6 +175,9 @@ struct RandomModel {
       let base = prefix + (isBloom ? "h" : "layers") + ".\(layer)."
       addNorm(base + "input_layernorm")
       addNorm(base + "post_attention_layernorm")
+      if c.family == .qwen3 {
+        for name in ["q_norm", "k_norm"] { add("\(base)self_attn.\(name).weight", [c.headSize], around: 1) }
+      }
       let (q, k) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)
       let modules: [(String, Int, Int, Bool)] =
         isBloom

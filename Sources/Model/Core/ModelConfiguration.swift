@@ -55,6 +55,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     return switch role {
     case .embedding, .head: [vocabularySize, hiddenSize]
     case .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm: [hiddenSize]
+    case .queryNorm, .keyNorm: [headSize]
     case .queries: [queries, hiddenSize]
     case .keys, .values: [keys, hiddenSize]
     case .fusedAttention: [3 * queries, hiddenSize]

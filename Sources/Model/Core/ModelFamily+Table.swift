@@ -1,6 +1,6 @@
 // The families that are known here, and the modules that they have. To add a family, add a row; what its layers compute
 // beyond the rows that are there is added to Sources/Transformer/Layer.swift.
-// Sources: transformers, models/llama, models/mistral, models/qwen2, models/bloom (classes, names, keys of config.json);
+// Sources: transformers, models/llama, models/mistral, models/qwen2, models/qwen3, models/bloom (classes, names, keys of config.json);
 // llama.cpp, gguf-py/gguf/constants.py and tensor_mapping.py, and the converters (names, rows); meta-llama/llama, model.py;
 // vLLM, gguf_loader.py.
 
@@ -11,6 +11,8 @@ extension ModelFamily {
   public enum Role: String, Sendable, CaseIterable {
     case embedding, embeddingNorm
     case attentionNorm, queries, keys, values, attentionOutput
+    /// Of each head of queries, of each head of keys, before they are turned.
+    case queryNorm, keyNorm
     /// q, k and v side by side in each head.
     case fusedAttention
     case feedForwardNorm, gate, up, down
@@ -23,20 +25,20 @@ extension ModelFamily {
       case .attentionOutput: .attentionOutput
       case .gate, .up: .feedForwardInput
       case .down: .feedForwardOutput
-      case .embedding, .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm, .head: nil
+      case .embedding, .head, .embeddingNorm, .attentionNorm, .queryNorm, .keyNorm, .feedForwardNorm, .outputNorm: nil
       }
     }
 
     /// Whether it is a norm.
     public var isNorm: Bool {
       switch self {
-      case .embeddingNorm, .attentionNorm, .feedForwardNorm, .outputNorm: true
+      case .embeddingNorm, .attentionNorm, .queryNorm, .keyNorm, .feedForwardNorm, .outputNorm: true
       default: false
       }
     }
 
     /// Whether each layer has one.
-    public var isInLayer: Bool { group != nil || self == .attentionNorm || self == .feedForwardNorm }
+    public var isInLayer: Bool { group != nil || isNorm && self != .embeddingNorm && self != .outputNorm }
   }
 }
 
@@ -44,7 +46,7 @@ extension ModelFamily {
 
 extension ModelFamily {
   /// All families.
-  public static let all = [llama, mistral, qwen2, bloom]
+  public static let all = [llama, mistral, qwen2, qwen3, bloom]
 
   /// What is known, as a sentence lists it.
   static func list(_ column: (ModelFamily) -> String?) -> String {
@@ -83,6 +85,11 @@ extension ModelFamily {
     name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: nil, rows: nil, inputBias: .always,
     hasMetaLayout: false, slidingWindow: .switched)
 
+  /// Qwen3: LLaMA with a norm of each head of queries and keys.
+  public static let qwen3 = decoder(
+    name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: nil, rows: nil, inputBias: .configured,
+    hasMetaLayout: false, hasHeadNorms: true, defaultHeadSize: 128, slidingWindow: .switched)
+
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
   public static let bloom = ModelFamily(
     name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom", isGGUFReadByVLLM: false,
@@ -112,14 +119,21 @@ extension ModelFamily {
   /// - Parameters:
   ///   - rows: how GGUF's rows of q and k lie; nil where they lie as Hugging Face's.
   ///   - inputBias: of q, k and v.
+  ///   - hasHeadNorms: whether each head of q and k is normed.
   private static func decoder(
     name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, inputBias: Module.Bias,
-    hasMetaLayout: Bool, slidingWindow: SlidingWindow = .none
+    hasMetaLayout: Bool, hasHeadNorms: Bool = false, defaultHeadSize: Int? = nil,
+    slidingWindow: SlidingWindow = .none
   ) -> ModelFamily {
+    let headNorms = [
+      Module(.queryNorm, "self_attn.q_norm", gguf: "attn_q_norm"),
+      Module(.keyNorm, "self_attn.k_norm", gguf: "attn_k_norm"),
+    ]
     let meta = { (name: String, rows: Module.Rows?) in hasMetaLayout ? Module.Name(name, rows: rows) : nil }
     return ModelFamily(
       name: name, title: title, className: className, gguf: gguf, isGGUFReadByVLLM: true,
-      normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary, keys: ConfigurationKeys(),
+      normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary,
+      keys: ConfigurationKeys(defaultHeadSize: defaultHeadSize),
       slidingWindow: slidingWindow, prefix: "model.", layers: "layers.",
       modules: [
         Module(.embedding, "embed_tokens", gguf: "token_embd", meta: meta("tok_embeddings", nil)),
@@ -131,6 +145,7 @@ extension ModelFamily {
           .keys, "self_attn.k_proj", gguf: Module.Name("attn_k", rows: rows),
           meta: meta("attention.wk", .interleaved), bias: inputBias),
         Module(.values, "self_attn.v_proj", gguf: "attn_v", meta: meta("attention.wv", nil), bias: inputBias),
+      ] + (hasHeadNorms ? headNorms : []) + [
         Module(.attentionOutput, "self_attn.o_proj", gguf: "attn_output", meta: meta("attention.wo", nil)),
         Module(.feedForwardNorm, "post_attention_layernorm", gguf: "ffn_norm", meta: meta("ffn_norm", nil)),
         Module(.gate, "mlp.gate_proj", gguf: "ffn_gate", meta: meta("feed_forward.w1", nil)),
