@@ -70,6 +70,21 @@ import Testing
     #expect(abs(try perplexity(folder.file("q")) / perplexity(model(name)) - 1) < 0.05)
   }
 
+  @Test("to GGUF and back is where it began, under llama.cpp's names and with its rows as they are", arguments: names)
+  func gguf(name: String) throws {
+    let there = try belleTools("convert", model(name), folder.file("m.gguf"), "--gguf-type", "f32")
+    #expect(there.status == 0, "\(there.errors)")
+    let file = try Checkpoint.open(folder.file("m.gguf"))
+    #expect(file.tensors.contains { $0.name == (name == "qwen3" ? "blk.0.attn_q_norm.weight" : "blk.0.attn_q.bias") })
+    #expect(file.metadata.first { $0.name == "general.architecture" }?.value == name)
+    #expect(try isNear(perplexity(folder.file("m.gguf")), #require(reference.perplexity[name])))
+    #expect(try belleTools("convert", folder.file("m.gguf"), folder.file("back")).status == 0)
+    #expect(try belleTools("convert", model(name), folder.file("f32"), "--dtype", "f32").status == 0)
+    let same = try belleTools("compare", folder.file("back"), folder.file("f32"))
+    #expect(same.status == 0, "\(same.output)")
+    #expect(try isNear(perplexity(folder.file("back")), #require(reference.perplexity[name])))
+  }
+
   @Test("Meta's layout is refused: it has no names for biases and head norms", arguments: names)
   func meta(name: String) throws {
     let run = try belleTools("convert", model(name), folder.file("m"), "--layout", "meta")

@@ -82,12 +82,12 @@ extension ModelFamily {
 
   /// Qwen2: LLaMA with biases of q, k and v.
   public static let qwen2 = decoder(
-    name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: nil, rows: nil, inputBias: .always,
+    name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: "qwen2", rows: nil, inputBias: .always,
     hasMetaLayout: false, slidingWindow: .switched)
 
   /// Qwen3: LLaMA with a norm of each head of queries and keys.
   public static let qwen3 = decoder(
-    name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: nil, rows: nil, inputBias: .configured,
+    name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: "qwen3", rows: nil, inputBias: .configured,
     hasMetaLayout: false, hasHeadNorms: true, defaultHeadSize: 128, slidingWindow: .switched)
 
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
