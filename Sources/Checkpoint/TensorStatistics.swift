@@ -1,4 +1,4 @@
-// What `inspect --stats` says of a tensor: extremes, mean, NaN and infinity counts, and the digest of its values.
+// What the values of a tensor are like: extremes, mean, NaN and infinity counts, and the digest of its values.
 // The same to the last bit whatever pieces the values come in and however many threads there are.
 
 import ByteIO

@@ -39,7 +39,7 @@ package struct ModuleTensors: Sendable {
 
   /// Tensors that do not fit each other.
   func failure(
-    _ reason: String, remedy: String = "the checkpoint was packed in another format, or is damaged"
+    _ reason: String, remedy: Remedy = "the checkpoint was packed in another format, or is damaged"
   ) -> CheckpointError {
     CheckpointError(.badTensor, file: file, reason: "\(displayName(name)): \(reason)", remedy: remedy)
   }

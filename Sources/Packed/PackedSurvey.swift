@@ -50,7 +50,7 @@ public struct PackedSurvey: Sendable {
     }
 
     /// What a form has no place for.
-    func refusal(_ reason: String, _ remedy: String?) -> CheckpointError {
+    func refusal(_ reason: String, _ remedy: Remedy?) -> CheckpointError {
       CheckpointError(.lossy, file: file, reason: "\(displayName(name)) \(reason)", remedy: remedy)
     }
 
@@ -107,7 +107,7 @@ public struct PackedSurvey: Sendable {
       throw CheckpointError(
         .lossy, file: modules.first?.file,
         reason: "it has zero points of 0 and of 2^bits, and each version of the format has a place for one of them",
-        remedy: "--dequantize writes the weights that they stand for")
+        remedy: "\(.dequantizing) writes the weights that they stand for")
     }
     return isSymmetric || hasTop ? .first : .second
   }

@@ -153,7 +153,7 @@ public struct DecryptPlan: Sendable {
       Folder.kind(of: keyPath) == .folder
       ? (try? Folder.entries(of: keyPath))?.contains { $0.name.hasSuffix(EncryptedName.suffix) } == true
       : keyPath.hasSuffix(EncryptedName.suffix)
-    let order = "the order is: belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>"
+    let order: Remedy = "the order is: \(.decrypting)"
     if kind != .folder {
       let name = Folder.name(of: input)
       if keyLooksEncrypted, !name.hasSuffix(EncryptedName.suffix) {
@@ -180,7 +180,7 @@ public struct DecryptPlan: Sendable {
         throw XorDecryptError(
           .wrongInput, file: input,
           reason: "there is no .enc file in this folder; it holds plain files\(fits)",
-          remedy: "decrypting is done already, it seems: check it with `belle-tools verify \(displayName(input))`")
+          remedy: "decrypting is done already, it seems: check it with \(.verifying(input))")
       }
       throw XorDecryptError(
         .wrongInput, file: input, reason: "there is no .enc file in this folder",
@@ -244,7 +244,7 @@ public struct DecryptPlan: Sendable {
         throw XorDecryptError(
           .unverifiable, file: path,
           reason: "it has no header and its name holds the digest of nothing, so nothing could prove the result",
-          remedy: "give the publisher's list of the decrypted files with --manifest")
+          remedy: "give the publisher's list of the decrypted files with \(.manifest)")
       }
       return DecryptItem(
         input: path, outputName: outputName, plainSize: size - headerSize, headerSize: headerSize, expected: expected)
@@ -260,7 +260,7 @@ public struct DecryptPlan: Sendable {
     _ path: String, _ size: Int, known: KnownFile?, release: KnownRelease?
   ) throws(XorDecryptError) {
     guard let known, let release else { return }
-    let again = "download it again from \(release.page)"
+    let again: Remedy = "download it again from \(release.page)"
     if let exact = known.encryptedSize, exact != size {
       throw XorDecryptError(
         size < exact ? .truncated : .overlong, file: path,
@@ -341,7 +341,7 @@ public struct DecryptPlan: Sendable {
   static func existsError(_ path: String, _ difference: String) -> XorDecryptError {
     XorDecryptError(
       .outputExists, file: path, reason: "another file has this name already (\(difference))",
-      remedy: "move it away, or give --force to replace it")
+      remedy: "move it away, or give \(.replacing) to replace it")
   }
 
   private func checkSpace() throws {
@@ -367,7 +367,7 @@ public struct DecryptPlan: Sendable {
         let isEncrypted = listed.contains { $0.hasSuffix(EncryptedName.suffix) }
         warnings.append(
           "\(displayName(options.manifestName ?? "the manifest")) lists none of these files"
-            + (isEncrypted ? "; it lists .enc files, which `belle-tools verify` checks" : ""))
+            + (isEncrypted ? "; it lists .enc files, not what they decrypt to" : ""))
         absent = []
       }
     } else if releases.count == 1 {
@@ -437,7 +437,7 @@ public struct DecryptPlan: Sendable {
   }
 
   /// What to do about a wrong key.
-  var keyRemedy: String {
+  var keyRemedy: Remedy {
     let registry = Registry.builtIn
     let details = wantedKeys.compactMap { registry.original(named: $0) }.map { original in
       let size = original.keyFile?.plainSize.map { ", \($0) bytes" } ?? ""

@@ -57,7 +57,7 @@ extension ReleaseDecryptor {
     return XorDecryptError(
       .wrongInput, file: item.outputName, place: error.place,
       reason: "the file is whole, but cannot be converted: \(error.reason)",
-      remedy: "leave --format out, to have the file as it is")
+      remedy: "leave \(.format(nil)) out, to have the file as it is")
   }
 
   /// Writes the file that belongs to all, or finds it there.

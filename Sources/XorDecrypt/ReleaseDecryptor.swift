@@ -73,7 +73,7 @@ public struct ReleaseDecryptor: Sendable {
   /// one is evidence for the key.
   private static let evidenceSize = 256
 
-  static let damageRemedy =
+  static let damageRemedy: Remedy =
     "the key is right, for other files came out right: this file is damaged; download it again"
 
   /// Decrypts the files.
@@ -309,10 +309,10 @@ public struct ReleaseDecryptor: Sendable {
   /// A mismatch with what the other files say about its cause.
   private func explained(_ result: FileResult, keyIsProven: Bool) -> FileResult {
     guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return result }
-    let remedy =
+    let remedy: Remedy =
       keyIsProven
       ? Self.damageRemedy
-      : "the key is wrong or the file is damaged: \(plan.keyRemedy); `belle-tools verify` checks the .enc files"
+      : "the key is wrong or the file is damaged: \(plan.keyRemedy); \(.verifying(nil)) checks the .enc files"
     return FileResult(
       input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
       status: .failed(

@@ -161,7 +161,7 @@ public struct ReleaseEncryptor: Sendable {
           throw XorDecryptError(
             .outputExists, file: target,
             reason: "another file has this name already, and it does not decrypt to this one",
-            remedy: "move it away, or give --force to replace it")
+            remedy: "move it away, or give \(.replacing) to replace it")
         }
         return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)
       }

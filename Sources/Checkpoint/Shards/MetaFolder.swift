@@ -45,7 +45,7 @@ public struct MetaFolder: TensorSource {
   /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
   public init(_ folder: String) throws {
     let names = try Self.shardNames(folder)
-    let failure = { (reason: String, remedy: String?) in
+    let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
     }
     for (number, name) in names.enumerated() {

@@ -45,7 +45,7 @@ extension ModelConfiguration {
     contextLength = nil
     needsInputBias = false
     try check(file: path)
-    let unsupported = { (reason: String, remedy: String?) in
+    let unsupported = { (reason: String, remedy: Remedy?) in
       ModelError(.unsupported, file: path, reason: reason, remedy: remedy)
     }
     if try fields.flag("use_scaled_rope") == true {

@@ -191,7 +191,7 @@ extension Doctor {
       return add(
         .error, .missingQuantization, folder,
         "there are packed tensors, and neither quantize_config.json nor config.json says how they are packed",
-        "`belle-tools convert` writes both")
+        "\(.converting(.automatic)) writes both")
     }
     if inner == nil, isReadable {
       add(

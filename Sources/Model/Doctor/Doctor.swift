@@ -59,7 +59,7 @@ public final class Doctor {
   }
 
   func add(
-    _ severity: Finding.Severity, _ code: Finding.Code, _ place: String, _ message: String, _ remedy: String? = nil
+    _ severity: Finding.Severity, _ code: Finding.Code, _ place: String, _ message: String, _ remedy: Remedy? = nil
   ) {
     guard findings.count(where: { $0.code == code }) < Self.listed else {
       moreFindings[code, default: 0] += 1
@@ -144,7 +144,7 @@ public final class Doctor {
         .error, .wrappedNames, path,
         "all names of the model's tensors begin with \(displayName(wrapper)): engines do not find them, and some then draw "
           + "the weights at random without an error",
-        "`belle-tools convert \(displayName(path)) <output> --layout hf` writes them under their own names")
+        "\(.converting(.huggingFace(path))) writes them under their own names")
     }
     facts.form = .huggingFace
     facts.isPacked = PackedCheckpoint.isPacked(source)

@@ -1,5 +1,7 @@
 // One thing that an engine would trip over.
 
+import ByteIO
+
 /// What `doctor` found.
 public struct Finding: Sendable, Equatable {
   /// How much it matters.
@@ -73,7 +75,7 @@ public struct Finding: Sendable, Equatable {
   /// What is wrong.
   public let message: String
   /// What to do about it.
-  public let remedy: String?
+  public let remedy: Remedy?
 }
 
 /// Whether an engine loads a model, and why not.
@@ -82,6 +84,6 @@ public struct EngineVerdict: Sendable, Equatable {
   public let engine: String
   /// Whether it loads the model.
   public let loads: Bool
-  /// Why not, or under which condition.
-  public let reason: String?
+  /// Why not, or under which condition, and what would help.
+  public let reason: Remedy?
 }

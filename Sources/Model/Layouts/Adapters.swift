@@ -29,7 +29,7 @@ public struct AdapterPresence: Sendable, Equatable {
   /// What there is, in words.
   public let reason: String
   /// What to do about it.
-  public let remedy: String
+  public let remedy: Remedy
 
   private static let configurationName = "adapter_config.json"
 
@@ -212,7 +212,7 @@ private enum AdapterNames {
     }
   }
 
-  static func remedy(_ method: String) -> String {
+  static func remedy(_ method: String) -> Remedy {
     unmergeable.contains(method)
       ? "\(method) cannot be merged into weights: the adapter runs in peft only"
       : "merge it into its base first (peft's merge_and_unload)"

@@ -189,7 +189,7 @@ public struct Calibration: Sendable, Equatable {
           + (count == 0 ? "not one sample of \(length)" : "\(count) samples of \(length) need \(count * length)"),
         remedy: fitting > 0
           ? "give more text, or fewer or shorter samples: \(fitting) of \(length) would do"
-          : "give more text" + (tokens.count < 16 ? "" : ", or shorter samples: --sequence-length \(tokens.count / 8)"))
+          : "give more text" + (tokens.count < 16 ? "" : ", or shorter samples: \(.sequenceLength(tokens.count / 8))"))
     }
     return try Calibration(
       TokenWindows(Array(tokens[..<(count * length)]), length: length), unused: tokens.count - count * length,

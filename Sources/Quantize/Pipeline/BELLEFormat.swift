@@ -50,12 +50,12 @@ public struct BELLEFormat: QuantizedFormat {
       throw QuantizeError(
         .shape, place: module.name,
         reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
-        remedy: "give --format gptq")
+        remedy: "give \(.format("gptq"))")
     }
     if let size = base.groupSize, size < 32 {
       throw QuantizeError(
         .badOption, place: module.name, reason: "BELLE's kernels have no groups of \(size)",
-        remedy: "give --group-size 32 or more, or -1")
+        remedy: "give \(.groupSize(32)) or more, or -1")
     }
   }
 

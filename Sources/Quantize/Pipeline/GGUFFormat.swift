@@ -63,8 +63,8 @@ public struct GGUFFormat: QuantizedFormat {
       throw QuantizeError(
         .shape, place: module.name,
         reason: "its \(module.inFeatures) inputs are no whole blocks of \(blocks.elements) (\(blocks.rawValue))",
-        remedy: (module.inFeatures % 32 == 0 ? "give --gguf-type q5_0 or q4_0, or " : "")
-          + "leave it as it is with --skip '\(module.name)'")
+        remedy: (module.inFeatures % 32 == 0 ? "give \(.blockType("q5_0")) or q4_0, or " : "")
+          + "leave it as it is with \(.skipping(module.name))")
     }
   }
 

@@ -52,19 +52,19 @@ public struct GPTQFormat: QuantizedFormat {
     guard [2, 3, 4, 8].contains(bits) else {
       throw QuantizeError(.badOption, reason: "the GPTQ format has no \(bits) bits", remedy: "choose 2, 3, 4 or 8")
     }
-    func refuse(_ reason: String, _ remedy: String) -> QuantizeError {
+    func refuse(_ reason: String, _ remedy: Remedy) -> QuantizeError {
       QuantizeError(.shape, place: module.name, reason: reason, remedy: remedy)
     }
-    let skip = "leave it as it is with --skip '\(Self.pattern(module.name))'"
+    let skip: Remedy = "leave it as it is with \(.skipping(Self.pattern(module.name)))"
     if let groupSize, groupSize < 1 || module.inFeatures % groupSize != 0 {
       let fitting = [128, 64, 32].filter { $0 < groupSize && module.inFeatures % $0 == 0 }
-      let sizes = (fitting.prefix(1).map { "--group-size \($0)" } + ["--group-size -1 (whole rows)"])
+      let sizes = (fitting.prefix(1).map { "\(.groupSize($0))" as Remedy } + ["\(.groupSize(-1)) (whole rows)"])
       throw refuse(
         "groups of \(groupSize) do not divide its \(module.inFeatures) inputs",
         "give \(sizes.joined(separator: " or ")), or \(skip)")
     }
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count * bits % 32 != 0 {
-      let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "--bits \($0)" }
+      let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "\(.bits($0))" as Remedy }
       throw refuse(
         "\(count) \(kind) of \(bits) bits fill no whole number of 32-bit words",
         (fitting.isEmpty ? "" : "give \(fitting.joined(separator: " or ")), or ") + skip)

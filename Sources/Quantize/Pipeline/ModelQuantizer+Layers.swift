@@ -94,7 +94,8 @@ extension ModelQuantizer {
           source.tensors[index].byteCount == stream.byteCount
         else {
           throw QuantizeError(
-            .otherPlan, file: work.path, reason: "the saved states do not fit", remedy: "begin again with --no-resume")
+            .otherPlan, file: work.path, reason: "the saved states do not fit",
+            remedy: "begin again with \(.beginningAgain)")
         }
         var at = 0
         try source.read(index) { part in
@@ -114,7 +115,8 @@ extension ModelQuantizer {
     for group in plan[..<layer].joined() where !group.wanted.isEmpty {
       guard let finished = try work.finished(group.name) else {
         throw QuantizeError(
-          .otherPlan, file: work.path, reason: "\(group.name) is missing", remedy: "begin again with --no-resume")
+          .otherPlan, file: work.path, reason: "\(group.name) is missing", remedy: "begin again with \(.beginningAgain)"
+        )
       }
       try take(finished.reports, isNew: false, events)
     }
@@ -228,7 +230,7 @@ extension ModelQuantizer {
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
-          remedy: "the checkpoint may be damaged: `belle-tools inspect --stats` shows the largest weights")
+          remedy: "the checkpoint may be damaged: \(.statistics) shows the largest weights")
       }
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
       store(number, quantized)

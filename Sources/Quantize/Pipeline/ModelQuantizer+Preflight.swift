@@ -39,7 +39,8 @@ extension ModelQuantizer {
   private func checkModel() throws {
     if let problem = options.arithmetic.problem {
       throw QuantizeError(
-        .badOption, reason: "--compute \(options.arithmetic.rawValue): \(problem.reason)", remedy: problem.remedy)
+        .badOption, reason: "products in \(options.arithmetic.rawValue): \(problem.reason)",
+        remedy: "\(problem.remedy.map { "\($0); " } ?? "")\(.arithmetic(Arithmetic.single.rawValue)) needs nothing")
     }
     guard model.form == .plain else {
       throw QuantizeError(
@@ -61,12 +62,13 @@ extension ModelQuantizer {
     if options.quantizesHead, model.headModule == nil {
       throw QuantizeError(
         .wrongModel, file: model.path, reason: "its head is the embedding, which must stay as it is",
-        remedy: "leave --quantize-head out")
+        remedy: "leave \(.quantizedHead) out")
     }
     try options.recipe.validate(layer: "all modules")
     if options.recipe.order == .activation, !options.recipe.fixesGridsUpFront, !format.storesGroupIndex {
       throw QuantizeError(
-        .badOption, reason: "the format has contiguous groups only", remedy: "give --static-groups with --act-order")
+        .badOption, reason: "the format has contiguous groups only",
+        remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
     for module in modules { try format.check(module) }
     if options.method == .gptq {
@@ -88,7 +90,7 @@ extension ModelQuantizer {
         .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")
     }
     try place.checkKind()
-    // Also with --force, and also what an earlier run's work folder holds.
+    // Also where files are replaced, and also what an earlier run's work folder holds.
     try place.checkEndangered(inputs)
     try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
@@ -149,7 +151,7 @@ extension ModelQuantizer {
           .noRoom, file: model.path,
           reason: "\(byteCount(estimate.memory)) of memory are needed even with hidden states on disk, and "
             + "\(byteCount(options.memoryLimit)) may be used",
-          remedy: "raise --max-memory, or give --threads 1 or --recipe fast, which need less")
+          remedy: "raise \(.memory), or give \(.threads(1)) or \(.recipe("fast")), which need less")
       }
     }
     return estimate

@@ -50,7 +50,7 @@ struct OutputFolder {
     }
   }
 
-  /// Whether a folder is in the way of a file, which not even --force replaces.
+  /// Whether a folder is in the way of a file, which is never replaced.
   private func refuseFolders(_ paths: [String]) throws(ByteIOError) {
     guard let first = paths.first(where: { Folder.kind(of: $0) == .folder }) else { return }
     throw ByteIOError(
@@ -112,6 +112,6 @@ struct OutputFolder {
   private static func exists(_ path: String) -> ByteIOError {
     ByteIOError(
       .exists, file: path, reason: "it is there already",
-      remedy: "give another output, or --force to replace what has the same names")
+      remedy: "give another output, or \(.replacing) to replace what has the same names")
   }
 }

@@ -65,7 +65,7 @@ extension QuantizedFormat {
     else {
       throw QuantizeError(
         .shape, file: values.tensors.first?.file, place: module.name, reason: "the finished tensors are not there",
-        remedy: "the work folder is damaged: begin again with --no-resume")
+        remedy: "the work folder is damaged: begin again with \(.beginningAgain)")
     }
     try TensorReader.read(values, index, into: weights)
   }

@@ -66,7 +66,7 @@ final class WorkFolder {
     guard let plan = try? JSONDecoder().decode([String: String].self, from: Data(text)) else {
       throw QuantizeError(
         .otherPlan, file: planPath, reason: "the plan of earlier work cannot be read",
-        remedy: "throw that work away with --no-resume")
+        remedy: "throw that work away with \(.beginningAgain)")
     }
     return plan
   }
@@ -82,7 +82,7 @@ final class WorkFolder {
     throw QuantizeError(
       .otherPlan, file: path,
       reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
-      remedy: "give the same ones to go on with it, throw it away with --no-resume, or give another output")
+      remedy: "give the same ones to go on with it, throw it away with \(.beginningAgain), or give another output")
   }
 
   // MARK: Files
@@ -96,7 +96,7 @@ final class WorkFolder {
       let reports = try? JSONDecoder().decode([ModuleReport].self, from: Data(text.utf8))
     else {
       throw QuantizeError(
-        .otherPlan, file: file, reason: "its reports are missing", remedy: "begin again with --no-resume")
+        .otherPlan, file: file, reason: "its reports are missing", remedy: "begin again with \(.beginningAgain)")
     }
     return (source, reports)
   }

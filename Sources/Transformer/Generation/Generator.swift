@@ -100,7 +100,7 @@ public final class Generator {
       guard let token = sampler.next(logits) else {
         throw ModelError(
           .mismatch, reason: "the model's predictions are not numbers",
-          remedy: "a weight may be NaN or infinite: `belle-tools doctor` and `inspect --stats` show which")
+          remedy: "a weight may be NaN or infinite: \(.diagnosis) and \(.statistics) show which")
       }
       if ends.contains(token) {
         end = .endOfText

@@ -12,7 +12,7 @@ final class Console: Sendable {
     var isPipeClosed = false
     /// Why a result could not be written, other than that nobody wanted it.
     var outputError: Int32?
-    var lastHint: String?
+    var lastHint: Remedy?
   }
 
   private let state = Mutex(State())
@@ -70,7 +70,7 @@ final class Console: Sendable {
       state.lastHint = error.remedy
       return isRepeated
     }
-    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy)") }
+    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy.words)") }
   }
 
   private func message(_ text: String) {

@@ -93,7 +93,7 @@ struct PickleMachine {
 
   /// This machine's own refusal.
   func failure(
-    _ reason: String, _ code: CheckpointErrorCode = .unsupportedPickle, at place: Int? = nil, remedy: String? = nil
+    _ reason: String, _ code: CheckpointErrorCode = .unsupportedPickle, at place: Int? = nil, remedy: Remedy? = nil
   ) -> CheckpointError {
     CheckpointError(code, file: file, place: "byte \(base + (place ?? reader.at))", reason: reason, remedy: remedy)
   }
@@ -284,7 +284,7 @@ struct PickleMachine {
     }
   }
 
-  static let hostile = "treat the file as hostile; ask its publisher for safetensors"
+  static let hostile: Remedy = "treat the file as hostile; ask its publisher for safetensors"
 
   static func ofRegistry(_ file: String, at offset: Int) -> CheckpointError {
     CheckpointError(
