@@ -123,11 +123,16 @@ public struct Remedy: Sendable, Equatable, ExpressibleByStringInterpolation {
   public struct StringInterpolation: StringInterpolationProtocol {
     fileprivate var parts: [Part] = []
 
+    /// Nothing yet.
     public init(literalCapacity: Int, interpolationCount: Int) {}
 
+    /// Adds words.
     public mutating func appendLiteral(_ literal: String) { parts.append(joining: .text(literal)) }
+    /// Adds a request.
     public mutating func appendInterpolation(_ request: Request) { parts.append(joining: .request(request)) }
+    /// Adds another remedy.
     public mutating func appendInterpolation(_ remedy: Remedy) { remedy.parts.forEach { parts.append(joining: $0) } }
+    /// Adds a value as text.
     public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
       parts.append(joining: .text(value.description))
     }

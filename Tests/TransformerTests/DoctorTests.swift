@@ -396,7 +396,9 @@ private struct Patient {
   func engines() throws {
     func reasons(_ doctor: Doctor) -> [String: String] {
       Dictionary(
-        uniqueKeysWithValues: doctor.engines.compactMap { verdict in verdict.reason.map { (verdict.engine, $0.description) } })
+        uniqueKeysWithValues: doctor.engines.compactMap { verdict in
+          verdict.reason.map { (verdict.engine, $0.description) }
+        })
     }
     let plain = reasons(try Patient(isPacked: false).doctor())
     #expect(Set(plain.keys) == ["gptqmodel", "llama.cpp"])
