@@ -38,7 +38,10 @@ let package = Package(
     // Bottom: C kernels of our own, and the system's libraries.
     .target(name: "CBelleKernels"),
     .target(name: "CSystemCalls"),
-    .target(name: "CEmbeddedFiles"),
+    .target(
+      name: "CEmbeddedFiles",
+      // What `--version` says; the Makefile asks git.
+      cSettings: Context.environment["BELLE_COMMIT"].map { [.define("BELLE_COMMIT", to: "\"\($0)\"")] }),
     .systemLibrary(
       name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -138,7 +141,8 @@ let package = Package(
       ],
       swiftSettings: test),
     .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "QuantizeTests",
       dependencies: [
