@@ -21,6 +21,9 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
+# For `--version`; a `+` where something was changed since.
+export BELLE_COMMIT := $(shell git describe --always --abbrev=10 --exclude='*' --dirty=+ 2>/dev/null)
+
 # What knows no command line.
 LIBRARIES = $(filter-out Sources/belle-tools Sources/belle-bench,$(wildcard Sources/*))
 
