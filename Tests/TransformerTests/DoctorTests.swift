@@ -9,7 +9,6 @@ import Tokenizer
 
 @testable import Transformer
 
-/// A small GPTQ folder in the form that GPTQModel writes, to be spoiled in one way at a time.
 @Suite("Doctor") struct DoctorTests {
   private static let q = "model.layers.0.self_attn.q_proj"
 

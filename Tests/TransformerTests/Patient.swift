@@ -1,5 +1,3 @@
-// A small folder of a model that is sound, for the doctor; tests spoil it.
-
 import ByteIO
 import Checkpoint
 import Foundation
@@ -11,6 +9,7 @@ import Tokenizer
 
 @testable import Transformer
 
+/// A small GPTQ folder in the form that GPTQModel writes, to be spoiled in one way at a time.
 struct Patient {
   static let json = """
     {"model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4,
