@@ -125,7 +125,7 @@ import Testing
     ])
   func names(name: String, expected: String) {
     #expect(ReleaseConverter.isCandidate(name))
-    #expect(ReleaseConverter.convertedName(name) == expected)
+    #expect(ReleaseConverter().convertedName(name) == expected)
   }
 
   @Test(
