@@ -65,8 +65,8 @@ public struct NpyFile: TensorSource {
     range = place.upperBound..<file.size
   }
 
-  /// Streams the values.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try file.stream(range, body) }
+  /// What the values are pulled from.
+  public func cursor(_ index: Int) -> any TensorCursor { FileCursor(file, range) }
 
   /// Where the values lie.
   public func storedRange(_ index: Int) -> Range<Int>? { range }

@@ -6,24 +6,11 @@ import ByteIO
 
 /// A zip archive's directory.
 struct ZipArchive: Sendable {
-  /// One file in the archive.
-  struct Member: Sendable {
-    let name: String
-    let isDeflated: Bool
-    let crc: UInt32
-    /// Bytes in the archive.
-    let storedSize: Int
-    /// Bytes when it is inflated.
-    let size: Int
-    /// Where its bytes begin in the file.
-    let dataOffset: Int
-  }
-
   /// More members than this are no checkpoint.
   static let memberLimit = 4_000_000
 
   let file: any ByteSource
-  let members: [String: Member]
+  let members: [String: ZipMember]
   /// The names in the directory's order.
   let names: [String]
 
@@ -31,7 +18,7 @@ struct ZipArchive: Sendable {
     self.file = file
     let directory = try Self.findDirectory(file)
     let bytes = try file.bytes(at: directory.offset, count: directory.size)
-    var members: [String: Member] = [:]
+    var members: [String: ZipMember] = [:]
     var names: [String] = []
     var spans: [Range<Int>] = []
     var at = 0
@@ -76,7 +63,7 @@ struct ZipArchive: Sendable {
       guard method == 8 || size == storedSize else {
         throw Self.failure(file, place, "the stored member \(shown) has two sizes")
       }
-      let member = Member(
+      let member = ZipMember(
         name: name, isDeflated: method == 8, crc: UInt32(bytes.u32(at: at + 16)), storedSize: storedSize, size: size,
         dataOffset: dataOffset)
       guard members.updateValue(member, forKey: name) == nil else {
@@ -108,7 +95,7 @@ struct ZipArchive: Sendable {
   static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
     CheckpointError(
       .malformed, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: "the file is damaged or was made to mislead; download it again")
+      remedy: ZipMember.damaged)
   }
 
   /// The last end record in the last bytes of a file.
