@@ -25,16 +25,18 @@ struct ZipArchive: Sendable {
     for _ in 0..<directory.count {
       let place = directory.offset + at
       guard at + 46 <= bytes.count, bytes.u32(at: at) == 0x0201_4B50 else {
-        throw Self.failure(file, place, "the zip directory is cut short or garbled")
+        throw Self.failure(file, place, "expected an entry of the zip directory, found other bytes")
       }
       let flags = bytes.u16(at: at + 8)
       let method = bytes.u16(at: at + 10)
       let nameLength = bytes.u16(at: at + 28)
       let extraLength = bytes.u16(at: at + 30)
       let end = at + 46 + nameLength + extraLength + bytes.u16(at: at + 32)
-      guard end <= bytes.count else { throw Self.failure(file, place, "the zip directory is cut short") }
+      guard end <= bytes.count else {
+        throw Self.failure(file, place, "expected an entry of the zip directory, found the end of the directory")
+      }
       guard let name = String(validating: bytes[at + 46..<at + 46 + nameLength], as: UTF8.self) else {
-        throw Self.failure(file, place, "a member's name is not UTF-8")
+        throw Self.failure(file, place, "expected a member's name in UTF-8, found other bytes")
       }
       let shown = displayName(name)
       guard flags & 1 == 0 else { throw Self.failure(file, place, "the member \(shown) is encrypted") }
@@ -61,7 +63,7 @@ struct ZipArchive: Sendable {
         throw Self.failure(file, headerOffset, "the member \(shown) has another name in its local header")
       }
       guard method == 8 || size == storedSize else {
-        throw Self.failure(file, place, "the stored member \(shown) has two sizes")
+        throw Self.failure(file, place, "the stored member \(shown): expected \(size) bytes, found \(storedSize)")
       }
       let member = ZipMember(
         name: name, isDeflated: method == 8, crc: UInt32(bytes.u32(at: at + 16)), storedSize: storedSize, size: size,
