@@ -67,7 +67,7 @@ extension PickleSurveyor {
     try addProgram(displayName(program))
   }
 
-  @discardableResult private mutating func lookAt(_ member: ZipArchive.Member, in archive: ZipArchive) throws
+  @discardableResult private mutating func lookAt(_ member: ZipMember, in archive: ZipArchive) throws
     -> PickleGraph?
   {
     try lookAt(SurveyPart(member, in: archive, budget), member: member.name)

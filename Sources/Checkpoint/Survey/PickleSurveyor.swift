@@ -63,7 +63,7 @@ struct PickleSurveyor {
           remedy: "unpack it, and look at what comes out"))
     }
     let start =
-      head.starts(with: NpyFile.magic)
+      head.starts(with: NpyHeader.magic)
       // Values that are not objects may look like anything.
       ? try NpyFile.objectsStart(size: part.size) { try part.prefix(at: $0, $1) } : 0
     let graph = try start.flatMap { try pickles(in: part, from: $0) }
@@ -145,5 +145,14 @@ struct PickleSurveyor {
       }
       if opcode == .stop { return true }
     }
+  }
+}
+
+extension PickleSurvey {
+  /// Looks through a file.
+  public init(_ file: any ByteSource) throws {
+    var surveyor = PickleSurveyor(file)
+    try surveyor.run()
+    self = surveyor.survey
   }
 }
