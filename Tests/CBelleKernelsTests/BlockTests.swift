@@ -10,7 +10,7 @@ import Testing
   private func dequantize(_ variant: UInt32, _ type: belle_block, _ blocks: [UInt8], _ count: Int) -> [Float] {
     var values = [Float](repeating: .nan, count: count * belle_block_elements(type))
     values.withUnsafeMutableBytes {
-      belle_dequantize_variant(
+      belle_dequantize(
         belle_variant(variant), type, blocks, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), count)
     }
     return values
@@ -22,7 +22,7 @@ import Testing
     let count = values.count / belle_block_elements(type)
     var blocks = [UInt8](repeating: 0xA5, count: count * belle_block_bytes(type))
     let useless = values.withUnsafeBytes { bytes in
-      belle_quantize_variant(
+      belle_quantize(
         belle_variant(variant), type, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), importance, &blocks, count
       )
     }
