@@ -216,7 +216,7 @@ LANES_INLINE void lanes_products(
 #define LANES_VARIANTS(result, name, parameters, arguments) \
   LANES_TILED_VARIANTS(result, name, parameters, arguments, arguments)
 
-/// … or, where lanes have nothing that a plain loop would not do in the same words, the same body.
+/// … or the same body, where the tests know the results from elsewhere.
 #define LANES_ALL_VARIANTS(result, name, parameters, arguments)                   \
   static result name##_scalar parameters { return name##_lanes arguments; }       \
   LANES_VARIANTS(result, name, parameters, arguments)
