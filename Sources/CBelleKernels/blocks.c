@@ -161,7 +161,7 @@ LANES_ALL_VARIANTS(
 size_t belle_quantize(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count) {
-  if (belle_block_elements(type) == LARGE) return search_blocks(variant, type, values, importance, blocks, count);
+  if (belle_block_elements(type) == LARGE) return belle_search_blocks(variant, type, values, importance, blocks, count);
   LANES_DISPATCH(variant, round_blocks, type, values, blocks, count);
 }
 

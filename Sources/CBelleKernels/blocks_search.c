@@ -383,7 +383,7 @@ LANES_ALL_VARIANTS(
     (belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count),
     (type, values, importance, blocks, count))
 
-size_t search_blocks(
+size_t belle_search_blocks(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count) {
   LANES_DISPATCH(variant, search_blocks, type, values, importance, blocks, count);

@@ -6,7 +6,7 @@
 #include "lanes.h"
 
 /// belle_quantize for the types with blocks of 256.
-size_t search_blocks(
+size_t belle_search_blocks(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count);
 
