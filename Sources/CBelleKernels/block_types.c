@@ -2,7 +2,7 @@
 // copied has its sizes here; one whose integers can be taken apart has bits and scales as well.
 // Source: ggml, src/ggml-common.h and src/ggml.c; gguf-py, gguf/constants.py (GGMLQuantizationType, GGML_QUANT_SIZES,
 // LlamaFileType); llama.cpp, src/llama-quant.cpp (what rows of odd lengths fall back to).
-#include "belle_kernels.h"
+#include "belle_blocks.h"
 
 #define ELEMENT(number, name, bytes, file_type) \
   { number, name, 1, bytes, 0, BELLE_SCALES_NONE, false, file_type, number }

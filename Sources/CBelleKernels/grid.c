@@ -1,7 +1,8 @@
 // The grid of one group of every row: by the range of its weights, or by a search over shrunken ranges.
-// The reference's search: 80 ranges p·(low … high), p = 1, 0.99, … 0.21, Σ|w − ŵ|^2.4. Ours weighs each column's squared
-// error by U_jj² and looks at every fourth range first.
-// Source of the reference's rule: BELLE models/gptq/quant.py, Quantizer.find_params.
+// The reference's search: 80 ranges p·(low … high), p = 1, 0.99, … 0.21, Σ|w − ŵ|^2.4. Ours weighs each column's
+// squared error by U_jj² and looks at every fourth range first. Source of the reference's rule: BELLE
+// models/gptq/quant.py, Quantizer.find_params.
+#include "belle_gptq.h"
 #include "lanes.h"
 
 typedef struct {
@@ -201,7 +202,7 @@ LANES_INLINE void grid_lanes(const belle_grid_work *g) {
   for (size_t lane = 0; lane < g->lanes; lane += LANES) grid_rows(g, lane);
 }
 
-LANES_VARIANTS(grid, belle_grid_work)
+LANES_VARIANTS(void, grid, (const belle_grid_work *work), (work))
 
 void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISPATCH(variant, grid, work); }
 
@@ -263,9 +264,7 @@ LANES_INLINE void super_grid_lanes(const belle_super_grid_work *s) {
   for (size_t lane = 0; lane < s->lanes; lane += LANES) super_rows(s, lane);
 }
 
-static void super_grid_scalar(const belle_super_grid_work *s) { super_grid_lanes(s); }
-
-LANES_VARIANTS(super_grid, belle_super_grid_work)
+LANES_ALL_VARIANTS(void, super_grid, (const belle_super_grid_work *work), (work))
 
 void belle_super_grid(belle_variant variant, const belle_super_grid_work *work) {
   LANES_DISPATCH(variant, super_grid, work);

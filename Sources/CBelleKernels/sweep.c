@@ -1,6 +1,8 @@
 // One block of a sweep of coordinate descent: every integer goes to its optimum given all others, then every scale (and
-// minimum) of the block's groups to its own. No step raises the objective tr(E·H·Eᵀ): each is taken at its exact optimum,
-// rounded to what can be stored, and refused where the rounding eats the gain. Mathematics: Documentation/gptq.md.
+// minimum) of the block's groups to its own. No step raises the objective tr(E·H·Eᵀ): each is taken at its exact
+// optimum, rounded to what can be stored, and refused where the rounding eats the gain. Mathematics:
+// Documentation/gptq.md.
+#include "belle_gptq.h"
 #include "lanes.h"
 
 // Notation: E = W − Ŵ; G = (E·H) of a column = outside + Σ_{j in block} H_ij E_j. Changing E_i by −δ changes the
@@ -9,8 +11,8 @@
 
 enum { TILE = TILE_COLUMNS, WIDTH = TILE_WIDTH, LARGEST = 256 };
 
-/// How many columns are a tile from turn `k` on. Their gradients are summed up together, before any of them moves; what the
-/// moves of a tile's columns do to its later ones is added when they are made.
+/// How many columns are a tile from turn `k` on. Their gradients are summed up together, before any of them moves; what
+/// the moves of a tile's columns do to its later ones is added when they are made.
 static size_t sweep_tile(const belle_sweep_block_work *b, size_t k) { return k + TILE <= b->columns ? TILE : 1; }
 
 static float sweep_gradient_scalar(const belle_sweep_block_work *b, size_t i, size_t lane) {
@@ -235,7 +237,7 @@ LANES_INLINE void sweep_block_lanes(const belle_sweep_block_work *b, const size_
   for (; lane < b->lanes; lane += LANES) sweep_rows(b, lane, 1, errors, direction);
 }
 
-LANES_TILED_VARIANTS(sweep_block, belle_sweep_block_work)
+LANES_TILED_VARIANTS(void, sweep_block, (const belle_sweep_block_work *work), (work, 1), (work, 4))
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work) {
   LANES_DISPATCH(variant, sweep_block, work);

@@ -36,7 +36,8 @@ public struct TensorStatistics: Sendable {
       unsafe part.withUnsafeBytes { bytes in
         guard let start = bytes.baseAddress else { return }
         unsafe belle_statistics_add(
-          &state, number, start.assumingMemoryBound(to: UInt8.self), bytes.count / belle_number_size(number))
+          belle_best_variant(), &state, number, start.assumingMemoryBound(to: UInt8.self),
+          bytes.count / belle_number_size(number))
       }
     }
     sha256 = digest.finish()

@@ -52,8 +52,8 @@ public enum TensorReader {
       guard let source = bytes.baseAddress else { return }
       let out = unsafe target.base + start
       switch info.dtype {
-      case .f16: unsafe belle_f16_to_f32(out, source.assumingMemoryBound(to: UInt16.self), count)
-      case .bf16: unsafe belle_bf16_to_f32(out, source.assumingMemoryBound(to: UInt16.self), count)
+      case .f16: unsafe belle_f16_to_f32(Kernels.variant, out, source.assumingMemoryBound(to: UInt16.self), count)
+      case .bf16: unsafe belle_bf16_to_f32(Kernels.variant, out, source.assumingMemoryBound(to: UInt16.self), count)
       case .f32: unsafe UnsafeMutableRawPointer(out).copyMemory(from: source, byteCount: 4 * count)
       case .f64:
         for element in 0..<count {

@@ -98,7 +98,8 @@ public final class KeyFile: Sendable {
       let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + key.count])
       guard let data = part.baseAddress, let key = key.baseAddress else { return }
       unsafe belle_xor(
-        data.assumingMemoryBound(to: UInt8.self), key.assumingMemoryBound(to: UInt8.self), part.count)
+        belle_best_variant(), data.assumingMemoryBound(to: UInt8.self), key.assumingMemoryBound(to: UInt8.self),
+        part.count)
     }
   }
 }
