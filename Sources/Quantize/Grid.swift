@@ -3,6 +3,7 @@
 
 import ByteIO
 import CBelleKernels
+import LinearAlgebra
 
 /// The grid of a layer: the value of integer q is scale · (q − zero), or scale · q + minimum.
 public struct Grid: Sendable, Equatable {
@@ -101,6 +102,25 @@ public struct Grid: Sendable, Equatable {
       throw QuantizeError(
         .badOption, place: layer, reason: "no zero point reaches from \(lowestZeroPoint) to \(maximum)")
     }
+  }
+
+  /// Checks that weights are numbers that the grid can reach.
+  func check(_ weights: MatrixSlice<Float>, layer: String, threads: Int) throws(QuantizeError) {
+    guard weights.rows > 0, weights.columns > 0 else {
+      throw QuantizeError(.shape, place: layer, reason: "no weights: \(weights.rows) × \(weights.columns)")
+    }
+    let limit = largestWeight
+    let bad = firstRow(weights.rows, threads: threads) { weights.largest(row: $0) > limit }
+    guard let bad else { return }
+    guard weights.largest(row: bad).isFinite else {
+      throw QuantizeError(
+        .notFinite, place: layer, reason: "the weights hold NaN or infinity in row \(bad)",
+        remedy: "the checkpoint is damaged: verify its checksums")
+    }
+    throw QuantizeError(
+      .notStorable, place: layer,
+      reason: "row \(bad) holds weights of \(weights.largest(row: bad)), too large for \(precision) precision",
+      remedy: "the checkpoint is damaged: verify its checksums")
   }
 
   var cForm: belle_grid_form {
