@@ -126,7 +126,7 @@ void belle_pack_levels(
 }
 
 void belle_pack_super_levels(
-    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count) {
   const size_t bytes = belle_block_bytes(type);
   for (size_t i = 0; i < count; i++, levels += LARGE, scales += 8, minima += 8, blocks += bytes) {

@@ -48,7 +48,7 @@ static void grid_range(const belle_grid_work *g, size_t lane, float *low, float 
     *high = fmaxf(-*low, *high);
     *low = -*high;
   }
-  if (g->minimum_below_zero) *low = fminf(*low, 0);
+  if (g->in_super_block) *low = fminf(*low, 0);
   // A group of zeros: any scale will do.
   if (g->form != BELLE_GRID_MINIMUM && *low == 0 && *high == 0) {
     *low = -1;
@@ -160,7 +160,7 @@ LANES_INLINE void grid_rows(const belle_grid_work *g, size_t lane) {
     high = __builtin_elementwise_max(-low, high);
     low = -high;
   }
-  if (g->minimum_below_zero) low = __builtin_elementwise_min(low, none);
+  if (g->in_super_block) low = __builtin_elementwise_min(low, none);
   if (g->form != BELLE_GRID_MINIMUM) {
     const lanes_mask empty = (low == 0) & (high == 0);
     low = lanes_choose(empty, -one, low);
@@ -222,17 +222,18 @@ LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, siz
   return sum;
 }
 
-/// The unit is a 63rd of the largest, so that no group's own choice is cut off; each group then takes the pair of
+/// The unit is the largest by the most multiples that there are, a 63rd, so that no group's own choice is cut off; each group then takes the pair of
 /// multiples near its own choice whose error is least.
 LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
   const lanes none = lanes_all(0), most = lanes_all(63);
+  const lanes least_multiple = lanes_all(s->least_multiple), most_multiple = lanes_all(s->most_multiple);
   lanes scale_unit = none, minimum_unit = none;
   for (size_t group = 0; group < s->groups; group++) {
     const size_t at = group * s->grid_stride + lane;
     scale_unit = __builtin_elementwise_max(scale_unit, lanes_load(s->scales + at));
     minimum_unit = __builtin_elementwise_max(minimum_unit, -lanes_load(s->minimums + at));
   }
-  scale_unit = __builtin_elementwise_max(lanes_round_half(scale_unit / most), lanes_all(0x1p-24f));
+  scale_unit = __builtin_elementwise_max(lanes_round_half(scale_unit / most_multiple), lanes_all(0x1p-24f));
   minimum_unit = lanes_round_half(minimum_unit / most);
   lanes_store(s->scale_unit + lane, scale_unit);
   lanes_store(s->minimum_unit + lane, minimum_unit);
@@ -246,7 +247,7 @@ LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
     for (int i = 0; i < 9; i++) {
       // Its own choice first: at equal errors it stays.
       static const float steps[3] = {0, -1, 1};
-      const lanes scale = scale_unit * lanes_clamp(wanted_scale + steps[i % 3], lanes_all(1), most);
+      const lanes scale = scale_unit * lanes_clamp(wanted_scale + steps[i % 3], least_multiple, most_multiple);
       const lanes minimum = none - minimum_unit * lanes_clamp(wanted_minimum + steps[i / 3], none, most);
       const lanes error = super_error(s, group, lane, scale, minimum);
       const lanes_mask better = error < best_error;

@@ -39,7 +39,7 @@ public enum GPTQ {
         .badOption, place: layer, reason: "the Hessian was factored for another order of columns than the recipe's",
         remedy: "make the factor with the same recipe")
     }
-    guard grid.superGroup == nil || recipe.order == .natural || recipe.fixesGridsUpFront else {
+    guard grid.superBlock == nil || recipe.order == .natural || recipe.fixesGridsUpFront else {
       throw QuantizeError(
         .badOption, place: layer,
         reason: "super-blocks hold neighbouring columns, and this recipe forms groups in its order",

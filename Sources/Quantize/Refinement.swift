@@ -145,9 +145,10 @@ struct Refinement {
             moves_integers: problem.steps.sweeps > 0, refits: problem.steps.refits && !hasLargeGroups,
             has_minimums: grid.form == .minimum, half: grid.storesHalves,
             negative_scales: grids.allowsNegativeScales,
-            scale_units: grid.superGroup == nil ? nil : grids.scaleUnits.slice.base,
-            minimum_units: grid.superGroup == nil ? nil : grids.minimumUnits.slice.base,
-            super_groups: grid.superGroup ?? 1)
+            scale_units: grid.superBlock == nil ? nil : grids.scaleUnits.slice.base,
+            minimum_units: grid.superBlock == nil ? nil : grids.minimumUnits.slice.base,
+            super_groups: grid.superBlock?.groups ?? 1, least_multiple: Float(grids.multiples.lowerBound),
+            most_multiple: Float(grids.multiples.upperBound))
           unsafe belle_sweep_block(belle_best_variant(), &work)
         }
       }

@@ -24,7 +24,7 @@ struct SolverSteps: Sendable {
 
   /// The steps of a recipe.
   init(_ recipe: Recipe, on grid: Grid, rows: Int, columns: Int) {
-    fixesGrids = recipe.fixesGridsUpFront || grid.superGroup != nil
+    fixesGrids = recipe.fixesGridsUpFront || grid.superBlock != nil
     reorders = recipe.order == .activation && fixesGrids
     // Nothing is rounded where scales are not stored as halves of their own.
     roundsAfterwards = recipe.rounding == .afterwards && grid.storesHalves

@@ -17,6 +17,8 @@ struct StripGrids: Sendable {
   let minimumUnits: Matrix<Float>
   /// Whether a scale may be negative.
   let allowsNegativeScales: Bool
+  /// The multiples of a super-block's unit that a scale may be, but 0.
+  let multiples: ClosedRange<Int>
 
   private let fit: Recipe.Fit
   private let roundsScales: Bool
@@ -38,10 +40,11 @@ struct StripGrids: Sendable {
     scales = Matrix(rows: groups, columns: width, repeating: 1)
     zeros = Matrix(rows: groups, columns: width)
     minimums = Matrix(rows: groups, columns: width)
-    let superBlocks = grid.superGroup.map { groups / $0 } ?? 0
+    let superBlocks = grid.superBlock.map { groups / $0.groups } ?? 0
     scaleUnits = Matrix(rows: superBlocks, columns: width)
     minimumUnits = Matrix(rows: superBlocks, columns: width)
     allowsNegativeScales = recipe.negativeScales && grid.form == .symmetric
+    multiples = grid.superBlock?.multiples(ofBothSigns: allowsNegativeScales) ?? 1...1
     fit = recipe.fit
     self.roundsScales = roundsScales
     self.columns = columns
@@ -65,7 +68,7 @@ struct StripGrids: Sendable {
       let columns = columns(of: group)
       find(group, values[columns, 0..<width], weights: weights.map { Array($0[columns]) })
     }
-    if let superGroup = grid.superGroup { findUnits(values, weights: weights, superGroup) }
+    if let superBlock = grid.superBlock { findUnits(values, weights: weights, superBlock.groups) }
   }
 
   /// Finds the grid of one group of every row.
@@ -90,24 +93,25 @@ struct StripGrids: Sendable {
         zeros: zeros.slice.pointer(group), minimums: minimums.slice.pointer(group), form: grid.cForm,
         max_integer: Float(grid.maximum), lowest_zero: Float(grid.lowestZeroPoint), smallest_scale: grid.smallestScale,
         norm: norm, coarse: isCoarse, half: grid.storesHalves && roundsScales,
-        negative_scales: allowsNegativeScales, minimum_below_zero: grid.superGroup != nil)
+        negative_scales: allowsNegativeScales, in_super_block: grid.superBlock != nil)
       unsafe belle_grid(belle_best_variant(), &work)
     }
   }
 
   /// The units of super-blocks, and all scales and minimums rounded to multiples of them.
-  private func findUnits(_ values: Matrix<Float>, weights: [Float]?, _ superGroup: Int) {
+  private func findUnits(_ values: Matrix<Float>, weights: [Float]?, _ groups: Int) {
     let weights = fit == .weightedSearch ? weights : nil
-    for (number, group) in stride(from: 0, to: count, by: superGroup).enumerated() {
+    for (number, group) in stride(from: 0, to: count, by: groups).enumerated() {
       // SAFETY: a super-block's columns and groups lie one after the other, and inputs fill whole super-blocks.
       unsafe (weights ?? [1]).withUnsafeBufferPointer { pointer in
         var work = unsafe belle_super_grid_work(
-          columns: groupSize, groups: superGroup, lanes: width, stride: width, grid_stride: width,
+          columns: groupSize, groups: groups, lanes: width, stride: width, grid_stride: width,
           values: values.slice.pointer(group * groupSize),
           column_weights: weights == nil ? nil : pointer.baseAddress.map { unsafe $0 + group * groupSize },
           scales: scales.slice.pointer(group), minimums: minimums.slice.pointer(group),
           scale_unit: scaleUnits.slice.pointer(number), minimum_unit: minimumUnits.slice.pointer(number),
-          max_integer: Float(grid.maximum))
+          max_integer: Float(grid.maximum), least_multiple: Float(multiples.lowerBound),
+          most_multiple: Float(multiples.upperBound))
         unsafe belle_super_grid(belle_best_variant(), &work)
       }
     }

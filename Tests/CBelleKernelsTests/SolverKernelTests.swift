@@ -149,7 +149,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           groups: memory.copy(groups), scales: pointers[1], minimums: pointers[2], zeros: memory.copy(zeros),
           integers: moved, gains: pointers[3], max_integer: 15, smallest_scale: 0x1p-24, moves_integers: true,
           refits: true, has_minimums: minimums, half: half, negative_scales: negative, scale_units: unit,
-          minimum_units: unit, super_groups: 1)
+          minimum_units: unit, super_groups: 1, least_multiple: 1, most_multiple: 63)
         return withExtendedLifetime(memory) {
           belle_sweep_block(variant, &work)
           return (zip(pointers, parameters).map { Self.bits(array($0, $1.count)) }, array(moved, integers.count))
@@ -180,7 +180,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           columns: columns, lanes: lanes, stride: lanes, values: memory.copy(values),
           column_weights: weighted ? memory.copy(weights) : nil, scales: grids[0], zeros: grids[1],
           minimums: grids[2], form: Self.forms[form], max_integer: 15, lowest_zero: 1, smallest_scale: 0x1p-24,
-          norm: norm, coarse: weighted, half: half, negative_scales: negative, minimum_below_zero: !half)
+          norm: norm, coarse: weighted, half: half, negative_scales: negative, in_super_block: !half)
         return withExtendedLifetime(memory) {
           belle_grid(variant, &work)
           return grids.map { Self.bits(array($0, lanes)) }
@@ -246,7 +246,8 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
       var work = belle_super_grid_work(
         columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
         values: memory.copy(values), column_weights: weighted ? memory.copy(weights) : nil, scales: results[0],
-        minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15)
+        minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15, least_multiple: 1,
+        most_multiple: 63)
       return withExtendedLifetime(memory) {
         belle_super_grid(variant, &work)
         return zip(results, [groups * lanes, groups * lanes, lanes, lanes]).map { array($0, $1) }

@@ -68,7 +68,9 @@ import Testing
     }
   }
 
-  @Test("super-blocks of zeros, of equal weights, and of one large weight", arguments: [BlockFormat.q4_K, .q5_K])
+  @Test(
+    "super-blocks of zeros, of equal weights, and of one large weight",
+    arguments: BlockFormat.allCases.filter { $0.grid.superBlock != nil })
   func unusualSuperBlocks(format: BlockFormat) throws {
     let problem = RandomProblem(rows: 4, columns: 256, seed: 6)
     for kind in 0..<4 {

@@ -156,6 +156,7 @@ typedef struct {
   uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
   belle_packed_scales scales; ///< how the scales of a block are kept when it is taken apart.
   bool is_written;            ///< whether floats can be made into it.
+  bool is_packed;             ///< whether integers that are there already can be: what GPTQ finds.
   int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
   uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
 } belle_block_type;
@@ -197,11 +198,13 @@ void belle_pack_levels(
     belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
     size_t count);
 
-/// Makes blocks of Q4_K or Q5_K of integers that are there already: weights are d·scale·level − dmin·minimum.
+/// Makes K blocks, of the types that are packed, of integers that are there already: weights are
+/// d·scale·(level − zero) − dmin·minimum.
 ///
-/// For each block 256 `levels`, 8 `scales` and 8 `minima` of 6 bits each, and one half each of `d` and `dmin`.
+/// For each block 256 `levels`, for each of its groups a multiple of d in `scales` and one of dmin in `minima`, of 6 bits
+/// each, and one half each of `d` and `dmin`. Types without minimums have no use for `minima` and `dmin`.
 void belle_pack_super_levels(
-    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count);
 
 /// The same by a named variant; the caller has checked that it is available.
@@ -253,9 +256,11 @@ typedef struct {
   float *gains;  ///< for each lane; by how much the objective fell is added.
   float max_integer, smallest_scale;
   bool moves_integers, refits, has_minimums, half, negative_scales;
-  /// `[groups / super_groups, grid_stride]`, or NULL: scales are 1 … 63 times the one, minimums 0 … −63 times the other.
+  /// `[groups / super_groups, grid_stride]`, or NULL: scales are least … most multiples of the one, but not 0, minimums
+  /// 0 … −63 of the other.
   const float *scale_units, *minimum_units;
   size_t super_groups;
+  float least_multiple, most_multiple;
 } belle_sweep_block_work;
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
@@ -278,13 +283,13 @@ typedef struct {
   bool coarse; ///< search every fourth range first.
   bool half;   ///< scale and minimum are rounded to half precision before they are used.
   bool negative_scales;
-  bool minimum_below_zero;  ///< minimums are 0 at most.
+  bool in_super_block;  ///< minimums are 0 at most, and a group of zeros has the smallest scale.
 } belle_grid_work;
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
 
 /// Rounds the scales and minimums of the groups of one super-block to 6-bit multiples of two half-precision units, which
-/// are chosen here: GGUF's Q4_K and Q5_K.
+/// are chosen here: GGUF's K blocks. Where multiples are of both signs there are no minimums, and zero is 2^(bits−1).
 typedef struct {
   size_t columns, groups, lanes, stride, grid_stride;  ///< columns of one group; groups of the super-block.
   const float *values;             ///< `[groups · columns, stride]`
@@ -292,6 +297,7 @@ typedef struct {
   float *scales, *minimums;        ///< `[groups, grid_stride]`, positive and not positive; rounded here.
   float *scale_unit, *minimum_unit;  ///< one for each lane, written.
   float max_integer;
+  float least_multiple, most_multiple;  ///< of the unit of scales.
 } belle_super_grid_work;
 
 void belle_super_grid(belle_variant variant, const belle_super_grid_work *work);
