@@ -26,7 +26,7 @@ static const belle_block_type types[] = {
     {BELLE_Q5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 5, BELLE_SCALES_HALF_MINIMUM, true, true, 9, BELLE_NO_FALLBACK},
     {BELLE_Q8_0, "Q8_0", 32, 2 + 32, 8, BELLE_SCALES_HALF, true, true, 7, BELLE_NO_FALLBACK},
     {BELLE_Q2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2, BELLE_SCALES_K16_MINIMUM, false, false, 10, BELLE_Q4_0},
-    {BELLE_Q3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3, BELLE_SCALES_K16, false, false, 12, BELLE_Q4_0},
+    {BELLE_Q3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3, BELLE_SCALES_K16, false, true, 12, BELLE_Q4_0},
     {BELLE_Q4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4, BELLE_SCALES_K32_MINIMUM, true, true, 15, BELLE_Q5_0},
     {BELLE_Q5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5, BELLE_SCALES_K32_MINIMUM, true, true, 17, BELLE_Q5_1},
     {BELLE_Q6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6, BELLE_SCALES_K16, true, false, 18, BELLE_Q8_0},

@@ -35,6 +35,23 @@ INLINE void pack_six(uint8_t *packed, const int *scales, const int *minima) {
   }
 }
 
+// The way back from take_q3_k, but for d.
+static void pack_q3_k(const uint8_t *levels, const int8_t *scales, uint8_t *block) {
+  uint8_t *third = block, *bits = block + 32, *packed = block + 96;
+  memset(block, 0, 108);
+  for (int run = 0; run < 16; run++) {
+    const int scale = scales[run] + 32;
+    packed[run % 8] |= (uint8_t)((scale & 15) << run / 8 * 4);
+    packed[8 + run % 4] |= (uint8_t)(scale >> 4 << run / 4 * 2);
+    uint8_t *low = bits + run / 8 * 32 + run % 2 * 16, *top = third + run % 2 * 16;
+    for (int i = 0; i < 16; i++) {
+      const int level = levels[16 * run + i];
+      low[i] |= (uint8_t)((level & 3) << run / 2 % 4 * 2);
+      top[i] |= (uint8_t)(level >> 2 << run / 2);
+    }
+  }
+}
+
 // Sixteen sub-blocks side by side, and how much each weight matters.
 typedef struct {
   floats x[32], w[32];
@@ -129,6 +146,13 @@ void belle_pack_super_levels(
     belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count) {
   const size_t bytes = belle_block_bytes(type);
+  if (type == BELLE_Q3_K) {
+    for (size_t i = 0; i < count; i++, levels += LARGE, scales += 16, blocks += bytes) {
+      pack_q3_k(levels, scales, blocks);
+      store_half(blocks + 108, d[i]);
+    }
+    return;
+  }
   for (size_t i = 0; i < count; i++, levels += LARGE, scales += 8, minima += 8, blocks += bytes) {
     int six[2][8];
     for (int k = 0; k < 8; k++) {

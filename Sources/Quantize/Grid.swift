@@ -10,11 +10,11 @@ import LinearAlgebra
 public struct Grid: Sendable, Equatable {
   /// What is stored beside the scale.
   public enum Form: String, Sendable, Codable {
-    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0 and (shifted) Q8_0.
+    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0, Q3_K and (shifted) Q8_0.
     case symmetric
     /// A whole zero point. GPTQ's `sym: false`.
     case zeroPoint
-    /// A minimum in the precision of the scale. GGUF's Q4_1 and Q5_1.
+    /// A minimum in the precision of the scale. GGUF's Q4_1, Q5_1, Q4_K and Q5_K.
     case minimum
   }
 
@@ -81,6 +81,8 @@ public struct Grid: Sendable, Equatable {
       self.init(bits: bits, groupSize: type.elements, form: form)
     case BELLE_SCALES_K32_MINIMUM:
       self.init(bits: bits, groupSize: 32, form: form, superBlock: SuperBlock(groups: 8, multiples: 1...63))
+    case BELLE_SCALES_K16:
+      self.init(bits: bits, groupSize: 16, form: form, superBlock: SuperBlock(groups: 16, multiples: -32...31))
     default: return nil
     }
   }
