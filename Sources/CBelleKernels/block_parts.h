@@ -216,6 +216,24 @@ PARTS_INLINE void put_q45_k(
       put_nibbles(low + 32 * pair + i, q + 64 * pair + i, q + 64 * pair + 32 + i);
 }
 
+/// The way back from take_q3_k.
+PARTS_INLINE void put_q3_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  uint8_t *bits = b + 32, *packed = b + 96;
+  memset(b, 0, 108);
+  for (int run = 0; run < 16; run++) {
+    const int scale = s->scales[run] + 32;
+    packed[run % 8] |= (uint8_t)((scale & 15) << run / 8 * 4);
+    packed[8 + run % 4] |= (uint8_t)(scale >> 4 << run / 4 * 2);
+    uint8_t *low = bits + run / 8 * 32 + run % 2 * 16, *top = b + run % 2 * 16;
+    for (int i = 0; i < 16; i++) {
+      const int level = q[16 * run + i];
+      low[i] |= (uint8_t)((level & 3) << run / 2 % 4 * 2);
+      top[i] |= (uint8_t)(level >> 2 << run / 2);
+    }
+  }
+  store_half(b + 108, s->d);
+}
+
 PARTS_INLINE void put_q6_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
   for (int half = 0; half < 2; half++) {
     const uint8_t *from = q + 128 * half;
@@ -239,11 +257,11 @@ PARTS_INLINE void put_block(
     case BELLE_Q5_0: put_32(block, false, true, q, s); break;
     case BELLE_Q5_1: put_32(block, true, true, q, s); break;
     case BELLE_Q8_0: put_q8_0(block, q, s); break;
+    case BELLE_Q3_K: put_q3_k(block, q, s); break;
     case BELLE_Q4_K: put_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: put_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: put_q6_k(block, q, s); break;
-    case BELLE_Q2_K:
-    case BELLE_Q3_K: break;
+    case BELLE_Q2_K: break;
   }
 }
 

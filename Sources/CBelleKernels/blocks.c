@@ -190,13 +190,14 @@ void belle_pack_levels(
 }
 
 void belle_pack_super_levels(
-    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count) {
-  const size_t bytes = belle_block_bytes(type);
-  for (size_t i = 0; i < count; i++, levels += LARGE, scales += 8, minima += 8, blocks += bytes) {
-    block_scales s = {.d = d[i], .dmin = dmin[i]};
-    memcpy(s.scales, scales, 8);
-    memcpy(s.minimums, minima, 8);
-    put_q45_k(blocks, type == BELLE_Q5_K, levels, &s);
+  const size_t bytes = belle_block_bytes(type), runs = type == BELLE_Q3_K ? 16 : 8;
+  const bool has_minimums = type != BELLE_Q3_K;
+  for (size_t i = 0; i < count; i++, levels += LARGE, scales += runs, blocks += bytes) {
+    block_scales s = {.d = d[i], .dmin = has_minimums ? dmin[i] : 0};
+    memcpy(s.scales, scales, runs);
+    if (has_minimums) memcpy(s.minimums, minima + i * runs, runs);
+    put_block(type, blocks, levels, &s);
   }
 }

@@ -28,9 +28,10 @@ static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group
   if (b->half) return round_half(x);
   if (!b->scale_units) return x;
   const float unit = (is_scale ? b->scale_units : b->minimum_units)[group / b->super_groups * b->grid_stride + lane];
-  if (!(unit > 0)) return 0;
+  if (unit == 0) return 0;
   const float multiple = rintf((is_scale ? x : -x) / unit);
-  return (is_scale ? unit : -unit) * fminf(fmaxf(multiple, is_scale ? 1 : 0), 63);
+  if (is_scale) return unit * fminf(fmaxf(multiple, b->least_multiple), b->most_multiple);
+  return -unit * fminf(fmaxf(multiple, 0), 63);
 }
 
 /// Moves a scale or a minimum by the step that minimizes the objective along `direction`.
@@ -107,9 +108,9 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   const lanes none = lanes_all(0);
   const lanes unit =
       lanes_load((is_scale ? b->scale_units : b->minimum_units) + group / b->super_groups * b->grid_stride + lane);
-  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit > 0, unit, lanes_all(1)));
-  const lanes stored = (is_scale ? unit : -unit) * lanes_clamp(multiple, lanes_all(is_scale ? 1 : 0), lanes_all(63));
-  return lanes_choose(unit > 0, stored, none);
+  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit != 0, unit, lanes_all(1)));
+  const lanes least = lanes_all(is_scale ? b->least_multiple : 0), most = lanes_all(is_scale ? b->most_multiple : 63);
+  return lanes_choose(unit != 0, (is_scale ? unit : -unit) * lanes_clamp(multiple, least, most), none);
 }
 
 /// Of some columns, what `sweep_refit` adds up: slope and curvature.

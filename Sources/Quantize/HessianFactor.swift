@@ -4,7 +4,6 @@
 import ByteIO
 import CBelleKernels
 import LinearAlgebra
-import Synchronization
 
 /// A Hessian and its factor, ready for any number of layers with the same inputs (q, k and v; gate and up).
 public final class HessianFactor: Sendable {
@@ -105,28 +104,15 @@ public final class HessianFactor: Sendable {
     self.diagonal = diagonal
 
     let mean = recipe.fixesGridsUpFront ? liveMean : diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
-    var fraction = recipe.damping
-    var outcome: (isDouble: Bool, lambda: Float)?
-    // The reference gives up at its first failure. Ten times the damping is still far better than rounding.
-    while outcome == nil {
-      let lambda = Float(fraction * mean)
-      if Self.factor(matrix.slice, diagonal, elimination, lambda, Float.self, threads) {
-        outcome = (false, lambda)
-      } else if Self.factor(matrix.slice, diagonal, elimination, lambda, Double.self, threads) {
-        outcome = (true, lambda)
-      } else if fraction * 10 > max(1, recipe.damping) {
-        break
-      } else {
-        fraction = fraction == 0 ? 0.001 : fraction * 10
-      }
-    }
-    damping = fraction
-    lambda = outcome?.lambda ?? Float(fraction * mean)
-    isDoublePrecision = outcome?.isDouble ?? false
+    let outcome = Self.factor(matrix.slice, diagonal, elimination, recipe.damping, of: mean, threads)
+    damping = outcome.damping
+    lambda = Float(outcome.damping * mean)
+    isDoublePrecision = outcome.isDouble
     failure =
-      outcome == nil ? "the Hessian has no Cholesky factor, even with a damping of \(fraction) of its mean" : nil
+      outcome.isFactored
+      ? nil : "the Hessian has no Cholesky factor, even with a damping of \(outcome.damping) of its mean"
     var weights = [Float](repeating: 1, count: n)
-    if outcome != nil {
+    if outcome.isFactored {
       for (position, column) in elimination.enumerated() {
         weights[Int(column)] = matrix[position, position] * matrix[position, position]
       }
@@ -166,6 +152,24 @@ public final class HessianFactor: Sendable {
       }
     }
     return result
+  }
+
+  /// Factors H + λI with as much damping as it takes, and in double precision where that helps.
+  ///
+  /// The reference gives up at its first failure. Ten times the damping is still far better than rounding.
+  /// - Returns: the damping that was enough, or the last one that was tried.
+  private static func factor(
+    _ h: MatrixSlice<Float>, _ diagonal: [Float], _ elimination: [UInt32], _ damping: Double, of mean: Double,
+    _ threads: Int
+  ) -> (isFactored: Bool, isDouble: Bool, damping: Double) {
+    var fraction = damping
+    while true {
+      let lambda = Float(fraction * mean)
+      if factor(h, diagonal, elimination, lambda, Float.self, threads) { return (true, false, fraction) }
+      if factor(h, diagonal, elimination, lambda, Double.self, threads) { return (true, true, fraction) }
+      if fraction * 10 > max(1, damping) { return (false, false, fraction) }
+      fraction = fraction == 0 ? 0.001 : fraction * 10
+    }
   }
 
   /// Writes H + λI, in the order of elimination, above the diagonal and factors it there; false where that fails.
@@ -279,19 +283,4 @@ public final class HessianFactor: Sendable {
       count = n * n
     }
   }
-}
-
-/// The first row for which something holds, looked for on several threads.
-func firstRow(_ rows: Int, threads: Int, where holds: @escaping @Sendable (Int) -> Bool) -> Int? {
-  let edge = 64
-  let parts = (rows + edge - 1) / edge
-  let first = Atomic<Int>(.max)
-  forEachTile(parts, threads: threads) { part in
-    for row in part * edge..<min(rows, (part + 1) * edge) where holds(row) {
-      first.min(row, ordering: .relaxed)
-      return
-    }
-  }
-  let row = first.load(ordering: .relaxed)
-  return row == .max ? nil : row
 }

@@ -30,20 +30,6 @@ public struct Recipe: Sendable, Equatable {
     /// After the last integer, as the reference does: the integers are those of float32 scales. With ``Recipe/refit``
     /// the error is never more than the reference's, because every scale begins where the reference's ends.
     case afterwards
-    /// What makes the error no more than the reference's, whatever the problem. With more than 4 bits, where a half's
-    /// rounding is a part of a step that counts: both, and of each row the one whose outputs' error is less; three times
-    /// the solver's work. With fewer, where it is a thousandth of a step and whether the feedback makes good for it is
-    /// lost in chance: ``afterwards``, the reference's own integers.
-    case either
-
-    /// What is done on a grid: nothing is rounded where scales are not stored as halves of their own.
-    func applied(to grid: Grid) -> Rounding {
-      guard grid.storesHalves else { return .first }
-      return self == .either && grid.bits <= Self.fewBits ? .afterwards : self
-    }
-
-    /// Up to so many bits a half's rounding is a thousandth of a step.
-    static let fewBits = 4
   }
 
   /// In which order columns are quantized.
@@ -88,8 +74,8 @@ public struct Recipe: Sendable, Equatable {
     self.damping = damping
   }
 
-  /// What the reference does: integer by integer, but with more than 4 bits where scales are stored as halves.
-  public static let reference = Recipe(rounding: .either)
+  /// What the reference does, integer by integer: GPTQ as it was published.
+  public static let reference = Recipe(rounding: .afterwards)
 
   /// All that needs one stream of hidden states, at under four times the time of ``reference``.
   public static let fast = Recipe(
@@ -99,25 +85,6 @@ public struct Recipe: Sendable, Equatable {
   public static let best = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
     inputCorrection: 0.6, residualCorrection: 0.5)
-
-  /// Whether the reported error is that before scales were rounded afterwards: with few bits that changes a row's by a
-  /// few parts in a thousand, to either side, and a large layer's by one in ten thousand, and to count it anew would cost
-  /// as much as the solver.
-  func neglectsRounding(of grid: Grid, rows: Int, columns: Int) -> Bool {
-    rounding.applied(to: grid) == .afterwards && grid.bits <= Rounding.fewBits && sweeps == 0 && !refit
-      && !OutputSample.takesAll(rows: rows, columns: columns)
-  }
-
-  /// The solver's work on a layer, without its factor and a correction, in products of out·in² FLOP.
-  func products(on grid: Grid, rows: Int, columns: Int) -> Double {
-    let rounding = rounding.applied(to: grid)
-    let isRefined = sweeps > 0 || refit
-    var count = isRefined ? Double(2 + max(1, sweeps)) : 1
-    // Another solution, and the error of one whose scales were rounded afterwards.
-    if rounding == .either { count *= 2 }
-    if rounding != .first, !isRefined, !neglectsRounding(of: grid, rows: rows, columns: columns) { count += 1 }
-    return count
-  }
 
   func validate(layer: String) throws(QuantizeError) {
     guard damping >= 0, damping.isFinite, damping <= 1000 else {

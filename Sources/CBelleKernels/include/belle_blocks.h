@@ -32,6 +32,7 @@ typedef struct {
   uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
   belle_packed_scales scales; ///< how the scales of a block are kept when it is taken apart.
   bool is_written;            ///< whether floats can be made into it.
+  bool is_packed;             ///< whether integers that are there already can be: what GPTQ finds.
   int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
   uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
 } belle_block_type;
@@ -74,11 +75,13 @@ void belle_pack_levels(
     belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
     size_t count);
 
-/// Makes blocks of Q4_K or Q5_K of integers that are there already: weights are d·scale·level − dmin·minimum.
+/// Makes K blocks, of the types that are packed, of integers that are there already: weights are
+/// d·scale·(level − zero) − dmin·minimum.
 ///
-/// For each block 256 `levels`, 8 `scales` and 8 `minima` of 6 bits each, and one half each of `d` and `dmin`.
+/// For each block 256 `levels`, for each of its groups a multiple of d in `scales` and one of dmin in `minima`, of 6 bits
+/// each, and one half each of `d` and `dmin`. Types without minimums have no use for `minima` and `dmin`.
 void belle_pack_super_levels(
-    belle_block type, const uint8_t *levels, const uint8_t *scales, const uint8_t *minima, const uint16_t *d,
+    belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count);
 
 #endif

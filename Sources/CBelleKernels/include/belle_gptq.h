@@ -51,10 +51,11 @@ typedef struct {
   float *gains;  ///< for each lane; by how much the objective fell is added.
   float max_integer, smallest_scale;
   bool moves_integers, refits, has_minimums, half, negative_scales;
-  /// `[groups / super_groups, grid_stride]`, or NULL: scales are 1 … 63 times the one, minimums 0 … −63 times the
-  /// other.
+  /// `[groups / super_groups, grid_stride]`, or NULL: scales are least … most multiples of the one, but not 0, minimums
+  /// 0 … −63 of the other.
   const float *scale_units, *minimum_units;
   size_t super_groups;
+  float least_multiple, most_multiple;
 } belle_sweep_block_work;
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
@@ -77,13 +78,13 @@ typedef struct {
   bool coarse; ///< search every fourth range first.
   bool half;   ///< scale and minimum are rounded to half precision before they are used.
   bool negative_scales;
-  bool minimum_below_zero;  ///< minimums are 0 at most.
+  bool in_super_block;  ///< minimums are 0 at most, and a group of zeros has the smallest scale.
 } belle_grid_work;
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
 
 /// Rounds the scales and minimums of the groups of one super-block to 6-bit multiples of two half-precision units,
-/// which are chosen here: GGUF's Q4_K and Q5_K.
+/// which are chosen here: GGUF's K blocks. Where multiples are of both signs there are no minimums, and zero is 2^(bits−1).
 typedef struct {
   size_t columns, groups, lanes, stride, grid_stride;  ///< columns of one group; groups of the super-block.
   const float *values;             ///< `[groups · columns, stride]`
@@ -91,6 +92,7 @@ typedef struct {
   float *scales, *minimums;        ///< `[groups, grid_stride]`, positive and not positive; rounded here.
   float *scale_unit, *minimum_unit;  ///< one for each lane, written.
   float max_integer;
+  float least_multiple, most_multiple;  ///< of the unit of scales.
 } belle_super_grid_work;
 
 void belle_super_grid(belle_variant variant, const belle_super_grid_work *work);

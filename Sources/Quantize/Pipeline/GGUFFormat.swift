@@ -124,18 +124,3 @@ public struct GGUFFormat: QuantizedFormat {
     try output.write(export, metadata: [:], replacing: true, progress: progress)
   }
 }
-
-extension BlockFormat {
-  /// The type of the tensors that hold these blocks.
-  public var type: DType {
-    switch self {
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
-    case .q5_0: .q5_0
-    case .q5_1: .q5_1
-    case .q8_0: .q8_0
-    case .q4_K: .q4_K
-    case .q5_K: .q5_K
-    }
-  }
-}

@@ -79,12 +79,10 @@ struct WorkShape {
   func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
     let recipe = options.recipe
-    var products = grid.map { recipe.products(on: $0, rows: module.outFeatures, columns: module.inFeatures) } ?? 1
-    if isCorrected {
-      // W·Δ, and two triangular solves, for each solution.
-      let solutions = grid.map { recipe.rounding.applied(to: $0) } == .either ? 2.0 : 1
-      products += solutions * (recipe.inputCorrection != 0 ? 4 : 2)
-    }
+    var products =
+      grid.map { SolverSteps(recipe, on: $0, rows: module.outFeatures, columns: module.inFeatures).products } ?? 1
+    // W·Δ, and two triangular solves.
+    if isCorrected { products += recipe.inputCorrection != 0 ? 4 : 2 }
     return products * product
   }
 
@@ -116,5 +114,37 @@ struct WorkShape {
     let all = bytes + 2 * largest + group * 3 / 2 + (64 << 20)
     // What the allocator keeps for itself.
     return (all + all / 16, bytes)
+  }
+
+  /// The FLOP of groups in their order, with what of them is quantized.
+  ///
+  /// - Parameter hasHead: whether the head is quantized after them.
+  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
+    var total = 0.0
+    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
+      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+    }
+    return total
+  }
+
+  /// Goes through groups in their order with the cost of each.
+  func forEachCost(
+    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
+  ) {
+    var differ = false
+    for (number, (group, wanted)) in groups.enumerated() {
+      let isLast = !hasHead && number == groups.count - 1
+      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
+      differ = differ || !wanted.isEmpty
+    }
+  }
+
+  /// The cost of the head.
+  func headCost(_ head: LinearModule) -> GroupCost {
+    let width = Double(head.inFeatures)
+    var cost = GroupCost()
+    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
+    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
+    return cost
   }
 }

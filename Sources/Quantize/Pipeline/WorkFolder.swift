@@ -14,6 +14,8 @@ import Foundation
 final class WorkFolder {
   /// The name of the folder in the output's folder.
   static let name = ".belle-tools-work"
+  /// The head's file, as layers have `layer-0003-1`.
+  static let headName = "head"
 
   let path: String
   /// Whether there is earlier work that is gone on with.
@@ -174,7 +176,7 @@ final class WorkFolder {
   private static func isOurs(_ name: String) -> Bool {
     name == "plan.json" || name == stagingName || TemporaryFiles.isTemporary(name)
       || name.hasSuffix(".safetensors")
-        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == ModelQuantizer.headName + ".safetensors")
+        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == headName + ".safetensors")
   }
 
   /// Removes files of a folder, and the folder of staged files with what is in it.
