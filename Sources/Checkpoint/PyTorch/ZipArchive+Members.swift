@@ -7,10 +7,12 @@ import CZlib
 extension ZipArchive {
   /// Streams a member's bytes, inflated, as far as its declared size; the member may be left before its end.
   ///
-  /// - Parameter body: called with the bytes in order; answers whether to go on.
+  /// - Parameters:
+  ///   - partSize: the most bytes that are inflated at once.
+  ///   - body: called with the bytes in order; answers whether to go on.
   /// - Throws: ``CheckpointError`` where it does not inflate, or to another size.
-  func stream(_ member: Member, _ body: (RawSpan) throws -> Bool) throws {
-    if member.isDeflated { return try inflate(member, body) }
+  func stream(_ member: Member, partSize: Int = streamPartSize, _ body: (RawSpan) throws -> Bool) throws {
+    if member.isDeflated { return try inflate(member, partSize: partSize, body) }
     struct Enough: Error {}
     do {
       try file.stream(member.dataOffset..<member.dataOffset + member.size) { if try !body($0) { throw Enough() } }
@@ -27,10 +29,13 @@ extension ZipArchive {
   /// Bytes of a member, inflated, and not checked; those before them are inflated, too.
   func bytes(of member: Member, at start: Int, count: Int) throws -> [UInt8] {
     let wanted = min(start, member.size)..<min(start + count, member.size)
+    guard member.isDeflated else {
+      return try file.bytes(at: member.dataOffset + wanted.lowerBound, count: wanted.count)
+    }
     var result: [UInt8] = []
     result.reserveCapacity(wanted.count)
     var at = 0
-    try stream(member) { part in
+    try stream(member, partSize: max(1, min(streamPartSize, wanted.upperBound))) { part in
       let here = wanted.clamped(to: at..<at + part.byteCount)
       unsafe part.extracting(here.lowerBound - at..<here.upperBound - at).withUnsafeBytes {
         unsafe result.append(contentsOf: $0)
@@ -85,7 +90,7 @@ extension ZipArchive {
     }
   }
 
-  private func inflate(_ member: Member, _ body: (RawSpan) throws -> Bool) throws {
+  private func inflate(_ member: Member, partSize: Int, _ body: (RawSpan) throws -> Bool) throws {
     let broken = Self.failure(
       file, member.dataOffset, "the member \(displayName(member.name)) does not inflate to the size that it declares")
     // Deflate makes at most 1032 bytes of one; a declared size beyond that is a lie.
@@ -95,7 +100,7 @@ extension ZipArchive {
       throw broken
     }
     defer { unsafe inflateEnd(&stream) }
-    var part = [UInt8](repeating: 0, count: min(streamPartSize, max(1, member.size)))
+    var part = [UInt8](repeating: 0, count: min(partSize, max(1, member.size)))
     var filled = 0
     var total = 0
     var at = member.dataOffset
