@@ -143,7 +143,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
 
   /// Every copy of a plan must lie in the file and in its output, and no two may meet.
   private func takeRelease(_ bytes: [UInt8]) {
-    let conversion = ReleaseConverter.plan([("pytorch_model.bin", MemoryBytes(bytes, "pytorch_model.bin"))])
+    let conversion = ReleaseConverter().plan([("pytorch_model.bin", MemoryBytes(bytes, "pytorch_model.bin"))])
     attempt {
       guard let plan = try conversion.plans["pytorch_model.bin"]?.get() else { return }
       var ends = [Int](repeating: 0, count: plan.outputs.count)

@@ -27,10 +27,8 @@ public struct InputRecord: Sendable {
   /// Everything that this process has opened for reading so far: before anything is written, that is every input.
   public static var opened: InputRecord { log.withLock { $0 } }
 
-  static func note(_ file: InputFile) { log.withLock { $0.add(file) } }
-
-  /// Adds a file that is open.
-  public mutating func add(_ file: InputFile) { add(file.path, file.state) }
+  /// Notes a file that was opened.
+  static func note(_ path: String, _ state: FileState) { log.withLock { $0.add(path, state) } }
 
   /// Adds a file by its path; what is not there is no input.
   public mutating func add(_ path: String) { if let state = FileState(ofFileAt: path) { add(path, state) } }
@@ -42,7 +40,8 @@ public struct InputRecord: Sendable {
     for path in paths { if let state = FileState(ofFileAt: path) { add(path, state, isRead: false) } }
   }
 
-  private mutating func add(_ path: String, _ state: FileState, isRead: Bool = true) {
+  /// Adds a file as it was when it was opened.
+  mutating func add(_ path: String, _ state: FileState, isRead: Bool = true) {
     // What a file was first is what it must still be at the end.
     if let entry = entries[state.identity], entry.isRead || !isRead { return }
     entries[state.identity] = Entry(path: path, state: state, isRead: isRead)

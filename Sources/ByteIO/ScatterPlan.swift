@@ -101,17 +101,3 @@ public struct ScatterPlan: Sendable {
     }
   }
 }
-
-/// What the files of a release become.
-public struct ReleaseConversion: Sendable {
-  /// The plan for each file that is not kept as it is, by its name; or why there is none.
-  public let plans: [String: Result<ScatterPlan, any Error>]
-  /// A file that belongs to all of them together, once each is made.
-  public let index: (name: String, bytes: [UInt8])?
-
-  /// A conversion.
-  public init(plans: [String: Result<ScatterPlan, any Error>], index: (name: String, bytes: [UInt8])?) {
-    self.plans = plans
-    self.index = index
-  }
-}

@@ -10,12 +10,6 @@ import CSystemCalls
   @_exported import Darwin
 #endif
 
-/// The system's words for an `errno` value.
-public func systemMessage(_ number: Int32) -> String {
-  // SAFETY: strerror answers a NUL-terminated string that lives at least until its next call; it is copied at once.
-  unsafe String(cString: strerror(number))
-}
-
 /// The arguments that this process was started with, as bytes, the program's name first; nil where the system does not
 /// say.
 public func processArguments() -> [[UInt8]]? {

@@ -107,7 +107,7 @@ public struct Comparison: Sendable {
     }
     if one.dtype.isWideInteger, other.dtype.isWideInteger {
       var found = IntegerDifferences()
-      try Lockstep.read(first, index, second, otherIndex) { part, otherPart in
+      try TensorPair(first, index, second, otherIndex).read { part, otherPart in
         found.add(part, one.dtype, otherPart, other.dtype)
         return true
       }
@@ -136,7 +136,7 @@ public struct Comparison: Sendable {
   /// Whether every bit is the same.
   private func isIdentical(_ index: Int, _ otherIndex: Int) throws -> Bool {
     var isSame = true
-    try Lockstep.read(first, index, second, otherIndex) { one, other in
+    try TensorPair(first, index, second, otherIndex).read { one, other in
       // SAFETY: both spans have equally many bytes, for their types are equal.
       isSame = unsafe one.withUnsafeBytes { one in
         unsafe other.withUnsafeBytes { other in
@@ -153,7 +153,7 @@ public struct Comparison: Sendable {
     _ index: Int, _ number: belle_number, _ otherIndex: Int, _ otherNumber: belle_number
   ) throws -> belle_differences {
     var state = belle_differences()
-    try Lockstep.read(firstValues, index, secondValues, otherIndex) { one, other in
+    try TensorPair(firstValues, index, secondValues, otherIndex).read { one, other in
       // SAFETY: both spans have equally many numbers of their kinds.
       unsafe one.withUnsafeBytes { one in
         unsafe other.withUnsafeBytes { other in

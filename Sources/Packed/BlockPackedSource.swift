@@ -65,41 +65,49 @@ public struct BlockPackedSource: TensorSource {
     }
   }
 
-  /// Streams a tensor's values, or its blocks.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// What a tensor's values, or its blocks, are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
     guard let plan = plans[index], let weights = try source.packedLinear(index) else {
-      return try source.read(index, body)
+      return try source.cursor(index)
     }
     let codec = try BlockCodec(plan.type)
+    let rowSize = weights.inFeatures / 32 * codec.bytes
+    guard rowSize > 0 else { return BytesCursor([]) }
+    let partSize = max(1, streamPartSize / weights.inFeatures) * rowSize
+    return PartCursor(byteCount: tensors[index].byteCount, partSize: partSize) { range, bytes in
+      bytes = Self.blocks(
+        ofRows: range.lowerBound / rowSize..<range.upperBound / rowSize, of: weights, plan, codec)
+    }
+  }
+
+  /// Some rows of a module as blocks.
+  private static func blocks(
+    ofRows rows: Range<Int>, of weights: PackedLinear, _ plan: BlockPlan, _ codec: BlockCodec
+  ) -> [UInt8] {
     let blocksOfRow = weights.inFeatures / 32
     let zeros = weights.zeros
-    let step = max(1, streamPartSize / max(1, weights.inFeatures))
-    for first in stride(from: 0, to: weights.outFeatures, by: step) {
-      let rows = first..<min(weights.outFeatures, first + step)
-      var levels = weights.integers(ofRows: rows)
-      var scales: [UInt16] = []
-      var minima: [UInt16] = []
-      scales.reserveCapacity(rows.count * blocksOfRow)
-      for place in 0..<rows.count {
-        for (block, group) in plan.groups.enumerated() {
-          let grid = (first + place) * weights.groupCount + group
-          let scale = weights.scales[grid]
-          let zero = Int(zeros[grid])
-          scales.append(Half(scale).bits)
-          guard let middle = plan.middle else {
-            minima.append(Half(-scale * Float(zero)).bits)
-            continue
-          }
-          // In range for every integer: BlockPlan.
-          let shift = UInt8(truncatingIfNeeded: middle - zero)
-          guard shift != 0 else { continue }
-          let start = (place * blocksOfRow + block) * 32
-          for at in start..<start + 32 { levels[at] &+= shift }
+    var levels = weights.integers(ofRows: rows)
+    var scales: [UInt16] = []
+    var minima: [UInt16] = []
+    scales.reserveCapacity(rows.count * blocksOfRow)
+    for (place, row) in rows.enumerated() {
+      for (block, group) in plan.groups.enumerated() {
+        let grid = row * weights.groupCount + group
+        let scale = weights.scales[grid]
+        let zero = Int(zeros[grid])
+        scales.append(Half(scale).bits)
+        guard let middle = plan.middle else {
+          minima.append(Half(-scale * Float(zero)).bits)
+          continue
         }
+        // In range for every integer: BlockPlan.
+        let shift = UInt8(truncatingIfNeeded: middle - zero)
+        guard shift != 0 else { continue }
+        let start = (place * blocksOfRow + block) * 32
+        for at in start..<start + 32 { levels[at] &+= shift }
       }
-      let blocks = codec.pack(levels, scales: scales, minima: plan.middle == nil ? minima : nil)
-      unsafe try body(blocks.span.bytes)
     }
+    return codec.pack(levels, scales: scales, minima: plan.middle == nil ? minima : nil)
   }
 
   /// Where a tensor's values lie in its file, where they stay what they are.

@@ -37,11 +37,7 @@ extension PackedCheckpoint {
           name: name + part.name, dtype: part.dtype, shape: part.shape, file: info.file, byteCount: size)
         entries.append(
           TensorView.Entry(
-            info,
-            .computed { body in
-              let bytes = part.bytes(try last.weights(of: index), 1)
-              unsafe try body(bytes.span.bytes)
-            }))
+            info, .computed { BytesCursor(part.bytes(try last.weights(of: index), 1)) }))
       }
       if form.addsBiases, !names.contains(name + "bias") {
         let zeros = [UInt8](repeating: 0, count: 4 * module.outFeatures)

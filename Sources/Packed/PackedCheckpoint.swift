@@ -94,7 +94,7 @@ public struct PackedCheckpoint: TensorSource {
       entries.append(
         TensorView.Entry(
           TensorInfo(name: name + ".weight", dtype: .f32, shape: shape, file: info.file, byteCount: size.bytes),
-          .computed { body in try module.load().stream(body) }))
+          .computed { try module.load().cursor() }))
     }
     view = try TensorView(entries, of: source, format: "gptq")
     (self.modules, isDescribed) = (modules, settings != nil)
@@ -132,8 +132,8 @@ public struct PackedCheckpoint: TensorSource {
     return filtered { !zeros.contains($0.name) }
   }
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try view.read(index, body) }
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor { try view.cursor(index) }
 
   /// Where a tensor's values lie in its file, where they are stored as they are read.
   public func storedRange(_ index: Int) -> Range<Int>? { view.storedRange(index) }

@@ -164,19 +164,19 @@ public struct PackedLinear: Sendable {
     }
   }
 
-  /// Streams the weights as float32, `[out, in]`, row-major.
+  /// The weights as float32, `[out, in]`, row-major.
   ///
   /// - Complexity: 16 rows of weights are in memory.
-  func stream(_ body: (RawSpan) throws -> Void) throws {
-    let lanes = 16
-    var rows = [Float](repeating: 0, count: min(lanes, outFeatures) * inFeatures)
-    for first in stride(from: 0, to: outFeatures, by: lanes) {
-      let count = min(lanes, outFeatures - first)
-      unsafe rows.withUnsafeMutableBufferPointer { rows in
-        guard let to = rows.baseAddress else { return }
-        unsafe write(rows: first..<first + count, to: to, stride: inFeatures)
+  func cursor() -> any TensorCursor {
+    guard inFeatures > 0 else { return BytesCursor([]) }
+    let rowSize = 4 * inFeatures
+    return PartCursor(byteCount: rowSize * outFeatures, partSize: 16 * rowSize) { range, bytes in
+      // SAFETY: the rows of the range take as many bytes as there are; an array's memory is aligned for floats.
+      unsafe bytes.withUnsafeMutableBytes { bytes in
+        guard let target = unsafe bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+        unsafe write(
+          rows: range.lowerBound / rowSize..<range.upperBound / rowSize, to: target, stride: inFeatures)
       }
-      unsafe try body(rows.span.bytes.extracting(first: 4 * count * inFeatures))
     }
   }
 }

@@ -132,12 +132,13 @@ public struct Evaluation: Sendable {
     // Half a gigabyte of the head at a time, a multiple of what one product takes.
     let widest = max(states.residual.columns, others?.residual.columns ?? 0)
     let step = max(1, (128 << 20) / widest / LogitScores.columns) * LogitScores.columns
+    // Each is read once, from its beginning to its end.
+    let (head, otherHead) = (try model.head(), try reference?.head())
     for first in stride(from: 0, to: vocabulary, by: step) {
       let range = first..<min(vocabulary, first + step)
-      let head = try model.headRows(range)
-      let otherHead = try reference?.headRows(range)
+      let (rows, otherRows) = (try head.rows(range), try otherHead?.rows(range))
       forEachTile(blocks.count, threads: threads) { block in
-        scores[block].take(own, head, other, otherHead, first: first)
+        scores[block].take(own, rows, other, otherRows, first: first)
       }
     }
     for block in scores {

@@ -32,67 +32,10 @@ public enum TensorReader {
   /// Reads a vector.
   static func vector(_ source: any TensorSource, _ index: Int) throws -> [Float] { try matrix(source, index).values }
 
-  /// Reads some rows of a matrix.
-  static func rows(_ source: any TensorSource, _ index: Int, _ rows: Range<Int>) throws -> Matrix<Float> {
-    struct Enough: Error {}
-    let info = source.tensors[index]
-    let columns = info.shape[1]
-    let size = info.dtype.byteCount ?? 1
-    let wanted = rows.lowerBound * columns * size..<rows.upperBound * columns * size
-    let matrix = Matrix<Float>(rows: rows.count, columns: columns)
-    var at = 0
-    do {
-      try source.read(index) { part in
-        let overlap = wanted.clamped(to: at..<at + part.byteCount)
-        if !overlap.isEmpty {
-          _ = try convert(
-            part.extracting(overlap.lowerBound - at..<overlap.upperBound - at), info, into: matrix.slice,
-            at: (overlap.lowerBound - wanted.lowerBound) / size)
-        }
-        at += part.byteCount
-        // What follows need not be read.
-        if at >= wanted.upperBound { throw Enough() }
-      }
-    } catch is Enough {}
-    return matrix
-  }
-
-  /// Calls a body with blocks of rows, in order.
-  ///
-  /// - Parameters:
-  ///   - rows: the rows of a block; the last may be shorter.
-  ///   - body: gets the number of the first row, and the block, which is overwritten afterwards.
-  static func forEachBlock(
-    _ source: any TensorSource, _ index: Int, rows: Int, _ body: (Int, MatrixSlice<Float>) throws -> Void
-  ) throws {
-    let info = source.tensors[index]
-    let (count, columns) = (info.shape[0], info.shape[1])
-    let size = (info.dtype.byteCount ?? 1) * columns
-    let block = Matrix<Float>(rows: min(rows, count), columns: columns)
-    var first = 0
-    // Elements of the block that are filled.
-    var filled = 0
-    try source.read(index) { part in
-      var part = part
-      while part.byteCount > 0, first < count {
-        let height = min(rows, count - first)
-        let wanted = height * size - filled * (info.dtype.byteCount ?? 1)
-        let now = part.extracting(first: min(wanted, part.byteCount))
-        filled += try convert(now, info, into: block.slice, at: filled)
-        part = part.extracting(droppingFirst: now.byteCount)
-        if filled == height * columns {
-          try body(first, block[0..<height, 0..<columns])
-          first += height
-          filled = 0
-        }
-      }
-    }
-  }
-
   /// Converts bytes to elements of a contiguous matrix, from an element on.
   ///
   /// - Returns: how many elements there were.
-  private static func convert(
+  fileprivate static func convert(
     _ part: RawSpan, _ info: TensorInfo, into target: MatrixSlice<Float>, at start: Int
   ) throws -> Int {
     guard let size = info.dtype.byteCount, target.stride == target.columns else {
@@ -120,5 +63,36 @@ public enum TensorReader {
       }
     }
     return count
+  }
+}
+
+/// Reads rows of a matrix where they lie. Keep one for rows that follow each other. For one thread.
+final class RowReader {
+  private let cursor: any TensorCursor
+  private let info: TensorInfo
+  /// Bytes of a row.
+  private let size: Int
+
+  init(_ source: any TensorSource, _ index: Int) throws {
+    info = source.tensors[index]
+    size = info.shape[1] * (info.dtype.byteCount ?? 1)
+    cursor = try source.cursor(index)
+  }
+
+  /// Reads some rows.
+  func rows(_ rows: Range<Int>) throws -> Matrix<Float> {
+    let matrix = Matrix<Float>(rows: rows.count, columns: info.shape[1])
+    try read(rows, into: matrix.slice)
+    return matrix
+  }
+
+  /// Reads some rows into memory that is there.
+  ///
+  /// - Parameter target: contiguous, of as many rows, or more; their beginning is overwritten.
+  func read(_ rows: Range<Int>, into target: MatrixSlice<Float>) throws {
+    var done = 0
+    try cursor.read(rows.lowerBound * size..<rows.upperBound * size) { part in
+      done += try TensorReader.convert(part, info, into: target, at: done)
+    }
   }
 }

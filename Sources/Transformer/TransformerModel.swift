@@ -110,7 +110,7 @@ public final class TransformerModel: Sendable {
   ///   - tokens: one a row of `states`.
   ///   - states: `[tokens, hiddenSize]`, contiguous; overwritten.
   ///   - threads: how many to use.
-  /// - Complexity: the embedding is streamed through once, and never held as a whole.
+  /// - Complexity: each row that is wanted is read once, in the embedding's order.
   public func embed(_ tokens: [Int32], into states: MatrixSlice<Float>, threads: Int) throws {
     precondition(tokens.count == states.rows && states.columns == configuration.hiddenSize)
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
@@ -119,16 +119,17 @@ public final class TransformerModel: Sendable {
         reason: "token \(token) is not in the vocabulary of \(configuration.vocabularySize)",
         remedy: "the tokens were made with another model's tokenizer")
     }
-    let order = tokens.indices.sorted { (tokens[$0], $0) < (tokens[$1], $1) }
-    var next = 0
-    let width = 0..<configuration.hiddenSize
-    try TensorReader.forEachBlock(source, try weight(of: .embedding), rows: Self.blockRows) {
-      first, rows in
-      while next < order.count, Int(tokens[order[next]]) < first + rows.rows {
-        let row = Int(tokens[order[next]]) - first
-        states[order[next]..<order[next] + 1, width].copy(from: rows[row..<row + 1, width])
-        next += 1
+    let embedding = try RowReader(source, try weight(of: .embedding))
+    let state = { (place: Int) in states[place..<place + 1, 0..<states.columns] }
+    var last: Int?
+    for place in tokens.indices.sorted(by: { (tokens[$0], $0) < (tokens[$1], $1) }) {
+      if let last, tokens[last] == tokens[place] {
+        state(place).copy(from: state(last))
+      } else {
+        let row = Int(tokens[place])
+        try embedding.read(row..<row + 1, into: state(place))
       }
+      last = place
     }
     if let norm = try outerNorm(.embeddingNorm) { normalize(states, norm, threads) }
   }
@@ -138,16 +139,8 @@ public final class TransformerModel: Sendable {
     if let norm = try outerNorm(.outputNorm) { normalize(states, norm, threads) }
   }
 
-  /// Rows of the head: logits of these tokens are states · rowsᵀ.
-  ///
-  /// - Complexity: the head is streamed through up to the last of the rows.
-  public func headRows(_ rows: Range<Int>) throws -> Matrix<Float> {
-    precondition(rows.lowerBound >= 0 && rows.upperBound <= configuration.vocabularySize)
-    return try TensorReader.rows(source, try weight(of: tensors.headRole), rows)
-  }
-
-  /// The rows of the embedding that are in memory at once.
-  static let blockRows = 4096
+  /// The head: logits of the tokens of some rows are states · rowsᵀ.
+  func head() throws -> RowReader { try RowReader(source, try weight(of: tensors.headRole)) }
 
   private func normalize(_ states: MatrixSlice<Float>, _ norm: Norm, _ threads: Int) {
     let step = 256

@@ -129,7 +129,7 @@ public struct ReleaseDecryptor: Sendable {
       let error = XorDecryptError(
         keyIsProven ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
         reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled",
-        remedy: keyIsProven ? Self.damageRemedy : plan.keyRemedy)
+        remedy: keyIsProven ? Self.damageRemedy : plan.keyAdvice.remedy)
       receive(result(item, .failed(error)))
       failures.append(item)
     }
@@ -312,7 +312,7 @@ public struct ReleaseDecryptor: Sendable {
     let remedy =
       keyIsProven
       ? Self.damageRemedy
-      : "the key is wrong or the file is damaged: \(plan.keyRemedy); `belle-tools verify` checks the .enc files"
+      : "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); `belle-tools verify` checks the .enc files"
     return FileResult(
       input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
       status: .failed(

@@ -34,3 +34,12 @@ public enum XorDecryptErrorCode: Sendable, Equatable {
   /// Not begun, because another file failed.
   case notStarted
 }
+
+/// Any error as one that names a file.
+func toolError(_ error: any Error, file: String) -> any ToolError {
+  if let error = error as? any ToolError { return error }
+  if error is CancellationError {
+    return XorDecryptError(.notStarted, file: file, reason: "stopped, because another file failed")
+  }
+  return XorDecryptError(.digestMismatch, file: file, reason: "\(error)")
+}

@@ -232,24 +232,30 @@ private struct SyntheticTensors: TensorSource {
   func storedRange(_ index: Int) -> Range<Int>? { nil }
   func verifyChecksums() {}
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  func cursor(_ index: Int) -> any TensorCursor {
     let info = tensors[index]
-    if info.shape.count == 1 {
-      let ones = Self.ones
-      return unsafe try body(ones.span.bytes)
-    }
+    if info.shape.count == 1 { return BytesCursor(Self.ones) }
     // By the module's name without its layer: all layers are one.
     let place = info.name.split(separator: ".").suffix(2).joined(separator: ".").utf8.reduce(7) {
       ($0 &* 31 &+ Int($1)) & 0xFFFF
     }
-    var at = place * 2 * 101 % ring.count
-    var left = info.byteCount
+    return RingCursor(ring, from: place * 2 * 101 % ring.count, byteCount: info.byteCount)
+  }
+}
+
+/// A stretch of a ring of bytes.
+private final class RingCursor: TensorCursor {
+  private let ring: [UInt8]
+  private let start: Int
+  let byteCount: Int
+
+  init(_ ring: [UInt8], from start: Int, byteCount: Int) {
+    (self.ring, self.start, self.byteCount) = (ring, start, byteCount)
+  }
+
+  func withPart(of range: Range<Int>, _ body: (RawSpan) throws -> Void) throws {
     let ring = ring
-    while left > 0 {
-      let count = min(left, ring.count - at, 4 << 20)
-      unsafe try body(ring.span.bytes.extracting(at..<at + count))
-      at = (at + count) % ring.count
-      left -= count
-    }
+    let at = (start + range.lowerBound) % ring.count
+    unsafe try body(ring.span.bytes.extracting(at..<at + min(range.count, ring.count - at, 4 << 20)))
   }
 }

@@ -43,15 +43,12 @@ struct SyntheticModel: TensorSource {
   func storedRange(_ index: Int) -> Range<Int>? { nil }
   func verifyChecksums() {}
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  func cursor(_ index: Int) -> any TensorCursor {
     let info = tensors[index]
     let unit = info.dtype.block?.bytes ?? info.dtype.byteCount ?? 1
     let pattern = Self.pattern(info.dtype, units: min(info.byteCount, 1 << 20) / unit, seed: UInt64(index + 1))
-    var left = info.byteCount
-    while left > 0 {
-      let part = pattern.count <= left ? pattern : Array(pattern[..<left])
-      unsafe try body(part.span.bytes)
-      left -= part.count
+    return PartCursor(byteCount: info.byteCount, partSize: pattern.count) { range, bytes in
+      bytes = Array(pattern[..<range.count])
     }
   }
 

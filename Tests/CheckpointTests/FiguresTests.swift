@@ -17,14 +17,14 @@ private struct PiecewiseSource: TensorSource {
   func storedRange(_ index: Int) -> Range<Int>? { nil }
   func verifyChecksums() {}
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  func cursor(_ index: Int) -> any TensorCursor {
+    let values = memory.values[index]
     let step = elements * (tensors[index].dtype.byteCount ?? 1)
-    var at = 0
-    while at < memory.values[index].count {
-      if let failsAt, at >= failsAt { throw ByteIOError(.shrank, file: "memory", reason: "the file ended here") }
-      let part = Array(memory.values[index][at..<min(at + step, memory.values[index].count)])
-      try body(part.span.bytes)
-      at += step
+    return PartCursor(byteCount: values.count, partSize: step) { range, bytes in
+      if let failsAt, range.lowerBound >= failsAt {
+        throw ByteIOError(.shrank, file: "memory", reason: "the file ended here")
+      }
+      bytes = Array(values[range])
     }
   }
 }

@@ -204,11 +204,11 @@ private func bytes(_ values: [Float]) -> [UInt8] {
     func verifyChecksums() {}
     func storedRange(_ index: Int) -> Range<Int>? { isStored ? 0..<tensors[index].byteCount : nil }
 
-    func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    func cursor(_ index: Int) -> any TensorCursor {
       var bytes = base.values[index]
       if index == 1 { count += 1 }
       if count == 2, index == 1 { bytes[bytes.count - 1] ^= 1 }
-      try body(bytes.span.bytes)
+      return BytesCursor(bytes)
     }
   }
 

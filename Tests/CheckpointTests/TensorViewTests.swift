@@ -32,12 +32,10 @@ private final class CountingSource: TensorSource {
   var reads: Int { counts.withLock { $0.reads } }
   var verifications: Int { counts.withLock { $0.verifications } }
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  func cursor(_ index: Int) -> any TensorCursor {
     counts.withLock { $0.reads += 1 }
     let values = Array(memory.values[index].dropLast(missing))
-    for at in stride(from: 0, to: values.count, by: partSize) {
-      try body(values.span.bytes.extracting(at..<min(values.count, at + partSize)))
-    }
+    return PartCursor(byteCount: values.count, partSize: partSize) { range, bytes in bytes = Array(values[range]) }
   }
 
   func storedRange(_ index: Int) -> Range<Int>? {
@@ -70,7 +68,8 @@ private final class CountingSource: TensorSource {
         Entry(one.tensors[1], .rows(1, in: .interleaved(heads: 1))),
         Entry(other.tensors[0].renamed("e"), .rows(0, of: 1, in: .halves(heads: 2))),
         Entry("bytes", .i16, [2], [1, 2, 3, 4]),
-        Entry(made, .computed { body in for byte in 7...9 as ClosedRange<UInt8> { try body([byte].span.bytes) } }),
+        Entry(
+          made, .computed { PartCursor(byteCount: 3, partSize: 1) { $1[0] = UInt8(7 + $0.lowerBound) } }),
       ], of: one, other)
     #expect(view.tensors.map(\.name) == ["stored", "d", "b", "e", "bytes", "made"])
     let values = try view.tensors.indices.map { try view.allBytes($0) }
@@ -85,7 +84,7 @@ private final class CountingSource: TensorSource {
       [
         Entry(one.tensors[2].renamed("x"), .stored(2)), Entry(other.tensors[1], .stored(1, of: 1)),
         Entry(one.tensors[0], .rows(0, in: .halves(heads: 2))), Entry("bytes", .u8, [1], [0]),
-        Entry(one.tensors[1], .computed { try one.read(1, $0) }),
+        Entry(one.tensors[1], .computed { one.cursor(1) }),
       ], of: one, other)
     #expect(view.tensors.indices.map(view.storedRange) == [8..<12, 4..<8, nil, nil, nil])
     // Views of views, and every way to make one.
@@ -105,7 +104,7 @@ private final class CountingSource: TensorSource {
     try TensorView(TensorView(one) { _ in true }, renamed: { $0.name }).verifyChecksums()
     #expect(one.verifications == 2)
     // A view that shows none of a source's tensors, or makes its own from them, is made from it all the same.
-    try TensorView([Entry(one.tensors[0], .computed { try one.read(0, $0) })], of: one).verifyChecksums()
+    try TensorView([Entry(one.tensors[0], .computed { one.cursor(0) })], of: one).verifyChecksums()
     #expect(one.verifications == 3)
     let damaged = CountingSource([], isDamaged: true)
     #expect { try TensorView(joining: [one, damaged]).verifyChecksums() } throws: {
@@ -230,15 +229,16 @@ private final class CountingSource: TensorSource {
       Entry(info([3]), .bytes([1, 2])),
       Entry(TensorInfo(name: "w", dtype: .i16, shape: [4], file: "", byteCount: 4), .stored(0)),
       Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .bytes([1, 2])),
-      Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .computed { _ in }),
+      Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .computed { BytesCursor([]) }),
     ] {
       #expect { try TensorView([entry], of: one) } throws: {
         ($0 as? CheckpointError)?.reason.hasSuffix("is not what its values are") == true
       }
     }
     for count in [2, 4] {
-      let made = try TensorView([Entry(info([3]), .computed { try $0([UInt8](repeating: 0, count: count).span.bytes) })]
-      )
+      let made = try TensorView([
+        Entry(info([3]), .computed { BytesCursor([UInt8](repeating: 0, count: count)) })
+      ])
       let error = #expect(throws: CheckpointError.self) { try made.allBytes(0) }
       #expect(error?.reason == "tensor w gave another number of bytes than its shape has")
     }

@@ -58,7 +58,7 @@ import Testing
     let format = "memory"
     let tensors: [TensorInfo]
     let metadata: [(name: String, value: String)] = []
-    func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {}
+    func cursor(_ index: Int) -> any TensorCursor { BytesCursor([]) }
     func storedRange(_ index: Int) -> Range<Int>? { nil }
     func verifyChecksums() {}
   }
@@ -125,7 +125,7 @@ import Testing
     ])
   func names(name: String, expected: String) {
     #expect(ReleaseConverter.isCandidate(name))
-    #expect(ReleaseConverter.convertedName(name) == expected)
+    #expect(ReleaseConverter().convertedName(name) == expected)
   }
 
   @Test(

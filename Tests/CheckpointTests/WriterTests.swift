@@ -36,10 +36,7 @@ struct MemorySource: TensorSource {
   func storedRange(_ index: Int) -> Range<Int>? { nil }
   func verifyChecksums() {}
 
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    let bytes = values[index]
-    try body(bytes.span.bytes)
-  }
+  func cursor(_ index: Int) -> any TensorCursor { BytesCursor(values[index]) }
 }
 
 @Suite("SafetensorsWriter") struct SafetensorsWriterTests {

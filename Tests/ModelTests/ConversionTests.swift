@@ -295,9 +295,9 @@ import Testing
     var format: String { "memory" }
     var tensors: [TensorInfo] { base.tensors }
     var metadata: [(name: String, value: String)] { [] }
-    func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    func cursor(_ index: Int) throws -> any TensorCursor {
       guard index != broken else { throw ByteIOError(.shrank, file: "memory", reason: "it ends too early") }
-      try base.read(index, body)
+      return base.cursor(index)
     }
     func storedRange(_ index: Int) -> Range<Int>? { nil }
     func verifyChecksums() {}

@@ -39,14 +39,11 @@ public struct MemorySource: TensorSource {
     contents.remove(at: index)
   }
 
-  /// In parts of odd sizes, as a stream may come.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// In parts of odd sizes, as they may come.
+  public func cursor(_ index: Int) -> any TensorCursor {
     let bytes = contents[index]
     let size = max(1, tensors[index].dtype.bitCount / 8)
-    let part = size * 1009
-    for start in stride(from: 0, to: bytes.count, by: part) {
-      try body(bytes.span.bytes.extracting(start..<min(bytes.count, start + part)))
-    }
+    return PartCursor(byteCount: bytes.count, partSize: size * 1009) { range, part in part = Array(bytes[range]) }
   }
 
   /// There is no file.

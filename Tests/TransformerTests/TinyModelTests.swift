@@ -34,7 +34,7 @@ func logits(_ model: TransformerModel, _ windows: TokenWindows, threads: Int = 2
     layer.run(HiddenStates(residual.slice, windowLength: windows.length), threads: threads)
   }
   try model.normalizeOutput(residual.slice, threads: threads)
-  let head = try model.headRows(0..<c.vocabularySize)
+  let head = try model.head().rows(0..<c.vocabularySize)
   let out = Matrix<Float>(rows: residual.rows, columns: c.vocabularySize)
   gemm(residual.slice, head.slice, transposeB: true, into: out.slice, threads: threads)
   return out

@@ -1,4 +1,4 @@
-// What every format of tensors is to those who read it: the tensors' names, and the values of one at a time as a stream.
+// What every format of tensors is to those who read it: the tensors' names, and the values of each, pulled or as a stream.
 // Nothing here has a default that a source could forget: one that has no checksums, or puts its values together, says so.
 
 import ByteIO
@@ -12,13 +12,11 @@ public protocol TensorSource: Sendable {
   /// What the file holds besides tensors: dotted name and text.
   var metadata: [(name: String, value: String)] { get }
 
-  /// Streams a tensor's values.
+  /// Begins to read a tensor; several may be read at once, by several threads.
   ///
-  /// - Parameters:
-  ///   - index: of the tensor in ``tensors``.
-  ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
-  ///     elements, or of blocks.
-  func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws
+  /// - Parameter index: of the tensor in ``tensors``.
+  /// - Returns: what its values are pulled from: ``TensorInfo/byteCount`` bytes.
+  func cursor(_ index: Int) throws -> any TensorCursor
 
   /// Where in its file a tensor's values lie as they are read: contiguous, row-major, little-endian; nil where they have
   /// to be put together.
@@ -38,36 +36,24 @@ extension TensorSource {
     Dictionary(tensors.lazy.enumerated().map { ($1.name, $0) }) { one, _ in one }
   }
 
+  /// Streams a tensor's values.
+  ///
+  /// - Parameters:
+  ///   - index: of the tensor in ``tensors``.
+  ///   - body: called with the values' bytes in order: contiguous, row-major, little-endian; each part a whole number of
+  ///     elements, or of blocks.
+  /// - Throws: ``CheckpointError`` with code `.badTensor` where the source has another number of bytes than it said.
+  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+    let cursor = try cursor(index)
+    guard cursor.byteCount == tensors[index].byteCount else { throw tensors[index].wrongSize }
+    try cursor.read(0..<cursor.byteCount, body)
+  }
+
   /// All bytes of a tensor: for what cannot be done in a stream.
   package func allBytes(_ index: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(tensors[index].byteCount)
     try read(index) { part in unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
     return bytes
-  }
-
-  /// Streams a tensor's values in parts that are whole units, wherever the source's own parts end.
-  ///
-  /// - Parameters:
-  ///   - index: of the tensor in ``tensors``.
-  ///   - unit: bytes of a block, more than 0.
-  ///   - body: as for ``read(_:_:)``.
-  /// - Throws: ``CheckpointError`` with code `.badTensor` where the tensor ends within a unit.
-  public func read(_ index: Int, inUnitsOf unit: Int, _ body: (RawSpan) throws -> Void) throws {
-    // What is no whole unit waits for the next part.
-    var waiting: [UInt8] = []
-    try read(index) { part in
-      if waiting.isEmpty, part.byteCount % unit == 0 { return try body(part) }
-      unsafe part.withUnsafeBytes { unsafe waiting.append(contentsOf: $0) }
-      let whole = waiting.count / unit * unit
-      guard whole > 0 else { return }
-      unsafe try body(waiting.span.bytes.extracting(first: whole))
-      waiting.removeFirst(whole)
-    }
-    guard waiting.isEmpty else {
-      throw CheckpointError(
-        .badTensor, file: tensors[index].file,
-        reason: "tensor \(displayName(tensors[index].name)) gave a part of a block")
-    }
   }
 }

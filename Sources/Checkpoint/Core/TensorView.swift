@@ -18,9 +18,8 @@ public struct TensorView: TensorSource {
     case rows(Int, of: Int = 0, in: RowOrder)
     /// Bytes in memory.
     case bytes([UInt8])
-    /// Values that are made as they are read: streamed as ``TensorSource/read(_:_:)`` does. What they are made from is
-    /// among the view's sources, for its checksums.
-    case computed(@Sendable (_ body: (RawSpan) throws -> Void) throws -> Void)
+    /// Values that are made as they are read. What they are made from is among the view's sources, for its checksums.
+    case computed(@Sendable () throws -> any TensorCursor)
 
     /// A tensor of the first source, with its rows in another order where there is one.
     public static func tensor(_ index: Int, in order: RowOrder?) -> Origin {
@@ -113,48 +112,37 @@ public struct TensorView: TensorSource {
     one.dtype == other.dtype && one.shape == other.shape
   }
 
-  /// Streams a tensor's values.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
     let info = tensors[index]
+    let cursor: any TensorCursor
     switch origins[index] {
     case .stored(let place, let number):
       let source = sources[number]
-      guard source.tensors[place].dtype != info.dtype else { return try source.read(place, body) }
+      let stored = try source.cursor(place)
       // The source's parts are whole elements of its own type.
-      try source.read(place, inUnitsOf: info.dtype.block?.bytes ?? info.dtype.byteCount ?? 1, body)
+      cursor = source.tensors[place].dtype == info.dtype ? stored : WholeUnits(of: info.dtype, stored)
     case .rows(let place, let number, let order):
-      try Self.reorder(sources[number].allBytes(place), of: info, order, body)
-    case .bytes(let bytes): unsafe try body(bytes.span.bytes)
-    case .computed(let make):
-      var done = 0
-      try make { part in
-        done += part.byteCount
-        guard done <= info.byteCount else { throw info.wrongSize }
-        try body(part)
-      }
-      guard done == info.byteCount else { throw info.wrongSize }
+      cursor = Self.reordered(try sources[number].allBytes(place), of: info, order)
+    case .bytes(let bytes): cursor = BytesCursor(bytes)
+    case .computed(let make): cursor = try make()
     }
+    guard cursor.byteCount == info.byteCount else { throw info.wrongSize }
+    return cursor
   }
 
-  /// Streams the rows of a whole tensor in another order.
-  private static func reorder(
-    _ bytes: [UInt8], of info: TensorInfo, _ order: RowOrder, _ body: (RawSpan) throws -> Void
-  ) throws {
-    guard bytes.count == info.byteCount else { throw info.wrongSize }
-    guard !bytes.isEmpty else { return }
+  /// The rows of a whole tensor in another order.
+  private static func reordered(_ bytes: [UInt8], of info: TensorInfo, _ order: RowOrder) -> any TensorCursor {
+    guard !bytes.isEmpty else { return BytesCursor([]) }
     let rows = info.shape[0]
     let rowSize = bytes.count / rows
-    var part: [UInt8] = []
-    part.reserveCapacity(min(streamPartSize + rowSize, bytes.count))
-    for place in 0..<rows {
-      let row = order.source(of: place, rows: rows)
-      part += bytes[row * rowSize..<(row + 1) * rowSize]
-      if part.count >= streamPartSize {
-        unsafe try body(part.span.bytes)
-        part.removeAll(keepingCapacity: true)
+    let partRows = (streamPartSize + rowSize - 1) / rowSize
+    return PartCursor(byteCount: bytes.count, partSize: partRows * rowSize) { range, part in
+      for at in stride(from: 0, to: range.count, by: rowSize) {
+        let row = order.source(of: (range.lowerBound + at) / rowSize, rows: rows)
+        unsafe part.replace(from: at, with: bytes.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize))
       }
     }
-    if !part.isEmpty { unsafe try body(part.span.bytes) }
   }
 
   /// Where a tensor's values lie in its file; nil where they are made, in memory, or in another order.
@@ -229,5 +217,21 @@ extension TensorView {
       unchecked: source.tensors.enumerated().filter { $1.name.hasPrefix(prefix) }.map {
         Entry($1.renamed(String($1.name.dropFirst(prefix.count))), .stored($0))
       }, [source])
+  }
+}
+
+/// Values handed over in whole elements, or blocks, of another type than they are stored as.
+private final class WholeUnits: TensorCursor {
+  private let stored: any TensorCursor
+  private let partSize: Int
+  var byteCount: Int { stored.byteCount }
+
+  init(of dtype: DType, _ stored: any TensorCursor) {
+    let unit = dtype.block?.bytes ?? dtype.byteCount ?? 1
+    (self.stored, partSize) = (stored, streamPartSize / unit * unit)
+  }
+
+  func withPart(of range: Range<Int>, _ body: (RawSpan) throws -> Void) throws {
+    try stored.withAll(of: range.lowerBound..<min(range.upperBound, range.lowerBound + partSize), body)
   }
 }

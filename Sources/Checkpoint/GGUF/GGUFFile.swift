@@ -204,9 +204,9 @@ public struct GGUFFile: GGUFDescribed {
     return (tensors, ranges)
   }
 
-  /// Streams the values of a tensor, or its blocks.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    try file.stream(ranges[index], unit: tensors[index].dtype.block?.bytes ?? 1, body)
+  /// What a tensor's values, or its blocks, are pulled from.
+  public func cursor(_ index: Int) -> any TensorCursor {
+    FileCursor(file, ranges[index], unit: tensors[index].dtype.block?.bytes ?? 1)
   }
 
   /// Where a tensor's values lie.

@@ -15,9 +15,6 @@ public struct NpyFile: TensorSource {
   private let file: any ByteSource
   private let range: Range<Int>
 
-  /// The first bytes of every .npy file.
-  public static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
-
   /// Where a loader of pickles would go on at an array: behind its header where it is one of objects, which are a pickle
   /// there, and otherwise behind its values, with what it loads next. What is not plainly numbers counts as objects.
   ///
@@ -71,8 +68,8 @@ public struct NpyFile: TensorSource {
     range = place.upperBound..<file.size
   }
 
-  /// Streams the values.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try file.stream(range, body) }
+  /// What the values are pulled from.
+  public func cursor(_ index: Int) -> any TensorCursor { FileCursor(file, range) }
 
   /// Where the values lie.
   public func storedRange(_ index: Int) -> Range<Int>? { range }

@@ -9,6 +9,8 @@ struct NpyHeader {
   let isFortranOrder: Bool
   let shape: [Int]
 
+  /// The first bytes of every .npy file.
+  static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
   /// The longest header that is read, in bytes.
   static let sizeLimit = 1 << 16
   /// The bytes before it, at most.
@@ -16,7 +18,7 @@ struct NpyHeader {
 
   /// Where the header lies that the first ``leadSize`` bytes announce; nil where they begin no .npy file.
   static func range(_ lead: [UInt8]) -> Range<Int>? {
-    guard lead.count >= leadSize, lead.starts(with: NpyFile.magic) else { return nil }
+    guard lead.count >= leadSize, lead.starts(with: magic) else { return nil }
     return lead[6] == 1 ? 10..<10 + lead.u16(at: 8) : 12..<12 + lead.u32(at: 8)
   }
 

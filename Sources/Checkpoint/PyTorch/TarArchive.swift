@@ -38,7 +38,7 @@ struct TarArchive {
       // Two blocks of zeros end it.
       if header.allSatisfy({ $0 == 0 }) { break }
       guard Self.hasChecksum(header) else {
-        throw failure(.badChecksum, "the header of a member does not have its checksum")
+        throw failure(.badChecksum, "expected a member's header that has its checksum, found another sum")
       }
       count += 1
       guard count <= Self.memberLimit else { throw failure(.limit, "more than \(Self.memberLimit) members") }
@@ -56,7 +56,9 @@ struct TarArchive {
         // Readers differ in which of two counts.
         guard extended.isEmpty else { throw failure(.malformed, "two extended headers of one member") }
         let records = try Self.records(file.bytes(at: body.lowerBound, count: size))
-        guard let records else { throw failure(.malformed, "an extended header that is none") }
+        guard let records else {
+          throw failure(.malformed, "expected records of `<length> <key>=<value>` in an extended header, found others")
+        }
         // tarfile reads on in the rest of the block.
         let rest = try file.bytes(at: body.upperBound, count: (512 - size % 512) % 512)
         guard rest.allSatisfy({ $0 == 0 }) else { throw failure(.malformed, "an extended header longer than it says") }
@@ -69,13 +71,15 @@ struct TarArchive {
         if !isGlobal { extended = records }
       } else {
         guard let name = extended["path"].map(Self.withoutSlash) ?? Self.name(header) else {
-          throw failure(.malformed, "a member whose name is not UTF-8")
+          throw failure(.malformed, "expected a member's name in UTF-8, found other bytes")
         }
         // Folders hold nothing themselves; before POSIX they were files with a slash at the end.
         let isFolder =
           kind == UInt8(ascii: "5") || kind == 0 && header[0..<100].prefix { $0 != 0 }.last == UInt8(ascii: "/")
         guard size == 0 && isFolder || kind == UInt8(ascii: "0") || kind == 0 && !isFolder else {
-          throw failure(.malformed, "a member that is no plain file")
+          let flag = displayName(String(UnicodeScalar(kind)))
+          throw failure(
+            .malformed, "expected a regular file or a folder, found a member of type \(flag) and \(size) bytes")
         }
         guard isFolder || members.updateValue(body, forKey: name) == nil else {
           throw failure(.malformed, "two members are called \(displayName(name))")

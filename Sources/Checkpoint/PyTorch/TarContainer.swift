@@ -36,7 +36,7 @@ struct TarContainer {
         let key = entry.graph.key(parts[parts.startIndex]),
         case .global(.storageClass(let dtype)) = entry.graph.nodes[Int(parts[parts.startIndex + 2])],
         let itemSize = dtype.byteCount
-      else { throw reader.failure(.malformedPickle, "a storage that is none") }
+      else { throw reader.mismatch("a storage (key, location, class)", found: entry) }
       let count = try reader.word()
       let (size, overflow) = count.multipliedReportingOverflow(by: itemSize)
       guard !overflow, let range = reader.skip(size) else {
@@ -49,7 +49,7 @@ struct TarContainer {
     }
     let views = try reader.pickle()
     guard let list = views.graph.elements(views.root) else {
-      throw reader.failure(.malformedPickle, "the views of storages are no list")
+      throw reader.mismatch("a list of views of storages", found: views)
     }
     for element in list {
       // (key, root's key, offset, count)
@@ -57,7 +57,12 @@ struct TarContainer {
         let key = views.graph.key(parts[0]), let rootKey = views.graph.key(parts[1]),
         let offset = views.graph.integer(parts[2]), let count = views.graph.integer(parts[3]), offset >= 0, count >= 0,
         let root = storages[rootKey], offset <= root.count, count <= root.count - offset, root.viewKey == nil
-      else { throw reader.failure(.badTensor, "a view of a storage that is none") }
+      else {
+        throw reader.failure(
+          .badTensor,
+          "expected a view (key, storage's key, offset, size) within its storage, found "
+            + (views.graph.elements(element).map { views.graph.summary(Array($0)) } ?? views.graph.summary(element)))
+      }
       guard storages[key] == nil else {
         throw reader.failure(.malformed, "two storages are called \(displayName(key))")
       }
@@ -86,7 +91,7 @@ struct TarContainer {
     guard let parts = entry.graph.elements(entry.root).map(Array.init), parts.count == 3,
       let key = entry.graph.key(parts[0]),
       case .global(.typedTensorClass(let dtype)) = entry.graph.nodes[Int(parts[2])]
-    else { throw reader.failure(.malformedPickle, "a tensor that is none") }
+    else { throw reader.mismatch("a tensor (key, storage's key, class)", found: entry) }
     // The number of dimensions takes four bytes, and four more that are of no use.
     let dimensions = try reader.word() & 0xFFFF_FFFF
     guard dimensions <= 64 else { throw reader.failure(.badTensor, "a tensor of \(dimensions) dimensions") }
@@ -98,7 +103,7 @@ struct TarContainer {
     if case .none = entry.graph.nodes[Int(parts[1])] {
       // A tensor without storage is empty; one that had no dimensions then is of no elements, and not a number.
       guard shape.isEmpty || shape.contains(0) else {
-        throw reader.failure(.badTensor, "a tensor without storage that has elements")
+        throw reader.failure(.badTensor, "expected no elements of a tensor without storage, found shape \(shape)")
       }
       let nothing = PickleStorage(dtype: dtype, key: "pickle/\(key)", count: 0, wholeCount: 0, values: [])
       return (
@@ -109,7 +114,8 @@ struct TarContainer {
       )
     }
     guard let storageKey = entry.graph.key(parts[1]), let storage = storages[storageKey] else {
-      throw reader.failure(.badTensor, "a tensor whose storage is not in the file")
+      throw reader.failure(
+        .badTensor, "expected the key of a storage of the file, found \(entry.graph.summary(parts[1]))")
     }
     let tensor = PickleTensor(storage: storage, dtype: storage.dtype, offset: offset, shape: shape, strides: strides)
     if let problem = tensor.problem { throw reader.failure(.badTensor, problem) }
@@ -149,6 +155,11 @@ private struct MemberReader {
     CheckpointError(code, file: file.path, place: "byte \(at)", reason: reason)
   }
 
+  /// The refusal of a pickle that holds something else.
+  func mismatch(_ expected: String, found: PickleMachine.Result) -> CheckpointError {
+    failure(.malformedPickle, "expected \(expected), found \(found.graph.summary(found.root))")
+  }
+
   mutating func pickle(_ objects: [String: PersistentObject]? = nil) throws -> PickleMachine.Result {
     for size in Self.windowSizes {
       let bytes = try file.bytes(at: at, count: min(size, range.upperBound - at))
@@ -170,7 +181,9 @@ private struct MemberReader {
   mutating func count() throws -> Int {
     let result = try pickle()
     guard let count = result.graph.integer(result.root), count >= 0, count <= Self.countLimit else {
-      throw failure(.limit, "not a number of objects that could be")
+      throw failure(
+        .limit,
+        "expected a number of objects up to \(Self.countLimit), found \(result.graph.summary(result.root))")
     }
     return count
   }
@@ -179,7 +192,8 @@ private struct MemberReader {
   mutating func word() throws -> Int {
     let bytes = try file.bytes(at: at, count: min(8, range.upperBound - at))
     guard bytes.count == 8, let word = bytes.u64(at: 0) else {
-      throw failure(.truncated, "a number of eight bytes that is cut off, or too large")
+      throw failure(
+        .truncated, "expected an int of eight bytes below 2^63, found \(bytes.count < 8 ? "the end" : "a larger one")")
     }
     at += 8
     return word

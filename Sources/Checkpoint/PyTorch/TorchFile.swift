@@ -17,7 +17,7 @@ public struct TorchFile: TensorSource {
   /// Where a storage's bytes are.
   private enum Place: Sendable {
     case range(Range<Int>)
-    case deflated(ZipArchive.Member)
+    case deflated(ZipMember)
     /// In the pickle itself.
     case values([UInt8])
 
@@ -206,52 +206,32 @@ public struct TorchFile: TensorSource {
 
   // MARK: Values
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
     let view = views[index]
-    guard view.signs == SignBits() else {
-      return try readAsStored(index) { part in
-        let bytes = view.signs.apply(to: part, view.dtype)
-        unsafe try body(bytes.span.bytes)
-      }
+    let stored = try storedCursor(view)
+    guard view.signs != SignBits() else { return stored }
+    return PartCursor(byteCount: stored.byteCount, partSize: streamPartSize) { range, bytes in
+      try stored.withAll(of: range) { bytes = view.signs.apply(to: $0, view.dtype) }
     }
-    try readAsStored(index, body)
   }
 
-  private func readAsStored(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    let view = views[index]
-    if let range = contiguousRange(view) { return try file.stream(range, body) }
-    guard let place = places[view.storage.key], let extent = Self.extent(view) else { return }
+  /// The values of a view with the signs that are stored.
+  private func storedCursor(_ view: PickleTensor) throws -> any TensorCursor {
+    if let range = contiguousRange(view) { return FileCursor(file, range) }
+    guard let place = places[view.storage.key], let extent = Self.extent(view) else { return BytesCursor([]) }
     switch place {
     case .range(let range):
-      try view.gather(from: try file.bytes(at: range.lowerBound + extent.lowerBound, count: extent.count), body)
-    case .deflated(let member): try readDeflated(view, extent, of: member, body)
+      return view.cursor(over: try file.bytes(at: range.lowerBound + extent.lowerBound, count: extent.count))
+    case .deflated(let member):
+      guard let archive else { return BytesCursor([]) }
+      return view.isContiguous
+        ? try archive.cursor(of: member, extent)
+        : view.cursor(over: try archive.bytes(of: member, at: extent.lowerBound, count: extent.count))
     case .values(let values):
-      if view.isContiguous { return unsafe try body(values.span.bytes.extracting(extent)) }
-      try view.gather(from: values, startingAt: extent.lowerBound, body)
+      return view.isContiguous
+        ? BytesCursor(values, extent) : view.cursor(over: values, startingAt: extent.lowerBound)
     }
-  }
-
-  private func readDeflated(
-    _ view: PickleTensor, _ range: Range<Int>, of member: ZipArchive.Member, _ body: (RawSpan) throws -> Void
-  ) throws {
-    guard let archive else { return }
-    var at = 0
-    var bytes: [UInt8] = []
-    try archive.stream(member) { part in
-      let overlap = max(range.lowerBound, at)..<max(range.lowerBound, at, min(range.upperBound, at + part.byteCount))
-      if !overlap.isEmpty {
-        let wanted = part.extracting(overlap.lowerBound - at..<overlap.upperBound - at)
-        if view.isContiguous {
-          try body(wanted)
-        } else {
-          unsafe wanted.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-        }
-      }
-      at += part.byteCount
-      return at < range.upperBound
-    }
-    if !view.isContiguous { try view.gather(from: bytes, body) }
   }
 
   /// Where a tensor's values lie; nil for views that skip or repeat elements, for deflated ones, and for values with other

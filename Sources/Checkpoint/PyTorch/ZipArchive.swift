@@ -6,24 +6,11 @@ import ByteIO
 
 /// A zip archive's directory.
 struct ZipArchive: Sendable {
-  /// One file in the archive.
-  struct Member: Sendable {
-    let name: String
-    let isDeflated: Bool
-    let crc: UInt32
-    /// Bytes in the archive.
-    let storedSize: Int
-    /// Bytes when it is inflated.
-    let size: Int
-    /// Where its bytes begin in the file.
-    let dataOffset: Int
-  }
-
   /// More members than this are no checkpoint.
   static let memberLimit = 4_000_000
 
   let file: any ByteSource
-  let members: [String: Member]
+  let members: [String: ZipMember]
   /// The names in the directory's order.
   let names: [String]
 
@@ -31,23 +18,25 @@ struct ZipArchive: Sendable {
     self.file = file
     let directory = try Self.findDirectory(file)
     let bytes = try file.bytes(at: directory.offset, count: directory.size)
-    var members: [String: Member] = [:]
+    var members: [String: ZipMember] = [:]
     var names: [String] = []
     var spans: [Range<Int>] = []
     var at = 0
     for _ in 0..<directory.count {
       let place = directory.offset + at
       guard at + 46 <= bytes.count, bytes.u32(at: at) == 0x0201_4B50 else {
-        throw Self.failure(file, place, "the zip directory is cut short or garbled")
+        throw Self.failure(file, place, "expected an entry of the zip directory, found other bytes")
       }
       let flags = bytes.u16(at: at + 8)
       let method = bytes.u16(at: at + 10)
       let nameLength = bytes.u16(at: at + 28)
       let extraLength = bytes.u16(at: at + 30)
       let end = at + 46 + nameLength + extraLength + bytes.u16(at: at + 32)
-      guard end <= bytes.count else { throw Self.failure(file, place, "the zip directory is cut short") }
+      guard end <= bytes.count else {
+        throw Self.failure(file, place, "expected an entry of the zip directory, found the end of the directory")
+      }
       guard let name = String(validating: bytes[at + 46..<at + 46 + nameLength], as: UTF8.self) else {
-        throw Self.failure(file, place, "a member's name is not UTF-8")
+        throw Self.failure(file, place, "expected a member's name in UTF-8, found other bytes")
       }
       let shown = displayName(name)
       guard flags & 1 == 0 else { throw Self.failure(file, place, "the member \(shown) is encrypted") }
@@ -74,9 +63,9 @@ struct ZipArchive: Sendable {
         throw Self.failure(file, headerOffset, "the member \(shown) has another name in its local header")
       }
       guard method == 8 || size == storedSize else {
-        throw Self.failure(file, place, "the stored member \(shown) has two sizes")
+        throw Self.failure(file, place, "the stored member \(shown): expected \(size) bytes, found \(storedSize)")
       }
-      let member = Member(
+      let member = ZipMember(
         name: name, isDeflated: method == 8, crc: UInt32(bytes.u32(at: at + 16)), storedSize: storedSize, size: size,
         dataOffset: dataOffset)
       guard members.updateValue(member, forKey: name) == nil else {
@@ -113,7 +102,7 @@ struct ZipArchive: Sendable {
   static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
     CheckpointError(
       .malformed, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: "the file is damaged or was made to mislead; download it again")
+      remedy: ZipMember.damaged)
   }
 
   /// The last end record in the last bytes of a file.

@@ -149,10 +149,8 @@ public struct SafetensorsFile: TensorSource {
     ranges = order.map { found[$0].range }
   }
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    try file.stream(ranges[index], body)
-  }
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) -> any TensorCursor { FileCursor(file, ranges[index]) }
 
   /// Where a tensor's values lie.
   public func storedRange(_ index: Int) -> Range<Int>? { ranges[index] }

@@ -15,7 +15,7 @@ enum CheckpointFile {
     }
     if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
     if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
-    if head.starts(with: NpyFile.magic) { return try NpyFile(file) }
+    if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }

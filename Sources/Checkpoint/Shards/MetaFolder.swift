@@ -125,12 +125,12 @@ public struct MetaFolder: TensorSource {
   /// What a shard is called: `consolidated.00.pth`.
   public static func shardName(_ number: Int) -> String { "consolidated.\(number < 10 ? "0" : "")\(number).pth" }
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
     let (indices, merge) = places[index]
     switch merge {
-    case .only: try shards[0].read(indices[0], body)
-    case .rows: for (shard, part) in zip(shards, indices) { try shard.read(part, body) }
+    case .only: return try shards[0].cursor(indices[0])
+    case .rows: return JoinedCursor(try zip(shards, indices).map { try $0.cursor($1) })
     case .repeated:
       let copies = try zip(shards, indices).map { try $0.allBytes($1) }
       for (number, copy) in copies.enumerated() where copy != copies[0] {
@@ -139,15 +139,23 @@ public struct MetaFolder: TensorSource {
           reason: "tensor \(displayName(tensors[index].name)) must be equal in all shards, and is not",
           remedy: "the shards are of different models, or damaged")
       }
-      let copy = copies[0]
-      unsafe try body(copy.span.bytes)
+      return BytesCursor(copies[0])
     case .columns:
       let info = tensors[index]
       let parts = try zip(shards, indices).map { try $0.allBytes($1) }
-      guard info.shape[0] > 0 else { return }
-      let rowSize = info.byteCount / info.shape[0] / shards.count
-      for row in 0..<info.shape[0] {
-        for part in parts { unsafe try body(part.span.bytes.extracting(row * rowSize..<(row + 1) * rowSize)) }
+      guard info.byteCount > 0 else { return BytesCursor([]) }
+      let rowSize = info.byteCount / info.shape[0]
+      let shareSize = rowSize / parts.count
+      return PartCursor(byteCount: info.byteCount, partSize: max(1, streamPartSize / rowSize) * rowSize) {
+        range, bytes in
+        for at in stride(from: 0, to: range.count, by: rowSize) {
+          let row = (range.lowerBound + at) / rowSize
+          for (number, part) in parts.enumerated() {
+            unsafe bytes.replace(
+              from: at + number * shareSize,
+              with: part.span.bytes.extracting(row * shareSize..<(row + 1) * shareSize))
+          }
+        }
       }
     }
   }

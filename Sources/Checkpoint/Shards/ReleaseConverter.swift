@@ -5,17 +5,25 @@
 import ByteIO
 
 /// Plans a release as safetensors.
-public enum ReleaseConverter {
+public struct ReleaseConverter: FileConverting {
+  /// There is nothing to choose.
+  public init() {}
+
   /// Whether a file, by its name, is a checkpoint that can become safetensors.
   public static func isCandidate(_ name: String) -> Bool {
     Container(fileName: name) == .torch && !CheckpointFile.isTrainersOwn(name)
   }
 
   /// Whether a file, by its name, speaks of the files that are replaced, and is replaced itself.
-  public static func isReplaced(_ name: String) -> Bool { name == Container.torch.indexName }
+  private static func isReplaced(_ name: String) -> Bool { name == Container.torch.indexName }
 
-  /// The name that a checkpoint has as safetensors, when it becomes one file.
-  public static func convertedName(_ name: String) -> String {
+  /// Whether a file, by its name, is converted or replaced.
+  public func takesPart(_ name: String) -> Bool { Self.isCandidate(name) || Self.isReplaced(name) }
+
+  /// The name that a file has as safetensors, when it becomes one file; nil for the index, which is replaced.
+  public func convertedName(_ name: String) -> String? { Self.isReplaced(name) ? nil : Self.safetensorsName(name) }
+
+  private static func safetensorsName(_ name: String) -> String {
     var stem = name
     for suffix in [".pth", ".bin", ".pt"] where stem.hasSuffix(suffix) {
       stem.removeLast(suffix.count)
@@ -34,23 +42,23 @@ public enum ReleaseConverter {
   /// Plans the files.
   ///
   /// - Parameter files: candidates and replaced files of one release, with their plain bytes.
-  public static func plan(_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion {
+  public func plan(_ files: [(name: String, bytes: any ByteSource)]) -> ReleaseConversion {
     var plans: [String: Result<ScatterPlan, any Error>] = [:]
     var parts: [(name: String, source: any TensorSource, groups: [[Int]])] = []
     // Parts can be divided and indexed only where none is missing.
-    let model = files.map(\.name).filter(isModelPart).sorted()
+    let model = files.map(\.name).filter(Self.isModelPart).sorted()
     let isWhole = model.enumerated().allSatisfy { number, name in
       name == Container.torch.fileName(number + 1, of: model.count)
     }
     for (name, bytes) in files.sorted(by: { $0.name < $1.name }) {
-      if isReplaced(name) {
+      if Self.isReplaced(name) {
         plans[name] = .success(.nothing)
         continue
       }
       do {
         let source = try CheckpointFile.open(bytes)
         let groups =
-          isModelPart(name) && isWhole
+          Self.isModelPart(name) && isWhole
           ? ModelOutput.divide(source.tensors, container: .safetensors, shardSize: nil).map(\.indices)
           : [Array(source.tensors.indices)]
         parts.append((name, source, groups))
@@ -58,19 +66,19 @@ public enum ReleaseConverter {
         plans[name] = .failure(error)
       }
     }
-    let count = parts.reduce(0) { $0 + (isModelPart($1.name) ? $1.groups.count : 0) }
+    let count = parts.reduce(0) { $0 + (Self.isModelPart($1.name) ? $1.groups.count : 0) }
     let isDivided = count > model.count
     var number = 0
     var map: [String: String] = [:]
     var total = 0
     for (name, source, groups) in parts {
       let names = groups.map { _ in
-        guard isDivided, isModelPart(name) else { return convertedName(name) }
+        guard isDivided, Self.isModelPart(name) else { return Self.safetensorsName(name) }
         number += 1
         return Container.safetensors.fileName(number, of: count)
       }
-      plans[name] = Result { try plan(source, groups, names) }
-      guard isModelPart(name) else { continue }
+      plans[name] = Result { try Self.plan(source, groups, names) }
+      guard Self.isModelPart(name) else { continue }
       for (group, name) in zip(groups, names) { for index in group { map[source.tensors[index].name] = name } }
       total += source.tensors.reduce(0) { $0 + $1.byteCount }
     }

@@ -100,9 +100,9 @@ public struct ShardedFolder: TensorSource {
     self.metadata = metadata
   }
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    try shards[places[index].shard].read(places[index].index, body)
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
+    try shards[places[index].shard].cursor(places[index].index)
   }
 
   /// Where a tensor's values lie in its file.

@@ -34,11 +34,4 @@ public struct PickleSurvey: Sendable {
   public var isSafe: Bool { problems.isEmpty && !names.hasRefused }
 
   init() {}
-
-  /// Looks through a file.
-  public init(_ file: any ByteSource) throws {
-    var surveyor = PickleSurveyor(file)
-    try surveyor.run()
-    self = surveyor.survey
-  }
 }

@@ -63,8 +63,8 @@ extension PickleSurveyor {
     for name in archive.names where !isPickle(name) {
       guard let member = archive.members[name] else { continue }
       if values.contains(name) {
-        let head = try archive.bytes(of: member, at: 0, count: NpyFile.magic.count)
-        guard head == NpyFile.magic else { continue }
+        let head = try archive.bytes(of: member, at: 0, count: NpyHeader.magic.count)
+        guard head == NpyHeader.magic else { continue }
       }
       try lookAt(member, in: archive)
     }
@@ -73,7 +73,7 @@ extension PickleSurveyor {
     try addProgram(displayName(program))
   }
 
-  @discardableResult private mutating func lookAt(_ member: ZipArchive.Member, in archive: ZipArchive) throws
+  @discardableResult private mutating func lookAt(_ member: ZipMember, in archive: ZipArchive) throws
     -> PickleGraph?
   {
     try lookAt(SurveyPart(member, in: archive, budget), member: member.name)

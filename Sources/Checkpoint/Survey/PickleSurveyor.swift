@@ -145,3 +145,12 @@ struct PickleSurveyor {
     }
   }
 }
+
+extension PickleSurvey {
+  /// Looks through a file.
+  public init(_ file: any ByteSource) throws {
+    var surveyor = PickleSurveyor(file)
+    try surveyor.run()
+    self = surveyor.survey
+  }
+}

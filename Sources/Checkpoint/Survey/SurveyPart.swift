@@ -35,7 +35,7 @@ final class SurveyPart {
   }
 
   /// A member of a zip.
-  init(_ member: ZipArchive.Member, in archive: ZipArchive, _ budget: SurveyBudget) {
+  init(_ member: ZipMember, in archive: ZipArchive, _ budget: SurveyBudget) {
     size = member.size
     isCalledPickle = Self.isCalledPickle(member.name)
     guard member.isDeflated else {

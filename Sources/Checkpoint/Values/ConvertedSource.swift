@@ -21,9 +21,6 @@ public struct ConvertedSource: TensorSource {
   private let conversions: [DTypeConversion?]
   private let overflows: OverflowCounts
 
-  /// The bytes that are handed on at once, at most.
-  private static let partSize = 1 << 20
-
   /// Wraps a source; nothing is read.
   ///
   /// - Parameter dtype: f64, f32, f16 or bf16.
@@ -53,37 +50,33 @@ public struct ConvertedSource: TensorSource {
     overflows = OverflowCounts()
   }
 
-  /// How many finite values of a tensor became infinite when it was last read; 0 before that.
+  /// How many finite values of a tensor became infinite when it was last read, as far as it was; 0 before that.
   public func overflowCount(_ index: Int) -> Int { overflows.counts.withLock { $0[index] ?? 0 } }
 
   /// How many finite values became infinite, in all tensors that were read; each tensor counts once.
   public var overflowCount: Int { overflows.counts.withLock { $0.values.reduce(0, +) } }
 
-  /// Streams a tensor's values, converted.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    guard let conversion = conversions[index] else { return try source.read(index, body) }
+  /// What a tensor's values, converted, are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
+    let stored = try source.cursor(index)
+    guard let conversion = conversions[index] else { return stored }
     let sourceSize = conversion.source.bitCount / 8
     let targetSize = conversion.target.bitCount / 8
-    let step = min(Self.partSize / max(sourceSize, targetSize), max(tensors[index].elementCount, 1))
-    var buffer = [UInt8](repeating: 0, count: step * targetSize)
-    var count = 0
-    try source.read(index) { part in
-      var at = 0
-      while at < part.byteCount {
-        let elements = min(step, (part.byteCount - at) / sourceSize)
-        guard elements > 0 else {
-          throw CheckpointError(
-            .badTensor, file: tensors[index].file,
-            reason: "tensor \(displayName(tensors[index].name)) came in parts that are no whole elements")
-        }
-        var span = buffer.mutableSpan
+    // Each value counts once, however often it is read.
+    var (count, counted) = (0, 0)
+    return PartCursor(
+      byteCount: tensors[index].byteCount, partSize: streamPartSize / max(sourceSize, targetSize) * targetSize
+    ) { [overflows] range, bytes in
+      let elements = range.lowerBound / targetSize..<range.upperBound / targetSize
+      try stored.withAll(of: elements.lowerBound * sourceSize..<elements.upperBound * sourceSize) { values in
+        var span = bytes.mutableSpan
         var target = unsafe span.mutableBytes
-        count += conversion.convert(part.extracting(at..<at + elements * sourceSize), into: &target)
-        unsafe try body(buffer.span.bytes.extracting(first: elements * targetSize))
-        at += elements * sourceSize
+        let found = conversion.convert(values, into: &target)
+        guard elements.lowerBound >= counted else { return }
+        (count, counted) = (count + found, elements.upperBound)
       }
+      overflows.counts.withLock { $0[index] = count == 0 ? nil : count }
     }
-    overflows.counts.withLock { $0[index] = count == 0 ? nil : count }
   }
 
   /// Where a tensor's values lie in its file, where they stay what they are.

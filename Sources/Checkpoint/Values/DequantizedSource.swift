@@ -60,29 +60,19 @@ public struct DequantizedSource: TensorSource {
     return (codec, size.bytes)
   }
 
-  /// Streams a tensor's values.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-    guard let codec = codecs[index] else { return try source.read(index, body) }
-    let step = max(1, streamPartSize / (4 * codec.elements))
-    var buffer = [UInt8](repeating: 0, count: min(step * 4 * codec.elements, tensors[index].byteCount))
-    try source.read(index) { part in
-      guard part.byteCount % codec.bytes == 0 else {
-        throw CheckpointError(
-          .badTensor, file: tensors[index].file,
-          reason: "tensor \(displayName(tensors[index].name)) came in parts that are no whole blocks")
-      }
-      for at in stride(from: 0, to: part.byteCount, by: step * codec.bytes) {
-        let blocks = part.extracting(at..<min(part.byteCount, at + step * codec.bytes))
-        let size = blocks.byteCount / codec.bytes * codec.elements * 4
-        guard size <= buffer.count else {
-          throw CheckpointError(
-            .badTensor, file: tensors[index].file,
-            reason: "tensor \(displayName(tensors[index].name)) gives more blocks than its shape has")
-        }
-        var span = buffer.mutableSpan
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
+    let stored = try source.cursor(index)
+    guard let codec = codecs[index] else { return stored }
+    let valueBytes = 4 * codec.elements
+    return PartCursor(
+      byteCount: tensors[index].byteCount, partSize: max(1, streamPartSize / valueBytes) * valueBytes
+    ) { range, bytes in
+      let blocks = range.lowerBound / valueBytes..<range.upperBound / valueBytes
+      try stored.withAll(of: blocks.lowerBound * codec.bytes..<blocks.upperBound * codec.bytes) { blocks in
+        var span = bytes.mutableSpan
         var target = unsafe span.mutableBytes
         codec.dequantize(blocks, into: &target)
-        unsafe try body(buffer.span.bytes.extracting(first: size))
       }
     }
   }

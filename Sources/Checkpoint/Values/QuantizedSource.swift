@@ -67,27 +67,27 @@ public struct QuantizedSource: TensorSource {
   /// How many finite values became infinite in the tensors that were read.
   public var overflowCount: Int { converted.values.reduce(0) { $0 + $1.overflowCount } }
 
-  /// Streams a tensor's values, or its blocks.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
+  /// What a tensor's values, or its blocks, are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor {
     let info = tensors[index]
-    guard info.dtype != source.tensors[index].dtype else { return try source.read(index, body) }
-    guard let codec = codecs[index] else { return try floats(info.dtype).read(index, body) }
-    let unit = 4 * codec.elements
-    let step = max(1, streamPartSize / unit)
-    var blocks = [UInt8](repeating: 0, count: step * codec.bytes)
-    try floats(.f32).read(index, inUnitsOf: unit) { values in
-      for at in stride(from: 0, to: values.byteCount, by: step * unit) {
-        let part = values.extracting(at..<min(values.byteCount, at + step * unit))
-        var span = blocks.mutableSpan
+    guard info.dtype != source.tensors[index].dtype else { return try source.cursor(index) }
+    guard let codec = codecs[index] else { return try floats(info.dtype).cursor(index) }
+    let floats = try floats(.f32).cursor(index)
+    let valueBytes = 4 * codec.elements
+    return PartCursor(
+      byteCount: info.byteCount, partSize: max(1, streamPartSize / valueBytes) * codec.bytes
+    ) { [threads] range, bytes in
+      let blocks = range.lowerBound / codec.bytes..<range.upperBound / codec.bytes
+      try floats.withAll(of: blocks.lowerBound * valueBytes..<blocks.upperBound * valueBytes) { values in
+        var span = bytes.mutableSpan
         var target = unsafe span.mutableBytes
-        guard codec.quantize(part, into: &target, threads: threads) == 0 else {
+        guard codec.quantize(values, into: &target, threads: threads) == 0 else {
           throw CheckpointError(
             .badTensor, file: info.file,
             reason:
               "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
             remedy: "`inspect --stats` shows them; F32 keeps them")
         }
-        unsafe try body(blocks.span.bytes.extracting(first: part.byteCount / unit * codec.bytes))
       }
     }
   }

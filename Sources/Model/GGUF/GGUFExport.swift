@@ -86,8 +86,8 @@ public struct GGUFExport: GGUFDescribed {
     return counts.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }?.key ?? .f32
   }
 
-  /// Streams the values of a tensor.
-  public func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws { try source.read(index, body) }
+  /// What a tensor's values are pulled from.
+  public func cursor(_ index: Int) throws -> any TensorCursor { try source.cursor(index) }
 
   /// Where a tensor's values lie in its file, where they stay what they are.
   public func storedRange(_ index: Int) -> Range<Int>? { source.storedRange(index) }

@@ -113,9 +113,18 @@ final class StateStream: @unchecked Sendable {
   /// The bytes of the residual of all rows.
   var byteCount: Int { 4 * rows * hiddenSize }
 
-  /// Streams the residual of all rows.
-  func read(_ body: (RawSpan) throws -> Void) throws {
-    for batch in batches.indices { try take(batch).residual.bytes { try body($0) } }
+  /// The residual of all rows.
+  func cursor() -> any TensorCursor {
+    let partSize = max(1, streamPartSize / (4 * hiddenSize)) * 4 * hiddenSize
+    return PartCursor(byteCount: byteCount, partSize: partSize) { [self] range, bytes in
+      if let scratch {
+        var span = bytes.mutableSpan
+        var target = unsafe span.mutableBytes
+        return try scratch.read(into: &target, at: range.lowerBound)
+      }
+      let rows = range.lowerBound / 4 / hiddenSize..<range.upperBound / 4 / hiddenSize
+      matrix?.slice[rows, 0..<hiddenSize].bytes { bytes.replace(from: 0, with: $0) }
+    }
   }
 
   /// Overwrites a part of the residual, which must be whole elements.
@@ -140,7 +149,7 @@ extension StateStream {
       streams.map { name, stream in
         let info = TensorInfo(
           name: name, dtype: .f32, shape: [stream.rows, stream.hiddenSize], file: "", byteCount: stream.byteCount)
-        return TensorView.Entry(info, .computed { try stream.read($0) })
+        return TensorView.Entry(info, .computed { stream.cursor() })
       })
   }
 }

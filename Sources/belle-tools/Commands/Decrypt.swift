@@ -75,12 +75,7 @@ struct Decrypt: ParsableCommand {
     options.force = force.isGiven
     options.keepGoing = keepGoing
     options.checksKeyDigest = checkKey
-    if (format ?? to) == .safetensors {
-      options.converter = FileConverter(
-        takesPart: { ReleaseConverter.isCandidate($0) || ReleaseConverter.isReplaced($0) },
-        convertedName: { ReleaseConverter.isReplaced($0) ? nil : ReleaseConverter.convertedName($0) },
-        plan: ReleaseConverter.plan)
-    }
+    if (format ?? to) == .safetensors { options.converter = ReleaseConverter() }
 
     let keySize = checkKey ? (try? InputFile(key).size) ?? 0 : 0
     let plan = try common.showingProgress(total: keySize) {

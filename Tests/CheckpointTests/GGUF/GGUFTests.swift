@@ -142,12 +142,9 @@ private enum Golden {
     func storedRange(_ index: Int) -> Range<Int>? { nil }
     func verifyChecksums() {}
 
-    func read(_ index: Int, _ body: (RawSpan) throws -> Void) throws {
-      try inner.read(index) { part in
-        for at in stride(from: 0, to: part.byteCount, by: step) {
-          try body(part.extracting(at..<min(part.byteCount, at + step)))
-        }
-      }
+    func cursor(_ index: Int) -> any TensorCursor {
+      let values = inner.values[index]
+      return PartCursor(byteCount: values.count, partSize: step) { range, bytes in bytes = Array(values[range]) }
     }
   }
 

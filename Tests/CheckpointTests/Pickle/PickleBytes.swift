@@ -88,7 +88,8 @@ enum PickleBytes {
   /// A .npy file of a header and what follows it.
   static func npy(_ header: String, _ values: [UInt8], version: UInt8 = 1) -> [UInt8] {
     let count = length(header.utf8.count)
-    return NpyFile.magic + [version, 0] + (version == 1 ? Array(count.prefix(2)) : count) + Array(header.utf8) + values
+    return NpyHeader.magic + [version, 0] + (version == 1 ? Array(count.prefix(2)) : count) + Array(header.utf8)
+      + values
   }
 
   static func survey(_ bytes: [UInt8], _ name: String = "a.pt") throws -> PickleSurvey {

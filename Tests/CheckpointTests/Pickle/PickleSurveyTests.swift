@@ -115,14 +115,14 @@ private let evasions: [(name: String, bytes: [UInt8])] = {
     ),
     (
       "an array of objects",
-      NpyFile.magic + [1, 0, 54, 0] + Array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}".utf8) + bad
+      NpyHeader.magic + [1, 0, 54, 0] + Array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}".utf8) + bad
     ),
     (
       "an array of objects in a zip",
       P.zip([
         (
           "a.npy",
-          NpyFile.magic + [1, 0, 54, 0] + Array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}".utf8) + bad
+          NpyHeader.magic + [1, 0, 54, 0] + Array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}".utf8) + bad
         )
       ])
     ),

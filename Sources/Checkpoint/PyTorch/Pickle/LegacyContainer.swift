@@ -45,11 +45,12 @@ struct LegacyContainer {
       CheckpointError(.malformed, file: file, place: "byte \(offset)", reason: reason)
     }
     guard let start = Self.magicEnd(bytes) else {
-      throw malformed(0, "not the magic number of the legacy container")
+      throw malformed(0, "expected the magic number of torch's legacy container, found other bytes")
     }
     let version = try PickleMachine.run(bytes, from: start, file: file, isNested: isNested)
     guard version.graph.integer(version.root) == 1001 else {
-      throw malformed(start, "not protocol 1001 of the legacy container")
+      throw malformed(
+        start, "expected protocol 1001 of torch's legacy container, found \(version.graph.summary(version.root))")
     }
     let system = try PickleMachine.run(bytes, from: version.end, file: file, isNested: isNested)
     guard system.graph.isLittleEndian(system.root) else { throw malformed(version.end, "its values are big-endian") }
@@ -57,7 +58,8 @@ struct LegacyContainer {
     let list = try PickleMachine.run(bytes, from: object.end, file: file, isNested: isNested)
     guard let elements = list.graph.elements(list.root) else {
       throw CheckpointError(
-        .malformedPickle, file: file, place: "byte \(object.end)", reason: "the storage keys are no list")
+        .malformedPickle, file: file, place: "byte \(object.end)",
+        reason: "expected a list of storage keys, found \(list.graph.summary(list.root))")
     }
     // What a persistent id names first decides, as in torch: also for storages that no tensor uses in the end.
     var dtypes: [String: DType] = [:]
@@ -70,7 +72,7 @@ struct LegacyContainer {
       guard let key = list.graph.string(element), dtypes[key] != nil else {
         throw malformed(
           object.end,
-          "the storage \(displayName(list.graph.string(element) ?? "?")) is nowhere named: its type is not known")
+          "expected the key of a storage that a persistent id names, found \(list.graph.summary(element))")
       }
       guard seen.insert(key).inserted else {
         throw malformed(object.end, "two storages are called \(displayName(key))")

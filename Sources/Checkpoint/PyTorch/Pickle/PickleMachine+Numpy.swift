@@ -37,7 +37,7 @@ extension PickleMachine {
     case .numpyDType:
       // dtype(name, align, copy); its byte order comes with BUILD.
       guard let first = arguments.first, let text = graph.string(first) else {
-        throw failure("a numpy type without a name", .badTensor, at: place)
+        throw mismatch("numpy.dtype", expected: "a str", found: arguments.first, .badTensor, at: place)
       }
       guard let dtype = DType(numpyName: text) else {
         // Objects, texts, structures: what such an array holds was made before, by calls that were looked at.
@@ -50,25 +50,36 @@ extension PickleMachine {
     case .numpyReconstruct:
       // _reconstruct(numpy.ndarray, (0,), b'b'): an empty array, which BUILD fills.
       guard let first = arguments.first, case .global(.numpyArray) = graph.nodes[Int(first)] else {
-        throw failure("a numpy array of an unknown class", .badTensor, at: place)
+        throw mismatch(
+          "numpy's _reconstruct", expected: "numpy.ndarray", found: arguments.first, .badTensor, at: place)
       }
       try push(.pendingArray)
     case .numpyFromBuffer:
       // _frombuffer(bytes, dtype, shape, order)
       guard arguments.count == 4, case .numpyType(let dtype?) = graph.nodes[Int(arguments[1])],
         let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3]), order == "C" || order == "F"
-      else { throw failure("a numpy array whose parts are not bytes, a type and a shape", .badTensor, at: place) }
+      else {
+        throw mismatch(
+          "numpy's _frombuffer", expected: "(bytes, dtype, shape, 'C' or 'F')", found: arguments, .badTensor, at: place)
+      }
       try push(try array(arguments[0], dtype, shape, isFortran: order == "F", place))
     case .numpyScalar:
       guard arguments.count == 2, case .numpyType(let dtype?) = graph.nodes[Int(arguments[0])],
         case .bytes(let bytes) = graph.nodes[Int(arguments[1])], bytes.count == dtype.byteCount
-      else { throw failure("a numpy number whose parts are not a type and its bytes", .badTensor, at: place) }
+      else {
+        throw mismatch(
+          "numpy's scalar", expected: "(dtype, bytes of one element)", found: arguments, .badTensor, at: place)
+      }
       try push(Self.scalar(dtype, bytes))
     default:
       // _rebuild_device_tensor_from_numpy(array, dtype, device, requires_grad)
       guard arguments.count >= 2, case .tensor(let number) = graph.nodes[Int(arguments[0])],
         case .global(.dtype(let dtype)) = graph.nodes[Int(arguments[1])]
-      else { throw failure("a tensor whose parts are not a numpy array and a type", .badTensor, at: place) }
+      else {
+        throw mismatch(
+          "torch._utils._rebuild_device_tensor_from_numpy", expected: "(array, dtype, …)", found: arguments,
+          .badTensor, at: place)
+      }
       try push(try converted(graph.tensors[number], to: dtype, place))
     }
   }
@@ -76,16 +87,18 @@ extension PickleMachine {
   /// BUILD of a numpy type or array.
   mutating func buildNumpy(_ target: NodeIndex, _ state: NodeIndex, _ place: Int) throws(CheckpointError) {
     guard let elements = graph.elements(state).map(Array.init) else {
-      throw failure("a numpy state that is no tuple", .badTensor, at: place)
+      throw mismatch("BUILD of \(graph.summary(target))", expected: "a tuple", found: state, .badTensor, at: place)
     }
     if case .numpyType(let known) = graph.nodes[Int(target)] {
       guard let dtype = known else { return }
       // (version, byte order, subtype, names, fields, size, alignment, flags)
       guard elements.count >= 5, let order = graph.string(elements[1]) else {
-        throw failure("a numpy type whose state is none", .badTensor, at: place)
+        throw mismatch(
+          "BUILD of a numpy.dtype", expected: "(version, byte order, subtype, names, fields, …)", found: elements,
+          .badTensor, at: place)
       }
       guard elements[2..<5].allSatisfy({ if case .none = graph.nodes[Int($0)] { true } else { false } }) else {
-        throw failure("a numpy array of structures, which is no tensor", .unsupportedType, at: place)
+        throw failure("a numpy array of structures, where a tensor has numbers", .unsupportedType, at: place)
       }
       guard ["<", "|", "="].contains(order) || dtype.byteCount == 1 else {
         throw failure("a numpy array of big-endian values", .unsupportedType, at: place)
@@ -99,12 +112,19 @@ extension PickleMachine {
     }
     guard elements.count == 5, let shape = graph.integers(elements[1]),
       case .numpyType(let dtype?) = graph.nodes[Int(elements[2])]
-    else { throw failure("a numpy array whose parts are not a shape and a type", .badTensor, at: place) }
+    else {
+      throw mismatch(
+        "BUILD of a numpy.ndarray", expected: "(version, shape, dtype, is Fortran, bytes)", found: elements,
+        .badTensor, at: place)
+    }
     let isFortran =
       switch graph.nodes[Int(elements[3])] {
       case .bool(let value): value
       case .integer(let value): value != 0
-      default: throw failure("a numpy array of an unknown order", .badTensor, at: place)
+      default:
+        throw mismatch(
+          "BUILD of a numpy.ndarray", expected: "True or False for its order", found: elements[3], .badTensor,
+          at: place)
       }
     let tensor = try array(elements[4], dtype, shape, isFortran: isFortran, place)
     graph.tensors.append(tensor)
@@ -116,10 +136,13 @@ extension PickleMachine {
     throws(CheckpointError) -> PickleTensor
   {
     guard case .bytes(let values) = graph.nodes[Int(node)] else {
-      throw failure("a numpy array whose values are not bytes", .badTensor, at: place)
+      throw mismatch("a numpy.ndarray", expected: "bytes as its values", found: node, .badTensor, at: place)
     }
     guard let size = TensorInfo.size(of: shape, dtype), size.bytes == values.count else {
-      throw failure("a numpy array of shape \(shape) and \(values.count) bytes", .badTensor, at: place)
+      let expected = TensorInfo.size(of: shape, dtype).map { "\($0.bytes) bytes" } ?? "a shape that does not overflow"
+      throw failure(
+        "a numpy.ndarray of \(dtype.rawValue), \(shape): expected \(expected), found \(values.count) bytes",
+        .badTensor, at: place)
     }
     var strides = [Int](repeating: 1, count: shape.count)
     var step = 1

@@ -9,7 +9,11 @@ extension PickleMachine {
   mutating func nestedStorage(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
     guard !isNested, let first = arguments.first, case .bytes(let bytes) = graph.nodes[Int(first)],
       LegacyContainer.isLegacy(bytes)
-    else { throw failure("a storage that is no legacy file in the pickle", .badTensor, at: place) }
+    else {
+      throw mismatch(
+        "torch.storage._load_from_bytes", expected: "the bytes of a legacy torch file", found: arguments.first,
+        .badTensor, at: place)
+    }
     try pay(bytes.count)
     do throws(CheckpointError) {
       if let trace {
@@ -33,11 +37,15 @@ extension PickleMachine {
     let inner = try LegacyContainer(bytes, size: bytes.count, file: file, isNested: true)
     guard inner.keys.count == 1, case .storage(let number) = inner.object.graph.nodes[Int(inner.object.root)],
       case let declared = inner.object.graph.storages[number], declared.key == inner.keys[0], declared.viewKey == nil
-    else { throw failure("the file in the pickle is not one storage", .badTensor) }
+    else {
+      throw failure(
+        "expected one storage, found \(inner.object.graph.summary(inner.object.root)) and \(inner.keys.count) storages",
+        .badTensor)
+    }
     let count = inner.dataStart <= bytes.count - 8 ? bytes.u64(at: inner.dataStart) : nil
     let range = try inner.range(declared.key, at: inner.dataStart, count: count)
     guard count == declared.count else {
-      throw failure("the storage has \(count ?? 0) elements, and \(declared.count) are declared", .badTensor)
+      throw failure("expected a storage of \(declared.count) elements, found one of \(count ?? 0)", .badTensor)
     }
     return PickleStorage(
       dtype: declared.dtype, key: "pickle/\(graph.nodes.count)", count: declared.count, wholeCount: declared.count,

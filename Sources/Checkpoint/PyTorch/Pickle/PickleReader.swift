@@ -80,22 +80,22 @@ struct PickleReader {
       return try integer(digits, place, octalByZero: false)
     case .floatnl:
       guard let value = PickleText.real(Self.cString(try line())) else {
-        throw failure("a number with a point was expected", at: place)
+        throw failure("FLOAT: expected a float in digits, found other characters", at: place)
       }
       return .real(value)
     case .stringnl:
       let line = try line()
       guard let quote = line.first, quote == line.last, quote == 0x22 || quote == 0x27 else {
-        throw failure("a string without quotes", at: place)
+        throw failure("STRING: expected a str in quotes, found none", at: place)
       }
-      guard line.count >= 2 else { return .refused("a string of one quote") }
+      guard line.count >= 2 else { return .refused("STRING: expected two quotes, found one") }
       guard let string = PickleText.unescaped(line.dropFirst().dropLast()) else {
-        throw failure("a string with an unknown escape", at: place)
+        throw failure("STRING: expected the escapes of Python, found another one", at: place)
       }
       return .bytes(string)
     case .unicodestringnl:
       guard let string = PickleText.rawUnicode(try line()) else {
-        throw failure("a string with an unknown escape", at: place)
+        throw failure("UNICODE: expected the escapes of Python, found another one", at: place)
       }
       return .text(string)
     case .stringnlNoescape: return .text(try text(try line(), place))
@@ -121,18 +121,22 @@ struct PickleReader {
   private mutating func number(_ width: Int) throws(CheckpointError) -> Int {
     var value: UInt64 = 0
     for byte in try take(width).reversed() { value = value << 8 | UInt64(byte) }
-    guard let result = Int(exactly: value) else { throw failure("a length of \(value) bytes") }
+    guard let result = Int(exactly: value) else { throw failure("expected a length below 2^63, found \(value)") }
     return result
   }
 
   private mutating func line() throws(CheckpointError) -> ArraySlice<UInt8> {
-    guard let end = bytes[at...].firstIndex(of: 0x0A) else { throw failure("a line without end", .truncated) }
+    guard let end = bytes[at...].firstIndex(of: 0x0A) else {
+      throw failure("expected a line that ends, found the end of the pickle", .truncated)
+    }
     defer { at = end + 1 }
     return bytes[at..<end]
   }
 
   private func text(_ slice: ArraySlice<UInt8>, _ place: Int) throws(CheckpointError) -> String {
-    guard let text = PickleText.utf8(slice) else { throw failure("a string that is not UTF-8", at: place) }
+    guard let text = PickleText.utf8(slice) else {
+      throw failure("expected a str in UTF-8, found other bytes", at: place)
+    }
     return text
   }
 
@@ -141,9 +145,11 @@ struct PickleReader {
 
   private func key(_ digits: ArraySlice<UInt8>, _ place: Int) throws(CheckpointError) -> PickleArgument {
     guard let key = PickleText.integer(digits, radix: 10) else {
-      throw failure("the number of a memo entry was expected", at: place)
+      throw failure("expected a memo index in digits, found other characters", at: place)
     }
-    if case .integer(let number) = key, number < 0 { return .refused("a memo entry of a negative number") }
+    if case .integer(let number) = key, number < 0 {
+      return .refused("expected a memo index of at least 0, found a negative one")
+    }
     return key
   }
 
@@ -155,8 +161,10 @@ struct PickleReader {
   {
     if octalByZero, let value = PickleText.octal(digits) { return .integer(value) }
     if let value = PickleText.integer(digits, radix: 0) { return value }
-    guard PickleText.integer(digits, radix: 10) != nil else { throw failure("an integer was expected", at: place) }
-    return .refused("an integer that begins with 0")
+    guard PickleText.integer(digits, radix: 10) != nil else {
+      throw failure("expected an int in digits, found other characters", at: place)
+    }
+    return .refused("expected an int in digits, found one that begins with 0")
   }
 
   private mutating func long(_ length: Int, _ place: Int) throws(CheckpointError) -> PickleArgument {

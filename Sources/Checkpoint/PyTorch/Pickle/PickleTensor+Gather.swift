@@ -2,37 +2,48 @@
 // copied as a run where its elements are neighbours, and otherwise by whole elements, never byte by byte.
 
 extension PickleTensor {
-  /// Streams the view's elements in row-major order.
+  /// The view's elements in row-major order.
   ///
   /// - Parameters:
-  ///   - bytes: the storage's bytes, or some of them.
+  ///   - bytes: the storage's bytes, or some of them; held as long as the cursor is.
   ///   - start: where in them the view's first element is; they reach to its last, see ``extent``.
-  /// - Complexity: O(elements); holds a mebibyte at most.
-  func gather(from bytes: [UInt8], startingAt start: Int = 0, _ body: (RawSpan) throws -> Void) throws {
-    guard let itemSize = dtype.byteCount, !shape.contains(0) else { return }
-    var outer = merged
-    let inner = outer.removeLast()
-    let rows = outer.reduce(1) { $0 * $1.count }
+  func cursor(over bytes: [UInt8], startingAt start: Int = 0) -> any TensorCursor {
+    guard let itemSize = dtype.byteCount, !shape.contains(0) else { return BytesCursor([]) }
+    let dimensions = merged
     // `problem` has seen to it that the product does not overflow.
-    var part = [UInt8](repeating: 0, count: min(streamPartSize, rows * inner.count * itemSize))
-    var filled = 0
+    let count = dimensions.reduce(itemSize) { $0 * $1.count }
+    return PartCursor(byteCount: count, partSize: streamPartSize) { range, part in
+      Self.gather(
+        range.lowerBound / itemSize..<range.upperBound / itemSize, itemSize, of: dimensions, from: bytes,
+        startingAt: start, into: &part)
+    }
+  }
+
+  /// Copies some elements of a view, counted in row-major order.
+  ///
+  /// - Complexity: O(elements).
+  private static func gather(
+    _ elements: Range<Int>, _ itemSize: Int, of dimensions: [(count: Int, stride: Int)], from bytes: [UInt8],
+    startingAt start: Int, into part: inout [UInt8]
+  ) {
+    let outer = dimensions.dropLast()
+    guard let inner = dimensions.last else { return }
+    // Where the first row begins: its number in the view, taken apart by the outer dimensions.
+    var (number, within) = elements.lowerBound.quotientAndRemainder(dividingBy: inner.count)
     var position = [Int](repeating: 0, count: outer.count)
     var row = 0
-    for _ in 0..<rows {
-      var done = 0
-      while done < inner.count {
-        let count = min(inner.count - done, (part.count - filled) / itemSize)
-        Self.copy(
-          count, itemSize, from: bytes, at: start + (row + done * inner.stride) * itemSize,
-          stride: inner.stride * itemSize,
-          into: &part, at: filled)
-        done += count
-        filled += count * itemSize
-        if filled == part.count {
-          unsafe try body(part.span.bytes)
-          filled = 0
-        }
-      }
+    for dimension in outer.indices.reversed() {
+      (number, position[dimension]) = number.quotientAndRemainder(dividingBy: outer[dimension].count)
+      row += position[dimension] * outer[dimension].stride
+    }
+    var done = 0
+    while done < elements.count {
+      let count = min(inner.count - within, elements.count - done)
+      copy(
+        count, itemSize, from: bytes, at: start + (row + within * inner.stride) * itemSize,
+        stride: inner.stride * itemSize, into: &part, at: done * itemSize)
+      done += count
+      within = 0
       // The odometer: the last dimension turns first.
       for dimension in outer.indices.reversed() {
         position[dimension] += 1
@@ -42,7 +53,6 @@ extension PickleTensor {
         position[dimension] = 0
       }
     }
-    if filled > 0 { unsafe try body(part.span.bytes.extracting(first: filled)) }
   }
 
   /// The dimensions, those of one element left out and neighbours joined where a step of the outer one goes on where the

@@ -1,0 +1,81 @@
+// BUILD: sets the state of what a call made. Nothing reads a state here; one that would change what its object does when
+// torch loads it is refused.
+// Source: CPython, Modules/_pickle.c (load_build); torch/_utils.py (_set_obj_state).
+
+import ByteIO
+
+extension PickleMachine {
+  /// BUILD: sets the state of what a call made.
+  mutating func build(_ target: NodeIndex, _ state: NodeIndex, _ place: Int) throws(CheckpointError) {
+    switch graph.nodes[Int(target)] {
+    case .dictionary:
+      // An OrderedDict's attributes: state_dict puts its versions there, under `_metadata`. Nothing reads them.
+      trace?.called()
+      guard case .dictionary = graph.nodes[Int(state)] else {
+        throw mismatch("BUILD of a dict", expected: "a dict as its state", found: state, at: place)
+      }
+      try checkState(state, place)
+    case .tensor: trace?.called()
+    case .numpyType, .pendingArray:
+      trace?.called()
+      do throws(CheckpointError) {
+        try buildNumpy(target, state, place)
+      } catch {
+        // numpy sets values, and calls nothing.
+        guard isSurvey, error.code != .limit else { throw error }
+        if case .numpyType = graph.nodes[Int(target)] {
+          graph.nodes[Int(target)] = .numpyType(nil)
+        } else {
+          graph.nodes[Int(target)] = .opaque
+        }
+      }
+    case .unknown: trace?.called()
+    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .tuple:
+      // With an empty state Python goes on.
+      trace?.called()
+      throw mismatch("BUILD", expected: "an object with attributes", found: target, at: place)
+    case .list, .global, .storage, .opaque:
+      trace?.called()
+      throw failure(
+        "BUILD gives attributes to \(graph.summary(target)), which no weight file does", .unsafeGlobal, at: place,
+        remedy: Self.hostile)
+    }
+  }
+
+  /// Refuses a state that changes what its object does: an attribute `__setstate__` is called by the next BUILD, and a
+  /// function for an attribute by whoever uses the object. A state is a dictionary, or a pair of them, the second for slots.
+  mutating func checkState(_ state: NodeIndex, _ place: Int) throws(CheckpointError) {
+    switch graph.nodes[Int(state)] {
+    case .none, .unknown: return
+    case .tuple:
+      let parts = Array(graph.elements(state) ?? [])
+      guard parts.count == 2 || parts.isEmpty else { break }
+      for part in parts {
+        if case .tuple = graph.nodes[Int(part)] {
+          throw mismatch("a state of two parts", expected: "two dicts", found: parts, at: place)
+        }
+        try checkState(part, place)
+      }
+      return
+    case .dictionary(let number):
+      try pay(graph.dictionaries[number].count)
+      for (key, value) in graph.dictionaries[number] {
+        let name = graph.string(key)
+        let isFunction =
+          switch graph.nodes[Int(value)] {
+          case .global(let global): !global.isType
+          case .opaque: true
+          default: false
+          }
+        guard let name, !name.hasPrefix("__"), !isFunction else {
+          throw failure(
+            "BUILD sets the attribute \(displayName(String((name ?? "?").prefix(60)))), which no weight file needs",
+            .unsafeGlobal, at: place, remedy: Self.hostile)
+        }
+      }
+      return
+    default: break
+    }
+    throw mismatch("a state", expected: "None, a dict, or a pair of them", found: state, at: place)
+  }
+}

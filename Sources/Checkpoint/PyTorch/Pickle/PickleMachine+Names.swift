@@ -1,0 +1,106 @@
+// The names that a pickle takes from modules, and the opcodes that make objects of classes: every name is held against
+// the allow-list (AllowedGlobal) here, and nowhere else.
+// Source: CPython, Modules/_pickle.c (load_global, load_stack_global, load_inst, load_obj, load_extension).
+
+import ByteIO
+
+extension PickleMachine {
+  /// GLOBAL.
+  mutating func global(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    try checkImport(module, name, place)
+    guard let allowed = AllowedGlobal(module: module, name: name) else { return try refuse(module, name, place) }
+    try note(module, name, place, isAllowed: true)
+    try push(.global(allowed))
+  }
+
+  /// STACK_GLOBAL.
+  mutating func stackGlobal(_ place: Int) throws(CheckpointError) {
+    let name = try pop(place)
+    let module = try pop(place)
+    guard let moduleName = graph.string(module), let attribute = graph.string(name) else {
+      throw mismatch("STACK_GLOBAL", expected: "two str", found: [module, name], at: place)
+    }
+    try global(moduleName, attribute, place)
+  }
+
+  /// INST: a class by its name, called with what lies above the mark.
+  mutating func instance(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) {
+    _ = try popMark(place)
+    guard case .names(let module, let name) = argument else { return }
+    try checkImport(module, name, place)
+    trace?.called()
+    try refuse(module, name, place)
+  }
+
+  /// OBJ: a class on the stack, called with what lies above it.
+  mutating func object(_ place: Int) throws(CheckpointError) {
+    guard try !popMark(place).isEmpty else {
+      throw broken("OBJ: expected a class above MARK, found nothing", at: place)
+    }
+    trace?.called()
+    throw failure(
+      "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
+  }
+
+  /// NEWOBJ_EX: arguments by name are those of no name that weight files use.
+  mutating func newObjectWithKeywords(_ place: Int) throws(CheckpointError) {
+    let names = try pop(place)
+    let arguments = try pop(place)
+    let function = try pop(place)
+    guard graph.isEmptyDictionary(names) || graph.isUnknown(function) else {
+      throw failure(
+        "NEWOBJ_EX with keyword arguments, which no weight file needs", at: place, remedy: Self.hostile)
+    }
+    try call(function, arguments, place)
+  }
+
+  /// EXT1, EXT2 and EXT4: an object of the registry of copyreg.
+  mutating func extensionObject(_ place: Int) throws(CheckpointError) {
+    // Other formats begin so: where it is the first, what is done with it tells.
+    guard let trace, trace.opcodeCount == 1 else {
+      trace?.called()
+      throw Self.ofRegistry(file, at: offset(of: place))
+    }
+    try push(.unknown)
+  }
+
+  static func ofRegistry(_ file: String, at offset: Int) -> CheckpointError {
+    CheckpointError(
+      .unsafeGlobal, file: file, place: "byte \(offset)",
+      reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: hostile)
+  }
+
+  /// Stops where Python cannot import: at a module that no file can hold.
+  private func checkImport(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    guard !module.isEmpty, !module.utf8.contains(0) else {
+      throw broken(
+        "expected the name of a module, found \(module.isEmpty ? "an empty one" : "one with a zero byte")", at: place)
+    }
+    // What a survey notes is cut.
+    guard isSurvey || max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
+      throw failure("a name of more than \(Self.nameLimit) bytes", .unsafeGlobal, at: place, remedy: Self.hostile)
+    }
+  }
+
+  private func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) throws(CheckpointError) {
+    guard let trace else { return }
+    trace.named(PickleGlobal(named: module, name, at: offset(of: place), isAllowed: isAllowed))
+    if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.hostile) }
+  }
+
+  private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    try note(module, name, place, isAllowed: false)
+    guard isSurvey else {
+      // What torch.jit.save writes: not hostile, but not weights either.
+      if module.hasPrefix("__torch__") {
+        throw failure(
+          "this is TorchScript, a program with its weights (\(displayName(String("\(module).\(name)".prefix(200)))))",
+          .unsupportedPickle, at: place, remedy: "save the state_dict() of the module that torch.jit.load gives")
+      }
+      throw failure(
+        "the pickle names \(displayName(String("\(module).\(name)".prefix(200)))), which no weight file needs",
+        .unsafeGlobal, at: place, remedy: Self.hostile)
+    }
+    try push(.unknown)
+  }
+}

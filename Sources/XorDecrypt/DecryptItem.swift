@@ -1,0 +1,129 @@
+// One encrypted file, looked at before anything is written: its name, size and header, held against what is known of it.
+
+import ByteIO
+import Checksum
+
+/// One file of a plan.
+public struct DecryptItem: Sendable {
+  /// The encrypted file's path.
+  public let input: String
+  /// The name of the plain file; empty where the encrypted file's name does not tell.
+  public private(set) var outputName = ""
+  /// The plain file's size in bytes.
+  public private(set) var plainSize = 0
+  /// The bytes before the encrypted ones: 32, or 0 for the variant without header.
+  public private(set) var headerSize = 32
+  /// What the plain file must have; at least one digest.
+  public private(set) var expected: [DigestAlgorithm: Digest] = [:]
+  /// Whether the plain file becomes others and is not kept itself.
+  public internal(set) var isConverted = false
+  /// Why the file cannot be decrypted, where that is known already.
+  public internal(set) var problem: (any ToolError)?
+
+  /// The largest plain file that counts as small: done in milliseconds, so it goes first.
+  static let smallSize = 1 << 20
+
+  /// Whether it is done in milliseconds.
+  var isSmall: Bool { plainSize <= Self.smallSize }
+
+  /// Whether it is done first: small, and nothing but itself comes of it.
+  var goesFirst: Bool { isSmall && !isConverted }
+
+  /// Looks at an encrypted file; what is wrong with it is the item's problem.
+  ///
+  /// - Parameter release: the release that it belongs to, where that is sure.
+  init(inspecting path: String, release: KnownRelease?, options: DecryptOptions) {
+    input = path
+    do { try inspect(release, options) } catch { problem = toolError(error, file: path) }
+  }
+
+  private mutating func inspect(_ release: KnownRelease?, _ options: DecryptOptions) throws {
+    let name = try naming(input) { try EncryptedName(Folder.name(of: input)) }
+    outputName = name.plainName
+    let file = try InputFile(input)
+    let size = file.size
+    plainSize = max(0, size - headerSize)
+    if let complaint = try FileKind(of: file).complaint {
+      throw XorDecryptError(.notDownloaded, file: input, reason: complaint.reason, remedy: complaint.remedy)
+    }
+    let header = try file.bytes(count: 32)
+    if name.hasDigestOfNothing, !(size == 32 && header == name.digest.bytes) {
+      (headerSize, plainSize) = (0, size)
+    } else {
+      expected[.sha256] = name.digest
+    }
+    // The same name with another digest is a version that nothing is known of.
+    let known = release?.file(name.plainName).flatMap { file in
+      file.encryptedName == nil || file.encryptedName == Folder.name(of: input) ? file : nil
+    }
+    try Self.checkSize(input, size, known: known, release: release)
+    if headerSize > 0 { try check(header, against: name, size) }
+    try addDigests(known?.plain ?? [:])
+    try addDigests(options.manifest?.digests(for: name.plainName) ?? [:])
+    guard !expected.isEmpty else {
+      throw XorDecryptError(
+        .unverifiable, file: input,
+        reason: "it has no header and its name holds the digest of nothing, so nothing could prove the result",
+        remedy: "give the publisher's list of the decrypted files with --manifest")
+    }
+  }
+
+  /// Holds the header against the digest in the name.
+  private func check(_ header: [UInt8], against name: EncryptedName, _ size: Int) throws(XorDecryptError) {
+    guard size >= headerSize else {
+      throw XorDecryptError(
+        .truncated, file: input, reason: "\(size) bytes are fewer than the header's 32",
+        remedy: "the download is incomplete; download it again")
+    }
+    guard header == name.digest.bytes else {
+      throw XorDecryptError(
+        .headerMismatch, file: input, place: "byte 0",
+        reason: "the digest in the header is not the one in the name",
+        remedy: "the file is damaged or was renamed: download it again under the name its publisher gave it")
+    }
+  }
+
+  /// Adds what the release or the manifest says, which must not contradict what is known already.
+  private mutating func addDigests(_ digests: [DigestAlgorithm: Digest]) throws(XorDecryptError) {
+    for (algorithm, digest) in digests {
+      if let other = expected[algorithm], other != digest {
+        throw XorDecryptError(
+          .headerMismatch, file: input,
+          reason: "its \(algorithm.title) should be \(other) by its name or release, and \(digest) by the manifest",
+          remedy: "the manifest is of another release, or of the .enc files: give the list of the decrypted files")
+      }
+      expected[algorithm] = digest
+    }
+  }
+
+  /// A size that the registry knows tells a broken download at once.
+  private static func checkSize(
+    _ path: String, _ size: Int, known: KnownFile?, release: KnownRelease?
+  ) throws(XorDecryptError) {
+    guard let known, let release else { return }
+    let again = "download it again from \(release.page)"
+    if let exact = known.encryptedSize, exact != size {
+      throw XorDecryptError(
+        size < exact ? .truncated : .overlong, file: path,
+        reason: size < exact
+          ? "\(size) bytes: \(exact - size) of the \(exact) that it has in \(release.name) are missing"
+          : "\(size) bytes: \(size - exact) more than the \(exact) that it has in \(release.name)",
+        remedy: again)
+    }
+    // Pages round to three digits; two percent is far beyond that.
+    if let about = known.approximateEncryptedSize, size < about - about / 50 {
+      throw XorDecryptError(
+        .truncated, file: path,
+        reason: "\(size) bytes: about \(byteCount(about - size)) of the \(byteCount(about)) that it has in "
+          + "\(release.name) are missing",
+        remedy: again)
+    }
+  }
+}
+
+/// Runs a body and names the file in its error.
+private func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+  do { return try body() } catch let error as XorDecryptError {
+    throw XorDecryptError(error.code, file: path, place: error.place, reason: error.reason, remedy: error.remedy)
+  }
+}
