@@ -147,11 +147,14 @@ struct ZipArchive: Sendable {
     {
       (limit, size, offset) = (limit - 76, wideSize, wideOffset)
     }
-    let start = limit.subtractingReportingOverflow(size).partialValue.subtractingReportingOverflow(offset).partialValue
-    guard size >= 46, start >= 0, size <= limit, offset <= limit - size,
-      case let first = try file.bytes(at: start + offset, count: 4), first.count == 4, first.u32(at: 0) == 0x0201_4B50
+    guard size >= 46, size <= limit, case let first = try file.bytes(at: limit - size, count: 4), first.count == 4,
+      first.u32(at: 0) == 0x0201_4B50
     else { return nil }
-    return start
+    // Python's zipfile takes the directory for right before its end, and moves all offsets with it, also to the front.
+    guard offset <= limit - size else {
+      throw failure(file, endAt, "the offsets of the zip count from before the file begins")
+    }
+    return limit - size - offset
   }
 
   /// Finds the directory by the record at the archive's end.

@@ -30,12 +30,33 @@ struct PickleSurveyor {
       let head = try file.bytes(count: FileKind.headSize)
       try lookThroughArchives(head)
       try lookAt(SurveyPart(file, name: file.path))
+      try lookBehindValues()
     } catch is Exhausted {
       survey.problems.append(
         CheckpointError(
           .limit, file: file.path, reason: "too many \(budget.exhausted ?? "parts") to list: not looked at further",
           remedy: PickleMachine.hostile))
     }
+  }
+
+  /// Looks at what stands behind the values of torch's old container, where torch.load goes on that is given the open file
+  /// once more. The values of one that is not read here (of quantized tensors, say) have no end that is known.
+  private mutating func lookBehindValues() throws {
+    var start = 0
+    for _ in 0..<Self.rowLimit {
+      let rest = FilePart(file, from: start)
+      guard try LegacyContainer.isLegacy(rest.bytes(count: FileKind.headSize)),
+        let container = try? TorchFile.withBeginning(
+          of: rest, { try LegacyContainer($0, size: rest.size, file: rest.path) }),
+        let ranges = try? container.ranges(in: rest)
+      else { return }
+      start += ranges.last?.range.upperBound ?? container.dataStart
+      guard start < file.size else { return }
+      try lookAt(SurveyPart(file, start..<file.size, name: file.path))
+    }
+    try add(
+      CheckpointError(
+        .limit, file: file.path, place: "byte \(start)", reason: "more than \(Self.rowLimit) checkpoints in a row"))
   }
 
   /// What an archive's own reader refuses may be read by another.

@@ -133,6 +133,17 @@ private func objects(_ pickle: [UInt8]) -> [UInt8] {
     #expect(try P.survey(wide + Self.end(0xFFFF, 0xFFFF_FFFF, 0xFFFF_FFFF), "a.npz").isSafe)
   }
 
+  @Test("also where its offsets count from before the file begins")
+  func front() throws {
+    let prefix = [UInt8](repeating: 0x78, count: 64)
+    let hidden = Self.member("data.pkl", bad, at: prefix.count + 100_000)
+    let body = prefix + hidden.local
+    #expect(try !P.survey(body + hidden.entry + Self.end(1, hidden.entry.count, body.count + 100_000)).isSafe)
+    let right = Self.member("data.pkl", [0x80, 2, 0x4E, 0x2E], at: prefix.count)
+    let file = prefix + right.local + right.entry
+    #expect(try P.survey(file + Self.end(1, right.entry.count, (prefix + right.local).count)).isSafe)
+  }
+
   @Test("also of one that ends long before the file does", arguments: [65536, 65536 + 4000])
   func tails(count: Int) throws {
     let file = [UInt8](repeating: 0x78, count: 64) + P.zip([("archive/data.pkl", bad), version])
@@ -191,5 +202,27 @@ private func objects(_ pickle: [UInt8]) -> [UInt8] {
   @Test("and no text that begins so", arguments: ["ZF is the name of a company, which makes gears\n", "ZF\n", "ZF1\n"])
   func texts(text: String) throws {
     #expect(Compression.name(of: Array(text.utf8)) == nil)
+  }
+}
+
+@Suite("torch reads one checkpoint behind the other") struct CheckpointRowTests {
+  /// torch's old container of one storage.
+  private static func legacy(_ values: [UInt8]) -> [UInt8] {
+    let magic: [UInt8] = [0x80, 2, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+    let id = P.text("storage") + P.global("torch", "ByteStorage") + P.text("0") + P.text("cpu")
+    let object = [0x80, 2, 0x28] + id + [0x4B, UInt8(values.count), 0x4E] + Array("tQ.".utf8)
+    let keys = [0x80, 2, 0x5D] + P.text("0") + [0x61, 0x2E]
+    return magic + [0x80, 2, 0x4D, 0xE9, 0x03, 0x2E] + good + object + keys + P.length(values.count) + P.length(0)
+      + values
+  }
+
+  @Test("also behind the values of its old container")
+  func told() throws {
+    let one = Self.legacy(bad)
+    #expect(try P.survey(one).isSafe)
+    #expect(try P.survey(one + one + one).isSafe)
+    #expect(try !P.survey(one + bad).isSafe)
+    #expect(try !P.survey(one + one + bad).isSafe)
+    #expect(try !P.survey(one + objects(bad)).isSafe)
   }
 }
