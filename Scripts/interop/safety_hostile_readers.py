@@ -143,6 +143,10 @@ def zip_members():
     # Or there is another.
     other = start + hidden + wide_end(1, len(hidden), len(start))
     found["zip64, two records"] = other + locator(len(body + seen)) + end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+    # Offsets that are too large by what the directory's is: zipfile moves them to the front.
+    front = b"x" * 64 + local(b"x.pkl", HOSTILE)
+    far = entry(b"x.pkl", HOSTILE, 64 + 100_000)
+    found["offsets from before the file"] = front + far + end(1, len(far), len(front) + 100_000)
     for tail in (65536, 65536 + 22):
         found[f"{tail} bytes behind it"] = b"x" * 64 + zipped(("x", HOSTILE), root="") + bytes(tail)
     return found
@@ -169,6 +173,20 @@ def rows():
         ("data.pkl", pickled(storage + b"Q")), ("version", b"3\n"), member("archive/data/0", array, method=8)
     )
     return found
+
+
+@kind("a checkpoint behind the values of another")
+def checkpoints():
+    storage = tuple_of(text("storage"), name("torch", "ByteStorage"), text("0"), text("cpu"), b"K\4", b"N") + b"Q"
+    tensor = call(
+        name("torch._utils", "_rebuild_tensor_v2"), storage, b"K\0", b"K\4\x85", b"K\1\x85", b"\x89", ORDERED
+    )
+    first = legacy(value=pickled(tensor), keys=pickled(b"]" + text("0") + b"a"), tail=struct.pack("<Q", 4) + b"abcd")
+    return {
+        "torch's old container": first + legacy(value=HOSTILE),
+        "torch's old container twice": first + first + legacy(value=HOSTILE),
+        "a pickle": first + HOSTILE,
+    }
 
 
 @kind("joblib's first form of compression")

@@ -97,6 +97,12 @@ def main():
             while file.peek(1):
                 numpy.load(file, allow_pickle=True)
 
+    def row_of_torch(path):
+        """What was saved one behind the other in one file."""
+        with open(path, "rb") as file:
+            while file.peek(1):
+                torch.load(file, weights_only=False, map_location="cpu")
+
     def of_members(path):
         """What opens a zip by itself and takes its members for pickles; not the storages, which are bytes."""
         with zipfile.ZipFile(path) as archive:
@@ -115,6 +121,7 @@ def main():
         "torch.load": lambda path: torch.load(path, weights_only=False, map_location="cpu"),
         "torch.load(weights_only=True)": lambda path: torch.load(path, weights_only=True, map_location="cpu"),
         "torch.load(mmap=True)": lambda path: torch.load(path, weights_only=False, map_location="cpu", mmap=True),
+        "torch.load, again and again": row_of_torch,
         "pickle.load": lambda path: all_of(pickle.Unpickler, path),
         "Python's unpickler": lambda path: all_of(pickle._Unpickler, path),
         "torch.jit.load": lambda path: torch.jit.load(path, map_location="cpu"),
