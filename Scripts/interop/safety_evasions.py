@@ -14,6 +14,7 @@ import tempfile
 import safety_honest
 import safety_hostile
 import safety_hostile_files
+import safety_hostile_readers
 from safety_sandbox import Sandbox
 from support import check, tools, unsafe
 
@@ -37,11 +38,11 @@ def loaders(path, there):
     data = path.read_bytes()
     found = [STRICT, "torch.load"]
     if not data.startswith(b"PK"):
-        found += ["pickle.load", "Python's unpickler"]
+        found += ["torch.load, again and again", "pickle.load", "Python's unpickler"]
     if b"PK\5\6" in data:
         found += ["torch.load(mmap=True)", "torch.jit.load", "zip members", "numpy.load"]
-    if data.startswith(b"\x93NUMPY"):
-        found += ["numpy.load"]
+    if b"\x93NUMPY" in data:
+        found += ["numpy.load", "numpy.load, again and again"]
     return [one for one in [*found, "joblib.load"] if one in there]
 
 
@@ -119,7 +120,7 @@ def hostile(title, make):
         )
 
 
-for _title, _make in (safety_hostile.KINDS | safety_hostile_files.KINDS).items():
+for _title, _make in (safety_hostile.KINDS | safety_hostile_files.KINDS | safety_hostile_readers.KINDS).items():
     hostile(_title, _make)
 
 

@@ -288,7 +288,8 @@ def lookalikes(place):
         "a legacy file": safety_containers.legacy(value=safety_containers.HOSTILE),
         "a zip": safety_containers.checkpoint(b"}"),
         "a tar": safety_containers.torch_tar(storages=safety_containers.HOSTILE),
-        "an npy": safety_containers.npy(safety_containers.HOSTILE),
+        # numpy takes a storage of objects for an array: safety_hostile_readers.py.
+        "an npy": safety_containers.npy(safety_containers.HOSTILE, descr="|u1", shape=f"({len(safety_containers.HOSTILE)},)"),
         "zeros": bytes(4096),
         "stops": b"." * 4096,
         "marks": b"(" * 4096,
@@ -327,6 +328,35 @@ def numpys(place):
             {"numpy": numpy.random.get_state(), "python": random.getstate(), "cpu": torch.get_rng_state()},
         )
     )
+    structure = [("a", "i4"), ("b", "f8", (2,)), ("c", [("d", "U2")])]
+    others = {
+        "texts": numpy.array(["a", "bc"]),
+        "bytes": numpy.array([b"a", b"bc"]),
+        "objects": numpy.array([1, "x", None, [2]], dtype=object),
+        "structures": numpy.zeros(3, structure),
+        "aligned structures": numpy.zeros(3, numpy.dtype([("a", "i1"), ("b", "f8")], align=True)),
+        "times": numpy.array(["2020-01-01"], "M8[D]"),
+        "durations": numpy.arange(3, dtype="m8[ns]"),
+        "long doubles": numpy.arange(3, dtype="g"),
+        "nothing": numpy.zeros((0, 3), "f4"),
+        "a value": numpy.array(5),
+        "a text": numpy.str_("x"),
+        "a type": numpy.dtype("f4"),
+        "a type of texts": numpy.dtype("U7"),
+        "a structure": numpy.zeros(1, structure)[0],
+        "a time": numpy.datetime64("2020-01-01"),
+    }
+    for name, value in others.items():
+        for protocol in (0, 2, 4, 5):
+            path = place / f"{name}-{protocol}.pkl"
+            path.write_bytes(pickle.dumps(value, protocol))
+            paths.append(path)
+        paths.append(save(place, f"{name}.pt", {"value": value}))
+    row = place / "row.npy"
+    with open(row, "wb") as file:
+        for _ in range(1100):
+            numpy.save(file, numpy.arange(3))
+    paths.append(row)
     for name, writer in (("a.npz", numpy.savez), ("b.npz", numpy.savez_compressed)):
         writer(place / name, a=numpy.arange(4), b=numpy.ones((2, 2), "f4"))
         paths.append(place / name)

@@ -2,7 +2,8 @@
 
 Each load is a process of its own: in a temporary folder, with an empty environment, bounded in time, memory, processes
 and file size, and without a network where that can be had. What hostile files here do is to make the folder `ran`
-in the working folder (MARKER), or a file beside it; what appears there tells that something was run.
+in the working folder (MARKER), or a file beside it; what appears there tells that something was run, and so does an end by a wrong
+access to memory.
 
 Sandbox is what topics use. Run as a program, this file is the server: a JSON line for each request and each answer.
 """
@@ -90,6 +91,18 @@ def main():
                 with contextlib.suppress(Exception):
                     found[name]
 
+    def row_of_numpy(path):
+        """What was saved one behind the other in one file: arrays, and what numpy takes for pickles."""
+        with open(path, "rb") as file:
+            while file.peek(1):
+                numpy.load(file, allow_pickle=True)
+
+    def row_of_torch(path):
+        """What was saved one behind the other in one file."""
+        with open(path, "rb") as file:
+            while file.peek(1):
+                torch.load(file, weights_only=False, map_location="cpu")
+
     def of_members(path):
         """What opens a zip by itself and takes its members for pickles; not the storages, which are bytes."""
         with zipfile.ZipFile(path) as archive:
@@ -108,10 +121,12 @@ def main():
         "torch.load": lambda path: torch.load(path, weights_only=False, map_location="cpu"),
         "torch.load(weights_only=True)": lambda path: torch.load(path, weights_only=True, map_location="cpu"),
         "torch.load(mmap=True)": lambda path: torch.load(path, weights_only=False, map_location="cpu", mmap=True),
+        "torch.load, again and again": row_of_torch,
         "pickle.load": lambda path: all_of(pickle.Unpickler, path),
         "Python's unpickler": lambda path: all_of(pickle._Unpickler, path),
         "torch.jit.load": lambda path: torch.jit.load(path, map_location="cpu"),
         "numpy.load": of_numpy,
+        "numpy.load, again and again": row_of_numpy,
         "zip members": of_members,
         "inert": lines,
     }
@@ -168,9 +183,11 @@ def main():
         os.close(says)
         with open(ends, "rb") as file:
             said = file.read().decode(errors="replace").splitlines()
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+        # A loader that writes to memory of the file's choice could run something, too.
+        crashed = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGSEGV, signal.SIGBUS)
         # Each loader says its name, and then what came of it, unless it ended the process.
-        by = said[(len(said) - 1) // 2 * 2] if said and left(place) else None
+        by = said[(len(said) - 1) // 2 * 2] if said and (crashed or left(place)) else None
         shutil.rmtree(place, ignore_errors=True)
         os.write(answers, (json.dumps({"by": by, "said": dict(zip(said[::2], said[1::2]))}) + "\n").encode())
 

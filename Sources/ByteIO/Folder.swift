@@ -1,4 +1,4 @@
-// Listing and making folders. Names are taken as UTF-8; one that is not is listed, but stands for no file.
+// Listing and making folders. Names are taken as UTF-8; one that is not is listed as repaired, and as unnameable.
 
 import CSystemCalls
 
@@ -10,6 +10,8 @@ public enum EntryKind: Sendable, Equatable {
   case folder
   /// A device, a pipe, a socket, or a link to nothing.
   case other
+  /// Whatever has a name that is not UTF-8, by which it cannot be opened here.
+  case unnameable
 }
 
 /// One name in a folder.
@@ -51,8 +53,11 @@ public enum Folder {
           unsafe Array(UnsafeBufferPointer(start: characters, count: strnlen(pointer, capacity)))
         }
       }
-      // A name that is not UTF-8 cannot be opened by its repaired form: it is listed, as something that is no file.
-      let name = String(decoding: bytes, as: UTF8.self)
+      guard let name = String(validating: bytes, as: UTF8.self) else {
+        // Its repaired form may be the name of another file.
+        entries.append(FolderEntry(name: String(decoding: bytes, as: UTF8.self), kind: .unnameable, size: 0))
+        continue
+      }
       if name == "." || name == ".." { continue }
       var status = stat()
       let found = unsafe stat(join(path, name), &status) == 0
@@ -66,11 +71,11 @@ public enum Folder {
   /// What lies below a folder, at any depth: paths from it, sorted in each folder. Links to files are followed, and links
   /// to folders are not.
   ///
-  /// - Returns: the regular files; and all else but the folders that were entered.
+  /// - Returns: the regular files; and all else but the folders that were entered, by its path from there.
   /// - Throws: ``ByteIOError`` when a folder cannot be read.
-  public static func tree(of path: String) throws(ByteIOError) -> (files: [String], others: [String]) {
+  public static func tree(of path: String) throws(ByteIOError) -> (files: [String], others: [FolderEntry]) {
     var files: [String] = []
-    var others: [String] = []
+    var others: [FolderEntry] = []
     // A stack, the next one last: folders may be nested as deep as they like.
     var waiting = [""]
     while let folder = waiting.popLast() {
@@ -80,7 +85,7 @@ public enum Folder {
         switch entry.kind {
         case .file: files.append(name)
         case .folder where !isLink(join(path, name)): inner.append(name)
-        default: others.append(name)
+        default: others.append(FolderEntry(name: name, kind: entry.kind, size: 0))
         }
       }
       waiting += inner.reversed()

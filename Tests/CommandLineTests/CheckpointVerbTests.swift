@@ -33,11 +33,13 @@ import Testing
     #expect(try belleTools("inspect", fixtures + "nothing.pt", "--safety").status == 1)
   }
 
-  @Test("--safety looks at what an index names, wherever it is", arguments: [".git/objects/ab/cdef", "../x.bin"])
-  func indexedFiles(path: String) throws {
+  @Test(
+    "--safety looks at what an index names, wherever it is, also one of a variant",
+    arguments: [".git/objects/ab/cdef", "../x.bin"], ["bin.index.json", "bin.index.fp16.json"])
+  func indexedFiles(path: String, ending: String) throws {
     let folder = try TemporaryFolder()
     let place = URL(fileURLWithPath: folder.file("model/\(path)")).standardizedFileURL
-    let index = URL(fileURLWithPath: folder.file("model/pytorch_model.bin.index.json"))
+    let index = URL(fileURLWithPath: folder.file("model/pytorch_model.\(ending)"))
     for one in [place, index] {
       try FileManager.default.createDirectory(at: one.deletingLastPathComponent(), withIntermediateDirectories: true)
     }
@@ -48,6 +50,35 @@ import Testing
     try FileManager.default.copyItem(at: URL(fileURLWithPath: hostile + "reduce-os-system.pt"), to: place)
     #expect(try belleTools("inspect", folder.file("model"), "--safety").status == 2)
     #expect(try belleTools("inspect", index.path, "--safety").status == 2)
+  }
+
+  @Test("--safety does not call a folder harmless with a name in it that is not UTF-8", arguments: [false, true])
+  func unnameable(isBesideItsRepairedName: Bool) throws {
+    let folder = try TemporaryFolder()
+    if isBesideItsRepairedName { _ = try folder.write("m\u{FFFD}.bin", "a text") }
+    let name = Array("\(folder.path)/m".utf8) + [0xFF] + Array(".bin".utf8) + [0]
+    let descriptor = name.withUnsafeBufferPointer { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { open($0.baseAddress!, O_CREAT | O_WRONLY, 0o600) }
+    }
+    try #require(descriptor >= 0)
+    close(descriptor)
+    defer { name.withUnsafeBufferPointer { _ = $0.withMemoryRebound(to: CChar.self) { unlink($0.baseAddress!) } } }
+    let run = try belleTools("inspect", folder.path, "--safety")
+    #expect(run.status == 2)
+    #expect(run.output.contains("a name that is not UTF-8: not looked at"))
+    #expect(try belleTools("inspect", folder.path, "--safety", "--json").output.contains(#""unsafe":1"#))
+  }
+
+  @Test(
+    "--safety tells of auto_map, however JSON writes it and wherever it is",
+    arguments: [#""auto_map""#, #""\u0061uto_map""#, #""a\u0075to\u005Fmap""#], [0, (1 << 20) - 4, 3 << 20])
+  func autoMap(key: String, blanks: Int) throws {
+    let folder = try TemporaryFolder()
+    let config = try folder.write(
+      "config.json", "{\(String(repeating: " ", count: blanks))\"a\\\\\":\"\\\"\",\(key): {}}")
+    #expect(try belleTools("inspect", config, "--safety").output.contains("auto_map names Python code"))
+    let other = try folder.write("other.json", #"{"\\u0061uto_map": "auto_maps"}"#)
+    #expect(try !belleTools("inspect", other, "--safety").output.contains("auto_map"))
   }
 
   @Test("--crc finds damage that listing does not see")

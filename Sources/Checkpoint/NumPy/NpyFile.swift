@@ -15,18 +15,21 @@ public struct NpyFile: TensorSource {
   private let file: any ByteSource
   private let range: Range<Int>
 
-  /// Where the pickle of an array of objects begins, which is what its values are then; nil where they are numbers. What is
-  /// not plainly numbers counts as objects.
+  /// Where a loader of pickles would go on at an array: behind its header where it is one of objects, which are a pickle
+  /// there, and otherwise behind its values, with what it loads next. What is not plainly numbers counts as objects.
   ///
   /// - Parameters:
-  ///   - size: of the file, in bytes.
+  ///   - start: where the array begins.
   ///   - read: gives the bytes of a range.
-  static func objectsStart(size: Int, _ read: (_ at: Int, _ count: Int) throws -> [UInt8]) rethrows -> Int? {
-    guard let range = NpyHeader.range(try read(0, NpyHeader.leadSize)), range.upperBound <= size else { return nil }
+  /// - Returns: the byte, which may lie behind the end; nil where no array begins.
+  static func continuation(from start: Int, _ read: (_ at: Int, _ count: Int) throws -> [UInt8]) rethrows -> Int? {
+    guard let range = NpyHeader.range(try read(start, NpyHeader.leadSize)) else { return nil }
+    let end = start + range.upperBound
     guard range.count <= NpyHeader.sizeLimit,
-      let header = NpyHeader(try read(range.lowerBound, range.count)), header.isOfPlainValues
-    else { return range.upperBound }
-    return nil
+      let header = NpyHeader(try read(start + range.lowerBound, range.count)), let size = header.valuesSize
+    else { return end }
+    let (next, overflow) = end.addingReportingOverflow(size)
+    return overflow ? end : next
   }
 
   /// Opens a file and checks its header.

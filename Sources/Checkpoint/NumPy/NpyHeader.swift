@@ -51,18 +51,25 @@ struct NpyHeader {
     self.shape = shape
   }
 
-  /// Whether the values are numbers, texts or times of a fixed size: a byte order, a letter and a size. Whatever else may
-  /// hold objects, which are pickled.
-  var isOfPlainValues: Bool {
+  /// The bytes of all values, where these are numbers, texts or times of a fixed size: a byte order, a letter and a size.
+  /// Nil for whatever else, which may hold objects, and for more than can be counted.
+  var valuesSize: Int? {
     var rest = Array(type.utf8)[...]
     if let order = rest.first, "<>|=".utf8.contains(order) { rest.removeFirst() }
-    guard let kind = rest.popFirst() else { return false }
+    guard let kind = rest.popFirst(), "biufcSUVmM".utf8.contains(kind) else { return nil }
     let digits = rest.prefix { (0x30...0x39).contains($0) }
-    guard !digits.isEmpty else { return false }
+    guard var size = Int(String(decoding: digits, as: UTF8.self)) else { return nil }
     rest = rest.dropFirst(digits.count)
-    if rest.isEmpty { return "biufcSUVmM".utf8.contains(kind) }
     // A time's unit: `<M8[ns]`.
-    return "mM".utf8.contains(kind) && rest.first == UInt8(ascii: "[") && rest.last == UInt8(ascii: "]")
+    let isTime = "mM".utf8.contains(kind) && rest.first == UInt8(ascii: "[") && rest.last == UInt8(ascii: "]")
+    guard rest.isEmpty || isTime else { return nil }
+    // A text's size is in characters of four bytes.
+    for factor in shape + (kind == UInt8(ascii: "U") ? [4] : []) {
+      let (product, overflow) = size.multipliedReportingOverflow(by: factor)
+      guard !overflow else { return nil }
+      size = product
+    }
+    return size
   }
 }
 

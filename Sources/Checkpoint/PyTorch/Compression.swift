@@ -10,13 +10,12 @@ enum Compression {
     ("bzip2", Array("BZh".utf8)), ("xz", [0xFD] + Array("7zXZ".utf8)), ("lz4", [0x04, 0x22, 0x4D, 0x18]),
     ("lz4", [0x02, 0x21, 0x4C, 0x18]), ("zstd", [0x28, 0xB5, 0x2F, 0xFD]), ("lzip", Array("LZIP".utf8)),
     ("7z", Array("7z".utf8) + [0xBC, 0xAF]), ("rar", Array("Rar!".utf8) + [0x1A, 0x07]),
-    // joblib's own before 0.10: the length in hexadecimal digits, then zlib.
-    ("joblib", Array("ZF0x".utf8)),
   ]
 
   /// What compressed a file, by its first bytes; nil where nothing did that is known.
   static func name(of head: [UInt8]) -> String? {
     if let magic = magics.first(where: { head.starts(with: $0.bytes) }) { return magic.name }
+    if isZFile(head) { return "joblib" }
     if head.starts(with: [0x5D, 0]) { return isLZMA(head) ? "lzma" : nil }
     if head.starts(with: [0x1F, 0x8B, 8]), case let (outputCount, isSound) = inflates(head) {
       return outputCount > 0 || isSound ? "gzip" : nil
@@ -24,6 +23,12 @@ enum Compression {
     guard head.first == 0x78, case let (outputCount, isSound) = inflates(head) else { return nil }
     // Readers of zlib give nothing of a block that is not sound; what is to come out may come out later.
     return isSound && (outputCount > 0 || head.count >= FileKind.headSize) ? "zlib" : nil
+  }
+
+  /// joblib's own before 0.10: `ZF`, then 19 characters that Python's `int` takes for a hexadecimal number, then zlib.
+  private static func isZFile(_ head: [UInt8]) -> Bool {
+    guard head.count > 21, head.starts(with: "ZF".utf8) else { return false }
+    return PickleText.integer(head[2..<21], radix: 16) != nil
   }
 
   /// LZMA without a container: properties, the size of the dictionary in four bytes, that of the contents in eight or -1,

@@ -24,12 +24,13 @@ import CZlib
 
   /// Begins.
   ///
+  /// - Parameter partSize: the most bytes of a part.
   /// - Throws: ``CheckpointError`` where the member declares more than its bytes can make.
-  init(of member: ZipMember, in file: any ByteSource) throws(CheckpointError) {
+  init(of member: ZipMember, in file: any ByteSource, partSize: Int = streamPartSize) throws(CheckpointError) {
     // Deflate makes at most 1032 bytes of one; a declared size beyond that is a lie.
     guard member.size / 1032 <= member.storedSize else { throw Self.failure(member, file) }
     (self.member, self.file, at) = (member, file, member.dataOffset)
-    part = [UInt8](repeating: 0, count: min(streamPartSize, max(1, member.size)))
+    part = [UInt8](repeating: 0, count: min(partSize, max(1, member.size)))
     unsafe stream = .allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
     guard unsafe inflateInit2_(stream, -15, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
@@ -49,7 +50,7 @@ import CZlib
     member.failure(file, "does not inflate to the size that it declares")
   }
 
-  /// Inflates the next part: a mebibyte, or what there is.
+  /// Inflates the next part, or what there is.
   ///
   /// - Returns: false where there is none: the member ends here, and at its declared size.
   func advance() throws -> Bool {

@@ -59,6 +59,9 @@ struct TarArchive {
         guard let records else {
           throw failure(.malformed, "expected records of `<length> <key>=<value>` in an extended header, found others")
         }
+        // tarfile reads on in the rest of the block.
+        let rest = try file.bytes(at: body.upperBound, count: (512 - size % 512) % 512)
+        guard rest.allSatisfy({ $0 == 0 }) else { throw failure(.malformed, "an extended header longer than it says") }
         let isGlobal = kind == UInt8(ascii: "g")
         if let key = records.keys.first(where: { Self.isRefused($0, isGlobal: isGlobal) }) {
           throw failure(
@@ -104,18 +107,22 @@ struct TarArchive {
     return stated == sum || stated == signedSum
   }
 
-  /// A number in octal digits, as Python's `int` takes them; or, where the first bit is set, in big-endian binary.
+  /// A number as tarfile's `nti` reads it: behind a first byte of 0x80 or 0xFF, which is its sign, in big-endian binary;
+  /// otherwise in octal digits as Python's `int` takes them, between what Python's `str.strip` takes for blanks.
   private static func number(_ field: ArraySlice<UInt8>) -> Int? {
-    if field.first == 0x80 {
-      var value = 0
+    if let first = field.first, first == 0x80 || first == 0xFF {
+      var value = first == 0x80 ? 0 : -1
       for byte in field.dropFirst() {
-        guard value <= Int.max >> 8 else { return nil }
+        guard (Int.min >> 8...Int.max >> 8).contains(value) else { return nil }
         value = value << 8 | Int(byte)
       }
       return value
     }
-    let digits = field.prefix { $0 != 0 }
-    if digits.allSatisfy({ $0 == 0x20 }) { return 0 }
+    // Four more are blanks of texts than of bytes, in which pickles hold their digits: 0x1C to 0x1F.
+    let isBlank = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) || (0x1C...0x1F).contains(byte) }
+    let text = field.prefix { $0 != 0 }.drop(while: isBlank)
+    guard let end = text.lastIndex(where: { !isBlank($0) }) else { return 0 }
+    let digits = text[...end]
     guard case .integer(let value)? = PickleText.integer(digits, radix: 8) else { return nil }
     return value
   }

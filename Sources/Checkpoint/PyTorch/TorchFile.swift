@@ -152,14 +152,8 @@ public struct TorchFile: TensorSource {
   private init(legacy file: any ByteSource) throws {
     let container = try Self.withBeginning(of: file) { try LegacyContainer($0, size: file.size, file: file.path) }
     let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
-    var at = container.dataStart
     var places: [String: Place] = [:]
-    for key in container.keys {
-      let word = try file.bytes(at: at, count: 8)
-      let range = try container.range(key, at: at, count: word.count == 8 ? word.u64(at: 0) : nil)
-      places[key] = .range(range)
-      at = range.upperBound
-    }
+    for (key, range) in try container.ranges(in: file) { places[key] = .range(range) }
     try self.init(file, "torch-legacy", contents, places, nil)
   }
 

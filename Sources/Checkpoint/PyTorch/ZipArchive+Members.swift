@@ -48,10 +48,18 @@ extension ZipArchive {
   /// Bytes of a member, inflated, and not checked; those before them are inflated, too.
   func bytes(of member: ZipMember, at start: Int, count: Int) throws -> [UInt8] {
     let wanted = min(start, member.size)..<min(start + count, member.size)
+    guard member.isDeflated else {
+      return try file.bytes(at: member.dataOffset + wanted.lowerBound, count: wanted.count)
+    }
     var result: [UInt8] = []
     result.reserveCapacity(wanted.count)
-    try cursor(of: member, wanted).read(0..<wanted.count) { part in
-      unsafe part.withUnsafeBytes { unsafe result.append(contentsOf: $0) }
+    // No more than is asked for: of a million members only the first bytes may be.
+    let inflation = try Inflation(of: member, in: file, partSize: max(1, min(streamPartSize, wanted.upperBound)))
+    while result.count < wanted.count {
+      guard try inflation.advance() else { throw inflation.failure }
+      inflation.withBytes(of: wanted.clamped(to: inflation.range)) { part in
+        unsafe part.withUnsafeBytes { unsafe result.append(contentsOf: $0) }
+      }
     }
     return result
   }

@@ -75,6 +75,11 @@ struct ZipArchive: Sendable {
       spans.append(headerOffset..<dataOffset + storedSize)
       at = end
     }
+    // Python's zipfile reads as far as the directory's size says, others as many members as its count.
+    guard at == bytes.count else {
+      throw Self.failure(
+        file, directory.offset + at, "the zip directory goes on behind the \(directory.count) members that it counts")
+    }
     spans.sort { $0.lowerBound < $1.lowerBound }
     for (one, other) in zip(spans, spans.dropFirst()) where other.lowerBound < one.upperBound {
       throw Self.failure(file, other.lowerBound, "two members of the zip overlap")
@@ -110,11 +115,14 @@ struct ZipArchive: Sendable {
 
   /// More archives than this in the end of one file are made to mislead.
   private static let startLimit = 16
+  /// How far from the end of a file an end record is looked for, in bytes: Python's zipfile looks at one byte more than a
+  /// comment can have, and torch's miniz at one part of 4 KiB more.
+  private static let tailLimit = 22 + 65536 + 4096
 
-  /// Where archives begin that a file may be read as, however it begins itself: the offsets in them count from there. Python's
-  /// zipfile takes an end record wherever it stands in the last 64 KiB, whatever follows it.
+  /// Where archives begin that a file may be read as, however it begins itself: the offsets in them count from there. Readers
+  /// take an end record wherever it stands in the last bytes (``tailLimit``), whatever follows it.
   static func starts(in file: any ByteSource) throws -> [Int] {
-    let tailSize = min(file.size, 22 + 65535)
+    let tailSize = min(file.size, tailLimit)
     let tailStart = file.size - tailSize
     let tail = try file.bytes(at: tailStart, count: tailSize)
     var starts: [Int] = []
@@ -139,11 +147,14 @@ struct ZipArchive: Sendable {
     {
       (limit, size, offset) = (limit - 76, wideSize, wideOffset)
     }
-    let start = limit.subtractingReportingOverflow(size).partialValue.subtractingReportingOverflow(offset).partialValue
-    guard size >= 46, start >= 0, size <= limit, offset <= limit - size,
-      case let first = try file.bytes(at: start + offset, count: 4), first.count == 4, first.u32(at: 0) == 0x0201_4B50
+    guard size >= 46, size <= limit, case let first = try file.bytes(at: limit - size, count: 4), first.count == 4,
+      first.u32(at: 0) == 0x0201_4B50
     else { return nil }
-    return start
+    // Python's zipfile takes the directory for right before its end, and moves all offsets with it, also to the front.
+    guard offset <= limit - size else {
+      throw failure(file, endAt, "the offsets of the zip count from before the file begins")
+    }
+    return limit - size - offset
   }
 
   /// Finds the directory by the record at the archive's end.
@@ -168,12 +179,17 @@ struct ZipArchive: Sendable {
     var size = tail.u32(at: end + 12)
     var offset = tail.u32(at: end + 16)
     var limit = endAt
-    // Zip64: a locator right before, which points to a larger record.
+    // Zip64: a locator right before, which points to a larger record. Python's zipfile looks for that right before the
+    // locator, wherever it points, and where it is not there takes what the 32-bit record says.
     if endAt >= 20, case let locator = try file.bytes(at: endAt - 20, count: 20), locator.u32(at: 0) == 0x0706_4B50 {
-      guard let at = locator.u64(at: 8), at <= endAt - 20 - 56, case let record = try file.bytes(at: at, count: 56),
+      guard let at = locator.u64(at: 8), at == endAt - 20 - 56, case let record = try file.bytes(at: at, count: 56),
         record.count == 56, record.u32(at: 0) == 0x0606_4B50, let wideCount = record.u64(at: 32),
         let wideSize = record.u64(at: 40), let wideOffset = record.u64(at: 48)
-      else { throw failure(file, endAt - 20, "the zip64 directory is not where its locator says") }
+      else { throw failure(file, endAt - 20, "the zip64 end record is not right before its locator") }
+      let agrees = { (narrow: Int, wide: Int, all: Int) in narrow == all || narrow == wide }
+      guard agrees(count, wideCount, 0xFFFF), agrees(size, wideSize, 0xFFFF_FFFF),
+        agrees(offset, wideOffset, 0xFFFF_FFFF)
+      else { throw failure(file, endAt, "the two end records of the zip tell of two directories") }
       (count, size, offset, limit) = (wideCount, wideSize, wideOffset, at)
     } else if count == 0xFFFF || size == 0xFFFF_FFFF || offset == 0xFFFF_FFFF {
       throw failure(file, endAt, "the zip64 directory is missing")
@@ -193,20 +209,23 @@ struct ZipArchive: Sendable {
   ) throws {
     guard fields.contains(0xFFFF_FFFF) else { return }
     var at = range.lowerBound
+    var isWide = false
     while at + 4 <= range.upperBound {
       let end = at + 4 + bytes.u16(at: at + 2)
       guard end <= range.upperBound else { throw failure() }
       if bytes.u16(at: at) == 1 {
+        // Of two, Python's zipfile may take both.
+        guard !isWide else { throw failure() }
+        isWide = true
         var value = at + 4
         for index in fields.indices where fields[index] == 0xFFFF_FFFF {
           guard value + 8 <= end, let wide = bytes.u64(at: value) else { throw failure() }
           fields[index] = wide
           value += 8
         }
-        return
       }
       at = end
     }
-    throw failure()
+    guard isWide else { throw failure() }
   }
 }

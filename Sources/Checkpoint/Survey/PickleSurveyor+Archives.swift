@@ -45,8 +45,9 @@ extension PickleSurveyor {
   // MARK: Zip
 
   private mutating func lookThroughZip(_ archive: ZipArchive) throws {
-    // Storages of a pickle are values, where they have the size that it declares; they may look like anything. torch's
-    // names of them are numbers: what is called otherwise another loader may open.
+    // Storages of a pickle are values, where they have the size that it declares; they may look like anything but numpy's
+    // arrays, which numpy tells by their first bytes in whatever zip. torch's names of them are numbers: what is called
+    // otherwise another loader may open.
     var values: Set<String> = []
     let isPickle = { (name: String) in name.lowercased().hasSuffix(".pkl") }
     for name in archive.names where isPickle(name) {
@@ -59,8 +60,13 @@ extension PickleSurveyor {
         if !overflow, archive.members[folder + storage.key]?.size == size { values.insert(folder + storage.key) }
       }
     }
-    for name in archive.names where !values.contains(name) && !isPickle(name) {
-      if let member = archive.members[name] { try lookAt(member, in: archive) }
+    for name in archive.names where !isPickle(name) {
+      guard let member = archive.members[name] else { continue }
+      if values.contains(name) {
+        let head = try archive.bytes(of: member, at: 0, count: NpyHeader.magic.count)
+        guard head == NpyHeader.magic else { continue }
+      }
+      try lookAt(member, in: archive)
     }
     guard let program = Self.program(in: archive) else { return }
     survey.isProgram = survey.globals.allSatisfy { $0.isAllowed || $0.module.hasPrefix("__torch__") }

@@ -3,7 +3,7 @@
 // A file is taken for all that torch, pickle, tarfile, numpy and joblib take it for, whatever it is called and whatever
 // else it is sound as: a pickle at its beginning and those behind it (torch's old container is five of them), a zip, a
 // tar, an array of objects. In an archive every member is taken for a pickle but the values of storages that a pickle
-// there names, in their size. Of a pickle that breaks off, the names before the break count: a loader would have run what
+// there names, in their size, unless they are numpy's. Of a pickle that breaks off, the names before the break count: a loader would have run what
 // they make.
 
 import ByteIO
@@ -17,7 +17,7 @@ struct PickleSurveyor {
   /// What ends the work: the budget is exhausted.
   struct Exhausted: Error {}
 
-  /// More pickles than this in a row are no checkpoint.
+  /// More pickles than this in a row are no checkpoint; arrays are.
   private static let rowLimit = 1000
 
   init(_ file: any ByteSource) {
@@ -30,12 +30,33 @@ struct PickleSurveyor {
       let head = try file.bytes(count: FileKind.headSize)
       try lookThroughArchives(head)
       try lookAt(SurveyPart(file, name: file.path))
+      try lookBehindValues()
     } catch is Exhausted {
       survey.problems.append(
         CheckpointError(
           .limit, file: file.path, reason: "too many \(budget.exhausted ?? "parts") to list: not looked at further",
           remedy: PickleMachine.hostile))
     }
+  }
+
+  /// Looks at what stands behind the values of torch's old container, where torch.load goes on that is given the open file
+  /// once more. The values of one that is not read here (of quantized tensors, say) have no end that is known.
+  private mutating func lookBehindValues() throws {
+    var start = 0
+    for _ in 0..<Self.rowLimit {
+      let rest = FilePart(file, from: start)
+      guard try LegacyContainer.isLegacy(rest.bytes(count: FileKind.headSize)),
+        let container = try? TorchFile.withBeginning(
+          of: rest, { try LegacyContainer($0, size: rest.size, file: rest.path) }),
+        let ranges = try? container.ranges(in: rest)
+      else { return }
+      start += ranges.last?.range.upperBound ?? container.dataStart
+      guard start < file.size else { return }
+      try lookAt(SurveyPart(file, start..<file.size, name: file.path))
+    }
+    try add(
+      CheckpointError(
+        .limit, file: file.path, place: "byte \(start)", reason: "more than \(Self.rowLimit) checkpoints in a row"))
   }
 
   /// What an archive's own reader refuses may be read by another.
@@ -50,7 +71,7 @@ struct PickleSurveyor {
 
   // MARK: Pickles
 
-  /// Looks at bytes as loaders do: as pickles, and as an array of objects, which is a header and a pickle.
+  /// Looks at bytes as loaders do: as pickles and as numpy's arrays, of which one of objects is a header and a pickle.
   ///
   /// - Returns: what the first pickle describes, where there is one.
   @discardableResult mutating func lookAt(_ part: SurveyPart, member: String? = nil) throws -> PickleGraph? {
@@ -62,21 +83,19 @@ struct PickleSurveyor {
           reason: "the member \(displayName(member)) is an archive itself (\(kind)), and was not looked into",
           remedy: "unpack it, and look at what comes out"))
     }
-    let start =
-      head.starts(with: NpyHeader.magic)
-      // Values that are not objects may look like anything.
-      ? try NpyFile.objectsStart(size: part.size) { try part.prefix(at: $0, $1) } : 0
-    let graph = try start.flatMap { try pickles(in: part, from: $0) }
+    let graph = try row(in: part)
     if survey.names.isCut { budget.exhaustNames() }
     guard budget.exhausted == nil else { throw Exhausted() }
     return graph
   }
 
-  /// Looks at a pickle and at those that follow it: whoever loads twice runs the second.
-  private mutating func pickles(in part: SurveyPart, from start: Int) throws -> PickleGraph? {
-    var at = start
+  /// Looks at the pickles and arrays that follow each other: whoever loads twice runs the second. The values of arrays that
+  /// are not objects may look like anything.
+  private mutating func row(in part: SurveyPart) throws -> PickleGraph? {
+    var at = 0
     var first: PickleGraph?
     for _ in 0..<Self.rowLimit {
+      while at < part.size, let next = try NpyFile.continuation(from: at, { try part.prefix(at: $0, $1) }) { at = next }
       guard at < part.size, let result = try pickle(in: part, from: at) else { return first }
       first = first ?? result.graph
       at = result.end

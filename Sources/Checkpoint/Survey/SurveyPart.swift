@@ -41,7 +41,7 @@ final class SurveyPart {
     guard member.isDeflated else {
       base = member.dataOffset
       limit = PickleMachine.sizeLimit
-      fetch = { try archive.file.bytes(at: member.dataOffset + $0, count: min($1, member.size - $0)) }
+      fetch = { try archive.bytes(of: member, at: $0, count: $1) }
       return
     }
     base = 0

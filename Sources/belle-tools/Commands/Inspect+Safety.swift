@@ -23,23 +23,26 @@ extension Inspect {
       files = tree.files.filter { !isObject($0) }.map { Folder.join(input, $0) }
       if files.count < tree.files.count { note(input, "the objects of .git: not looked at") }
       for other in tree.others {
-        let path = Folder.join(input, other)
-        if Folder.kind(of: path) == .folder {
+        let path = Folder.join(input, other.name)
+        switch other.kind {
+        case .folder:
           // Loaders follow it; whoever wants to know what is there names it.
           note(path, "a link to a folder: not looked at, so that this folder cannot be called harmless")
           unsafeCount += 1
-        } else {
-          note(path, "a link to nothing, or not a regular file: not looked at")
+        case .unnameable:
+          note(path, "a name that is not UTF-8: not looked at, so that this folder cannot be called harmless")
+          unsafeCount += 1
+        case .file, .other: note(path, "a link to nothing, or not a regular file: not looked at")
         }
       }
-      guard !files.isEmpty else {
+      guard !files.isEmpty || unsafeCount > 0 else {
         throw CheckpointError(.unknownFormat, file: input, reason: "there is no file in this folder")
       }
     } else {
       // A path that leads nowhere is a mistake of who called, and nothing that was found.
       _ = try InputFile(input)
     }
-    for path in files where path.hasSuffix(".index.json") {
+    for path in files where Self.isIndex(path) {
       do {
         // Where an index leads, loaders go: also out of the folder, and to what is not looked at otherwise.
         files += try IndexedFiles(of: path).files(besides: files)
@@ -81,6 +84,12 @@ extension Inspect {
       Console.shared.result("\(plain) other file\(plain == 1 ? "" : "s"): no pickle in \(plain == 1 ? "it" : "them")")
     }
     if unsafeCount > 0 { throw ExitCode.negative }
+  }
+
+  /// Whether a file's name is an index's: `….index.json`, or a variant's, `….index.fp16.json`.
+  private static func isIndex(_ path: String) -> Bool {
+    let name = Folder.name(of: path)
+    return name.hasSuffix(".json") && name.contains(".index.")
   }
 
   /// What a file's pickles do; nil, and the reason reported, where it cannot be read.
@@ -125,15 +134,38 @@ extension Inspect {
     let name = Folder.name(of: path)
     if let kind = Self.programs.first(where: { $0.endings.contains { name.lowercased().hasSuffix($0) } }) {
       note(path, "\(kind.what): not looked into")
-    } else if name.hasSuffix(".json"), try Self.mentions("\"auto_map\"", in: InputFile(path)) {
+    } else if name.hasSuffix(".json"), try Self.names("auto_map", in: InputFile(path)) {
       note(path, "auto_map names Python code, which engines run with trust_remote_code")
     }
   }
 
-  /// Whether a text is in the first mebibyte of a file.
-  private static func mentions(_ text: String, in file: InputFile) throws -> Bool {
-    let bytes = try file.bytes(count: 1 << 20)
-    return String(decoding: bytes, as: UTF8.self).contains(text)
+  /// Whether a JSON text holds a word in quotes, of letters that JSON may write as `\u` and four digits.
+  private static func names(_ word: String, in file: InputFile) throws -> Bool {
+    let quoted = Array("\"\(word)\"".utf8)
+    let (partSize, longest) = (1 << 20, 6 * quoted.count)
+    for at in stride(from: 0, to: file.size, by: partSize) {
+      // Each part reaches into the next, as far as a word may that begins in it.
+      var rest = try file.bytes(at: at, count: partSize + longest)[...]
+      var plain: [UInt8] = []
+      plain.reserveCapacity(rest.count)
+      while let slash = rest.firstIndex(of: UInt8(ascii: "\\")) {
+        plain += rest[..<slash]
+        let escape = rest[slash...].prefix(6)
+        let digits = escape.starts(with: "\\u00".utf8) ? String(decoding: escape.dropFirst(4), as: UTF8.self) : ""
+        // Of another escape, and of the backslash of a backslash, the character behind it is no letter of a word.
+        let value = digits.utf8.count == 2 ? UInt8(digits, radix: 16) : nil
+        plain.append(value ?? UInt8(ascii: "\\"))
+        rest = rest[min(slash + (value == nil ? 2 : 6), rest.endIndex)...]
+      }
+      plain += rest
+      var left = plain[...]
+      while let quote = left.firstIndex(of: UInt8(ascii: "\"")) {
+        left = left[quote...]
+        if left.starts(with: quoted) { return true }
+        left.removeFirst()
+      }
+    }
+    return false
   }
 
   private func note(_ path: String, _ text: String) {

@@ -146,7 +146,7 @@ private let harmlessZip = P.zip([("archive/data.pkl", good), version])
     ("zlib", [0x78, 0xDA, 0x4B, 0x04, 0, 0, 0x62, 0, 0x62]),
     ("bzip2", Array("BZh9".utf8) + [0x31, 0x41, 0x59, 0x26, 0x53, 0x59]),
     ("xz", [0xFD] + Array("7zXZ".utf8) + [0, 0, 4]), ("lz4", [0x04, 0x22, 0x4D, 0x18, 0x64]),
-    ("joblib's first", Array("ZF0x12".utf8)),
+    ("joblib's first", Array("ZF0x1                ".utf8) + [0x78, 0xDA, 0x4B, 0x04, 0, 0, 0x62, 0, 0x62]),
   ]
 
   @Test("compression is told, also before a harmless zip", arguments: compressed.map(\.name))

@@ -8,10 +8,11 @@ extension AllowedGlobal {
     case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3, .rebuildParameter, .rebuildFromNumpy, .storageClass,
       .quantizedStorage, .typedStorage, .dtype, .otherType, .orderedDictionary, .counter, .complex, .set, .size,
       .device, .layout,
-      .byteArray, .tensorClass, .typedTensorClass, .numpyReconstruct, .numpyFromBuffer, .numpyScalar, .numpyDType,
-      .numpyArray, .builtinType, .unread:
+      .byteArray, .tensorClass, .typedTensorClass, .numpyFromBuffer, .numpyScalar, .numpyArray, .builtinType, .unread:
       true
-    case .rebuildParameterWithState, .rebuildFromType, .defaultDictionary, .encode, .loadFromBytes: false
+    case .rebuildParameterWithState, .rebuildFromType, .defaultDictionary, .encode, .loadFromBytes, .numpyReconstruct,
+      .numpyDType:
+      false
     }
   }
 

@@ -92,6 +92,19 @@ struct LegacyContainer {
     for _ in 0..<4 { at = try PickleMachine.run(bytes, from: at, file: file, trace: trace, isNested: true).end }
   }
 
+  /// Where the values of the storages are, in the order of the file.
+  ///
+  /// - Parameter file: the one whose beginning was read.
+  func ranges(in file: any ByteSource) throws -> [(key: String, range: Range<Int>)] {
+    var at = dataStart
+    return try keys.map { key in
+      let word = try file.bytes(at: at, count: 8)
+      let range = try range(key, at: at, count: word.count == 8 ? word.u64(at: 0) : nil)
+      at = range.upperBound
+      return (key, range)
+    }
+  }
+
   /// Where a storage's values are.
   ///
   /// - Parameters:

@@ -11,6 +11,8 @@ enum PickleArgument {
   case bigInteger([UInt8])
   case real(Double)
   case bytes([UInt8])
+  /// What Python 2 wrote for a str.
+  case byteString([UInt8])
   case text(String)
   /// A module and a name in it.
   case names(module: String, name: String)

@@ -106,13 +106,16 @@ struct PickleContents {
     }
   }
 
+  /// The longest text that is made of bytes, in bytes.
+  private static let textLimit = 65536
+
   /// What a key adds to a name; of a tuple, as Python shows it, its parts.
   private static func name(_ graph: PickleGraph, _ key: NodeIndex) -> String {
     if let elements = graph.elements(key), elements.count <= 16 {
-      let parts = elements.map { graph.string($0) ?? text(graph.nodes[Int($0)]) ?? "?" }
+      let parts = elements.map { graph.string($0, limit: textLimit) ?? text(graph.nodes[Int($0)]) ?? "?" }
       return "(\(parts.joined(separator: ", ")))"
     }
-    return graph.string(key) ?? text(graph.nodes[Int(key)]) ?? "?"
+    return graph.string(key, limit: textLimit) ?? text(graph.nodes[Int(key)]) ?? "?"
   }
 
   /// Which containers hold a tensor, at any depth. Iterative, and in flat arrays: nesting is as deep as the file likes.
@@ -160,8 +163,8 @@ struct PickleContents {
     case .bigInteger(let bytes): "an integer of \(bytes.count) bytes"
     case .real(let value): "\(value)"
     case .string(let value): String(value.prefix(500))
-    case .bytes(let value): "\(value.count) bytes"
-    case .global(.dtype(let dtype)), .numpyType(let dtype?): dtype.rawValue
+    case .bytes(let value), .byteString(let value): "\(value.count) bytes"
+    case .global(.dtype(let dtype)), .numpyType(.number(let dtype)): dtype.rawValue
     default: nil
     }
   }

@@ -13,6 +13,7 @@ extension PickleGraph {
     case .real(let value): "the float \(value)"
     case .string(let text): "the str \(displayName(String(text.unicodeScalars.prefix(40))))"
     case .bytes(let bytes): "\(bytes.count) bytes"
+    case .byteString(let bytes): "a str of Python 2 of \(bytes.count) bytes"
     case .tuple(let range): "a tuple of \(range.count)"
     case .list(let number): "a list of \(lists[number].count)"
     case .dictionary(let number): "a dict of \(dictionaries[number].count)"

@@ -8,6 +8,8 @@ struct PickleGraph: Sendable {
   var children: [NodeIndex] = []
   var lists: [[NodeIndex]] = []
   var dictionaries: [[(key: NodeIndex, value: NodeIndex)]] = []
+  /// Those that may not be changed any more.
+  var frozenDictionaries: Set<Int> = []
   var storages: [PickleStorage] = []
   var tensors: [PickleTensor] = []
 
@@ -22,12 +24,34 @@ struct PickleGraph: Sendable {
     }
   }
 
-  /// A node as a text, where it is one.
-  func string(_ index: NodeIndex) -> String? {
+  /// A node as a text, where it is one and no longer than names are: of bytes it is made anew each time it is asked for,
+  /// which takes two bytes of a pickle.
+  ///
+  /// - Parameter limit: the most bytes; of what is longer nothing is looked at.
+  func string(_ index: NodeIndex, limit: Int = PickleGlobal.nameLimit) -> String? {
     switch nodes[Int(index)] {
-    case .string(let text): text
-    // Names that Python 2 wrote. A text is made anew each time it is asked for: none that is long.
-    case .bytes(let bytes): bytes.count <= 65536 ? String(validating: bytes, as: UTF8.self) : nil
+    case .string(let text): text.utf8.count <= limit ? text : nil
+    case .bytes(let bytes), .byteString(let bytes):
+      bytes.count <= limit ? String(validating: bytes, as: UTF8.self) : nil
+    default: nil
+    }
+  }
+
+  /// The beginning of a text, repaired, as names are told that are longer than any; nil where it is none.
+  func beginning(_ index: NodeIndex) -> String? {
+    switch nodes[Int(index)] {
+    case .string(let text): String(decoding: text.utf8.prefix(PickleGlobal.nameLimit), as: UTF8.self)
+    case .bytes(let bytes), .byteString(let bytes):
+      String(decoding: bytes.prefix(PickleGlobal.nameLimit), as: UTF8.self)
+    default: nil
+    }
+  }
+
+  /// Whether a text begins with some ASCII; nil where it is no text.
+  func text(_ index: NodeIndex, beginsWith start: String) -> Bool? {
+    switch nodes[Int(index)] {
+    case .string(let text): text.utf8.starts(with: start.utf8)
+    case .bytes(let bytes), .byteString(let bytes): bytes.starts(with: start.utf8)
     default: nil
     }
   }

@@ -15,22 +15,22 @@ extension PickleMachine {
         throw mismatch("BUILD of a dict", expected: "a dict as its state", found: state, at: place)
       }
       try checkState(state, place)
-    case .tensor: trace?.called()
-    case .numpyType, .pendingArray:
+    case .tensor(let number):
       trace?.called()
-      do throws(CheckpointError) {
-        try buildNumpy(target, state, place)
-      } catch {
-        // numpy sets values, and calls nothing.
-        guard isSurvey, error.code != .limit else { throw error }
-        if case .numpyType = graph.nodes[Int(target)] {
-          graph.nodes[Int(target)] = .numpyType(nil)
-        } else {
-          graph.nodes[Int(target)] = .opaque
-        }
+      // numpy frees the values of an array that is set once more, also where a tensor has them.
+      guard graph.tensors[number].storage.values == nil else {
+        throw failure(
+          "BUILD of an array that has its values, which no weight file does", .unsafeGlobal, at: place,
+          remedy: Self.hostile)
       }
+    case .numpyType(let type):
+      trace?.called()
+      try build(type, of: target, state, place)
+    case .pendingArray:
+      trace?.called()
+      try buildArray(target, state, place)
     case .unknown: trace?.called()
-    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .tuple:
+    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .byteString, .tuple:
       // With an empty state Python goes on.
       trace?.called()
       throw mismatch("BUILD", expected: "an object with attributes", found: target, at: place)
@@ -48,7 +48,7 @@ extension PickleMachine {
     switch graph.nodes[Int(state)] {
     case .none, .unknown: return
     case .tuple:
-      let parts = Array(graph.elements(state) ?? [])
+      let parts = Array((graph.elements(state) ?? []).prefix(3))
       guard parts.count == 2 || parts.isEmpty else { break }
       for part in parts {
         if case .tuple = graph.nodes[Int(part)] {
@@ -60,17 +60,17 @@ extension PickleMachine {
     case .dictionary(let number):
       try pay(graph.dictionaries[number].count)
       for (key, value) in graph.dictionaries[number] {
-        let name = graph.string(key)
         let isFunction =
           switch graph.nodes[Int(value)] {
           case .global(let global): !global.isType
           case .opaque: true
           default: false
           }
-        guard let name, !name.hasPrefix("__"), !isFunction else {
+        guard graph.text(key, beginsWith: "__") == false, !isFunction else {
+          let name = displayName(String((graph.beginning(key) ?? "?").prefix(60)))
           throw failure(
-            "BUILD sets the attribute \(displayName(String((name ?? "?").prefix(60)))), which no weight file needs",
-            .unsafeGlobal, at: place, remedy: Self.hostile)
+            "BUILD sets the attribute \(name), which no weight file needs", .unsafeGlobal, at: place,
+            remedy: Self.hostile)
         }
       }
       return

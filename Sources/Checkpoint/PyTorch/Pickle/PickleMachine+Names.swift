@@ -7,7 +7,7 @@ import ByteIO
 extension PickleMachine {
   /// GLOBAL.
   mutating func global(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
-    try checkImport(module, name, place)
+    guard max(module.utf8.count, name.utf8.count) <= Self.nameLimit else { return try refuse(module, name, place) }
     guard let allowed = AllowedGlobal(module: module, name: name) else { return try refuse(module, name, place) }
     try note(module, name, place, isAllowed: true)
     try push(.global(allowed))
@@ -18,8 +18,15 @@ extension PickleMachine {
     let name = try pop(place)
     let module = try pop(place)
     guard let moduleName = graph.string(module), let attribute = graph.string(name) else {
-      throw mismatch("STACK_GLOBAL", expected: "two str", found: [module, name], at: place)
+      // Names that are longer than any are told by their beginnings.
+      if isSurvey, let module = graph.beginning(module), let name = graph.beginning(name) {
+        try note(module, name, place, isAllowed: false)
+      }
+      throw mismatch(
+        "STACK_GLOBAL", expected: "two str of at most \(Self.nameLimit) bytes", found: [module, name], at: place)
     }
+    // They are compared and remembered each time, and a memo names them in two bytes.
+    try pay(moduleName.utf8.count + attribute.utf8.count)
     try global(moduleName, attribute, place)
   }
 
@@ -27,7 +34,6 @@ extension PickleMachine {
   mutating func instance(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) {
     _ = try popMark(place)
     guard case .names(let module, let name) = argument else { return }
-    try checkImport(module, name, place)
     trace?.called()
     try refuse(module, name, place)
   }
@@ -70,27 +76,20 @@ extension PickleMachine {
       reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: hostile)
   }
 
-  /// Stops where Python cannot import: at a module that no file can hold.
-  private func checkImport(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
-    guard !module.isEmpty, !module.utf8.contains(0) else {
-      throw broken(
-        "expected the name of a module, found \(module.isEmpty ? "an empty one" : "one with a zero byte")", at: place)
-    }
-    // What a survey notes is cut.
-    guard isSurvey || max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
-      throw failure("a name of more than \(Self.nameLimit) bytes", .unsafeGlobal, at: place, remedy: Self.hostile)
-    }
-  }
-
   private func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) throws(CheckpointError) {
     guard let trace else { return }
     trace.named(PickleGlobal(named: module, name, at: offset(of: place), isAllowed: isAllowed))
     if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.hostile) }
   }
 
+  /// Refuses a name, or goes on without it. Also one that Python cannot import, as that of an empty module: whether it is
+  /// imported is for a loader to say, and torch's takes every name with `Storage` in it for its own, whatever the module.
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
     try note(module, name, place, isAllowed: false)
     guard isSurvey else {
+      guard max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
+        throw failure("a name of more than \(Self.nameLimit) bytes", .unsafeGlobal, at: place, remedy: Self.hostile)
+      }
       // What torch.jit.save writes: not hostile, but not weights either.
       if module.hasPrefix("__torch__") {
         throw failure(

@@ -1,34 +1,11 @@
 // numpy's arrays and scalars in a pickle, as data: what tensors of devices that torch cannot store itself become (XLA,
 // NPU), and what trainers keep beside their tensors. The values lie in the pickle.
-// Refused: arrays of objects (they are pickles in a pickle), of structures and of texts; big-endian values.
+// Refused: arrays of objects (they are pickles in a pickle), of structures and of texts; big-endian values. A survey goes
+// on at these, where they are as numpy writes them: numpy believes what a state says of memory.
 // Source: numpy, core/src/multiarray/methods.c (array_reduce, array_setstate) and descriptor.c (arraydescr_reduce);
 // torch/_utils.py (_rebuild_device_tensor_from_numpy).
 
 import ByteIO
-
-extension DType {
-  /// The type of numpy's letter and size: `f4`, `i8`, `b1`, with or without a mark of its byte order.
-  init?(numpyName: String) {
-    let name = numpyName.first.map { "<|=".contains($0) } == true ? numpyName.dropFirst() : numpyName[...]
-    switch name {
-    case "f8": self = .f64
-    case "f4": self = .f32
-    case "f2": self = .f16
-    case "i8": self = .i64
-    case "i4": self = .i32
-    case "i2": self = .i16
-    case "i1": self = .i8
-    case "u8": self = .u64
-    case "u4": self = .u32
-    case "u2": self = .u16
-    case "u1": self = .u8
-    case "b1", "?": self = .bool
-    case "c8": self = .c64
-    case "c16": self = .c128
-    default: return nil
-    }
-  }
-}
 
 extension PickleMachine {
   /// REDUCE of one of numpy's names.
@@ -36,36 +13,42 @@ extension PickleMachine {
     switch name {
     case .numpyDType:
       // dtype(name, align, copy); its byte order comes with BUILD.
-      guard let first = arguments.first, let text = graph.string(first) else {
-        throw mismatch("numpy.dtype", expected: "a str", found: arguments.first, .badTensor, at: place)
-      }
-      guard let dtype = DType(numpyName: text) else {
-        // Objects, texts, structures: what such an array holds was made before, by calls that were looked at.
-        if isSurvey { return try push(.numpyType(nil)) }
-        throw failure(
-          "a numpy array of type \(displayName(String(text.prefix(60)))), which holds no numbers that are known",
-          .unsupportedType, at: place)
-      }
-      try push(.numpyType(dtype))
-    case .numpyReconstruct:
-      // _reconstruct(numpy.ndarray, (0,), b'b'): an empty array, which BUILD fills.
-      guard let first = arguments.first, case .global(.numpyArray) = graph.nodes[Int(first)] else {
+      guard let first = arguments.first, let text = graph.string(first, limit: 100), let type = NumpyType(name: text)
+      else {
         throw mismatch(
-          "numpy's _reconstruct", expected: "numpy.ndarray", found: arguments.first, .badTensor, at: place)
+          "numpy.dtype", expected: "a str of a letter and a size, as 'f4'", found: arguments.first, .badTensor,
+          at: place, remedy: Self.hostile)
+      }
+      if case .number = type { return try push(.numpyType(type)) }
+      // What an array of objects holds was made before, by calls that were looked at.
+      guard isSurvey else {
+        throw failure(
+          "a numpy array of type \(displayName(text)), which holds no numbers that are known", .unsupportedType,
+          at: place)
+      }
+      try push(.numpyType(type))
+    case .numpyReconstruct:
+      // _reconstruct(numpy.ndarray, (0,), b'b'): an empty array, which BUILD fills. One with elements has no values.
+      guard arguments.count == 3, case .global(.numpyArray) = graph.nodes[Int(arguments[0])],
+        graph.integers(arguments[1]) == [0], graph.string(arguments[2], limit: 1) == "b"
+      else {
+        throw mismatch(
+          "numpy's _reconstruct", expected: "(numpy.ndarray, (0,), b'b')", found: arguments, .badTensor, at: place)
       }
       try push(.pendingArray)
     case .numpyFromBuffer:
       // _frombuffer(bytes, dtype, shape, order)
-      guard arguments.count == 4, case .numpyType(let dtype?) = graph.nodes[Int(arguments[1])],
-        let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3]), order == "C" || order == "F"
+      guard arguments.count == 4, case .numpyType(.number(let dtype)) = graph.nodes[Int(arguments[1])],
+        let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3], limit: 1),
+        order == "C" || order == "F"
       else {
         throw mismatch(
           "numpy's _frombuffer", expected: "(bytes, dtype, shape, 'C' or 'F')", found: arguments, .badTensor, at: place)
       }
       try push(try array(arguments[0], dtype, shape, isFortran: order == "F", place))
     case .numpyScalar:
-      guard arguments.count == 2, case .numpyType(let dtype?) = graph.nodes[Int(arguments[0])],
-        case .bytes(let bytes) = graph.nodes[Int(arguments[1])], bytes.count == dtype.byteCount
+      guard arguments.count == 2, case .numpyType(.number(let dtype)) = graph.nodes[Int(arguments[0])],
+        let bytes = graph.values(arguments[1]), bytes.count == dtype.byteCount
       else {
         throw mismatch(
           "numpy's scalar", expected: "(dtype, bytes of one element)", found: arguments, .badTensor, at: place)
@@ -84,38 +67,24 @@ extension PickleMachine {
     }
   }
 
-  /// BUILD of a numpy type or array.
-  mutating func buildNumpy(_ target: NodeIndex, _ state: NodeIndex, _ place: Int) throws(CheckpointError) {
-    guard let elements = graph.elements(state).map(Array.init) else {
-      throw mismatch("BUILD of \(graph.summary(target))", expected: "a tuple", found: state, .badTensor, at: place)
-    }
-    if case .numpyType(let known) = graph.nodes[Int(target)] {
-      guard let dtype = known else { return }
-      // (version, byte order, subtype, names, fields, size, alignment, flags)
-      guard elements.count >= 5, let order = graph.string(elements[1]) else {
-        throw mismatch(
-          "BUILD of a numpy.dtype", expected: "(version, byte order, subtype, names, fields, …)", found: elements,
-          .badTensor, at: place)
-      }
-      guard elements[2..<5].allSatisfy({ if case .none = graph.nodes[Int($0)] { true } else { false } }) else {
-        throw failure("a numpy array of structures, where a tensor has numbers", .unsupportedType, at: place)
-      }
-      guard ["<", "|", "="].contains(order) || dtype.byteCount == 1 else {
-        throw failure("a numpy array of big-endian values", .unsupportedType, at: place)
-      }
-      return
-    }
+  /// BUILD of a numpy array.
+  mutating func buildArray(_ target: NodeIndex, _ state: NodeIndex, _ place: Int) throws(CheckpointError) {
     // (version, shape, dtype, is Fortran, bytes)
-    if isSurvey, elements.count == 5, case .numpyType(nil) = graph.nodes[Int(elements[2])] {
-      graph.nodes[Int(target)] = .opaque
-      return
-    }
-    guard elements.count == 5, let shape = graph.integers(elements[1]),
-      case .numpyType(let dtype?) = graph.nodes[Int(elements[2])]
+    guard let elements = graph.elements(state).map({ Array($0.prefix(6)) }), elements.count == 5,
+      let shape = graph.integers(elements[1]), case .numpyType(let type) = graph.nodes[Int(elements[2])]
     else {
       throw mismatch(
-        "BUILD of a numpy.ndarray", expected: "(version, shape, dtype, is Fortran, bytes)", found: elements,
-        .badTensor, at: place)
+        "BUILD of a numpy.ndarray", expected: "(version, shape, dtype, is Fortran, bytes)", found: state, .badTensor,
+        at: place)
+    }
+    guard case .number(let dtype) = type else {
+      guard type.fits(graph, elements[4], shape: shape) else {
+        throw failure(
+          "a numpy.ndarray, \(shape), whose values are \(graph.summary(elements[4]))", .unsafeGlobal, at: place,
+          remedy: Self.hostile)
+      }
+      graph.nodes[Int(target)] = .opaque
+      return
     }
     let isFortran =
       switch graph.nodes[Int(elements[3])] {
@@ -135,7 +104,7 @@ extension PickleMachine {
   private func array(_ node: NodeIndex, _ dtype: DType, _ shape: [Int], isFortran: Bool, _ place: Int)
     throws(CheckpointError) -> PickleTensor
   {
-    guard case .bytes(let values) = graph.nodes[Int(node)] else {
+    guard let values = graph.values(node) else {
       throw mismatch("a numpy.ndarray", expected: "bytes as its values", found: node, .badTensor, at: place)
     }
     guard let size = TensorInfo.size(of: shape, dtype), size.bytes == values.count else {

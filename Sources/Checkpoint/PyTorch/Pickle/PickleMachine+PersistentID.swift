@@ -32,10 +32,13 @@ extension PickleMachine {
 
   private mutating func persistent(_ id: NodeIndex, _ place: Int) throws(CheckpointError) {
     do throws(CheckpointError) {
-      graph.storages.append(try storage(of: id, place))
+      let storage = try storage(of: id, place)
+      // Each is kept, and a memo names the id in two bytes.
+      try pay(storage.key.utf8.count + (storage.viewKey?.utf8.count ?? 0))
+      graph.storages.append(storage)
     } catch {
       // Loaders make their own thing of it; whatever it is, calling it is refused.
-      guard isSurvey else { throw error }
+      guard isSurvey, error.code != .limit else { throw error }
       return try push(.opaque)
     }
     try push(.storage(graph.storages.count - 1))
@@ -43,11 +46,12 @@ extension PickleMachine {
 
   private func storage(of id: NodeIndex, _ place: Int) throws(CheckpointError) -> PickleStorage {
     let expected = "('storage', class, key, location, count)"
-    guard let parts = graph.elements(id).map(Array.init), parts.count >= 5 else {
+    guard let parts = graph.elements(id).map({ Array($0.prefix(6)) }), parts.count >= 5 else {
       throw mismatch("persistent id", expected: expected, found: id, at: place)
     }
+    let keyLimit = 255
     guard graph.string(parts[0]) == "storage", case .global(let storageClass) = graph.nodes[Int(parts[1])],
-      let key = graph.string(parts[2]) ?? graph.integer(parts[2]).map(String.init),
+      let key = graph.string(parts[2], limit: keyLimit) ?? graph.integer(parts[2]).map(String.init),
       let count = graph.integer(parts[4]), count >= 0
     else { throw mismatch("persistent id", expected: expected, found: parts, at: place) }
     if case .quantizedStorage = storageClass {
@@ -58,14 +62,15 @@ extension PickleMachine {
     guard case .storageClass(let dtype) = storageClass else {
       throw failure("persistent id: expected a storage class, as torch.FloatStorage, found another name", at: place)
     }
-    guard !key.isEmpty, key.utf8.count <= 255, !key.contains("/"), !key.contains("\\"), key != ".", key != ".." else {
+    guard !key.isEmpty, !key.contains("/"), !key.contains("\\"), key != ".", key != ".." else {
       throw failure("the storage key \(displayName(key)) is a path", at: place)
     }
-    guard parts.count >= 6, let view = graph.elements(parts[5]).map(Array.init), view.count == 3 else {
+    guard parts.count >= 6, let view = graph.elements(parts[5]).map({ Array($0.prefix(4)) }), view.count == 3 else {
       return PickleStorage(dtype: dtype, key: key, count: count, wholeCount: count)
     }
     // Legacy files: a view of another storage (key, offset, size), or None.
-    guard let viewKey = graph.string(view[0]), let offset = graph.integer(view[1]), let size = graph.integer(view[2]),
+    guard let viewKey = graph.string(view[0], limit: keyLimit), let offset = graph.integer(view[1]),
+      let size = graph.integer(view[2]),
       offset >= 0, size >= 0
     else { throw mismatch("the view of a storage", expected: "(key, offset, size)", found: view, at: place) }
     return PickleStorage(dtype: dtype, key: key, count: size, wholeCount: count, viewOffset: offset, viewKey: viewKey)

@@ -31,7 +31,7 @@ extension PickleMachine {
     case .unknown:
       trace?.called()
       try push(.unknown)
-    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .tuple, .list, .dictionary:
+    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .byteString, .tuple, .list, .dictionary:
       throw mismatch("REDUCE", expected: "a class or function", found: function, .malformedPickle, at: place)
     case .storage, .tensor, .numpyType, .pendingArray, .opaque:
       trace?.called()
@@ -44,7 +44,7 @@ extension PickleMachine {
     switch name {
     case .orderedDictionary: try orderedDictionary(arguments, place)
     case .defaultDictionary: try defaultDictionary(arguments, place)
-    case .counter: try counter(arguments)
+    case .counter: try counter(arguments, place)
     case .complex: try complex(arguments, place)
     case .set:
       let members = arguments.first.flatMap { graph.elements($0) } ?? []
@@ -79,20 +79,35 @@ extension PickleMachine {
 
   // MARK: Python's own
 
-  /// `OrderedDict()`, or `OrderedDict([(key, value), …])`, as protocol 0 and 1 write it.
+  /// `OrderedDict()`, `OrderedDict([(key, value), …])`, as protocol 0 and 1 write it, or the copy of another dict.
   private mutating func orderedDictionary(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
+    guard arguments.count <= 1 else {
+      throw mismatch("collections.OrderedDict", expected: "a dict or pairs", found: arguments, at: place)
+    }
     try push(try dictionary())
-    guard let pairs = arguments.first.flatMap({ graph.elements($0) }) else { return }
+    if let contents = arguments.first { try copy(contents, "collections.OrderedDict", place) }
+  }
+
+  /// Copies a dict, or pairs of keys and values, into the dict on the stack: what it holds may be set as a state.
+  private mutating func copy(_ contents: NodeIndex, _ what: String, _ place: Int) throws(CheckpointError) {
+    if case .dictionary(let number) = graph.nodes[Int(contents)] {
+      try pay(graph.dictionaries[number].count)
+      graph.dictionaries[graph.dictionaries.count - 1] = graph.dictionaries[number]
+      return
+    }
+    guard let pairs = graph.elements(contents) else {
+      throw mismatch(what, expected: "a dict or pairs", found: contents, at: place)
+    }
     try pay(pairs.count)
     for pair in Array(pairs) {
       guard let both = graph.elements(pair), both.count == 2, let key = both.first, let value = both.last else {
-        throw mismatch("collections.OrderedDict", expected: "pairs of a key and a value", found: pair, at: place)
+        throw mismatch(what, expected: "pairs of a key and a value", found: pair, at: place)
       }
       try set([key, value], place)
     }
   }
 
-  /// `defaultdict(factory)`: whoever reads a key that is not there calls the factory.
+  /// `defaultdict(factory)`, or `defaultdict(factory, contents)`: whoever reads a key that is not there calls the factory.
   private mutating func defaultDictionary(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
     if let first = arguments.first {
       switch graph.nodes[Int(first)] {
@@ -105,14 +120,14 @@ extension PickleMachine {
       }
     }
     try push(try dictionary())
+    if arguments.count > 1 { try copy(arguments[1], "collections.defaultdict", place) }
   }
 
   /// `Counter({value: count, …})`: a dictionary.
-  private mutating func counter(_ arguments: [NodeIndex]) throws(CheckpointError) {
+  private mutating func counter(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
     try push(try dictionary())
-    if let first = arguments.first, case .dictionary(let number) = graph.nodes[Int(first)] {
-      try pay(graph.dictionaries[number].count)
-      graph.dictionaries[graph.dictionaries.count - 1] = graph.dictionaries[number]
+    if let first = arguments.first, case .dictionary = graph.nodes[Int(first)] {
+      try copy(first, "collections.Counter", place)
     }
   }
 
@@ -124,15 +139,14 @@ extension PickleMachine {
     try push(.string("(\(parts[0]), \(parts[1])i)"))
   }
 
-  /// `bytes` and `bytearray`.
+  /// `bytes` and `bytearray` of nothing, or of bytes and nothing more: of a text and a codec they are other bytes than
+  /// those that are looked at here.
   private mutating func byteArray(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
-    if case .bytes(let bytes)? = arguments.first.map({ graph.nodes[Int($0)] }) {
-      try push(.bytes(bytes))
-    } else if arguments.isEmpty {
-      try push(.bytes([]))
-    } else {
-      throw mismatch("bytearray", expected: "bytes", found: arguments.first, at: place)
+    if arguments.isEmpty { return try push(.bytes([])) }
+    guard arguments.count == 1, case .bytes(let bytes) = graph.nodes[Int(arguments[0])] else {
+      throw mismatch("bytearray", expected: "bytes", found: arguments, at: place)
     }
+    try push(.bytes(bytes))
   }
 
   /// `_codecs.encode(text, "latin1")`: how protocol 2 writes bytes, a text whose scalars are the bytes. By another codec
@@ -159,10 +173,14 @@ extension PickleMachine {
 
   /// `torch.device` and `torch.serialization._get_layout`: shown as their arguments.
   private mutating func setting(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
-    let parts = arguments.compactMap { graph.string($0) ?? graph.integer($0).map(String.init) }
-    guard parts.allSatisfy({ $0.utf8.count <= Self.nameLimit }) else {
-      throw failure("a torch.device or torch.layout of more than \(Self.nameLimit) bytes", at: place)
+    var text = ""
+    for argument in arguments {
+      guard let part = graph.string(argument, limit: 100) ?? graph.integer(argument).map(String.init) else { continue }
+      text += text.isEmpty ? part : ":\(part)"
+      guard text.utf8.count <= 100 else {
+        throw failure("a torch.device or torch.layout of more than 100 bytes", at: place)
+      }
     }
-    try push(.string(parts.joined(separator: ":")))
+    try push(.string(text))
   }
 }

@@ -115,6 +115,10 @@ extension PickleMachine {
     let target = try top(place)
     switch graph.nodes[Int(target)] {
     case .dictionary(let number):
+      guard graph.frozenDictionaries.isEmpty || !graph.frozenDictionaries.contains(number) else {
+        throw failure(
+          "items for a dict that is in use by a numpy.dtype", .unsafeGlobal, at: place, remedy: Self.hostile)
+      }
       for index in stride(from: 0, to: items.count, by: 2) {
         graph.dictionaries[number].append((items[index], items[index + 1]))
       }

@@ -73,8 +73,11 @@ extension PickleMachine {
     case .dictionary(let number):
       for (key, value) in graph.dictionaries[number].prefix(16) {
         guard case .bool(let isSet) = graph.nodes[Int(value)] else { continue }
-        if graph.string(key) == "conj" { signs.isConjugate = isSet }
-        if graph.string(key) == "neg" { signs.isNegative = isSet }
+        switch graph.string(key, limit: 4) {
+        case "conj": signs.isConjugate = isSet
+        case "neg": signs.isNegative = isSet
+        default: break
+        }
       }
     default: throw mismatch("a tensor's metadata", expected: "a dict", found: node, .badTensor, at: place)
     }

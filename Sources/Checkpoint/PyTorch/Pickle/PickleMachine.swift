@@ -217,8 +217,9 @@ struct PickleMachine {
   }
 
   private func checkBuffer(_ place: Int) throws(CheckpointError) {
-    guard case .bytes = graph.nodes[Int(try top(place))] else {
-      throw mismatch("READONLY_BUFFER", expected: "bytes", found: stack.last, at: place)
+    switch graph.nodes[Int(try top(place))] {
+    case .bytes, .byteString: break
+    default: throw mismatch("READONLY_BUFFER", expected: "bytes", found: stack.last, at: place)
     }
   }
 
@@ -231,6 +232,7 @@ struct PickleMachine {
     case .bigInteger(let bytes): .bigInteger(bytes)
     case .real(let value): .real(value)
     case .bytes(let bytes): .bytes(bytes)
+    case .byteString(let bytes): .byteString(bytes)
     case .text(let text): .string(text)
     case .nothing, .names, .refused: throw failure("an opcode without a value", at: place)
     }

@@ -13,6 +13,9 @@ enum PickleNode: Sendable {
   case real(Double)
   case string(String)
   case bytes([UInt8])
+  /// What Python 2 wrote for a str. Python 3 decodes it, by ASCII unless its caller says otherwise: a text, whose bytes
+  /// are not known, and never bytes that something may be loaded from.
+  case byteString([UInt8])
   /// A range of ``PickleGraph/children``.
   case tuple(Range<Int32>)
   /// A number in ``PickleGraph/lists``; sets too.
@@ -30,8 +33,8 @@ enum PickleNode: Sendable {
   case storage(Int)
   /// A number in ``PickleGraph/tensors``.
   case tensor(Int)
-  /// The type of a numpy array's elements; nil for one that holds no numbers, which only a survey has.
-  case numpyType(DType?)
+  /// The type of a numpy array's elements; only a survey has one that is not of numbers.
+  case numpyType(NumpyType)
   /// A numpy array that was made and not yet filled.
   case pendingArray
 }

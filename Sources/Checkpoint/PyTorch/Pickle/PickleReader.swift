@@ -59,8 +59,10 @@ struct PickleReader {
       var bits: UInt64 = 0
       for byte in try take(8) { bits = bits << 8 | UInt64(byte) }
       return .real(Double(bitPattern: bits))
-    case .bytes1, .string1: return .bytes(Array(try take(try number(1))))
-    case .bytes4, .string4: return .bytes(Array(try take(try number(4))))
+    case .bytes1: return .bytes(Array(try take(try number(1))))
+    case .bytes4: return .bytes(Array(try take(try number(4))))
+    case .string1: return .byteString(Array(try take(try number(1))))
+    case .string4: return .byteString(Array(try take(try number(4))))
     case .bytes8, .bytearray8: return .bytes(Array(try take(try number(8))))
     case .unicodestring1: return .text(try text(try take(try number(1)), place))
     case .unicodestring4: return .text(try text(try take(try number(4)), place))
@@ -92,7 +94,7 @@ struct PickleReader {
       guard let string = PickleText.unescaped(line.dropFirst().dropLast()) else {
         throw failure("STRING: expected the escapes of Python, found another one", at: place)
       }
-      return .bytes(string)
+      return .byteString(string)
     case .unicodestringnl:
       guard let string = PickleText.rawUnicode(try line()) else {
         throw failure("UNICODE: expected the escapes of Python, found another one", at: place)

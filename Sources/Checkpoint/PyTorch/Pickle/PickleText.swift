@@ -117,10 +117,11 @@ enum PickleText {
   static func integer(_ text: ArraySlice<UInt8>, radix: Int) -> PickleArgument? {
     guard case (let isNegative, var digits)? = signed(text) else { return nil }
     var base = radix
-    if radix == 8, digits.count > 2, digits.first == UInt8(ascii: "0"),
-      digits.dropFirst().first.map({ $0 | 0x20 }) == UInt8(ascii: "o")
+    if radix == 8 || radix == 16, digits.count > 2, digits.first == UInt8(ascii: "0"),
+      digits.dropFirst().first.map({ $0 | 0x20 }) == (radix == 8 ? UInt8(ascii: "o") : UInt8(ascii: "x"))
     {
       digits = digits.dropFirst(2)
+      if digits.first == UInt8(ascii: "_") { digits = digits.dropFirst() }
     } else if radix == 0 {
       base = 10
       if digits.first == UInt8(ascii: "0"), let letter = digits.dropFirst().first {
