@@ -245,7 +245,7 @@ extension ModelQuantizer {
   // MARK: The head, and rounding
 
   private func quantizeHead(_ head: LinearModule, _ streams: Streams, _ work: WorkFolder, _ events: Events) throws {
-    if let finished = try work.finished(Self.headName) { return try take(finished.reports, isNew: false, events) }
+    if let finished = try work.finished(WorkFolder.headName) { return try take(finished.reports, isNew: false, events) }
     let sums = InputSums(
       width: head.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
       residualWidth: nil, threads: options.threads)
@@ -266,7 +266,7 @@ extension ModelQuantizer {
     } weights: { _ in
       weights
     }
-    try work.finish(Self.headName, tensors, new)
+    try work.finish(WorkFolder.headName, tensors, new)
     try take(new, isNew: true, events)
   }
 
@@ -279,7 +279,7 @@ extension ModelQuantizer {
     }
     if let head {
       try events(.layer(number: count, count: count))
-      try round([head], as: Self.headName, work, events)
+      try round([head], as: WorkFolder.headName, work, events)
     }
   }
 

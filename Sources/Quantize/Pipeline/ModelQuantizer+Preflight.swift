@@ -235,37 +235,3 @@ extension ModelQuantizer {
     return "\(modules.count), \(try DigestStream.digest(.sha256, of: Array(names.utf8)).hex.prefix(16))"
   }
 }
-
-extension WorkShape {
-  /// The FLOP of groups in their order, with what of them is quantized.
-  ///
-  /// - Parameter hasHead: whether the head is quantized after them.
-  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
-    var total = 0.0
-    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
-      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
-    }
-    return total
-  }
-
-  /// Goes through groups in their order with the cost of each.
-  func forEachCost(
-    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
-  ) {
-    var differ = false
-    for (number, (group, wanted)) in groups.enumerated() {
-      let isLast = !hasHead && number == groups.count - 1
-      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
-      differ = differ || !wanted.isEmpty
-    }
-  }
-
-  /// The cost of the head.
-  func headCost(_ head: LinearModule) -> GroupCost {
-    let width = Double(head.inFeatures)
-    var cost = GroupCost()
-    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
-    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
-    return cost
-  }
-}

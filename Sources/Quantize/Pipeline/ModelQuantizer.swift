@@ -93,7 +93,7 @@ public final class ModelQuantizer {
       model.groups(ofLayer: layer).map { group in
         GroupWork(
           group: group, wanted: group.modules.indices.filter { options.includes(group.modules[$0].name) },
-          name: "layer-\(fourDigits(layer))-\(group.role.rawValue)")
+          name: WorkFolder.groupName(layer: layer, group.role))
       }
     }
     let module = options.quantizesHead ? model.headModule : nil
@@ -140,7 +140,7 @@ public final class ModelQuantizer {
     self.work = work
     TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
     if work.isResumed {
-      let names = plan.flatMap { $0.map(\.name) } + [Self.headName]
+      let names = plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
       let count = try names.filter { try work.finished($0) != nil }.count
       try events(.resumed(finishedGroups: count))
     }
@@ -150,8 +150,6 @@ public final class ModelQuantizer {
     }
     return reports
   }
-
-  static let headName = "head"
 
   /// The bytes of the output's tensors.
   public var outputBytes: Int {
@@ -178,7 +176,7 @@ public final class ModelQuantizer {
   public func finish(progress: ProgressHandler) throws -> (replaced: [String], removed: [String]) {
     guard let work else { preconditionFailure("quantize first") }
     var sources: [any TensorSource] = []
-    for name in plan.flatMap({ $0.map(\.name) }) + [Self.headName] {
+    for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
       if let finished = try work.finished(name) { sources.append(finished.source) }
     }
     let done = Set(modules.map(\.name))

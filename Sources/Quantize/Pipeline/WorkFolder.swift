@@ -9,11 +9,25 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 
 /// A work folder, locked.
 final class WorkFolder {
   /// The name of the folder in the output's folder.
   static let name = ".belle-tools-work"
+
+  /// The name that the head is finished under.
+  static let headName = "head"
+
+  /// The name that a group of a layer's modules is finished under.
+  static func groupName(layer: Int, _ role: LinearGroup.Role) -> String {
+    "layer-\(fourDigits(layer))-\(role.rawValue)"
+  }
+
+  /// 7 as 0007: names that sort as numbers do.
+  private static func fourDigits(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
+  }
 
   let path: String
   /// Whether there is earlier work that is gone on with.
@@ -174,7 +188,7 @@ final class WorkFolder {
   private static func isOurs(_ name: String) -> Bool {
     name == "plan.json" || name == stagingName || TemporaryFiles.isTemporary(name)
       || name.hasSuffix(".safetensors")
-        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == ModelQuantizer.headName + ".safetensors")
+        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == headName + ".safetensors")
   }
 
   /// Removes files of a folder, and the folder of staged files with what is in it.
@@ -192,9 +206,4 @@ final class WorkFolder {
       }
     }
   }
-}
-
-/// 7 as 0007: names that sort as numbers do.
-func fourDigits(_ number: Int) -> String {
-  String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
 }
