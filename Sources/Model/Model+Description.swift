@@ -71,7 +71,7 @@ extension Model {
   /// - Throws: `TokenizerError` or ``ModelError``.
   public func tokenizer(from path: String? = nil) throws -> any Tokenizer {
     if let path { return try Tokenizers.open(path) }
-    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path).tokenizer(file: self.path) }
+    if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
     return try Tokenizers.open(folder)
   }
 
@@ -88,6 +88,6 @@ extension Model {
   /// - Throws: `TokenizerError` or ``ModelError``.
   public func vocabulary() throws -> Vocabulary {
     if case .gguf(let file) = layout { return try Vocabulary(file.values, file: path) }
-    return try Vocabulary.read(folder)
+    return try Tokenizers.vocabulary(folder)
   }
 }

@@ -21,7 +21,7 @@ public struct BELLEForm: WritableForm {
   }
 
   /// What GPTQ's form takes, contiguous groups, and multiples of 256.
-  public func check(_ module: PackedSurvey.Module) throws(CheckpointError) {
+  public func check(_ module: ModuleSurvey) throws(CheckpointError) {
     try base.check(module)
     guard module.groupSize != nil else {
       throw module.refusal(

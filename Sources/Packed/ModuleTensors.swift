@@ -96,3 +96,8 @@ func transposed<Element>(_ values: [Element], rows: Int, columns: Int) -> [Eleme
   guard rows > 1, columns > 1 else { return values }
   return (0..<columns).flatMap { column in (0..<rows).map { values[$0 * columns + column] } }
 }
+
+extension String {
+  /// The text without a suffix; nil where it does not end so.
+  func suffixRemoved(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
+}

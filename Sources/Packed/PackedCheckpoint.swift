@@ -56,7 +56,7 @@ public struct PackedCheckpoint: TensorSource {
     _ source: any TensorSource, _ settings: QuantizationSettings?, file: String? = nil,
     inputs: (String) -> Int? = { _ in nil }
   ) throws {
-    if let unknown = settings?.unknown.first {
+    if let unknown = settings.flatMap({ PackedForms.unknown($0).first }) {
       throw CheckpointError(
         .unknownFormat, file: file,
         reason:
@@ -140,9 +140,4 @@ public struct PackedCheckpoint: TensorSource {
 
   /// Verifies the source.
   public func verifyChecksums() throws { try view.verifyChecksums() }
-}
-
-extension String {
-  /// The text without a suffix; nil where it does not end so.
-  func suffixRemoved(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
 }

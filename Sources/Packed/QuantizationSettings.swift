@@ -94,7 +94,7 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   private var formatKey = CodingKeys.format.rawValue
 
   /// What modules in GPTQ's form say, as far as reading depends on it.
-  public init(bits: Int? = nil, version: GPTQForm.Version? = nil) {
+  public init(bits: Int? = nil, version: GPTQVersion? = nil) {
     self.bits = bits
     format = version?.rawValue
   }
@@ -127,9 +127,8 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
 
   // MARK: What is known
 
-  /// What is said and not known here, by its key; empty where the tensors can be read.
-  public var unknown: [(key: String, value: String)] {
-    let methods = PackedForms.methods
+  /// What is said, by its key, and is neither one of the known methods nor one of their formats nor a known word.
+  func unknown(beside methods: [(name: String, formats: [String])]) -> [(key: String, value: String)] {
     let formats = methods.filter { $0.name == method ?? $0.name }.flatMap(\.formats)
     let said: [(String, String?, known: [String])] = [
       (CodingKeys.method.rawValue, method, methods.map(\.name)), (formatKey, format, formats),
@@ -142,7 +141,7 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// How GPTQ's zero points are stored: less one where nothing is said.
-  public var version: GPTQForm.Version { format.flatMap(GPTQForm.Version.init) ?? .first }
+  public var version: GPTQVersion { format.flatMap(GPTQVersion.init) ?? .first }
 
   // MARK: Files
 
@@ -200,7 +199,7 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// Changes how zero points are said to be stored, and nothing else of what an object says.
-  public static func setVersion(_ version: GPTQForm.Version, in object: inout [String: Any]) {
+  public static func setVersion(_ version: GPTQVersion, in object: inout [String: Any]) {
     object[CodingKeys.format.rawValue] = version.rawValue
     if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = version.rawValue }
   }

@@ -22,18 +22,12 @@ public struct ByteLevelBPE: Tokenizer {
   let normalizesNFC: Bool
   /// A word that is in the vocabulary as a whole is not merged from its bytes.
   let ignoresMerges: Bool
-  /// The pair of ids, the left one in the high half → its rank, and the id that it becomes.
-  let merges: [UInt64: Merge]
+  let merges: MergeTable
   /// The id of each single byte; -1 where the vocabulary lacks it.
   let byteIDs: [Int32]
   /// The bytes of every id: `tokenBytes[tokenEnds[id - 1]..<tokenEnds[id]]`.
   let tokenBytes: [UInt8]
   let tokenEnds: [Int]
-
-  struct Merge: Sendable {
-    let rank: Int32
-    let id: Int32
-  }
 
   /// The ids of a text, without those that stand before and after it; added tokens in it are taken as such.
   public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }

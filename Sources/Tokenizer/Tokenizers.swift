@@ -1,4 +1,4 @@
-// The door: a model's folder in, its tokenizer out.
+// The door: a model's folder or a vocabulary in, its tokenizer out.
 
 import ByteIO
 
@@ -19,7 +19,7 @@ public enum Tokenizers {
       guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
       let contents = try TokenizerFile(path)
       guard contents.spellsBytes else { return try ByteLevelBPE(contents, configuration) }
-      return try Vocabulary(sentencePiece: contents, configuration).tokenizer(file: path)
+      return try tokenizer(of: contents.sentencePieceVocabulary(configuration), file: path)
     }
     let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !paths.isEmpty else {
@@ -32,5 +32,36 @@ public enum Tokenizers {
       do { return try open(path) } catch { first = first ?? error }
     }
     throw first ?? TokenizerError(.missing, file: path, reason: "there is no tokenizer in it")
+  }
+
+  /// The tokenizer that a vocabulary describes.
+  ///
+  /// - Parameter path: what errors name: the file that the vocabulary came from.
+  /// - Throws: ``TokenizerError`` for patterns that are not known, merges of tokens that are not there, and what the
+  ///   kind of tokenizer cannot take.
+  public static func tokenizer(of vocabulary: Vocabulary, file path: String) throws -> any Tokenizer {
+    switch vocabulary.model {
+    case .sentencePiece(let addsSpacePrefix):
+      let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
+      return try SentencePieceModel(
+        bytes: proto.serialized(vocabulary.special), special: vocabulary.special, path: path)
+    case .byteLevelBPE: return try ByteLevelBPE(vocabulary, file: path)
+    }
+  }
+
+  /// The files that hold a vocabulary's tokenizer beside a model, by name.
+  ///
+  /// - Throws: see ``tokenizer(of:file:)``.
+  public static func files(of vocabulary: Vocabulary, file path: String) throws -> [String: [UInt8]] {
+    var files: [String: [UInt8]] = [:]
+    switch vocabulary.model {
+    case .sentencePiece(let addsSpacePrefix):
+      let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
+      files["tokenizer.model"] = proto.serialized(vocabulary.special)
+    case .byteLevelBPE(let pattern, let merges):
+      files["tokenizer.json"] = try TokenizerFile.text(vocabulary, pattern: pattern, merges: merges, file: path)
+    }
+    files["tokenizer_config.json"] = try TokenizerConfiguration.text(vocabulary)
+    return files
   }
 }

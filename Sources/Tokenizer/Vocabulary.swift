@@ -63,6 +63,12 @@ public struct Vocabulary: Sendable, Equatable {
     return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
   }
 
+  /// What stands for an id without a token. Source: llama.cpp's converter.
+  public static func padding(_ id: Int) -> Token { Token("[PAD\(id)]", kind: .unused) }
+
+  /// The tokens up to the last that stands for something: what fills up to the embedding's rows is no token.
+  var realTokens: ArraySlice<Token> { tokens[..<((tokens.lastIndex { $0.kind != .unused } ?? -1) + 1)] }
+
   /// The token of an id; nil where there is none.
   func token(_ id: Int32?) -> Token? { id.flatMap { tokens.indices.contains(Int($0)) ? tokens[Int($0)] : nil } }
 }

@@ -108,6 +108,6 @@ import Tokenizer
     #expect(doctor.engines.filter { !$0.loads }.map(\.engine) == ["llama.cpp"])
     // Its tokenizer is LLaMA's as tokenizer.json: in a GGUF file it is what tokenizer.model is there.
     let vocabulary = try Model.open(project("Tests/Fixtures/gptqmodel")).vocabulary()
-    #expect(vocabulary.tokens == (try Vocabulary.read(project("Tests/Fixtures/tiny/llama"))).tokens)
+    #expect(vocabulary.tokens == (try Tokenizers.vocabulary(project("Tests/Fixtures/tiny/llama"))).tokens)
   }
 }

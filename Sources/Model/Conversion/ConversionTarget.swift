@@ -24,7 +24,7 @@ public struct ConversionTarget: Sendable {
     /// They become the weights that they stand for.
     case dequantized
     /// GPTQ's form: zero points less one (version 1), or as they are (version 2).
-    case gptq(GPTQForm.Version)
+    case gptq(GPTQVersion)
     /// The `.pt` that BELLE's scripts load.
     case belle
   }

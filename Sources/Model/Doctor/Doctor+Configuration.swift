@@ -208,7 +208,7 @@ extension Doctor {
       if place == configurationPath, settings.method == nil {
         add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
       }
-      for (key, value) in settings.unknown {
+      for (key, value) in PackedForms.unknown(settings) {
         add(.error, .unknownQuantization, place, "\(key) is \(displayName(value)), which is not known here", nil)
       }
     }

@@ -39,7 +39,8 @@ extension Doctor {
       if values["tokenizer.ggml.model"] != nil {
         do {
           let vocabulary = try model.vocabulary()
-          examine(try vocabulary.tokenizer(file: path), vocabularySize: model.configuration.vocabularySize)
+          examine(
+            try Tokenizers.tokenizer(of: vocabulary, file: path), vocabularySize: model.configuration.vocabularySize)
         } catch { add(error, .badTokenizer, path) }
       }
     } catch { add(error, .badConfiguration, path) }

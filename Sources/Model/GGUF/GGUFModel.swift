@@ -57,6 +57,6 @@ public struct GGUFModel: Sendable {
   /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer.
   public func tokenizerFiles() throws -> [String: [UInt8]] {
     guard file.values["tokenizer.ggml.model"] != nil else { return [:] }
-    return try vocabulary().files(file: path)
+    return try Tokenizers.files(of: vocabulary(), file: path)
   }
 }

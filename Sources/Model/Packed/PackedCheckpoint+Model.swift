@@ -37,17 +37,17 @@ public struct RepackedModel: Sendable {
   /// What there is to know of its packed modules.
   public let survey: PackedSurvey
   /// The version of GPTQ's form that they are in.
-  public let version: GPTQForm.Version
+  public let version: GPTQVersion
 
   /// A GPTQ folder's tensors: without those that are computed today, and for LLaMA without biases of zeros, which the
   /// scripts that save a `.pt` store for modules that have none.
   ///
   /// - Parameter version: how zero points are stored; chosen by them where nil.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
-  public init(asGPTQ packed: PackedCheckpoint, version: GPTQForm.Version?) throws {
+  public init(asGPTQ packed: PackedCheckpoint, version: GPTQVersion?) throws {
     var kept = packed.filtered { !ComputedTensors.contains($0) }
     if HuggingFaceNames.mayBeMeta(packed) { kept = try kept.withoutZeroBiases() }
-    survey = try PackedSurvey(kept)
+    survey = try kept.survey()
     self.version = try version ?? survey.version()
     tensors = try kept.repacked(GPTQForm(version: self.version), survey)
   }
@@ -60,7 +60,7 @@ public struct RepackedModel: Sendable {
   ///   - rotaryBase: of its positions.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
   public init(asBELLE packed: PackedCheckpoint, headSize: Int, rotaryBase: Double) throws {
-    survey = try PackedSurvey(packed)
+    survey = try packed.survey()
     version = .first
     let names = Set(packed.tensors.map(\.name))
     var frequencies: [TensorView.Entry] = []

@@ -159,7 +159,7 @@ extension WritableForm {
   ///
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
   func entries(_ weights: PackedLinear, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
-    let survey = PackedSurvey.Module(weights, name: module.name)
+    let survey = ModuleSurvey(weights, name: module.name)
     try check(survey)
     return parts(
       bits: weights.bits, outFeatures: weights.outFeatures, inFeatures: weights.inFeatures,

@@ -93,7 +93,7 @@ public final class ModelQuantizer {
       model.groups(ofLayer: layer).map { group in
         GroupWork(
           group: group, wanted: group.modules.indices.filter { options.includes(group.modules[$0].name) },
-          name: "layer-\(fourDigits(layer))-\(group.role.rawValue)")
+          name: WorkFolder.groupName(layer: layer, group.role))
       }
     }
     let module = options.quantizesHead ? model.headModule : nil

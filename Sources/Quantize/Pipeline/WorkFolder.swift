@@ -9,13 +9,24 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 
 /// A work folder, locked.
 final class WorkFolder {
   /// The name of the folder in the output's folder.
   static let name = ".belle-tools-work"
-  /// The head's file, as layers have `layer-0003-1`.
+  /// The name that the head is finished under.
   static let headName = "head"
+
+  /// The name that a group of a layer's modules is finished under.
+  static func groupName(layer: Int, _ role: LinearGroup.Role) -> String {
+    "layer-\(fourDigits(layer))-\(role.rawValue)"
+  }
+
+  /// 7 as 0007: names that sort as numbers do.
+  private static func fourDigits(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
+  }
 
   let path: String
   /// Whether there is earlier work that is gone on with.
@@ -194,9 +205,4 @@ final class WorkFolder {
       }
     }
   }
-}
-
-/// 7 as 0007: names that sort as numbers do.
-func fourDigits(_ number: Int) -> String {
-  String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
 }
