@@ -1,4 +1,4 @@
-// What one look at a packed module tells: what a form asks that it shall be written in, and the settings that speak of it.
+// What one look at a packed module tells: what a form that it shall be written in asks of it.
 
 import ByteIO
 import Checkpoint
