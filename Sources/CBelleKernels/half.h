@@ -48,13 +48,10 @@ HALF_INLINE uint16_t half_of(float value) {
 
 HALF_INLINE bool is_finite_half(uint16_t half) { return (half & 0x7C00) != 0x7C00; }
 
-// Little-endian machines only, as the rest of the package.
-HALF_INLINE uint16_t load_half(const uint8_t *at) {
-  uint16_t half;
-  memcpy(&half, at, sizeof half);
-  return half;
-}
+// By bytes: as one word, dequantizing is a tenth slower with AVX2.
+HALF_INLINE uint16_t load_half(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
 
+// As one word, for little-endian machines, as the rest of the package: by bytes, packing is a tenth slower.
 HALF_INLINE void store_half(uint8_t *at, uint16_t half) { memcpy(at, &half, sizeof half); }
 
 /// To the nearest half and back; what is too large becomes infinite.
