@@ -30,6 +30,8 @@ let package = Package(
   products: [
     .executable(name: "belle-tools", targets: ["belle-tools"]),
     .executable(name: "belle-bench", targets: ["belle-bench"]),
+    // The only Swift reader of PyTorch files that never runs them: Documentation/library.md.
+    .library(name: "Checkpoint", targets: ["Checkpoint", "ByteIO"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
