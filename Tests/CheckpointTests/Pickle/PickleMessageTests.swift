@@ -28,7 +28,9 @@ import Testing
       Case("K\u{5}Na.", .malformedPickle, "items to append: expected a list or set, found the int 5"),
       Case("](NNu.", .unsupportedPickle, "items to set: expected a dict, found a list of 0"),
       Case("}(Nu.", .malformedPickle, "items to set: expected keys and values in pairs, found an odd number: 1"),
-      Case("NK\u{5}\u{93}.", .unsupportedPickle, "STACK_GLOBAL: expected two str, found (None, the int 5)"),
+      Case(
+        "NK\u{5}\u{93}.", .unsupportedPickle,
+        "STACK_GLOBAL: expected two str of at most 1000 bytes, found (None, the int 5)"),
       Case("K\u{5})R.", .malformedPickle, "REDUCE: expected a class or function, found the int 5"),
       Case(
         "ctorch\nSize\nNR.", .unsupportedPickle, "REDUCE: expected a tuple of at most 64 arguments, found None"),
@@ -54,7 +56,7 @@ import Testing
       Case("K\u{7}Q.", .unsupportedPickle, "persistent id: expected a storage of the file, found 7"),
       Case("K\u{5}Nb.", .unsupportedPickle, "BUILD: expected an object with attributes, found the int 5"),
       Case(
-        "cnumpy\ndtype\n)R.", .badTensor, "numpy.dtype: expected a str, found nothing"),
+        "cnumpy\ndtype\n)R.", .badTensor, "numpy.dtype: expected a str of a letter and a size, as 'f4', found nothing"),
     ])
   func messages(_ example: Case) {
     let bytes = example.pickle.unicodeScalars.map { UInt8($0.value) }
