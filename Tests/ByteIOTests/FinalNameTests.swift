@@ -59,6 +59,61 @@ import Testing
     #expect(try folder.names(in: "new") == ["a", "b"] && folder.names(in: "out") == [])
   }
 
+  @Test("a failure in the middle gives back what was replaced and removed", arguments: [false, true])
+  func replacedGivenBack(isFault: Bool) throws {
+    let folder = try folder(["a", "b", "l"], ["a": "mine a", "b": "mine b", "s": "mine s"])
+    symlink("nowhere", folder.file("out/l"))
+    // The fourth file is missing; or all have their names, and they are not what they should be.
+    let error = #expect(throws: ByteIOError.self) {
+      try FinalName.take(
+        changes(folder, ["a", "l", "b"] + (isFault ? [] : ["c"])), removing: [folder.file("out/s")], replacing: true
+      ) { isFault ? ByteIOError(.exists, file: "x", reason: "no", remedy: "none") : nil }
+    }
+    #expect(error?.file == (isFault ? "x" : folder.file("out/c")))
+    #expect(try folder.names(in: "new") == ["a", "b", "l"] && folder.names(in: "out") == ["a", "b", "l", "s"])
+    for name in ["a", "b", "s"] { #expect(try readBytes(folder.file("out/" + name)) == Array("mine \(name)".utf8)) }
+    #expect(Folder.isLink(folder.file("out/l")))
+    try FinalName.take(changes(folder, ["a", "l", "b"]), removing: [folder.file("out/s")], replacing: true)
+    #expect(try folder.names(in: "new") == [] && folder.names(in: "out") == ["a", "b", "l"])
+    for name in ["a", "b", "l"] { #expect(try readBytes(folder.file("out/" + name)) == Array("new \(name)".utf8)) }
+  }
+
+  @Test("what cannot be removed is named, and nothing is done")
+  func notRemoved() throws {
+    let folder = try folder(["a"], ["a": "mine", "s": "mine"])
+    // A path through a file is no file.
+    let error = #expect(throws: ByteIOError.self) {
+      try FinalName.take(
+        changes(folder, ["a"]), removing: [folder.file("out/s"), folder.file("out/a/x")], replacing: true)
+    }
+    #expect(error?.file == folder.file("out/a/x") || error?.file == folder.file("out/a"))
+    #expect(try folder.names(in: "out") == ["a", "s"] && folder.names(in: "new") == ["a"])
+    #expect(try readBytes(folder.file("out/a")) == Array("mine".utf8))
+  }
+
+  @Test("files that are written get their names together", arguments: [false, true])
+  func writers(isTaken: Bool) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a", "mine")
+    try folder.write(isTaken ? "b/x" : "x", "mine")
+    let files = try ["a", "b"].map { name in
+      let writer = try AtomicFileWriter(in: folder.path)
+      try writer.write([1], at: 0)
+      return (writer: writer, name: name, size: 1)
+    }
+    if isTaken {
+      #expect(throws: ByteIOError.self) { try AtomicFileWriter.commit(files, replacing: true) }
+      #expect(try readBytes(folder.file("a")) == Array("mine".utf8))
+    } else {
+      #expect(throws: ByteIOError.self) { try AtomicFileWriter.commit(files, replacing: false) }
+      #expect(try readBytes(folder.file("a")) == Array("mine".utf8))
+      try AtomicFileWriter.commit(files, replacing: true)
+      #expect(try readBytes(folder.file("a")) == [1] && readBytes(folder.file("b")) == [1])
+    }
+    for file in files { file.writer.discard() }
+    #expect(try folder.names() == (isTaken ? ["a", "b"] : ["a", "b", "x"]))
+  }
+
   @Test("a file of the same bytes under the name is as good")
   func sameBytes() throws {
     let folder = try folder(["a", "b"], ["a": "new a"])
