@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -182,5 +183,52 @@ import Testing
     let error = #expect(throws: ByteIOError.self) { try record.checkUnchanged(toleratesRemoval: false) }
     #expect(error?.code == .changed && error?.file == path)
     if kind == 3 { try record.checkUnchanged(toleratesRemoval: true) }
+  }
+}
+
+@Suite("FileLock") struct FileLockTests {
+  @Test("a link is not followed")
+  func link() throws {
+    let folder = try TemporaryFolder()
+    symlink("elsewhere", folder.file("lock"))
+    #expect(throws: ByteIOError.self) { try FileLock(folder.file("lock")) }
+    #expect(try folder.names() == ["lock"])
+  }
+
+  @Test("where the holder removes the file, one at a time holds the lock all the same")
+  func removed() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("lock")
+    let holders = Mutex(0)
+    let most = Mutex(0)
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      for _ in 0..<5000 {
+        guard let lock = try? FileLock(path) else { continue }
+        let count = holders.withLock { count in
+          count += 1
+          return count
+        }
+        most.withLock { $0 = max($0, count) }
+        sched_yield()
+        unlink(path)
+        holders.withLock { $0 -= 1 }
+        withExtendedLifetime(lock) {}
+      }
+    }
+    #expect(most.withLock { $0 } == 1)
+  }
+}
+
+@Suite("OccasionalFile") struct OccasionalFileTests {
+  @Test("it is read where it lies, and a change is an error")
+  func reads() throws {
+    let folder = try TemporaryFolder()
+    let file = try OccasionalFile(try folder.write("a", "text"))
+    #expect(try file.size == 4 && file.bytes(at: 1, count: 9) == Array("ext".utf8))
+    rename(try folder.write("b", "text"), file.path)
+    let error = #expect(throws: ByteIOError.self) { try file.bytes(count: 4) }
+    #expect(error?.code == .changed)
+    unlink(file.path)
+    #expect(throws: ByteIOError.self) { try file.bytes(count: 4) }
   }
 }

@@ -446,4 +446,40 @@ import Testing
     #expect(refused.status == 1 && refused.errors.contains("out/model.safetensors: it is there"), "\(refused.errors)")
     #expect(try folder.names(in: "out") == ["model.safetensors"])
   }
+
+  @Test("what killed runs left is removed also where the command is refused", arguments: ["convert", "quantize"])
+  func refusedAndTidy(verb: String) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try folder.write("out/model.safetensors", "mine")
+    try folder.write("out/.belle-tools-1-a.partial/model.safetensors", "left")
+    let run = try Running([verb, model, folder.file("out")] + (verb == "quantize" ? quick : [])).finish()
+    #expect(run.status == 1)
+    #expect(try folder.names(in: "out") == ["model.safetensors"])
+  }
+
+  @Test("more groups of modules than open files are allowed is no matter")
+  func manyGroups() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 12).write(folder)
+    let run = try Running(
+      ["quantize", model, folder.file("out")] + quick, shell: "ulimit -n 24; exec \"$0\" \"$@\""
+    ).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try belleTools("doctor", folder.file("out")).output.contains("transformers"))
+  }
+
+  @Test("doctor: what the system refuses is no finding", arguments: [4, 5])
+  func doctorWithoutDescriptors(limit: Int) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let run = try Running(["doctor", model], shell: "ulimit -n \(limit); exec \"$0\" \"$@\"").finish()
+    if run.status == 1 {
+      #expect(run.errors.contains("Too many open files") && run.output.isEmpty, "\(run.output)\(run.errors)")
+    } else {
+      let whole = try belleTools("doctor", model)
+      #expect(run.status == whole.status && run.output == whole.output)
+    }
+    if limit == 4 { #expect(run.status == 1) }
+  }
 }
