@@ -66,8 +66,18 @@ public struct ReleaseDecryptor: Sendable {
   /// The plan.
   public let plan: DecryptPlan
 
+  /// Answers the paths of the files in the output folder that are no outputs and must make way for outputs of some names,
+  /// because readers would take them for parts of the same model.
+  public typealias Leftovers = @Sendable (_ outputs: [String]) throws -> [String]
+
+  private let leftovers: Leftovers
+
   /// Prepares to carry a plan out.
-  public init(_ plan: DecryptPlan) { self.plan = plan }
+  ///
+  /// - Parameter leftovers: throws for what is not to be removed.
+  public init(_ plan: DecryptPlan, leftovers: @escaping Leftovers = { _ in [] }) {
+    (self.plan, self.leftovers) = (plan, leftovers)
+  }
 
   /// A wrong key that agrees with the right one in its first 156 bytes decrypts the shortest files well: only a longer
   /// one is evidence for the key.
@@ -81,8 +91,11 @@ public struct ReleaseDecryptor: Sendable {
   /// - Parameters:
   ///   - progress: told of the bytes, from several threads.
   ///   - receive: told of each result, as they come, on the calling thread.
-  /// - Throws: ``ByteIOError`` where the output folder cannot be made.
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
+  /// - Returns: the paths of files that were removed when all others were done; see ``Leftovers``.
+  /// - Throws: ``ByteIOError`` where the output folder cannot be made, or has files in it that must make way and do not.
+  @discardableResult
+  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> [String] {
+    try checkLeftovers()
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
 
@@ -104,7 +117,10 @@ public struct ReleaseDecryptor: Sendable {
       failures.append(item)
     }
     var waiting = plan.items.filter { $0.problem == nil }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     // Small files, all of them: together they tell a wrong key from a damaged file.
     let small = waiting.filter(\.goesFirst)
@@ -120,7 +136,10 @@ public struct ReleaseDecryptor: Sendable {
       return true
     }
     for result in small.compactMap({ smallResults[$0.input] }) { receive(explained(result, keyIsProven: keyIsProven)) }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     // The large ones' first bytes, with what the key makes of them.
     for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
@@ -135,12 +154,18 @@ public struct ReleaseDecryptor: Sendable {
     }
     let garbled = Set(failures.map(\.input))
     waiting.removeAll { garbled.contains($0.input) }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     let conversion = try conversion(of: plan.items)
+    var outputs = plan.items.filter { $0.problem == nil && !$0.isConverted }.map(\.outputName)
     if let conversion {
-      let plans = conversion.plans.values.compactMap { try? $0.get() }
-      try plan.refuse(plans.flatMap { $0.outputs.map(\.name) } + (conversion.index.map { [$0.name] } ?? []))
+      let names = conversion.outputNames
+      try plan.refuse(names)
+      outputs += names
+      if !conversion.hasFailures { _ = try leftovers(outputs) }
     }
     var begun: Set<String> = []
     forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
@@ -154,7 +179,12 @@ public struct ReleaseDecryptor: Sendable {
       return failures.isEmpty || keyIsProven || plan.options.keepGoing
     }
     refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
-    if failures.isEmpty, let index = conversion?.index { try write(index) }
+    guard failures.isEmpty else { return [] }
+    if let index = conversion?.index { try write(index) }
+    // Only now: with a failure on the way the old model would be lost, and the new one not there.
+    let removed = try leftovers(outputs)
+    try FinalName.take([], removing: removed, replacing: plan.options.force)
+    return removed
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
@@ -172,6 +202,12 @@ public struct ReleaseDecryptor: Sendable {
       if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.first == 0x80 { return nil }
       return "\(displayName(name)) does not begin as a PyTorch file with this key; its digest will tell"
     }
+  }
+
+  /// Whether what lies in the output folder lets the outputs be found. What files become that are converted is known later.
+  public func checkLeftovers() throws {
+    guard plan.options.converter == nil else { return }
+    _ = try leftovers(plan.items.filter { $0.problem == nil }.map(\.outputName))
   }
 
   // MARK: One file

@@ -1,5 +1,6 @@
 import ByteIO
 import Checkpoint
+import Foundation
 import TestSupport
 import Testing
 

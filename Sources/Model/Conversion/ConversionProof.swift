@@ -22,6 +22,8 @@ public struct ConversionProof: Sendable {
   public private(set) var overflows = 0
   /// The paths of files that were replaced.
   public internal(set) var replaced: [String] = []
+  /// The paths of files that were removed, because they would be taken for parts of the model.
+  public internal(set) var removed: [String] = []
 
   /// Whether every value is the same.
   public var isIdentical: Bool { relative == 0 }

@@ -48,5 +48,5 @@ extension Doctor {
   }
 
   /// The values of the blocks; the file as it is where some cannot be read.
-  private func dequantized(_ file: GGUFFile) -> any TensorSource { (try? DequantizedSource(file)) ?? file }
+  private func dequantized(_ file: GGUFFile) -> any TensorSource { attempt { try DequantizedSource(file) } ?? file }
 }

@@ -68,21 +68,45 @@ public final class Doctor {
     findings.append(Finding(severity: severity, code: code, place: place, message: message, remedy: remedy))
   }
 
+  /// What the system refused first: too many open files, say. It says nothing of the model.
+  private var refusal: ByteIOError?
+
   /// Adds an error that stopped a part of the examination.
   func add(_ error: any Error, _ code: Finding.Code, _ place: String) {
+    if isOfSystem(error) { return }
     guard let error = error as? any ToolError else { return add(.error, code, place, "\(error)") }
     let parts = [error.place, error.reason].compactMap { $0 }
     add(.error, code, error.file ?? place, parts.joined(separator: ": "), error.remedy)
   }
 
+  /// Whether an error is the system's and not the model's; then the examination ends with it.
+  private func isOfSystem(_ error: any Error) -> Bool {
+    guard let error = error as? ByteIOError, case .system = error.code else { return false }
+    refusal = refusal ?? error
+    return true
+  }
+
+  /// A value that is used where it can be had; what is wrong with it is another part's to tell.
+  func attempt<Value>(_ body: () throws -> Value) -> Value? {
+    do { return try body() } catch {
+      _ = isOfSystem(error)
+      return nil
+    }
+  }
+
   /// Examines everything.
   ///
   /// - Parameter progress: called with the bytes of tensors read so far, and of all.
-  /// - Throws: ``ByteIOError`` where there is nothing at the path.
+  /// - Throws: ``ByteIOError`` where there is nothing at the path, or the system refuses to read it.
   public func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
     guard Folder.kind(of: path) != nil else {
       throw ByteIOError(.notFound, file: path, reason: "there is no such file or folder")
     }
+    examineAll(progress)
+    if let refusal { throw refusal }
+  }
+
+  private func examineAll(_ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard let source = openTensors() else { return }
     examineAdapter(source)
     if facts.adapter == .alone || facts.adapter == .empty {
@@ -107,7 +131,7 @@ public final class Doctor {
   /// Looks at Meta's layout: what TransformerModel wants of it.
   private func examineMeta(_ opened: Model, _ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard facts.adapter != .unmerged else { return examineValues(ComputedTensors.removed(from: meta), progress) }
-    if let model = try? MetaModel(meta), !examineFrequencies({ try model.checkFrequencies() }) {
+    if let model = attempt({ try MetaModel(meta) }), !examineFrequencies({ try model.checkFrequencies() }) {
       return examineValues(model.source, progress)
     }
     do {

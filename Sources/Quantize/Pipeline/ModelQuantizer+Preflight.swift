@@ -90,8 +90,10 @@ extension ModelQuantizer {
         .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")
     }
     try place.checkKind()
+    // What killed runs left is tidied up also where this one is refused.
+    TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
     // Also where files are replaced, and also what an earlier run's work folder holds.
-    try place.checkEndangered(inputs)
+    try place.checkEndangered(inputs, replacing: options.replaces)
     try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
       throw ByteIOError(

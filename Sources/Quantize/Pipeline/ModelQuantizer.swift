@@ -138,7 +138,6 @@ public final class ModelQuantizer {
   public func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
     let work = try WorkFolder(workPath, plan: try planText(), resumes: options.resumes)
     self.work = work
-    TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
     if work.isResumed {
       let names = plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
       let count = try names.filter { try work.finished($0) != nil }.count

@@ -100,11 +100,11 @@ final class WorkFolder {
 
   // MARK: Files
 
-  /// A finished group's tensors and reports; nil where it is not finished.
+  /// A finished group's tensors and reports; nil where it is not finished. There are hundreds: none is kept open.
   func finished(_ name: String) throws -> (source: SafetensorsFile, reports: [ModuleReport])? {
     let file = Folder.join(path, name + ".safetensors")
     guard Folder.kind(of: file) == .file else { return nil }
-    let source = try SafetensorsFile(InputFile(file))
+    let source = try SafetensorsFile(OccasionalFile(file))
     guard let text = source.metadata.first(where: { $0.name == "reports" })?.value,
       let reports = try? JSONDecoder().decode([ModuleReport].self, from: Data(text.utf8))
     else {

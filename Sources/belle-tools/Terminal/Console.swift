@@ -59,6 +59,12 @@ final class Console: Sendable {
   /// A thing that may matter, and stops nothing.
   func warning(_ text: String) { message("warning: \(text)") }
 
+  /// Says which files --force has removed, because readers would take them for parts of what was written.
+  func warn(ofRemoved paths: [String]) {
+    guard !paths.isEmpty else { return }
+    warning("--force removed \(paths.map(displayName).joined(separator: ", ")), of another model")
+  }
+
   /// What is wrong with the command line, in the words of its parser.
   func complain(_ text: String) { message(text) }
 
