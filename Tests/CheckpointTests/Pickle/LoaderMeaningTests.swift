@@ -36,6 +36,13 @@ private let truth: (no: [UInt8], yes: [UInt8]) = ([0x89], [0x88])
     }
   }
 
+  @Test("and of another name it is Python that does not import it: what stands behind is not run")
+  func others() throws {
+    // A count of values that begins as a name does, and values that look like a pickle.
+    let values = Array("c\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\nmkdir\n0".utf8) + bad.dropFirst(2)
+    #expect(try P.survey(values).isSafe)
+  }
+
   @Test("and a text of single letters is no pickle", arguments: ["c\nd\n", "c\nd\ne\n", "c\n\n\n"])
   func texts(text: String) throws {
     #expect(try P.survey(Array(text.utf8), "vocab.txt").isSafe)

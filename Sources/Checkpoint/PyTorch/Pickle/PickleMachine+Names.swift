@@ -7,6 +7,7 @@ import ByteIO
 extension PickleMachine {
   /// GLOBAL.
   mutating func global(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    try checkImport(module, name, place)
     guard max(module.utf8.count, name.utf8.count) <= Self.nameLimit else { return try refuse(module, name, place) }
     guard let allowed = AllowedGlobal(module: module, name: name) else { return try refuse(module, name, place) }
     try note(module, name, place, isAllowed: true)
@@ -34,6 +35,7 @@ extension PickleMachine {
   mutating func instance(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) {
     _ = try popMark(place)
     guard case .names(let module, let name) = argument else { return }
+    try checkImport(module, name, place)
     trace?.called()
     try refuse(module, name, place)
   }
@@ -76,14 +78,21 @@ extension PickleMachine {
       reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: hostile)
   }
 
+  /// Stops where no loader goes on: at a module that Python cannot import. torch imports none for a name with `Storage` in
+  /// it, which it takes for its own.
+  private func checkImport(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
+    guard module.isEmpty || module.utf8.contains(0), !name.contains("Storage") else { return }
+    throw broken(
+      "expected the name of a module, found \(module.isEmpty ? "an empty one" : "one with a zero byte")", at: place)
+  }
+
   private func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) throws(CheckpointError) {
     guard let trace else { return }
     trace.named(PickleGlobal(named: module, name, at: offset(of: place), isAllowed: isAllowed))
     if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.hostile) }
   }
 
-  /// Refuses a name, or goes on without it. Also one that Python cannot import, as that of an empty module: whether it is
-  /// imported is for a loader to say, and torch's takes every name with `Storage` in it for its own, whatever the module.
+  /// Refuses a name, or goes on without it.
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
     try note(module, name, place, isAllowed: false)
     guard isSurvey else {
