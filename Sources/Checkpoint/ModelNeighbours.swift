@@ -5,7 +5,7 @@
 
 /// Files beside an output that readers would take for its own.
 struct ModelNeighbours {
-  /// Names under which this program writes models: with --force they are removed.
+  /// Names under which this program writes models: where files are replaced they are removed.
   private(set) var own: [String] = []
   /// Names that this program never writes: they are somebody's, and never removed.
   private(set) var others: [String] = []

@@ -63,7 +63,7 @@ public struct ModelPlace: Sendable {
       throw ByteIOError(
         .exists, file: first,
         reason: "it is there, and with the output beside it readers would take parts of two models",
-        remedy: "move it away, give another name, or --force to write beside it")
+        remedy: "move it away, give another name, or \(.replacing) to write beside it")
     }
     if let name = found.others.first {
       throw ByteIOError(
