@@ -29,7 +29,8 @@ static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group
   if (!b->scale_units) return x;
   const float unit = (is_scale ? b->scale_units : b->minimum_units)[group / b->super_groups * b->grid_stride + lane];
   if (unit == 0) return 0;
-  const float multiple = rintf((is_scale ? x : -x) / unit);
+  // No negative zero, of which one variant's maximum with 0 makes a positive one and another's does not.
+  const float multiple = rintf((is_scale ? x : -x) / unit) + 0.0f;
   if (is_scale) return unit * fminf(fmaxf(multiple, b->least_multiple), b->most_multiple);
   return -unit * fminf(fmaxf(multiple, 0), 63);
 }
@@ -108,7 +109,7 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   const lanes none = lanes_all(0);
   const lanes unit =
       lanes_load((is_scale ? b->scale_units : b->minimum_units) + group / b->super_groups * b->grid_stride + lane);
-  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit != 0, unit, lanes_all(1)));
+  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit != 0, unit, lanes_all(1))) + none;
   const lanes least = lanes_all(is_scale ? b->least_multiple : 0), most = lanes_all(is_scale ? b->most_multiple : 63);
   return lanes_choose(unit != 0, (is_scale ? unit : -unit) * lanes_clamp(multiple, least, most), none);
 }
