@@ -8,12 +8,12 @@ import ByteIO
 import Checkpoint
 
 /// GPTQ's form, in one of its versions.
-public struct GPTQForm: PackedForm, WritableForm, Equatable {
+package struct GPTQForm: PackedForm, WritableForm, Equatable {
   /// How zero points are stored.
-  public let version: GPTQVersion
+  package let version: GPTQVersion
 
   /// A version of the form.
-  public init(version: GPTQVersion) { self.version = version }
+  package init(version: GPTQVersion) { self.version = version }
 
   // MARK: Reading
 
@@ -74,7 +74,7 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
   private func zeroPoints(bits: Int) -> ClosedRange<Int> { version == .first ? 1...1 << bits : 0...1 << bits - 1 }
 
   /// 2, 3, 4 or 8 bits, and zero points that the version has a field for.
-  public func check(_ module: ModuleSurvey) throws(CheckpointError) {
+  package func check(_ module: ModuleSurvey) throws(CheckpointError) {
     guard [2, 3, 4, 8].contains(module.bits), let zeros = module.zeros else {
       throw module.refusal("has no place in GPTQ's form, which holds 2, 3, 4 or 8 bits and whole zero points", nil)
     }
@@ -87,13 +87,13 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
   }
 
   /// Half precision where it has all of them.
-  public func scaleType(areHalves: Bool) -> DType { areHalves ? .f16 : .f32 }
+  package func scaleType(areHalves: Bool) -> DType { areHalves ? .f16 : .f32 }
 
   /// Biases are what the model has.
-  public var addsBiases: Bool { false }
+  package var addsBiases: Bool { false }
 
   /// qweight, qzeros, scales and g_idx.
-  public func parts(
+  package func parts(
     bits: Int, outFeatures: Int, inFeatures: Int, groupCount: Int, scaleType: DType
   ) -> [PackedPart] {
     [
@@ -123,7 +123,7 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
   }
 
   /// What the settings say of modules in this form.
-  public func settings(
+  package func settings(
     bits: Int, groupSize: Int, isScattered: Bool, isSymmetric: Bool, includesHead: Bool
   ) -> QuantizationSettings {
     var settings = QuantizationSettings()

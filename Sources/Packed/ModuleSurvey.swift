@@ -4,35 +4,35 @@ import ByteIO
 import Checkpoint
 
 /// What there is to know of a packed module without its integers.
-public struct ModuleSurvey: Sendable {
+package struct ModuleSurvey: Sendable {
   /// The number of its weight in the checkpoint.
   let index: Int
   /// The name of its weight, and the file that it is in.
   let name: String
   let file: String?
   /// Bits of an integer.
-  public let bits: Int
+  package let bits: Int
   /// Outputs.
-  public let outFeatures: Int
+  package let outFeatures: Int
   /// Inputs.
-  public let inFeatures: Int
+  package let inFeatures: Int
   /// Groups of inputs.
-  public let groupCount: Int
+  package let groupCount: Int
   /// Inputs of a group; nil where they are scattered.
-  public let groupSize: Int?
+  package let groupSize: Int?
   /// The lowest and the highest zero point; nil where minimums are stored.
-  public let zeros: ClosedRange<UInt16>?
+  package let zeros: ClosedRange<UInt16>?
   /// Whether all zero points are the middle of the range.
   let isSymmetric: Bool
   /// Whether half precision has all scales.
-  public let hasHalfScales: Bool
+  package let hasHalfScales: Bool
 
   /// Looks at a module.
   ///
   /// - Parameters:
   ///   - name: what errors call it, and the file that it is in.
   ///   - index: the number of its weight in the checkpoint.
-  public init(_ weights: PackedLinear, name: String, file: String? = nil, index: Int = 0) {
+  package init(_ weights: PackedLinear, name: String, file: String? = nil, index: Int = 0) {
     (self.index, self.name, self.file) = (index, name, file)
     (bits, outFeatures, inFeatures) = (weights.bits, weights.outFeatures, weights.inFeatures)
     (groupCount, groupSize) = (weights.groupCount, weights.groupSize)

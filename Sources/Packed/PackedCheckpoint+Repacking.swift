@@ -9,7 +9,7 @@ extension PackedCheckpoint {
   /// Reads all packed modules once.
   ///
   /// - Throws: `CheckpointError` with code `.unsupportedType` where there is none.
-  public func survey() throws -> PackedSurvey {
+  package func survey() throws -> PackedSurvey {
     let modules = try tensors.enumerated().compactMap { index, info in
       try packedLinear(index).map { ModuleSurvey($0, name: info.name, file: info.file, index: index) }
     }
@@ -28,7 +28,7 @@ extension PackedCheckpoint {
   ///   - survey: of this checkpoint.
   ///   - others: tensors that follow.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
-  public func repacked(
+  package func repacked(
     _ form: some WritableForm, _ survey: PackedSurvey, adding others: [TensorView.Entry] = []
   ) throws -> TensorView {
     for module in survey.modules { try form.check(module) }
@@ -66,7 +66,7 @@ extension PackedCheckpoint {
   ///
   /// - Parameter source: what this checkpoint was made of, in GPTQ's form.
   /// - Throws: `CheckpointError` with code `.lossy` for a zero point that the version has no field for.
-  public func restated(_ source: any TensorSource, in version: GPTQVersion) throws -> TensorView {
+  package func restated(_ source: any TensorSource, in version: GPTQVersion) throws -> TensorView {
     let form = GPTQForm(version: version)
     let indices = source.indicesByName()
     var entries = source.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }

@@ -5,37 +5,37 @@ import ByteIO
 import Checkpoint
 
 /// The packed modules of a checkpoint.
-public struct PackedSurvey: Sendable {
+package struct PackedSurvey: Sendable {
   /// The modules, in the checkpoint's order.
-  public let modules: [ModuleSurvey]
+  package let modules: [ModuleSurvey]
 
   /// A survey of modules.
   init(_ modules: [ModuleSurvey]) { self.modules = modules }
 
   /// Bits of an integer: the most of any module.
-  public var bits: Int { modules.map(\.bits).max() ?? 0 }
+  package var bits: Int { modules.map(\.bits).max() ?? 0 }
   /// Whether a module's groups are scattered over its inputs, or modules have groups of different sizes.
-  public var isScattered: Bool { groupSize == nil }
+  package var isScattered: Bool { groupSize == nil }
   /// Inputs of a group, or -1 for whole rows; nil where they are scattered, or differ.
-  public var groupSize: Int? {
+  package var groupSize: Int? {
     let sizes = Set(modules.map(\.statedGroupSize))
     return sizes.count == 1 && modules.allSatisfy { $0.groupSize != nil } ? sizes.first : nil
   }
   /// The same, and for scattered groups how many inputs there are to one; -1 where sizes differ.
-  public var statedGroupSize: Int {
+  package var statedGroupSize: Int {
     let sizes = Set(modules.map(\.statedGroupSize))
     return sizes.count == 1 ? sizes.first ?? -1 : -1
   }
   /// Whether every grid is symmetric.
-  public var isSymmetric: Bool { modules.allSatisfy(\.isSymmetric) }
+  package var isSymmetric: Bool { modules.allSatisfy(\.isSymmetric) }
   /// Whether half precision has all scales.
-  public var hasHalfScales: Bool { modules.allSatisfy(\.hasHalfScales) }
+  package var hasHalfScales: Bool { modules.allSatisfy(\.hasHalfScales) }
 
   /// The version of GPTQ's form that holds all modules: the first for symmetric grids, which every engine reads, and the
   /// second for others, for GPTQModel reads no others; but the first where a zero point is 2^bits.
   ///
   /// - Throws: `CheckpointError` with code `.lossy` where neither holds them.
-  public func version() throws(CheckpointError) -> GPTQVersion {
+  package func version() throws(CheckpointError) -> GPTQVersion {
     let hasTop = modules.contains { module in module.zeros.map { $0.upperBound == 1 << UInt16(module.bits) } ?? false }
     let hasZero = modules.contains { $0.zeros?.lowerBound == 0 }
     guard !(hasTop && hasZero) else {

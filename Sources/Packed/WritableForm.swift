@@ -3,7 +3,7 @@
 import Checkpoint
 
 /// A form that packed modules can be written in.
-public protocol WritableForm: Sendable {
+package protocol WritableForm: Sendable {
   /// Checks that a module has a place in the form.
   ///
   /// - Throws: `CheckpointError` with code `.lossy`.
@@ -20,13 +20,13 @@ public protocol WritableForm: Sendable {
 }
 
 /// One tensor of a packed module.
-public struct PackedPart: Sendable {
+package struct PackedPart: Sendable {
   /// What follows the module's name and a dot.
-  public let name: String
+  package let name: String
   /// The type of its elements.
-  public let dtype: DType
+  package let dtype: DType
   /// Its dimensions.
-  public let shape: [Int]
+  package let shape: [Int]
   /// Its bytes, little-endian, made by at most so many threads.
-  public let bytes: @Sendable (_ weights: PackedLinear, _ threads: Int) -> [UInt8]
+  package let bytes: @Sendable (_ weights: PackedLinear, _ threads: Int) -> [UInt8]
 }

@@ -4,14 +4,14 @@ import ByteIO
 import LinearAlgebra
 
 /// What quantizing earlier layers did to the inputs of this one; sums over the tokens, on the scale of H.
-public struct Correction: Sendable {
+package struct Correction: Sendable {
   /// Δ = 2/n · Σ (x_f − x_q)·x_qᵀ, `[in, in]`: x_f the inputs in the unquantized model, x_q in the quantized one.
-  public let inputs: Matrix<Float>?
+  package let inputs: Matrix<Float>?
   /// P = 2/n · Σ (r_f − r_q)·x_qᵀ, `[out, in]`: r the residual stream that this layer's output is added to.
-  public let residual: Matrix<Float>?
+  package let residual: Matrix<Float>?
 
   /// A correction; either may be missing.
-  public init(inputs: Matrix<Float>? = nil, residual: Matrix<Float>? = nil) {
+  package init(inputs: Matrix<Float>? = nil, residual: Matrix<Float>? = nil) {
     self.inputs = inputs
     self.residual = residual
   }

@@ -5,7 +5,7 @@ import ByteIO
 import LinearAlgebra
 
 /// The solver.
-public enum GPTQ {
+package enum GPTQ {
   /// Quantizes one linear layer.
   ///
   /// Rows are quantized in strips of a fixed number, each on one thread: the result does not depend on `threads`.
@@ -23,7 +23,7 @@ public enum GPTQ {
   ///   about 14 bytes for each weight of one strip a thread.
   ///
   /// Source: arXiv:2210.17323, Algorithm 1; the derivation of this form: Documentation/gptq.md.
-  public static func quantize(
+  package static func quantize(
     _ weights: MatrixSlice<Float>, factor: HessianFactor, grid: Grid, recipe: Recipe = .fast,
     correction: Correction? = nil, layer: String, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
@@ -64,7 +64,7 @@ public enum GPTQ {
   ///   - layer: what errors and the report call it.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError``, as the two steps do.
-  public static func quantize(
+  package static func quantize(
     _ weights: MatrixSlice<Float>, hessian: consuming Matrix<Float>, grid: Grid, recipe: Recipe = .fast,
     correction: Correction? = nil, layer: String, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {

@@ -7,9 +7,9 @@ import Checkpoint
 import LinearAlgebra
 
 /// The grid of a layer: the value of integer q is scale · (q − zero), or scale · q + minimum.
-public struct Grid: Sendable, Equatable {
+package struct Grid: Sendable, Equatable {
   /// What is stored beside the scale.
-  public enum Form: String, Sendable, Codable {
+  package enum Form: String, Sendable, Codable {
     /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0, Q3_K and (shifted) Q8_0.
     case symmetric
     /// A whole zero point. GPTQ's `sym: false`.
@@ -19,7 +19,7 @@ public struct Grid: Sendable, Equatable {
   }
 
   /// In what precision scales and minimums are stored.
-  public enum Precision: String, Sendable, Codable {
+  package enum Precision: String, Sendable, Codable {
     /// float32: what the golden results of the reference hold.
     case single
     /// IEEE half: what files hold.
@@ -28,11 +28,11 @@ public struct Grid: Sendable, Equatable {
 
   /// Neighbouring groups that share two half-precision units, of which their scales and minimums are multiples: GGUF's K
   /// blocks.
-  public struct SuperBlock: Sendable, Equatable {
+  package struct SuperBlock: Sendable, Equatable {
     /// How many groups.
-    public var groups: Int
+    package var groups: Int
     /// The multiples that a scale can be, but 0. Minimums are 0 to 63 times their unit, and subtracted.
-    public var multiples: ClosedRange<Int>
+    package var multiples: ClosedRange<Int>
 
     /// Those of one sign, the one with more of them, or all.
     func multiples(ofBothSigns: Bool) -> ClosedRange<Int> {
@@ -40,27 +40,27 @@ public struct Grid: Sendable, Equatable {
     }
 
     /// A super-block.
-    public init(groups: Int, multiples: ClosedRange<Int>) {
+    package init(groups: Int, multiples: ClosedRange<Int>) {
       self.groups = groups
       self.multiples = multiples
     }
   }
 
   /// Bits of an integer: 2, 3, 4, 5 or 8.
-  public var bits: Int
+  package var bits: Int
   /// How many inputs share a scale; nil for the whole row.
-  public var groupSize: Int?
+  package var groupSize: Int?
   /// What is stored beside the scale.
-  public var form: Form
+  package var form: Form
   /// Scales and minimums are rounded to this before anything is quantized against them.
-  public var precision: Precision
+  package var precision: Precision
   /// How groups share units of their scales and minimums; nil where each group has its own two numbers.
-  public var superBlock: SuperBlock?
+  package var superBlock: SuperBlock?
   /// The lowest zero point that can be stored: 1 where files hold the zero point minus one.
-  public var lowestZeroPoint: Int
+  package var lowestZeroPoint: Int
 
   /// A grid.
-  public init(
+  package init(
     bits: Int, groupSize: Int?, form: Form = .symmetric, precision: Precision = .half, lowestZeroPoint: Int = 0,
     superBlock: SuperBlock? = nil
   ) {
@@ -73,7 +73,7 @@ public struct Grid: Sendable, Equatable {
   }
 
   /// The grid whose values are exactly those of a type of GGUF's blocks; nil where integers cannot be packed into it.
-  public init?(_ type: BlockType) {
+  package init?(_ type: BlockType) {
     guard type.isPacked, let bits = type.bits else { return nil }
     let form: Form = type.hasMinimum ? .minimum : .symmetric
     switch type.scales {
@@ -88,10 +88,10 @@ public struct Grid: Sendable, Equatable {
   }
 
   /// The largest integer.
-  public var maximum: Int { (1 << bits) - 1 }
+  package var maximum: Int { (1 << bits) - 1 }
 
   /// How many groups a row of `inputs` weights has; the last one may be short.
-  public func groupCount(inputs: Int) -> Int {
+  package func groupCount(inputs: Int) -> Int {
     guard let groupSize else { return inputs == 0 ? 0 : 1 }
     return inputs / groupSize + (inputs % groupSize == 0 ? 0 : 1)
   }

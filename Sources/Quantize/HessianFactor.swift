@@ -6,23 +6,23 @@ import CBelleKernels
 import LinearAlgebra
 
 /// A Hessian and its factor, ready for any number of layers with the same inputs (q, k and v; gate and up).
-public final class HessianFactor: Sendable {
+package final class HessianFactor: Sendable {
   /// The number of inputs.
-  public let inputs: Int
+  package let inputs: Int
   /// λ as a fraction of the mean of the diagonal: what was asked for, or more where that failed.
-  public let damping: Double
+  package let damping: Double
   /// Whether float32 failed and double did not.
-  public let isDoublePrecision: Bool
+  package let isDoublePrecision: Bool
   /// Inputs that were zero throughout.
-  public let deadInputs: [Int]
+  package let deadInputs: [Int]
   /// Why there is no factor: no damping up to the cap helped. Layers are rounded to nearest then.
-  public let failure: String?
+  package let failure: String?
   /// Seconds that the factorization took.
-  public let seconds: Double
+  package let seconds: Double
   /// The order and the kind of groups that this factor was made for.
-  public let order: Recipe.Order
+  package let order: Recipe.Order
   /// Whether groups are formed of neighbouring columns, whatever the order.
-  public let fixesGridsUpFront: Bool
+  package let fixesGridsUpFront: Bool
 
   /// What H was multiplied by, a power of two: 1, but where its sums of squares would leave the range of float32.
   let scale: Float
@@ -51,7 +51,7 @@ public final class HessianFactor: Sendable {
   /// - Throws: ``QuantizeError`` for NaN, infinity, or a negative diagonal. A Hessian that cannot be factored is no error
   ///   here: see ``failure``.
   /// - Complexity: in³/3 FLOP.
-  public init(
+  package init(
     _ hessian: consuming Matrix<Float>, recipe: Recipe, layer: String, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) {
     let clock = ContinuousClock()

@@ -8,20 +8,20 @@ import LinearAlgebra
 import Packed
 
 /// A type of blocks that GPTQ can quantize for: those of the table that integers can be packed into.
-public struct BlockFormat: RawRepresentable, Sendable, Hashable, CaseIterable {
+package struct BlockFormat: RawRepresentable, Sendable, Hashable, CaseIterable {
   /// What is known of the type.
-  public let block: BlockType
+  package let block: BlockType
   /// The grid whose values are exactly those of the block.
-  public let grid: Grid
+  package let grid: Grid
 
   /// The format of a type; nil where integers cannot be packed into it.
-  public init?(_ block: BlockType) {
+  package init?(_ block: BlockType) {
     guard let grid = Grid(block) else { return nil }
     (self.block, self.grid) = (block, grid)
   }
 
   /// The format of a type by its name, in capitals.
-  public init?(rawValue: String) {
+  package init?(rawValue: String) {
     guard let block = DType(rawValue: rawValue).flatMap({ BlockType($0) }) else { return nil }
     self.init(block)
   }
@@ -35,37 +35,37 @@ public struct BlockFormat: RawRepresentable, Sendable, Hashable, CaseIterable {
   }
 
   /// 32 weights, d·(q − 8).
-  public static let q4_0 = BlockFormat(known: .q4_0)
+  package static let q4_0 = BlockFormat(known: .q4_0)
   /// 32 weights, d·q + m.
-  public static let q4_1 = BlockFormat(known: .q4_1)
+  package static let q4_1 = BlockFormat(known: .q4_1)
   /// 32 weights, d·q, q signed.
-  public static let q8_0 = BlockFormat(known: .q8_0)
+  package static let q8_0 = BlockFormat(known: .q8_0)
 
   /// All of them, in the table's order.
-  public static let allCases: [BlockFormat] = BlockType.all.compactMap { BlockFormat($0) }
+  package static let allCases: [BlockFormat] = BlockType.all.compactMap { BlockFormat($0) }
 
   /// The type's name.
-  public var rawValue: String { block.dtype.rawValue }
+  package var rawValue: String { block.dtype.rawValue }
   /// The type in files.
-  public var type: DType { block.dtype }
+  package var type: DType { block.dtype }
   /// Weights of a block.
-  public var elements: Int { block.elements }
+  package var elements: Int { block.elements }
   /// Bytes of a block.
-  public var byteCount: Int { block.bytes }
+  package var byteCount: Int { block.bytes }
 
   var kernel: belle_block { belle_block(rawValue: block.number) }
 }
 
 /// A layer as blocks, row after row.
-public struct PackedBlocks: Sendable, Equatable {
+package struct PackedBlocks: Sendable, Equatable {
   /// The blocks' type.
-  public let format: BlockFormat
+  package let format: BlockFormat
   /// Outputs.
-  public let rows: Int
+  package let rows: Int
   /// Inputs.
-  public let columns: Int
+  package let columns: Int
   /// The blocks.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   /// Packs a quantized layer.
   ///
@@ -74,7 +74,7 @@ public struct PackedBlocks: Sendable, Equatable {
   ///   - format: the blocks' type.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError`` with code `.notStorable` where the blocks would stand for other values than the layer.
-  public init(
+  package init(
     _ layer: QuantizedLayer, as format: BlockFormat, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) {
     let (grid, wanted, weights) = (layer.grid, format.grid, layer.weights)

@@ -4,9 +4,9 @@
 import ByteIO
 
 /// The steps that turn weights and a Hessian into integers.
-public struct Recipe: Sendable, Equatable {
+package struct Recipe: Sendable, Equatable {
   /// In which order columns are quantized.
-  public enum Order: String, Sendable, Codable {
+  package enum Order: String, Sendable, Codable {
     /// As they lie.
     case natural
     /// By descending diagonal of the Hessian (`act-order`).
@@ -14,7 +14,7 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// How the grid of a group is found.
-  public enum Fit: Sendable, Equatable {
+  package enum Fit: Sendable, Equatable {
     /// From the smallest to the largest weight, zero included.
     case range
     /// The best of 80 shrunken ranges by Σ|w − ŵ|^norm. The reference's `mse` is norm 2.4.
@@ -24,7 +24,7 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// When scales (and minimums) are rounded to the precision in which they are stored.
-  public enum Rounding: String, Sendable, Codable {
+  package enum Rounding: String, Sendable, Codable {
     /// Before anything is quantized against them, so that the feedback makes good for it.
     case first
     /// After the last integer, as the reference does: the integers are those of float32 scales. With ``Recipe/refit``
@@ -33,30 +33,30 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// In which order columns are quantized.
-  public var order: Order
+  package var order: Order
   /// Whether grids are fixed before the first column is quantized, on groups of neighbouring columns, so that stored
   /// groups are contiguous whatever the order. Otherwise they are found on the way, on groups formed in the order.
-  public var fixesGridsUpFront: Bool
+  package var fixesGridsUpFront: Bool
   /// How the grid of a group is found.
-  public var fit: Fit
+  package var fit: Fit
   /// Whether a symmetric grid may have a negative scale. Its range is lopsided (−8 … 7), and so is a group.
-  public var negativeScales: Bool
+  package var negativeScales: Bool
   /// When scales are rounded to the precision in which they are stored.
-  public var rounding: Rounding
+  package var rounding: Rounding
   /// Sweeps of coordinate descent over the final integers.
-  public var sweeps: Int
+  package var sweeps: Int
   /// Whether scales (and minimums) are moved to their optimum for the final integers: in every sweep, or, without
   /// sweeps, in one pass that counts the outputs' error alone, without λ.
-  public var refit: Bool
+  package var refit: Bool
   /// α: how much of the error that earlier layers put into the inputs the target makes good; 0 … 1.
-  public var inputCorrection: Float
+  package var inputCorrection: Float
   /// β: the same for the residual stream.
-  public var residualCorrection: Float
+  package var residualCorrection: Float
   /// λ, what is added to the diagonal of the Hessian, as a fraction of its mean.
-  public var damping: Double
+  package var damping: Double
 
   /// A recipe.
-  public init(
+  package init(
     order: Order = .natural, fixesGridsUpFront: Bool = false, fit: Fit = .range, negativeScales: Bool = false,
     rounding: Rounding = .first, sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0,
     residualCorrection: Float = 0,
@@ -75,14 +75,14 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// What the reference does, integer by integer: GPTQ as it was published.
-  public static let reference = Recipe(rounding: .afterwards)
+  package static let reference = Recipe(rounding: .afterwards)
 
   /// All that needs one stream of hidden states, at under four times the time of ``reference``.
-  public static let fast = Recipe(
+  package static let fast = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 2, refit: true)
 
   /// Everything: more sweeps, and the target corrected for earlier layers where the caller has measured them.
-  public static let best = Recipe(
+  package static let best = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
     inputCorrection: 0.6, residualCorrection: 0.5)
 

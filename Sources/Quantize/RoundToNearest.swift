@@ -3,7 +3,7 @@
 import LinearAlgebra
 
 /// Rounding to nearest: no Hessian, no feedback.
-public enum RoundToNearest {
+package enum RoundToNearest {
   /// Quantizes each weight to the nearest value of its group's grid.
   ///
   /// - Parameters:
@@ -14,7 +14,7 @@ public enum RoundToNearest {
   ///   - layer: what errors and the report call it.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError`` for options that mean nothing, NaN or infinity.
-  public static func quantize(
+  package static func quantize(
     _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit = .range, negativeScales: Bool = false, layer: String,
     threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {

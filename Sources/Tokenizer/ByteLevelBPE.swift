@@ -6,13 +6,13 @@ import ByteIO
 import Foundation
 
 /// A byte-level BPE tokenizer.
-public struct ByteLevelBPE: Tokenizer {
+package struct ByteLevelBPE: Tokenizer {
   /// What it is.
-  public var kind: String { "byte-level-bpe" }
+  package var kind: String { "byte-level-bpe" }
   /// Ids are `0 ..< vocabularySize`.
-  public let vocabularySize: Int
+  package let vocabularySize: Int
   /// The ids that are set aside, and which of them a text gets.
-  public let special: SpecialTokens
+  package let special: SpecialTokens
 
   let path: String
   let vocabulary: StringTable
@@ -30,10 +30,10 @@ public struct ByteLevelBPE: Tokenizer {
   let tokenEnds: [Int]
 
   /// The ids of a text, without those that stand before and after it; added tokens in it are taken as such.
-  public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
+  package func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
 
   /// The first ids of a text.
-  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
+  package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
@@ -84,7 +84,7 @@ public struct ByteLevelBPE: Tokenizer {
   }
 
   /// The text of ids.
-  public func decode(_ ids: [Int32]) throws -> String {
+  package func decode(_ ids: [Int32]) throws -> String {
     var bytes: [UInt8] = []
     for id in ids {
       guard id >= 0, id < tokenEnds.count else {

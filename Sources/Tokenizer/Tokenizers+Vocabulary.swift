@@ -10,7 +10,7 @@ extension Tokenizers {
   /// What the tokenizer of a model's folder, or of one file, is made of: see ``open(_:)`` for which of several it is.
   ///
   /// - Throws: ``TokenizerError``; with code `.unsupported` for tokenizers that a vocabulary cannot describe.
-  public static func vocabulary(_ path: String) throws -> Vocabulary {
+  package static func vocabulary(_ path: String) throws -> Vocabulary {
     switch try open(path) {
     case let tokenizer as SentencePieceModel:
       guard tokenizer.path.hasSuffix(".json") else { return try vocabulary(of: tokenizer) }

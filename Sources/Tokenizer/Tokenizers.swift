@@ -3,16 +3,16 @@
 import ByteIO
 
 /// Opening tokenizers.
-public enum Tokenizers {
+package enum Tokenizers {
   /// The files that a tokenizer is read from, in the order in which they are looked for.
-  public static let fileNames = ["tokenizer.model", "tokenizer.json"]
+  package static let fileNames = ["tokenizer.model", "tokenizer.json"]
 
   /// Opens the tokenizer of a folder, or one file.
   ///
   /// `tokenizer.model` is taken first: models that have both were made with SentencePiece. A `tokenizer.model` that is
   /// none of SentencePiece's (Llama 3's is a list of byte strings) makes way for a `tokenizer.json` beside it.
   /// - Throws: ``TokenizerError``, with code `.missing` where there is none.
-  public static func open(_ path: String) throws -> any Tokenizer {
+  package static func open(_ path: String) throws -> any Tokenizer {
     if Folder.kind(of: path) == .file {
       let folder = Folder.parent(of: path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
@@ -39,7 +39,7 @@ public enum Tokenizers {
   /// - Parameter path: what errors name: the file that the vocabulary came from.
   /// - Throws: ``TokenizerError`` for patterns that are not known, merges of tokens that are not there, and what the
   ///   kind of tokenizer cannot take.
-  public static func tokenizer(of vocabulary: Vocabulary, file path: String) throws -> any Tokenizer {
+  package static func tokenizer(of vocabulary: Vocabulary, file path: String) throws -> any Tokenizer {
     switch vocabulary.model {
     case .sentencePiece(let addsSpacePrefix):
       let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
@@ -52,7 +52,7 @@ public enum Tokenizers {
   /// The files that hold a vocabulary's tokenizer beside a model, by name.
   ///
   /// - Throws: see ``tokenizer(of:file:)``.
-  public static func files(of vocabulary: Vocabulary, file path: String) throws -> [String: [UInt8]] {
+  package static func files(of vocabulary: Vocabulary, file path: String) throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
     switch vocabulary.model {
     case .sentencePiece(let addsSpacePrefix):

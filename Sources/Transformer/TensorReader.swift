@@ -7,7 +7,7 @@ import LinearAlgebra
 import Model
 
 /// Converts a stream of bytes to single precision, row by row of a tensor.
-public enum TensorReader {
+package enum TensorReader {
   /// Reads a whole tensor; a vector becomes one row.
   static func matrix(_ source: any TensorSource, _ index: Int) throws -> Matrix<Float> {
     let info = source.tensors[index]
@@ -23,7 +23,7 @@ public enum TensorReader {
   ///   - source: the tensors.
   ///   - index: which one.
   ///   - target: contiguous, of as many elements; overwritten.
-  public static func read(_ source: any TensorSource, _ index: Int, into target: MatrixSlice<Float>) throws {
+  package static func read(_ source: any TensorSource, _ index: Int, into target: MatrixSlice<Float>) throws {
     let info = source.tensors[index]
     var done = 0
     try source.read(index) { part in done += try convert(part, info, into: target, at: done) }

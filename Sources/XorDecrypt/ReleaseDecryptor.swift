@@ -6,9 +6,9 @@ import Checksum
 import Synchronization
 
 /// What became of one file.
-public struct FileResult: Sendable {
+package struct FileResult: Sendable {
   /// How it ended.
-  public enum Status: Sendable {
+  package enum Status: Sendable {
     /// Written, and every digest agrees.
     case verified
     /// It was there already, and every digest agrees.
@@ -20,19 +20,19 @@ public struct FileResult: Sendable {
   }
 
   /// The input's path.
-  public let input: String
+  package let input: String
   /// The output's path; nil where the input's name does not tell, and for a file that something else takes the place of.
-  public let output: String?
+  package let output: String?
   /// The paths of all files that it became.
-  public let outputs: [String]
+  package let outputs: [String]
   /// What is there to say besides.
-  public let note: String?
+  package let note: String?
   /// The plain file's size in bytes.
-  public let bytes: Int
+  package let bytes: Int
   /// The digests that were computed of the plain file.
-  public let digests: [DigestAlgorithm: Digest]
+  package let digests: [DigestAlgorithm: Digest]
   /// How it ended.
-  public let status: Status
+  package let status: Status
 
   init(
     input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
@@ -48,7 +48,7 @@ public struct FileResult: Sendable {
   }
 
   /// The error, where it failed.
-  public var error: (any ToolError)? {
+  package var error: (any ToolError)? {
     if case .failed(let error) = status { error } else { nil }
   }
 }
@@ -62,20 +62,20 @@ struct FileWork {
 }
 
 /// Decrypts what a plan says.
-public struct ReleaseDecryptor: Sendable {
+package struct ReleaseDecryptor: Sendable {
   /// The plan.
-  public let plan: DecryptPlan
+  package let plan: DecryptPlan
 
   /// Answers the paths of the files in the output folder that are no outputs and must make way for outputs of some names,
   /// because readers would take them for parts of the same model.
-  public typealias Leftovers = @Sendable (_ outputs: [String]) throws -> [String]
+  package typealias Leftovers = @Sendable (_ outputs: [String]) throws -> [String]
 
   private let leftovers: Leftovers
 
   /// Prepares to carry a plan out.
   ///
   /// - Parameter leftovers: throws for what is not to be removed.
-  public init(_ plan: DecryptPlan, leftovers: @escaping Leftovers = { _ in [] }) {
+  package init(_ plan: DecryptPlan, leftovers: @escaping Leftovers = { _ in [] }) {
     (self.plan, self.leftovers) = (plan, leftovers)
   }
 
@@ -94,7 +94,7 @@ public struct ReleaseDecryptor: Sendable {
   /// - Returns: the paths of files that were removed when all others were done; see ``Leftovers``.
   /// - Throws: ``ByteIOError`` where the output folder cannot be made, or has files in it that must make way and do not.
   @discardableResult
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> [String] {
+  package func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> [String] {
     try checkLeftovers()
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
@@ -188,12 +188,12 @@ public struct ReleaseDecryptor: Sendable {
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
-  public func dryRun(receive: (FileResult) -> Void) {
+  package func dryRun(receive: (FileResult) -> Void) {
     for item in plan.items { receive(result(item, item.problem.map { .failed($0) } ?? .planned)) }
   }
 
   /// The warning for large checkpoints that begin as nothing known; the digest decides.
-  public func headWarnings() throws -> [String] {
+  package func headWarnings() throws -> [String] {
     try plan.items.filter { $0.problem == nil && !$0.isSmall }.compactMap { item in
       let name = item.outputName
       guard [".bin", ".pt", ".pth"].contains(where: name.hasSuffix), try head(of: item) == .unknown else { return nil }
@@ -205,7 +205,7 @@ public struct ReleaseDecryptor: Sendable {
   }
 
   /// Whether what lies in the output folder lets the outputs be found. What files become that are converted is known later.
-  public func checkLeftovers() throws {
+  package func checkLeftovers() throws {
     guard plan.options.converter == nil else { return }
     _ = try leftovers(plan.items.filter { $0.problem == nil }.map(\.outputName))
   }

@@ -5,7 +5,7 @@ import ByteIO
 import Checkpoint
 
 /// A conversion of one model.
-public struct Conversion {
+package struct Conversion {
   private let model: Model
   private let target: ConversionTarget
   private let arrangement: Arrangement
@@ -19,7 +19,7 @@ public struct Conversion {
   /// - Parameter remark: takes what is to be told, now and while the conversion runs.
   /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`, ``ModelError`` or
   ///   `TokenizerError` for a model that cannot become that.
-  public init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
+  package init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
     throws
   {
     try target.check()
@@ -34,7 +34,7 @@ public struct Conversion {
   }
 
   /// The bytes of the tensors that will be written.
-  public var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
+  package var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
 
   /// Writes the model, reads it again, and gives its files their names: all of them, or none.
   ///
@@ -47,7 +47,7 @@ public struct Conversion {
   /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
   ///   be read, or were not written as they are.
   @discardableResult
-  public func run(
+  package func run(
     replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
   ) throws -> ConversionProof {
     let source = arrangement.source

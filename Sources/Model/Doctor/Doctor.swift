@@ -9,11 +9,11 @@ import Packed
 import Tokenizer
 
 /// Examines a checkpoint.
-public final class Doctor {
+package final class Doctor {
   /// What was found, in the order of the examination; of findings of one kind the first ones.
-  public private(set) var findings: [Finding] = []
+  package private(set) var findings: [Finding] = []
   /// How many findings of a kind there are beyond those in ``findings``.
-  public private(set) var moreFindings: [Finding.Code: Int] = [:]
+  package private(set) var moreFindings: [Finding.Code: Int] = [:]
 
   /// Findings of a kind that are listed: a model without its config.json has thousands.
   private static let listed = 16
@@ -52,7 +52,7 @@ public final class Doctor {
   /// - Parameters:
   ///   - path: a file or folder.
   ///   - threads: how many read values.
-  public init(_ path: String, threads: Int) {
+  package init(_ path: String, threads: Int) {
     self.path = path
     self.threads = threads
     folder = Folder.home(of: path)
@@ -98,7 +98,7 @@ public final class Doctor {
   ///
   /// - Parameter progress: called with the bytes of tensors read so far, and of all.
   /// - Throws: ``ByteIOError`` where there is nothing at the path, or the system refuses to read it.
-  public func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
+  package func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
     guard Folder.kind(of: path) != nil else {
       throw ByteIOError(.notFound, file: path, reason: "there is no such file or folder")
     }
@@ -126,7 +126,7 @@ public final class Doctor {
   }
 
   /// The verdicts on the engines, from what was found.
-  public var engines: [EngineVerdict] { verdicts() }
+  package var engines: [EngineVerdict] { verdicts() }
 
   /// Looks at Meta's layout: what TransformerModel wants of it.
   private func examineMeta(_ opened: Model, _ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {

@@ -17,7 +17,7 @@ extension ModelQuantizer {
   ///   - progress: told of the bytes of the checkpoint.
   /// - Throws: ``QuantizeError``, ``ModelError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
-  public func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
+  package func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
     try checkModel()
     try checkOutput()
     var estimate = try estimateWork()
@@ -34,7 +34,7 @@ extension ModelQuantizer {
   }
 
   /// The bytes that ``prepare(measures:progress:)`` reads.
-  public var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
+  package var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
 
   private func checkModel() throws {
     if let problem = options.arithmetic.problem {
@@ -107,7 +107,7 @@ extension ModelQuantizer {
   // MARK: Cost
 
   /// The FLOP of a run over all layers, head excepted, with some number of samples: what times can be extrapolated by.
-  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
+  package static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
     -> Double
   {
     let rows = samples * length
