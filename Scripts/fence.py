@@ -84,7 +84,7 @@ def execute(binary, threads, command, folder, work):
         "COLUMNS": "80", "SWIFT_BACKTRACE": "enable=no", "TOOL": binary, "STATUSES": str(statuses),
         "OUT": os.path.relpath(work, folder),
     }
-    environment |= {name: value for name, value in os.environ.items() if name.startswith(("LD_", "BELLE_ONEDNN"))}
+    environment |= {name: value for name, value in os.environ.items() if name.startswith(("LD_", "BELLE_ONEDNN", "OPENBLAS_"))}
     process = subprocess.Popen(
         ["sh", "-c", shell(threads) + command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
