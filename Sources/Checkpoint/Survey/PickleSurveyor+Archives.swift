@@ -11,7 +11,9 @@ extension PickleSurveyor {
       try attempt { try $0.lookThroughZip(ZipArchive($0.file)) }
     } else {
       // Behind something else: Python's zipfile reads it.
-      for start in try ZipArchive.starts(in: file) {
+      var starts: [Int] = []
+      try attempt { starts = try ZipArchive.starts(in: $0.file) }
+      for start in starts {
         try attempt { try $0.lookThroughZip(ZipArchive(FilePart($0.file, from: start))) }
       }
     }

@@ -117,6 +117,9 @@ extension PickleMachine {
     case .plain(let own, isFlexible: false): isSound = isSound && (size == -1 || size == own)
     case .number, .objects: break
     }
+    guard isSound || isSurvey else {
+      throw failure("a numpy array of structures, where a tensor has numbers", .unsupportedType, at: place)
+    }
     // Reference, list in pickles, pointer: by these numpy takes elements for objects.
     let areObjects = flags & 0b111
     guard isSound, areObjects == (type == .objects ? 0b111 : 0), ["<", ">", "|", "="].contains(order) else {
