@@ -21,6 +21,12 @@ ifeq ($(shell uname -s),Linux)
 endif
 BINARY = .build/release/belle-tools
 
+# For `--version`; a `+` where something was changed since.
+export BELLE_COMMIT := $(shell git describe --always --abbrev=10 --exclude='*' --dirty=+ 2>/dev/null)
+
+# What knows no command line.
+LIBRARIES = $(filter-out Sources/belle-tools Sources/belle-bench,$(wildcard Sources/*))
+
 .PHONY: demo test bench fuzz interop release build install uninstall completions lint format packages clean
 
 demo: release
@@ -75,6 +81,8 @@ uninstall:
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py; else echo "cycles: skipped, there is no python3"; fi
+	@if grep -rnE --include='*.swift' -e '--[a-z]+|belle-tools ' $(LIBRARIES); then \
+	  echo "options and verbs are named by the command line alone: see Request in Sources/ByteIO/Remedy.swift"; exit 1; fi
 
 format:
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests

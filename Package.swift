@@ -30,6 +30,8 @@ let package = Package(
   products: [
     .executable(name: "belle-tools", targets: ["belle-tools"]),
     .executable(name: "belle-bench", targets: ["belle-bench"]),
+    // The only Swift reader of PyTorch files that never runs them: Documentation/library.md.
+    .library(name: "Checkpoint", targets: ["Checkpoint", "ByteIO"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -38,7 +40,10 @@ let package = Package(
     // Bottom: C kernels of our own, and the system's libraries.
     .target(name: "CBelleKernels"),
     .target(name: "CSystemCalls"),
-    .target(name: "CEmbeddedFiles"),
+    .target(
+      name: "CEmbeddedFiles",
+      // What `--version` says; the Makefile asks git.
+      cSettings: Context.environment["BELLE_COMMIT"].map { [.define("BELLE_COMMIT", to: "\"\($0)\"")] }),
     .systemLibrary(
       name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -138,7 +143,8 @@ let package = Package(
       ],
       swiftSettings: test),
     .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: test),
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "CBelleKernels", "ByteIO", "TestSupport"],
+      swiftSettings: test),
     .testTarget(
       name: "QuantizeTests",
       dependencies: [

@@ -61,8 +61,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
     case .pieces:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.model", in: .huggingFace)
-        let vocabulary = try Vocabulary.read(path)
-        _ = try vocabulary.tokenizer(file: path).encode("a b")
+        let vocabulary = try Tokenizers.vocabulary(path)
+        _ = try Tokenizers.tokenizer(of: vocabulary, file: path).encode("a b")
       }
     case .tokenizer:
       attempt {
@@ -71,9 +71,9 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         let ids = try tokenizer.encode("a b\n， <s>the")
         precondition(ids.allSatisfy { $0 >= 0 && $0 < tokenizer.vocabularySize }, "an id outside of the vocabulary")
         _ = try tokenizer.decode(ids)
-        let vocabulary = try Vocabulary.read(path)
-        _ = try vocabulary.files(file: path)
-        _ = try vocabulary.tokenizer(file: path).encode("a b")
+        let vocabulary = try Tokenizers.vocabulary(path)
+        _ = try Tokenizers.files(of: vocabulary, file: path)
+        _ = try Tokenizers.tokenizer(of: vocabulary, file: path).encode("a b")
       }
     case .index:
       attempt {
@@ -129,9 +129,9 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       try readAll(model.source)
       _ = try model.configurationText()
       let vocabulary = try model.vocabulary()
-      let tokenizer = try vocabulary.tokenizer(file: "a.gguf")
+      let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "a.gguf")
       _ = try tokenizer.encode("a b\n，")
-      _ = try vocabulary.files(file: "a.gguf")
+      _ = try Tokenizers.files(of: vocabulary, file: "a.gguf")
     }
   }
 

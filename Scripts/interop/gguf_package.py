@@ -230,3 +230,39 @@ def transcoded():
                 assert ours[name][2] == hashlib.sha256(value.tobytes()).hexdigest(), tensor.name
                 seen += 1
         assert seen == 4
+
+
+@check("Q3_K of `quantize` is read by it as the values that we read, nearer to the model than rounding")
+def three_bits():
+    with folder() as place:
+        model, values = small_model(place, "llama")
+        errors = {}
+        for method in ("gptq", "rtn"):
+            path = place / f"{method}.gguf"
+            done = tools(
+                "quantize", model, path, "--format", "gguf", "--gguf-type", "q3_k", "--method", method,
+                "--calibration", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--samples", "8", status=None)
+            if done.returncode == 64:
+                raise Skip("quantize is not in this build")
+            assert done.returncode == 0, done.stderr
+            tools("convert", path, place / f"{method}.safetensors", "--dequantize")
+            ours = tensors(place / f"{method}.safetensors")
+            reader = gguf.GGUFReader(path)
+            assert reader.fields["general.file_type"].contents() == 12
+            seen = 0
+            for tensor in reader.tensors:
+                if tensor.name.endswith(("attn_v.weight", "ffn_up.weight", "ffn_down.weight")):
+                    assert tensor.tensor_type == TYPES.Q3_K
+                    value = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
+                    name = tensor.name.replace("blk.", "model.layers.").replace("attn_v", "self_attn.v_proj")
+                    name = name.replace("ffn_up", "mlp.up_proj").replace("ffn_down", "mlp.down_proj")
+                    assert ours[name][2] == hashlib.sha256(value.tobytes()).hexdigest(), tensor.name
+                    original = values[name].astype(numpy.float32)
+                    assert numpy.abs(value - original).max() < numpy.abs(original).max()
+                    seen += 1
+            assert seen == 6
+            scores = tools(
+                "evaluate", path, "--text", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--reference", model,
+                "--max-tokens", "512", "--json", "--quiet")
+            errors[method] = json.loads(scores)["kl_mean"]
+        assert errors["gptq"] < errors["rtn"], errors

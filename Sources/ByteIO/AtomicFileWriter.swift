@@ -81,13 +81,8 @@ public final class AtomicFileWriter {
   ///   - replacing: whether a file that has the name already is replaced.
   /// - Returns: `.alreadyThere` where the name is taken and `replacing` is false.
   public func commit(as name: String, size: Int, replacing: Bool) throws(ByteIOError) -> Outcome {
-    precondition(descriptor >= 0, "committed or discarded before")
     let target = Folder.join(folder, name)
-    if length != size, ftruncate(descriptor, off_t(size)) != 0 {
-      throw ByteIOError(errno: errno, file: target, action: "set its size")
-    }
-    let flushed = belle_flush(descriptor)
-    guard flushed == 0 else { throw ByteIOError(errno: flushed, file: target, action: "flush it to the disk") }
+    try flush(as: target, size: size)
 
     let error: Int32 = try TemporaryFiles.finish(path) {
       FinalName.take(path, target, replacing: replacing)
@@ -104,6 +99,35 @@ public final class AtomicFileWriter {
     descriptor = -1
     Folder.flush(folder)
     return .created
+  }
+
+  /// Makes several files durable, and gives them their names: all of them, or none.
+  ///
+  /// - Parameters:
+  ///   - files: with the name and the size in bytes of each; what was set aside beyond it is given back.
+  ///   - replacing: whether files that have the names already are replaced.
+  /// - Throws: ``ByteIOError`` with code `.exists` for a name that is taken by other bytes. Then no file has its new name.
+  public static func commit(
+    _ files: [(writer: AtomicFileWriter, name: String, size: Int)], replacing: Bool
+  ) throws(ByteIOError) {
+    var changes: [FinalName.Change] = []
+    for (writer, name, size) in files {
+      let target = Folder.join(writer.folder, name)
+      try writer.flush(as: target, size: size)
+      changes.append(FinalName.Change(writer.path, to: target))
+    }
+    try FinalName.take(changes, replacing: replacing)
+    for file in files { file.writer.discard() }
+  }
+
+  /// Makes the bytes durable, under the temporary name.
+  private func flush(as target: String, size: Int) throws(ByteIOError) {
+    precondition(descriptor >= 0, "committed or discarded before")
+    if length != size, ftruncate(descriptor, off_t(size)) != 0 {
+      throw ByteIOError(errno: errno, file: target, action: "set its size")
+    }
+    let flushed = belle_flush(descriptor)
+    guard flushed == 0 else { throw ByteIOError(errno: flushed, file: target, action: "flush it to the disk") }
   }
 
   /// Throws the file away, unless it was committed.

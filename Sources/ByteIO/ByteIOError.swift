@@ -38,7 +38,7 @@ extension ByteIOError {
   ///   - action: what was tried, as in "cannot <action>".
   public init(errno number: Int32, file: String, action: String) {
     let code: ByteIOErrorCode
-    var remedy: String?
+    var remedy: Remedy?
     switch number {
     case ENOENT:
       code = .notFound

@@ -1,4 +1,4 @@
-// Files of this repository that are compiled into the program (CEmbeddedFiles), as texts.
+// Files of this repository that are compiled into the program (CEmbeddedFiles), as texts; and what they were compiled from.
 
 import CEmbeddedFiles
 
@@ -9,6 +9,12 @@ public enum EmbeddedFiles {
 
   /// The texts of calibration/.
   public static var calibration: [(path: String, text: String)] { unsafe files(belle_embedded_calibration()) }
+
+  /// The commit that the program was built from; nil where whoever built it did not say.
+  public static var commit: String? {
+    // SAFETY: a constant string, or none.
+    unsafe belle_commit().map { unsafe String(cString: $0) }
+  }
 
   private static func files(_ table: UnsafePointer<belle_embedded_file>?) -> [(path: String, text: String)] {
     var files: [(path: String, text: String)] = []

@@ -25,4 +25,12 @@ public struct ReleaseConversion: Sendable {
     self.plans = plans
     self.index = index
   }
+
+  /// Whether a file has no plan.
+  public var hasFailures: Bool { plans.values.contains { if case .failure = $0 { true } else { false } } }
+
+  /// The names of all files that come of it.
+  public var outputNames: [String] {
+    plans.values.compactMap { try? $0.get() }.flatMap { $0.outputs.map(\.name) } + (index.map { [$0.name] } ?? [])
+  }
 }

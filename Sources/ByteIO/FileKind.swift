@@ -44,7 +44,7 @@ public enum FileKind: Sendable, Equatable {
   }
 
   /// What is wrong with such a file in place of weights, and what to do; nil where nothing is known to be wrong.
-  public var complaint: (reason: String, remedy: String)? {
+  public var complaint: (reason: String, remedy: Remedy)? {
     switch self {
     case .empty:
       return ("the file is empty", "the download failed; download it again")

@@ -56,53 +56,47 @@ public enum FinalName {
     }
   }
 
-  /// Gives several files their names, in order: all of them, or none.
+  /// Gives several files their names, in order, and removes files that must make way: all of it, or nothing.
   ///
   /// Where a name is taken by a file of the very same bytes nothing is to be done: another run was faster, or an earlier one
-  /// was stopped between two names.
-  /// - Parameter replacing: whether other files of these names are replaced; folders never are.
-  /// - Throws: ``ByteIOError`` with code `.exists` for a name that is taken. Then no file has its new name.
-  public static func take(_ changes: [Change], replacing: Bool) throws(ByteIOError) {
-    var waiting: [Change] = []
+  /// was stopped between two names. What is replaced or removed is kept until the end, and given back where anything fails.
+  /// - Parameters:
+  ///   - removed: paths, on the same file system, of files that are removed.
+  ///   - replacing: whether other files of these names are replaced; folders never are.
+  ///   - fault: asked when all files have their names; where it answers an error, that is thrown and everything given back.
+  ///     It must not make or remove temporaries.
+  /// - Throws: ``ByteIOError`` with code `.exists` for a name that is taken. Then everything is as it was.
+  public static func take(
+    _ changes: [Change], removing removed: [String] = [], replacing: Bool, fault: () -> ByteIOError? = { nil }
+  ) throws(ByteIOError) {
+    var pending: [Change] = []
+    var isReplacing = false
     for change in changes {
-      guard let kind = Folder.kind(of: change.target) else {
-        waiting.append(change)
-        continue
-      }
-      if kind == .folder || !replacing {
-        guard kind == .file, haveSameBytes(change.path, change.target) else { throw exists(change.target, kind) }
-        continue
-      }
-      waiting.append(change)
-    }
-    let pending = waiting
-    // Under the lock an interrupt comes before the first name or after the last.
-    let failure = try TemporaryFiles.whileNamesMayBeTaken { () -> (change: Change, error: Int32)? in
-      var taken: [(change: Change, file: FileIdentity?)] = []
-      for change in pending {
-        let file = FileIdentity(ofFileAt: change.path)
-        let error = take(change.path, change.target, replacing: replacing)
-        guard error != 0 else {
-          taken.append((change, file))
+      if let kind = Folder.kind(of: change.target) {
+        if kind == .folder || !replacing {
+          guard kind == .file, haveSameBytes(change.path, change.target) else { throw exists(change.target, kind) }
           continue
         }
-        if !replacing {
-          for (earlier, file) in taken.reversed() where FileIdentity(ofFileAt: earlier.target) == file {
-            unsafe rename(earlier.target, earlier.path)
-          }
-        }
-        return (change, error)
+        isReplacing = true
       }
-      return nil
+      pending.append(change)
     }
-    if let (change, error) = failure {
-      guard error != EEXIST else { throw exists(change.target, Folder.kind(of: change.target)) }
-      throw ByteIOError(errno: error, file: change.target, action: "give the file its name")
+    let folders = Set((changes.map(\.target) + removed).map(Folder.parent))
+    var aside: StagingFolder?
+    if let folder = folders.first, !removed.isEmpty || isReplacing { aside = try StagingFolder(in: folder) }
+    // What is kept aside must not be thrown away before the end.
+    defer { withExtendedLifetime(aside) {} }
+    var exchange = NameExchange(aside: aside?.path, replacing: replacing)
+    // Under the lock an interrupt comes before the first name or after the last.
+    let failure = try TemporaryFiles.whileNamesMayBeTaken { () -> ByteIOError? in
+      let failure = exchange.run(pending, removing: removed) ?? fault()
+      return failure.map { exchange.undo(because: $0) }
     }
-    for folder in Set(changes.map { Folder.parent(of: $0.target) }) { Folder.flush(folder) }
+    if let failure { throw failure }
+    for folder in folders { Folder.flush(folder) }
   }
 
-  private static func exists(_ path: String, _ kind: EntryKind?) -> ByteIOError {
+  static func exists(_ path: String, _ kind: EntryKind?) -> ByteIOError {
     ByteIOError(
       .exists, file: path,
       reason: kind == .folder ? "a folder has the output's name" : "it appeared while the work was done",

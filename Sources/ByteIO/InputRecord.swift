@@ -66,7 +66,7 @@ public struct InputRecord: Sendable {
       guard let input = input(at: path) else { continue }
       throw ByteIOError(
         .isInput, file: path, reason: "the output would replace an input: \(displayName(input))",
-        remedy: "give another name or folder; --force does not allow this either")
+        remedy: "give another name or folder; \(.replacing) does not allow this either")
     }
   }
 

@@ -13,10 +13,10 @@ public struct LibraryError<Code: Sendable & Equatable>: ToolError, Equatable {
   /// What is wrong, without the file's name.
   public let reason: String
   /// What to do about it, where something can be done.
-  public let remedy: String?
+  public let remedy: Remedy?
 
   /// Makes an error from its parts.
-  public init(_ code: Code, file: String? = nil, place: String? = nil, reason: String, remedy: String? = nil) {
+  public init(_ code: Code, file: String? = nil, place: String? = nil, reason: String, remedy: Remedy? = nil) {
     self.code = code
     self.file = file
     self.place = place

@@ -25,13 +25,4 @@ public final class StagingFolder {
       throw ByteIOError(error.code, file: output, place: error.place, reason: error.reason, remedy: error.remedy)
     }
   }
-
-  /// Gives its files their names in another folder: all of them, or none.
-  ///
-  /// - Parameter names: the files, in the order in which they appear.
-  /// - Throws: ``ByteIOError``: see ``FinalName/take(_:replacing:)``.
-  public func move(_ names: [String], to folder: String, replacing: Bool) throws(ByteIOError) {
-    try FinalName.take(
-      names.map { FinalName.Change(Folder.join(path, $0), to: Folder.join(folder, $0)) }, replacing: replacing)
-  }
 }

@@ -40,7 +40,7 @@ public func explainLackOfMemory() { belle_explain_lack_of_memory() }
 /// Waits for a signal that was taken over before; to be called from one thread.
 public func waitForSignal() -> Int32 { belle_wait_for_signal() }
 
-/// The processors that this process may use: the default for `--threads`.
+/// The processors that this process may use: how many threads are used where nothing is said.
 public var processorCount: Int { Int(belle_processor_count()) }
 
 /// Pins the calling thread, and what it starts afterwards, to one processor.

@@ -10,7 +10,7 @@ public protocol ToolError: Error, Sendable, CustomStringConvertible {
   /// What is wrong, without the file's name.
   var reason: String { get }
   /// What to do about it, where something can be done.
-  var remedy: String? { get }
+  var remedy: Remedy? { get }
 }
 
 extension ToolError {

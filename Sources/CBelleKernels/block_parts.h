@@ -1,12 +1,14 @@
-// GGUF's blocks taken apart into integers and what scales them: the one place that knows which bits are which weight's. A
-// weight is then d · scale · (integer − zero) − dmin · minimum, with scale and minimum by run of weights; blocks of 32 are
-// one run. Source: ggml, src/ggml-common.h (layouts), src/ggml-quants.c; gguf-py, gguf/quants.py.
+// GGUF's blocks taken apart into integers and what scales them, and put together of these: the one place that knows
+// which bits are which weight's. A weight is d · scale · (integer − zero) − dmin · minimum, with scale and minimum by
+// run of weights; blocks of 32 are one run. Source: ggml, src/ggml-common.h (layouts), src/ggml-quants.c; gguf-py,
+// gguf/quants.py.
 #ifndef BELLE_BLOCK_PARTS_H
 #define BELLE_BLOCK_PARTS_H
 
 #include <string.h>
 
-#include "belle_kernels.h"
+#include "belle_blocks.h"
+#include "half.h"
 
 #define PARTS_INLINE static inline __attribute__((always_inline))
 
@@ -17,12 +19,13 @@ typedef struct {
   int8_t minimums[16];     ///< multiples of dmin: −1 for blocks of 32, whose minimum is added.
 } block_scales;
 
-PARTS_INLINE uint16_t parts_half(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+// MARK: Apart
 
 /// Blocks of 32, and what their integers of more than 4 bits have apart.
-PARTS_INLINE void take_32(const uint8_t *restrict b, bool has_minimum, bool has_fifth, uint8_t *restrict q, block_scales *restrict s) {
-  s->d = parts_half(b);
-  s->dmin = has_minimum ? parts_half(b + 2) : 0;
+PARTS_INLINE void take_32(
+    const uint8_t *restrict b, bool has_minimum, bool has_fifth, uint8_t *restrict q, block_scales *restrict s) {
+  s->d = load_half(b);
+  s->dmin = has_minimum ? load_half(b + 2) : 0;
   s->scales[0] = 1;
   s->minimums[0] = has_minimum ? -1 : 0;
   b += has_minimum ? 4 : 2;
@@ -43,13 +46,13 @@ PARTS_INLINE void take_32(const uint8_t *restrict b, bool has_minimum, bool has_
 }
 
 PARTS_INLINE void take_q8_0(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
-  *s = (block_scales){.d = parts_half(b), .scales = {1}};
+  *s = (block_scales){.d = load_half(b), .scales = {1}};
   // int8 to the integer that is 128 more.
   for (int i = 0; i < 32; i++) q[i] = b[2 + i] ^ 0x80;
 }
 
-/// Scales and minimums of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minimums, with the upper halves of the
-/// other four in the two top bits; then the lower halves of those.
+/// Scales and minimums of Q4_K and Q5_K, 6 bits each in 12 bytes: four scales, four minimums, with the upper halves of
+/// the other four in the two top bits; then the lower halves of those.
 PARTS_INLINE void take_six(const uint8_t *packed, int8_t *scales, int8_t *minimums) {
   for (int i = 0; i < 4; i++) {
     scales[i] = packed[i] & 63;
@@ -59,10 +62,11 @@ PARTS_INLINE void take_six(const uint8_t *packed, int8_t *scales, int8_t *minimu
   }
 }
 
-/// Q4_K and Q5_K: 8 runs of 32; a pair of them shares bytes, the first in the low halves. Q5_K has fifth bits in 32 bytes more.
+/// Q4_K and Q5_K: 8 runs of 32; a pair of them shares bytes, the first in the low halves. Q5_K has fifth bits in 32
+/// bytes more.
 PARTS_INLINE void take_q45_k(const uint8_t *restrict b, bool is_five, uint8_t *restrict q, block_scales *restrict s) {
-  s->d = parts_half(b);
-  s->dmin = parts_half(b + 2);
+  s->d = load_half(b);
+  s->dmin = load_half(b + 2);
   take_six(b + 4, s->scales, s->minimums);
   const uint8_t *high = b + 16, *low = is_five ? b + 48 : b + 16;
 #pragma clang loop unroll(full)
@@ -78,8 +82,8 @@ PARTS_INLINE void take_q45_k(const uint8_t *restrict b, bool is_five, uint8_t *r
 
 /// 16 runs of 16: 4 bits of scale, 4 of minimum; the two bits of four runs share bytes.
 PARTS_INLINE void take_q2_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
-  s->d = parts_half(b + 80);
-  s->dmin = parts_half(b + 82);
+  s->d = load_half(b + 80);
+  s->dmin = load_half(b + 82);
 #pragma clang loop unroll(full)
   for (int run = 0; run < 16; run++) {
     s->scales[run] = b[run] & 15;
@@ -89,11 +93,11 @@ PARTS_INLINE void take_q2_k(const uint8_t *restrict b, uint8_t *restrict q, bloc
   }
 }
 
-/// 16 runs of 16: the third bits stand in the first 32 bytes; scales are 6 bits less 32, four low bits in eight bytes and two
-/// high ones in four.
+/// 16 runs of 16: the third bits stand in the first 32 bytes; scales are 6 bits less 32, four low bits in eight bytes
+/// and two high ones in four.
 PARTS_INLINE void take_q3_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
   const uint8_t *bits = b + 32, *packed = b + 96;
-  *s = (block_scales){.d = parts_half(b + 108)};
+  *s = (block_scales){.d = load_half(b + 108)};
 #pragma clang loop unroll(full)
   for (int run = 0; run < 16; run++) {
     const int low = run < 8 ? packed[run] & 15 : packed[run - 8] >> 4;
@@ -107,7 +111,7 @@ PARTS_INLINE void take_q3_k(const uint8_t *restrict b, uint8_t *restrict q, bloc
 
 /// 16 runs of 16 in two halves of 128; in each, four runs of 32 share 64 bytes of low and 32 bytes of high bits.
 PARTS_INLINE void take_q6_k(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
-  *s = (block_scales){.d = parts_half(b + 208)};
+  *s = (block_scales){.d = load_half(b + 208)};
   memcpy(s->scales, b + 192, 16);
 #pragma clang loop unroll(full)
   for (int run = 0; run < 16; run++) {
@@ -131,6 +135,133 @@ PARTS_INLINE void take_block(belle_block type, const uint8_t *block, uint8_t *re
     case BELLE_Q4_K: take_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: take_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: take_q6_k(block, q, s); break;
+  }
+}
+
+// MARK: Together. Sixteen integers at a time: so wide are the vectors of every processor.
+
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+
+PARTS_INLINE sixteen load_sixteen(const uint8_t *from) {
+  sixteen value;
+  memcpy(&value, from, sizeof value);
+  return value;
+}
+
+PARTS_INLINE void store_sixteen(uint8_t *to, sixteen value) { memcpy(to, &value, sizeof value); }
+
+/// Low nibbles of one sixteen and of another.
+PARTS_INLINE void put_nibbles(uint8_t *to, const uint8_t *low, const uint8_t *high) {
+  store_sixteen(to, (load_sixteen(low) & 15) | load_sixteen(high) << 4);
+}
+
+/// The fifth bits of sixteen integers, the first one lowest.
+PARTS_INLINE uint16_t fifth_bits(const uint8_t *q) {
+  typedef bool flags __attribute__((ext_vector_type(16)));
+  const flags fifth = __builtin_convertvector((load_sixteen(q) & 16) != 0, flags);
+  uint16_t bits;
+  memcpy(&bits, &fifth, sizeof bits);
+  return bits;
+}
+
+/// The way back from take_32.
+PARTS_INLINE void put_32(
+    uint8_t *restrict b, bool has_minimum, bool has_fifth, const uint8_t *restrict q, const block_scales *restrict s) {
+  store_half(b, s->d);
+  if (has_minimum) store_half(b + 2, s->dmin);
+  b += has_minimum ? 4 : 2;
+  if (has_fifth) {
+    store_half(b, fifth_bits(q));
+    store_half(b + 2, fifth_bits(q + 16));
+    b += 4;
+  }
+  put_nibbles(b, q, q + 16);
+}
+
+PARTS_INLINE void put_q8_0(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  store_half(b, s->d);
+  for (int i = 0; i < 32; i += 16) store_sixteen(b + 2 + i, load_sixteen(q + i) ^ 0x80);
+}
+
+/// The way back from take_six, four bytes at a time.
+PARTS_INLINE void put_six(uint8_t *packed, const int8_t *scales, const int8_t *minimums) {
+  uint32_t s[2], m[2];
+  memcpy(s, scales, sizeof s);
+  memcpy(m, minimums, sizeof m);
+  const uint32_t words[3] = {
+      s[0] | (s[1] >> 4 & 0x03030303) << 6,
+      m[0] | (m[1] >> 4 & 0x03030303) << 6,
+      (s[1] & 0x0F0F0F0F) | (m[1] & 0x0F0F0F0F) << 4,
+  };
+  memcpy(packed, words, sizeof words);
+}
+
+PARTS_INLINE void put_q45_k(
+    uint8_t *restrict b, bool is_five, const uint8_t *restrict q, const block_scales *restrict s) {
+  store_half(b, s->d);
+  store_half(b + 2, s->dmin);
+  put_six(b + 4, s->scales, s->minimums);
+  uint8_t *low = b + 16;
+  if (is_five) {
+    // Bit `run` of byte i is the fifth bit of weight i of that run.
+    for (int i = 0; i < 32; i += 16) {
+      sixteen high = {0};
+      for (int run = 0; run < 8; run++) high |= (load_sixteen(q + 32 * run + i) >> 4 & 1) << run;
+      store_sixteen(b + 16 + i, high);
+    }
+    low += 32;
+  }
+  for (int pair = 0; pair < 4; pair++)
+    for (int i = 0; i < 32; i += 16)
+      put_nibbles(low + 32 * pair + i, q + 64 * pair + i, q + 64 * pair + 32 + i);
+}
+
+/// The way back from take_q3_k.
+PARTS_INLINE void put_q3_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  uint8_t *bits = b + 32, *packed = b + 96;
+  memset(b, 0, 108);
+  for (int run = 0; run < 16; run++) {
+    const int scale = s->scales[run] + 32;
+    packed[run % 8] |= (uint8_t)((scale & 15) << run / 8 * 4);
+    packed[8 + run % 4] |= (uint8_t)(scale >> 4 << run / 4 * 2);
+    uint8_t *low = bits + run / 8 * 32 + run % 2 * 16, *top = b + run % 2 * 16;
+    for (int i = 0; i < 16; i++) {
+      const int level = q[16 * run + i];
+      low[i] |= (uint8_t)((level & 3) << run / 2 % 4 * 2);
+      top[i] |= (uint8_t)(level >> 2 << run / 2);
+    }
+  }
+  store_half(b + 108, s->d);
+}
+
+PARTS_INLINE void put_q6_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  for (int half = 0; half < 2; half++) {
+    const uint8_t *from = q + 128 * half;
+    for (int i = 0; i < 64; i += 16) put_nibbles(b + 64 * half + i, from + i, from + 64 + i);
+    for (int i = 0; i < 32; i += 16) {
+      sixteen high = {0};
+      for (int four = 0; four < 4; four++) high |= load_sixteen(from + 32 * four + i) >> 4 << 2 * four;
+      store_sixteen(b + 128 + 32 * half + i, high);
+    }
+  }
+  memcpy(b + 192, s->scales, 16);
+  store_half(b + 208, s->d);
+}
+
+/// Puts a block together: the way back from take_block, for the types that are written.
+PARTS_INLINE void put_block(
+    belle_block type, uint8_t *restrict block, const uint8_t *restrict q, const block_scales *restrict s) {
+  switch (type) {
+    case BELLE_Q4_0: put_32(block, false, false, q, s); break;
+    case BELLE_Q4_1: put_32(block, true, false, q, s); break;
+    case BELLE_Q5_0: put_32(block, false, true, q, s); break;
+    case BELLE_Q5_1: put_32(block, true, true, q, s); break;
+    case BELLE_Q8_0: put_q8_0(block, q, s); break;
+    case BELLE_Q3_K: put_q3_k(block, q, s); break;
+    case BELLE_Q4_K: put_q45_k(block, false, q, s); break;
+    case BELLE_Q5_K: put_q45_k(block, true, q, s); break;
+    case BELLE_Q6_K: put_q6_k(block, q, s); break;
+    case BELLE_Q2_K: break;
   }
 }
 

@@ -2,12 +2,12 @@
 // copied has its sizes here; one whose integers can be taken apart has bits and scales as well.
 // Source: ggml, src/ggml-common.h and src/ggml.c; gguf-py, gguf/constants.py (GGMLQuantizationType, GGML_QUANT_SIZES,
 // LlamaFileType); llama.cpp, src/llama-quant.cpp (what rows of odd lengths fall back to).
-#include "belle_kernels.h"
+#include "belle_blocks.h"
 
 #define ELEMENT(number, name, bytes, file_type) \
-  { number, name, 1, bytes, 0, BELLE_SCALES_NONE, false, file_type, number }
+  { number, name, 1, bytes, 0, BELLE_SCALES_NONE, false, false, file_type, number }
 #define LISTED(number, name, elements, bytes) \
-  { number, name, elements, bytes, 0, BELLE_SCALES_NONE, false, BELLE_NO_FILE_TYPE, BELLE_NO_FALLBACK }
+  { number, name, elements, bytes, 0, BELLE_SCALES_NONE, false, false, BELLE_NO_FILE_TYPE, BELLE_NO_FALLBACK }
 
 static const belle_block_type types[] = {
     ELEMENT(0, "F32", 4, 0),
@@ -19,17 +19,17 @@ static const belle_block_type types[] = {
     ELEMENT(26, "I32", 4, BELLE_NO_FILE_TYPE),
     ELEMENT(27, "I64", 8, BELLE_NO_FILE_TYPE),
 
-    // number, name, elements, bytes, bits, scales, is written, file type, fallback
-    {BELLE_Q4_0, "Q4_0", 32, 2 + 16, 4, BELLE_SCALES_HALF, true, 2, BELLE_NO_FALLBACK},
-    {BELLE_Q4_1, "Q4_1", 32, 2 + 2 + 16, 4, BELLE_SCALES_HALF_MINIMUM, true, 3, BELLE_NO_FALLBACK},
-    {BELLE_Q5_0, "Q5_0", 32, 2 + 4 + 16, 5, BELLE_SCALES_HALF, true, 8, BELLE_NO_FALLBACK},
-    {BELLE_Q5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 5, BELLE_SCALES_HALF_MINIMUM, true, 9, BELLE_NO_FALLBACK},
-    {BELLE_Q8_0, "Q8_0", 32, 2 + 32, 8, BELLE_SCALES_HALF, true, 7, BELLE_NO_FALLBACK},
-    {BELLE_Q2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2, BELLE_SCALES_K16_MINIMUM, false, 10, BELLE_Q4_0},
-    {BELLE_Q3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3, BELLE_SCALES_K16, false, 12, BELLE_Q4_0},
-    {BELLE_Q4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4, BELLE_SCALES_K32_MINIMUM, true, 15, BELLE_Q5_0},
-    {BELLE_Q5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5, BELLE_SCALES_K32_MINIMUM, true, 17, BELLE_Q5_1},
-    {BELLE_Q6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6, BELLE_SCALES_K16, true, 18, BELLE_Q8_0},
+    // number, name, elements, bytes, bits, scales, is written, is packed, file type, fallback
+    {BELLE_Q4_0, "Q4_0", 32, 2 + 16, 4, BELLE_SCALES_HALF, true, true, 2, BELLE_NO_FALLBACK},
+    {BELLE_Q4_1, "Q4_1", 32, 2 + 2 + 16, 4, BELLE_SCALES_HALF_MINIMUM, true, true, 3, BELLE_NO_FALLBACK},
+    {BELLE_Q5_0, "Q5_0", 32, 2 + 4 + 16, 5, BELLE_SCALES_HALF, true, true, 8, BELLE_NO_FALLBACK},
+    {BELLE_Q5_1, "Q5_1", 32, 2 + 2 + 4 + 16, 5, BELLE_SCALES_HALF_MINIMUM, true, true, 9, BELLE_NO_FALLBACK},
+    {BELLE_Q8_0, "Q8_0", 32, 2 + 32, 8, BELLE_SCALES_HALF, true, true, 7, BELLE_NO_FALLBACK},
+    {BELLE_Q2_K, "Q2_K", 256, 16 + 64 + 2 + 2, 2, BELLE_SCALES_K16_MINIMUM, false, false, 10, BELLE_Q4_0},
+    {BELLE_Q3_K, "Q3_K", 256, 32 + 64 + 12 + 2, 3, BELLE_SCALES_K16, false, true, 12, BELLE_Q4_0},
+    {BELLE_Q4_K, "Q4_K", 256, 2 + 2 + 12 + 128, 4, BELLE_SCALES_K32_MINIMUM, true, true, 15, BELLE_Q5_0},
+    {BELLE_Q5_K, "Q5_K", 256, 2 + 2 + 12 + 32 + 128, 5, BELLE_SCALES_K32_MINIMUM, true, true, 17, BELLE_Q5_1},
+    {BELLE_Q6_K, "Q6_K", 256, 128 + 64 + 16 + 2, 6, BELLE_SCALES_K16, true, false, 18, BELLE_Q8_0},
 
     LISTED(9, "Q8_1", 32, 40),
     LISTED(15, "Q8_K", 256, 292),

@@ -4,20 +4,19 @@
 // conversions do. (PyTorch does the same for half and float; to bfloat16 it makes every NaN 0x7FC0.) Subnormal numbers
 // are rounded like all others, which is why AVX512_BF16's VCVTNEPS2BF16 is of no use here: it takes them for zeros.
 //
-// The vectors go through float. Widening to float is exact, so what follows rounds once. Double to half or bfloat16 would
-// round twice; there the way to float rounds to odd (truncates, and sets the last bit where something was cut off), after
-// which rounding to nearest is as if it were done at once, because float has at least two bits more than either.
-// (S. Boldo, G. Melquiond: When double rounding is odd, 2005.)
-#include <stdatomic.h>
-#include <string.h>
+// The vectors go through float. Widening to float is exact, so what follows rounds once. Double to half or bfloat16
+// would round twice; there the way to float rounds to odd (truncates, and sets the last bit where something was cut
+// off), after which rounding to nearest is as if it were done at once, because float has at least two bits more than
+// either. (S. Boldo, G. Melquiond: When double rounding is odd, 2005.)
+#include "belle_convert.h"
 
-#include "belle_kernels.h"
+#include "lanes.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-// MARK: The oracle: integers only, any format to any other
+// MARK: The scalar variant: integers only, any format to any other
 
 typedef struct {
   int bytes;
@@ -95,260 +94,221 @@ static size_t convert_scalar(
   return overflows;
 }
 
-#if defined(__x86_64__)
+// MARK: Sixteen elements at a time
 
 // From these magnitudes on, rounding to nearest gives infinity: the greatest number and half of its last place.
-#define HALF_LIMIT 65520.0f            // (2 - 2^-11) * 2^15
-#define BFLOAT_LIMIT 0x7F7F8000        // (2 - 2^-8) * 2^127, as a float's bits
-#define FLOAT_LIMIT 0x1.ffffffp127     // (2 - 2^-24) * 2^127
+#define HALF_LIMIT 65520.0f         // (2 - 2^-11) * 2^15
+#define BFLOAT_LIMIT 0x7F7F8000     // (2 - 2^-8) * 2^127, as a float's bits
+#define FLOAT_LIMIT 0x1.ffffffp127  // (2 - 2^-24) * 2^127
 
-// A kernel: `LOAD` makes a vector of floats of `STEP` elements, `STORE` writes one and answers how many overflowed. The
-// last few elements go the oracle's way.
-#define KERNEL(NAME, TARGET, FROM, TO, STEP, LOAD, STORE)                                                   \
-  __attribute__((target(TARGET))) static size_t NAME(const uint8_t *source, uint8_t *target, size_t count) { \
-    const size_t in = (size_t)formats[FROM].bytes, out = (size_t)formats[TO].bytes;                         \
-    size_t i = 0, overflows = 0;                                                                            \
-    for (; i + STEP <= count; i += STEP) overflows += STORE(target + i * out, LOAD(source + i * in));       \
-    return overflows + convert_scalar(FROM, TO, source + i * in, target + i * out, count - i);              \
+LANES_INLINE lanes load_bf16(const uint8_t *at) {
+  const lanes_words bits = __builtin_convertvector(lanes_load_shorts(at), lanes_words) << 16;
+  const lanes_mask nan = (lanes)bits != (lanes)bits;
+  return (lanes)(bits | (lanes_words)(nan & 0x00400000));
+}
+
+// Eight doubles, and as many floats and masks: half of the lanes.
+typedef float half_floats __attribute__((vector_size(32)));
+typedef int32_t half_mask __attribute__((vector_size(32)));
+
+// Doubles to floats, rounded to odd: to nearest first, one place back towards zero where that went away from it, and
+// the last bit set where the result is not exact. The float after the greatest one is infinity, so that this takes what
+// went to infinity back too.
+LANES_INLINE half_floats load_half_odd(const uint8_t *at) {
+  const lanes_doubles value = lanes_load_doubles(at);
+  const half_floats near = __builtin_convertvector(value, half_floats);
+  const lanes_doubles back = __builtin_convertvector(near, lanes_doubles);
+  const half_mask away = __builtin_convertvector(lanes_abs_doubles(back) > lanes_abs_doubles(value), half_mask);
+  // A NaN is not equal to itself, and nothing was cut off it that would have to show.
+  const half_mask inexact = __builtin_convertvector((back < value) | (back > value), half_mask);
+  return (half_floats)(((half_mask)near + away) | (inexact & 1));  // a mask is -1
+}
+
+LANES_INLINE lanes load_f64_odd(const uint8_t *at) {
+  const half_floats low = load_half_odd(at), high = load_half_odd(at + 64);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+LANES_INLINE void store_f64(uint8_t *at, lanes value) {
+  const half_floats low = __builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7);
+  const half_floats high = __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15);
+  lanes_store_doubles(at, __builtin_convertvector(low, lanes_doubles));
+  lanes_store_doubles(at + 64, __builtin_convertvector(high, lanes_doubles));
+}
+
+LANES_INLINE lanes load_as_float(const belle_float kind, const uint8_t *at) {
+  switch (kind) {
+    case BELLE_F64: return load_f64_odd(at);
+    case BELLE_F16: return lanes_load_f16(at);
+    case BELLE_BF16: return load_bf16(at);
+    default: return lanes_load(at);
   }
-
-// MARK: AVX-512, 16 elements at a time
-
-#define WIDE "avx512f,popcnt"
-#define WIDE_INLINE __attribute__((target(WIDE), always_inline)) static inline
-
-WIDE_INLINE __m512 wide_load_f32(const uint8_t *at) { return _mm512_loadu_ps(at); }
-
-WIDE_INLINE __m512 wide_load_f16(const uint8_t *at) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at));
 }
 
-WIDE_INLINE __m512 wide_load_bf16(const uint8_t *at) {
-  __m512i bits = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)at)), 16);
-  __m512 value = _mm512_castsi512_ps(bits);
-  __mmask16 nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-  return _mm512_castsi512_ps(_mm512_mask_or_epi32(bits, nan, bits, _mm512_set1_epi32(0x00400000)));
+/// Returns the finite ones among floats whose magnitude is at least a limit, given as bits.
+LANES_INLINE lanes_mask is_beyond(lanes value, uint32_t limit) {
+  const lanes_words beyond = (lanes_words)lanes_abs(value) - limit;
+  return beyond < 0x7F800000 - limit;
 }
 
-// Eight doubles to floats, rounded to odd.
-WIDE_INLINE __m256i wide_odd(const uint8_t *at) {
-  __m512d value = _mm512_loadu_pd(at);
-  __m256 cut = _mm512_cvt_roundpd_ps(value, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-  // Ordered: a NaN is not equal to itself, and nothing was cut off it that would have to show.
-  __mmask8 inexact = _mm512_cmp_pd_mask(value, _mm512_cvtps_pd(cut), _CMP_NEQ_OQ);
-  __m512i last = _mm512_maskz_set1_epi64(inexact, 1);
+/// Returns which ones overflowed, as all functions from here on.
+LANES_INLINE lanes_mask store_bf16(uint8_t *at, lanes value) {
+  const lanes_words bits = (lanes_words)value;
+  const lanes_words rounded = bits + ((bits >> 16 & 1) + 0x7FFF);
+  const lanes result = lanes_choose(value != value, (lanes)(bits | 0x00400000), (lanes)rounded);
+  const lanes_shorts upper = __builtin_convertvector((lanes_words)result >> 16, lanes_shorts);
+  memcpy(at, &upper, sizeof upper);
+  return is_beyond(value, BFLOAT_LIMIT);
+}
+
+LANES_INLINE lanes_mask store_float(const belle_float kind, uint8_t *at, lanes value) {
+  switch (kind) {
+    case BELLE_F64: store_f64(at, value); return (lanes_mask){0};
+    case BELLE_F16: lanes_store_f16(at, value); return is_beyond(value, bits_of(HALF_LIMIT));
+    case BELLE_BF16: return store_bf16(at, value);
+    default: lanes_store(at, value); return (lanes_mask){0};
+  }
+}
+
+/// By address: what calls it may be of one instruction set only.
+LANES_INLINE void store_counting(const belle_float kind, uint8_t *at, const void *floats, lanes_mask *overflows) {
+  *overflows -= store_float(kind, at, lanes_load(floats));
+}
+
+// No more than lanes can count overflows of: PIECE elements at once.
+LANES_INLINE size_t convert_kinds(
+    const belle_float from, const belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
+  const size_t in = (size_t)formats[from].bytes, out = (size_t)formats[to].bytes;
+  lanes_mask overflows = {0};
+  size_t i = 0, sum = 0;
+  for (; i + LANES <= count; i += LANES) {
+    overflows -= store_float(to, target + i * out, load_as_float(from, source + i * in));
+  }
+  for (size_t lane = 0; lane < LANES; lane++) sum += (size_t)overflows[lane];
+  return sum + convert_scalar(from, to, source + i * in, target + i * out, count - i);
+}
+
+LANES_INLINE size_t convert_f64_f32(const uint8_t *source, uint8_t *target, size_t count) {
+  size_t i = 0, overflows = 0;
+  for (; i + 8 <= count; i += 8) {
+    const lanes_doubles value = lanes_load_doubles(source + 8 * i), size = lanes_abs_doubles(value);
+    const half_floats rounded = __builtin_convertvector(value, half_floats);
+    memcpy(target + 4 * i, &rounded, sizeof rounded);
+    overflows += lanes_count_doubles((size >= FLOAT_LIMIT) & (size < (double)INFINITY));
+  }
+  return overflows + convert_scalar(BELLE_F64, BELLE_F32, source + 8 * i, target + 4 * i, count - i);
+}
+
+#define PAIR(from, to) \
+  case 4 * from + to: return convert_kinds(from, to, source, target, count)
+
+LANES_INLINE size_t convert_lanes(
+    belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
+  switch (4 * from + to) {
+    case 4 * BELLE_F64 + BELLE_F32: return convert_f64_f32(source, target, count);
+    PAIR(BELLE_F64, BELLE_F16);
+    PAIR(BELLE_F64, BELLE_BF16);
+    PAIR(BELLE_F32, BELLE_F64);
+    PAIR(BELLE_F32, BELLE_F16);
+    PAIR(BELLE_F32, BELLE_BF16);
+    PAIR(BELLE_F16, BELLE_F64);
+    PAIR(BELLE_F16, BELLE_F32);
+    PAIR(BELLE_F16, BELLE_BF16);
+    PAIR(BELLE_BF16, BELLE_F64);
+    PAIR(BELLE_BF16, BELLE_F32);
+    PAIR(BELLE_BF16, BELLE_F16);
+    default: return 0;  // equal kinds are copied
+  }
+}
+
+LANES_VARIANTS(
+    size_t, convert, (belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count),
+    (from, to, source, target, count))
+
+#if defined(__x86_64__)
+// Eight doubles to floats, rounded to odd in half of load_f64_odd's steps: AVX-512 can round towards zero, which no
+// expression of the language asks for.
+LANES_AVX512 static inline __m256i odd_avx512(const uint8_t *at) {
+  const __m512d value = _mm512_loadu_pd(at);
+  const __m256 cut = _mm512_cvt_roundpd_ps(value, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+  const __mmask8 inexact = _mm512_cmp_pd_mask(value, _mm512_cvtps_pd(cut), _CMP_NEQ_OQ);
+  const __m512i last = _mm512_maskz_set1_epi64(inexact, 1);
   return _mm256_or_si256(_mm256_castps_si256(cut), _mm512_cvtepi64_epi32(last));
 }
 
-WIDE_INLINE __m512 wide_load_f64_odd(const uint8_t *at) {
-  __m512i low = _mm512_castsi256_si512(wide_odd(at));
-  return _mm512_castsi512_ps(_mm512_inserti64x4(low, wide_odd(at + 64), 1));
-}
-
-WIDE_INLINE size_t wide_store_f64(uint8_t *at, __m512 value) {
-  __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(value), 1));
-  _mm512_storeu_pd(at, _mm512_cvtps_pd(_mm512_castps512_ps256(value)));
-  _mm512_storeu_pd(at + 64, _mm512_cvtps_pd(high));
-  return 0;
-}
-
-WIDE_INLINE size_t wide_store_f32(uint8_t *at, __m512 value) {
-  _mm512_storeu_ps(at, value);
-  return 0;
-}
-
-WIDE_INLINE size_t wide_store_f16(uint8_t *at, __m512 value) {
-  _mm256_storeu_si256((__m256i *)at, _mm512_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-  __m512 size = _mm512_abs_ps(value);
-  __mmask16 large = _mm512_cmp_ps_mask(size, _mm512_set1_ps(HALF_LIMIT), _CMP_GE_OQ);
-  __mmask16 finite = _mm512_cmp_ps_mask(size, _mm512_set1_ps(__builtin_inff()), _CMP_LT_OQ);
-  return (size_t)__builtin_popcount((unsigned)(large & finite));
-}
-
-WIDE_INLINE size_t wide_store_bf16(uint8_t *at, __m512 value) {
-  __m512i bits = _mm512_castps_si512(value);
-  __m512i size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
-  __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7FFF)));
-  __mmask16 nan = _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7F800000));
-  rounded = _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x00400000));
-  _mm256_storeu_si256((__m256i *)at, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
-  __mmask16 large = _mm512_cmpge_epi32_mask(size, _mm512_set1_epi32(BFLOAT_LIMIT));
-  __mmask16 finite = _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x7F800000));
-  return (size_t)__builtin_popcount((unsigned)(large & finite));
-}
-
-__attribute__((target(WIDE)))
-static size_t wide_f64_f32(const uint8_t *source, uint8_t *target, size_t count) {
-  size_t i = 0, overflows = 0;
-  for (; i + 8 <= count; i += 8) {
-    __m512d value = _mm512_loadu_pd(source + i * 8);
-    _mm256_storeu_ps((float *)(void *)(target + i * 4), _mm512_cvtpd_ps(value));
-    __m512d size = _mm512_abs_pd(value);
-    __mmask8 large = _mm512_cmp_pd_mask(size, _mm512_set1_pd(FLOAT_LIMIT), _CMP_GE_OQ);
-    __mmask8 finite = _mm512_cmp_pd_mask(size, _mm512_set1_pd(__builtin_inf()), _CMP_LT_OQ);
-    overflows += (size_t)__builtin_popcount((unsigned)(large & finite));
+LANES_AVX512 static size_t convert_f64_avx512(
+    const belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
+  const size_t out = (size_t)formats[to].bytes;
+  lanes_mask overflows = {0};
+  size_t i = 0, sum = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const __m512i low = _mm512_castsi256_si512(odd_avx512(source + 8 * i));
+    const __m512i value = _mm512_inserti64x4(low, odd_avx512(source + 8 * i + 64), 1);
+    store_counting(to, target + i * out, &value, &overflows);
   }
-  return overflows + convert_scalar(BELLE_F64, BELLE_F32, source + i * 8, target + i * 4, count - i);
+  for (size_t lane = 0; lane < LANES; lane++) sum += (size_t)overflows[lane];
+  return sum + convert_scalar(BELLE_F64, to, source + 8 * i, target + i * out, count - i);
 }
-
-KERNEL(wide_f64_f16, WIDE, BELLE_F64, BELLE_F16, 16, wide_load_f64_odd, wide_store_f16)
-KERNEL(wide_f64_bf16, WIDE, BELLE_F64, BELLE_BF16, 16, wide_load_f64_odd, wide_store_bf16)
-KERNEL(wide_f32_f64, WIDE, BELLE_F32, BELLE_F64, 16, wide_load_f32, wide_store_f64)
-KERNEL(wide_f32_f16, WIDE, BELLE_F32, BELLE_F16, 16, wide_load_f32, wide_store_f16)
-KERNEL(wide_f32_bf16, WIDE, BELLE_F32, BELLE_BF16, 16, wide_load_f32, wide_store_bf16)
-KERNEL(wide_f16_f64, WIDE, BELLE_F16, BELLE_F64, 16, wide_load_f16, wide_store_f64)
-KERNEL(wide_f16_f32, WIDE, BELLE_F16, BELLE_F32, 16, wide_load_f16, wide_store_f32)
-KERNEL(wide_f16_bf16, WIDE, BELLE_F16, BELLE_BF16, 16, wide_load_f16, wide_store_bf16)
-KERNEL(wide_bf16_f64, WIDE, BELLE_BF16, BELLE_F64, 16, wide_load_bf16, wide_store_f64)
-KERNEL(wide_bf16_f32, WIDE, BELLE_BF16, BELLE_F32, 16, wide_load_bf16, wide_store_f32)
-KERNEL(wide_bf16_f16, WIDE, BELLE_BF16, BELLE_F16, 16, wide_load_bf16, wide_store_f16)
-
-// MARK: AVX2 with F16C, 8 elements at a time
-
-#define SLIM "avx2,f16c,popcnt"
-#define SLIM_INLINE __attribute__((target(SLIM), always_inline)) static inline
-
-SLIM_INLINE __m256 slim_load_f32(const uint8_t *at) { return _mm256_loadu_ps((const float *)(const void *)at); }
-
-SLIM_INLINE __m256 slim_load_f16(const uint8_t *at) {
-  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)at));
-}
-
-SLIM_INLINE __m256 slim_load_bf16(const uint8_t *at) {
-  __m256i bits = _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)at)), 16);
-  __m256 value = _mm256_castsi256_ps(bits);
-  __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(value, value, _CMP_UNORD_Q));
-  return _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_and_si256(nan, _mm256_set1_epi32(0x00400000))));
-}
-
-// The lower halves of four 64-bit masks.
-SLIM_INLINE __m128i slim_masks(__m256d masks) {
-  __m256i lower = _mm256_permutevar8x32_epi32(
-      _mm256_castpd_si256(masks), _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
-  return _mm256_castsi256_si128(lower);
-}
-
-// Four doubles to floats, rounded to odd: to nearest first, one place back towards zero where that went away from it,
-// and the last bit set where the result is not exact. The float after the greatest one is infinity, so that this takes
-// what went to infinity back too.
-SLIM_INLINE __m128i slim_odd(const uint8_t *at) {
-  const __m256d sign = _mm256_set1_pd(-0.0);
-  __m256d value = _mm256_loadu_pd((const double *)(const void *)at);
-  __m128 near = _mm256_cvtpd_ps(value);
-  __m256d back = _mm256_cvtps_pd(near);
-  __m256d away = _mm256_cmp_pd(_mm256_andnot_pd(sign, back), _mm256_andnot_pd(sign, value), _CMP_GT_OQ);
-  __m256d inexact = _mm256_cmp_pd(back, value, _CMP_NEQ_OQ);
-  __m128i cut = _mm_add_epi32(_mm_castps_si128(near), slim_masks(away));  // a mask is -1
-  return _mm_or_si128(cut, _mm_srli_epi32(slim_masks(inexact), 31));
-}
-
-SLIM_INLINE __m256 slim_load_f64_odd(const uint8_t *at) {
-  return _mm256_castsi256_ps(_mm256_set_m128i(slim_odd(at + 32), slim_odd(at)));
-}
-
-SLIM_INLINE size_t slim_store_f64(uint8_t *at, __m256 value) {
-  _mm256_storeu_pd((double *)(void *)at, _mm256_cvtps_pd(_mm256_castps256_ps128(value)));
-  _mm256_storeu_pd((double *)(void *)(at + 32), _mm256_cvtps_pd(_mm256_extractf128_ps(value, 1)));
-  return 0;
-}
-
-SLIM_INLINE size_t slim_store_f32(uint8_t *at, __m256 value) {
-  _mm256_storeu_ps((float *)(void *)at, value);
-  return 0;
-}
-
-SLIM_INLINE size_t slim_store_f16(uint8_t *at, __m256 value) {
-  _mm_storeu_si128((__m128i *)at, _mm256_cvtps_ph(value, _MM_FROUND_TO_NEAREST_INT));
-  __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), value);
-  __m256 large = _mm256_cmp_ps(size, _mm256_set1_ps(HALF_LIMIT), _CMP_GE_OQ);
-  __m256 finite = _mm256_cmp_ps(size, _mm256_set1_ps(__builtin_inff()), _CMP_LT_OQ);
-  return (size_t)__builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_and_ps(large, finite)));
-}
-
-SLIM_INLINE size_t slim_store_bf16(uint8_t *at, __m256 value) {
-  __m256i bits = _mm256_castps_si256(value);
-  __m256i size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF));
-  __m256i even = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(even, _mm256_set1_epi32(0x7FFF)));
-  __m256i nan = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7F800000));
-  rounded = _mm256_blendv_epi8(rounded, _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000)), nan);
-  rounded = _mm256_srli_epi32(rounded, 16);
-  // Packing works in halves of 128 bits: take the first and the third quarter.
-  __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(rounded, rounded), 0x08);
-  _mm_storeu_si128((__m128i *)at, _mm256_castsi256_si128(packed));
-  __m256i large = _mm256_cmpgt_epi32(size, _mm256_set1_epi32(BFLOAT_LIMIT - 1));
-  __m256i finite = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x7F800000), size);
-  __m256 both = _mm256_castsi256_ps(_mm256_and_si256(large, finite));
-  return (size_t)__builtin_popcount((unsigned)_mm256_movemask_ps(both));
-}
-
-__attribute__((target(SLIM)))
-static size_t slim_f64_f32(const uint8_t *source, uint8_t *target, size_t count) {
-  size_t i = 0, overflows = 0;
-  for (; i + 4 <= count; i += 4) {
-    __m256d value = _mm256_loadu_pd((const double *)(const void *)(source + i * 8));
-    _mm_storeu_ps((float *)(void *)(target + i * 4), _mm256_cvtpd_ps(value));
-    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), value);
-    __m256d large = _mm256_cmp_pd(size, _mm256_set1_pd(FLOAT_LIMIT), _CMP_GE_OQ);
-    __m256d finite = _mm256_cmp_pd(size, _mm256_set1_pd(__builtin_inf()), _CMP_LT_OQ);
-    overflows += (size_t)__builtin_popcount((unsigned)_mm256_movemask_pd(_mm256_and_pd(large, finite)));
-  }
-  return overflows + convert_scalar(BELLE_F64, BELLE_F32, source + i * 8, target + i * 4, count - i);
-}
-
-KERNEL(slim_f64_f16, SLIM, BELLE_F64, BELLE_F16, 8, slim_load_f64_odd, slim_store_f16)
-KERNEL(slim_f64_bf16, SLIM, BELLE_F64, BELLE_BF16, 8, slim_load_f64_odd, slim_store_bf16)
-KERNEL(slim_f32_f64, SLIM, BELLE_F32, BELLE_F64, 8, slim_load_f32, slim_store_f64)
-KERNEL(slim_f32_f16, SLIM, BELLE_F32, BELLE_F16, 8, slim_load_f32, slim_store_f16)
-KERNEL(slim_f32_bf16, SLIM, BELLE_F32, BELLE_BF16, 8, slim_load_f32, slim_store_bf16)
-KERNEL(slim_f16_f64, SLIM, BELLE_F16, BELLE_F64, 8, slim_load_f16, slim_store_f64)
-KERNEL(slim_f16_f32, SLIM, BELLE_F16, BELLE_F32, 8, slim_load_f16, slim_store_f32)
-KERNEL(slim_f16_bf16, SLIM, BELLE_F16, BELLE_BF16, 8, slim_load_f16, slim_store_bf16)
-KERNEL(slim_bf16_f64, SLIM, BELLE_BF16, BELLE_F64, 8, slim_load_bf16, slim_store_f64)
-KERNEL(slim_bf16_f32, SLIM, BELLE_BF16, BELLE_F32, 8, slim_load_bf16, slim_store_f32)
-KERNEL(slim_bf16_f16, SLIM, BELLE_BF16, BELLE_F16, 8, slim_load_bf16, slim_store_f16)
-
 #endif
 
-// MARK: Choosing
-
-typedef size_t (*convert_function)(const uint8_t *, uint8_t *, size_t);
-
-// NULL where the oracle does it.
-static convert_function convert_for(belle_variant variant, belle_float from, belle_float to) {
-#if defined(__x86_64__)
-  static const convert_function wide[4][4] = {
-      [BELLE_F64] = {NULL, wide_f64_f32, wide_f64_f16, wide_f64_bf16},
-      [BELLE_F32] = {wide_f32_f64, NULL, wide_f32_f16, wide_f32_bf16},
-      [BELLE_F16] = {wide_f16_f64, wide_f16_f32, NULL, wide_f16_bf16},
-      [BELLE_BF16] = {wide_bf16_f64, wide_bf16_f32, wide_bf16_f16, NULL},
-  };
-  static const convert_function slim[4][4] = {
-      [BELLE_F64] = {NULL, slim_f64_f32, slim_f64_f16, slim_f64_bf16},
-      [BELLE_F32] = {slim_f32_f64, NULL, slim_f32_f16, slim_f32_bf16},
-      [BELLE_F16] = {slim_f16_f64, slim_f16_f32, NULL, slim_f16_bf16},
-      [BELLE_BF16] = {slim_bf16_f64, slim_bf16_f32, slim_bf16_f16, NULL},
-  };
-  if (variant == BELLE_AVX512) return wide[from][to];
-  // No processor is known that has AVX2 and lacks F16C; asking costs nothing.
-  if (variant == BELLE_AVX2 && __builtin_cpu_supports("f16c")) return slim[from][to];
-#endif
-  (void)variant, (void)from, (void)to;
-  return NULL;
-}
-
-size_t belle_convert_variant(
+static size_t convert_piece(
     belle_variant variant, belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
+#if defined(__x86_64__)
+  if (variant == BELLE_AVX512 && from == BELLE_F64 && to == BELLE_F16)
+    return convert_f64_avx512(BELLE_F16, source, target, count);
+  if (variant == BELLE_AVX512 && from == BELLE_F64 && to == BELLE_BF16)
+    return convert_f64_avx512(BELLE_BF16, source, target, count);
+#endif
+  LANES_DISPATCH(variant, convert, from, to, source, target, count);
+}
+
+size_t belle_convert(
+    belle_variant variant, belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
+  const size_t in = (size_t)formats[from].bytes, out = (size_t)formats[to].bytes;
   if (from == to) {
-    memcpy(target, source, count * (size_t)formats[from].bytes);
+    memcpy(target, source, count * in);
     return 0;
   }
-  convert_function function = convert_for(variant, from, to);
-  return function ? function(source, target, count) : convert_scalar(from, to, source, target, count);
+  enum { PIECE = 1 << 30 };
+  size_t overflows = 0;
+  for (size_t i = 0; i < count; i += PIECE) {
+    const size_t here = count - i < PIECE ? count - i : PIECE;
+    overflows += convert_piece(variant, from, to, source + i * in, target + i * out, here);
+  }
+  return overflows;
 }
 
-size_t belle_convert(belle_float from, belle_float to, const uint8_t *source, uint8_t *target, size_t count) {
-  // Asking the processor costs some nanoseconds, and a call converts thousands of elements: nothing is kept.
-  return belle_convert_variant(belle_best_variant(), from, to, source, target, count);
+// MARK: To float, bit by bit
+
+/// Zeros past the end.
+LANES_INLINE lanes_shorts load_some_shorts(const uint16_t *from, size_t count) {
+  if (count >= LANES) return lanes_load_shorts(from);
+  lanes_shorts value = {0};
+  for (size_t i = 0; i < count; i++) value[i] = from[i];
+  return value;
+}
+
+LANES_INLINE void f16_to_f32_lanes(float *out, const uint16_t *in, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const lanes_shorts halves = load_some_shorts(in + i, count - i);
+    lanes_store_some(out + i, lanes_load_halves(&halves), count - i);
+  }
+}
+
+LANES_INLINE void bf16_to_f32_lanes(float *out, const uint16_t *in, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const lanes_words bits = __builtin_convertvector(load_some_shorts(in + i, count - i), lanes_words);
+    lanes_store_some(out + i, (lanes)(bits << 16), count - i);
+  }
+}
+
+LANES_ALL_VARIANTS(void, f16_to_f32, (float *out, const uint16_t *in, size_t count), (out, in, count))
+LANES_ALL_VARIANTS(void, bf16_to_f32, (float *out, const uint16_t *in, size_t count), (out, in, count))
+
+void belle_f16_to_f32(belle_variant variant, float *out, const uint16_t *in, size_t count) {
+  LANES_DISPATCH(variant, f16_to_f32, out, in, count);
+}
+
+void belle_bf16_to_f32(belle_variant variant, float *out, const uint16_t *in, size_t count) {
+  LANES_DISPATCH(variant, bf16_to_f32, out, in, count);
 }

@@ -2,19 +2,11 @@
 //
 // Numbers of any kind become doubles a small block at a time, in the first-level cache, and one loop works on doubles.
 // That costs a store and a load an element, and spares a kernel for every pair of kinds.
-#include <math.h>
-#include <string.h>
+#include "belle_figures.h"
 
-#include "belle_kernels.h"
+#include "lanes.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-// A fused product and sum rounds once where the variants below round twice: they would differ.
-#pragma STDC FP_CONTRACT OFF
-
-enum { BLOCK = 512 };  // a multiple of BELLE_LANES
+enum { BLOCK = 512 };  // a multiple of LANES
 
 // MARK: To doubles
 
@@ -33,7 +25,7 @@ static void widen(belle_variant variant, belle_number kind, const uint8_t *sourc
     case BELLE_NUMBER_F32:
     case BELLE_NUMBER_F16:
     case BELLE_NUMBER_BF16:
-      belle_convert_variant(variant, (belle_float)kind, BELLE_F64, source, (uint8_t *)target, count);
+      belle_convert(variant, (belle_float)kind, BELLE_F64, source, (uint8_t *)target, count);
       break;
     case BELLE_NUMBER_I64: WIDEN(int64_t);
     case BELLE_NUMBER_U64: WIDEN(uint64_t);
@@ -68,15 +60,15 @@ size_t belle_number_size(belle_number kind) {
 
 double belle_lanes_sum(const double *lanes) {
   double sum = 0;
-  for (int i = 0; i < BELLE_LANES; i++) sum += lanes[i];
+  for (int i = 0; i < LANES; i++) sum += lanes[i];
   return sum;
 }
 
-// MARK: The oracle: one element at a time
+// MARK: The scalar variant: one element at a time
 
 static void statistics_scalar(belle_statistics *state, const double *x, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    size_t lane = (size_t)(state->count++ % BELLE_LANES);
+    size_t lane = (size_t)(state->count++ % LANES);
     if (isnan(x[i])) {
       state->nans++;
     } else if (isinf(x[i])) {
@@ -91,7 +83,7 @@ static void statistics_scalar(belle_statistics *state, const double *x, size_t c
 
 static void differences_scalar(belle_differences *state, const double *x, const double *y, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    size_t lane = (size_t)(state->count++ % BELLE_LANES);
+    size_t lane = (size_t)(state->count++ % LANES);
     if (isfinite(x[i])) state->squares[lane] += x[i] * x[i];
     if (x[i] == y[i] || (isnan(x[i]) && isnan(y[i]))) continue;
     double difference = fabs(x[i] - y[i]);
@@ -102,191 +94,113 @@ static void differences_scalar(belle_differences *state, const double *x, const 
   }
 }
 
-// The vectors begin at a multiple of BELLE_LANES elements of the tensor, and take whole ones. Adding +0 for an element
-// that does not count changes no sum: none is ever -0, for all begin at +0. Zeros of either sign are equal extremes.
+// The vectors begin at a multiple of LANES elements of the tensor, and take whole ones. Adding +0 for an element that
+// does not count changes no sum: none is ever -0, for all begin at +0. Zeros of either sign are equal extremes. What is
+// chosen after an operation is one instruction with AVX-512, and no more than what is chosen before it with AVX2.
 
-#if defined(__x86_64__)
+// A vector of doubles is half of the lanes.
+enum { EIGHT = LANES / 2 };
 
-// MARK: AVX-512: two vectors of eight
+LANES_INLINE lanes_doubles all_doubles(double x) { return (lanes_doubles){x, x, x, x, x, x, x, x}; }
 
-__attribute__((target("avx512f,popcnt")))
-static void statistics_wide(belle_statistics *state, const double *x, size_t count) {
-  const __m512d infinity = _mm512_set1_pd(INFINITY);
-  __m512d sum[2], minimum[2], maximum[2];
+LANES_INLINE lanes_doubles least(lanes_doubles x, lanes_doubles y) { return lanes_choose_doubles(x < y, x, y); }
+
+LANES_INLINE lanes_doubles greatest(lanes_doubles x, lanes_doubles y) { return lanes_choose_doubles(x > y, x, y); }
+
+/// The least of all lanes: halves onto each other.
+LANES_INLINE double least_lane(lanes_doubles x) {
+  double part[EIGHT];
+  lanes_store_doubles(part, x);
+  for (size_t width = EIGHT / 2; width > 0; width /= 2)
+    for (size_t i = 0; i < width; i++) part[i] = part[i] < part[i + width] ? part[i] : part[i + width];
+  return part[0];
+}
+
+LANES_INLINE double greatest_lane(lanes_doubles x) { return -least_lane(-x); }
+
+LANES_INLINE void statistics_lanes(belle_statistics *state, const double *x, size_t count) {
+  const lanes_doubles infinity = all_doubles(INFINITY);
+  lanes_doubles sum[2], minimum[2] = {infinity, infinity}, maximum[2] = {-infinity, -infinity};
+  for (size_t v = 0; v < 2; v++) sum[v] = lanes_load_doubles(state->sums + EIGHT * v);
   uint64_t nans = 0, finites = 0;
-  for (int v = 0; v < 2; v++) {
-    sum[v] = _mm512_loadu_pd(state->sums + 8 * v);
-    minimum[v] = infinity;
-    maximum[v] = _mm512_set1_pd(-INFINITY);
-  }
-  for (size_t i = 0; i < count; i += 16) {
-    for (int v = 0; v < 2; v++) {
-      __m512d value = _mm512_loadu_pd(x + i + 8 * v);
-      __mmask8 finite = _mm512_cmp_pd_mask(_mm512_abs_pd(value), infinity, _CMP_LT_OQ);
-      __mmask8 nan = _mm512_cmp_pd_mask(value, value, _CMP_UNORD_Q);
-      sum[v] = _mm512_mask_add_pd(sum[v], finite, sum[v], value);
-      minimum[v] = _mm512_mask_min_pd(minimum[v], finite, minimum[v], value);
-      maximum[v] = _mm512_mask_max_pd(maximum[v], finite, maximum[v], value);
-      nans += (unsigned)__builtin_popcount(nan);
-      finites += (unsigned)__builtin_popcount(finite);
+  for (size_t i = 0; i < count; i += LANES) {
+    for (size_t v = 0; v < 2; v++) {
+      const lanes_doubles value = lanes_load_doubles(x + i + EIGHT * v);
+      const lanes_long_mask finite = lanes_abs_doubles(value) < infinity;
+      sum[v] = lanes_choose_doubles(finite, sum[v] + value, sum[v]);
+      minimum[v] = lanes_choose_doubles(finite, least(minimum[v], value), minimum[v]);
+      maximum[v] = lanes_choose_doubles(finite, greatest(maximum[v], value), maximum[v]);
+      nans += lanes_count_doubles(value != value);
+      finites += lanes_count_doubles(finite);
     }
   }
-  for (int v = 0; v < 2; v++) {
-    _mm512_storeu_pd(state->sums + 8 * v, sum[v]);
-    state->minimum = fmin(state->minimum, _mm512_reduce_min_pd(minimum[v]));
-    state->maximum = fmax(state->maximum, _mm512_reduce_max_pd(maximum[v]));
-  }
+  for (size_t v = 0; v < 2; v++) lanes_store_doubles(state->sums + EIGHT * v, sum[v]);
+  state->minimum = fmin(state->minimum, least_lane(least(minimum[0], minimum[1])));
+  state->maximum = fmax(state->maximum, greatest_lane(greatest(maximum[0], maximum[1])));
   state->count += count;
   state->nans += nans;
   state->infinities += count - finites - nans;
 }
 
-__attribute__((target("avx512f,popcnt")))
-static void differences_wide(belle_differences *state, const double *x, const double *y, size_t count) {
-  const __m512d infinity = _mm512_set1_pd(INFINITY);
-  __m512d differences[2], squares[2], maximum[2];
-  for (int v = 0; v < 2; v++) {
-    differences[v] = _mm512_loadu_pd(state->differences + 8 * v);
-    squares[v] = _mm512_loadu_pd(state->squares + 8 * v);
-    maximum[v] = _mm512_setzero_pd();
+LANES_INLINE void differences_lanes(belle_differences *state, const double *x, const double *y, size_t count) {
+  const lanes_doubles infinity = all_doubles(INFINITY), zero = all_doubles(0);
+  lanes_doubles differences[2], squares[2], maximum[2] = {zero, zero};
+  for (size_t v = 0; v < 2; v++) {
+    differences[v] = lanes_load_doubles(state->differences + EIGHT * v);
+    squares[v] = lanes_load_doubles(state->squares + EIGHT * v);
   }
-  for (size_t i = 0; i < count; i += 16) {
-    for (int v = 0; v < 2; v++) {
-      __m512d a = _mm512_loadu_pd(x + i + 8 * v);
-      __m512d b = _mm512_loadu_pd(y + i + 8 * v);
-      __mmask8 finite = _mm512_cmp_pd_mask(_mm512_abs_pd(a), infinity, _CMP_LT_OQ);
-      squares[v] = _mm512_mask_add_pd(squares[v], finite, squares[v], _mm512_mul_pd(a, a));
+  for (size_t i = 0; i < count; i += LANES) {
+    for (size_t v = 0; v < 2; v++) {
+      const lanes_doubles a = lanes_load_doubles(x + i + EIGHT * v), b = lanes_load_doubles(y + i + EIGHT * v);
+      squares[v] += lanes_choose_doubles(lanes_abs_doubles(a) < infinity, a * a, zero);
       // Not equal, or one of them NaN; but not both.
-      __mmask8 nan_a = _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q), nan_b = _mm512_cmp_pd_mask(b, b, _CMP_UNORD_Q);
-      __mmask8 differs = (__mmask8)(_mm512_cmp_pd_mask(a, b, _CMP_NEQ_UQ) & ~(nan_a & nan_b));
-      if (!differs) continue;
-      state->different += (unsigned)__builtin_popcount(differs);
-      __m512d difference = _mm512_abs_pd(_mm512_sub_pd(a, b));
-      difference = _mm512_mask_mov_pd(difference, (__mmask8)(nan_a | nan_b), infinity);
-      maximum[v] = _mm512_mask_max_pd(maximum[v], differs, maximum[v], difference);
-      differences[v] =
-          _mm512_mask_add_pd(differences[v], differs, differences[v], _mm512_mul_pd(difference, difference));
+      const lanes_long_mask nan_a = a != a, nan_b = b != b, differs = (a != b) & ~(nan_a & nan_b);
+      const unsigned different = lanes_count_doubles(differs);
+      if (different == 0) continue;
+      state->different += different;
+      const lanes_doubles size = lanes_choose_doubles(nan_a | nan_b, infinity, lanes_abs_doubles(a - b));
+      const lanes_doubles difference = lanes_choose_doubles(differs, size, zero);
+      maximum[v] = greatest(maximum[v], difference);
+      differences[v] += difference * difference;
     }
   }
-  for (int v = 0; v < 2; v++) {
-    _mm512_storeu_pd(state->differences + 8 * v, differences[v]);
-    _mm512_storeu_pd(state->squares + 8 * v, squares[v]);
-    state->maximum = fmax(state->maximum, _mm512_reduce_max_pd(maximum[v]));
+  for (size_t v = 0; v < 2; v++) {
+    lanes_store_doubles(state->differences + EIGHT * v, differences[v]);
+    lanes_store_doubles(state->squares + EIGHT * v, squares[v]);
   }
+  state->maximum = fmax(state->maximum, greatest_lane(greatest(maximum[0], maximum[1])));
   state->count += count;
 }
 
-// MARK: AVX2: four vectors of four
-
-__attribute__((target("avx2")))
-static double largest(const __m256d vectors[4], double than) {
-  double values[16];
-  for (int v = 0; v < 4; v++) _mm256_storeu_pd(values + 4 * v, vectors[v]);
-  for (int i = 0; i < 16; i++) than = fmax(than, values[i]);
-  return than;
-}
-
-__attribute__((target("avx2,popcnt")))
-static void statistics_slim(belle_statistics *state, const double *x, size_t count) {
-  const __m256d infinity = _mm256_set1_pd(INFINITY), minus = _mm256_set1_pd(-0.0);
-  __m256d sum[4], minimum[4], maximum[4];  // minimum: of the opposites, the largest
-  uint64_t nans = 0, finites = 0;
-  for (int v = 0; v < 4; v++) {
-    sum[v] = _mm256_loadu_pd(state->sums + 4 * v);
-    minimum[v] = maximum[v] = _mm256_set1_pd(-INFINITY);
-  }
-  for (size_t i = 0; i < count; i += 16) {
-    for (int v = 0; v < 4; v++) {
-      __m256d value = _mm256_loadu_pd(x + i + 4 * v);
-      __m256d finite = _mm256_cmp_pd(_mm256_andnot_pd(minus, value), infinity, _CMP_LT_OQ);
-      __m256d nan = _mm256_cmp_pd(value, value, _CMP_UNORD_Q);
-      __m256d none = _mm256_set1_pd(-INFINITY);
-      sum[v] = _mm256_add_pd(sum[v], _mm256_and_pd(finite, value));
-      minimum[v] = _mm256_max_pd(minimum[v], _mm256_blendv_pd(none, _mm256_xor_pd(minus, value), finite));
-      maximum[v] = _mm256_max_pd(maximum[v], _mm256_blendv_pd(none, value, finite));
-      nans += (unsigned)__builtin_popcount((unsigned)_mm256_movemask_pd(nan));
-      finites += (unsigned)__builtin_popcount((unsigned)_mm256_movemask_pd(finite));
-    }
-  }
-  for (int v = 0; v < 4; v++) _mm256_storeu_pd(state->sums + 4 * v, sum[v]);
-  state->minimum = -largest(minimum, -state->minimum);
-  state->maximum = largest(maximum, state->maximum);
-  state->count += count;
-  state->nans += nans;
-  state->infinities += count - finites - nans;
-}
-
-__attribute__((target("avx2,popcnt")))
-static void differences_slim(belle_differences *state, const double *x, const double *y, size_t count) {
-  const __m256d infinity = _mm256_set1_pd(INFINITY), minus = _mm256_set1_pd(-0.0);
-  __m256d differences[4], squares[4], maximum[4];
-  for (int v = 0; v < 4; v++) {
-    differences[v] = _mm256_loadu_pd(state->differences + 4 * v);
-    squares[v] = _mm256_loadu_pd(state->squares + 4 * v);
-    maximum[v] = _mm256_setzero_pd();
-  }
-  for (size_t i = 0; i < count; i += 16) {
-    for (int v = 0; v < 4; v++) {
-      __m256d a = _mm256_loadu_pd(x + i + 4 * v);
-      __m256d b = _mm256_loadu_pd(y + i + 4 * v);
-      __m256d finite = _mm256_cmp_pd(_mm256_andnot_pd(minus, a), infinity, _CMP_LT_OQ);
-      squares[v] = _mm256_add_pd(squares[v], _mm256_and_pd(finite, _mm256_mul_pd(a, a)));
-      __m256d nan_a = _mm256_cmp_pd(a, a, _CMP_UNORD_Q), nan_b = _mm256_cmp_pd(b, b, _CMP_UNORD_Q);
-      __m256d differs = _mm256_andnot_pd(_mm256_and_pd(nan_a, nan_b), _mm256_cmp_pd(a, b, _CMP_NEQ_UQ));
-      int mask = _mm256_movemask_pd(differs);
-      if (!mask) continue;
-      state->different += (unsigned)__builtin_popcount((unsigned)mask);
-      __m256d difference = _mm256_andnot_pd(minus, _mm256_sub_pd(a, b));
-      difference = _mm256_and_pd(differs, _mm256_blendv_pd(difference, infinity, _mm256_or_pd(nan_a, nan_b)));
-      maximum[v] = _mm256_max_pd(maximum[v], difference);
-      differences[v] = _mm256_add_pd(differences[v], _mm256_mul_pd(difference, difference));
-    }
-  }
-  for (int v = 0; v < 4; v++) {
-    _mm256_storeu_pd(state->differences + 4 * v, differences[v]);
-    _mm256_storeu_pd(state->squares + 4 * v, squares[v]);
-  }
-  state->maximum = largest(maximum, state->maximum);
-  state->count += count;
-}
-
-#endif
+LANES_VARIANTS(void, statistics, (belle_statistics *state, const double *x, size_t count), (state, x, count))
+LANES_VARIANTS(
+    void, differences, (belle_differences *state, const double *x, const double *y, size_t count), (state, x, y, count))
 
 // MARK: Blocks
 
 static void statistics_block(belle_variant variant, belle_statistics *state, const double *x, size_t count) {
-#if defined(__x86_64__)
-  if (variant == BELLE_AVX512) return statistics_wide(state, x, count);
-  if (variant == BELLE_AVX2) return statistics_slim(state, x, count);
-#endif
-  (void)variant;
-  statistics_scalar(state, x, count);
+  LANES_DISPATCH(variant, statistics, state, x, count);
 }
 
 static void differences_block(
     belle_variant variant, belle_differences *state, const double *x, const double *y, size_t count) {
-#if defined(__x86_64__)
-  if (variant == BELLE_AVX512) return differences_wide(state, x, y, count);
-  if (variant == BELLE_AVX2) return differences_slim(state, x, y, count);
-#endif
-  (void)variant;
-  differences_scalar(state, x, y, count);
+  LANES_DISPATCH(variant, differences, state, x, y, count);
 }
 
-// How many of `count` elements, `done` of the tensor's behind them, come before the next multiple of BELLE_LANES.
+// How many of `count` elements, `done` of the tensor's behind them, come before the next multiple of LANES.
 static size_t before_lanes(uint64_t done, size_t count) {
-  size_t head = (size_t)((BELLE_LANES - done % BELLE_LANES) % BELLE_LANES);
+  size_t head = (size_t)((LANES - done % LANES) % LANES);
   return head < count ? head : count;
 }
 
-void belle_statistics_add_variant(
+void belle_statistics_add(
     belle_variant variant, belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count) {
   const size_t size = belle_number_size(kind);
   double x[BLOCK];
   while (count > 0) {
     size_t head = before_lanes(state->count, count);
     size_t step = head > 0 ? head : count < BLOCK ? count : BLOCK;
-    size_t whole = head > 0 ? 0 : step - step % BELLE_LANES;
+    size_t whole = head > 0 ? 0 : step - step % LANES;
     widen(variant, kind, numbers, x, step);
     if (whole > 0) statistics_block(variant, state, x, whole);
     statistics_scalar(state, x + whole, step - whole);
@@ -295,7 +209,7 @@ void belle_statistics_add_variant(
   }
 }
 
-void belle_differences_add_variant(
+void belle_differences_add(
     belle_variant variant, belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y,
     const uint8_t *y, size_t count) {
   const size_t size_x = belle_number_size(kind_x), size_y = belle_number_size(kind_y);
@@ -303,7 +217,7 @@ void belle_differences_add_variant(
   while (count > 0) {
     size_t head = before_lanes(state->count, count);
     size_t step = head > 0 ? head : count < BLOCK ? count : BLOCK;
-    size_t whole = head > 0 ? 0 : step - step % BELLE_LANES;
+    size_t whole = head > 0 ? 0 : step - step % LANES;
     widen(variant, kind_x, x, a, step);
     widen(variant, kind_y, y, b, step);
     if (whole > 0) differences_block(variant, state, a, b, whole);
@@ -312,14 +226,4 @@ void belle_differences_add_variant(
     y += step * size_y;
     count -= step;
   }
-}
-
-void belle_statistics_add(belle_statistics *state, belle_number kind, const uint8_t *numbers, size_t count) {
-  belle_statistics_add_variant(belle_best_variant(), state, kind, numbers, count);
-}
-
-void belle_differences_add(
-    belle_differences *state, belle_number kind_x, const uint8_t *x, belle_number kind_y, const uint8_t *y,
-    size_t count) {
-  belle_differences_add_variant(belle_best_variant(), state, kind_x, x, kind_y, y, count);
 }

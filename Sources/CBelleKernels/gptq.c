@@ -1,5 +1,6 @@
 // The dependent part of GPTQ: the columns of one block, each quantized after the error of those before it is known.
 // Rows are independent and lie across the lanes; columns are outermost. Mathematics: Documentation/gptq.md.
+#include "belle_gptq.h"
 #include "lanes.h"
 
 // What one lane does with column i: the weight that GPTQ quantizes there is
@@ -26,8 +27,8 @@ static void gptq_block_scalar(const belle_gptq_block_work *b) {
   }
 }
 
-// The errors of a tile's rows lie one after the other in `done`: where rows of the strip are a power of two of bytes apart,
-// a block of them does not stay in the cache.
+// The errors of a tile's rows lie one after the other in `done`: where rows of the strip are a power of two of bytes
+// apart, a block of them does not stay in the cache.
 enum { COLUMNS = TILE_COLUMNS, WIDTH = TILE_WIDTH, BLOCK = 128 };
 
 /// sums[c, v] += Σ_{j<first} done_j · U_ji of the columns i = first + c.
@@ -88,7 +89,7 @@ LANES_INLINE void gptq_block_lanes(const belle_gptq_block_work *b, const size_t 
   for (; lane < b->lanes; lane += LANES) gptq_rows(b, lane, 1, done);
 }
 
-LANES_TILED_VARIANTS(gptq_block, belle_gptq_block_work)
+LANES_TILED_VARIANTS(void, gptq_block, (const belle_gptq_block_work *work), (work, 1), (work, 4))
 
 void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work) {
   LANES_DISPATCH(variant, gptq_block, work);
@@ -141,7 +142,7 @@ LANES_INLINE void solve_block_lanes(const belle_solve_block_work *b, const size_
   for (; lane < b->lanes; lane += LANES) solve_rows(b, lane, 1, done);
 }
 
-LANES_TILED_VARIANTS(solve_block, belle_solve_block_work)
+LANES_TILED_VARIANTS(void, solve_block, (const belle_solve_block_work *work), (work, 1), (work, 4))
 
 void belle_solve_block(belle_variant variant, const belle_solve_block_work *work) {
   LANES_DISPATCH(variant, solve_block, work);

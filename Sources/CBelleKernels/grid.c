@@ -1,7 +1,8 @@
 // The grid of one group of every row: by the range of its weights, or by a search over shrunken ranges.
-// The reference's search: 80 ranges p·(low … high), p = 1, 0.99, … 0.21, Σ|w − ŵ|^2.4. Ours weighs each column's squared
-// error by U_jj² and looks at every fourth range first.
-// Source of the reference's rule: BELLE models/gptq/quant.py, Quantizer.find_params.
+// The reference's search: 80 ranges p·(low … high), p = 1, 0.99, … 0.21, Σ|w − ŵ|^2.4. Ours weighs each column's
+// squared error by U_jj² and looks at every fourth range first. Source of the reference's rule: BELLE
+// models/gptq/quant.py, Quantizer.find_params.
+#include "belle_gptq.h"
 #include "lanes.h"
 
 typedef struct {
@@ -48,9 +49,9 @@ static void grid_range(const belle_grid_work *g, size_t lane, float *low, float 
     *high = fmaxf(-*low, *high);
     *low = -*high;
   }
-  if (g->minimum_below_zero) *low = fminf(*low, 0);
-  // A group of zeros: any scale will do.
-  if (g->form != BELLE_GRID_MINIMUM && *low == 0 && *high == 0) {
+  if (g->in_super_block) *low = fminf(*low, 0);
+  // A group of zeros: any scale will do, but that of a super-block's must not be its largest.
+  if (g->form != BELLE_GRID_MINIMUM && !g->in_super_block && *low == 0 && *high == 0) {
     *low = -1;
     *high = 1;
   }
@@ -160,8 +161,8 @@ LANES_INLINE void grid_rows(const belle_grid_work *g, size_t lane) {
     high = __builtin_elementwise_max(-low, high);
     low = -high;
   }
-  if (g->minimum_below_zero) low = __builtin_elementwise_min(low, none);
-  if (g->form != BELLE_GRID_MINIMUM) {
+  if (g->in_super_block) low = __builtin_elementwise_min(low, none);
+  if (g->form != BELLE_GRID_MINIMUM && !g->in_super_block) {
     const lanes_mask empty = (low == 0) & (high == 0);
     low = lanes_choose(empty, -one, low);
     high = lanes_choose(empty, one, high);
@@ -201,7 +202,7 @@ LANES_INLINE void grid_lanes(const belle_grid_work *g) {
   for (size_t lane = 0; lane < g->lanes; lane += LANES) grid_rows(g, lane);
 }
 
-LANES_VARIANTS(grid, belle_grid_work)
+LANES_VARIANTS(void, grid, (const belle_grid_work *work), (work))
 
 void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISPATCH(variant, grid, work); }
 
@@ -210,29 +211,36 @@ void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISP
 /// Σ weight · (w − ŵ)² of one group under a scale and a minimum.
 LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, size_t lane, lanes scale, lanes minimum) {
   const lanes inverse = 1 / scale, top = lanes_all(s->max_integer), none = lanes_all(0);
+  // Without minimums, levels lie around the middle one.
+  const lanes zero = lanes_all(s->least_multiple < 0 ? (s->max_integer + 1) / 2 : 0);
   const float *x = s->values + group * s->columns * s->stride + lane;
   lanes sum = none;
   for (size_t i = 0; i < s->columns; i++, x += s->stride) {
     const lanes value = lanes_load(x);
-    const lanes q = lanes_clamp(lanes_round((value - minimum) * inverse), none, top);
-    const lanes error = lanes_fma(scale, q, minimum) - value;
+    const lanes q = lanes_clamp(lanes_round((value - minimum) * inverse) + zero, none, top);
+    const lanes error = lanes_fma(scale, q - zero, minimum) - value;
     const float weight = s->column_weights ? s->column_weights[group * s->columns + i] : 1;
     sum = lanes_fma(lanes_all(weight), error * error, sum);
   }
   return sum;
 }
 
-/// The unit is a 63rd of the largest, so that no group's own choice is cut off; each group then takes the pair of
-/// multiples near its own choice whose error is least.
+/// The unit is the largest scale by the largest multiple, a 63rd or a −32nd, so that no group's own choice is cut off (but
+/// by a 32nd of it, where 31 is the most of the other sign); each group then takes the multiples near its own choice whose
+/// error is least.
 LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
   const lanes none = lanes_all(0), most = lanes_all(63);
+  const lanes least_multiple = lanes_all(s->least_multiple), most_multiple = lanes_all(s->most_multiple);
+  const float limit = -s->least_multiple > s->most_multiple ? s->least_multiple : s->most_multiple;
   lanes scale_unit = none, minimum_unit = none;
   for (size_t group = 0; group < s->groups; group++) {
     const size_t at = group * s->grid_stride + lane;
-    scale_unit = __builtin_elementwise_max(scale_unit, lanes_load(s->scales + at));
+    const lanes scale = lanes_load(s->scales + at);
+    scale_unit = lanes_choose(lanes_abs(scale) > lanes_abs(scale_unit), scale, scale_unit);
     minimum_unit = __builtin_elementwise_max(minimum_unit, -lanes_load(s->minimums + at));
   }
-  scale_unit = __builtin_elementwise_max(lanes_round_half(scale_unit / most), lanes_all(0x1p-24f));
+  scale_unit = lanes_round_half(scale_unit / lanes_all(limit));
+  scale_unit = lanes_choose(lanes_abs(scale_unit) > 0, scale_unit, lanes_all(copysignf(0x1p-24f, limit)));
   minimum_unit = lanes_round_half(minimum_unit / most);
   lanes_store(s->scale_unit + lane, scale_unit);
   lanes_store(s->minimum_unit + lane, minimum_unit);
@@ -246,7 +254,8 @@ LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
     for (int i = 0; i < 9; i++) {
       // Its own choice first: at equal errors it stays.
       static const float steps[3] = {0, -1, 1};
-      const lanes scale = scale_unit * lanes_clamp(wanted_scale + steps[i % 3], lanes_all(1), most);
+      const lanes multiple = lanes_clamp(wanted_scale + steps[i % 3], least_multiple, most_multiple);
+      const lanes scale = scale_unit * lanes_choose(multiple == 0, lanes_all(-1), multiple);
       const lanes minimum = none - minimum_unit * lanes_clamp(wanted_minimum + steps[i / 3], none, most);
       const lanes error = super_error(s, group, lane, scale, minimum);
       const lanes_mask better = error < best_error;
@@ -263,9 +272,7 @@ LANES_INLINE void super_grid_lanes(const belle_super_grid_work *s) {
   for (size_t lane = 0; lane < s->lanes; lane += LANES) super_rows(s, lane);
 }
 
-static void super_grid_scalar(const belle_super_grid_work *s) { super_grid_lanes(s); }
-
-LANES_VARIANTS(super_grid, belle_super_grid_work)
+LANES_ALL_VARIANTS(void, super_grid, (const belle_super_grid_work *work), (work))
 
 void belle_super_grid(belle_variant variant, const belle_super_grid_work *work) {
   LANES_DISPATCH(variant, super_grid, work);

@@ -1,7 +1,7 @@
-// Between rows and lanes: strips of a weight matrix with rows across, and integers packed into words.
-#include <string.h>
+// Between rows and lanes: transposing, and strips of a weight matrix with its rows across.
+#include "belle_layout.h"
 
-#include "belle_kernels.h"
+#include <string.h>
 
 // Rows worked on together: what fills a cache line, as floats and as bytes.
 enum { TILE = 16, LINE = 64 };
@@ -62,8 +62,8 @@ void belle_transpose(
 
 void belle_permute_symmetric(
     float *a, size_t stride, const uint32_t *order, const uint32_t *position, size_t first, size_t count) {
-  // Rows of A are read from end to end, several at a time, because neighbouring columns of a row of the target are one line
-  // of the cache: element by element, every one would fetch a line of its own.
+  // Rows of A are read from end to end, several at a time, because neighbouring columns of a row of the target are one
+  // line of the cache: element by element, every one would fetch a line of its own.
   size_t longest = 0;
   for (size_t c = first; c < first + count; c++) longest = order[c] > longest ? order[c] : longest;
   for (size_t j = 0; j < longest; j++) {
@@ -142,89 +142,6 @@ void belle_scatter_bytes(
 #endif
       for (size_t r = 0; r < high; r++)
         for (size_t c = 0; c < wide; c++) to[r * byte_stride + order[column + c]] = from[c * strip_stride + r];
-    }
-  }
-}
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/// Eight integers of four bits become one word: pairs, then pairs of pairs, are moved together.
-static inline uint32_t pack_nibbles(const uint8_t *integers) {
-  uint64_t x;
-  memcpy(&x, integers, sizeof x);
-  x = (x | x >> 4) & 0x00FF00FF00FF00FF;
-  x = (x | x >> 8) & 0x0000FFFF0000FFFF;
-  return (uint32_t)(x | x >> 16);
-}
-
-/// The whole lines of four-bit integers; returns how many words of each row they make.
-static size_t pack_nibble_lines(
-    const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns,
-    uint32_t *words) {
-  const size_t lines = columns / LINE;
-  for (size_t row = from_row; row < to_row; row += TILE) {
-    const size_t here = to_row - row < TILE ? to_row - row : TILE;
-    for (size_t line = 0; line < lines; line++) {
-      uint32_t tile[LINE / 8][TILE];
-      for (size_t r = 0; r < here; r++)
-        for (size_t w = 0; w < LINE / 8; w++)
-          tile[w][r] = pack_nibbles(integers + (row + r) * stride + line * LINE + 8 * w);
-      for (size_t w = 0; w < LINE / 8; w++)
-        memcpy(words + (line * (LINE / 8) + w) * rows + row, tile[w], here * sizeof(uint32_t));
-    }
-  }
-  return lines * (LINE / 8);
-}
-#endif
-
-void belle_pack_inputs(
-    const uint8_t *integers, size_t stride, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits,
-    uint32_t *words) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-  if (bits == 4 && columns >= LINE) {
-    const size_t done = pack_nibble_lines(integers, stride, rows, from_row, to_row, columns, words);
-    integers += done * 8;
-    columns -= done * 8;
-    words += done * rows;
-  }
-#endif
-  const size_t word_count = (columns * bits + 31) / 32;
-  for (size_t row = from_row; row < to_row; row += TILE) {
-    const size_t here = to_row - row < TILE ? to_row - row : TILE;
-    // `carry` holds the bits of each row that begin the next word.
-    uint64_t carry[TILE] = {0};
-    size_t next = 0, filled = 0;
-    for (size_t word = 0; word < word_count; word++) {
-      const size_t take = (32 - filled + bits - 1) / bits;
-      const size_t until = next + take < columns ? next + take : columns;
-      for (size_t r = 0; r < here; r++) {
-        const uint8_t *from = integers + (row + r) * stride;
-        uint64_t value = carry[r];
-        unsigned shift = (unsigned)filled;
-        for (size_t i = next; i < until; i++, shift += bits) value |= (uint64_t)from[i] << shift;
-        words[word * rows + row + r] = (uint32_t)value;
-        carry[r] = value >> 32;
-      }
-      filled = filled + take * bits - 32;
-      next = until;
-    }
-  }
-}
-
-void belle_unpack_inputs(
-    const uint32_t *words, size_t rows, size_t from_row, size_t to_row, size_t columns, unsigned bits, uint8_t *integers,
-    size_t stride) {
-  const uint32_t mask = (1u << bits) - 1;
-  const size_t word_count = (columns * bits + 31) / 32;
-  for (size_t row = from_row; row < to_row; row += TILE) {
-    const size_t here = to_row - row < TILE ? to_row - row : TILE;
-    for (size_t i = 0; i < columns; i++) {
-      const size_t word = i * bits / 32;
-      const unsigned shift = (unsigned)(i * bits % 32);
-      for (size_t r = 0; r < here; r++) {
-        uint64_t value = words[word * rows + row + r];
-        if (shift + bits > 32 && word + 1 < word_count) value |= (uint64_t)words[(word + 1) * rows + row + r] << 32;
-        integers[(row + r) * stride + i] = (uint8_t)(value >> shift & mask);
-      }
     }
   }
 }

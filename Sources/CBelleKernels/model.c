@@ -1,116 +1,237 @@
-// What a transformer does between its matrix products. The bodies are in model_body.h; here they are compiled for each
-// instruction set and chosen once. The contract is in belle_kernels.h.
-#include <math.h>
-#include <stdatomic.h>
-#include <string.h>
+// What a transformer does between its matrix products: norms, rotations, softmax, activations, and what is kept of
+// logits. Nothing is fused and sums have one order, so that every variant gives the same bits; the scalar one has the
+// same body.
+#include "belle_model.h"
 
-#include "belle_kernels.h"
-#include "half.h"
+#include "lanes.h"
 
-// A fused product and sum rounds once instead of twice: the variants would differ.
-#pragma STDC FP_CONTRACT OFF
-
-// Vectors pass between functions that are always inlined into one of the same instruction set: there is no call.
-#pragma clang diagnostic ignored "-Wpsabi"
-
-#define LANES 16
-typedef float floats __attribute__((vector_size(64)));
-typedef int32_t integers __attribute__((vector_size(64)));
-typedef uint16_t halves __attribute__((vector_size(32)));
-// The same at any address.
-typedef float floats_anywhere __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint16_t halves_anywhere __attribute__((vector_size(32), aligned(2), may_alias));
-
-#define SPLAT(x) ((floats){0} + (x))
-#define SELECT(mask, yes, no) ((floats)(((mask) & (integers)(yes)) | (~(mask) & (integers)(no))))
-
-#define VARIANT(name) name##_scalar
-#include "model_body.h"
-#undef VARIANT
-
-#if defined(__x86_64__)
-#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
-#define VARIANT(name) name##_avx2
-#include "model_body.h"
-#undef VARIANT
-#pragma clang attribute pop
-
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
-#define VARIANT(name) name##_avx512
-#include "model_body.h"
-#undef VARIANT
-#pragma clang attribute pop
-#endif
-
-static bool has_avx512(void) {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#else
-  return false;
-#endif
+// e^x in two steps: x·log2(e) = n + rest; e^rest by Cephes' polynomial (expf.c, relative error 2e-7); n into the
+// exponent. Below -87.3 the result is 0, above 88.3 it stays at e^88.3.
+LANES_INLINE lanes lanes_exp(lanes x) {
+  const lanes lowest = lanes_all(-87.3f), highest = lanes_all(88.3f);
+  lanes_mask is_low = x < lowest;
+  // Two comparisons, which the compiler makes one minimum of, where it makes none of lanes_choose with a constant.
+  x = (lanes)(((x > highest) & (lanes_mask)highest) | (~(x > highest) & (lanes_mask)x));
+  x = lanes_choose(is_low, lowest, x);
+  // Adding 1.5 · 2^23 rounds to a whole number, which then stands in the low bits.
+  const lanes magic = lanes_all(12582912.0f);
+  lanes shifted = x * 1.44269504088896341f + magic;
+  lanes n = shifted - magic;
+  lanes rest = x - n * 0.693359375f;
+  rest = rest - n * -2.12194440e-4f;
+  lanes y = rest * 1.9875691500e-4f + 1.3981999507e-3f;
+  y = y * rest + 8.3334519073e-3f;
+  y = y * rest + 4.1665795894e-2f;
+  y = y * rest + 1.6666665459e-1f;
+  y = y * rest + 5.0000001201e-1f;
+  y = y * (rest * rest) + rest;
+  y = y + 1.0f;
+  lanes_mask power = ((lanes_mask)shifted - (lanes_mask)magic + 127) << 23;
+  y = y * (lanes)power;
+  return lanes_choose(is_low, lanes_all(0.0f), y);
 }
 
-// The variant that runs: asked once, and by tests set. On arm64 the plain one is NEON's already.
-static _Atomic int chosen = -1;
+/// The lanes from `count` on become `filler`, which is what counts for nothing.
+LANES_INLINE lanes lanes_fill(lanes v, size_t count, float filler) {
+  for (size_t i = count; i < LANES; i++) v[i] = filler;
+  return v;
+}
 
-static inline int variant(void) {
-  int known = atomic_load_explicit(&chosen, memory_order_relaxed);
-  if (known >= 0) return known;
-  int best = has_avx512() ? BELLE_AVX512 : belle_variant_available(BELLE_AVX2) ? BELLE_AVX2 : BELLE_SCALAR;
-  atomic_store_explicit(&chosen, best, memory_order_relaxed);
+LANES_INLINE float lanes_maximum(lanes v) {
+  float best = v[0];
+  for (size_t i = 1; i < LANES; i++) best = v[i] > best ? v[i] : best;
   return best;
 }
 
-void belle_model_use_variant(belle_variant wanted) {
-  bool is_there = wanted == BELLE_AVX512 ? has_avx512() : wanted == BELLE_AVX2 && belle_variant_available(BELLE_AVX2);
-  atomic_store_explicit(&chosen, is_there ? (int)wanted : BELLE_SCALAR, memory_order_relaxed);
-}
-
-#if defined(__x86_64__)
-#define DISPATCH(name, ...)                              \
-  switch (variant()) {                                   \
-    case BELLE_AVX512: name##_avx512(__VA_ARGS__); break; \
-    case BELLE_AVX2: name##_avx2(__VA_ARGS__); break;     \
-    default: name##_scalar(__VA_ARGS__);                 \
+LANES_INLINE void rms_norm_lanes(float *out, const float *x, const float *weight, size_t count, float epsilon) {
+  lanes squares = lanes_all(0.0f);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(x + i, count - i);
+    squares = squares + v * v;
   }
-#else
-#define DISPATCH(name, ...) name##_scalar(__VA_ARGS__)
-#endif
-
-void belle_f16_to_f32(float *out, const uint16_t *in, size_t count) { DISPATCH(f16_to_f32, out, in, count); }
-
-void belle_bf16_to_f32(float *out, const uint16_t *in, size_t count) { DISPATCH(bf16_to_f32, out, in, count); }
-
-void belle_rms_norm(float *out, const float *x, const float *weight, size_t count, float epsilon) {
-  DISPATCH(rms_norm, out, x, weight, count, epsilon);
+  float factor = 1.0f / sqrtf(lanes_sum(squares) / (float)count + epsilon);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(x + i, count - i) * factor;
+    lanes_store_some(out + i, v * lanes_load_some(weight + i, count - i), count - i);
+  }
 }
 
-void belle_layer_norm(float *out, const float *x, const float *weight, const float *bias, size_t count,
-                      float epsilon) {
-  DISPATCH(layer_norm, out, x, weight, bias, count, epsilon);
+LANES_ALL_VARIANTS(
+    void, rms_norm, (float *out, const float *x, const float *weight, size_t count, float epsilon),
+    (out, x, weight, count, epsilon))
+
+void belle_rms_norm(
+    belle_variant variant, float *out, const float *x, const float *weight, size_t count, float epsilon) {
+  LANES_DISPATCH(variant, rms_norm, out, x, weight, count, epsilon);
 }
 
-void belle_rotate(float *x, const float *cosine, const float *sine, size_t half) {
-  DISPATCH(rotate, x, cosine, sine, half);
+LANES_INLINE void layer_norm_lanes(
+    float *out, const float *x, const float *weight, const float *bias, size_t count, float epsilon) {
+  lanes total = lanes_all(0.0f);
+  for (size_t i = 0; i < count; i += LANES) total = total + lanes_load_some(x + i, count - i);
+  float mean = lanes_sum(total) / (float)count;
+  lanes squares = lanes_all(0.0f);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(x + i, count - i) - mean;
+    squares = squares + lanes_fill(v * v, count - i, 0);
+  }
+  float factor = 1.0f / sqrtf(lanes_sum(squares) / (float)count + epsilon);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = (lanes_load_some(x + i, count - i) - mean) * factor;
+    v = v * lanes_load_some(weight + i, count - i) + lanes_load_some(bias + i, count - i);
+    lanes_store_some(out + i, v, count - i);
+  }
 }
 
-void belle_softmax(float *x, size_t visible, size_t count, float scale, float slope) {
-  DISPATCH(softmax, x, visible, count, scale, slope);
+LANES_ALL_VARIANTS(
+    void, layer_norm, (float *out, const float *x, const float *weight, const float *bias, size_t count, float epsilon),
+    (out, x, weight, bias, count, epsilon))
+
+void belle_layer_norm(
+    belle_variant variant, float *out, const float *x, const float *weight, const float *bias, size_t count,
+    float epsilon) {
+  LANES_DISPATCH(variant, layer_norm, out, x, weight, bias, count, epsilon);
 }
 
-void belle_silu_multiply(float *gate, const float *up, size_t count) { DISPATCH(silu_multiply, gate, up, count); }
+LANES_INLINE void rotate_lanes(float *x, const float *cosine, const float *sine, size_t half) {
+  for (size_t i = 0; i < half; i += LANES) {
+    size_t left = half - i;
+    lanes a = lanes_load_some(x + i, left), b = lanes_load_some(x + half + i, left);
+    lanes c = lanes_load_some(cosine + i, left), s = lanes_load_some(sine + i, left);
+    lanes_store_some(x + i, a * c - b * s, left);
+    lanes_store_some(x + half + i, b * c + a * s, left);
+  }
+}
 
-void belle_gelu(float *x, size_t count) { DISPATCH(gelu, x, count); }
+LANES_ALL_VARIANTS(
+    void, rotate, (float *x, const float *cosine, const float *sine, size_t half),
+    (x, cosine, sine, half))
 
-void belle_add(float *x, const float *y, size_t count) { DISPATCH(add, x, y, count); }
+void belle_rotate(belle_variant variant, float *x, const float *cosine, const float *sine, size_t half) {
+  LANES_DISPATCH(variant, rotate, x, cosine, sine, half);
+}
+
+LANES_INLINE void softmax_lanes(float *x, size_t visible, size_t count, float scale, float slope) {
+  const lanes steps = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  lanes highest = lanes_all(-INFINITY);
+  for (size_t i = 0; i < visible; i += LANES) {
+    // How far back the key is, times the slope: 0 for the last one.
+    lanes distance = steps + (float)((double)i - (double)(visible - 1));
+    lanes v = lanes_load_some(x + i, visible - i) * scale + distance * slope;
+    lanes_store_some(x + i, v, visible - i);
+    v = lanes_fill(v, visible - i, -INFINITY);
+    highest = lanes_choose(v > highest, v, highest);
+  }
+  float peak = lanes_maximum(highest);
+  lanes total = lanes_all(0.0f);
+  for (size_t i = 0; i < visible; i += LANES) {
+    lanes v = lanes_exp(lanes_load_some(x + i, visible - i) - peak);
+    lanes_store_some(x + i, v, visible - i);
+    total = total + lanes_fill(v, visible - i, 0);
+  }
+  float factor = 1.0f / lanes_sum(total);
+  for (size_t i = 0; i < visible; i += LANES)
+    lanes_store_some(x + i, lanes_load_some(x + i, visible - i) * factor, visible - i);
+  if (count > visible) memset(x + visible, 0, (count - visible) * sizeof(float));
+}
+
+LANES_ALL_VARIANTS(
+    void, softmax, (float *x, size_t visible, size_t count, float scale, float slope),
+    (x, visible, count, scale, slope))
+
+void belle_softmax(belle_variant variant, float *x, size_t visible, size_t count, float scale, float slope) {
+  LANES_DISPATCH(variant, softmax, x, visible, count, scale, slope);
+}
+
+LANES_INLINE void silu_multiply_lanes(float *gate, const float *up, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(gate + i, count - i);
+    v = v / (lanes_exp(-v) + 1.0f);
+    lanes_store_some(gate + i, v * lanes_load_some(up + i, count - i), count - i);
+  }
+}
+
+LANES_ALL_VARIANTS(void, silu_multiply, (float *gate, const float *up, size_t count), (gate, up, count))
+
+void belle_silu_multiply(belle_variant variant, float *gate, const float *up, size_t count) {
+  LANES_DISPATCH(variant, silu_multiply, gate, up, count);
+}
+
+LANES_INLINE void gelu_lanes(float *x, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(x + i, count - i);
+    // ½(1 + tanh y) = 1 / (1 + e^(−2y)), y = √(2/π)·(v + 0.044715·v³).
+    lanes y = v * (v * v * 0.044715f + 1.0f) * 1.5957691216057308f;
+    lanes_store_some(x + i, v / (lanes_exp(-y) + 1.0f), count - i);
+  }
+}
+
+LANES_ALL_VARIANTS(void, gelu, (float *x, size_t count), (x, count))
+
+void belle_gelu(belle_variant variant, float *x, size_t count) {
+  LANES_DISPATCH(variant, gelu, x, count);
+}
+
+LANES_INLINE void add_lanes(float *x, const float *y, size_t count) {
+  for (size_t i = 0; i < count; i += LANES)
+    lanes_store_some(x + i, lanes_load_some(x + i, count - i) + lanes_load_some(y + i, count - i), count - i);
+}
+
+LANES_ALL_VARIANTS(void, add, (float *x, const float *y, size_t count), (x, y, count))
+
+void belle_add(belle_variant variant, float *x, const float *y, size_t count) {
+  LANES_DISPATCH(variant, add, x, y, count);
+}
 
 void belle_logits_begin(belle_logits *state) {
   *state = (belle_logits){.maximum = -INFINITY, .best = -1, .sum = 0, .cross = 0};
 }
 
-void belle_logits_update(belle_logits *state, const float *x, const float *other, size_t count, int32_t first) {
+LANES_INLINE void logits_peak(belle_logits *state, const float *x, size_t count, int32_t first) {
+  lanes highest = lanes_all(-INFINITY);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_fill(lanes_load_some(x + i, count - i), count - i, -INFINITY);
+    highest = lanes_choose(v > highest, v, highest);
+  }
+  float peak = lanes_maximum(highest);
+  if (!(peak > state->maximum)) return;
+  // The lowest id among equals.
+  size_t best = 0;
+  while (x[best] != peak) best++;
+  state->best = first + (int32_t)best;
+  state->sum *= exp((double)state->maximum - (double)peak);
+  state->cross *= exp((double)state->maximum - (double)peak);
+  state->maximum = peak;
+}
+
+// Sums of at most 1024 terms are taken in single precision, those sums in double.
+LANES_INLINE void logits_sum(belle_logits *state, const float *x, const float *other, size_t count) {
+  for (size_t begin = 0; begin < count; begin += 1024) {
+    size_t end = begin + 1024 < count ? begin + 1024 : count;
+    lanes sum = lanes_all(0.0f), cross = lanes_all(0.0f);
+    for (size_t i = begin; i < end; i += LANES) {
+      lanes v = lanes_load_some(x + i, end - i);
+      lanes e = lanes_fill(lanes_exp(v - state->maximum), end - i, 0);
+      sum = sum + e;
+      if (other) cross = cross + e * (v - lanes_load_some(other + i, end - i));
+    }
+    state->sum += lanes_sum(sum);
+    state->cross += lanes_sum(cross);
+  }
+}
+
+LANES_INLINE void logits_update_lanes(
+    belle_logits *state, const float *x, const float *other, size_t count, int32_t first) {
+  logits_peak(state, x, count, first);
+  logits_sum(state, x, other, count);
+}
+
+LANES_ALL_VARIANTS(
+    void, logits_update, (belle_logits *state, const float *x, const float *other, size_t count, int32_t first),
+    (state, x, other, count, first))
+
+void belle_logits_update(
+    belle_variant variant, belle_logits *state, const float *x, const float *other, size_t count, int32_t first) {
   if (count == 0) return;
-  DISPATCH(logits, state, x, count, first);
-  DISPATCH(logits_sum, state, x, other, count);
+  LANES_DISPATCH(variant, logits_update, state, x, other, count, first);
 }

@@ -2,6 +2,7 @@
 // for all of them. Integers become floats lane by lane and are multiplied as they are; a block's sum is scaled once.
 // The layout and the order of sums are the header's. Activations stay in single precision: nothing is rounded that a
 // product with the expanded weights would not round, and integers up to 8 bits are exact as floats.
+#include "belle_packed.h"
 #include "lanes.h"
 
 #if defined(__x86_64__)
@@ -34,37 +35,22 @@ size_t belle_packed_record_bytes(belle_packed_scales kind) {
 
 // MARK: Lanes from memory
 
-typedef uint16_t lanes_shorts __attribute__((vector_size(32)));
-typedef uint8_t lanes_octets __attribute__((vector_size(16)));
-typedef int8_t lanes_signed_octets __attribute__((vector_size(16)));
-typedef uint32_t lanes_words __attribute__((vector_size(64)));
+typedef int8_t lanes_signed_bytes __attribute__((vector_size(16)));
 
-LANES_INLINE lanes lanes_load_shorts(const uint8_t *from) {
-  lanes_shorts shorts;
-  memcpy(&shorts, from, sizeof shorts);
-  return __builtin_convertvector(__builtin_convertvector(shorts, lanes_mask), lanes);
+LANES_INLINE lanes lanes_load_signed_bytes(const uint8_t *from) {
+  lanes_signed_bytes value;
+  memcpy(&value, from, sizeof value);
+  return __builtin_convertvector(__builtin_convertvector(value, lanes_mask), lanes);
 }
 
-LANES_INLINE lanes lanes_load_octets(const uint8_t *from, bool is_signed) {
-  if (is_signed) {
-    lanes_signed_octets octets;
-    memcpy(&octets, from, sizeof octets);
-    return __builtin_convertvector(__builtin_convertvector(octets, lanes_mask), lanes);
-  }
-  lanes_octets octets;
-  memcpy(&octets, from, sizeof octets);
-  return __builtin_convertvector(__builtin_convertvector(octets, lanes_mask), lanes);
-}
-
-LANES_INLINE lanes_words lanes_load_words(const uint8_t *from) {
-  lanes_words words;
-  memcpy(&words, from, sizeof words);
-  return words;
+/// 16-bit numbers as floats.
+LANES_INLINE lanes lanes_load_zeros(const uint8_t *from) {
+  return __builtin_convertvector(__builtin_convertvector(lanes_load_shorts(from), lanes_mask), lanes);
 }
 
 /// The codes of input `k` of a block, as floats.
 LANES_INLINE lanes lanes_code(const uint8_t *block, unsigned k, const unsigned bits, const int center) {
-  if (bits == 8) return lanes_load_octets(block + 16 * k, true);
+  if (bits == 8) return lanes_load_signed_bytes(block + 16 * k);
   lanes_words code = {0};
   const uint8_t *plane = block;
   if (bits >= 4) {
@@ -83,8 +69,8 @@ LANES_INLINE lanes lanes_code(const uint8_t *block, unsigned k, const unsigned b
   return __builtin_convertvector((lanes_mask)code - center, lanes);
 }
 
-/// The scales of a half of block `block`: 0 for its first 16 inputs, 1 for the others. `shift` and `minimum` are 0 where
-/// the kind has none.
+/// The scales of a half of block `block`: 0 for its first 16 inputs, 1 for the others. `shift` and `minimum` are 0
+/// where the kind has none.
 LANES_INLINE void lanes_scales(
     const belle_packed *p, const uint8_t *records, size_t block, unsigned half, const int center, lanes *scale,
     lanes *shift, lanes *minimum) {
@@ -95,28 +81,28 @@ LANES_INLINE void lanes_scales(
   switch (p->kind) {
     case BELLE_SCALES_SINGLE:
     case BELLE_SCALES_SINGLE_ZERO:
-      memcpy(scale, r, sizeof *scale);
-      if (p->kind == BELLE_SCALES_SINGLE_ZERO) *shift = lanes_all((float)center) - lanes_load_shorts(r + 64);
+      *scale = lanes_load(r);
+      if (p->kind == BELLE_SCALES_SINGLE_ZERO) *shift = lanes_all((float)center) - lanes_load_zeros(r + 64);
       break;
     case BELLE_SCALES_HALF:
     case BELLE_SCALES_HALF_ZERO:
       *scale = lanes_load_halves(r);
-      if (p->kind == BELLE_SCALES_HALF_ZERO) *shift = lanes_all((float)center) - lanes_load_shorts(r + 32);
+      if (p->kind == BELLE_SCALES_HALF_ZERO) *shift = lanes_all((float)center) - lanes_load_zeros(r + 32);
       break;
     case BELLE_SCALES_HALF_MINIMUM:
       *scale = lanes_load_halves(r);
       *minimum = lanes_load_halves(r + 32);
       break;
     case BELLE_SCALES_K32_MINIMUM:
-      *scale = lanes_load_halves(r) * lanes_load_octets(r + 64 + 16 * sub, false);
-      *minimum = -(lanes_load_halves(r + 32) * lanes_load_octets(r + 64 + 16 * (8 + sub), false));
+      *scale = lanes_load_halves(r) * lanes_load_bytes(r + 64 + 16 * sub);
+      *minimum = -(lanes_load_halves(r + 32) * lanes_load_bytes(r + 64 + 16 * (8 + sub)));
       break;
     case BELLE_SCALES_K16_MINIMUM:
-      *scale = lanes_load_halves(r) * lanes_load_octets(r + 64 + 16 * (2 * sub + half), false);
-      *minimum = -(lanes_load_halves(r + 32) * lanes_load_octets(r + 64 + 16 * (16 + 2 * sub + half), false));
+      *scale = lanes_load_halves(r) * lanes_load_bytes(r + 64 + 16 * (2 * sub + half));
+      *minimum = -(lanes_load_halves(r + 32) * lanes_load_bytes(r + 64 + 16 * (16 + 2 * sub + half)));
       break;
     case BELLE_SCALES_K16:
-      *scale = lanes_load_halves(r) * lanes_load_octets(r + 32 + 16 * (2 * sub + half), true);
+      *scale = lanes_load_halves(r) * lanes_load_signed_bytes(r + 32 + 16 * (2 * sub + half));
       break;
     case BELLE_SCALES_NONE: *scale = lanes_all(0); break;
   }
@@ -257,10 +243,11 @@ static void multiply_scalar(const multiply_work *w) {
   }
 }
 
-LANES_VARIANTS(multiply, multiply_work)
+LANES_VARIANTS(void, multiply, (const multiply_work *work), (work))
 
 #if defined(__x86_64__)
-/// 4 bits on AVX-512: one permutation turns sixteen nibbles into floats, for it looks at the lowest four bits only.
+/// 4 bits on AVX-512: one permutation turns sixteen nibbles into floats, for it looks at the lowest four bits only. No
+/// expression of the language becomes that instruction.
 LANES_AVX512 static void multiply_nibbles_avx512(const multiply_work *w) {
   const belle_packed *p = w->weights;
   const int center = center_of(4, p->kind);
@@ -374,7 +361,7 @@ static void expand_scalar(const expand_work *w) {
   }
 }
 
-LANES_VARIANTS(expand, expand_work)
+LANES_VARIANTS(void, expand, (const expand_work *work), (work))
 
 void belle_packed_expand(
     belle_variant variant, const belle_packed *weights, size_t from, size_t to, size_t from_block, size_t to_block,

@@ -1,10 +1,11 @@
-// Weights on their way into the layout that they are multiplied in: integers to planes of bits, and the scales of GGUF's
-// blocks to records. Runs once, when a model is loaded.
-#include <string.h>
+// Weights on their way into the layout that they are multiplied in: integers to planes of bits, and the scales of
+// GGUF's blocks to records. Runs once, when a model is loaded.
+#include "belle_packed.h"
 
 #include "block_parts.h"
+#include "lanes.h"
 
-enum { LANES = 16, BLOCK = 32 };
+enum { BLOCK = 32 };
 
 void belle_packed_store(
     unsigned bits, const uint8_t *integers, size_t stride, const int32_t *order, size_t blocks, uint8_t *codes) {

@@ -1,6 +1,8 @@
 // One block of a sweep of coordinate descent: every integer goes to its optimum given all others, then every scale (and
-// minimum) of the block's groups to its own. No step raises the objective tr(E·H·Eᵀ): each is taken at its exact optimum,
-// rounded to what can be stored, and refused where the rounding eats the gain. Mathematics: Documentation/gptq.md.
+// minimum) of the block's groups to its own. No step raises the objective tr(E·H·Eᵀ): each is taken at its exact
+// optimum, rounded to what can be stored, and refused where the rounding eats the gain. Mathematics:
+// Documentation/gptq.md.
+#include "belle_gptq.h"
 #include "lanes.h"
 
 // Notation: E = W − Ŵ; G = (E·H) of a column = outside + Σ_{j in block} H_ij E_j. Changing E_i by −δ changes the
@@ -9,8 +11,8 @@
 
 enum { TILE = TILE_COLUMNS, WIDTH = TILE_WIDTH, LARGEST = 256 };
 
-/// How many columns are a tile from turn `k` on. Their gradients are summed up together, before any of them moves; what the
-/// moves of a tile's columns do to its later ones is added when they are made.
+/// How many columns are a tile from turn `k` on. Their gradients are summed up together, before any of them moves; what
+/// the moves of a tile's columns do to its later ones is added when they are made.
 static size_t sweep_tile(const belle_sweep_block_work *b, size_t k) { return k + TILE <= b->columns ? TILE : 1; }
 
 static float sweep_gradient_scalar(const belle_sweep_block_work *b, size_t i, size_t lane) {
@@ -26,9 +28,11 @@ static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group
   if (b->half) return round_half(x);
   if (!b->scale_units) return x;
   const float unit = (is_scale ? b->scale_units : b->minimum_units)[group / b->super_groups * b->grid_stride + lane];
-  if (!(unit > 0)) return 0;
-  const float multiple = rintf((is_scale ? x : -x) / unit);
-  return (is_scale ? unit : -unit) * fminf(fmaxf(multiple, is_scale ? 1 : 0), 63);
+  if (unit == 0) return 0;
+  // No negative zero, of which one variant's maximum with 0 makes a positive one and another's does not.
+  const float multiple = rintf((is_scale ? x : -x) / unit) + 0.0f;
+  if (is_scale) return unit * fminf(fmaxf(multiple, b->least_multiple), b->most_multiple);
+  return -unit * fminf(fmaxf(multiple, 0), 63);
 }
 
 /// Moves a scale or a minimum by the step that minimizes the objective along `direction`.
@@ -105,9 +109,9 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   const lanes none = lanes_all(0);
   const lanes unit =
       lanes_load((is_scale ? b->scale_units : b->minimum_units) + group / b->super_groups * b->grid_stride + lane);
-  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit > 0, unit, lanes_all(1)));
-  const lanes stored = (is_scale ? unit : -unit) * lanes_clamp(multiple, lanes_all(is_scale ? 1 : 0), lanes_all(63));
-  return lanes_choose(unit > 0, stored, none);
+  const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit != 0, unit, lanes_all(1))) + none;
+  const lanes least = lanes_all(is_scale ? b->least_multiple : 0), most = lanes_all(is_scale ? b->most_multiple : 63);
+  return lanes_choose(unit != 0, (is_scale ? unit : -unit) * lanes_clamp(multiple, least, most), none);
 }
 
 /// Of some columns, what `sweep_refit` adds up: slope and curvature.
@@ -235,7 +239,7 @@ LANES_INLINE void sweep_block_lanes(const belle_sweep_block_work *b, const size_
   for (; lane < b->lanes; lane += LANES) sweep_rows(b, lane, 1, errors, direction);
 }
 
-LANES_TILED_VARIANTS(sweep_block, belle_sweep_block_work)
+LANES_TILED_VARIANTS(void, sweep_block, (const belle_sweep_block_work *work), (work, 1), (work, 4))
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work) {
   LANES_DISPATCH(variant, sweep_block, work);

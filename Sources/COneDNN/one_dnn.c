@@ -6,7 +6,8 @@
 
 #include "one_dnn.h"
 
-#include <belle_kernels.h>
+#include <belle_convert.h>
+#include <belle_variants.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -272,8 +273,8 @@ static product *find_product(context *context, product wanted) {
 /// Rows of `count` floats, `stride` apart, as bfloat16 without gaps.
 static void round_rows(uint16_t *target, const float *source, size_t rows, size_t count, size_t stride) {
   for (size_t row = 0; row < rows; row++) {
-    belle_convert(BELLE_F32, BELLE_BF16, (const uint8_t *)(source + row * stride), (uint8_t *)(target + row * count),
-                  count);
+    belle_convert(belle_best_variant(), BELLE_F32, BELLE_BF16, (const uint8_t *)(source + row * stride),
+                  (uint8_t *)(target + row * count), count);
   }
 }
 

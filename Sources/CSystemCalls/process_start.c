@@ -57,7 +57,11 @@ __attribute__((constructor(101))) static void begin(int argc, char **argv, char 
   argument_count = argc;
   arguments = argv;
   fill_standard_descriptors();
-  if (is_interrupt_held) (void)sigaction(SIGINT, &interrupt_before, NULL);
+  if (!is_interrupt_held) return;
+  // Where whoever started the process blocked the signal it is pending now. To ignore it once more throws it away.
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  (void)sigaction(SIGINT, &ignore, NULL);
+  (void)sigaction(SIGINT, &interrupt_before, NULL);
 }
 
 char **belle_arguments(int *count) {

@@ -11,14 +11,19 @@ public enum Checkpoint {
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   public static func open(_ path: String) throws -> any TensorSource {
     guard Folder.kind(of: path) == .folder else { return try open(file: path) }
-    for name in ShardedFolder.indexNames where Folder.kind(of: Folder.join(path, name)) == .file {
-      return try ShardedFolder(index: Folder.join(path, name))
-    }
-    if try !MetaFolder.shardNames(path).isEmpty { return try MetaFolder(path) }
+    let name = try entry(of: path)
+    return name == MetaFolder.parametersName ? try MetaFolder(path) : try open(file: Folder.join(path, name))
+  }
+
+  /// The name of the file that a folder is opened by: an index, `params.json` for Meta's layout, or the only model file.
+  ///
+  /// - Throws: ``CheckpointError`` where there is none, or several and nothing says which.
+  public static func entry(of path: String) throws -> String {
+    let isThere = { (name: String) in Folder.kind(of: Folder.join(path, name)) == .file }
+    if let index = ShardedFolder.indexNames.first(where: isThere) { return index }
+    if try !MetaFolder.shardNames(path).isEmpty { return MetaFolder.parametersName }
     // The names that transformers looks for, in its order: beside them other tensors may lie (tokens, an adapter).
-    for name in ["model.safetensors", "pytorch_model.bin"] where Folder.kind(of: Folder.join(path, name)) == .file {
-      return try open(file: Folder.join(path, name))
-    }
+    if let model = ["model.safetensors", "pytorch_model.bin"].first(where: isThere) { return model }
     var models = try modelFiles(in: path)
     // An adapter beside a model is not the model, and a GGUF file beside another one is that made for another engine.
     let adapters = adapterFiles.filter(models.contains)
@@ -36,7 +41,7 @@ public enum Checkpoint {
         remedy: models.isEmpty
           ? "give a .safetensors, .pt, .pth, .bin or .gguf file, or a folder that holds one" : "name one of them")
     }
-    return try open(file: Folder.join(path, models[0]))
+    return models[0]
   }
 
   /// The files that peft writes, in the order in which it looks for them.
@@ -52,10 +57,12 @@ public enum Checkpoint {
 
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
-    try Folder.entries(of: folder).filter { entry in
-      entry.kind == .file && [".safetensors", ".pt", ".pth", ".bin", ".gguf"].contains(where: entry.name.hasSuffix)
-        && !CheckpointFile.isTrainersOwn(entry.name)
-    }.map(\.name)
+    try Folder.entries(of: folder).filter { $0.kind == .file && isModelFile($0.name) }.map(\.name)
+  }
+
+  /// Whether a file, by its name, looks like a checkpoint.
+  static func isModelFile(_ name: String) -> Bool {
+    Container(fileName: name) != nil && !CheckpointFile.isTrainersOwn(name)
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.

@@ -159,7 +159,7 @@ public struct Comparison: Sendable {
         unsafe other.withUnsafeBytes { other in
           guard let start = one.baseAddress, let otherStart = other.baseAddress else { return }
           unsafe belle_differences_add(
-            &state, number, start.assumingMemoryBound(to: UInt8.self), otherNumber,
+            belle_best_variant(), &state, number, start.assumingMemoryBound(to: UInt8.self), otherNumber,
             otherStart.assumingMemoryBound(to: UInt8.self), one.count / belle_number_size(number))
         }
       }

@@ -15,7 +15,8 @@ extension TensorStatistics {
       unsafe part.withUnsafeBytes { bytes in
         guard let start = bytes.baseAddress else { return }
         unsafe belle_statistics_add(
-          &state, number, start.assumingMemoryBound(to: UInt8.self), bytes.count / belle_number_size(number))
+          belle_best_variant(), &state, number, start.assumingMemoryBound(to: UInt8.self),
+          bytes.count / belle_number_size(number))
       }
     }
     return (Int(state.nans), Int(state.infinities))

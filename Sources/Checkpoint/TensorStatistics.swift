@@ -1,4 +1,4 @@
-// What `inspect --stats` says of a tensor: extremes, mean, NaN and infinity counts, and the digest of its values.
+// What the values of a tensor are like: extremes, mean, NaN and infinity counts, and the digest of its values.
 // The same to the last bit whatever pieces the values come in and however many threads there are.
 
 import ByteIO
@@ -36,7 +36,8 @@ public struct TensorStatistics: Sendable {
       unsafe part.withUnsafeBytes { bytes in
         guard let start = bytes.baseAddress else { return }
         unsafe belle_statistics_add(
-          &state, number, start.assumingMemoryBound(to: UInt8.self), bytes.count / belle_number_size(number))
+          belle_best_variant(), &state, number, start.assumingMemoryBound(to: UInt8.self),
+          bytes.count / belle_number_size(number))
       }
     }
     sha256 = digest.finish()

@@ -70,7 +70,7 @@ public struct Manifest: Sendable, Equatable {
       if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
         continue
       }
-      let problem = { (code: ChecksumErrorCode, reason: String, remedy: String?) in
+      let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
         ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
       }
       guard let (hex, name) = Self.gnu(line) ?? Self.bsd(line) else {

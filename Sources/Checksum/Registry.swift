@@ -87,7 +87,7 @@ public struct Registry: Sendable {
     let near = all.filter { Self.folded($0).contains(Self.folded(name)) }
     return ChecksumError(
       .unknownRelease, reason: "no known release or original is called \(name)",
-      remedy: near.isEmpty ? "`belle-tools releases` lists them" : "did you mean \(near.joined(separator: ", "))?")
+      remedy: near.isEmpty ? "\(.releases) lists them" : "did you mean \(near.joined(separator: ", "))?")
   }
 
   private static func folded(_ name: String) -> String {

@@ -11,27 +11,25 @@ public enum Arithmetic: String, Sendable, CaseIterable {
   case bfloat16 = "bf16"
 
   /// Why it cannot be had here, with what to do; nil where it can.
-  public var problem: (reason: String, remedy: String)? {
+  public var problem: (reason: String, remedy: String?)? {
     guard self == .bfloat16 else { return nil }
     switch belle_one_dnn() {
     case BELLE_ONE_DNN_READY:
       // Once in earnest: a library may know the call and have no kernel for it.
       let (a, c) = (Matrix<Float>(rows: 2, columns: 2), Matrix<Float>(rows: 2, columns: 2))
       if Self.multiply(a.slice, a.slice, into: c.slice, adds: false) { return nil }
-      return ("oneDNN has no product in bfloat16 for this machine", Self.otherwise)
+      return ("oneDNN has no product in bfloat16 for this machine", nil)
     case BELLE_ONE_DNN_PROCESSOR:
-      return ("this processor has no instructions for bfloat16 (AVX512-BF16)", Self.otherwise)
+      return ("this processor has no instructions for bfloat16 (AVX512-BF16)", nil)
     case BELLE_ONE_DNN_MISSING:
       return (
         "oneDNN is not here",
-        "install it (Debian: libdnnl2 or libdnnl3), or name its file in BELLE_ONEDNN; \(Self.otherwise)"
+        "install it (Debian: libdnnl2 or libdnnl3), or name its file in BELLE_ONEDNN"
       )
     default:
-      return ("this oneDNN is neither version 2 nor 3", Self.otherwise)
+      return ("this oneDNN is neither version 2 nor 3", nil)
     }
   }
-
-  private static let otherwise = "--compute f32 needs nothing"
 
   /// What does it: `oneDNN 3.2.0`, or the BLAS.
   public var engineName: String {

@@ -3,11 +3,11 @@
 
 import COpenBLAS
 
-/// `Float` or `Double`: what a ``Matrix`` can hold.
+/// `Float` or `Double`: what the BLAS multiplies.
 ///
 /// The requirements are single calls of the BLAS. Use ``gemm(_:transposeA:_:transposeB:into:alpha:beta:threads:)`` and its
 /// siblings instead: they check the shapes and use all threads.
-public protocol BLASScalar: BinaryFloatingPoint, Sendable, BitwiseCopyable {
+public protocol BLASScalar: MatrixScalar {
   /// c = alpha · op(a) · op(b) + beta · c on the calling thread.
   static func gemmTile(
     _ a: MatrixSlice<Self>, _ transposeA: Bool, _ b: MatrixSlice<Self>, _ transposeB: Bool, into c: MatrixSlice<Self>,

@@ -1,6 +1,7 @@
 // The state of the BLAS library: one thread a call, and kernels that fit this processor.
 // Why kernels must be chosen here: OpenBLAS knows processors by model number, and gives one that is newer than itself its
-// Haswell kernels (256-bit) even where AVX-512 is there: half of the rate (measured with 0.3.21 on a Zen 5).
+// Haswell kernels (256-bit) even where AVX-512 is there (half of the rate, measured with 0.3.21 on a Zen 5), or Prescott's
+// (128-bit, without fused products: `evaluate` took three times as long on a Xeon of 2025).
 
 import ByteIO
 import CBelleKernels
@@ -15,6 +16,16 @@ public enum Engine {
     prepare()
     // SAFETY: both are constant C strings of the library.
     return unsafe String(cString: openblas_get_config()) + ", kernels " + String(cString: openblas_get_corename())
+  }
+
+  /// The widest vectors that our own kernels use here.
+  public static var vectorUnit: String {
+    switch belle_best_variant() {
+    case BELLE_AVX512: "AVX-512"
+    case BELLE_AVX2: "AVX2"
+    case BELLE_NEON: "NEON"
+    default: "scalar"
+    }
   }
 
   /// How many threads are used where nothing else is said: as many as the system runs at once.
@@ -90,7 +101,18 @@ public enum Engine {
   /// The threads that the library made when it was loaded, besides the one that calls it; known once it is prepared.
   private static let libraryThreads = Atomic<Int>(0)
 
-  /// Replaces Haswell's kernels by SkylakeX's where the processor has all of that one's instruction sets.
+  /// The kernels that this processor should have: SkylakeX's or Haswell's, where it has all of their instruction sets, and
+  /// those that OpenBLAS chose have narrower vectors; nil where its choice is as good.
+  static func betterKernels(than chosen: String) -> String? {
+    let narrow = [
+      "Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Barcelona", "Bobcat", "Sandybridge", "Generic",
+    ]
+    let isNarrow = narrow.contains { $0.caseInsensitiveCompare(chosen) == .orderedSame }
+    if belle_processor_is_skylakex() { return isNarrow || ["Haswell", "Zen"].contains(chosen) ? "SkylakeX" : nil }
+    return isNarrow && belle_variant_available(BELLE_AVX2) ? "Haswell" : nil
+  }
+
+  /// Replaces the kernels that OpenBLAS chose where others fit the processor better.
   ///
   /// OpenBLAS reads OPENBLAS_CORETYPE when it is loaded, which is before this program begins; its two functions for that
   /// are called once more. Where they are missing, or someone has set the variable, everything stays as it is.
@@ -98,14 +120,14 @@ public enum Engine {
     #if os(Linux) && arch(x86_64)
       let variable = "OPENBLAS_CORETYPE"
       let present = unsafe String(cString: openblas_get_corename())
-      guard belle_processor_is_skylakex(), ["Haswell", "Zen"].contains(present),
+      guard let better = betterKernels(than: present),
         ProcessInfo.processInfo.environment[variable] == nil,
         let quit = unsafe dlsym(nil, "gotoblas_dynamic_quit"), let start = unsafe dlsym(nil, "gotoblas_dynamic_init")
       else { return }
       typealias Function = @convention(c) () -> Void
       // SAFETY: both are `void f(void)` in OpenBLAS's driver/others/dynamic.c; no call of the BLAS runs yet, because all
       // of this program's calls come after `prepared`.
-      unsafe setenv(variable, "SkylakeX", 1)
+      unsafe setenv(variable, better, 1)
       unsafe unsafeBitCast(quit, to: Function.self)()
       unsafe unsafeBitCast(start, to: Function.self)()
       unsafe unsetenv(variable)

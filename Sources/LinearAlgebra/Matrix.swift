@@ -6,7 +6,7 @@ import Foundation
 ///
 /// A reference type: who holds it may write to it. Like any buffer it is not guarded against two threads that write to
 /// the same place; functions here that run on several threads give each a part of its own.
-@safe public final class Matrix<Scalar: BLASScalar>: @unchecked Sendable {
+@safe public final class Matrix<Scalar: MatrixScalar>: @unchecked Sendable {
   /// The number of rows.
   public let rows: Int
   /// The number of columns; also the distance from one row to the next, in elements.

@@ -1,9 +1,12 @@
 // A rectangle of a matrix, the operand of every product here.
 
+/// What a matrix holds: real numbers that are plain bits. Those that products are computed of are ``BLASScalar``s.
+public typealias MatrixScalar = BinaryFloatingPoint & BitwiseCopyable & Sendable
+
 /// A rectangle of a row-major matrix, without a copy; it keeps the matrix's memory alive.
 ///
 /// Reading and writing through a slice is bounds-checked; slices of one matrix share its elements.
-@safe public struct MatrixSlice<Scalar: BLASScalar>: @unchecked Sendable {
+@safe public struct MatrixSlice<Scalar: MatrixScalar>: @unchecked Sendable {
   /// The number of rows.
   public let rows: Int
   /// The number of columns.

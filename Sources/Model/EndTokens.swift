@@ -5,7 +5,7 @@ import ByteIO
 import Foundation
 
 /// Reading `eos_token_id`.
-public enum EndTokens {
+package enum EndTokens {
   private struct Contents: Decodable {
     let ids: [Int32]
 
@@ -24,7 +24,7 @@ public enum EndTokens {
   }
 
   /// The tokens that the files of a folder name; none where nothing is said. Files that are no JSON say nothing here.
-  public static func read(folder: String) throws -> Set<Int32> {
+  package static func read(folder: String) throws -> Set<Int32> {
     var result: Set<Int32> = []
     for name in ["generation_config.json", "config.json"] {
       let path = Folder.join(folder, name)

@@ -12,7 +12,7 @@ extension Model {
   ///
   /// - Returns: both, and how many tensors were left out.
   /// - Throws: ``ModelError`` or `CheckpointError`.
-  public func comparable(
+  package func comparable(
     with other: Model
   ) throws -> (first: any TensorSource, second: any TensorSource, computedCount: Int) {
     var (a, b) = (try weights(beside: other), try other.weights(beside: self))

@@ -7,21 +7,21 @@ import Tokenizer
 
 extension Model {
   /// A model's configuration, and the weights that it describes.
-  public struct Description: Sendable {
+  package struct Description: Sendable {
     /// Its measures.
-    public let configuration: ModelConfiguration
+    package let configuration: ModelConfiguration
     /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
-    public let configurationText: [UInt8]
+    package let configurationText: [UInt8]
     /// Its tensors, with Hugging Face's names and without computed ones; quantized ones as the weights that they stand for.
-    public let weights: any TensorSource
+    package let weights: any TensorSource
     /// What is to be told: of stored frequencies of positions that are not the configuration's.
-    public let notes: [String]
+    package let notes: [String]
   }
 
   /// Reads the configuration and looks at the tensors by it.
   ///
   /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
-  public func described() throws -> Description {
+  package func described() throws -> Description {
     _ = try adapter?.refuse()
     func description(
       _ configuration: ModelConfiguration, _ text: [UInt8], _ weights: any TensorSource, note: String? = nil
@@ -55,7 +55,7 @@ extension Model {
   /// The configuration that lies beside a model in Hugging Face's layout, and its text.
   ///
   /// - Throws: ``ModelError`` with code `.missing` where there is none.
-  public func configuration() throws -> (ModelConfiguration, text: [UInt8]) {
+  package func configuration() throws -> (ModelConfiguration, text: [UInt8]) {
     guard Folder.kind(of: configurationPath) == .file else {
       throw ModelError(
         .missing, file: path, reason: "there is no config.json beside the weights",
@@ -69,16 +69,16 @@ extension Model {
   ///
   /// - Parameter path: a tokenizer's file or folder, where it is not the model's own.
   /// - Throws: `TokenizerError` or ``ModelError``.
-  public func tokenizer(from path: String? = nil) throws -> any Tokenizer {
+  package func tokenizer(from path: String? = nil) throws -> any Tokenizer {
     if let path { return try Tokenizers.open(path) }
-    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path).tokenizer(file: self.path) }
+    if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
     return try Tokenizers.open(folder)
   }
 
   /// The tokenizer's files, made of what a GGUF file holds; none for other layouts, whose files lie beside them.
   ///
   /// - Throws: `TokenizerError` or ``ModelError``.
-  public func tokenizerFiles() throws -> [String: [UInt8]] {
+  package func tokenizerFiles() throws -> [String: [UInt8]] {
     guard case .gguf(let file) = layout else { return [:] }
     return try GGUFModel(file, path: path).tokenizerFiles()
   }
@@ -86,8 +86,8 @@ extension Model {
   /// What the tokenizer is made of: what a GGUF file holds of it.
   ///
   /// - Throws: `TokenizerError` or ``ModelError``.
-  public func vocabulary() throws -> Vocabulary {
+  package func vocabulary() throws -> Vocabulary {
     if case .gguf(let file) = layout { return try Vocabulary(file.values, file: path) }
-    return try Vocabulary.read(folder)
+    return try Tokenizers.vocabulary(folder)
   }
 }

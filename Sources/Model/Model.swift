@@ -8,9 +8,9 @@ import Checkpoint
 import Packed
 
 /// A model, open.
-public struct Model: Sendable {
+package struct Model: Sendable {
   /// How tensors are called, and how their rows lie.
-  public enum Layout: Sendable {
+  package enum Layout: Sendable {
     /// Hugging Face's.
     case huggingFace
     /// Meta's shards and params.json.
@@ -20,7 +20,7 @@ public struct Model: Sendable {
   }
 
   /// What weights are stored as.
-  public enum Form: Sendable, Equatable {
+  package enum Form: Sendable, Equatable {
     /// Numbers.
     case plain
     /// GPTQ's packed integers with their scales.
@@ -30,27 +30,27 @@ public struct Model: Sendable {
   }
 
   /// The path that it was opened by.
-  public let path: String
+  package let path: String
   /// Where its configuration and its tokenizer lie: the path, or the folder that the file is in.
-  public let folder: String
+  package let folder: String
   /// The tensors as they are stored.
-  public let stored: any TensorSource
+  package let stored: any TensorSource
   /// How they are called.
-  public let layout: Layout
+  package let layout: Layout
   /// The same tensors without what wraps their names; in Hugging Face's layout those of the model only.
-  public let tensors: any TensorSource
+  package let tensors: any TensorSource
   /// What begins every name of the model's tensors, because a trainer saved the model as a part of something; nil where
   /// nothing does. Engines do not look for it.
-  public let wrapper: String?
+  package let wrapper: String?
   /// What the weights are stored as.
-  public let form: Form
+  package let form: Form
   /// What of an adapter there is.
-  public let adapter: AdapterPresence?
+  package let adapter: AdapterPresence?
 
   /// Opens a file or folder.
   ///
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
-  public static func open(_ path: String) throws -> Model {
+  package static func open(_ path: String) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
     if Folder.kind(of: path) == .file, Folder.name(of: path) == MetaFolder.shardName(0) {
       let folder = Folder.parent(of: path)
@@ -63,7 +63,7 @@ public struct Model: Sendable {
   }
 
   /// A model whose tensors are open already.
-  public init(_ stored: any TensorSource, path: String) {
+  package init(_ stored: any TensorSource, path: String) {
     self.path = path
     self.stored = stored
     folder = Folder.home(of: path)
@@ -88,13 +88,13 @@ public struct Model: Sendable {
   }
 
   /// How many tensors lie beside those of the model, under other names than the wrapper's: an optimizer's state, say.
-  public var otherCount: Int { stored.tensors.count - tensors.tensors.count }
+  package var otherCount: Int { stored.tensors.count - tensors.tensors.count }
 
   /// The model's tensors with Hugging Face's names, as the weights that packed integers and blocks stand for; without a
   /// configuration where the layout does not need one.
   ///
   /// - Throws: ``ModelError`` or `CheckpointError`.
-  public func weights() throws -> any TensorSource {
+  package func weights() throws -> any TensorSource {
     switch layout {
     case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
     case .meta(let meta): return try MetaModel(meta).source

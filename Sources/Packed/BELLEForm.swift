@@ -8,25 +8,25 @@ import ByteIO
 import Checkpoint
 
 /// BELLE's form.
-public struct BELLEForm: WritableForm {
+package struct BELLEForm: WritableForm {
   private let base = GPTQForm(version: .first)
 
   /// The form.
-  public init() {}
+  package init() {}
 
   /// Whether packed tensors come as the scripts save them: in a PyTorch file, without `g_idx`.
-  public static func isForm(of source: any TensorSource) -> Bool {
+  package static func isForm(of source: any TensorSource) -> Bool {
     PackedCheckpoint.isPacked(source) && source.format.hasPrefix("torch") && !PackedCheckpoint.isAWQ(source, nil)
       && !source.tensors.contains { $0.name.hasSuffix(".g_idx") }
   }
 
   /// What GPTQ's form takes, contiguous groups, and multiples of 256.
-  public func check(_ module: PackedSurvey.Module) throws(CheckpointError) {
+  package func check(_ module: ModuleSurvey) throws(CheckpointError) {
     try base.check(module)
     guard module.groupSize != nil else {
       throw module.refusal(
         "has groups that are scattered over its inputs, and BELLE's form has no g_idx",
-        "quantize without --act-order, or with --static-groups")
+        "quantize without \(.activationOrder), or with \(.staticGroups)")
     }
     guard module.inFeatures % 256 == 0, module.outFeatures % 256 == 0 else {
       throw module.refusal(
@@ -36,13 +36,13 @@ public struct BELLEForm: WritableForm {
   }
 
   /// Single precision, which the scripts convert themselves.
-  public func scaleType(areHalves: Bool) -> DType { .f32 }
+  package func scaleType(areHalves: Bool) -> DType { .f32 }
 
   /// A strict load wants one for every module.
-  public var addsBiases: Bool { true }
+  package var addsBiases: Bool { true }
 
   /// qweight, qzeros and scales.
-  public func parts(
+  package func parts(
     bits: Int, outFeatures: Int, inFeatures: Int, groupCount: Int, scaleType: DType
   ) -> [PackedPart] {
     base.parts(

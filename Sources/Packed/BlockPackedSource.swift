@@ -6,15 +6,15 @@ import Checkpoint
 /// The tensors of a checkpoint, the packed ones as blocks.
 ///
 /// Memory: the packed integers of each tensor that is being read. Tensors may be read by several threads at once.
-public struct BlockPackedSource: TensorSource {
+package struct BlockPackedSource: TensorSource {
   /// The tensors, in the order of the source.
-  public let tensors: [TensorInfo]
+  package let tensors: [TensorInfo]
   /// What the container is.
-  public var format: String { source.format }
+  package var format: String { source.format }
   /// What it holds besides tensors.
-  public var metadata: [(name: String, value: String)] { source.metadata }
+  package var metadata: [(name: String, value: String)] { source.metadata }
   /// The type that most modules have: what was asked for, or was found to fit.
-  public let type: DType
+  package let type: DType
 
   private let source: PackedCheckpoint
   private let plans: [BlockPlan?]
@@ -27,13 +27,13 @@ public struct BlockPackedSource: TensorSource {
   ///     are, and Q4_1 for 4 bits and fewer where Q4_0 does not.
   /// - Throws: ``CheckpointError`` with code `.lossy` where a module cannot be held so.
   /// - Complexity: reads all packed tensors once.
-  public init(_ source: PackedCheckpoint, type: DType?) throws {
+  package init(_ source: PackedCheckpoint, type: DType?) throws {
     let candidates = type.map { [$0] } ?? [.q4_0, .q4_1, .q8_0]
     if let type, !BlockPlan.types.contains(type) {
       throw CheckpointError(
         .lossy, file: source.tensors.first?.file,
         reason: "the integers of a quantized model have no place in \(type.rawValue) as they are",
-        remedy: "--lossy --gguf-type \(type.rawValue.lowercased()) rounds the weights anew")
+        remedy: "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights anew")
     }
     var failures = [CheckpointError?](repeating: nil, count: candidates.count)
     var found = [[BlockPlan?]](repeating: [], count: candidates.count)
@@ -66,7 +66,7 @@ public struct BlockPackedSource: TensorSource {
   }
 
   /// What a tensor's values, or its blocks, are pulled from.
-  public func cursor(_ index: Int) throws -> any TensorCursor {
+  package func cursor(_ index: Int) throws -> any TensorCursor {
     guard let plan = plans[index], let weights = try source.packedLinear(index) else {
       return try source.cursor(index)
     }
@@ -111,8 +111,8 @@ public struct BlockPackedSource: TensorSource {
   }
 
   /// Where a tensor's values lie in its file, where they stay what they are.
-  public func storedRange(_ index: Int) -> Range<Int>? { plans[index] == nil ? source.storedRange(index) : nil }
+  package func storedRange(_ index: Int) -> Range<Int>? { plans[index] == nil ? source.storedRange(index) : nil }
 
   /// Verifies the source.
-  public func verifyChecksums() throws { try source.verifyChecksums() }
+  package func verifyChecksums() throws { try source.verifyChecksums() }
 }

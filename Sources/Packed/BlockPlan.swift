@@ -27,12 +27,12 @@ struct BlockPlan: Sendable {
   ///   - name: what errors call it.
   /// - Throws: ``CheckpointError`` with code `.lossy` and the reason.
   init(_ weights: PackedLinear, _ type: DType, name: String, file: String) throws(CheckpointError) {
-    let refusal = { (reason: String, remedy: String?) in
+    let refusal = { (reason: String, remedy: Remedy?) in
       CheckpointError(
         .lossy, file: file, reason: "\(displayName(name)) cannot become \(type.rawValue) as it is: \(reason)",
         remedy: remedy)
     }
-    let rounding = "--lossy --gguf-type \(type.rawValue.lowercased()) rounds the weights anew"
+    let rounding: Remedy = "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights anew"
     guard weights.inFeatures % 32 == 0 else {
       throw refusal("its \(weights.inFeatures) inputs are no whole blocks of 32", rounding)
     }
@@ -59,7 +59,7 @@ struct BlockPlan: Sendable {
         throw refusal(
           "with zero points of \(lowest) to \(highest) its integers lie outside of \(-middle) to \(levels - 1 - middle)",
           weights.bits == 4 && type == .q4_0
-            ? "--gguf-type q5_0 holds them as they are, q4_1 with rounded minima; \(rounding)" : rounding)
+            ? "\(.blockType("q5_0")) holds them as they are, q4_1 with rounded minima; \(rounding)" : rounding)
       }
     } else if largest >= levels {
       throw refusal("its integers have \(weights.bits) bits", rounding)

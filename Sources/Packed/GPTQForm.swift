@@ -8,20 +8,12 @@ import ByteIO
 import Checkpoint
 
 /// GPTQ's form, in one of its versions.
-public struct GPTQForm: PackedForm, WritableForm, Equatable {
+package struct GPTQForm: PackedForm, WritableForm, Equatable {
   /// How zero points are stored.
-  public enum Version: String, Sendable {
-    /// Less one: they begin at 1, and 2^bits wraps within its field.
-    case first = "gptq"
-    /// As they are.
-    case second = "gptq_v2"
-  }
-
-  /// How zero points are stored.
-  public let version: Version
+  package let version: GPTQVersion
 
   /// A version of the form.
-  public init(version: Version) { self.version = version }
+  package init(version: GPTQVersion) { self.version = version }
 
   // MARK: Reading
 
@@ -82,7 +74,7 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
   private func zeroPoints(bits: Int) -> ClosedRange<Int> { version == .first ? 1...1 << bits : 0...1 << bits - 1 }
 
   /// 2, 3, 4 or 8 bits, and zero points that the version has a field for.
-  public func check(_ module: PackedSurvey.Module) throws(CheckpointError) {
+  package func check(_ module: ModuleSurvey) throws(CheckpointError) {
     guard [2, 3, 4, 8].contains(module.bits), let zeros = module.zeros else {
       throw module.refusal("has no place in GPTQ's form, which holds 2, 3, 4 or 8 bits and whole zero points", nil)
     }
@@ -90,18 +82,18 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
     for zero in [zeros.lowerBound, zeros.upperBound] where !range.contains(Int(zero)) {
       throw module.refusal(
         "has a zero point of \(zero), for which \(version.rawValue) has no place with \(module.bits) bits",
-        "write checkpoint format \((version == .first ? Version.second : .first).rawValue)")
+        "write checkpoint format \((version == .first ? GPTQVersion.second : .first).rawValue)")
     }
   }
 
   /// Half precision where it has all of them.
-  public func scaleType(areHalves: Bool) -> DType { areHalves ? .f16 : .f32 }
+  package func scaleType(areHalves: Bool) -> DType { areHalves ? .f16 : .f32 }
 
   /// Biases are what the model has.
-  public var addsBiases: Bool { false }
+  package var addsBiases: Bool { false }
 
   /// qweight, qzeros, scales and g_idx.
-  public func parts(
+  package func parts(
     bits: Int, outFeatures: Int, inFeatures: Int, groupCount: Int, scaleType: DType
   ) -> [PackedPart] {
     [
@@ -121,7 +113,7 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
   }
 
   /// Zero points in their fields, along the outputs: `[groups, ceil(out · bits / 32)]`.
-  private func zeroWords(_ weights: PackedLinear) -> [UInt32] {
+  func zeroWords(_ weights: PackedLinear) -> [UInt32] {
     let (out, count) = (weights.outFeatures, weights.groupCount)
     let less: UInt16 = version == .first ? 1 : 0
     let fields = transposed(weights.zeros, rows: out, columns: count).map { UInt8(truncatingIfNeeded: $0 &- less) }
@@ -130,27 +122,8 @@ public struct GPTQForm: PackedForm, WritableForm, Equatable {
     }
   }
 
-  /// A checkpoint with its zero points stored as this version does, and all else as it is.
-  ///
-  /// - Parameters:
-  ///   - source: the checkpoint as it is stored.
-  ///   - packed: the same, understood.
-  /// - Throws: `CheckpointError` with code `.lossy` for a zero point that the version has no field for.
-  public func restated(_ source: any TensorSource, _ packed: PackedCheckpoint) throws -> TensorView {
-    let indices = source.indicesByName()
-    var entries = source.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }
-    for (number, info) in packed.tensors.enumerated() {
-      guard let weights = try packed.packedLinear(number),
-        let index = indices[info.name.dropLast(".weight".count) + ".qzeros"]
-      else { continue }
-      try check(PackedSurvey.Module(weights, name: info.name, file: info.file))
-      entries[index] = TensorView.Entry(source.tensors[index], .bytes(littleEndianBytes(zeroWords(weights))))
-    }
-    return try TensorView(entries, of: source)
-  }
-
   /// What the settings say of modules in this form.
-  public func settings(
+  package func settings(
     bits: Int, groupSize: Int, isScattered: Bool, isSymmetric: Bool, includesHead: Bool
   ) -> QuantizationSettings {
     var settings = QuantizationSettings()

@@ -39,7 +39,7 @@ package struct ModuleTensors: Sendable {
 
   /// Tensors that do not fit each other.
   func failure(
-    _ reason: String, remedy: String = "the checkpoint was packed in another format, or is damaged"
+    _ reason: String, remedy: Remedy = "the checkpoint was packed in another format, or is damaged"
   ) -> CheckpointError {
     CheckpointError(.badTensor, file: file, reason: "\(displayName(name)): \(reason)", remedy: remedy)
   }
@@ -95,4 +95,9 @@ package struct ModuleTensors: Sendable {
 func transposed<Element>(_ values: [Element], rows: Int, columns: Int) -> [Element] {
   guard rows > 1, columns > 1 else { return values }
   return (0..<columns).flatMap { column in (0..<rows).map { values[$0 * columns + column] } }
+}
+
+extension String {
+  /// The text without a suffix; nil where it does not end so.
+  func suffixRemoved(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
 }

@@ -6,6 +6,21 @@ import Checkpoint
 import Synchronization
 
 extension PackedCheckpoint {
+  /// Reads all packed modules once.
+  ///
+  /// - Throws: `CheckpointError` with code `.unsupportedType` where there is none.
+  package func survey() throws -> PackedSurvey {
+    let modules = try tensors.enumerated().compactMap { index, info in
+      try packedLinear(index).map { ModuleSurvey($0, name: info.name, file: info.file, index: index) }
+    }
+    guard !modules.isEmpty else {
+      throw CheckpointError(
+        .unsupportedType, file: tensors.first?.file, reason: "no weight in it is packed",
+        remedy: "quantize the model first")
+    }
+    return PackedSurvey(modules)
+  }
+
   /// The tensors in a form that some program loads.
   ///
   /// - Parameters:
@@ -13,7 +28,7 @@ extension PackedCheckpoint {
   ///   - survey: of this checkpoint.
   ///   - others: tensors that follow.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
-  public func repacked(
+  package func repacked(
     _ form: some WritableForm, _ survey: PackedSurvey, adding others: [TensorView.Entry] = []
   ) throws -> TensorView {
     for module in survey.modules { try form.check(module) }
@@ -45,6 +60,24 @@ extension PackedCheckpoint {
       }
     }
     return try TensorView(entries + others, of: self)
+  }
+
+  /// The checkpoint as it is stored, but its zero points as a version of GPTQ's form stores them.
+  ///
+  /// - Parameter source: what this checkpoint was made of, in GPTQ's form.
+  /// - Throws: `CheckpointError` with code `.lossy` for a zero point that the version has no field for.
+  package func restated(_ source: any TensorSource, in version: GPTQVersion) throws -> TensorView {
+    let form = GPTQForm(version: version)
+    let indices = source.indicesByName()
+    var entries = source.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }
+    for (number, info) in tensors.enumerated() {
+      guard let weights = try packedLinear(number),
+        let index = indices[info.name.dropLast(".weight".count) + ".qzeros"]
+      else { continue }
+      try form.check(ModuleSurvey(weights, name: info.name, file: info.file))
+      entries[index] = TensorView.Entry(source.tensors[index], .bytes(littleEndianBytes(form.zeroWords(weights))))
+    }
+    return try TensorView(entries, of: source)
   }
 }
 

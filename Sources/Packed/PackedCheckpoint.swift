@@ -8,31 +8,31 @@ import Checkpoint
 /// A checkpoint's tensors, a weight in place of each packed module.
 ///
 /// Memory: the packed integers of each tensor that is being read. Tensors may be read by several threads at once.
-public struct PackedCheckpoint: TensorSource {
+package struct PackedCheckpoint: TensorSource {
   /// What the container is.
-  public var format: String { view.format }
+  package var format: String { view.format }
   /// The tensors, with a weight in place of each set of packed ones.
-  public var tensors: [TensorInfo] { view.tensors }
+  package var tensors: [TensorInfo] { view.tensors }
   /// What the source holds besides tensors.
-  public var metadata: [(name: String, value: String)] { view.metadata }
+  package var metadata: [(name: String, value: String)] { view.metadata }
   /// Whether a module is in GPTQ-for-LLaMA's form of March 2023, of which no settings speak.
-  public let isEarly: Bool
+  package let isEarly: Bool
   /// Whether all modules are in GPTQ's form.
-  public let isGPTQ: Bool
+  package let isGPTQ: Bool
   /// Whether settings say how the tensors are packed.
-  public let isDescribed: Bool
+  package let isDescribed: Bool
 
   private var view: TensorView
   /// The packed modules, by the names of their weights.
   private let modules: [String: PackedModule]
 
   /// Whether a source holds packed tensors.
-  public static func isPacked(_ source: any TensorSource) -> Bool {
+  package static func isPacked(_ source: any TensorSource) -> Bool {
     source.tensors.contains { $0.name.hasSuffix(".qweight") }
   }
 
   /// The checkpoint, where a source is one whose packed modules are read as weights.
-  public static func of(_ source: any TensorSource) -> PackedCheckpoint? { source as? PackedCheckpoint }
+  package static func of(_ source: any TensorSource) -> PackedCheckpoint? { source as? PackedCheckpoint }
 
   /// Looks at a checkpoint in a folder.
   ///
@@ -40,7 +40,7 @@ public struct PackedCheckpoint: TensorSource {
   ///   - source: with packed tensors in it.
   ///   - folder: where quantize_config.json or config.json is; without them zero points count as version 1's.
   ///   - inputs: how many inputs a module has, where that is known.
-  public init(_ source: any TensorSource, folder: String, inputs: (String) -> Int? = { _ in nil }) throws {
+  package init(_ source: any TensorSource, folder: String, inputs: (String) -> Int? = { _ in nil }) throws {
     try self.init(source, try QuantizationSettings.read(folder), file: folder, inputs: inputs)
   }
 
@@ -52,11 +52,11 @@ public struct PackedCheckpoint: TensorSource {
   ///   - file: what errors call the place of the settings.
   ///   - inputs: how many inputs a module has, where that is known.
   /// - Throws: `CheckpointError`, `.unknownFormat` for settings that no form has.
-  public init(
+  package init(
     _ source: any TensorSource, _ settings: QuantizationSettings?, file: String? = nil,
     inputs: (String) -> Int? = { _ in nil }
   ) throws {
-    if let unknown = settings?.unknown.first {
+    if let unknown = settings.flatMap({ PackedForms.unknown($0).first }) {
       throw CheckpointError(
         .unknownFormat, file: file,
         reason:
@@ -110,10 +110,10 @@ public struct PackedCheckpoint: TensorSource {
   }
 
   /// The integers and grids of a weight; nil for a tensor that is stored as numbers.
-  public func packedLinear(_ index: Int) throws -> PackedLinear? { try modules[tensors[index].name]?.load() }
+  package func packedLinear(_ index: Int) throws -> PackedLinear? { try modules[tensors[index].name]?.load() }
 
   /// The same with some of its tensors.
-  public func filtered(_ isWanted: (TensorInfo) -> Bool) -> PackedCheckpoint {
+  package func filtered(_ isWanted: (TensorInfo) -> Bool) -> PackedCheckpoint {
     var result = self
     if !tensors.allSatisfy(isWanted) { result.view = TensorView(view, where: isWanted) }
     return result
@@ -121,7 +121,7 @@ public struct PackedCheckpoint: TensorSource {
 
   /// The same without the biases of packed modules that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for
   /// modules that have none.
-  public func withoutZeroBiases() throws -> PackedCheckpoint {
+  package func withoutZeroBiases() throws -> PackedCheckpoint {
     let zeros = try Set(
       tensors.enumerated().compactMap { index, info -> String? in
         guard let module = info.name.suffixRemoved(".bias"), modules[module + ".weight"] != nil,
@@ -133,16 +133,11 @@ public struct PackedCheckpoint: TensorSource {
   }
 
   /// What a tensor's values are pulled from.
-  public func cursor(_ index: Int) throws -> any TensorCursor { try view.cursor(index) }
+  package func cursor(_ index: Int) throws -> any TensorCursor { try view.cursor(index) }
 
   /// Where a tensor's values lie in its file, where they are stored as they are read.
-  public func storedRange(_ index: Int) -> Range<Int>? { view.storedRange(index) }
+  package func storedRange(_ index: Int) -> Range<Int>? { view.storedRange(index) }
 
   /// Verifies the source.
-  public func verifyChecksums() throws { try view.verifyChecksums() }
-}
-
-extension String {
-  /// The text without a suffix; nil where it does not end so.
-  func suffixRemoved(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
+  package func verifyChecksums() throws { try view.verifyChecksums() }
 }

@@ -7,9 +7,9 @@ import Checkpoint
 
 /// A linear module's weights as integers on grids: weight = scale · (integer − zero), or scale · integer + minimum, by
 /// output and group of inputs.
-public struct PackedLinear: Sendable {
+package struct PackedLinear: Sendable {
   /// The integers, in one of two ways.
-  public enum Codes: Sendable {
+  package enum Codes: Sendable {
     /// A byte each, `[out, in]`: as the solver finds them.
     case bytes([UInt8])
     /// `[ceil(in · bits / 32), out]`: each output's integers as one little-endian stream of bits, as files hold them.
@@ -17,7 +17,7 @@ public struct PackedLinear: Sendable {
   }
 
   /// What there is beside the scales, `[out, groups]`.
-  public enum Offsets: Sendable, Equatable {
+  package enum Offsets: Sendable, Equatable {
     /// Whole zero points.
     case zeros([UInt16])
     /// Minimums, in the scales' precision.
@@ -25,29 +25,29 @@ public struct PackedLinear: Sendable {
   }
 
   /// Bits of an integer: 2, 3, 4, 5 or 8.
-  public let bits: Int
+  package let bits: Int
   /// Outputs.
-  public let outFeatures: Int
+  package let outFeatures: Int
   /// Inputs.
-  public let inFeatures: Int
+  package let inFeatures: Int
   /// The integers.
-  public let codes: Codes
+  package let codes: Codes
   /// `[out, groups]`.
-  public let scales: [Float]
+  package let scales: [Float]
   /// The type that the scales are stored in: f16, bf16 or f32.
-  public let scaleType: DType
+  package let scaleType: DType
   /// Zero points, or minimums.
-  public let offsets: Offsets
+  package let offsets: Offsets
   /// The group of each input.
-  public let groups: [Int32]
+  package let groups: [Int32]
   /// Groups of inputs.
-  public let groupCount: Int
+  package let groupCount: Int
   /// Inputs of a group, where groups are contiguous and of one size (the last may be shorter); nil where they are not,
   /// as after quantizing in the order of activations.
-  public let groupSize: Int?
+  package let groupSize: Int?
 
   /// A module's weights; the arrays have the shapes that the members' descriptions say.
-  public init(
+  package init(
     bits: Int, outFeatures: Int, inFeatures: Int, codes: Codes, scales: [Float], scaleType: DType, offsets: Offsets,
     groups: [Int32]
   ) {
@@ -67,7 +67,7 @@ public struct PackedLinear: Sendable {
   }
 
   /// Groups of a size, one after the other, the last one perhaps shorter.
-  public static func contiguousGroups(of size: Int, inputs: Int) -> [Int32] {
+  package static func contiguousGroups(of size: Int, inputs: Int) -> [Int32] {
     (0..<inputs).map { Int32($0 / size) }
   }
 
@@ -78,17 +78,17 @@ public struct PackedLinear: Sendable {
   }
 
   /// Zero points, `[out, groups]`; empty where minimums are stored.
-  public var zeros: [UInt16] {
+  package var zeros: [UInt16] {
     if case .zeros(let zeros) = offsets { zeros } else { [] }
   }
 
   /// Minimums, `[out, groups]`; empty where zero points are stored.
-  public var minimums: [Float] {
+  package var minimums: [Float] {
     if case .minimums(let minimums) = offsets { minimums } else { [] }
   }
 
   /// Whether every zero point is the middle of the range: then the grid is symmetric.
-  public var isSymmetric: Bool {
+  package var isSymmetric: Bool {
     guard case .zeros(let zeros) = offsets else { return false }
     return zeros.allSatisfy { $0 == 1 << UInt16(bits - 1) }
   }
@@ -101,7 +101,7 @@ public struct PackedLinear: Sendable {
   /// The integers of some outputs, row by row: `[rows, in]`.
   ///
   /// - Complexity: O(rows · in).
-  public func integers(ofRows rows: Range<Int>) -> [UInt8] {
+  package func integers(ofRows rows: Range<Int>) -> [UInt8] {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= outFeatures)
     switch codes {
     case .bytes(let bytes) where rows.count == outFeatures: return bytes
@@ -114,7 +114,7 @@ public struct PackedLinear: Sendable {
   /// The integers as files hold them, `[ceil(in · bits / 32), out]`.
   ///
   /// - Parameter threads: how many to use where they have to be packed.
-  public func words(threads: Int = 1) -> [UInt32] {
+  package func words(threads: Int = 1) -> [UInt32] {
     switch codes {
     case .words(let words): words
     case .bytes(let bytes):

@@ -9,46 +9,46 @@ import Checkpoint
 import Foundation
 
 /// The settings of a quantized model; nil for what is not said.
-public struct QuantizationSettings: Codable, Sendable, Equatable {
+package struct QuantizationSettings: Codable, Sendable, Equatable {
   /// Bits of an integer.
-  public var bits: Int?
+  package var bits: Int?
   /// Inputs of a group, which some programs write as a number with a fraction; -1 for whole rows.
-  public var groupSize: Int?
+  package var groupSize: Int?
   /// Whether groups are scattered over the inputs: then `g_idx` counts.
-  public var actOrder: Bool?
+  package var actOrder: Bool?
   /// Whether all zero points are the middle of the range.
-  public var isSymmetric: Bool?
+  package var isSymmetric: Bool?
   /// `gptq`, or another way to quantize.
-  public var method: String?
+  package var method: String?
   /// `gptq` or `gptq_v2`, or another way to pack.
-  public var format: String?
+  package var format: String?
   /// The words that integers are packed into.
-  public var wordType: String?
+  package var wordType: String?
   /// Whether the head is quantized too.
-  public var includesHead: Bool?
+  package var includesHead: Bool?
   /// Whether groups were fixed before the order of quantization.
-  public var hasStaticGroups: Bool?
+  package var hasStaticGroups: Bool?
   /// λ as a fraction of the mean of the Hessian's diagonal.
-  public var damping: Double?
+  package var damping: Double?
   /// Whether the modules of a layer were quantized one after the other.
-  public var isTrueSequential: Bool?
+  package var isTrueSequential: Bool?
   /// What made it, and how.
-  public var meta: Meta?
+  package var meta: Meta?
   /// Patterns of modules' names with what differs for them; `-:` before a pattern leaves its modules out.
-  public var dynamic: [String: [String: String]]?
+  package var dynamic: [String: [String: String]]?
 
   /// What made a model, and how.
-  public struct Meta: Codable, Sendable, Equatable {
+  package struct Meta: Codable, Sendable, Equatable {
     /// Programs with their versions.
-    public var quantizer: [String]
+    package var quantizer: [String]
     /// By which method integers were found.
-    public var method: String?
+    package var method: String?
     /// The recipe's name.
-    public var recipe: String?
+    package var recipe: String?
     /// What the recipe does.
-    public var steps: String?
+    package var steps: String?
     /// SHA-256 of the calibration data.
-    public var calibration: String?
+    package var calibration: String?
 
     private enum CodingKeys: String, CodingKey {
       case quantizer, method, recipe, steps
@@ -56,12 +56,12 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
     }
 
     /// What made a model.
-    public init(quantizer: [String], method: String? = nil, recipe: String? = nil, steps: String? = nil) {
+    package init(quantizer: [String], method: String? = nil, recipe: String? = nil, steps: String? = nil) {
       (self.quantizer, self.method, self.recipe, self.steps) = (quantizer, method, recipe, steps)
     }
 
     /// Only who made it is read; some write one name in place of a list.
-    public init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       if let one = try? container.decode(String.self, forKey: .quantizer) {
         quantizer = [one]
@@ -94,13 +94,13 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   private var formatKey = CodingKeys.format.rawValue
 
   /// What modules in GPTQ's form say, as far as reading depends on it.
-  public init(bits: Int? = nil, version: GPTQForm.Version? = nil) {
+  package init(bits: Int? = nil, version: GPTQVersion? = nil) {
     self.bits = bits
     format = version?.rawValue
   }
 
   /// Reads what tells how tensors are packed, and by whom.
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     bits = try values.decodeIfPresent(Int.self, forKey: .bits)
     groupSize = try values.decodeIfPresent(Int.self, forKey: .groupSize)
@@ -127,9 +127,8 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
 
   // MARK: What is known
 
-  /// What is said and not known here, by its key; empty where the tensors can be read.
-  public var unknown: [(key: String, value: String)] {
-    let methods = PackedForms.methods
+  /// What is said, by its key, and is neither one of the known methods nor one of their formats nor a known word.
+  func unknown(beside methods: [(name: String, formats: [String])]) -> [(key: String, value: String)] {
     let formats = methods.filter { $0.name == method ?? $0.name }.flatMap(\.formats)
     let said: [(String, String?, known: [String])] = [
       (CodingKeys.method.rawValue, method, methods.map(\.name)), (formatKey, format, formats),
@@ -142,27 +141,27 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// How GPTQ's zero points are stored: less one where nothing is said.
-  public var version: GPTQForm.Version { format.flatMap(GPTQForm.Version.init) ?? .first }
+  package var version: GPTQVersion { format.flatMap(GPTQVersion.init) ?? .first }
 
   // MARK: Files
 
   /// The file that is about nothing else.
-  public static let fileName = "quantize_config.json"
+  package static let fileName = "quantize_config.json"
   /// The model's configuration, and the key in it.
   static let (configurationName, configurationKey) = ("config.json", "quantization_config")
 
   /// What a folder says: in ``fileName``, or else in config.json; nil where neither says anything.
   ///
   /// - Throws: ``CheckpointError`` with code `.malformed` where it cannot be read.
-  public static func read(_ folder: String) throws -> QuantizationSettings? {
+  package static func read(_ folder: String) throws -> QuantizationSettings? {
     try own(folder) ?? inner(folder)
   }
 
   /// What ``fileName`` in a folder says; nil where there is none.
-  public static func own(_ folder: String) throws -> QuantizationSettings? { try decoded(Self.self, folder, fileName) }
+  package static func own(_ folder: String) throws -> QuantizationSettings? { try decoded(Self.self, folder, fileName) }
 
   /// What config.json in a folder says; nil where it says nothing.
-  public static func inner(_ folder: String) throws -> QuantizationSettings? {
+  package static func inner(_ folder: String) throws -> QuantizationSettings? {
     struct Outer: Decodable {
       var quantization_config: QuantizationSettings?
     }
@@ -188,19 +187,19 @@ public struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// As a JSON object: what stands in config.json.
-  public func object() throws -> [String: Any] {
+  package func object() throws -> [String: Any] {
     try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
   }
 
   /// The text of ``fileName``.
-  public func text() throws -> [UInt8] {
+  package func text() throws -> [UInt8] {
     let data = try JSONSerialization.data(
       withJSONObject: try object(), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
     return [UInt8](data) + [0x0A]
   }
 
   /// Changes how zero points are said to be stored, and nothing else of what an object says.
-  public static func setVersion(_ version: GPTQForm.Version, in object: inout [String: Any]) {
+  package static func setVersion(_ version: GPTQVersion, in object: inout [String: Any]) {
     object[CodingKeys.format.rawValue] = version.rawValue
     if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = version.rawValue }
   }

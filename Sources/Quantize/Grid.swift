@@ -3,75 +3,95 @@
 
 import ByteIO
 import CBelleKernels
+import Checkpoint
+import LinearAlgebra
 
 /// The grid of a layer: the value of integer q is scale · (q − zero), or scale · q + minimum.
-public struct Grid: Sendable, Equatable {
+package struct Grid: Sendable, Equatable {
   /// What is stored beside the scale.
-  public enum Form: String, Sendable, Codable {
-    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0 and (shifted) Q8_0.
+  package enum Form: String, Sendable, Codable {
+    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0, Q3_K and (shifted) Q8_0.
     case symmetric
     /// A whole zero point. GPTQ's `sym: false`.
     case zeroPoint
-    /// A minimum in the precision of the scale. GGUF's Q4_1 and Q5_1.
+    /// A minimum in the precision of the scale. GGUF's Q4_1, Q5_1, Q4_K and Q5_K.
     case minimum
   }
 
   /// In what precision scales and minimums are stored.
-  public enum Precision: String, Sendable, Codable {
+  package enum Precision: String, Sendable, Codable {
     /// float32: what the golden results of the reference hold.
     case single
     /// IEEE half: what files hold.
     case half
   }
 
+  /// Neighbouring groups that share two half-precision units, of which their scales and minimums are multiples: GGUF's K
+  /// blocks.
+  package struct SuperBlock: Sendable, Equatable {
+    /// How many groups.
+    package var groups: Int
+    /// The multiples that a scale can be, but 0. Minimums are 0 to 63 times their unit, and subtracted.
+    package var multiples: ClosedRange<Int>
+
+    /// Those of one sign, the one with more of them, or all.
+    func multiples(ofBothSigns: Bool) -> ClosedRange<Int> {
+      ofBothSigns || multiples.lowerBound > 0 ? multiples : multiples.lowerBound...(-1)
+    }
+
+    /// A super-block.
+    package init(groups: Int, multiples: ClosedRange<Int>) {
+      self.groups = groups
+      self.multiples = multiples
+    }
+  }
+
   /// Bits of an integer: 2, 3, 4, 5 or 8.
-  public var bits: Int
+  package var bits: Int
   /// How many inputs share a scale; nil for the whole row.
-  public var groupSize: Int?
+  package var groupSize: Int?
   /// What is stored beside the scale.
-  public var form: Form
+  package var form: Form
   /// Scales and minimums are rounded to this before anything is quantized against them.
-  public var precision: Precision
-  /// How many groups share two half-precision units, of which their scales and minimums are 6-bit multiples; nil where
-  /// each group has its own two numbers.
-  public var superGroup: Int?
+  package var precision: Precision
+  /// How groups share units of their scales and minimums; nil where each group has its own two numbers.
+  package var superBlock: SuperBlock?
   /// The lowest zero point that can be stored: 1 where files hold the zero point minus one.
-  public var lowestZeroPoint: Int
+  package var lowestZeroPoint: Int
 
   /// A grid.
-  public init(
+  package init(
     bits: Int, groupSize: Int?, form: Form = .symmetric, precision: Precision = .half, lowestZeroPoint: Int = 0,
-    superGroup: Int? = nil
+    superBlock: SuperBlock? = nil
   ) {
     self.bits = bits
     self.groupSize = groupSize
     self.form = form
     self.precision = precision
     self.lowestZeroPoint = lowestZeroPoint
-    self.superGroup = superGroup
+    self.superBlock = superBlock
   }
 
-  /// GGUF's Q4_0: w = d·(q − 8).
-  public static let q4_0 = Grid(bits: 4, groupSize: 32, form: .symmetric)
-  /// GGUF's Q4_1: w = d·q + m.
-  public static let q4_1 = Grid(bits: 4, groupSize: 32, form: .minimum)
-  /// GGUF's Q5_0: w = d·(q − 16).
-  public static let q5_0 = Grid(bits: 5, groupSize: 32, form: .symmetric)
-  /// GGUF's Q5_1: w = d·q + m.
-  public static let q5_1 = Grid(bits: 5, groupSize: 32, form: .minimum)
-  /// GGUF's Q8_0: w = d·(q − 128); the file holds q − 128.
-  public static let q8_0 = Grid(bits: 8, groupSize: 32, form: .symmetric)
-
-  /// GGUF's Q4_K: w = d·scale·q − dmin·minimum, eight groups to a d and dmin.
-  public static let q4_K = Grid(bits: 4, groupSize: 32, form: .minimum, superGroup: 8)
-  /// GGUF's Q5_K: the same with integers of 5 bits.
-  public static let q5_K = Grid(bits: 5, groupSize: 32, form: .minimum, superGroup: 8)
+  /// The grid whose values are exactly those of a type of GGUF's blocks; nil where integers cannot be packed into it.
+  package init?(_ type: BlockType) {
+    guard type.isPacked, let bits = type.bits else { return nil }
+    let form: Form = type.hasMinimum ? .minimum : .symmetric
+    switch type.scales {
+    case BELLE_SCALES_HALF, BELLE_SCALES_HALF_MINIMUM:
+      self.init(bits: bits, groupSize: type.elements, form: form)
+    case BELLE_SCALES_K32_MINIMUM:
+      self.init(bits: bits, groupSize: 32, form: form, superBlock: SuperBlock(groups: 8, multiples: 1...63))
+    case BELLE_SCALES_K16:
+      self.init(bits: bits, groupSize: 16, form: form, superBlock: SuperBlock(groups: 16, multiples: -32...31))
+    default: return nil
+    }
+  }
 
   /// The largest integer.
-  public var maximum: Int { (1 << bits) - 1 }
+  package var maximum: Int { (1 << bits) - 1 }
 
   /// How many groups a row of `inputs` weights has; the last one may be short.
-  public func groupCount(inputs: Int) -> Int {
+  package func groupCount(inputs: Int) -> Int {
     guard let groupSize else { return inputs == 0 ? 0 : 1 }
     return inputs / groupSize + (inputs % groupSize == 0 ? 0 : 1)
   }
@@ -87,13 +107,14 @@ public struct Grid: Sendable, Equatable {
         .badOption, place: layer, reason: "a group of \(groupSize ?? 0) does not fit \(inputs) inputs",
         remedy: "choose a group size between 1 and the number of inputs, or -1 for whole rows")
     }
-    if let superGroup {
-      guard form == .minimum, precision == .half, let groupSize, groupSize <= 128, superGroup >= 1,
-        superGroup <= 256, inputs % (groupSize * superGroup) == 0
+    if let superBlock {
+      let groups = superBlock.groups
+      guard form == (superBlock.multiples.lowerBound > 0 ? .minimum : .symmetric), precision == .half, let groupSize,
+        groupSize <= 128, (1...256).contains(groups), inputs % (groupSize * groups) == 0
       else {
         throw QuantizeError(
           .badOption, place: layer,
-          reason: "super-blocks of \(superGroup) groups of \(groupSize ?? inputs) do not fit \(inputs) inputs",
+          reason: "super-blocks of \(groups) groups of \(groupSize ?? inputs) do not fit \(inputs) inputs",
           remedy: "choose another type for this layer; GGUF's own fallback for Q4_K is Q5_0")
       }
     }
@@ -101,6 +122,25 @@ public struct Grid: Sendable, Equatable {
       throw QuantizeError(
         .badOption, place: layer, reason: "no zero point reaches from \(lowestZeroPoint) to \(maximum)")
     }
+  }
+
+  /// Checks that weights are numbers that the grid can reach.
+  func check(_ weights: MatrixSlice<Float>, layer: String, threads: Int) throws(QuantizeError) {
+    guard weights.rows > 0, weights.columns > 0 else {
+      throw QuantizeError(.shape, place: layer, reason: "no weights: \(weights.rows) × \(weights.columns)")
+    }
+    let limit = largestWeight
+    let bad = firstRow(weights.rows, threads: threads) { weights.largest(row: $0) > limit }
+    guard let bad else { return }
+    guard weights.largest(row: bad).isFinite else {
+      throw QuantizeError(
+        .notFinite, place: layer, reason: "the weights hold NaN or infinity in row \(bad)",
+        remedy: "the checkpoint is damaged: verify its checksums")
+    }
+    throw QuantizeError(
+      .notStorable, place: layer,
+      reason: "row \(bad) holds weights of \(weights.largest(row: bad)), too large for \(precision) precision",
+      remedy: "the checkpoint is damaged: verify its checksums")
   }
 
   var cForm: belle_grid_form {
@@ -124,5 +164,5 @@ public struct Grid: Sendable, Equatable {
   var smallestScale: Float { precision == .half ? 0x1p-24 : 1e-30 }
 
   /// Whether a scale and a minimum are halves of their own.
-  var storesHalves: Bool { precision == .half && superGroup == nil }
+  var storesHalves: Bool { precision == .half && superBlock == nil }
 }

@@ -6,21 +6,21 @@ import LinearAlgebra
 ///
 /// Tokens are taken in blocks of a fixed number, so that neither the sizes of the batches nor the number of threads
 /// changes a byte of the result; up to one block waits in memory.
-public final class Hessian {
+package final class Hessian {
   /// Tokens of a block. Fewer cost time in passes over H; more, memory.
-  public static let blockTokens = 512
+  package static let blockTokens = 512
 
   /// The number of inputs.
-  public let inputs: Int
+  package let inputs: Int
   /// How many tokens have been added.
-  public private(set) var tokens = 0
+  package private(set) var tokens = 0
   /// The lower triangle of Σ xᵀx.
   private let sum: Matrix<Float>
   private let waiting: Matrix<Float>
   private var waitingCount = 0
 
   /// An empty sum over layers' inputs of the given width.
-  public init(inputs: Int, threads: Int = Engine.defaultThreads) {
+  package init(inputs: Int, threads: Int = Engine.defaultThreads) {
     self.inputs = inputs
     sum = Matrix(rows: inputs, columns: inputs, threads: threads)
     waiting = Matrix(rows: Self.blockTokens, columns: inputs)
@@ -32,7 +32,7 @@ public final class Hessian {
   ///   - x: `[tokens, in]`.
   ///   - threads: how many to use.
   /// - Complexity: in² FLOP a token.
-  public func add(_ x: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
+  package func add(_ x: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
     precondition(x.columns == inputs, "\(x.columns) inputs, and the Hessian has \(inputs)")
     tokens += x.rows
     var at = 0
@@ -54,7 +54,7 @@ public final class Hessian {
   /// Adds all tokens of another sum over the same inputs.
   ///
   /// The result depends on what was summed where (sums of floats are not associative), but not on threads or timing.
-  public func merge(_ other: Hessian, threads: Int = Engine.defaultThreads) {
+  package func merge(_ other: Hessian, threads: Int = Engine.defaultThreads) {
     precondition(other.inputs == inputs)
     let (mine, theirs) = (sum.slice, other.sum.slice)
     forEachTile(inputs, threads: threads) { row in mine.add(theirs, row: row, count: row + 1) }
@@ -63,7 +63,7 @@ public final class Hessian {
   }
 
   /// H = 2/n · XᵀX in the lower triangle of a matrix, which is this object's own: it must not be added to any more.
-  public func finish(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
+  package func finish(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
     if waitingCount > 0 { flush(threads) }
     let factor = tokens == 0 ? 0 : 2 / Float(tokens)
     let sum = sum.slice

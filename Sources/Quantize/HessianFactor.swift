@@ -4,26 +4,25 @@
 import ByteIO
 import CBelleKernels
 import LinearAlgebra
-import Synchronization
 
 /// A Hessian and its factor, ready for any number of layers with the same inputs (q, k and v; gate and up).
-public final class HessianFactor: Sendable {
+package final class HessianFactor: Sendable {
   /// The number of inputs.
-  public let inputs: Int
+  package let inputs: Int
   /// λ as a fraction of the mean of the diagonal: what was asked for, or more where that failed.
-  public let damping: Double
+  package let damping: Double
   /// Whether float32 failed and double did not.
-  public let isDoublePrecision: Bool
+  package let isDoublePrecision: Bool
   /// Inputs that were zero throughout.
-  public let deadInputs: [Int]
+  package let deadInputs: [Int]
   /// Why there is no factor: no damping up to the cap helped. Layers are rounded to nearest then.
-  public let failure: String?
+  package let failure: String?
   /// Seconds that the factorization took.
-  public let seconds: Double
+  package let seconds: Double
   /// The order and the kind of groups that this factor was made for.
-  public let order: Recipe.Order
+  package let order: Recipe.Order
   /// Whether groups are formed of neighbouring columns, whatever the order.
-  public let fixesGridsUpFront: Bool
+  package let fixesGridsUpFront: Bool
 
   /// What H was multiplied by, a power of two: 1, but where its sums of squares would leave the range of float32.
   let scale: Float
@@ -52,7 +51,7 @@ public final class HessianFactor: Sendable {
   /// - Throws: ``QuantizeError`` for NaN, infinity, or a negative diagonal. A Hessian that cannot be factored is no error
   ///   here: see ``failure``.
   /// - Complexity: in³/3 FLOP.
-  public init(
+  package init(
     _ hessian: consuming Matrix<Float>, recipe: Recipe, layer: String, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) {
     let clock = ContinuousClock()
@@ -105,28 +104,15 @@ public final class HessianFactor: Sendable {
     self.diagonal = diagonal
 
     let mean = recipe.fixesGridsUpFront ? liveMean : diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
-    var fraction = recipe.damping
-    var outcome: (isDouble: Bool, lambda: Float)?
-    // The reference gives up at its first failure. Ten times the damping is still far better than rounding.
-    while outcome == nil {
-      let lambda = Float(fraction * mean)
-      if Self.factor(matrix.slice, diagonal, elimination, lambda, Float.self, threads) {
-        outcome = (false, lambda)
-      } else if Self.factor(matrix.slice, diagonal, elimination, lambda, Double.self, threads) {
-        outcome = (true, lambda)
-      } else if fraction * 10 > max(1, recipe.damping) {
-        break
-      } else {
-        fraction = fraction == 0 ? 0.001 : fraction * 10
-      }
-    }
-    damping = fraction
-    lambda = outcome?.lambda ?? Float(fraction * mean)
-    isDoublePrecision = outcome?.isDouble ?? false
+    let outcome = Self.factor(matrix.slice, diagonal, elimination, recipe.damping, of: mean, threads)
+    damping = outcome.damping
+    lambda = Float(outcome.damping * mean)
+    isDoublePrecision = outcome.isDouble
     failure =
-      outcome == nil ? "the Hessian has no Cholesky factor, even with a damping of \(fraction) of its mean" : nil
+      outcome.isFactored
+      ? nil : "the Hessian has no Cholesky factor, even with a damping of \(outcome.damping) of its mean"
     var weights = [Float](repeating: 1, count: n)
-    if outcome != nil {
+    if outcome.isFactored {
       for (position, column) in elimination.enumerated() {
         weights[Int(column)] = matrix[position, position] * matrix[position, position]
       }
@@ -166,6 +152,24 @@ public final class HessianFactor: Sendable {
       }
     }
     return result
+  }
+
+  /// Factors H + λI with as much damping as it takes, and in double precision where that helps.
+  ///
+  /// The reference gives up at its first failure. Ten times the damping is still far better than rounding.
+  /// - Returns: the damping that was enough, or the last one that was tried.
+  private static func factor(
+    _ h: MatrixSlice<Float>, _ diagonal: [Float], _ elimination: [UInt32], _ damping: Double, of mean: Double,
+    _ threads: Int
+  ) -> (isFactored: Bool, isDouble: Bool, damping: Double) {
+    var fraction = damping
+    while true {
+      let lambda = Float(fraction * mean)
+      if factor(h, diagonal, elimination, lambda, Float.self, threads) { return (true, false, fraction) }
+      if factor(h, diagonal, elimination, lambda, Double.self, threads) { return (true, true, fraction) }
+      if fraction * 10 > max(1, damping) { return (false, false, fraction) }
+      fraction = fraction == 0 ? 0.001 : fraction * 10
+    }
   }
 
   /// Writes H + λI, in the order of elimination, above the diagonal and factors it there; false where that fails.
@@ -279,19 +283,4 @@ public final class HessianFactor: Sendable {
       count = n * n
     }
   }
-}
-
-/// The first row for which something holds, looked for on several threads.
-func firstRow(_ rows: Int, threads: Int, where holds: @escaping @Sendable (Int) -> Bool) -> Int? {
-  let edge = 64
-  let parts = (rows + edge - 1) / edge
-  let first = Atomic<Int>(.max)
-  forEachTile(parts, threads: threads) { part in
-    for row in part * edge..<min(rows, (part + 1) * edge) where holds(row) {
-      first.min(row, ordering: .relaxed)
-      return
-    }
-  }
-  let row = first.load(ordering: .relaxed)
-  return row == .max ? nil : row
 }

@@ -2,6 +2,7 @@
 
 import CBelleKernels
 import LinearAlgebra
+import Synchronization
 
 extension MatrixSlice<Float> {
   /// A pointer to an element; the slice's bounds are checked.
@@ -17,6 +18,24 @@ extension MatrixSlice<Float> {
     guard rows > 0, columns > 0 else { return }
     // SAFETY: the shapes fit; checked above.
     unsafe belle_transpose(other.base, other.stride, other.rows, other.columns, base, stride)
+  }
+
+  /// Lays rows across the lanes of a strip, columns down; lanes beyond them are 0.
+  ///
+  /// - Parameters:
+  ///   - rows: which ones, counted in steps.
+  ///   - step: one of so many rows of this matrix.
+  ///   - order: each column once, from the first row of the strip on.
+  ///   - strip: `[columns, width]`.
+  func gather(_ rows: Range<Int>, step: Int = 1, order: [UInt32], into strip: MatrixSlice<Float>) {
+    precondition(order.count == columns && strip.rows == columns && rows.count <= strip.columns)
+    precondition(strip.stride == strip.columns && (rows.isEmpty || (rows.upperBound - 1) * step < self.rows))
+    // SAFETY: the rows lie in this matrix, an order holds each column once, and the strip has columns · width elements.
+    unsafe order.withUnsafeBufferPointer { order in
+      guard let order = order.baseAddress else { return }
+      unsafe belle_gather_strip(
+        pointer(rows.lowerBound * step), stride * step, rows.count, columns, order, strip.base, strip.columns)
+    }
   }
 
   /// Adds the first elements of a row of another matrix.
@@ -82,4 +101,19 @@ extension MatrixSlice<Float> {
     // SAFETY: `columns` elements follow all three.
     for i in 0..<columns { unsafe to[i] += factor * x[i] * y[i] }
   }
+}
+
+/// The first row for which something holds, looked for on several threads.
+func firstRow(_ rows: Int, threads: Int, where holds: @escaping @Sendable (Int) -> Bool) -> Int? {
+  let edge = 64
+  let parts = (rows + edge - 1) / edge
+  let first = Atomic<Int>(.max)
+  forEachTile(parts, threads: threads) { part in
+    for row in part * edge..<min(rows, (part + 1) * edge) where holds(row) {
+      first.min(row, ordering: .relaxed)
+      return
+    }
+  }
+  let row = first.load(ordering: .relaxed)
+  return row == .max ? nil : row
 }

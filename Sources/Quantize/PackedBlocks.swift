@@ -7,58 +7,65 @@ import Checkpoint
 import LinearAlgebra
 import Packed
 
-/// The types of blocks that GPTQ can quantize for.
-public enum BlockFormat: String, Sendable, Codable, CaseIterable {
-  /// 32 weights, d·(q − 8).
-  case q4_0 = "Q4_0"
-  /// 32 weights, d·q + m.
-  case q4_1 = "Q4_1"
-  /// 32 weights, d·(q − 16).
-  case q5_0 = "Q5_0"
-  /// 32 weights, d·q + m.
-  case q5_1 = "Q5_1"
-  /// 32 weights, d·q, q signed.
-  case q8_0 = "Q8_0"
-  /// 256 weights in eight groups, d·scale·q − dmin·minimum.
-  case q4_K = "Q4_K"
-  /// The same with integers of 5 bits.
-  case q5_K = "Q5_K"
-
+/// A type of blocks that GPTQ can quantize for: those of the table that integers can be packed into.
+package struct BlockFormat: RawRepresentable, Sendable, Hashable, CaseIterable {
+  /// What is known of the type.
+  package let block: BlockType
   /// The grid whose values are exactly those of the block.
-  public var grid: Grid {
-    switch self {
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
-    case .q5_0: .q5_0
-    case .q5_1: .q5_1
-    case .q8_0: .q8_0
-    case .q4_K: .q4_K
-    case .q5_K: .q5_K
-    }
+  package let grid: Grid
+
+  /// The format of a type; nil where integers cannot be packed into it.
+  package init?(_ block: BlockType) {
+    guard let grid = Grid(block) else { return nil }
+    (self.block, self.grid) = (block, grid)
   }
 
-  /// The type in files.
-  var dtype: DType? { DType(rawValue: rawValue) }
-  /// ggml's number of the type.
-  public var number: UInt32 { dtype?.ggmlNumber ?? 0 }
-  /// Weights of a block.
-  public var elements: Int { dtype?.block?.elements ?? 1 }
-  /// Bytes of a block.
-  public var byteCount: Int { dtype?.block?.bytes ?? 0 }
+  /// The format of a type by its name, in capitals.
+  package init?(rawValue: String) {
+    guard let block = DType(rawValue: rawValue).flatMap({ BlockType($0) }) else { return nil }
+    self.init(block)
+  }
 
-  var kernel: belle_block { belle_block(rawValue: number) }
+  /// The format of a type that the table has as one.
+  init(known type: DType) {
+    guard let format = BlockType(type).flatMap({ BlockFormat($0) }) else {
+      preconditionFailure("the table of blocks says nothing of \(type.rawValue)")
+    }
+    self = format
+  }
+
+  /// 32 weights, d·(q − 8).
+  package static let q4_0 = BlockFormat(known: .q4_0)
+  /// 32 weights, d·q + m.
+  package static let q4_1 = BlockFormat(known: .q4_1)
+  /// 32 weights, d·q, q signed.
+  package static let q8_0 = BlockFormat(known: .q8_0)
+
+  /// All of them, in the table's order.
+  package static let allCases: [BlockFormat] = BlockType.all.compactMap { BlockFormat($0) }
+
+  /// The type's name.
+  package var rawValue: String { block.dtype.rawValue }
+  /// The type in files.
+  package var type: DType { block.dtype }
+  /// Weights of a block.
+  package var elements: Int { block.elements }
+  /// Bytes of a block.
+  package var byteCount: Int { block.bytes }
+
+  var kernel: belle_block { belle_block(rawValue: block.number) }
 }
 
 /// A layer as blocks, row after row.
-public struct PackedBlocks: Sendable, Equatable {
+package struct PackedBlocks: Sendable, Equatable {
   /// The blocks' type.
-  public let format: BlockFormat
+  package let format: BlockFormat
   /// Outputs.
-  public let rows: Int
+  package let rows: Int
   /// Inputs.
-  public let columns: Int
+  package let columns: Int
   /// The blocks.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   /// Packs a quantized layer.
   ///
@@ -67,14 +74,14 @@ public struct PackedBlocks: Sendable, Equatable {
   ///   - format: the blocks' type.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError`` with code `.notStorable` where the blocks would stand for other values than the layer.
-  public init(
+  package init(
     _ layer: QuantizedLayer, as format: BlockFormat, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) {
     let (grid, wanted, weights) = (layer.grid, format.grid, layer.weights)
     let groupSize = grid.groupSize ?? weights.inFeatures
     guard grid.bits == wanted.bits, grid.form == wanted.form, grid.precision == .half,
-      grid.superGroup == wanted.superGroup, weights.groupSize != nil,
-      grid.superGroup == nil ? groupSize % format.elements == 0 : grid.groupSize == wanted.groupSize,
+      grid.superBlock == wanted.superBlock, weights.groupSize != nil,
+      grid.superBlock == nil ? groupSize % format.elements == 0 : grid.groupSize == wanted.groupSize,
       weights.inFeatures > 0, weights.inFeatures % format.elements == 0
     else {
       throw QuantizeError(
@@ -86,7 +93,13 @@ public struct PackedBlocks: Sendable, Equatable {
     (rows, columns) = (weights.outFeatures, weights.inFeatures)
     let blocks = weights.inFeatures / format.elements
     let integers = weights.integers(ofRows: 0..<rows)
-    if grid.superGroup == nil {
+    if let superBlock = grid.superBlock {
+      let units = try SuperBlockUnits(layer, superBlock)
+      bytes = Self.packed(
+        integers, units, groups: superBlock.groups, scales: try Self.halves(units.scaleUnits, layer),
+        minimums: try Self.halves(units.minimumUnits, layer), format, rows: weights.outFeatures, blocks: blocks,
+        threads: threads)
+    } else {
       let repeats = groupSize / format.elements
       let expand = { (values: [Float]) -> [Float] in
         guard repeats > 1 else { return values }
@@ -98,12 +111,6 @@ public struct PackedBlocks: Sendable, Equatable {
         integers, scales: try Self.halves(expand(weights.scales), layer),
         minimums: grid.form == .minimum ? try Self.halves(expand(weights.minimums), layer) : nil, format,
         rows: weights.outFeatures, blocks: blocks, threads: threads)
-    } else {
-      let units = try SuperBlockUnits(layer)
-      bytes = Self.packed(
-        integers, units, scales: try Self.halves(units.scaleUnits, layer),
-        minimums: try Self.halves(units.minimumUnits, layer), format, rows: weights.outFeatures, blocks: blocks,
-        threads: threads)
     }
   }
 
@@ -149,11 +156,11 @@ public struct PackedBlocks: Sendable, Equatable {
   }
 
   private static func packed(
-    _ integers: [UInt8], _ units: SuperBlockUnits, scales: [UInt16], minimums: [UInt16], _ format: BlockFormat,
-    rows: Int, blocks: Int, threads: Int
+    _ integers: [UInt8], _ units: SuperBlockUnits, groups: Int, scales: [UInt16], minimums: [UInt16],
+    _ format: BlockFormat, rows: Int, blocks: Int, threads: Int
   ) -> [UInt8] {
     let (count, size) = (rows * blocks, format.byteCount)
-    // SAFETY: as above; a block has eight groups.
+    // SAFETY: as above; for each group of a block there are two multiples.
     return unsafe [UInt8](unsafeUninitializedCapacity: count * size) { buffer, filled in
       let out = unsafe Output(base: buffer.baseAddress)
       forEachTile(rows, threads: threads) { row in
@@ -167,7 +174,7 @@ public struct PackedBlocks: Sendable, Equatable {
                   else { return }
                   let at = row * blocks
                   unsafe belle_pack_super_levels(
-                    format.kernel, q + at * format.elements, six + at * 8, least + at * 8, d + at, dmin + at,
+                    format.kernel, q + at * format.elements, six + at * groups, least + at * groups, d + at, dmin + at,
                     to + at * size, blocks)
                 }
               }

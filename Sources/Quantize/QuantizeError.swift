@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to quantize; `place` names the layer.
-public typealias QuantizeError = LibraryError<QuantizeErrorCode>
+package typealias QuantizeError = LibraryError<QuantizeErrorCode>
 
 /// What kind of failure a ``QuantizeError`` is.
-public enum QuantizeErrorCode: Sendable, Equatable {
+package enum QuantizeErrorCode: Sendable, Equatable {
   /// NaN or infinity among the weights or in the Hessian.
   case notFinite
   /// Shapes that do not fit each other.

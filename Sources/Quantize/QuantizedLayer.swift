@@ -4,18 +4,18 @@ import LinearAlgebra
 import Packed
 
 /// A quantized linear layer.
-public struct QuantizedLayer: Sendable {
+package struct QuantizedLayer: Sendable {
   /// The grid that it was quantized on.
-  public let grid: Grid
+  package let grid: Grid
   /// The integers, and scales with zero points or minimums, already in the stored precision.
-  public let weights: PackedLinear
+  package let weights: PackedLinear
   /// How it went.
-  public let report: LayerReport
+  package let report: LayerReport
 
   /// The values that the integers stand for, `[out, in]`: what a reader of the packed layer gets, bit for bit.
   ///
   /// - Parameter threads: how many to use.
-  public func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
+  package func dequantized(threads: Int = Engine.defaultThreads) -> Matrix<Float> {
     let result = Matrix<Float>(rows: weights.outFeatures, columns: weights.inFeatures)
     dequantize(into: result.slice, threads: threads)
     return result
@@ -26,7 +26,7 @@ public struct QuantizedLayer: Sendable {
   /// - Parameters:
   ///   - target: `[out, in]`.
   ///   - threads: how many to use.
-  public func dequantize(into target: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
+  package func dequantize(into target: MatrixSlice<Float>, threads: Int = Engine.defaultThreads) {
     precondition(target.rows == weights.outFeatures && target.columns == weights.inFeatures)
     let strip = max(1, (1 << 18) / max(1, target.columns))
     forEachTile((target.rows + strip - 1) / strip, threads: threads) { index in
@@ -38,9 +38,9 @@ public struct QuantizedLayer: Sendable {
 }
 
 /// What happened to one layer.
-public struct LayerReport: Sendable, Equatable {
+package struct LayerReport: Sendable, Equatable {
   /// By which method integers were found.
-  public enum Method: String, Sendable, Codable {
+  package enum Method: String, Sendable, Codable {
     /// With error feedback.
     case gptq
     /// Each weight to its nearest value: asked for, or because no damping helped.
@@ -48,26 +48,26 @@ public struct LayerReport: Sendable, Equatable {
   }
 
   /// The layer's name, as the caller gave it.
-  public var layer: String
+  package var layer: String
   /// By which method integers were found.
-  public var method: Method
+  package var method: Method
   /// Why the method is not the one that was asked for; nil where it is.
-  public var fallbackReason: String?
+  package var fallbackReason: String?
   /// ‖(W − Ŵ)X‖² / ‖WX‖², over the calibration inputs; nil without a Hessian.
-  public var relativeOutputError: Double?
+  package var relativeOutputError: Double?
   /// Whether ‖WX‖² was estimated from a sample of rows. The error is exact, but that the reference's way of rounding
   /// scales at 4 bits and fewer (``Recipe/Rounding/afterwards``) is then left out of it: a part in ten thousand.
-  public var isOutputEstimated: Bool
+  package var isOutputEstimated: Bool
   /// tr(E·(H + λI)·Eᵀ), what was minimized.
-  public var loss: Double
+  package var loss: Double
   /// λ as a fraction of the mean of the Hessian's diagonal: what was needed.
-  public var damping: Double
+  package var damping: Double
   /// Whether the factor had to be computed in double precision.
-  public var isDoublePrecision: Bool
+  package var isDoublePrecision: Bool
   /// How many inputs were zero throughout.
-  public var deadInputs: Int
+  package var deadInputs: Int
   /// Seconds for this layer, without the factorization.
-  public var seconds: Double
+  package var seconds: Double
   /// FLOP of this layer: out·in² for GPTQ, as much again for each sweep, and so on.
-  public var flop: Double
+  package var flop: Double
 }

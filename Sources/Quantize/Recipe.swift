@@ -4,9 +4,9 @@
 import ByteIO
 
 /// The steps that turn weights and a Hessian into integers.
-public struct Recipe: Sendable, Equatable {
+package struct Recipe: Sendable, Equatable {
   /// In which order columns are quantized.
-  public enum Order: String, Sendable, Codable {
+  package enum Order: String, Sendable, Codable {
     /// As they lie.
     case natural
     /// By descending diagonal of the Hessian (`act-order`).
@@ -14,7 +14,7 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// How the grid of a group is found.
-  public enum Fit: Sendable, Equatable {
+  package enum Fit: Sendable, Equatable {
     /// From the smallest to the largest weight, zero included.
     case range
     /// The best of 80 shrunken ranges by Σ|w − ŵ|^norm. The reference's `mse` is norm 2.4.
@@ -24,53 +24,39 @@ public struct Recipe: Sendable, Equatable {
   }
 
   /// When scales (and minimums) are rounded to the precision in which they are stored.
-  public enum Rounding: String, Sendable, Codable {
+  package enum Rounding: String, Sendable, Codable {
     /// Before anything is quantized against them, so that the feedback makes good for it.
     case first
     /// After the last integer, as the reference does: the integers are those of float32 scales. With ``Recipe/refit``
     /// the error is never more than the reference's, because every scale begins where the reference's ends.
     case afterwards
-    /// What makes the error no more than the reference's, whatever the problem. With more than 4 bits, where a half's
-    /// rounding is a part of a step that counts: both, and of each row the one whose outputs' error is less; three times
-    /// the solver's work. With fewer, where it is a thousandth of a step and whether the feedback makes good for it is
-    /// lost in chance: ``afterwards``, the reference's own integers.
-    case either
-
-    /// What is done on a grid: nothing is rounded where scales are not stored as halves of their own.
-    func applied(to grid: Grid) -> Rounding {
-      guard grid.storesHalves else { return .first }
-      return self == .either && grid.bits <= Self.fewBits ? .afterwards : self
-    }
-
-    /// Up to so many bits a half's rounding is a thousandth of a step.
-    static let fewBits = 4
   }
 
   /// In which order columns are quantized.
-  public var order: Order
+  package var order: Order
   /// Whether grids are fixed before the first column is quantized, on groups of neighbouring columns, so that stored
   /// groups are contiguous whatever the order. Otherwise they are found on the way, on groups formed in the order.
-  public var fixesGridsUpFront: Bool
+  package var fixesGridsUpFront: Bool
   /// How the grid of a group is found.
-  public var fit: Fit
+  package var fit: Fit
   /// Whether a symmetric grid may have a negative scale. Its range is lopsided (−8 … 7), and so is a group.
-  public var negativeScales: Bool
+  package var negativeScales: Bool
   /// When scales are rounded to the precision in which they are stored.
-  public var rounding: Rounding
+  package var rounding: Rounding
   /// Sweeps of coordinate descent over the final integers.
-  public var sweeps: Int
+  package var sweeps: Int
   /// Whether scales (and minimums) are moved to their optimum for the final integers: in every sweep, or, without
   /// sweeps, in one pass that counts the outputs' error alone, without λ.
-  public var refit: Bool
+  package var refit: Bool
   /// α: how much of the error that earlier layers put into the inputs the target makes good; 0 … 1.
-  public var inputCorrection: Float
+  package var inputCorrection: Float
   /// β: the same for the residual stream.
-  public var residualCorrection: Float
+  package var residualCorrection: Float
   /// λ, what is added to the diagonal of the Hessian, as a fraction of its mean.
-  public var damping: Double
+  package var damping: Double
 
   /// A recipe.
-  public init(
+  package init(
     order: Order = .natural, fixesGridsUpFront: Bool = false, fit: Fit = .range, negativeScales: Bool = false,
     rounding: Rounding = .first, sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0,
     residualCorrection: Float = 0,
@@ -88,36 +74,17 @@ public struct Recipe: Sendable, Equatable {
     self.damping = damping
   }
 
-  /// What the reference does: integer by integer, but with more than 4 bits where scales are stored as halves.
-  public static let reference = Recipe(rounding: .either)
+  /// What the reference does, integer by integer: GPTQ as it was published.
+  package static let reference = Recipe(rounding: .afterwards)
 
   /// All that needs one stream of hidden states, at under four times the time of ``reference``.
-  public static let fast = Recipe(
+  package static let fast = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 2, refit: true)
 
   /// Everything: more sweeps, and the target corrected for earlier layers where the caller has measured them.
-  public static let best = Recipe(
+  package static let best = Recipe(
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
     inputCorrection: 0.6, residualCorrection: 0.5)
-
-  /// Whether the reported error is that before scales were rounded afterwards: with few bits that changes a row's by a
-  /// few parts in a thousand, to either side, and a large layer's by one in ten thousand, and to count it anew would cost
-  /// as much as the solver.
-  func neglectsRounding(of grid: Grid, rows: Int, columns: Int) -> Bool {
-    rounding.applied(to: grid) == .afterwards && grid.bits <= Rounding.fewBits && sweeps == 0 && !refit
-      && !OutputSample.takesAll(rows: rows, columns: columns)
-  }
-
-  /// The solver's work on a layer, without its factor and a correction, in products of out·in² FLOP.
-  func products(on grid: Grid, rows: Int, columns: Int) -> Double {
-    let rounding = rounding.applied(to: grid)
-    let isRefined = sweeps > 0 || refit
-    var count = isRefined ? Double(2 + max(1, sweeps)) : 1
-    // Another solution, and the error of one whose scales were rounded afterwards.
-    if rounding == .either { count *= 2 }
-    if rounding != .first, !isRefined, !neglectsRounding(of: grid, rows: rows, columns: columns) { count += 1 }
-    return count
-  }
 
   func validate(layer: String) throws(QuantizeError) {
     guard damping >= 0, damping.isFinite, damping <= 1000 else {

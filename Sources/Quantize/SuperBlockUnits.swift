@@ -1,4 +1,4 @@
-// The two units of each super-block and their 6-bit multiples, from the scales and minimums that are their products.
+// The two units of each super-block and their multiples, from the scales and minimums that are their products.
 
 import ByteIO
 import Checkpoint
@@ -9,17 +9,19 @@ struct SuperBlockUnits {
   /// One for each super-block, row after row.
   private(set) var scaleUnits: [Float] = []
   private(set) var minimumUnits: [Float] = []
-  /// 0 … 63 for each group.
-  private(set) var scales: [UInt8] = []
+  /// For each group, within what the grid's super-blocks can have.
+  private(set) var scales: [Int8] = []
+  /// 0 … 63 for each group; 0 where there are no minimums.
   private(set) var minimums: [UInt8] = []
 
   /// - Throws: ``QuantizeError`` where the layer's scales are no multiples.
-  init(_ layer: QuantizedLayer) throws(QuantizeError) {
-    let size = layer.grid.superGroup ?? 1
-    for first in stride(from: 0, to: layer.weights.scales.count, by: size) {
-      let groups = first..<min(layer.weights.scales.count, first + size)
-      guard let scale = Self.unit(groups.map { layer.weights.scales[$0] }),
-        let minimum = Self.unit(groups.map { -layer.weights.minimums[$0] })
+  init(_ layer: QuantizedLayer, _ superBlock: Grid.SuperBlock) throws(QuantizeError) {
+    let weights = layer.weights
+    for first in stride(from: 0, to: weights.scales.count, by: superBlock.groups) {
+      let groups = first..<min(weights.scales.count, first + superBlock.groups)
+      let lows = layer.grid.form == .minimum ? groups.map { -weights.minimums[$0] } : groups.map { _ in 0 }
+      guard let scale = Self.unit(groups.map { weights.scales[$0] }, superBlock.multiples),
+        let minimum = Self.unit(lows, 0...63)
       else {
         throw QuantizeError(
           .notStorable, place: layer.report.layer,
@@ -28,21 +30,24 @@ struct SuperBlockUnits {
       }
       scaleUnits.append(scale.unit)
       minimumUnits.append(minimum.unit)
-      scales += scale.multiples
-      minimums += minimum.multiples
+      scales += scale.multiples.map { Int8($0) }
+      minimums += minimum.multiples.map { UInt8($0) }
     }
   }
 
   /// The unit of numbers that are multiples of one: there may be several, and any gives the same products.
-  private static func unit(_ values: [Float]) -> (unit: Float, multiples: [UInt8])? {
-    guard let largest = values.max(), let smallest = values.min(), smallest >= 0, largest.isFinite else { return nil }
+  private static func unit(_ values: [Float], _ range: ClosedRange<Int>) -> (unit: Float, multiples: [Int])? {
+    guard let largest = values.max(by: { abs($0) < abs($1) }), largest.isFinite else { return nil }
     if largest == 0 { return (0, values.map { _ in 0 }) }
-    for multiple in stride(from: Float(63), through: 1, by: -1) {
-      let unit = largest / multiple
+    // The largest number is one of the largest multiples, of either sign, as a rule.
+    for multiple in range.sorted(by: { abs($0) > abs($1) }) where multiple != 0 {
+      let unit = largest / Float(multiple)
       // A half has eleven bits: products with 6 bits are exact in float32.
-      guard unit * multiple == largest, Half(exactly: unit) != nil else { continue }
+      guard unit * Float(multiple) == largest, Half(exactly: unit) != nil else { continue }
       let multiples = values.map { ($0 / unit).rounded() }
-      if zip(values, multiples).allSatisfy({ $0 == $1 * unit }) { return (unit, multiples.map { UInt8($0) }) }
+      guard zip(values, multiples).allSatisfy({ $0 == $1 * unit }) else { continue }
+      let whole = multiples.compactMap { Int(exactly: $0) }
+      if whole.count == values.count, whole.allSatisfy(range.contains) { return (unit, whole) }
     }
     return nil
   }

@@ -4,6 +4,14 @@ import LinearAlgebra
 import Synchronization
 
 /// What the quantization of one strip needs; 7 to 14 bytes a weight of the strip.
+///
+/// The phases have the three large matrices in turns, each under names of its own:
+///
+/// | | ``Target`` | ``Elimination`` | ``Refinement`` |
+/// |---|---|---|---|
+/// | `first` | weights: W, then W* | differences: W*, then D | left sums |
+/// | `second` | correction · H, in either order | products P | errors E |
+/// | `third` | correction | | right sums |
 final class Workspace: Sendable {
   /// Rows of the layer across, columns down: `[in, width]`.
   let first: Matrix<Float>
@@ -14,54 +22,24 @@ final class Workspace: Sendable {
   /// Integers, in the order of elimination and in that of the columns: the same bytes where the orders are the same.
   let eliminated: Bytes
   let ordered: Bytes
-  /// `[groups, width]`
-  let scales: Matrix<Float>
-  let zeros: Matrix<Float>
-  let minimums: Matrix<Float>
-  /// `[super-blocks, width]`; empty where there are none.
-  let scaleUnits: Matrix<Float>
-  let minimumUnits: Matrix<Float>
+  /// The grids of all groups.
+  let grids: StripGrids
   /// Weights with their feedback, of the groups that begin in a block; empty where grids are fixed up front.
   let current: Matrix<Float>
-  /// Sums for each row of the layer: `[sums, width]`.
-  let sums: Matrix<Float>
+  /// Sums for each row of the strip.
+  let sums: RowSums
 
-  init(columns: Int, width: Int, groups: Int, superGroup: Int?, second: Int, third: Int, reorders: Bool, current: Int) {
+  init(_ problem: LayerProblem) {
+    let (columns, width) = (problem.columns, problem.width)
     first = Matrix(rows: columns, columns: width)
-    self.second = Matrix(rows: second, columns: width)
-    self.third = Matrix(rows: third, columns: width)
+    second = Matrix(rows: problem.waitingColumns, columns: width)
+    third = Matrix(rows: problem.needsThird ? columns : 0, columns: width)
     eliminated = Bytes(columns * width)
-    ordered = reorders ? Bytes(columns * width) : eliminated
-    scales = Matrix(rows: groups, columns: width, repeating: 1)
-    zeros = Matrix(rows: groups, columns: width)
-    minimums = Matrix(rows: groups, columns: width)
-    let superBlocks = superGroup.map { groups / $0 } ?? 0
-    scaleUnits = Matrix(rows: superBlocks, columns: width)
-    minimumUnits = Matrix(rows: superBlocks, columns: width)
-    self.current = Matrix(rows: current, columns: width)
-    sums = Matrix(rows: 4, columns: width)
-  }
-}
-
-/// Bytes that several threads write, each its own part.
-@safe final class Bytes: @unchecked Sendable {
-  let count: Int
-  private let base: UnsafeMutablePointer<UInt8>
-
-  init(_ count: Int) {
-    self.count = count
-    unsafe base = .allocate(capacity: max(1, count))
-    // SAFETY: the allocation has `count` bytes.
-    unsafe base.initialize(repeating: 0, count: count)
-  }
-
-  deinit { unsafe base.deallocate() }
-
-  /// A pointer to a byte; what is done with it must stay within `count`.
-  func pointer(_ index: Int) -> UnsafeMutablePointer<UInt8> {
-    precondition(index >= 0 && index <= count)
-    // SAFETY: checked above.
-    return unsafe base + index
+    ordered = problem.steps.reorders ? Bytes(columns * width) : eliminated
+    grids = StripGrids(
+      problem.grid, problem.recipe, roundsScales: !problem.steps.roundsAfterwards, columns: columns, width: width)
+    current = Matrix(rows: problem.currentColumns, columns: width)
+    sums = RowSums(width)
   }
 }
 

@@ -58,37 +58,11 @@ extension ByteLevelBPE {
       return end
     }
     byteIDs = ByteAlphabet.spelling.map { contents.vocabulary.id($0) ?? -1 }
-    merges = try Self.merges(contents.spelledMerges, contents.mergeEnds, contents.vocabulary, path)
+    merges = try MergeTable(contents.spelledMerges, contents.mergeEnds, contents.vocabulary, file: path)
     self.path = path
     vocabulary = contents.vocabulary
     self.added = AddedTokens(added)
     special = contents.specialTokens(added, configuration)
-  }
-
-  /// The merges, found by what they merge.
-  ///
-  /// - Parameters:
-  ///   - text: all halves, one behind the other.
-  ///   - ends: where the left and the right half of each end.
-  static func merges(
-    _ text: [UInt8], _ ends: [(left: Int, right: Int)], _ vocabulary: StringTable, _ path: String
-  ) throws -> [UInt64: Merge] {
-    var merges = [UInt64: Merge](minimumCapacity: ends.count)
-    var start = 0
-    for (rank, ends) in ends.enumerated() {
-      guard let left = vocabulary.id(text[start..<ends.left]), let right = vocabulary.id(text[ends.left..<ends.right]),
-        let id = vocabulary.id(text[start..<ends.right])
-      else {
-        throw TokenizerError(
-          .malformed, file: path, reason: "merge \(rank) is of tokens that the vocabulary does not have",
-          remedy: "download it again")
-      }
-      // The first of equal pairs counts: a later one could never be reached.
-      let pair = Merger.pair(left, right)
-      if merges[pair] == nil { merges[pair] = Merge(rank: Int32(rank), id: id) }
-      start = ends.right
-    }
-    return merges
   }
 
   private static func preTokenizer(_ tree: JSONTree) -> (PreTokenizer, addsPrefixSpace: Bool)? {

@@ -99,7 +99,7 @@ extension ByteLevelBPE {
         let place = candidate.position
         let right = symbols[place].next
         guard right >= 0, symbols[place].id == candidate.left, symbols[right].id == candidate.right,
-          let merge = tokenizer.merges[Self.pair(candidate.left, candidate.right)]
+          let merge = tokenizer.merges[candidate.left, candidate.right]
         else { continue }
         symbols[place].id = merge.id
         symbols[place].next = symbols[right].next
@@ -115,14 +115,10 @@ extension ByteLevelBPE {
       }
     }
 
-    static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
-      UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
-    }
-
     /// Puts the pair that begins at a place on the heap, where the merges have it.
     private mutating func consider(_ place: Int) {
       let right = symbols[place].next
-      guard right >= 0, let merge = tokenizer.merges[Self.pair(symbols[place].id, symbols[right].id)] else { return }
+      guard right >= 0, let merge = tokenizer.merges[symbols[place].id, symbols[right].id] else { return }
       heap.append(Candidate(rank: merge.rank, position: place, left: symbols[place].id, right: symbols[right].id))
       var child = heap.count - 1
       while child > 0, heap[child] < heap[(child - 1) / 2] {

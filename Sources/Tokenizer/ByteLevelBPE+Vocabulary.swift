@@ -10,7 +10,7 @@ extension ByteLevelBPE {
     guard case .byteLevelBPE(let pattern, let spelledMerges) = description.model else {
       throw TokenizerError(.unsupported, file: path, reason: "the vocabulary is not one of bytes")
     }
-    guard let preTokenizer = PreTokenizer(name: pattern) else { throw description.unknownPattern(pattern, path) }
+    let preTokenizer = try PreTokenizer(name: pattern, file: path)
     guard description.tokens.count <= Self.tokenLimit, spelledMerges.count <= Self.tokenLimit else {
       throw TokenizerError(.limit, file: path, reason: "\(description.tokens.count) tokens are too many")
     }
@@ -68,6 +68,6 @@ extension ByteLevelBPE {
       text += halves[1]
       ends.append((left, text.count))
     }
-    merges = try Self.merges(text, ends, table, path)
+    merges = try MergeTable(text, ends, table, file: path)
   }
 }

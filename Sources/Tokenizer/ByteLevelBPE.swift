@@ -6,13 +6,13 @@ import ByteIO
 import Foundation
 
 /// A byte-level BPE tokenizer.
-public struct ByteLevelBPE: Tokenizer {
+package struct ByteLevelBPE: Tokenizer {
   /// What it is.
-  public var kind: String { "byte-level-bpe" }
+  package var kind: String { "byte-level-bpe" }
   /// Ids are `0 ..< vocabularySize`.
-  public let vocabularySize: Int
+  package let vocabularySize: Int
   /// The ids that are set aside, and which of them a text gets.
-  public let special: SpecialTokens
+  package let special: SpecialTokens
 
   let path: String
   let vocabulary: StringTable
@@ -22,24 +22,18 @@ public struct ByteLevelBPE: Tokenizer {
   let normalizesNFC: Bool
   /// A word that is in the vocabulary as a whole is not merged from its bytes.
   let ignoresMerges: Bool
-  /// The pair of ids, the left one in the high half → its rank, and the id that it becomes.
-  let merges: [UInt64: Merge]
+  let merges: MergeTable
   /// The id of each single byte; -1 where the vocabulary lacks it.
   let byteIDs: [Int32]
   /// The bytes of every id: `tokenBytes[tokenEnds[id - 1]..<tokenEnds[id]]`.
   let tokenBytes: [UInt8]
   let tokenEnds: [Int]
 
-  struct Merge: Sendable {
-    let rank: Int32
-    let id: Int32
-  }
-
   /// The ids of a text, without those that stand before and after it; added tokens in it are taken as such.
-  public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
+  package func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
 
   /// The first ids of a text.
-  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
+  package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
@@ -90,7 +84,7 @@ public struct ByteLevelBPE: Tokenizer {
   }
 
   /// The text of ids.
-  public func decode(_ ids: [Int32]) throws -> String {
+  package func decode(_ ids: [Int32]) throws -> String {
     var bytes: [UInt8] = []
     for id in ids {
       guard id >= 0, id < tokenEnds.count else {

@@ -2,6 +2,8 @@
 // a regular expression engine would be a dependency, and slower. Character classes are Unicode's, as in Oniguruma.
 // Sources: the tokenizer.json of bigscience/bloom, openai-community/gpt2, Llama 3 and Qwen2.
 
+import ByteIO
+
 /// A known pattern.
 enum PreTokenizer: Sendable, Equatable {
   /// BLOOM: runs of what is neither space nor some punctuation, each with a space before it.
@@ -33,14 +35,18 @@ enum PreTokenizer: Sendable, Equatable {
     self = known.pattern
   }
 
-  /// The pattern that llama.cpp calls by a name; nil for one that is not known.
-  init?(name: String) {
-    guard let known = Self.known.first(where: { $0.name == name }) else { return nil }
+  /// The pattern that llama.cpp calls by a name.
+  ///
+  /// - Parameter path: what errors name.
+  /// - Throws: ``TokenizerError`` with code `.unsupported` for one that is not known.
+  init(name: String, file path: String) throws {
+    guard let known = Self.known.first(where: { $0.name == name }) else {
+      throw TokenizerError(
+        .unsupported, file: path, reason: "its words are cut by the pattern \(displayName(name)), which is not known",
+        remedy: "known are \(Self.known.map(\.name).joined(separator: ", "))")
+    }
     self = known.pattern
   }
-
-  /// llama.cpp's names of the patterns.
-  static var names: [String] { known.map(\.name) }
 
   /// llama.cpp's name.
   var name: String { Self.known.first { $0.pattern == self }?.name ?? "" }

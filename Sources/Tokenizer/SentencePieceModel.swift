@@ -6,13 +6,13 @@ import CSentencePiece
 import Synchronization
 
 /// A SentencePiece model.
-@safe public final class SentencePieceModel: Tokenizer {
+@safe package final class SentencePieceModel: Tokenizer {
   /// What it is.
-  public var kind: String { "sentencepiece" }
+  package var kind: String { "sentencepiece" }
   /// Ids are `0 ..< vocabularySize`.
-  public let vocabularySize: Int
+  package let vocabularySize: Int
   /// The ids that are set aside, and which of them a text gets.
-  public let special: SpecialTokens
+  package let special: SpecialTokens
 
   static let sizeLimit = 256 << 20
   let path: String
@@ -82,10 +82,10 @@ import Synchronization
   deinit { unsafe belle_sentencepiece_free(model) }
 
   /// The ids of a text, without those that stand before and after it; names of control pieces are ordinary text.
-  public func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
+  package func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
 
   /// The first ids of a text. A long one is encoded in parts, which takes a hundredth of the memory.
-  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
+  package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
@@ -143,7 +143,7 @@ import Synchronization
   }
 
   /// The text of ids.
-  public func decode(_ ids: [Int32]) throws -> String {
+  package func decode(_ ids: [Int32]) throws -> String {
     for id in ids where id < 0 || id >= vocabularySize {
       throw TokenizerError(.unknownID, file: path, reason: "there is no token \(id): the last is \(vocabularySize - 1)")
     }

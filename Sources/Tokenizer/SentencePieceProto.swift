@@ -2,6 +2,8 @@
 // text is normalized. Source: google/sentencepiece, src/sentencepiece_model.proto; protobuf's wire format.
 // Refused: what is no such message, kinds that are not known, more pieces than the limit.
 
+import ByteIO
+
 /// A SentencePiece model, as far as a vocabulary goes.
 struct SentencePieceProto: Sendable, Equatable {
   /// The algorithms, by the numbers of `TrainerSpec.ModelType`.
@@ -33,8 +35,6 @@ struct SentencePieceProto: Sendable, Equatable {
   }
 
   static let pieceLimit = 1 << 19
-
-  init() {}
 
   /// Whether a serialized model has more pieces than the limit: told before anything is made of them. What cannot be read is
   /// told by whoever reads it.
@@ -112,6 +112,22 @@ struct SentencePieceProto: Sendable, Equatable {
       default: try reader.skip(wire)
       }
     }
+  }
+
+  /// What says the same as a vocabulary of SentencePiece's.
+  ///
+  /// - Parameter path: what errors name.
+  /// - Throws: ``TokenizerError`` where some bytes have a token and others have none.
+  init(_ vocabulary: Vocabulary, addsSpacePrefix: Bool, file path: String) throws {
+    pieces = Array(vocabulary.realTokens)
+    algorithm = .bpe
+    self.addsSpacePrefix = addsSpacePrefix
+    removesExtraSpaces = false
+    let bytes = pieces.count { $0.kind == .byte }
+    guard bytes == 0 || bytes == 256 else {
+      throw TokenizerError(.malformed, file: path, reason: "its vocabulary has tokens for \(bytes) of the 256 bytes")
+    }
+    hasByteFallback = bytes > 0
   }
 
   /// The message: what libsentencepiece reads.

@@ -1,7 +1,7 @@
 // What every tokenizer does: text to ids and back, and the ids that stand before and after a text.
 
 /// A tokenizer of a model. Values are immutable: any number of threads may use one at once.
-public protocol Tokenizer: Sendable {
+package protocol Tokenizer: Sendable {
   /// What it is: `sentencepiece` or `byte-level-bpe`.
   var kind: String { get }
   /// Ids are `0 ..< vocabularySize`.
@@ -27,39 +27,39 @@ public protocol Tokenizer: Sendable {
 }
 
 /// The ids that a tokenizer sets aside, and the rules of their use.
-public struct SpecialTokens: Sendable, Equatable {
+package struct SpecialTokens: Sendable, Equatable {
   /// The beginning of a text.
-  public var bos: Int32?
+  package var bos: Int32?
   /// The end of a text.
-  public var eos: Int32?
+  package var eos: Int32?
   /// What cannot be written otherwise.
-  public var unknown: Int32?
+  package var unknown: Int32?
   /// The filler of batches.
-  public var pad: Int32?
+  package var pad: Int32?
   /// Ids that stand before every text.
-  public var prefix: [Int32] = []
+  package var prefix: [Int32] = []
   /// Ids that stand after every text.
-  public var suffix: [Int32] = []
+  package var suffix: [Int32] = []
 
   /// No special tokens.
-  public init() {}
+  package init() {}
 }
 
 extension Tokenizer {
   /// The longest text, in bytes of UTF-8.
-  public static var textLimit: Int { 256 << 20 }
+  package static var textLimit: Int { 256 << 20 }
 
   /// The longest run without a place to cut, in bytes: one word, or one character over and over. What is longer is no text,
   /// and would take a hundred times its size.
   static var runLimit: Int { 1 << 20 }
 
   /// Everything at once.
-  public func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }
+  package func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }
 
   /// The ids of a whole text as the model is fed it: with BOS and EOS where the tokenizer's rules ask for them.
   ///
   /// - Parameter count: how many are wanted; the rest may be left out.
-  public func encodeDocument(_ text: String, atLeast count: Int = .max) throws -> [Int32] {
+  package func encodeDocument(_ text: String, atLeast count: Int = .max) throws -> [Int32] {
     special.prefix + (try encode(text, atLeast: count)) + special.suffix
   }
 }

@@ -76,4 +76,27 @@ struct TokenizerConfiguration: Decodable, Sendable {
         remedy: "download it again, or move it away: then the tokenizer's own rules hold")
     }
   }
+
+  /// A file that says the same as a vocabulary of its special tokens.
+  static func text(_ vocabulary: Vocabulary) throws -> [UInt8] {
+    let special = vocabulary.special
+    var object: [String: Any] = [
+      "add_bos_token": !special.prefix.isEmpty, "add_eos_token": !special.suffix.isEmpty,
+      "clean_up_tokenization_spaces": false,
+    ]
+    switch vocabulary.model {
+    case .sentencePiece: object["tokenizer_class"] = "LlamaTokenizer"
+    case .byteLevelBPE: object["tokenizer_class"] = "PreTrainedTokenizerFast"
+    }
+    for (key, id) in [
+      ("bos_token", special.bos), ("eos_token", special.eos), ("unk_token", special.unknown),
+      ("pad_token", special.pad),
+    ] {
+      if let token = vocabulary.token(id) { object[key] = token.text }
+    }
+    if let chatTemplate = vocabulary.chatTemplate { object["chat_template"] = chatTemplate }
+    let data = try JSONSerialization.data(
+      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    return [UInt8](data) + [0x0A]
+  }
 }

@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to read or use a tokenizer.
-public typealias TokenizerError = LibraryError<TokenizerErrorCode>
+package typealias TokenizerError = LibraryError<TokenizerErrorCode>
 
 /// What kind of failure a ``TokenizerError`` is.
-public enum TokenizerErrorCode: Sendable, Equatable {
+package enum TokenizerErrorCode: Sendable, Equatable {
   /// There is no tokenizer where one is wanted.
   case missing
   /// A rule of the format is broken.

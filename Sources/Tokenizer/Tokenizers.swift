@@ -1,25 +1,25 @@
-// The door: a model's folder in, its tokenizer out.
+// The door: a model's folder or a vocabulary in, its tokenizer out.
 
 import ByteIO
 
 /// Opening tokenizers.
-public enum Tokenizers {
+package enum Tokenizers {
   /// The files that a tokenizer is read from, in the order in which they are looked for.
-  public static let fileNames = ["tokenizer.model", "tokenizer.json"]
+  package static let fileNames = ["tokenizer.model", "tokenizer.json"]
 
   /// Opens the tokenizer of a folder, or one file.
   ///
   /// `tokenizer.model` is taken first: models that have both were made with SentencePiece. A `tokenizer.model` that is
   /// none of SentencePiece's (Llama 3's is a list of byte strings) makes way for a `tokenizer.json` beside it.
   /// - Throws: ``TokenizerError``, with code `.missing` where there is none.
-  public static func open(_ path: String) throws -> any Tokenizer {
+  package static func open(_ path: String) throws -> any Tokenizer {
     if Folder.kind(of: path) == .file {
       let folder = Folder.parent(of: path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
       guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
       let contents = try TokenizerFile(path)
       guard contents.spellsBytes else { return try ByteLevelBPE(contents, configuration) }
-      return try Vocabulary(sentencePiece: contents, configuration).tokenizer(file: path)
+      return try tokenizer(of: contents.sentencePieceVocabulary(configuration), file: path)
     }
     let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !paths.isEmpty else {
@@ -32,5 +32,36 @@ public enum Tokenizers {
       do { return try open(path) } catch { first = first ?? error }
     }
     throw first ?? TokenizerError(.missing, file: path, reason: "there is no tokenizer in it")
+  }
+
+  /// The tokenizer that a vocabulary describes.
+  ///
+  /// - Parameter path: what errors name: the file that the vocabulary came from.
+  /// - Throws: ``TokenizerError`` for patterns that are not known, merges of tokens that are not there, and what the
+  ///   kind of tokenizer cannot take.
+  package static func tokenizer(of vocabulary: Vocabulary, file path: String) throws -> any Tokenizer {
+    switch vocabulary.model {
+    case .sentencePiece(let addsSpacePrefix):
+      let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
+      return try SentencePieceModel(
+        bytes: proto.serialized(vocabulary.special), special: vocabulary.special, path: path)
+    case .byteLevelBPE: return try ByteLevelBPE(vocabulary, file: path)
+    }
+  }
+
+  /// The files that hold a vocabulary's tokenizer beside a model, by name.
+  ///
+  /// - Throws: see ``tokenizer(of:file:)``.
+  package static func files(of vocabulary: Vocabulary, file path: String) throws -> [String: [UInt8]] {
+    var files: [String: [UInt8]] = [:]
+    switch vocabulary.model {
+    case .sentencePiece(let addsSpacePrefix):
+      let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
+      files["tokenizer.model"] = proto.serialized(vocabulary.special)
+    case .byteLevelBPE(let pattern, let merges):
+      files["tokenizer.json"] = try TokenizerFile.text(vocabulary, pattern: pattern, merges: merges, file: path)
+    }
+    files["tokenizer_config.json"] = try TokenizerConfiguration.text(vocabulary)
+    return files
   }
 }

@@ -3,9 +3,9 @@
 // Kinds and their numbers: sentencepiece_model.proto, `SentencePiece.Type`; llama.cpp has the same.
 
 /// What a tokenizer is made of.
-public struct Vocabulary: Sendable, Equatable {
+package struct Vocabulary: Sendable, Equatable {
   /// What a token stands for.
-  public enum Kind: Int32, Sendable {
+  package enum Kind: Int32, Sendable {
     case normal = 1
     case unknown = 2
     /// Never part of a text: `<s>`.
@@ -19,23 +19,23 @@ public struct Vocabulary: Sendable, Equatable {
   }
 
   /// One token: its number is its place.
-  public struct Token: Sendable, Equatable {
+  package struct Token: Sendable, Equatable {
     /// Its spelling: SentencePiece's with `▁` for a space; a byte-level vocabulary's in the alphabet of bytes, but for
     /// control and user-defined tokens, which are spelled as they are.
-    public var text: String
+    package var text: String
     /// SentencePiece's score: of two merges the one with the higher score is done first.
-    public var score: Float
+    package var score: Float
     /// What it stands for.
-    public var kind: Kind
+    package var kind: Kind
 
     /// A token.
-    public init(_ text: String, score: Float = 0, kind: Kind = .normal) {
+    package init(_ text: String, score: Float = 0, kind: Kind = .normal) {
       (self.text, self.score, self.kind) = (text, score, kind)
     }
   }
 
   /// How a text becomes tokens.
-  public enum Model: Sendable, Equatable {
+  package enum Model: Sendable, Equatable {
     /// SentencePiece's byte-pair merges, by score.
     case sentencePiece(addsSpacePrefix: Bool)
     /// Byte-level byte-pair merges in the order of a list, each two tokens with a space between; words are cut by a
@@ -44,16 +44,16 @@ public struct Vocabulary: Sendable, Equatable {
   }
 
   /// How a text becomes tokens.
-  public var model: Model
+  package var model: Model
   /// The tokens, by number.
-  public var tokens: [Token]
+  package var tokens: [Token]
   /// The ids that are set aside, and which of them a text gets.
-  public var special: SpecialTokens
+  package var special: SpecialTokens
   /// How a chat becomes a text, in Jinja; nil where nothing says so.
-  public var chatTemplate: String?
+  package var chatTemplate: String?
 
   /// A vocabulary from its parts.
-  public init(model: Model, tokens: [Token], special: SpecialTokens, chatTemplate: String? = nil) {
+  package init(model: Model, tokens: [Token], special: SpecialTokens, chatTemplate: String? = nil) {
     (self.model, self.tokens, self.special, self.chatTemplate) = (model, tokens, special, chatTemplate)
   }
 
@@ -62,6 +62,12 @@ public struct Vocabulary: Sendable, Equatable {
     let digits = String(byte, radix: 16, uppercase: true)
     return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
   }
+
+  /// What stands for an id without a token. Source: llama.cpp's converter.
+  package static func padding(_ id: Int) -> Token { Token("[PAD\(id)]", kind: .unused) }
+
+  /// The tokens up to the last that stands for something: what fills up to the embedding's rows is no token.
+  var realTokens: ArraySlice<Token> { tokens[..<((tokens.lastIndex { $0.kind != .unused } ?? -1) + 1)] }
 
   /// The token of an id; nil where there is none.
   func token(_ id: Int32?) -> Token? { id.flatMap { tokens.indices.contains(Int($0)) ? tokens[Int($0)] : nil } }

@@ -133,7 +133,7 @@ struct Attention {
       unsafe belle_rows_multiply(
         Kernels.variant, BELLE_F32, keys.base, keys.stride, visible, size, queries.base + row * queries.stride,
         scores.base)
-      unsafe belle_softmax(scores.base, visible, visible, scale, slope)
+      unsafe belle_softmax(Kernels.variant, scores.base, visible, visible, scale, slope)
       unsafe belle_rows_combine(
         Kernels.variant, values.base, values.stride, visible, size, scores.base, out.base + row * out.stride)
     }

@@ -10,11 +10,11 @@ import LinearAlgebra
 import Model
 
 /// A decoder layer with its weights in single precision.
-public final class DecoderLayer: Sendable {
+package final class DecoderLayer: Sendable {
   /// Its number.
-  public let index: Int
+  package let index: Int
   /// Its linear modules, in true sequential order.
-  public let groups: [LinearGroup]
+  package let groups: [LinearGroup]
 
   private let layer: Layer<ExpandedWeights>
   private let rotary: RotaryTable?
@@ -26,7 +26,7 @@ public final class DecoderLayer: Sendable {
 
   /// The weights of a module, `[out, in]`. Writing to the matrix changes the layer: so a quantizer puts the values in
   /// that the next groups' inputs are computed with.
-  public func weight(_ group: LinearGroup, _ module: Int) -> Matrix<Float> {
+  package func weight(_ group: LinearGroup, _ module: Int) -> Matrix<Float> {
     layer.groups[group.role.rawValue].linears[module].weight
   }
 
@@ -34,7 +34,7 @@ public final class DecoderLayer: Sendable {
   ///
   /// Valid until the next ``advance(_:_:input:threads:)`` with the same states; asking again computes it again.
   /// - Complexity: O(rows · width).
-  public func input(of group: LinearGroup, _ states: HiddenStates, threads: Int) -> MatrixSlice<Float> {
+  package func input(of group: LinearGroup, _ states: HiddenStates, threads: Int) -> MatrixSlice<Float> {
     layer.input(of: group.role, states, threads: threads)
   }
 
@@ -45,13 +45,13 @@ public final class DecoderLayer: Sendable {
   ///   - states: changed.
   ///   - input: what ``input(of:_:threads:)`` gave.
   ///   - threads: how many to use; the result does not depend on it.
-  public func advance(_ group: LinearGroup, _ states: HiddenStates, input: MatrixSlice<Float>, threads: Int) {
+  package func advance(_ group: LinearGroup, _ states: HiddenStates, input: MatrixSlice<Float>, threads: Int) {
     layer.advance(group.role, states, input: input, rotary, threads: threads)
   }
 
   /// Goes through the whole layer.
-  public func run(_ states: HiddenStates, threads: Int) { layer.run(states, rotary, threads: threads) }
+  package func run(_ states: HiddenStates, threads: Int) { layer.run(states, rotary, threads: threads) }
 
   /// What a thread's operands in bfloat16 take at most, in bytes: a tile's rows and columns, 2048 inputs of each.
-  public static let roundedBytes = 2 * (HiddenStates.largestBlock + ExpandedWeights.widestTile) * 2048
+  package static let roundedBytes = 2 * (HiddenStates.largestBlock + ExpandedWeights.widestTile) * 2048
 }

@@ -11,21 +11,21 @@ import LinearAlgebra
 import Model
 
 /// Scores of a model on some tokens.
-public struct EvaluationResult: Sendable, Equatable {
+package struct EvaluationResult: Sendable, Equatable {
   /// Tokens that were predicted.
-  public let tokens: Int
+  package let tokens: Int
   /// e to the mean negative log likelihood.
-  public let perplexity: Double
+  package let perplexity: Double
   /// The mean of Σ p·log(p/q) over the predicted tokens, p the reference's distribution; nil without a reference.
-  public let meanDivergence: Double?
+  package let meanDivergence: Double?
   /// How often the likeliest token is the reference's; nil without a reference.
-  public let top1Agreement: Double?
+  package let top1Agreement: Double?
   /// The reference's own perplexity; nil without a reference.
-  public let referencePerplexity: Double?
+  package let referencePerplexity: Double?
 }
 
 /// Evaluates a model, alone or against a reference.
-public struct Evaluation: Sendable {
+package struct Evaluation: Sendable {
   private let model: TransformerModel
   private let reference: TransformerModel?
   private let threads: Int
@@ -39,7 +39,7 @@ public struct Evaluation: Sendable {
   ///   - threads: how many to use; the result does not depend on it.
   ///   - chunkTokens: how many tokens' states are in memory at once; the result does not depend on it.
   /// - Throws: ``ModelError`` where the vocabularies differ; `ByteIOError` where the BLAS gets no memory.
-  public init(_ model: TransformerModel, reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384) throws {
+  package init(_ model: TransformerModel, reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384) throws {
     if let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize {
       throw ModelError(
         .mismatch, file: reference.path,
@@ -55,7 +55,7 @@ public struct Evaluation: Sendable {
   }
 
   /// The units of work of ``run(_:progress:)``: tokens times layers, the head counting as one.
-  public func workload(_ windows: TokenWindows) -> Int {
+  package func workload(_ windows: TokenWindows) -> Int {
     windows.tokens.count
       * (model.configuration.layerCount + 1 + (reference.map { $0.configuration.layerCount + 1 } ?? 0))
   }
@@ -65,7 +65,7 @@ public struct Evaluation: Sendable {
   /// - Parameters:
   ///   - windows: at least one, of at least two tokens.
   ///   - progress: called with units of work as they are done.
-  public func run(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> EvaluationResult {
+  package func run(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> EvaluationResult {
     guard windows.count > 0, windows.length > 1 else {
       throw ModelError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
     }

@@ -7,27 +7,27 @@
 import LinearAlgebra
 
 /// Windows of equal length, as rows of hidden states.
-public final class HiddenStates {
+package final class HiddenStates {
   /// Windows.
-  public let windowCount: Int
+  package let windowCount: Int
   /// Tokens in each of them.
-  public let windowLength: Int
+  package let windowLength: Int
   /// The residual stream, `[windowCount · windowLength, hiddenSize]`: a layer's input, and after its last group its output.
-  public let residual: MatrixSlice<Float>
+  package let residual: MatrixSlice<Float>
   /// What attention or the activation gave, between two groups; who keeps states in a file takes it out and puts it back.
-  public var carried: Matrix<Float>?
+  package var carried: Matrix<Float>?
 
   /// The rows that one product takes.
   static let blockRows = 1024
 
   /// The most rows that a block of ``blocks`` has.
-  public static let largestBlock = blockRows
+  package static let largestBlock = blockRows
 
   /// How many windows of a length make a block; batches begin at multiples of it.
-  public static func windowsPerBlock(length: Int) -> Int { max(1, blockRows / max(1, length)) }
+  package static func windowsPerBlock(length: Int) -> Int { max(1, blockRows / max(1, length)) }
 
   /// States over memory that the caller gives, which may be a part of a larger matrix or of a mapped file.
-  public init(_ residual: MatrixSlice<Float>, windowLength: Int) {
+  package init(_ residual: MatrixSlice<Float>, windowLength: Int) {
     precondition(windowLength > 0 && residual.rows % windowLength == 0)
     self.residual = residual
     self.windowLength = windowLength
@@ -35,7 +35,7 @@ public final class HiddenStates {
   }
 
   /// The blocks of rows, in order.
-  public var blocks: [Range<Int>] {
+  package var blocks: [Range<Int>] {
     let rows = residual.rows
     guard windowLength > Self.blockRows else {
       let step = Self.windowsPerBlock(length: windowLength) * windowLength

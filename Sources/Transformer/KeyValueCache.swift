@@ -6,9 +6,9 @@ import Model
 /// The keys and values of one text, layer by layer, in single precision.
 ///
 /// A head's rows lie in one piece; the memory grows with the text.
-public final class KeyValueCache {
+package final class KeyValueCache {
   /// The tokens whose keys and values are there, in order.
-  public private(set) var tokens: [Int32] = []
+  package private(set) var tokens: [Int32] = []
   /// How many tokens there is room for.
   private(set) var capacity: Int
 
@@ -23,7 +23,7 @@ public final class KeyValueCache {
   /// - Parameters:
   ///   - configuration: the model's.
   ///   - capacity: how many tokens are expected; more fit.
-  public init(_ configuration: ModelConfiguration, capacity: Int = 256) {
+  package init(_ configuration: ModelConfiguration, capacity: Int = 256) {
     headCount = configuration.keyValueHeadCount
     headSize = configuration.headSize
     let capacity = max(1, capacity)
@@ -34,10 +34,10 @@ public final class KeyValueCache {
   }
 
   /// How many tokens' keys and values are there.
-  public var count: Int { tokens.count }
+  package var count: Int { tokens.count }
 
   /// Forgets all tokens but the first ones.
-  public func truncate(to count: Int) { tokens.removeLast(max(0, tokens.count - max(0, count))) }
+  package func truncate(to count: Int) { tokens.removeLast(max(0, tokens.count - max(0, count))) }
 
   /// Makes room for more tokens.
   func reserve(_ more: Int) {

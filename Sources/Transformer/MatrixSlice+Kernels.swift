@@ -11,13 +11,15 @@ extension MatrixSlice<Float> {
   /// Adds a vector to each row.
   func add(toEachRow bias: [Float]) {
     precondition(bias.count == columns)
-    for row in 0..<rows { unsafe belle_add(base + row * stride, bias, columns) }
+    for row in 0..<rows { unsafe belle_add(Kernels.variant, base + row * stride, bias, columns) }
   }
 
   /// Adds a matrix of the same shape.
   func add(_ other: MatrixSlice<Float>) {
     precondition(other.rows == rows && other.columns == columns)
-    for row in 0..<rows { unsafe belle_add(base + row * stride, other.base + row * other.stride, columns) }
+    for row in 0..<rows {
+      unsafe belle_add(Kernels.variant, base + row * stride, other.base + row * other.stride, columns)
+    }
   }
 
   /// Turns the heads of each row by the row's position.
@@ -28,7 +30,7 @@ extension MatrixSlice<Float> {
       let cosine = table.cosines[place..<place + 1, 0..<headSize / 2]
       let sine = table.sines[place..<place + 1, 0..<headSize / 2]
       for head in Swift.stride(from: 0, to: columns, by: headSize) {
-        unsafe belle_rotate(base + row * stride + head, cosine.base, sine.base, headSize / 2)
+        unsafe belle_rotate(Kernels.variant, base + row * stride + head, cosine.base, sine.base, headSize / 2)
       }
     }
   }
@@ -36,18 +38,22 @@ extension MatrixSlice<Float> {
   /// Softmax of row `r` over its first `visible + r` elements; the others become 0.
   func softmax(visible: Int, scale: Float, slope: Float) {
     precondition(visible >= 1 && visible + rows - 1 <= columns)
-    for row in 0..<rows { unsafe belle_softmax(base + row * stride, visible + row, columns, scale, slope) }
+    for row in 0..<rows {
+      unsafe belle_softmax(Kernels.variant, base + row * stride, visible + row, columns, scale, slope)
+    }
   }
 
   /// `silu(self) · up`, in place.
   func siluMultiply(_ up: MatrixSlice<Float>) {
     precondition(up.rows == rows && up.columns == columns)
-    for row in 0..<rows { unsafe belle_silu_multiply(base + row * stride, up.base + row * up.stride, columns) }
+    for row in 0..<rows {
+      unsafe belle_silu_multiply(Kernels.variant, base + row * stride, up.base + row * up.stride, columns)
+    }
   }
 
   /// The tanh form of GELU, in place.
   func gelu() {
-    for row in 0..<rows { unsafe belle_gelu(base + row * stride, columns) }
+    for row in 0..<rows { unsafe belle_gelu(Kernels.variant, base + row * stride, columns) }
   }
 }
 
@@ -64,9 +70,9 @@ extension belle_logits {
     precondition(row < x.rows && (other.map { row < $0.rows && $0.columns == x.columns } ?? true))
     if let other {
       unsafe belle_logits_update(
-        &self, x.base + row * x.stride, other.base + row * other.stride, x.columns, Int32(first))
+        Kernels.variant, &self, x.base + row * x.stride, other.base + row * other.stride, x.columns, Int32(first))
     } else {
-      unsafe belle_logits_update(&self, x.base + row * x.stride, nil, x.columns, Int32(first))
+      unsafe belle_logits_update(Kernels.variant, &self, x.base + row * x.stride, nil, x.columns, Int32(first))
     }
   }
 

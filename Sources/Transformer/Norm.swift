@@ -18,9 +18,9 @@ struct Norm: Sendable {
       let source = unsafe x.base + row * x.stride
       let target = unsafe out.base + row * out.stride
       if let bias {
-        unsafe belle_layer_norm(target, source, weight, bias, x.columns, epsilon)
+        unsafe belle_layer_norm(Kernels.variant, target, source, weight, bias, x.columns, epsilon)
       } else {
-        unsafe belle_rms_norm(target, source, weight, x.columns, epsilon)
+        unsafe belle_rms_norm(Kernels.variant, target, source, weight, x.columns, epsilon)
       }
     }
   }

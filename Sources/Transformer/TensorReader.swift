@@ -7,7 +7,7 @@ import LinearAlgebra
 import Model
 
 /// Converts a stream of bytes to single precision, row by row of a tensor.
-public enum TensorReader {
+package enum TensorReader {
   /// Reads a whole tensor; a vector becomes one row.
   static func matrix(_ source: any TensorSource, _ index: Int) throws -> Matrix<Float> {
     let info = source.tensors[index]
@@ -23,7 +23,7 @@ public enum TensorReader {
   ///   - source: the tensors.
   ///   - index: which one.
   ///   - target: contiguous, of as many elements; overwritten.
-  public static func read(_ source: any TensorSource, _ index: Int, into target: MatrixSlice<Float>) throws {
+  package static func read(_ source: any TensorSource, _ index: Int, into target: MatrixSlice<Float>) throws {
     let info = source.tensors[index]
     var done = 0
     try source.read(index) { part in done += try convert(part, info, into: target, at: done) }
@@ -52,8 +52,8 @@ public enum TensorReader {
       guard let source = bytes.baseAddress else { return }
       let out = unsafe target.base + start
       switch info.dtype {
-      case .f16: unsafe belle_f16_to_f32(out, source.assumingMemoryBound(to: UInt16.self), count)
-      case .bf16: unsafe belle_bf16_to_f32(out, source.assumingMemoryBound(to: UInt16.self), count)
+      case .f16: unsafe belle_f16_to_f32(Kernels.variant, out, source.assumingMemoryBound(to: UInt16.self), count)
+      case .bf16: unsafe belle_bf16_to_f32(Kernels.variant, out, source.assumingMemoryBound(to: UInt16.self), count)
       case .f32: unsafe UnsafeMutableRawPointer(out).copyMemory(from: source, byteCount: 4 * count)
       case .f64:
         for element in 0..<count {

@@ -1,27 +1,27 @@
 // Tokens in windows of equal length: what evaluating and quantizing run over.
 
 /// Windows of tokens, row by row.
-public struct TokenWindows: Sendable, Equatable {
+package struct TokenWindows: Sendable, Equatable {
   /// All tokens, window after window.
-  public let tokens: [Int32]
+  package let tokens: [Int32]
   /// Tokens in a window.
-  public let length: Int
+  package let length: Int
   /// Windows.
-  public var count: Int { length > 0 ? tokens.count / length : 0 }
+  package var count: Int { length > 0 ? tokens.count / length : 0 }
 
   /// Makes windows.
   ///
   /// - Parameters:
   ///   - tokens: as many as a multiple of the length.
   ///   - length: tokens in a window, at least 1.
-  public init(_ tokens: [Int32], length: Int) {
+  package init(_ tokens: [Int32], length: Int) {
     precondition(length > 0 && tokens.count % length == 0)
     self.tokens = tokens
     self.length = length
   }
 
   /// Some of the windows.
-  public subscript(windows: Range<Int>) -> TokenWindows {
+  package subscript(windows: Range<Int>) -> TokenWindows {
     TokenWindows(Array(tokens[windows.lowerBound * length..<windows.upperBound * length]), length: length)
   }
 }

@@ -7,32 +7,32 @@ import LinearAlgebra
 import Model
 
 /// A model whose parts can be loaded and run one at a time.
-public final class TransformerModel: Sendable {
+package final class TransformerModel: Sendable {
   /// The path that it was opened by.
-  public let path: String
+  package let path: String
   /// Its measures.
-  public let configuration: ModelConfiguration
+  package let configuration: ModelConfiguration
   /// Its tensors, with Hugging Face's names; quantized ones as the weights that they stand for.
-  public let source: any TensorSource
+  package let source: any TensorSource
   /// The text of its `config.json`, made from what Meta's layout or GGUF has in its place.
-  public let configurationText: [UInt8]
+  package let configurationText: [UInt8]
   /// What was opened; nil for a model that was made of its parts.
-  public let origin: Model?
+  package let origin: Model?
   /// What is to be told of the model.
-  public let notes: [String]
+  package let notes: [String]
   let tensors: ModelTensors
   let plan: LayerPlan
 
   /// What the weights are stored as.
-  public var form: Model.Form { origin?.form ?? .plain }
+  package var form: Model.Form { origin?.form ?? .plain }
 
   /// Opens a file or folder: Hugging Face's layout in any container, Meta's layout, GPTQ's packed tensors, GGUF.
   ///
   /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`; whatever does not fit is named here, before work.
-  public static func open(_ path: String) throws -> TransformerModel { try TransformerModel(Model.open(path)) }
+  package static func open(_ path: String) throws -> TransformerModel { try TransformerModel(Model.open(path)) }
 
   /// A model that is open.
-  public init(_ model: Model) throws {
+  package init(_ model: Model) throws {
     let description = try model.described()
     path = model.path
     origin = model
@@ -50,7 +50,7 @@ public final class TransformerModel: Sendable {
   }
 
   /// A model from its parts.
-  public init(
+  package init(
     _ configuration: ModelConfiguration, _ source: any TensorSource, path: String, configurationText: [UInt8] = []
   ) throws {
     self.path = path
@@ -64,17 +64,17 @@ public final class TransformerModel: Sendable {
   }
 
   /// The linear modules of a layer, in groups; no weights are read.
-  public func groups(ofLayer index: Int) -> [LinearGroup] { tensors.groups(layer: index) }
+  package func groups(ofLayer index: Int) -> [LinearGroup] { tensors.groups(layer: index) }
 
   /// The head as a linear module; nil where it is the embedding.
-  public var headModule: LinearModule? {
+  package var headModule: LinearModule? {
     guard !configuration.tiesHead, let name = tensors.name(.head) else { return nil }
     return LinearModule(
       name: name, outFeatures: configuration.vocabularySize, inFeatures: configuration.hiddenSize)
   }
 
   /// The weights of one linear module.
-  public func weights(of module: LinearModule) throws -> Matrix<Float> {
+  package func weights(of module: LinearModule) throws -> Matrix<Float> {
     try TensorReader.matrix(source, try place(of: module.name + ".weight"))
   }
 
@@ -86,7 +86,7 @@ public final class TransformerModel: Sendable {
   ///   - arithmetic: of its linear modules' products; one without a `problem`.
   ///   - threads: how many read and convert.
   /// - Complexity: 4 bytes of memory for each of the layer's parameters.
-  public func layer(
+  package func layer(
     _ index: Int, windowLength: Int, arithmetic: Arithmetic = .single, threads: Int
   ) throws -> DecoderLayer {
     let groups = groups(ofLayer: index)
@@ -98,7 +98,7 @@ public final class TransformerModel: Sendable {
 
   /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:arithmetic:threads:)``
   /// quick afterwards.
-  public func readAhead(layer index: Int) throws {
+  package func readAhead(layer index: Int) throws {
     for module in groups(ofLayer: index).flatMap(\.modules) {
       try source.read(try place(of: module.name + ".weight")) { _ in }
     }
@@ -111,7 +111,7 @@ public final class TransformerModel: Sendable {
   ///   - states: `[tokens, hiddenSize]`, contiguous; overwritten.
   ///   - threads: how many to use.
   /// - Complexity: each row that is wanted is read once, in the embedding's order.
-  public func embed(_ tokens: [Int32], into states: MatrixSlice<Float>, threads: Int) throws {
+  package func embed(_ tokens: [Int32], into states: MatrixSlice<Float>, threads: Int) throws {
     precondition(tokens.count == states.rows && states.columns == configuration.hiddenSize)
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
       throw ModelError(
@@ -135,7 +135,7 @@ public final class TransformerModel: Sendable {
   }
 
   /// Norms the last layer's states, in place: the head's input.
-  public func normalizeOutput(_ states: MatrixSlice<Float>, threads: Int) throws {
+  package func normalizeOutput(_ states: MatrixSlice<Float>, threads: Int) throws {
     if let norm = try outerNorm(.outputNorm) { normalize(states, norm, threads) }
   }
 

@@ -4,21 +4,21 @@ import ByteIO
 import Checksum
 
 /// One file of a plan.
-public struct DecryptItem: Sendable {
+package struct DecryptItem: Sendable {
   /// The encrypted file's path.
-  public let input: String
+  package let input: String
   /// The name of the plain file; empty where the encrypted file's name does not tell.
-  public private(set) var outputName = ""
+  package private(set) var outputName = ""
   /// The plain file's size in bytes.
-  public private(set) var plainSize = 0
+  package private(set) var plainSize = 0
   /// The bytes before the encrypted ones: 32, or 0 for the variant without header.
-  public private(set) var headerSize = 32
+  package private(set) var headerSize = 32
   /// What the plain file must have; at least one digest.
-  public private(set) var expected: [DigestAlgorithm: Digest] = [:]
+  package private(set) var expected: [DigestAlgorithm: Digest] = [:]
   /// Whether the plain file becomes others and is not kept itself.
-  public internal(set) var isConverted = false
+  package internal(set) var isConverted = false
   /// Why the file cannot be decrypted, where that is known already.
-  public internal(set) var problem: (any ToolError)?
+  package internal(set) var problem: (any ToolError)?
 
   /// The largest plain file that counts as small: done in milliseconds, so it goes first.
   static let smallSize = 1 << 20
@@ -64,7 +64,7 @@ public struct DecryptItem: Sendable {
       throw XorDecryptError(
         .unverifiable, file: input,
         reason: "it has no header and its name holds the digest of nothing, so nothing could prove the result",
-        remedy: "give the publisher's list of the decrypted files with --manifest")
+        remedy: "give the publisher's list of the decrypted files with \(.manifest)")
     }
   }
 
@@ -101,7 +101,7 @@ public struct DecryptItem: Sendable {
     _ path: String, _ size: Int, known: KnownFile?, release: KnownRelease?
   ) throws(XorDecryptError) {
     guard let known, let release else { return }
-    let again = "download it again from \(release.page)"
+    let again: Remedy = "download it again from \(release.page)"
     if let exact = known.encryptedSize, exact != size {
       throw XorDecryptError(
         size < exact ? .truncated : .overlong, file: path,

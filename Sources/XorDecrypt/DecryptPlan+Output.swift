@@ -68,7 +68,7 @@ extension DecryptPlan {
   static func existsError(_ path: String, _ difference: String) -> XorDecryptError {
     XorDecryptError(
       .outputExists, file: path, reason: "another file has this name already (\(difference))",
-      remedy: "move it away, or give --force to replace it")
+      remedy: "move it away, or give \(.replacing) to replace it")
   }
 
   /// Checks that what is not there yet has room.

@@ -5,27 +5,27 @@ import ByteIO
 import Checksum
 
 /// What decrypting a file or folder will do.
-public struct DecryptPlan: Sendable {
+package struct DecryptPlan: Sendable {
   /// The files, small ones first, then the largest first.
-  public internal(set) var items: [DecryptItem]
+  package internal(set) var items: [DecryptItem]
   /// Names in the folder that are no encrypted files, and are left alone.
-  public internal(set) var ignored: [String] = []
+  package internal(set) var ignored: [String] = []
   /// The known releases that the files belong to: one, where it is sure.
-  public internal(set) var releases: [KnownRelease] = []
+  package internal(set) var releases: [KnownRelease] = []
   /// What the user should know, and what does not stop the work.
-  public internal(set) var warnings: [String] = []
+  package internal(set) var warnings: [String] = []
   /// Files that the release or the manifest has, and the input has not.
-  public internal(set) var absent: [String] = []
+  package internal(set) var absent: [String] = []
   /// The key.
-  public let key: KeyFile
+  package let key: KeyFile
   /// What is known of it.
   let keyAdvice: KeyAdvice
   /// What no output may replace: the encrypted files, the key and the manifest.
-  public internal(set) var inputs = InputRecord()
+  package internal(set) var inputs = InputRecord()
   /// Where the plain files go.
-  public let outputFolder: String
+  package let outputFolder: String
   /// How.
-  public let options: DecryptOptions
+  package let options: DecryptOptions
 
   /// Works a plan out.
   ///
@@ -35,7 +35,7 @@ public struct DecryptPlan: Sendable {
   ///   - outputFolder: made when the work begins.
   /// - Throws: ``XorDecryptError``, ``ByteIOError`` or ``ChecksumError`` for what makes the whole work pointless; what
   ///   is wrong with one file is its item's problem.
-  public init(
+  package init(
     input: String, key keyPath: String, outputFolder: String, options: DecryptOptions,
     registry: Registry = .builtIn, progress: @escaping ProgressHandler = { _ in }
   ) throws {
@@ -66,13 +66,13 @@ public struct DecryptPlan: Sendable {
   }
 
   /// The original that the key was recognized as.
-  public var keyOriginal: KnownOriginal? { keyAdvice.original }
+  package var keyOriginal: KnownOriginal? { keyAdvice.original }
 
   /// The names of the originals that the release wants; none where that is unknown.
-  public var wantedKeys: [String] { keyAdvice.wanted }
+  package var wantedKeys: [String] { keyAdvice.wanted }
 
   /// The bytes of all plain files.
-  public var plainSize: Int { items.reduce(0) { $0 + $1.plainSize } }
+  package var plainSize: Int { items.reduce(0) { $0 + $1.plainSize } }
 
   private mutating func noteAbsentFiles(isFolder: Bool) {
     guard isFolder else { return }
@@ -84,7 +84,7 @@ public struct DecryptPlan: Sendable {
         let isEncrypted = listed.contains { $0.hasSuffix(EncryptedName.suffix) }
         warnings.append(
           "\(displayName(options.manifestName ?? "the manifest")) lists none of these files"
-            + (isEncrypted ? "; it lists .enc files, which `belle-tools verify` checks" : ""))
+            + (isEncrypted ? "; it lists .enc files, not what they decrypt to" : ""))
         absent = []
       }
     } else if releases.count == 1 {

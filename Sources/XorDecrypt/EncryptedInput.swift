@@ -13,7 +13,7 @@ struct EncryptedInput {
   /// Whether a folder was given.
   let isFolder: Bool
 
-  private static let order = "the order is: belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>"
+  private static let order: Remedy = "the order is: \(.decrypting)"
 
   /// Looks for the encrypted files.
   ///
@@ -69,7 +69,7 @@ struct EncryptedInput {
       return XorDecryptError(
         .wrongInput, file: input,
         reason: "there is no .enc file in this folder; it holds plain files\(fits)",
-        remedy: "decrypting is done already, it seems: check it with `belle-tools verify \(displayName(input))`")
+        remedy: "decrypting is done already, it seems: check it with \(.verifying(input))")
     }
     return XorDecryptError(
       .wrongInput, file: input, reason: "there is no .enc file in this folder",

@@ -5,17 +5,17 @@ import ByteIO
 import Checksum
 
 /// The two parts of an encrypted file's name.
-public struct EncryptedName: Hashable, Sendable {
+package struct EncryptedName: Hashable, Sendable {
   /// The suffix of encrypted files.
-  public static let suffix = ".enc"
+  package static let suffix = ".enc"
 
   /// The name of the plain file.
-  public let plainName: String
+  package let plainName: String
   /// The SHA-256 of the plain file.
-  public let digest: Digest
+  package let digest: Digest
 
   /// The name for a plain file.
-  public init(plainName: String, digest: Digest) {
+  package init(plainName: String, digest: Digest) {
     self.plainName = plainName
     self.digest = digest
   }
@@ -24,7 +24,7 @@ public struct EncryptedName: Hashable, Sendable {
   ///
   /// - Parameter name: the last part of a path.
   /// - Throws: ``XorDecryptError`` with code `.badName`.
-  public init(_ name: String) throws(XorDecryptError) {
+  package init(_ name: String) throws(XorDecryptError) {
     let bytes = Array(name.utf8)
     let hexStart = bytes.count - Self.suffix.utf8.count - 64
     guard name.hasSuffix(Self.suffix), hexStart >= 1, bytes[hexStart - 1] == UInt8(ascii: "."),
@@ -44,9 +44,9 @@ public struct EncryptedName: Hashable, Sendable {
   }
 
   /// The whole name.
-  public var fileName: String { "\(plainName).\(digest.hex)\(Self.suffix)" }
+  package var fileName: String { "\(plainName).\(digest.hex)\(Self.suffix)" }
 
   /// Whether the digest is that of no bytes: then either the plain file is empty, or the file is of the variant without
   /// header (TechGPT), where it says nothing.
-  public var hasDigestOfNothing: Bool { digest.hex == Registry.digestOfNothing }
+  package var hasDigestOfNothing: Bool { digest.hex == Registry.digestOfNothing }
 }

@@ -94,7 +94,7 @@ struct KeyAdvice: Sendable {
   }
 
   /// What to do about a wrong key.
-  var remedy: String {
+  var remedy: Remedy {
     let details = wanted.compactMap { registry.original(named: $0) }.map { original in
       let size = original.keyFile?.plainSize.map { ", \($0) bytes" } ?? ""
       let md5 = original.keyFile?.plain[.md5].map { ", MD5 \($0)" } ?? ""

@@ -4,11 +4,11 @@ import ByteIO
 import CBelleKernels
 
 /// The file that a release was encrypted with.
-public final class KeyFile: Sendable {
+package final class KeyFile: Sendable {
   /// The file.
-  public let file: InputFile
+  package let file: InputFile
   /// Where its bytes go.
-  public let layout: KeyStreamLayout
+  package let layout: KeyStreamLayout
 
   /// A tail shorter than a window would be read in tiny pieces; it is kept here, repeated, so that a window can begin at
   /// any phase. Empty for longer tails and for none.
@@ -18,7 +18,7 @@ public final class KeyFile: Sendable {
   ///
   /// - Throws: ``ByteIOError``; ``XorDecryptError`` with code `.unusableKey` for a folder, an empty file, a Git LFS
   ///   pointer or a web page.
-  public init(_ path: String) throws {
+  package init(_ path: String) throws {
     if Folder.kind(of: path) == .folder {
       let inside = Folder.join(path, "consolidated.00.pth")
       throw XorDecryptError(
@@ -51,7 +51,7 @@ public final class KeyFile: Sendable {
 }
 
 /// XORs chunks with the stream of a key. One for each thread.
-@safe public final class KeyStream {
+@safe package final class KeyStream {
   /// The key bytes that are read at once. They and the data they meet stay in the second level cache.
   static let windowSize = 128 << 10
 
@@ -59,7 +59,7 @@ public final class KeyFile: Sendable {
   private let window: UnsafeMutableRawBufferPointer
 
   /// A stream of a key.
-  public init(_ key: KeyFile) {
+  package init(_ key: KeyFile) {
     self.key = key
     unsafe window = .allocate(byteCount: Self.windowSize, alignment: 64)
   }
@@ -72,7 +72,7 @@ public final class KeyFile: Sendable {
   ///   - data: changed in place.
   ///   - offset: where in the plain file it begins.
   /// - Throws: ``ByteIOError`` where the key cannot be read.
-  public func apply(to data: inout MutableRawSpan, at offset: Int) throws(ByteIOError) {
+  package func apply(to data: inout MutableRawSpan, at offset: Int) throws(ByteIOError) {
     var done = 0
     let count = data.byteCount
     while done < count {
@@ -98,7 +98,8 @@ public final class KeyFile: Sendable {
       let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + key.count])
       guard let data = part.baseAddress, let key = key.baseAddress else { return }
       unsafe belle_xor(
-        data.assumingMemoryBound(to: UInt8.self), key.assumingMemoryBound(to: UInt8.self), part.count)
+        belle_best_variant(), data.assumingMemoryBound(to: UInt8.self), key.assumingMemoryBound(to: UInt8.self),
+        part.count)
     }
   }
 }

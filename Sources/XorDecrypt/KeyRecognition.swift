@@ -4,18 +4,18 @@ import ByteIO
 import Checksum
 
 /// What is known of a key.
-public struct KeyRecognition: Sendable {
+package struct KeyRecognition: Sendable {
   /// Finds out which original a key is.
   ///
   /// The first bytes decide. The size says whether the file is whole, where the original's is known.
-  public static func identify(_ key: KeyFile, registry: Registry) throws -> KnownOriginal? {
+  package static func identify(_ key: KeyFile, registry: Registry) throws -> KnownOriginal? {
     let longest = registry.originals.map(\.head.count).max() ?? 0
     let head = try key.file.bytes(count: longest)
     return registry.originals.first { !$0.head.isEmpty && head.starts(with: $0.head) }
   }
 
   /// Finds out which original a key is by its SHA-256, reading the whole file.
-  public static func identifyByDigest(
+  package static func identifyByDigest(
     _ key: KeyFile, registry: Registry, progress: @escaping ProgressHandler, isCancelled: () -> Bool
   ) throws -> KnownOriginal? {
     let path = key.file.path
@@ -36,7 +36,7 @@ public struct KeyRecognition: Sendable {
   ///
   /// - Parameter files: small encrypted files: the bytes after the header, and what the plain file should have.
   /// - Returns: the originals that fit what the files prove; none where no file is small enough to prove anything.
-  public static func wanted(
+  package static func wanted(
     by files: [(body: [UInt8], expected: Digest)], registry: Registry
   ) throws -> [KnownOriginal] {
     var refuted: Set<String> = []

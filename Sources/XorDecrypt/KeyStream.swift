@@ -6,33 +6,33 @@
 // Source: point-alpaca's encrypt.py and BELLE's models/decrypt.py; proven on golden.json and published digests.
 
 /// Where the key bytes for each position of a plain file are.
-public struct KeyStreamLayout: Sendable, Equatable {
+package struct KeyStreamLayout: Sendable, Equatable {
   /// The bytes of a block.
-  public static let blockSize = 10 << 20
+  package static let blockSize = 10 << 20
 
   /// The key file's size in bytes, at least 1.
-  public let keySize: Int
+  package let keySize: Int
 
   /// The layout of a key.
   ///
   /// - Parameter keySize: in bytes, at least 1.
-  public init(keySize: Int) {
+  package init(keySize: Int) {
     precondition(keySize > 0, "an empty key has no stream")
     self.keySize = keySize
   }
 
   /// The bytes of the key's short last block; 0 where it has none.
-  public var tailSize: Int { keySize % Self.blockSize }
+  package var tailSize: Int { keySize % Self.blockSize }
 
   /// Where the key's short last block begins; the key's size where it has none.
-  public var tailStart: Int { keySize - tailSize }
+  package var tailStart: Int { keySize - tailSize }
 
   /// The key bytes for a position of the plain file.
   ///
   /// - Parameter offset: a position in the plain file.
   /// - Returns: the first key byte's position in the key file, and for how many plain bytes from there on the key bytes
   ///   lie one after the other.
-  public func run(at offset: Int) -> (keyOffset: Int, count: Int) {
+  package func run(at offset: Int) -> (keyOffset: Int, count: Int) {
     let fullBlocks = keySize / Self.blockSize
     let blocks = fullBlocks + (tailSize > 0 ? 1 : 0)
     let block = (offset / Self.blockSize) % blocks

@@ -39,11 +39,13 @@ extension ReleaseDecryptor {
     }
     try plan.refuse(scatter.outputs.map(\.name))
     let replaced = existing.contains { $0 != nil } ? "replaced other files of these names" : nil
-    for (writer, output) in zip(writers, scatter.outputs) {
-      let outcome = try writer.commit(as: output.name, size: output.byteCount, replacing: plan.options.force)
-      guard outcome == .created else {
-        throw DecryptPlan.existsError(Folder.join(plan.outputFolder, output.name), "it appeared during the work")
-      }
+    // All that a file becomes, or nothing of it.
+    do {
+      try AtomicFileWriter.commit(
+        zip(writers, scatter.outputs).map { ($0, $1.name, $1.byteCount) }, replacing: plan.options.force)
+    } catch {
+      guard error.code == .exists else { throw error }
+      throw DecryptPlan.existsError(error.file ?? plan.outputFolder, "it appeared during the work")
     }
     return result(item, .verified, digests: digests).became(
       paths,
@@ -57,7 +59,7 @@ extension ReleaseDecryptor {
     return XorDecryptError(
       .wrongInput, file: item.outputName, place: error.place,
       reason: "the file is whole, but cannot be converted: \(error.reason)",
-      remedy: "leave --format out, to have the file as it is")
+      remedy: "leave \(.format(nil)) out, to have the file as it is")
   }
 
   /// Writes the file that belongs to all, or finds it there.

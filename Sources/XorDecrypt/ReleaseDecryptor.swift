@@ -6,9 +6,9 @@ import Checksum
 import Synchronization
 
 /// What became of one file.
-public struct FileResult: Sendable {
+package struct FileResult: Sendable {
   /// How it ended.
-  public enum Status: Sendable {
+  package enum Status: Sendable {
     /// Written, and every digest agrees.
     case verified
     /// It was there already, and every digest agrees.
@@ -20,19 +20,19 @@ public struct FileResult: Sendable {
   }
 
   /// The input's path.
-  public let input: String
+  package let input: String
   /// The output's path; nil where the input's name does not tell, and for a file that something else takes the place of.
-  public let output: String?
+  package let output: String?
   /// The paths of all files that it became.
-  public let outputs: [String]
+  package let outputs: [String]
   /// What is there to say besides.
-  public let note: String?
+  package let note: String?
   /// The plain file's size in bytes.
-  public let bytes: Int
+  package let bytes: Int
   /// The digests that were computed of the plain file.
-  public let digests: [DigestAlgorithm: Digest]
+  package let digests: [DigestAlgorithm: Digest]
   /// How it ended.
-  public let status: Status
+  package let status: Status
 
   init(
     input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
@@ -48,7 +48,7 @@ public struct FileResult: Sendable {
   }
 
   /// The error, where it failed.
-  public var error: (any ToolError)? {
+  package var error: (any ToolError)? {
     if case .failed(let error) = status { error } else { nil }
   }
 }
@@ -62,18 +62,28 @@ struct FileWork {
 }
 
 /// Decrypts what a plan says.
-public struct ReleaseDecryptor: Sendable {
+package struct ReleaseDecryptor: Sendable {
   /// The plan.
-  public let plan: DecryptPlan
+  package let plan: DecryptPlan
+
+  /// Answers the paths of the files in the output folder that are no outputs and must make way for outputs of some names,
+  /// because readers would take them for parts of the same model.
+  package typealias Leftovers = @Sendable (_ outputs: [String]) throws -> [String]
+
+  private let leftovers: Leftovers
 
   /// Prepares to carry a plan out.
-  public init(_ plan: DecryptPlan) { self.plan = plan }
+  ///
+  /// - Parameter leftovers: throws for what is not to be removed.
+  package init(_ plan: DecryptPlan, leftovers: @escaping Leftovers = { _ in [] }) {
+    (self.plan, self.leftovers) = (plan, leftovers)
+  }
 
   /// A wrong key that agrees with the right one in its first 156 bytes decrypts the shortest files well: only a longer
   /// one is evidence for the key.
   private static let evidenceSize = 256
 
-  static let damageRemedy =
+  static let damageRemedy: Remedy =
     "the key is right, for other files came out right: this file is damaged; download it again"
 
   /// Decrypts the files.
@@ -81,8 +91,11 @@ public struct ReleaseDecryptor: Sendable {
   /// - Parameters:
   ///   - progress: told of the bytes, from several threads.
   ///   - receive: told of each result, as they come, on the calling thread.
-  /// - Throws: ``ByteIOError`` where the output folder cannot be made.
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
+  /// - Returns: the paths of files that were removed when all others were done; see ``Leftovers``.
+  /// - Throws: ``ByteIOError`` where the output folder cannot be made, or has files in it that must make way and do not.
+  @discardableResult
+  package func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> [String] {
+    try checkLeftovers()
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
 
@@ -104,7 +117,10 @@ public struct ReleaseDecryptor: Sendable {
       failures.append(item)
     }
     var waiting = plan.items.filter { $0.problem == nil }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     // Small files, all of them: together they tell a wrong key from a damaged file.
     let small = waiting.filter(\.goesFirst)
@@ -120,7 +136,10 @@ public struct ReleaseDecryptor: Sendable {
       return true
     }
     for result in small.compactMap({ smallResults[$0.input] }) { receive(explained(result, keyIsProven: keyIsProven)) }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     // The large ones' first bytes, with what the key makes of them.
     for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
@@ -135,12 +154,18 @@ public struct ReleaseDecryptor: Sendable {
     }
     let garbled = Set(failures.map(\.input))
     waiting.removeAll { garbled.contains($0.input) }
-    if !failures.isEmpty, !plan.options.keepGoing { return refuse(waiting, because: failures, receive) }
+    if !failures.isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: failures, receive)
+      return []
+    }
 
     let conversion = try conversion(of: plan.items)
+    var outputs = plan.items.filter { $0.problem == nil && !$0.isConverted }.map(\.outputName)
     if let conversion {
-      let plans = conversion.plans.values.compactMap { try? $0.get() }
-      try plan.refuse(plans.flatMap { $0.outputs.map(\.name) } + (conversion.index.map { [$0.name] } ?? []))
+      let names = conversion.outputNames
+      try plan.refuse(names)
+      outputs += names
+      if !conversion.hasFailures { _ = try leftovers(outputs) }
     }
     var begun: Set<String> = []
     forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
@@ -154,16 +179,21 @@ public struct ReleaseDecryptor: Sendable {
       return failures.isEmpty || keyIsProven || plan.options.keepGoing
     }
     refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
-    if failures.isEmpty, let index = conversion?.index { try write(index) }
+    guard failures.isEmpty else { return [] }
+    if let index = conversion?.index { try write(index) }
+    // Only now: with a failure on the way the old model would be lost, and the new one not there.
+    let removed = try leftovers(outputs)
+    try FinalName.take([], removing: removed, replacing: plan.options.force)
+    return removed
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
-  public func dryRun(receive: (FileResult) -> Void) {
+  package func dryRun(receive: (FileResult) -> Void) {
     for item in plan.items { receive(result(item, item.problem.map { .failed($0) } ?? .planned)) }
   }
 
   /// The warning for large checkpoints that begin as nothing known; the digest decides.
-  public func headWarnings() throws -> [String] {
+  package func headWarnings() throws -> [String] {
     try plan.items.filter { $0.problem == nil && !$0.isSmall }.compactMap { item in
       let name = item.outputName
       guard [".bin", ".pt", ".pth"].contains(where: name.hasSuffix), try head(of: item) == .unknown else { return nil }
@@ -172,6 +202,12 @@ public struct ReleaseDecryptor: Sendable {
       if bytes.starts(with: [0x50, 0x4B, 3, 4]) || bytes.first == 0x80 { return nil }
       return "\(displayName(name)) does not begin as a PyTorch file with this key; its digest will tell"
     }
+  }
+
+  /// Whether what lies in the output folder lets the outputs be found. What files become that are converted is known later.
+  package func checkLeftovers() throws {
+    guard plan.options.converter == nil else { return }
+    _ = try leftovers(plan.items.filter { $0.problem == nil }.map(\.outputName))
   }
 
   // MARK: One file
@@ -309,10 +345,10 @@ public struct ReleaseDecryptor: Sendable {
   /// A mismatch with what the other files say about its cause.
   private func explained(_ result: FileResult, keyIsProven: Bool) -> FileResult {
     guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return result }
-    let remedy =
+    let remedy: Remedy =
       keyIsProven
       ? Self.damageRemedy
-      : "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); `belle-tools verify` checks the .enc files"
+      : "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); \(.verifying(nil)) checks the .enc files"
     return FileResult(
       input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
       status: .failed(

@@ -4,19 +4,19 @@ import ByteIO
 import Checksum
 
 /// Encrypts files with a key.
-public struct ReleaseEncryptor: Sendable {
+package struct ReleaseEncryptor: Sendable {
   /// The key.
-  public let key: KeyFile
+  package let key: KeyFile
   /// The plain files' paths; small ones first, then the largest first.
-  public let inputs: [String]
+  package let inputs: [String]
   /// Names in the folder that are left alone: folders, hidden files, and what is encrypted already.
-  public let ignored: [String]
+  package let ignored: [String]
   /// Where the encrypted files go.
-  public let outputFolder: String
+  package let outputFolder: String
   /// Whether other files under the outputs' names are replaced.
-  public let force: Bool
+  package let force: Bool
   /// Files at once.
-  public let jobs: Int
+  package let jobs: Int
 
   private let sizes: [String: Int]
   /// What no output may replace: the plain files and the key.
@@ -29,7 +29,7 @@ public struct ReleaseEncryptor: Sendable {
   ///   - keyPath: the base model's `consolidated.00.pth`.
   ///   - outputFolder: made when the work begins.
   /// - Throws: ``XorDecryptError`` or ``ByteIOError`` for what makes the whole work pointless.
-  public init(
+  package init(
     input: String, key keyPath: String, outputFolder: String, jobs: Int = processorCount, force: Bool = false
   ) throws {
     guard let kind = Folder.kind(of: input) else {
@@ -96,7 +96,7 @@ public struct ReleaseEncryptor: Sendable {
   }
 
   /// The bytes of all plain files.
-  public var plainSize: Int { sizes.values.reduce(0, +) }
+  package var plainSize: Int { sizes.values.reduce(0, +) }
 
   /// Encrypts the files.
   ///
@@ -104,7 +104,7 @@ public struct ReleaseEncryptor: Sendable {
   ///   - progress: told of the bytes, from several threads.
   ///   - receive: told of each result, as they come.
   /// - Throws: ``ByteIOError`` where the output folder cannot be made.
-  public func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
+  package func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws {
     try Folder.create(outputFolder)
     TemporaryFiles.removeAbandoned(in: outputFolder)
     let stream = ChunkStream(sharedBy: min(jobs, inputs.count))
@@ -161,7 +161,7 @@ public struct ReleaseEncryptor: Sendable {
           throw XorDecryptError(
             .outputExists, file: target,
             reason: "another file has this name already, and it does not decrypt to this one",
-            remedy: "move it away, or give --force to replace it")
+            remedy: "move it away, or give \(.replacing) to replace it")
         }
         return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)
       }

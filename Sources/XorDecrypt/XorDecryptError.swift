@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to decrypt or encrypt.
-public typealias XorDecryptError = LibraryError<XorDecryptErrorCode>
+package typealias XorDecryptError = LibraryError<XorDecryptErrorCode>
 
 /// What kind of failure a ``XorDecryptError`` is.
-public enum XorDecryptErrorCode: Sendable, Equatable {
+package enum XorDecryptErrorCode: Sendable, Equatable {
   /// The file's name is not `<name>.<64 hex digits>.enc`, or would name no file.
   case badName
   /// A Git LFS pointer, a web page or nothing, in place of the file.

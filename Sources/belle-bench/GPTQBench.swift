@@ -52,7 +52,7 @@ struct GPTQBench: BenchCase {
           return try Ceilings.time { try Self.solve(layer.weights, copy, recipe) }
         }
         let target = name == "reference" ? ("SGEMM, all threads", 0.7) : ("reference, \(size)", 0.25)
-        let cost = try context.once(Self.self, [name, "\(shape.rows)", "\(shape.columns)"])
+        let cost = try Self.cost(of: [name, "\(shape.rows)", "\(shape.columns)"], context)
         all.append(
           Series(
             name: "\(name), \(size)", unit: .operations, target: target,

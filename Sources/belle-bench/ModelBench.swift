@@ -62,8 +62,8 @@ struct ModelBench: BenchCase {
     context.say("quantizing \(Self.layers) of 32 layers with the recipe \(recipe)")
     let peak = PeakRate.gemm(size: 4096, runs: 3)
     let result = folder + "/result.json"
-    let cost = try context.once(
-      Self.self, [folder, "\(Self.layers)", recipe, result, context.arithmetic.rawValue])
+    let cost = try Self.cost(
+      of: [folder, "\(Self.layers)", recipe, result, context.arithmetic.rawValue], context)
     // The machine's speed may have drifted meanwhile.
     let sgemm = (peak + PeakRate.gemm(size: 4096, runs: 3)) / 2
     let outcome = try JSONDecoder().decode(Outcome.self, from: Data(contentsOf: URL(filePath: result)))

@@ -36,7 +36,8 @@ struct BelleTools: ParsableCommand {
       leave(ExitCode.failure)
     } catch {
       // Help that was asked for is a result.
-      let (text, code) = (fullMessage(for: error), exitCode(for: error))
+      var (text, code) = (fullMessage(for: error), exitCode(for: error))
+      if text == Program.version { text = Program.description }
       if !text.isEmpty { code == .success ? Console.shared.result(text) : Console.shared.complain(text) }
       leave(code)
     }

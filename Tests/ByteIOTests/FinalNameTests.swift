@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -57,6 +58,61 @@ import Testing
     // The third file is missing.
     #expect(throws: ByteIOError.self) { try FinalName.take(changes(folder, ["a", "b", "c"]), replacing: false) }
     #expect(try folder.names(in: "new") == ["a", "b"] && folder.names(in: "out") == [])
+  }
+
+  @Test("a failure in the middle gives back what was replaced and removed", arguments: [false, true])
+  func replacedGivenBack(isFault: Bool) throws {
+    let folder = try folder(["a", "b", "l"], ["a": "mine a", "b": "mine b", "s": "mine s"])
+    symlink("nowhere", folder.file("out/l"))
+    // The fourth file is missing; or all have their names, and they are not what they should be.
+    let error = #expect(throws: ByteIOError.self) {
+      try FinalName.take(
+        changes(folder, ["a", "l", "b"] + (isFault ? [] : ["c"])), removing: [folder.file("out/s")], replacing: true
+      ) { isFault ? ByteIOError(.exists, file: "x", reason: "no", remedy: "none") : nil }
+    }
+    #expect(error?.file == (isFault ? "x" : folder.file("out/c")))
+    #expect(try folder.names(in: "new") == ["a", "b", "l"] && folder.names(in: "out") == ["a", "b", "l", "s"])
+    for name in ["a", "b", "s"] { #expect(try readBytes(folder.file("out/" + name)) == Array("mine \(name)".utf8)) }
+    #expect(Folder.isLink(folder.file("out/l")))
+    try FinalName.take(changes(folder, ["a", "l", "b"]), removing: [folder.file("out/s")], replacing: true)
+    #expect(try folder.names(in: "new") == [] && folder.names(in: "out") == ["a", "b", "l"])
+    for name in ["a", "b", "l"] { #expect(try readBytes(folder.file("out/" + name)) == Array("new \(name)".utf8)) }
+  }
+
+  @Test("what cannot be removed is named, and nothing is done")
+  func notRemoved() throws {
+    let folder = try folder(["a"], ["a": "mine", "s": "mine"])
+    // A path through a file is no file.
+    let error = #expect(throws: ByteIOError.self) {
+      try FinalName.take(
+        changes(folder, ["a"]), removing: [folder.file("out/s"), folder.file("out/a/x")], replacing: true)
+    }
+    #expect(error?.file == folder.file("out/a/x") || error?.file == folder.file("out/a"))
+    #expect(try folder.names(in: "out") == ["a", "s"] && folder.names(in: "new") == ["a"])
+    #expect(try readBytes(folder.file("out/a")) == Array("mine".utf8))
+  }
+
+  @Test("files that are written get their names together", arguments: [false, true])
+  func writers(isTaken: Bool) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a", "mine")
+    try folder.write(isTaken ? "b/x" : "x", "mine")
+    let files = try ["a", "b"].map { name in
+      let writer = try AtomicFileWriter(in: folder.path)
+      try writer.write([1], at: 0)
+      return (writer: writer, name: name, size: 1)
+    }
+    if isTaken {
+      #expect(throws: ByteIOError.self) { try AtomicFileWriter.commit(files, replacing: true) }
+      #expect(try readBytes(folder.file("a")) == Array("mine".utf8))
+    } else {
+      #expect(throws: ByteIOError.self) { try AtomicFileWriter.commit(files, replacing: false) }
+      #expect(try readBytes(folder.file("a")) == Array("mine".utf8))
+      try AtomicFileWriter.commit(files, replacing: true)
+      #expect(try readBytes(folder.file("a")) == [1] && readBytes(folder.file("b")) == [1])
+    }
+    for file in files { file.writer.discard() }
+    #expect(try folder.names() == (isTaken ? ["a", "b"] : ["a", "b", "x"]))
   }
 
   @Test("a file of the same bytes under the name is as good")
@@ -127,5 +183,52 @@ import Testing
     let error = #expect(throws: ByteIOError.self) { try record.checkUnchanged(toleratesRemoval: false) }
     #expect(error?.code == .changed && error?.file == path)
     if kind == 3 { try record.checkUnchanged(toleratesRemoval: true) }
+  }
+}
+
+@Suite("FileLock") struct FileLockTests {
+  @Test("a link is not followed")
+  func link() throws {
+    let folder = try TemporaryFolder()
+    symlink("elsewhere", folder.file("lock"))
+    #expect(throws: ByteIOError.self) { try FileLock(folder.file("lock")) }
+    #expect(try folder.names() == ["lock"])
+  }
+
+  @Test("where the holder removes the file, one at a time holds the lock all the same")
+  func removed() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("lock")
+    let holders = Mutex(0)
+    let most = Mutex(0)
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      for _ in 0..<5000 {
+        guard let lock = try? FileLock(path) else { continue }
+        let count = holders.withLock { count in
+          count += 1
+          return count
+        }
+        most.withLock { $0 = max($0, count) }
+        sched_yield()
+        unlink(path)
+        holders.withLock { $0 -= 1 }
+        withExtendedLifetime(lock) {}
+      }
+    }
+    #expect(most.withLock { $0 } == 1)
+  }
+}
+
+@Suite("OccasionalFile") struct OccasionalFileTests {
+  @Test("it is read where it lies, and a change is an error")
+  func reads() throws {
+    let folder = try TemporaryFolder()
+    let file = try OccasionalFile(try folder.write("a", "text"))
+    #expect(try file.size == 4 && file.bytes(at: 1, count: 9) == Array("ext".utf8))
+    rename(try folder.write("b", "text"), file.path)
+    let error = #expect(throws: ByteIOError.self) { try file.bytes(count: 4) }
+    #expect(error?.code == .changed)
+    unlink(file.path)
+    #expect(throws: ByteIOError.self) { try file.bytes(count: 4) }
   }
 }

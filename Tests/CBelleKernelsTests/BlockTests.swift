@@ -10,7 +10,7 @@ import Testing
   private func dequantize(_ variant: UInt32, _ type: belle_block, _ blocks: [UInt8], _ count: Int) -> [Float] {
     var values = [Float](repeating: .nan, count: count * belle_block_elements(type))
     values.withUnsafeMutableBytes {
-      belle_dequantize_variant(
+      belle_dequantize(
         belle_variant(variant), type, blocks, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), count)
     }
     return values
@@ -22,7 +22,7 @@ import Testing
     let count = values.count / belle_block_elements(type)
     var blocks = [UInt8](repeating: 0xA5, count: count * belle_block_bytes(type))
     let useless = values.withUnsafeBytes { bytes in
-      belle_quantize_variant(
+      belle_quantize(
         belle_variant(variant), type, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), importance, &blocks, count
       )
     }
@@ -119,5 +119,53 @@ import Testing
     for variant in Self.variants {
       #expect(quantize(variant, type, values).useless == 1, "variant \(variant)")
     }
+  }
+
+  /// Takes blocks apart: their integers, and of each block what its record holds for lane 0, halves and bytes.
+  private func takeApart(_ blocks: [UInt8], _ form: belle_block_type, _ count: Int) -> ([UInt8], [[Int]]) {
+    var integers = [UInt8](repeating: 0xA5, count: count * Int(form.elements))
+    let size = belle_packed_record_bytes(form.scales)
+    var records = [UInt8](repeating: 0, count: count * size)
+    belle_packed_take_blocks(form.number, blocks, count, 0, &integers, &records)
+    let hasMinimum = [BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM].contains(form.scales)
+    let parts = (0..<count).map { block in
+      let record = records[block * size..<(block + 1) * size].map { Int($0) }
+      let halves = stride(from: 0, to: hasMinimum ? 64 : 32, by: 32).map { record[$0] | record[$0 + 1] << 8 }
+      return halves + stride(from: hasMinimum ? 64 : 32, to: size, by: 16).map { record[$0] }
+    }
+    return (integers, parts)
+  }
+
+  @Test("integers and scales that are put into blocks come out as they were", arguments: [2, 3, 6, 7, 8] as [UInt32])
+  func levels(number: UInt32) throws {
+    let form = try #require(belle_block_type_of(number)).pointee
+    var random = SplitMix64(seed: 400 + UInt64(number))
+    let levels = (0..<7 * 32).map { _ in UInt8(random.next() >> (64 - UInt64(form.bits))) }
+    let (scales, minima) = (
+      (0..<7).map { _ in UInt16(random.next() >> 48) }, (0..<7).map { _ in UInt16(random.next() >> 48) }
+    )
+    let hasMinimum = form.scales == BELLE_SCALES_HALF_MINIMUM
+    var blocks = [UInt8](repeating: 0xA5, count: 7 * Int(form.bytes))
+    belle_pack_levels(belle_block(number), levels, scales, hasMinimum ? minima : nil, &blocks, 7)
+    let (integers, parts) = takeApart(blocks, form, 7)
+    #expect(integers == levels)
+    #expect(parts == (0..<7).map { [Int(scales[$0])] + (hasMinimum ? [Int(minima[$0])] : []) })
+  }
+
+  @Test("and so do those of blocks of 256, with six bits of scales and minimums", arguments: [12, 13] as [UInt32])
+  func superLevels(number: UInt32) throws {
+    let form = try #require(belle_block_type_of(number)).pointee
+    var random = SplitMix64(seed: 500 + UInt64(number))
+    let levels = (0..<5 * 256).map { _ in UInt8(random.next() >> (64 - UInt64(form.bits))) }
+    let six = (0..<2).map { _ in (0..<5 * 8).map { _ in UInt8(random.next() >> 58) } }
+    let halves = (0..<2).map { _ in (0..<5).map { _ in UInt16(random.next() >> 48) } }
+    var blocks = [UInt8](repeating: 0xA5, count: 5 * Int(form.bytes))
+    belle_pack_super_levels(belle_block(number), levels, six[0], six[1], halves[0], halves[1], &blocks, 5)
+    let (integers, parts) = takeApart(blocks, form, 5)
+    #expect(integers == levels)
+    let wanted = (0..<5).map { block in
+      halves.map { Int($0[block]) } + six.flatMap { $0[block * 8..<(block + 1) * 8].map { Int($0) } }
+    }
+    #expect(parts == wanted)
   }
 }

@@ -73,7 +73,7 @@ struct FloatKind: Sendable, CustomStringConvertible {
     let overflows = source.withUnsafeBufferPointer { source in
       target.withUnsafeMutableBufferPointer { target -> Int in
         guard let source = source.baseAddress, let target = target.baseAddress else { return 0 }
-        return belle_convert_variant(
+        return belle_convert(
           belle_variant(variant), belle_float(from.kind), belle_float(to.kind), source + shift, target + shift,
           bits.count)
       }

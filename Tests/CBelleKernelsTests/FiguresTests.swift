@@ -68,7 +68,7 @@ import Testing
       var (at, piece) = (0, 0)
       while at < bytes.count / size {
         let count = min(pieces[piece % pieces.count], bytes.count / size - at)
-        belle_statistics_add_variant(belle_variant(variant), &state, belle_number(kind), start + at * size, count)
+        belle_statistics_add(belle_variant(variant), &state, belle_number(kind), start + at * size, count)
         (at, piece) = (at + count, piece + 1)
       }
     }
@@ -86,7 +86,7 @@ import Testing
         var (at, piece) = (0, 0)
         while at < x.count / sizes.0 {
           let count = min(pieces[piece % pieces.count], x.count / sizes.0 - at)
-          belle_differences_add_variant(
+          belle_differences_add(
             belle_variant(variant), &state, belle_number(kinds.0), a + at * sizes.0, belle_number(kinds.1),
             b + at * sizes.1, count)
           (at, piece) = (at + count, piece + 1)

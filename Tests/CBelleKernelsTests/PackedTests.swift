@@ -154,7 +154,7 @@ import Testing
       // No scale is infinite or NaN: those are no weights.
       for at in row.indices where row[at] & 0x7C == 0x7C { row[at] &= 0xBF }
       var values = [UInt8](repeating: 0, count: 4 * 512)
-      belle_dequantize(belle_block(type), row, &values, count)
+      belle_dequantize(BELLE_SCALAR, belle_block(type), row, &values, count)
       wanted.append(values)
       integers.withUnsafeMutableBufferPointer {
         belle_packed_take_blocks(type, row, count, lane, $0.baseAddress.map { $0 + lane * 512 }, &scales)
@@ -220,11 +220,12 @@ import Testing
     var weights = [UInt8](repeating: 0, count: rows * stride * size)
     values.withUnsafeBytes {
       _ = belle_convert(
-        BELLE_F32, kind, $0.bindMemory(to: UInt8.self).baseAddress, &weights, rows * stride)
+        BELLE_SCALAR, BELLE_F32, kind, $0.bindMemory(to: UInt8.self).baseAddress, &weights, rows * stride)
     }
     var exact = [Float](repeating: 0, count: rows * stride)
     exact.withUnsafeMutableBytes {
-      _ = belle_convert(kind, BELLE_F32, weights, $0.bindMemory(to: UInt8.self).baseAddress, rows * stride)
+      _ = belle_convert(
+        BELLE_SCALAR, kind, BELLE_F32, weights, $0.bindMemory(to: UInt8.self).baseAddress, rows * stride)
     }
     let multiplied = { (variant: belle_variant) in
       var y = [Float](repeating: .nan, count: rows)
@@ -254,7 +255,7 @@ import Testing
       #expect(zip(found, scalar).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
     }
     var known = [Float](repeating: 0, count: weights.count)
-    belle_f16_to_f32(&known, weights, weights.count)
+    belle_f16_to_f32(BELLE_SCALAR, &known, weights, weights.count)
     #expect(zip(known, scalar).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
   }
 

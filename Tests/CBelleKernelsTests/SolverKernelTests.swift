@@ -149,7 +149,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           groups: memory.copy(groups), scales: pointers[1], minimums: pointers[2], zeros: memory.copy(zeros),
           integers: moved, gains: pointers[3], max_integer: 15, smallest_scale: 0x1p-24, moves_integers: true,
           refits: true, has_minimums: minimums, half: half, negative_scales: negative, scale_units: unit,
-          minimum_units: unit, super_groups: 1)
+          minimum_units: unit, super_groups: 1, least_multiple: 1, most_multiple: 63)
         return withExtendedLifetime(memory) {
           belle_sweep_block(variant, &work)
           return (zip(pointers, parameters).map { Self.bits(array($0, $1.count)) }, array(moved, integers.count))
@@ -180,7 +180,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           columns: columns, lanes: lanes, stride: lanes, values: memory.copy(values),
           column_weights: weighted ? memory.copy(weights) : nil, scales: grids[0], zeros: grids[1],
           minimums: grids[2], form: Self.forms[form], max_integer: 15, lowest_zero: 1, smallest_scale: 0x1p-24,
-          norm: norm, coarse: weighted, half: half, negative_scales: negative, minimum_below_zero: !half)
+          norm: norm, coarse: weighted, half: half, negative_scales: negative, in_super_block: !half)
         return withExtendedLifetime(memory) {
           belle_grid(variant, &work)
           return grids.map { Self.bits(array($0, lanes)) }
@@ -246,7 +246,8 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
       var work = belle_super_grid_work(
         columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
         values: memory.copy(values), column_weights: weighted ? memory.copy(weights) : nil, scales: results[0],
-        minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15)
+        minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15, least_multiple: 1,
+        most_multiple: 63)
       return withExtendedLifetime(memory) {
         belle_super_grid(variant, &work)
         return zip(results, [groups * lanes, groups * lanes, lanes, lanes]).map { array($0, $1) }
@@ -264,6 +265,44 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           // Near to what the group wanted.
           #expect(abs(found[0][at] - scales[at]) <= 1.6 * found[2][lane])
           #expect(abs(found[1][at] - minimums[at]) <= 1.6 * found[3][lane])
+        }
+      }
+    }
+  }
+
+  @Test("the unit of a super-block without minimums, and multiples of both signs", arguments: variants)
+  func signedSuperBlock(variant: belle_variant) {
+    let (columns, groups, lanes) = (16, 16, 32)
+    var source = Source(22)
+    let values = source.normals(columns * groups * lanes, 0.05)
+    // Groups with hardly any scale among them.
+    let scales = source.normals(groups * lanes, 0.01).enumerated().map { $0 % 7 == 0 ? 0x1p-24 : $1 }
+    for (least, most) in [(-32, 31), (-32, -1)] as [(Float, Float)] {
+      let wanted = most > 0 ? scales : scales.map(abs)
+      func run(_ variant: belle_variant) -> [[Float]] {
+        let memory = Memory()
+        let results = [wanted, .init(repeating: 0, count: groups * lanes), .init(repeating: 0, count: lanes)]
+          .map(memory.copy)
+        let minimumUnit = memory.copy([Float](repeating: 0, count: lanes))
+        var work = belle_super_grid_work(
+          columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
+          values: memory.copy(values), column_weights: nil, scales: results[0], minimums: results[1],
+          scale_unit: results[2], minimum_unit: minimumUnit, max_integer: 7, least_multiple: least, most_multiple: most)
+        return withExtendedLifetime(memory) {
+          belle_super_grid(variant, &work)
+          return zip(results, [groups * lanes, groups * lanes, lanes]).map { array($0, $1) }
+        }
+      }
+      let found = run(variant)
+      #expect(found.map(Self.bits) == run(BELLE_SCALAR).map(Self.bits))
+      #expect(found[1].allSatisfy { $0 == 0 })
+      for lane in 0..<lanes {
+        for group in 0..<groups {
+          let at = group * lanes + lane
+          let multiple = found[0][at] / found[2][lane]
+          #expect((least...most).contains(multiple) && multiple == multiple.rounded() && multiple != 0)
+          #expect(abs(found[0][at] - wanted[at]) <= 2.1 * abs(found[2][lane]))
+          if most < 0 { #expect(found[0][at] > 0) }
         }
       }
     }

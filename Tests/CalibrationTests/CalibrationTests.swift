@@ -198,7 +198,7 @@ private struct ByteTokenizer: Tokenizer {
     #expect(try draw([path], length: 1000).windows.count == lines.utf8.count / 1000)
     #expect(try draw([path]).windows.count == 128)
     #expect { try draw([path], samples: 31, length: 1000) } throws: {
-      ($0 as? CalibrationError)?.remedy?.contains("\(lines.utf8.count / 1000) of 1000 would do") == true
+      ($0 as? CalibrationError)?.remedy?.description.contains("\(lines.utf8.count / 1000) of 1000 would do") == true
     }
     let short = try folder.write("short.txt", "abc")
     #expect { try draw([short]) } throws: { ($0 as? CalibrationError)?.code == .tooShort }

@@ -174,7 +174,7 @@ import Testing
   func names() throws {
     #expect(try registry.release(named: "bellegroup/belle-llama-ext-7b").name == "BELLE-LLaMA-EXT-7B")
     let error = #expect(throws: ChecksumError.self) { try registry.release(named: "EXT") }
-    #expect(error?.remedy?.contains("BELLE-LLaMA-EXT-13B") == true)
+    #expect(error?.remedy?.description.contains("BELLE-LLaMA-EXT-13B") == true)
   }
 
   @Test("a release is known by its encrypted names; shared names settle nothing")

@@ -200,6 +200,8 @@ import Testing
 
   @Test("the version is printed")
   func version() throws {
-    #expect(try belleTools("--version").output.hasPrefix("belle-tools "))
+    let version = try belleTools("--version")
+    #expect(version.status == 0 && version.output.hasPrefix("belle-tools "))
+    #expect(version.output.contains("\nBLAS: ") && version.output.contains(" kernels\n"))
   }
 }

@@ -348,4 +348,138 @@ import Testing
     #expect(run.status == 1 && run.errors.contains("would replace an input"), "\(run.errors)")
     #expect(try release.outputs() == [Folder.name(of: target)])
   }
+
+  /// Forms of a folder, each of which lets readers take another file first.
+  private static let forms: [[String]] = [
+    [], ["--max-shard-size", "30kB"], ["--format", "torch"], ["--format", "torch", "--max-shard-size", "30kB"],
+  ]
+
+  @Test(
+    "a second model in a folder is refused, and with --force it is the only one there", arguments: forms, forms)
+  func twoModels(first: [String], second: [String]) throws {
+    let folder = try TemporaryFolder()
+    let one = try RandomCheckpoint(layers: 1, seed: 1).write(folder, "one")
+    let other = try RandomCheckpoint(layers: 1, seed: 2).write(folder, "other")
+    let out = folder.file("out")
+    #expect(try Running(["convert", one, out] + first).finish().status == 0)
+    let before = try digits(folder, "out")
+    let refused = try Running(["convert", other, out] + second).finish()
+    #expect(refused.status == 1 && refused.errors.contains("it is there already"), "\(refused.errors)")
+    #expect(try digits(folder, "out") == before)
+    let forced = try Running(["convert", other, out, "--force", "--json"] + second).finish()
+    #expect(forced.status == 0, "\(forced.errors)")
+    let summary = try #require(try forced.objects().last)
+    let gone = try Set(before.keys).subtracting(folder.names(in: "out"))
+    #expect(summary["removed"] as? [String] == gone.sorted().map { folder.file("out/" + $0) })
+    #expect(gone.isEmpty == (first == second))
+    for name in gone { #expect(forced.errors.contains("removed") && forced.errors.contains(name)) }
+    #expect(try belleTools("compare", out, other).status == 0)
+    #expect(try Running(["convert", other, folder.file("fresh")] + second).finish().status == 0)
+    #expect(try digits(folder, "out") == digits(folder, "fresh"))
+  }
+
+  @Test("small files of an earlier model do not stay beside another")
+  func staleFiles() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let weights = model + "/model.safetensors"
+    for (input, name) in [(model, "quantize_config.json"), (model, "tokenizer.json"), (weights, "config.json")] {
+      let out = folder.file("out-" + name)
+      try folder.write("out-\(name)/\(name)", "{}")
+      try folder.write("out-\(name)/notes.json", "mine")
+      let refused = try Running(["convert", input, out]).finish()
+      #expect(refused.status == 1 && refused.errors.contains("\(name): it is there already"), "\(refused.errors)")
+      #expect(try folder.names(in: "out-" + name) == ["notes.json", name].sorted())
+      let forced = try Running(["convert", input, out, "--force"]).finish()
+      #expect(forced.status == 0 && forced.errors.contains("removed \(out)/\(name)"), "\(forced.errors)")
+      #expect(Folder.kind(of: out + "/" + name) == nil && Folder.kind(of: out + "/notes.json") == .file)
+    }
+  }
+
+  @Test(
+    "what this program never writes is not removed: it is refused before the work, also with --force",
+    arguments: ["convert", "quantize"],
+    [["adapter_config.json"], ["params.json", "consolidated.00.pth"], ["params.json", "consolidated.01.pth"]])
+  func neverRemoved(verb: String, names: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    for name in names + ["model.safetensors", "pytorch_model.bin"] { try folder.write("out/" + name, "mine") }
+    let before = try digits(folder, "out")
+    let run = try Running([verb, model, folder.file("out"), "--force"] + (verb == "quantize" ? quick : [])).finish()
+    #expect(run.status == 1 && run.errors.contains("would be taken for a part of the model"), "\(run.errors)")
+    #expect(run.errors.contains("--force does not remove it") && !run.errors.contains("modules"), "\(run.errors)")
+    #expect(try digits(folder, "out") == before)
+  }
+
+  @Test(
+    "one file of a model's name beside another model is refused, or told with --force; beside its own source it is fine"
+  )
+  func oneFile() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let output = folder.file("o/model.safetensors")
+    try folder.write("o/pytorch_model.bin", "mine")
+    let refused = try Running(["convert", model, output]).finish()
+    #expect(refused.status == 1 && refused.errors.contains("pytorch_model.bin: it is there"), "\(refused.errors)")
+    let forced = try Running(["convert", model, output, "--force"]).finish()
+    #expect(forced.status == 0 && forced.errors.contains("pytorch_model.bin stay beside"), "\(forced.errors)")
+    #expect(try readBytes(folder.file("o/pytorch_model.bin")) == Array("mine".utf8))
+    for arguments in [
+      [model, folder.file("p/pytorch_model.bin")],
+      [folder.file("p/pytorch_model.bin"), folder.file("p/model.safetensors")],
+      [folder.file("p"), folder.file("p/mine.safetensors")],
+    ] {
+      let run = try Running(["convert"] + arguments).finish()
+      #expect(run.status == 0, "\(run.errors)")
+    }
+  }
+
+  @Test("a GGUF file goes into the folder of its own model, and not into another one's", arguments: [[], ["--force"]])
+  func besideSource(more: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = try GGUFVerbTests().model(in: folder)
+    try folder.write("model/pytorch_model.bin", "the same in another container")
+    let run = try Running(["convert", model, model + "/", "--format", "gguf"] + more).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    try folder.write("out/model.safetensors", "mine")
+    let refused = try Running(["convert", model, folder.file("out"), "--format", "gguf"] + more).finish()
+    #expect(refused.status == 1 && refused.errors.contains("out/model.safetensors: it is there"), "\(refused.errors)")
+    #expect(try folder.names(in: "out") == ["model.safetensors"])
+  }
+
+  @Test("what killed runs left is removed also where the command is refused", arguments: ["convert", "quantize"])
+  func refusedAndTidy(verb: String) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    try folder.write("out/model.safetensors", "mine")
+    try folder.write("out/.belle-tools-1-a.partial/model.safetensors", "left")
+    let run = try Running([verb, model, folder.file("out")] + (verb == "quantize" ? quick : [])).finish()
+    #expect(run.status == 1)
+    #expect(try folder.names(in: "out") == ["model.safetensors"])
+  }
+
+  @Test("more groups of modules than open files are allowed is no matter")
+  func manyGroups() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 12).write(folder)
+    let run = try Running(
+      ["quantize", model, folder.file("out")] + quick, shell: "ulimit -n 24; exec \"$0\" \"$@\""
+    ).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try belleTools("doctor", folder.file("out")).output.contains("transformers"))
+  }
+
+  @Test("doctor: what the system refuses is no finding", arguments: [4, 5])
+  func doctorWithoutDescriptors(limit: Int) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let run = try Running(["doctor", model], shell: "ulimit -n \(limit); exec \"$0\" \"$@\"").finish()
+    if run.status == 1 {
+      #expect(run.errors.contains("Too many open files") && run.output.isEmpty, "\(run.output)\(run.errors)")
+    } else {
+      let whole = try belleTools("doctor", model)
+      #expect(run.status == whole.status && run.output == whole.output)
+    }
+    if limit == 4 { #expect(run.status == 1) }
+  }
 }

@@ -144,4 +144,81 @@ import Testing
     }
     Issue.record("it was always too quick")
   }
+
+  @Test(
+    "another model there is told, stays without --force, and with it is removed and told",
+    arguments: OutputVerb.allCases)
+  func otherModel(verb: OutputVerb) throws {
+    let bench = try OutputBench(verb)
+    let name = verb.otherModel ?? "model.safetensors"
+    let other = try bench.folder.write("out/" + name, mine)
+    guard verb.otherModel != nil else {
+      // One file of a name that no reader looks for, or files for no reader: the folder is the user's.
+      #expect(try bench.run().status == 0)
+      #expect(try readBytes(other) == mine)
+      return
+    }
+    let run = try bench.run()
+    #expect(run.status == 1 && run.errors.contains("\(name): it is there already"), "\(run.errors)")
+    #expect(try readBytes(other) == mine && Folder.kind(of: bench.output) == nil)
+    let forced = try bench.run(["--force"])
+    #expect(forced.status == 0, "\(forced.errors)")
+    #expect(forced.errors.split(separator: "\n").contains { $0.contains("removed") && $0.contains(name) })
+    #expect(Folder.kind(of: other) == nil)
+    #expect(try belleTools("inspect", bench.out).output.contains("lm_head") && bench.unfinished().isEmpty)
+  }
+
+  @Test(
+    "what comes during the work and would be taken for the model stays, and is an error", arguments: OutputVerb.allCases
+  )
+  func otherModelAppears(verb: OutputVerb) throws {
+    guard let name = verb.otherModel else { return }
+    let bench = try OutputBench(verb)
+    for _ in 0..<20 {
+      guard let running = try bench.stopped() else { continue }
+      try bench.folder.write("out/" + name, mine)
+      running.send(SIGCONT)
+      let run = try running.finish()
+      #expect(run.status == 1 && run.errors.contains(name), "\(run.output)\(run.errors)")
+      #expect(try readBytes(bench.out + "/" + name) == mine)
+      if !bench.arguments[0].hasSuffix("crypt") { #expect(try bench.visible().keys.sorted() == [name]) }
+      return
+    }
+    Issue.record("it was always too quick")
+  }
+
+  @Test(
+    "with --force, where one name cannot be taken every file is what it was", .enabled(if: canBeNobody),
+    arguments: OutputVerb.allCases)
+  func halfWay(verb: OutputVerb) throws {
+    let bench = try OutputBench(verb)
+    #expect(try bench.run().status == 0)
+    var names = try bench.visible().keys.sorted()
+    // The last one that a model gets.
+    let held = names.contains("config.json") && !bench.arguments[0].hasSuffix("crypt") ? "config.json" : bench.tried
+    if let other = verb.otherModel { names.append(other) }
+    for name in names {
+      let path = try bench.folder.write("out/" + name, "mine, \(name)")
+      if name != held { chown(path, 65534, 65534) }
+    }
+    chmod(bench.out, 0o1777)
+    let before = try bench.visible()
+    let run = try bench.run(
+      ["--force"], shell: #"exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@""#)
+    #expect(run.status == 1 && (run.errors + run.output).contains(held), "\(run.errors)")
+    let after = try bench.visible()
+    if bench.arguments[0].hasSuffix("crypt") {
+      // Each file is by itself, and what is removed goes last.
+      for name in [held] + (verb.otherModel.map { [$0] } ?? []) { #expect(after[name] == before[name], "\(name)") }
+    } else {
+      #expect(after == before)
+    }
+    #expect(try bench.unfinished().isEmpty != verb.keepsWork)
+    let again = try bench.run(["--force"])
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(try readBytes(bench.output) != before[bench.tried])
+  }
 }
+
+/// Whether a part of the outputs can be made impossible to replace: a file of root's in a folder of everybody's.
+private let canBeNobody = geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv")

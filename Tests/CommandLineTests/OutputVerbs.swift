@@ -20,6 +20,17 @@ enum OutputVerb: String, CaseIterable, Sendable {
   case quantizeToPt = "quantize --format belle to a .pt"
   case quantizeToGGUF = "quantize --format gguf"
 
+  /// A file of another model that readers would take before what it writes, or for a part of that; nil where it writes none
+  /// that they look for.
+  var otherModel: String? {
+    switch self {
+    case .decryptToSafetensors: "pytorch_model.bin.index.json"
+    case .decrypt, .convertToFolder, .convertToShards, .quantizeToShards, .quantizeToBELLE: "model.safetensors"
+    case .quantize: "model.safetensors.index.json"
+    case .encrypt, .convertToFile, .convertToGGUF, .quantizeToPt, .quantizeToGGUF: nil
+    }
+  }
+
   /// Whether it keeps what it has computed in a work folder when it fails.
   var keepsWork: Bool { rawValue.hasPrefix("quantize") }
 }

@@ -60,7 +60,7 @@ import Testing
       #expect(error?.code == .malformed && error?.reason.hasPrefix("\(field) is not ") == true, "\(field)")
     }
     #expect(error("[]")?.code == .malformed)
-    #expect(error(#"{"model_type": "gpt2"}"#)?.remedy?.contains("llama") == true)
+    #expect(error(#"{"model_type": "gpt2"}"#)?.remedy?.description.contains("llama") == true)
   }
 
   @Test("null is as if it were not there")

@@ -40,7 +40,8 @@ import Testing
     #expect(told?.contains("config.json says 10000") == true)
     let error = #expect(throws: CheckpointError.self) { try check(frequencies(base), base: nil) }
     #expect(
-      error?.reason.contains("model.rotary_emb.inv_freq") == true && error?.remedy?.contains("rope_theta") == true)
+      error?.reason.contains("model.rotary_emb.inv_freq") == true
+        && error?.remedy?.description.contains("rope_theta") == true)
     let halved = frequencies(10000).map { $0 / 2 }
     #expect(throws: CheckpointError.self) { try check(halved, base: nil) }
   }

@@ -93,7 +93,7 @@ import Testing
     func unknown(_ json: String) throws -> [String] {
       let folder = try TemporaryFolder()
       try folder.write("quantize_config.json", json)
-      return try QuantizationSettings.read(folder.path)?.unknown.map { "\($0.key) \($0.value)" } ?? []
+      return try QuantizationSettings.read(folder.path).map(PackedForms.unknown)?.map { "\($0.key) \($0.value)" } ?? []
     }
     #expect(try unknown(#"{"quant_method": "awq", "version": "GEMM", "bits": 4}"#) == [])
     #expect(try unknown(#"{"quant_method": "awq", "format": "gemm"}"#) == [])

@@ -149,11 +149,11 @@ import Testing
     let first = GPTQModule(bits: bits, outFeatures: 32, zero: zero)
     let second = GPTQModule(bits: bits, outFeatures: 32, isVersion2: true, zero: zero)
     let (stored, packed) = try first.source(in: folder)
-    let changed = try GPTQForm(version: .second).restated(stored, packed)
+    let changed = try packed.restated(stored, in: .second)
     for (index, entry) in second.entries("m").enumerated() { #expect(try changed.allBytes(index) == entry.values) }
     let (storedSecond, packedSecond) = try second.source(in: folder)
     #expect(try packedSecond.allBytes(0) == packed.allBytes(0))
-    let back = try GPTQForm(version: .first).restated(storedSecond, packedSecond)
+    let back = try packedSecond.restated(storedSecond, in: .first)
     for (index, entry) in first.entries("m").enumerated() { #expect(try back.allBytes(index) == entry.values) }
   }
 
@@ -161,11 +161,11 @@ import Testing
   func refusals() throws {
     let folder = try TemporaryFolder()
     let (stored, packed) = try GPTQModule(zero: { $1 == 3 ? 16 : 8 }).source(in: folder)
-    #expect { try GPTQForm(version: .second).restated(stored, packed) } throws: {
+    #expect { try packed.restated(stored, in: .second) } throws: {
       ($0 as? CheckpointError)?.reason.contains("a zero point of 16, for which gptq_v2") == true
     }
     let (storedSecond, second) = try GPTQModule(isVersion2: true, zero: { $1 == 3 ? 0 : 8 }).source(in: folder)
-    #expect { try GPTQForm(version: .first).restated(storedSecond, second) } throws: {
+    #expect { try second.restated(storedSecond, in: .first) } throws: {
       ($0 as? CheckpointError)?.reason.contains("a zero point of 0, for which gptq") == true
     }
   }

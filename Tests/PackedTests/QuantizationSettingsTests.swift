@@ -19,7 +19,7 @@ import Testing
     let found = try #require(try QuantizationSettings.read(project("Tests/Fixtures/gptqmodel")))
     #expect(found.bits == 4 && found.groupSize == 32 && found.actOrder == false && found.isSymmetric == true)
     #expect(found.method == "gptq" && found.format == "gptq" && found.meta?.quantizer == ["gptqmodel:7.7.0"])
-    #expect(found.unknown.isEmpty && found.version == .first)
+    #expect(PackedForms.unknown(found).isEmpty && found.version == .first)
     var settings = QuantizationSettings()
     settings.bits = 3
     settings.groupSize = -1
@@ -83,7 +83,7 @@ import Testing
       (#"{"pack_dtype": "int16"}"#, ["pack_dtype int16"]), (#"{"pack_dtype": "int32", "bits": 4}"#, []),
     ])
   func unknown(json: String, wanted: [String]) throws {
-    #expect(try read(json)?.unknown.map { "\($0.key) \($0.value)" } == wanted)
+    #expect(try read(json).map(PackedForms.unknown)?.map { "\($0.key) \($0.value)" } == wanted)
   }
 
   @Test(

@@ -82,7 +82,7 @@ import Testing
       let weights = Self.weights(
         bits: bits, rows: rows, columns: columns, group: group, integers: integers, scales: zeros.map { $0 / 8 },
         zeros: zeros)
-      for version in [GPTQForm.Version.first, .second] {
+      for version in [GPTQVersion.first, .second] {
         let packed = try packed(weights, GPTQForm(version: version))
         #expect(try Self.integers(words(packed, "qweight"), bits, rows: rows, columns: columns) == integers)
         let stored = try Self.zeros(words(packed, "qzeros"), bits, rows: rows, groups: groups)
@@ -125,7 +125,7 @@ import Testing
 
   @Test("what a checkpoint has no room for is refused")
   func refused() throws {
-    func code(_ weights: PackedLinear, _ version: GPTQForm.Version = .first) -> CheckpointErrorCode? {
+    func code(_ weights: PackedLinear, _ version: GPTQVersion = .first) -> CheckpointErrorCode? {
       do { _ = try packed(weights, GPTQForm(version: version)) } catch { return (error as? CheckpointError)?.code }
       return nil
     }

@@ -46,7 +46,7 @@ import Testing
     bench.format = GPTQFormat(bits: bits, groupSize: size, isSymmetric: true)
     let found = failure(bench)
     #expect(found?.code == .shape && found?.place == "model.layers.0.self_attn.q_proj")
-    #expect(found?.remedy?.contains("--group-size") == true && found?.remedy?.contains("--skip") == true)
+    #expect(found?.remedy?.requests.suffix(2) == [.groupSize(-1), .skipping("*.self_attn.q_proj")])
   }
 
   @Test("outputs that fill no whole words")
@@ -56,7 +56,8 @@ import Testing
     #expect {
       try format.check(module)
     } throws: {
-      ($0 as? QuantizeError)?.remedy == "give --bits 8, or leave it as it is with --skip '*.mlp.up_proj'"
+      ($0 as? QuantizeError)?.remedy
+        == "give \(.bits(8)), or leave it as it is with \(.skipping("*.mlp.up_proj"))"
     }
   }
 
@@ -92,7 +93,7 @@ import Testing
     } throws: { error in
       let error = error as? QuantizeError
       return error?.code == .otherPlan && error?.reason.contains("gptq, 4 bits") == true
-        && error?.remedy?.contains("--no-resume") == true
+        && error?.remedy?.requests == [.beginningAgain]
     }
     bench.options.resumes = false
     try bench.run()

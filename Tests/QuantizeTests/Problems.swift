@@ -6,6 +6,19 @@ import TestSupport
 
 @testable import Quantize
 
+extension BlockFormat {
+  static let q5_0 = BlockFormat(known: .q5_0)
+  static let q4_K = BlockFormat(known: .q4_K)
+}
+
+extension Grid {
+  static let q4_0 = BlockFormat.q4_0.grid
+  static let q4_1 = BlockFormat.q4_1.grid
+  static let q5_0 = BlockFormat.q5_0.grid
+  static let q4_K = BlockFormat.q4_K.grid
+  static let q5_1 = BlockFormat(known: .q5_1).grid
+}
+
 /// The tensors of a safetensors fixture.
 struct Tensors: Sendable {
   private let source: SafetensorsFile

@@ -23,8 +23,8 @@ private struct Case: Decodable {
 
   @Test("a tokenizer taken apart and put together gives the reference's ids", arguments: ["llama", "bloom"])
   func golden(model: String) throws {
-    let vocabulary = try Vocabulary.read(tiny(model))
-    let tokenizer = try vocabulary.tokenizer(file: "memory")
+    let vocabulary = try Tokenizers.vocabulary(tiny(model))
+    let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "memory")
     #expect(tokenizer.vocabularySize == 4096)
     #expect(try tokenizer.special == Tokenizers.open(tiny(model)).special)
     try expectGolden(tokenizer, model)
@@ -34,27 +34,27 @@ private struct Case: Decodable {
     "the files that are written of it are read as the same, and give the reference's ids",
     arguments: ["llama", "bloom"])
   func files(model: String) throws {
-    var vocabulary = try Vocabulary.read(tiny(model))
+    var vocabulary = try Tokenizers.vocabulary(tiny(model))
     vocabulary.chatTemplate = "{{ 'a' }}"
     let folder = try TemporaryFolder()
-    for (name, bytes) in try vocabulary.files(file: "memory") { try folder.write(name, bytes) }
-    let again = try Vocabulary.read(folder.path)
+    for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try folder.write(name, bytes) }
+    let again = try Tokenizers.vocabulary(folder.path)
     #expect(again == vocabulary)
     try expectGolden(try Tokenizers.open(folder.path), model)
   }
 
   @Test("BOS and EOS are kept in the files", arguments: ["llama", "bloom"])
   func specialTokens(model: String) throws {
-    var vocabulary = try Vocabulary.read(tiny(model))
+    var vocabulary = try Tokenizers.vocabulary(tiny(model))
     (vocabulary.special.prefix, vocabulary.special.suffix) = ([1], [2])
     let folder = try TemporaryFolder()
-    for (name, bytes) in try vocabulary.files(file: "memory") { try folder.write(name, bytes) }
+    for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try folder.write(name, bytes) }
     #expect(try Tokenizers.open(folder.path).special == vocabulary.special)
   }
 
   @Test("pieces have their scores and kinds")
   func pieces() throws {
-    let vocabulary = try Vocabulary.read(tiny("llama"))
+    let vocabulary = try Tokenizers.vocabulary(tiny("llama"))
     #expect(vocabulary.model == .sentencePiece(addsSpacePrefix: true))
     #expect(vocabulary.tokens[0] == Vocabulary.Token("<unk>", score: 0, kind: .unknown))
     #expect(vocabulary.tokens[1] == Vocabulary.Token("<s>", score: 0, kind: .control))
@@ -62,7 +62,7 @@ private struct Case: Decodable {
     #expect(vocabulary.tokens[258] == Vocabulary.Token(Vocabulary.byteName(255), score: 0, kind: .byte))
     #expect(vocabulary.tokens[259].kind == .normal)
     #expect(vocabulary.tokens[4095].score < vocabulary.tokens[300].score)
-    let bloom = try Vocabulary.read(tiny("bloom"))
+    let bloom = try Tokenizers.vocabulary(tiny("bloom"))
     guard case .byteLevelBPE(let pattern, let merges) = bloom.model else {
       Issue.record("no byte-level vocabulary")
       return
@@ -76,7 +76,7 @@ private struct Case: Decodable {
     let folder = try TemporaryFolder()
     try folder.write("tokenizer.model", readBytes(tiny("llama") + "/tokenizer.model"))
     try folder.write("added_tokens.json", #"{"<chat>": 4097, "<s>": 1, "[PAD]": 4096}"#)
-    let vocabulary = try Vocabulary.read(folder.path)
+    let vocabulary = try Tokenizers.vocabulary(folder.path)
     #expect(vocabulary.tokens.count == 4098)
     #expect(vocabulary.tokens[4096] == Vocabulary.Token("[PAD]", score: -1000, kind: .userDefined))
     #expect(vocabulary.tokens[4097].text == "<chat>")
@@ -84,17 +84,17 @@ private struct Case: Decodable {
       "tokenizer_config.json",
       #"{"added_tokens_decoder": {"4096": {"content": "[PAD]", "special": true}}, "pad_token": "[PAD]", "chat_template": [{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]}"#
     )
-    let changed = try Vocabulary.read(folder.path)
+    let changed = try Tokenizers.vocabulary(folder.path)
     #expect(changed.tokens[4096].kind == .control && changed.special.pad == 4096 && changed.chatTemplate == "d")
     try folder.write("added_tokens.json", #"{"<chat>": 5000}"#)
-    #expect { try Vocabulary.read(folder.path) } throws: { ($0 as? TokenizerError)?.code == .malformed }
+    #expect { try Tokenizers.vocabulary(folder.path) } throws: { ($0 as? TokenizerError)?.code == .malformed }
   }
 
   @Test("SentencePiece models that other engines would take otherwise are refused")
   func unsupported() throws {
     let bytes = try readBytes(tiny("llama") + "/tokenizer.model")
     let original = try SentencePieceProto(bytes)
-    let special = try Vocabulary.read(tiny("llama")).special
+    let special = try Tokenizers.vocabulary(tiny("llama")).special
     let changes: [(inout SentencePieceProto) -> Void] = [
       { $0.algorithm = .unigram }, { $0.removesExtraSpaces = true }, { $0.escapesSpaces = false },
     ]
@@ -103,7 +103,7 @@ private struct Case: Decodable {
       change(&proto)
       let folder = try TemporaryFolder()
       try folder.write("tokenizer.model", proto.serialized(special))
-      #expect { try Vocabulary.read(folder.path) } throws: { ($0 as? TokenizerError)?.code == .unsupported }
+      #expect { try Tokenizers.vocabulary(folder.path) } throws: { ($0 as? TokenizerError)?.code == .unsupported }
     }
   }
 
@@ -120,9 +120,9 @@ private struct Case: Decodable {
   func contradictions() throws {
     let tokens = ["a", "b", "ab"].map { Vocabulary.Token($0) }
     let make = { (pattern: String, merges: [String], tokens: [Vocabulary.Token]) in
-      try Vocabulary(
-        model: .byteLevelBPE(pattern: pattern, merges: merges), tokens: tokens, special: SpecialTokens()
-      ).tokenizer(file: "f")
+      let vocabulary = Vocabulary(
+        model: .byteLevelBPE(pattern: pattern, merges: merges), tokens: tokens, special: SpecialTokens())
+      return try Tokenizers.tokenizer(of: vocabulary, file: "f")
     }
     #expect(try make("gpt-2", ["a b"], tokens).encode("abab") == [2, 2])
     for (pattern, merges, tokens, code) in [
@@ -135,15 +135,15 @@ private struct Case: Decodable {
     }
     let some = [Vocabulary.Token("<unk>", kind: .unknown), Vocabulary.Token("<0x41>", kind: .byte)]
     let pieces = Vocabulary(model: .sentencePiece(addsSpacePrefix: true), tokens: some, special: SpecialTokens())
-    #expect { try pieces.tokenizer(file: "f") } throws: { ($0 as? TokenizerError)?.code == .malformed }
+    #expect { try Tokenizers.tokenizer(of: pieces, file: "f") } throws: { ($0 as? TokenizerError)?.code == .malformed }
   }
 
   private let saved = project("Tests/Fixtures/gptqmodel/tokenizer.json")
 
   @Test("a SentencePiece model that is saved as tokenizer.json has the pieces, scores and ids of the original")
   func savedAsJSON() throws {
-    let vocabulary = try Vocabulary.read(saved)
-    let original = try Vocabulary.read(tiny("llama"))
+    let vocabulary = try Tokenizers.vocabulary(saved)
+    let original = try Tokenizers.vocabulary(tiny("llama"))
     #expect(vocabulary.tokens == original.tokens)
     #expect(vocabulary.model == original.model)
     #expect(vocabulary.special.prefix == [1] && vocabulary.special.eos == 2 && vocabulary.special.unknown == 0)
@@ -182,7 +182,7 @@ private struct Case: Decodable {
     ])
   func prefix(scheme: String, isAdded: Bool) throws {
     let folder = try changed(#""prepend_scheme": "first""#, to: scheme)
-    #expect(try Vocabulary.read(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
+    #expect(try Tokenizers.vocabulary(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
   }
 
   @Test("the normalizer of older files does the same as the pre-tokenizer of newer ones")
@@ -199,7 +199,7 @@ private struct Case: Decodable {
         String(whole[..<start.lowerBound]) + #""normalizer": {"type": "Sequence", "normalizers": ["# + steps
           + #"{"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]}, "pre_tokenizer": null, "#
           + String(whole[end.lowerBound...]))
-      #expect(try Vocabulary.read(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
+      #expect(try Tokenizers.vocabulary(folder.path).model == .sentencePiece(addsSpacePrefix: isAdded))
     }
   }
 }

@@ -4,21 +4,18 @@ import TestSupport
 import Testing
 
 /// Every kernel against double precision, and every variant against the scalar one, bit by bit.
-@Suite("Kernels of the model", .serialized) struct KernelTests {
+@Suite("Kernels of the model") struct KernelTests {
   private func numbers(_ count: Int, seed: UInt64, scale: Double = 4) -> [Float] {
     var generator = SplitMix64(seed: seed)
     return (0..<count).map { _ in Float(Double.random(in: -scale...scale, using: &generator)) }
   }
 
   /// The result of each variant that is here; all must be equal.
-  private func allVariants(_ body: () -> [Float]) -> [Float] {
-    belle_model_use_variant(BELLE_SCALAR)
-    let scalar = body()
-    for variant in [BELLE_AVX2, BELLE_AVX512] {
-      belle_model_use_variant(variant)
-      #expect(body().map(\.bitPattern) == scalar.map(\.bitPattern), "variant \(variant.rawValue)")
+  private func allVariants(_ body: (belle_variant) -> [Float]) -> [Float] {
+    let scalar = body(BELLE_SCALAR)
+    for variant in [BELLE_AVX2, BELLE_AVX512, BELLE_NEON] where belle_variant_available(variant) {
+      #expect(body(variant).map(\.bitPattern) == scalar.map(\.bitPattern), "variant \(variant.rawValue)")
     }
-    belle_model_use_variant(belle_best_variant())
     return scalar
   }
 
@@ -33,9 +30,9 @@ import Testing
   @Test("every half-precision number is converted exactly")
   func halves() {
     let bits = (0...UInt16.max).map { $0 }
-    let found = allVariants {
+    let found = allVariants { variant in
       var out = [Float](repeating: 0, count: bits.count)
-      belle_f16_to_f32(&out, bits, bits.count)
+      belle_f16_to_f32(variant, &out, bits, bits.count)
       return out
     }
     #if arch(arm64)
@@ -56,9 +53,9 @@ import Testing
   @Test("bfloat16 is the upper half of a float")
   func brainHalves() {
     let bits: [UInt16] = [0, 0x8000, 0x3F80, 0xBF80, 0x7F80, 0x0001, 0x4049] + (0..<30).map { $0 * 1999 }
-    let found = allVariants {
+    let found = allVariants { variant in
       var out = [Float](repeating: 0, count: bits.count)
-      belle_bf16_to_f32(&out, bits, bits.count)
+      belle_bf16_to_f32(variant, &out, bits, bits.count)
       return out
     }
     #expect(found.map(\.bitPattern) == bits.map { UInt32($0) << 16 })
@@ -67,16 +64,16 @@ import Testing
   @Test("norms", arguments: counts)
   func norms(count: Int) {
     let (x, w, b) = (numbers(count, seed: 1), numbers(count, seed: 2), numbers(count, seed: 3))
-    let rms = allVariants {
+    let rms = allVariants { variant in
       var out = [Float](repeating: 0, count: count)
-      belle_rms_norm(&out, x, w, count, 1e-5)
+      belle_rms_norm(variant, &out, x, w, count, 1e-5)
       return out
     }
     let square = x.reduce(0) { $0 + Double($1) * Double($1) } / Double(count)
     expectNear(rms, zip(x, w).map { Double($0) * Double($1) / (square + 1e-5).squareRoot() }, 2e-6)
-    let layer = allVariants {
+    let layer = allVariants { variant in
       var out = [Float](repeating: 0, count: count)
-      belle_layer_norm(&out, x, w, b, count, 1e-5)
+      belle_layer_norm(variant, &out, x, w, b, count, 1e-5)
       return out
     }
     let mean = x.reduce(0) { $0 + Double($1) } / Double(count)
@@ -91,9 +88,9 @@ import Testing
   func rotation(half: Int) {
     let x = numbers(2 * half, seed: 4)
     let angles = numbers(half, seed: 5)
-    let found = allVariants {
+    let found = allVariants { variant in
       var out = x
-      belle_rotate(&out, angles.map { cos($0) }, angles.map { sin($0) }, half)
+      belle_rotate(variant, &out, angles.map { cos($0) }, angles.map { sin($0) }, half)
       return out
     }
     let wanted = (0..<2 * half).map { i -> Double in
@@ -109,9 +106,9 @@ import Testing
   func softmax(visible: Int, slope: Float) {
     let count = visible + 20
     let x = numbers(count, seed: 6, scale: 30)
-    let found = allVariants {
+    let found = allVariants { variant in
       var out = x
-      belle_softmax(&out, visible, count, 0.5, slope)
+      belle_softmax(variant, &out, visible, count, 0.5, slope)
       return out
     }
     let scores = (0..<visible).map { Double(x[$0]) * 0.5 - Double(slope) * Double(visible - 1 - $0) }
@@ -125,15 +122,15 @@ import Testing
   func activations() {
     let x = numbers(1000, seed: 7, scale: 12) + [0, -0.0, 90, -90, 1e4, -1e4, 1e-20]
     let up = numbers(x.count, seed: 8)
-    let silu = allVariants {
+    let silu = allVariants { variant in
       var out = x
-      belle_silu_multiply(&out, up, x.count)
+      belle_silu_multiply(variant, &out, up, x.count)
       return out
     }
     expectNear(silu, zip(x, up).map { Double($0) / (1 + exp(-Double($0))) * Double($1) }, 1e-6)
-    let gelu = allVariants {
+    let gelu = allVariants { variant in
       var out = x
-      belle_gelu(&out, x.count)
+      belle_gelu(variant, &out, x.count)
       return out
     }
     expectNear(
@@ -144,14 +141,34 @@ import Testing
       }, 1e-6)
   }
 
+  @Test("a sum of two vectors", arguments: counts)
+  func sum(count: Int) {
+    let (x, y) = (numbers(count, seed: 11), numbers(count, seed: 12))
+    let found = allVariants { variant in
+      var out = x
+      belle_add(variant, &out, y, count)
+      return out
+    }
+    #expect(found == zip(x, y).map { $0 + $1 })
+  }
+
   @Test("sums of logits do not depend on the blocks they come in", arguments: [1, 16, 100, 1024, 3000])
   func logits(block: Int) {
     let (p, q) = (numbers(3000, seed: 9, scale: 20), numbers(3000, seed: 10, scale: 20))
-    var own = belle_logits()
-    belle_logits_begin(&own)
-    for first in stride(from: 0, to: p.count, by: block) {
-      let range = first..<min(p.count, first + block)
-      belle_logits_update(&own, Array(p[range]), Array(q[range]), range.count, Int32(first))
+    func state(_ variant: belle_variant) -> belle_logits {
+      var state = belle_logits()
+      belle_logits_begin(&state)
+      for first in stride(from: 0, to: p.count, by: block) {
+        let range = first..<min(p.count, first + block)
+        belle_logits_update(variant, &state, Array(p[range]), Array(q[range]), range.count, Int32(first))
+      }
+      return state
+    }
+    let own = state(BELLE_SCALAR)
+    for variant in [BELLE_AVX2, BELLE_AVX512, BELLE_NEON] where belle_variant_available(variant) {
+      let other = state(variant)
+      #expect(other.maximum == own.maximum && other.best == own.best, "variant \(variant.rawValue)")
+      #expect(other.sum == own.sum && other.cross == own.cross, "variant \(variant.rawValue)")
     }
     let peak = p.max() ?? 0
     let sum = p.reduce(0) { $0 + exp(Double($1) - Double(peak)) }

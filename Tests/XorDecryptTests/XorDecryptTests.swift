@@ -249,6 +249,42 @@ import Testing
   }
 }
 
+@Suite("KeyAdvice") struct KeyAdviceTests {
+  /// A registry of two originals that the program does not have.
+  private static func registry(_ heads: [[UInt8]]) throws -> Registry {
+    let hex = heads.map { $0.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
+    let original = { (name: String, head: String) in
+      """
+      {"name": "\(name)", "list": "none", "folder": "none", "head": "\(head)", "files": {"consolidated.00.pth": {"bytes": 1000}}}
+      """
+    }
+    return try Registry(files: [
+      "releases.json": #"{"releases": [], "originals": [\#(original("Ours 1B", "0")), \#(original("Ours 2B", "1"))]}"#,
+      "header-vectors.json": #"{"keys": {"0": {"hex": "\#(hex[0])"}, "1": {"hex": "\#(hex[1])"}}}"#,
+    ])
+  }
+
+  @Test("what to do about a wrong key is said of the registry that was given, not of the one that is compiled in")
+  func wrongKey() throws {
+    let folder = try TemporaryFolder()
+    let heads = [SplitMix64.bytes(seed: 1, count: 64), SplitMix64.bytes(seed: 2, count: 64)]
+    let keys = try heads.enumerated().map { try folder.write("key\($0)", $1 + [UInt8](repeating: 0, count: 936)) }
+    let plain = try folder.write("config.json", SplitMix64.bytes(seed: 3, count: 40))
+    try ReleaseEncryptor(input: plain, key: keys[0], outputFolder: folder.file("enc")).run(progress: { _ in }) { _ in }
+    let plan = { (key: String) in
+      try DecryptPlan(
+        input: folder.file("enc"), key: key, outputFolder: folder.file("out"), options: DecryptOptions(jobs: 1),
+        registry: Self.registry(heads))
+    }
+    let right = try plan(keys[0])
+    #expect(right.keyOriginal?.name == "Ours 1B" && right.wantedKeys == ["Ours 1B"])
+    let error = #expect(throws: XorDecryptError.self) { try plan(keys[1]) }
+    #expect(error?.code == .wrongKey)
+    #expect(error?.reason == "this is Ours 2B; this release wants Ours 1B")
+    #expect(error?.remedy == "give Meta's original: Ours 1B's consolidated.00.pth, 1000 bytes")
+  }
+}
+
 @Suite("PickleHead") struct PickleHeadTests {
   private let checkpoint = project("Examples/tiny-belle/llama/consolidated.00.pth")
 

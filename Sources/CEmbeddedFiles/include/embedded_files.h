@@ -12,4 +12,7 @@ typedef struct {
 const belle_embedded_file *belle_embedded_checksums(void);
 const belle_embedded_file *belle_embedded_calibration(void);
 
+// The commit that the program was built from; NULL where whoever built it did not say.
+const char *belle_commit(void);
+
 #endif

@@ -5,7 +5,7 @@
 import CBelleKernels
 
 /// What is known of a type of ggml's: a row of the table.
-public struct BlockType: Sendable {
+public struct BlockType: Sendable, Hashable {
   /// Its name here.
   public let dtype: DType
   /// ggml's number.
@@ -20,6 +20,8 @@ public struct BlockType: Sendable {
   public let scales: belle_packed_scales
   /// Whether floats can be made into it.
   public let isWritten: Bool
+  /// Whether integers that are there already can be packed into it: what GPTQ finds.
+  public let isPacked: Bool
   /// What `general.file_type` calls a file whose matrices are mostly of it.
   public let fileType: UInt32?
   /// The type that rows get that are no whole blocks of it.
@@ -47,7 +49,7 @@ public struct BlockType: Sendable {
       return unsafe BlockType(
         dtype: dtype, number: row.number, elements: Int(row.elements), bytes: Int(row.bytes),
         bits: row.bits == 0 ? nil : Int(row.bits), scales: row.scales, isWritten: row.is_written,
-        fileType: UInt32(exactly: row.file_type), fallback: row.fallback)
+        isPacked: row.is_packed, fileType: UInt32(exactly: row.file_type), fallback: row.fallback)
     }
   }()
 
@@ -68,7 +70,7 @@ public struct BlockType: Sendable {
 
   private init(
     dtype: DType, number: UInt32, elements: Int, bytes: Int, bits: Int?, scales: belle_packed_scales, isWritten: Bool,
-    fileType: UInt32?, fallback: UInt32
+    isPacked: Bool, fileType: UInt32?, fallback: UInt32
   ) {
     self.dtype = dtype
     self.number = number
@@ -77,6 +79,7 @@ public struct BlockType: Sendable {
     self.bits = bits
     self.scales = scales
     self.isWritten = isWritten
+    self.isPacked = isPacked
     self.fileType = fileType
     self.fallback = fallback
   }

@@ -60,8 +60,7 @@ struct TarContainer {
       else {
         throw reader.failure(
           .badTensor,
-          "expected a view (key, storage's key, offset, size) within its storage, found "
-            + (views.graph.elements(element).map { views.graph.summary(Array($0)) } ?? views.graph.summary(element)))
+          "expected a view (key, storage's key, offset, size) within its storage, found \(views.graph.detail(element))")
       }
       guard storages[key] == nil else {
         throw reader.failure(.malformed, "two storages are called \(displayName(key))")
@@ -157,7 +156,7 @@ private struct MemberReader {
 
   /// The refusal of a pickle that holds something else.
   func mismatch(_ expected: String, found: PickleMachine.Result) -> CheckpointError {
-    failure(.malformedPickle, "expected \(expected), found \(found.graph.summary(found.root))")
+    failure(.malformedPickle, "expected \(expected), found \(found.graph.detail(found.root))")
   }
 
   mutating func pickle(_ objects: [String: PersistentObject]? = nil) throws -> PickleMachine.Result {

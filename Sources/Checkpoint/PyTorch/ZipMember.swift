@@ -15,7 +15,7 @@ struct ZipMember: Sendable {
   let dataOffset: Int
 
   /// What to do about an archive that contradicts itself.
-  static let damaged = "the file is damaged or was made to mislead; download it again"
+  static let damaged: Remedy = "the file is damaged or was made to mislead; download it again"
 
   /// Its bytes are not what the directory says.
   func failure(_ file: any ByteSource, _ reason: String) -> CheckpointError {

@@ -7,20 +7,12 @@ import ByteIO
 
 /// A safetensors file, open.
 public struct SafetensorsFile: TensorSource {
-  /// The longest header, in bytes.
-  public static let headerLimit = 100_000_000
-
   /// The tensors, in the order of the file.
   public let tensors: [TensorInfo]
   /// What it holds besides tensors.
   public let metadata: [(name: String, value: String)]
-  /// The most entries of metadata: writers make a handful.
-  private static let metadataLimit = 1 << 19
   /// What the container is.
   public var format: String { "safetensors" }
-
-  /// The most dimensions of a tensor. PyTorch's shapes have some, numpy's 64 at most.
-  static let dimensionLimit = 1024
 
   private let file: any ByteSource
   private let ranges: [Range<Int>]
@@ -29,124 +21,12 @@ public struct SafetensorsFile: TensorSource {
   ///
   /// - Throws: ``CheckpointError`` with the byte where a rule is broken.
   public init(_ file: any ByteSource) throws {
-    func failure(_ code: CheckpointErrorCode, _ offset: Int, _ reason: String) -> CheckpointError {
-      CheckpointError(
-        code, file: file.path, place: "byte \(offset)", reason: reason,
-        remedy: code == .truncated ? "the download is incomplete; download it again" : nil)
-    }
-    guard file.size >= 8 else { throw failure(.truncated, 0, "\(file.size) bytes are too few for a safetensors file") }
-    guard let length = try file.bytes(count: 8).u64(at: 0), length <= Self.headerLimit else {
-      throw failure(.limit, 0, "the header's length is over 100 MB: this is no safetensors file")
-    }
-    guard length <= file.size - 8 else {
-      throw failure(
-        .truncated, 0, "the header has \(length) bytes, and the file only \(file.size - 8) after its length")
-    }
-    let header = try file.bytes(at: 8, count: length)
-    guard header.first == UInt8(ascii: "{") else { throw failure(.malformed, 8, "the header does not begin with {") }
-    var found: [(info: TensorInfo, range: Range<Int>, at: Int)] = []
-    var metadata: [(name: String, value: String)] = []
-    let dataStart = 8 + length
-    func readMetadata(_ json: inout JSONReader) throws {
-      if json.peek() == UInt8(ascii: "n") { return try json.skip() }
-      guard json.peek() == UInt8(ascii: "{") else {
-        throw failure(.malformed, 8 + json.at, "tensor __metadata__: its entry is no object")
-      }
-      try json.object { json, key in
-        _ = json.peek()
-        let at = json.at
-        guard case .string(let text) = try json.scalar() else {
-          throw failure(.malformed, 8 + at, "metadata that is no string")
-        }
-        guard metadata.count < Self.metadataLimit else {
-          throw failure(.limit, 8 + json.at, "more than \(Self.metadataLimit) entries of metadata")
-        }
-        metadata.append((key, text))
-      }
-    }
-    func readEntry(_ json: inout JSONReader, _ name: String) throws {
-      let isObject = json.peek() == UInt8(ascii: "{")
-      let at = 8 + json.at
-      let bad = { (reason: String) in
-        CheckpointError(
-          .malformed, file: file.path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
-      }
-      guard isObject else { throw bad("its entry is no object") }
-      var dtype: DType?
-      var shape: [Int]?
-      var offsets: [Int]?
-      try json.object { json, key in
-        let first = json.peek()
-        switch (key, first) {
-        case ("dtype", UInt8(ascii: "\"")):
-          let text = try json.string()
-          dtype = DType(rawValue: text).flatMap { $0.isInSafetensors ? $0 : nil }
-          if dtype == nil { throw bad("the type \(text) is not known") }
-        case ("shape", UInt8(ascii: "[")): shape = try json.naturals(limit: Self.dimensionLimit)
-        case ("data_offsets", UInt8(ascii: "[")): offsets = try json.naturals(limit: 2)
-        default: throw bad("the field \(displayName(key)) is not what it should be")
-        }
-      }
-      guard let dtype, let shape, let offsets, offsets.count == 2 else {
-        throw bad(
-          "dtype, shape and data_offsets must be a type, and lists of whole numbers that are not negative, "
-            + "at most \(Self.dimensionLimit)")
-      }
-      guard let size = TensorInfo.size(of: shape, dtype) else {
-        throw bad("its shape \(shape) overflows or is no whole byte")
-      }
-      guard offsets[0] <= offsets[1] else { throw bad("it ends before it begins") }
-      guard offsets[1] - offsets[0] == size.bytes else {
-        throw bad(
-          "shape \(shape) of \(dtype.rawValue) takes \(size.bytes) bytes, and it has \(offsets[1] - offsets[0])")
-      }
-      guard offsets[1] <= file.size - dataStart else {
-        throw CheckpointError(
-          .truncated, file: file.path, place: "byte \(at)",
-          reason:
-            "tensor \(displayName(name)) ends \(offsets[1] - (file.size - dataStart)) bytes after the end of the file",
-          remedy: "the download is incomplete; download it again")
-      }
-      found.append(
-        (
-          TensorInfo(name: name, dtype: dtype, shape: shape, file: file.path, byteCount: size.bytes),
-          dataStart + offsets[0]..<dataStart + offsets[1], at
-        ))
-    }
-
-    do {
-      var json = try JSONReader(header, depthLimit: 16)
-      try json.object { json, name in
-        if name == "__metadata__" { try readMetadata(&json) } else { try readEntry(&json, name) }
-      }
-      try json.end()
-    } catch let error as JSONReader.Failure {
-      throw failure(.malformed, 8 + error.offset, error.reason)
-    }
-
-    var end = dataStart
-    let order = found.indices.sorted {
-      (found[$0].range.lowerBound, found[$0].range.upperBound) < (
-        found[$1].range.lowerBound, found[$1].range.upperBound
-      )
-    }
-    for index in order {
-      let (info, range, at) = found[index]
-      guard range.lowerBound == end else {
-        let what =
-          range.lowerBound < end
-          ? "overlaps another one" : "begins \(range.lowerBound - end) bytes after the one before it"
-        throw failure(.malformed, at, "tensor \(displayName(info.name)) \(what)")
-      }
-      end = range.upperBound
-    }
-    guard end == file.size else {
-      throw failure(.malformed, end, "\(file.size - end) bytes at the end belong to no tensor")
-    }
+    let header = try SafetensorsHeader(file)
+    let entries = try header.inFileOrder()
     self.file = file
-    self.metadata = metadata
-    tensors = order.map { found[$0].info }
-    ranges = order.map { found[$0].range }
+    metadata = header.metadata
+    tensors = entries.map(\.info)
+    ranges = entries.map(\.range)
   }
 
   /// What a tensor's values are pulled from.

@@ -51,12 +51,17 @@ public enum Container: String, Sendable, CaseIterable {
 
   /// Whether a name is one that a model of this kind is written under: the whole, a part, or the index.
   public func isModelFile(_ name: String) -> Bool {
-    if name == fileName(1, of: 1) || name == indexName { return true }
-    guard name.hasPrefix(stem + "-"), name.hasSuffix(suffix) else { return false }
+    name == fileName(1, of: 1) || name == indexName || partCount(of: name) != nil
+  }
+
+  /// Of how many parts a file is one, by its name; nil for a name that is not a part's.
+  func partCount(of name: String) -> Int? {
+    guard name.hasPrefix(stem + "-"), name.hasSuffix(suffix) else { return nil }
     let numbers = name.dropFirst(stem.count + 1).dropLast(suffix.count).components(separatedBy: "-of-").map { Int($0) }
-    guard numbers.count == 2, let number = numbers[0], let count = numbers[1], count > 1, (1...count).contains(number)
-    else { return false }
-    return name == fileName(number, of: count)
+    guard numbers.count == 2, let number = numbers[0], let count = numbers[1], count > 1, (1...count).contains(number),
+      name == fileName(number, of: count)
+    else { return nil }
+    return count
   }
 
   /// Copies tensors of a source into a file of this kind: see ``TensorSink``. A source that knows what a GGUF file says

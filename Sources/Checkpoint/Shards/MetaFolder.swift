@@ -36,8 +36,8 @@ public struct MetaFolder: TensorSource {
   /// The shards of a folder, in their order; empty where it is not in Meta's layout.
   static func shardNames(_ folder: String) throws -> [String] {
     let names = Set(try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name))
-    guard names.contains("params.json") else { return [] }
-    return names.filter { $0.hasPrefix("consolidated.") && $0.hasSuffix(".pth") }.sorted()
+    guard names.contains(parametersName) else { return [] }
+    return names.filter(isShard).sorted()
   }
 
   /// Opens a folder.
@@ -45,14 +45,14 @@ public struct MetaFolder: TensorSource {
   /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
   public init(_ folder: String) throws {
     let names = try Self.shardNames(folder)
-    let failure = { (reason: String, remedy: String?) in
+    let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
     }
     for (number, name) in names.enumerated() {
       let expected = Self.shardName(number)
       guard name == expected else { throw failure("the shard \(expected) is missing", "download it too") }
     }
-    parametersPath = Folder.join(folder, "params.json")
+    parametersPath = Folder.join(folder, Self.parametersName)
     parameters = try InputFile(parametersPath).bytes(count: 1 << 20)
     guard let dim = try? decodeBoundedJSON(Width.self, from: parameters).dim, (1...1 << 24).contains(dim) else {
       throw CheckpointError(
@@ -121,6 +121,12 @@ public struct MetaFolder: TensorSource {
     if name == "tok_embeddings.weight" { return info.shape[1] == dim ? .rows : .columns }
     return .rows
   }
+
+  /// What the file with the model's measures is called.
+  public static let parametersName = "params.json"
+
+  /// Whether a name is one of a shard.
+  static func isShard(_ name: String) -> Bool { name.hasPrefix("consolidated.") && name.hasSuffix(".pth") }
 
   /// What a shard is called: `consolidated.00.pth`.
   public static func shardName(_ number: Int) -> String { "consolidated.\(number < 10 ? "0" : "")\(number).pth" }

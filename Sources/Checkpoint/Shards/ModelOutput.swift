@@ -212,6 +212,6 @@ public struct ModelOutput: Sendable {
 
   private static func exists(_ path: String) -> ByteIOError {
     ByteIOError(
-      .exists, file: path, reason: "it is there already", remedy: "move it away, or give --force to replace it")
+      .exists, file: path, reason: "it is there already", remedy: "move it away, or give \(.replacing) to replace it")
   }
 }

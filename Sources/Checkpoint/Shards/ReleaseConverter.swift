@@ -82,9 +82,9 @@ public struct ReleaseConverter: FileConverting {
       for (group, name) in zip(groups, names) { for index in group { map[source.tensors[index].name] = name } }
       total += source.tensors.reduce(0) { $0 + $1.byteCount }
     }
-    let isReadable = !plans.contains { if case .failure = $0.value { true } else { false } }
-    guard count > 1, isWhole, isReadable, let index = try? ModelOutput.index(map, total: total) else {
-      return ReleaseConversion(plans: plans, index: nil)
+    let conversion = ReleaseConversion(plans: plans, index: nil)
+    guard count > 1, isWhole, !conversion.hasFailures, let index = try? ModelOutput.index(map, total: total) else {
+      return conversion
     }
     return ReleaseConversion(plans: plans, index: (Container.safetensors.indexName, index))
   }

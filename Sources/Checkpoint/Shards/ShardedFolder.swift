@@ -28,7 +28,7 @@ public struct ShardedFolder: TensorSource {
   /// - Throws: ``CheckpointError`` with code `.badIndex`, and what is wrong with a file.
   public init(index path: String) throws {
     let folder = Folder.parent(of: path)
-    let failure = { (reason: String, remedy: String?) in
+    let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: path, reason: reason, remedy: remedy)
     }
     let input = try InputFile(path)

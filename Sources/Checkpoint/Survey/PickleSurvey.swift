@@ -1,4 +1,4 @@
-// What `inspect --safety` tells of a file: every pickle in it, every name in these, and whether loading it may run more
+// What can be told of a file without loading it: every pickle in it, every name in these, and whether loading it may run more
 // than weight files need. Runs nothing either. How it looks is in PickleSurveyor.
 
 import ByteIO

@@ -11,10 +11,10 @@ extension PickleSurveyor {
       try attempt { try $0.lookThroughZip(ZipArchive($0.file)) }
     } else {
       // Behind something else: Python's zipfile reads it.
-      var starts: [Int] = []
-      try attempt { starts = try ZipArchive.starts(in: $0.file) }
-      for start in starts {
-        try attempt { try $0.lookThroughZip(ZipArchive(FilePart($0.file, from: start))) }
+      try attempt { surveyor in
+        for start in try ZipArchive.starts(in: surveyor.file) {
+          try surveyor.attempt { try $0.lookThroughZip(ZipArchive(FilePart($0.file, from: start))) }
+        }
       }
     }
     if TarArchive.isTar(head) { try attempt { try $0.lookThroughTar() } }

@@ -51,7 +51,8 @@ public struct BlockCodec: Sendable {
       unsafe values.withUnsafeMutableBytes { values in
         guard let from = blocks.baseAddress, let to = values.baseAddress else { return }
         unsafe belle_dequantize(
-          kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count)
+          belle_best_variant(), kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self),
+          count)
       }
     }
   }
@@ -107,7 +108,8 @@ public struct BlockCodec: Sendable {
 
     func run(_ blocks: Range<Int>) -> Int {
       unsafe belle_quantize(
-        kind, (from + 4 * elements * blocks.lowerBound).assumingMemoryBound(to: UInt8.self), nil,
+        belle_best_variant(), kind,
+        (from + 4 * elements * blocks.lowerBound).assumingMemoryBound(to: UInt8.self), nil,
         (to + bytes * blocks.lowerBound).assumingMemoryBound(to: UInt8.self), blocks.count)
     }
   }

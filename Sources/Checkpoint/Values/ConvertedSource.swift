@@ -1,4 +1,4 @@
-// A model in another floating-point type, converted as it is read: what `convert --dtype` writes.
+// A model in another floating-point type, converted as it is read.
 // Integers, truth values, eight-bit floats and complex numbers keep their types.
 
 import ByteIO

@@ -57,7 +57,7 @@ public struct DTypeConversion: Sendable {
       unsafe target.withUnsafeMutableBytes { target in
         guard let source = source.baseAddress, let target = target.baseAddress else { return 0 }
         return unsafe belle_convert(
-          sourceKind, targetKind, source.assumingMemoryBound(to: UInt8.self),
+          belle_best_variant(), sourceKind, targetKind, source.assumingMemoryBound(to: UInt8.self),
           target.assumingMemoryBound(to: UInt8.self), count)
       }
     }

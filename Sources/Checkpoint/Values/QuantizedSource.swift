@@ -86,7 +86,7 @@ public struct QuantizedSource: TensorSource {
             .badTensor, file: info.file,
             reason:
               "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
-            remedy: "`inspect --stats` shows them; F32 keeps them")
+            remedy: "\(.statistics) shows them; F32 keeps them")
         }
       }
     }

@@ -3,10 +3,11 @@
 import ByteIO
 
 extension TensorSource {
-  /// The values of a tensor in single precision.
+  /// The values of a tensor in single precision, all at once.
   ///
+  /// - Complexity: O(elements) in memory, twice: ``read(_:_:)`` streams instead.
   /// - Throws: `CheckpointError` with code `.unsupportedType` for what holds no numbers.
-  package func floats(_ index: Int) throws -> [Float] {
+  public func floats(_ index: Int) throws -> [Float] {
     let conversion = try DTypeConversion(from: tensors[index].dtype, to: .f32)
     let bytes = try allBytes(index)
     var values = [Float](repeating: 0, count: tensors[index].elementCount)

@@ -13,7 +13,7 @@ extension ModelConfiguration {
   /// Reads a `config.json`.
   ///
   /// - Throws: ``ModelError`` or ``ByteIOError``.
-  public init(file path: String) throws { try self.init(json: try Self.text(path), file: path) }
+  package init(file path: String) throws { try self.init(json: try Self.text(path), file: path) }
 
   /// The text of a `config.json`.
   package static func text(_ path: String) throws -> [UInt8] {
@@ -31,7 +31,7 @@ extension ModelConfiguration {
   /// - Parameters:
   ///   - json: the text.
   ///   - path: what errors name.
-  public init(json: [UInt8], file path: String) throws {
+  package init(json: [UInt8], file path: String) throws {
     let fields = try JSONFields(json, file: path)
     family = try Self.family(fields, path)
     let keys = family.keys
@@ -131,7 +131,7 @@ extension ModelConfiguration {
   /// - Parameters:
   ///   - bos, eos, pad: the ids that it names.
   ///   - type: what it says of the values' type.
-  public func json(bos: Int32?, eos: Int32?, pad: Int32? = nil, type: DType?) throws -> [UInt8] {
+  package func json(bos: Int32?, eos: Int32?, pad: Int32? = nil, type: DType?) throws -> [UInt8] {
     let keys = family.keys
     var object: [String: Any] = [
       "model_type": family.name, "architectures": [family.className], "vocab_size": vocabularySize,

@@ -24,7 +24,7 @@ extension ModelConfiguration {
   /// The values that llama.cpp builds the model by.
   ///
   /// - Throws: ``ModelError`` with code `.unsupported` for families that are not written as GGUF.
-  public func ggufValues(file path: String) throws -> [(key: String, value: GGUFValue)] {
+  package func ggufValues(file path: String) throws -> [(key: String, value: GGUFValue)] {
     let unsupported = { (reason: String) in
       ModelError(
         .unsupported, file: path, reason: reason,
@@ -88,7 +88,7 @@ extension ModelConfiguration {
   /// The measures of a GGUF file.
   ///
   /// - Throws: ``ModelError``.
-  public init(_ file: GGUFFile, path: String) throws {
+  package init(_ file: GGUFFile, path: String) throws {
     guard let name = file.values["general.architecture"]?.string else {
       throw ModelError(.malformed, file: path, reason: "it has no general.architecture")
     }

@@ -12,7 +12,7 @@ extension ModelConfiguration {
   /// The measures of a model in Meta's layout.
   ///
   /// - Throws: ``ModelError``.
-  public init(_ meta: MetaFolder) throws {
+  package init(_ meta: MetaFolder) throws {
     let path = meta.parametersPath
     let fields = try JSONFields(meta.parameters, file: path)
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
@@ -45,7 +45,7 @@ extension ModelConfiguration {
     contextLength = nil
     needsInputBias = false
     try check(file: path)
-    let unsupported = { (reason: String, remedy: String?) in
+    let unsupported = { (reason: String, remedy: Remedy?) in
       ModelError(.unsupported, file: path, reason: reason, remedy: remedy)
     }
     if try fields.flag("use_scaled_rope") == true {

@@ -75,7 +75,7 @@ extension Arranger {
     CheckpointError(
       .lossy, file: model.path,
       reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") anew",
-      remedy: "--lossy does it all the same" + Self.withoutLoss)
+      remedy: "\(.losing) does it all the same" + Self.withoutLoss)
   }
 
   private func refuseLoss(_ export: GGUFExport) throws {
@@ -84,10 +84,10 @@ extension Arranger {
       .lossy, file: model.path,
       reason:
         "\(displayName(first.name)) and \(export.requantized.count - 1) more are quantized already (\(first.dtype.rawValue))",
-      remedy: "--lossy rounds them anew" + Self.withoutLoss)
+      remedy: "\(.losing) rounds them anew" + Self.withoutLoss)
   }
 
-  private static let withoutLoss = "; f32 keeps every value, and the original model gives the better result"
+  private static let withoutLoss: Remedy = "; f32 keeps every value, and the original model gives the better result"
 
   // MARK: From GGUF
 

@@ -31,7 +31,7 @@ extension Arranger {
   }
 
   /// The other version, or the same: zero points as they are, or less one.
-  private func inVersion(_ version: GPTQForm.Version, _ packed: PackedCheckpoint) throws -> Arrangement {
+  private func inVersion(_ version: GPTQVersion, _ packed: PackedCheckpoint) throws -> Arrangement {
     var companions = Companions(in: model.folder)
     let edit = { (object: inout [String: Any]) in
       QuantizationSettings.setVersion(version, in: &object)
@@ -51,7 +51,7 @@ extension Arranger {
         remedy: "put the model's quantize_config.json beside it")
     }
     return Arrangement(
-      source: try GPTQForm(version: version).restated(model.tensors, packed), original: packed,
+      source: try packed.restated(model.tensors, in: version), original: packed,
       companions: companions)
   }
 
@@ -66,7 +66,7 @@ extension Arranger {
 
   /// A GPTQ folder of what is packed otherwise.
   private func asGPTQ(_ packed: PackedCheckpoint) throws -> Arrangement {
-    let version: GPTQForm.Version? = if case .gptq(let version) = target.packing { version } else { nil }
+    let version: GPTQVersion? = if case .gptq(let version) = target.packing { version } else { nil }
     let result = try RepackedModel(asGPTQ: packed, version: version)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let kept = try PackedCheckpoint(result.tensors, QuantizationSettings(version: result.version))

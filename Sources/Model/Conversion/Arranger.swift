@@ -67,7 +67,7 @@ struct Arranger {
       guard HuggingFaceNames.mayBeMeta(model.tensors) else {
         throw CheckpointError(
           .badTensor, file: model.path, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
-          remedy: "leave --layout out")
+          remedy: "leave \(.layout(nil)) out")
       }
       let (configuration, _) = try model.configuration()
       try require(model.tensors, fits: configuration)

@@ -5,7 +5,7 @@ import ByteIO
 import Checkpoint
 
 /// A conversion of one model.
-public struct Conversion {
+package struct Conversion {
   private let model: Model
   private let target: ConversionTarget
   private let arrangement: Arrangement
@@ -19,7 +19,7 @@ public struct Conversion {
   /// - Parameter remark: takes what is to be told, now and while the conversion runs.
   /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`, ``ModelError`` or
   ///   `TokenizerError` for a model that cannot become that.
-  public init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
+  package init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
     throws
   {
     try target.check()
@@ -34,19 +34,20 @@ public struct Conversion {
   }
 
   /// The bytes of the tensors that will be written.
-  public var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
+  package var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
 
   /// Writes the model, reads it again, and gives its files their names: all of them, or none.
   ///
   /// - Parameters:
-  ///   - replacing: whether other files that have the outputs' names are replaced.
+  ///   - replacing: whether other files that have the outputs' names are replaced, and parts of another model that lie
+  ///     there removed.
   ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced, and a
   ///     change of either is an error.
   /// - Returns: what became of the values.
   /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
   ///   be read, or were not written as they are.
   @discardableResult
-  public func run(
+  package func run(
     replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
   ) throws -> ConversionProof {
     let source = arrangement.source
@@ -60,11 +61,18 @@ public struct Conversion {
     var inputs = inputs
     inputs.add(own)
     inputs.add(InputRecord(copied.map { Folder.join(folder, $0) }))
+    // What killed runs left is tidied up also where this one is refused.
+    TemporaryFiles.removeAbandoned(in: output.folder)
+    let place = ModelPlace(output.folder, names: output.names(others: others), kind: output.isFolder ? .model : .file)
     let replaced = try output.check(source, others: others, inputs: inputs, replacing: replacing)
+    let leftovers = try place.leftovers(inputs: inputs, replacing: replacing)
     if !replaced.isEmpty { remark(.replaces(replaced)) }
+    if !output.isFolder, !leftovers.isEmpty {
+      let names = leftovers.map(displayName).joined(separator: ", ")
+      remark(.warning("\(names) stay beside the output: who reads the folder takes parts of two models"))
+    }
 
     try Folder.create(output.folder)
-    TemporaryFiles.removeAbandoned(in: output.folder)
     // All files are finished and proven before the first has its name.
     let staging = try StagingFolder(in: output.folder)
     let staged = output.staged(in: staging.path)
@@ -74,11 +82,8 @@ public struct Conversion {
       try staged.copyCompanions(copied, from: folder, replacing: true)
     }
     var proof = try ConversionProof(of: arrangement, writtenTo: staged)
-    proof.replaced = replaced
     try inputs.checkUnchanged(toleratesRemoval: true)
-    let names = output.names(others: others)
-    try inputs.refuse(names.map { Folder.join(output.folder, $0) })
-    try staging.move(names, to: output.folder, replacing: replacing)
+    (proof.replaced, proof.removed) = try place.take(from: staging.path, inputs: inputs, replacing: replacing)
     return proof
   }
 

@@ -3,7 +3,7 @@
 import Checkpoint
 
 /// A target that does not fit itself or the model.
-public enum ConversionMisfit: Error, Equatable {
+package enum ConversionMisfit: Error, Equatable {
   /// The output's name is one of another container.
   case otherName(named: Container, wanted: Container)
   /// A type of values, or a layout, for a GGUF file, which has its own of both.

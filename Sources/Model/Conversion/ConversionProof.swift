@@ -5,26 +5,28 @@ import Checkpoint
 import Packed
 
 /// What became of a model's values.
-public struct ConversionProof: Sendable {
+package struct ConversionProof: Sendable {
   /// How many tensors were written.
-  public let tensors: Int
+  package let tensors: Int
   /// Their bytes.
-  public let bytes: Int
+  package let bytes: Int
   /// The largest relative difference of a tensor; 0 where every value is the same.
-  public private(set) var relative = 0.0
+  package private(set) var relative = 0.0
   /// The largest difference of a value.
-  public private(set) var maximum = 0.0
+  package private(set) var maximum = 0.0
   /// The tensor that has the largest relative difference.
-  public private(set) var worst: String?
+  package private(set) var worst: String?
   /// What the values became, in words; nil where no change was asked for.
-  public let change: String?
+  package let change: String?
   /// How many finite values became infinite.
-  public private(set) var overflows = 0
+  package private(set) var overflows = 0
   /// The paths of files that were replaced.
-  public internal(set) var replaced: [String] = []
+  package internal(set) var replaced: [String] = []
+  /// The paths of files that were removed, because they would be taken for parts of the model.
+  package internal(set) var removed: [String] = []
 
   /// Whether every value is the same.
-  public var isIdentical: Bool { relative == 0 }
+  package var isIdentical: Bool { relative == 0 }
 
   /// Opens finished files. Each was read again and compared with its source when it was written; where values changed, or
   /// packed integers moved to another form, they are compared with what they were.

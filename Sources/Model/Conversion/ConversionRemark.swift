@@ -1,7 +1,7 @@
 // What is to be told while a model is converted.
 
 /// A remark on a conversion.
-public enum ConversionRemark: Sendable, Equatable {
+package enum ConversionRemark: Sendable, Equatable {
   /// A thing worth knowing.
   case note(String)
   /// A thing that may matter, and stops nothing.

@@ -6,9 +6,9 @@ import Checkpoint
 import Packed
 
 /// What a model is to become.
-public struct ConversionTarget: Sendable {
+package struct ConversionTarget: Sendable {
   /// Names of tensors, and orders of rows.
-  public enum Layout: Sendable {
+  package enum Layout: Sendable {
     /// Those that the model has.
     case keep
     /// Hugging Face's.
@@ -18,41 +18,41 @@ public struct ConversionTarget: Sendable {
   }
 
   /// What becomes of packed integers.
-  public enum Packing: Sendable, Equatable {
+  package enum Packing: Sendable, Equatable {
     /// They stay what they are, in the form that the output has a place for.
     case keep
     /// They become the weights that they stand for.
     case dequantized
     /// GPTQ's form: zero points less one (version 1), or as they are (version 2).
-    case gptq(GPTQForm.Version)
+    case gptq(GPTQVersion)
     /// The `.pt` that BELLE's scripts load.
     case belle
   }
 
   /// A file, if its name ends as a container's files do; otherwise a folder for the whole model.
-  public var path: String
+  package var path: String
   /// The container; where nil, that of the output's name, or else the layout's, or else safetensors.
-  public var container: Container?
+  package var container: Container?
   /// Names and orders of rows.
-  public var layout = Layout.keep
+  package var layout = Layout.keep
   /// The type of floating-point values, which are rounded to nearest; nil keeps what they have. Not for GGUF.
-  public var dtype: DType?
+  package var dtype: DType?
   /// What becomes of packed integers.
-  public var packing = Packing.keep
+  package var packing = Packing.keep
   /// The type of a GGUF file's matrices; nil keeps what they have, and puts packed integers into the smallest blocks that
   /// hold them.
-  public var weights: DType?
+  package var weights: DType?
   /// The type of a GGUF file's embedding and head; where nil, see ``GGUFTypes``.
-  public var embeddings: DType?
+  package var embeddings: DType?
   /// The chat template of a GGUF file.
-  public var chatTemplate = GGUFExport.ChatTemplate.automatic
+  package var chatTemplate = GGUFExport.ChatTemplate.automatic
   /// Whether weights that are quantized already may be rounded anew.
-  public var allowsLoss = false
+  package var allowsLoss = false
   /// What a file of a folder holds at most, in bytes; nil keeps the model's own files apart.
-  public var shardSize: Int?
+  package var shardSize: Int?
 
   /// An output that changes nothing but the container.
-  public init(_ path: String) { self.path = path }
+  package init(_ path: String) { self.path = path }
 
   /// The container that the output's name asks for; nil for a folder's.
   var named: Container? { Container(fileName: path) }
@@ -76,7 +76,7 @@ public struct ConversionTarget: Sendable {
   var keepsGGUF: Bool { !changesGGUF && packing != .dequantized }
 
   /// Whether its parts go together, whatever the model is.
-  public func check() throws(ConversionMisfit) {
+  package func check() throws(ConversionMisfit) {
     if let container, let named, container != named { throw .otherName(named: named, wanted: container) }
     if isGGUF, dtype != nil || layout != .keep { throw .valuesOfGGUF }
     if !isGGUF, weights != nil || embeddings != nil { throw .blocksOutsideGGUF }

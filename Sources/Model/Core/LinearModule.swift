@@ -1,25 +1,25 @@
 // The linear modules of a decoder layer, in groups that read the same input: what quantizing goes by.
 
 /// A linear module: y = x·Wᵀ + b.
-public struct LinearModule: Sendable, Equatable {
+package struct LinearModule: Sendable, Equatable {
   /// Its name in the checkpoint, without `.weight`.
-  public let name: String
+  package let name: String
   /// Rows of W.
-  public let outFeatures: Int
+  package let outFeatures: Int
   /// Columns of W.
-  public let inFeatures: Int
+  package let inFeatures: Int
 
   /// A module of some shape.
-  public init(name: String, outFeatures: Int, inFeatures: Int) {
+  package init(name: String, outFeatures: Int, inFeatures: Int) {
     (self.name, self.outFeatures, self.inFeatures) = (name, outFeatures, inFeatures)
   }
 }
 
 /// The linear modules of a layer that read the same input, in "true sequential" order: group g's input is known only
 /// when the groups before it have run.
-public struct LinearGroup: Sendable, Equatable {
+package struct LinearGroup: Sendable, Equatable {
   /// What the group's input is, and what becomes of its output.
-  public enum Role: Int, Sendable, CaseIterable {
+  package enum Role: Int, Sendable, CaseIterable {
     /// The normed residual; queries, keys and values: attention follows.
     case attentionInput
     /// What attention gives; added to the residual.
@@ -30,13 +30,13 @@ public struct LinearGroup: Sendable, Equatable {
     case feedForwardOutput
 
     /// Whether the group's output is added to the residual.
-    public var addsToResidual: Bool { self == .attentionOutput || self == .feedForwardOutput }
+    package var addsToResidual: Bool { self == .attentionOutput || self == .feedForwardOutput }
   }
 
   /// The group's place in the layer.
-  public let role: Role
+  package let role: Role
   /// Its modules, in the order of the checkpoint's family: q, k, v; gate, up.
-  public let modules: [LinearModule]
+  package let modules: [LinearModule]
   /// The width of their input.
-  public var inFeatures: Int { modules[0].inFeatures }
+  package var inFeatures: Int { modules[0].inFeatures }
 }

@@ -5,7 +5,7 @@ import Foundation
 
 extension ModelConfiguration {
   /// The angle a position adds, for each pair of a head.
-  public var rotaryFrequencies: [Float] {
+  package var rotaryFrequencies: [Float] {
     let half = headSize / 2
     return (0..<half).map { pair in
       let frequency = 1 / pow(rotaryBase, Double(2 * pair) / Double(headSize))

@@ -4,9 +4,9 @@
 import ByteIO
 
 /// The measures of a model.
-public struct ModelConfiguration: Sendable, Equatable {
+package struct ModelConfiguration: Sendable, Equatable {
   /// How the angles of rotary positions are stretched beyond the length that a model was trained with.
-  public enum RotaryScaling: Sendable, Equatable {
+  package enum RotaryScaling: Sendable, Equatable {
     /// Not at all.
     case none
     /// All angles divided by a factor.
@@ -16,36 +16,36 @@ public struct ModelConfiguration: Sendable, Equatable {
   }
 
   /// The family.
-  public var family: ModelFamily
+  package var family: ModelFamily
   /// The width of the hidden states.
-  public var hiddenSize: Int
+  package var hiddenSize: Int
   /// The width between the two halves of the feed-forward part.
-  public var intermediateSize: Int
+  package var intermediateSize: Int
   /// Decoder layers.
-  public var layerCount: Int
+  package var layerCount: Int
   /// Attention heads of queries.
-  public var headCount: Int
+  package var headCount: Int
   /// Attention heads of keys and values: each serves headCount / keyValueHeadCount heads of queries.
-  public var keyValueHeadCount: Int
+  package var keyValueHeadCount: Int
   /// The width of one head.
-  public var headSize: Int
+  package var headSize: Int
   /// The rows of the embedding.
-  public var vocabularySize: Int
+  package var vocabularySize: Int
   /// The epsilon of the norms.
-  public var epsilon: Float
+  package var epsilon: Float
   /// The base of the rotary angles; nil where nothing says so.
-  public var statedRotaryBase: Double?
+  package var statedRotaryBase: Double?
   /// Their scaling.
-  public var rotaryScaling: RotaryScaling
+  package var rotaryScaling: RotaryScaling
   /// Whether the head is the embedding.
-  public var tiesHead: Bool
+  package var tiesHead: Bool
   /// The longest text that the model was made for; nil where nothing says so.
-  public var contextLength: Int?
+  package var contextLength: Int?
   /// Whether q, k and v must have biases.
-  public var needsInputBias: Bool
+  package var needsInputBias: Bool
 
   /// The base of the rotary angles.
-  public var rotaryBase: Double { statedRotaryBase ?? Self.defaultRotaryBase }
+  package var rotaryBase: Double { statedRotaryBase ?? Self.defaultRotaryBase }
   /// The base where nothing says so.
   static let defaultRotaryBase = 10000.0
 
@@ -66,7 +66,7 @@ public struct ModelConfiguration: Sendable, Equatable {
   }
 
   /// The parameters of one decoder layer's linear modules.
-  public var layerParameterCount: Int {
+  package var layerParameterCount: Int {
     family.modules.filter { $0.role.group != nil }.reduce(0) { $0 + shape(of: $1.role).reduce(1, *) }
   }
 

@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to open or run a model.
-public typealias ModelError = LibraryError<ModelErrorCode>
+package typealias ModelError = LibraryError<ModelErrorCode>
 
 /// What kind of failure a ``ModelError`` is.
-public enum ModelErrorCode: Sendable, Equatable {
+package enum ModelErrorCode: Sendable, Equatable {
   /// There is no configuration where one is wanted.
   case missing
   /// The configuration cannot be read.

@@ -8,7 +8,7 @@
 
 extension ModelFamily {
   /// What a module is in its model.
-  public enum Role: String, Sendable, CaseIterable {
+  package enum Role: String, Sendable, CaseIterable {
     case embedding, embeddingNorm
     case attentionNorm, queries, keys, values, attentionOutput
     /// Of each head of queries, of each head of keys, before they are turned.
@@ -19,7 +19,7 @@ extension ModelFamily {
     case outputNorm, head
 
     /// The group of a layer's linear modules that it belongs to; nil for norms and for what is not in a layer.
-    public var group: LinearGroup.Role? {
+    package var group: LinearGroup.Role? {
       switch self {
       case .queries, .keys, .values, .fusedAttention: .attentionInput
       case .attentionOutput: .attentionOutput
@@ -30,7 +30,7 @@ extension ModelFamily {
     }
 
     /// Whether it is a norm.
-    public var isNorm: Bool {
+    package var isNorm: Bool {
       switch self {
       case .embeddingNorm, .attentionNorm, .queryNorm, .keyNorm, .feedForwardNorm, .outputNorm: true
       default: false
@@ -38,7 +38,7 @@ extension ModelFamily {
     }
 
     /// Whether each layer has one.
-    public var isInLayer: Bool { group != nil || isNorm && self != .embeddingNorm && self != .outputNorm }
+    package var isInLayer: Bool { group != nil || isNorm && self != .embeddingNorm && self != .outputNorm }
   }
 }
 
@@ -46,7 +46,7 @@ extension ModelFamily {
 
 extension ModelFamily {
   /// All families.
-  public static let all = [llama, mistral, qwen2, qwen3, bloom]
+  package static let all = [llama, mistral, qwen2, qwen3, bloom]
 
   /// What is known, as a sentence lists it.
   static func list(_ column: (ModelFamily) -> String?) -> String {
@@ -56,10 +56,10 @@ extension ModelFamily {
   }
 
   /// The titles of all families, as a sentence lists them.
-  public static var titles: String { list(\.title) }
+  package static var titles: String { list(\.title) }
 
   /// The family of a `model_type`.
-  public init?(name: String) {
+  package init?(name: String) {
     guard let row = Self.all.first(where: { $0.name == name }) else { return nil }
     self = row
   }
@@ -71,27 +71,27 @@ extension ModelFamily {
   }
 
   /// LLaMA: RMSNorm, rotary positions, SwiGLU.
-  public static let llama = decoder(
+  package static let llama = decoder(
     name: "llama", title: "LLaMA", className: "LlamaForCausalLM", gguf: "llama", rows: .interleaved,
     inputBias: .configured, hasMetaLayout: true)
 
   /// Mistral: LLaMA with a window that attention slides over.
-  public static let mistral = decoder(
+  package static let mistral = decoder(
     name: "mistral", title: "Mistral", className: "MistralForCausalLM", gguf: "llama", rows: .interleaved,
     inputBias: .configured, hasMetaLayout: true, slidingWindow: .stated)
 
   /// Qwen2: LLaMA with biases of q, k and v.
-  public static let qwen2 = decoder(
+  package static let qwen2 = decoder(
     name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: "qwen2", rows: nil, inputBias: .always,
     hasMetaLayout: false, slidingWindow: .switched)
 
   /// Qwen3: LLaMA with a norm of each head of queries and keys.
-  public static let qwen3 = decoder(
+  package static let qwen3 = decoder(
     name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: "qwen3", rows: nil, inputBias: .configured,
     hasMetaLayout: false, hasHeadNorms: true, defaultHeadSize: 128, slidingWindow: .switched)
 
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
-  public static let bloom = ModelFamily(
+  package static let bloom = ModelFamily(
     name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom", isGGUFReadByVLLM: false,
     normalization: .layer, activation: .gelu, positions: .linearBiases,
     keys: ConfigurationKeys(

@@ -2,9 +2,9 @@
 // that are known are the rows of ModelFamily+Table.swift; all that differs between them is read from a row.
 
 /// What models of one `model_type` have in common.
-public struct ModelFamily: Sendable {
+package struct ModelFamily: Sendable {
   /// What stands before attention, before the feed-forward part and before the head.
-  public enum Normalization: Sendable {
+  package enum Normalization: Sendable {
     /// RMSNorm: a weight.
     case rootMeanSquare
     /// LayerNorm: a weight and a bias.
@@ -12,7 +12,7 @@ public struct ModelFamily: Sendable {
   }
 
   /// What lies between the two halves of the feed-forward part.
-  public enum Activation: Sendable {
+  package enum Activation: Sendable {
     /// `silu(gate) · up`.
     case gatedSiLU
     /// GELU's tanh form.
@@ -28,7 +28,7 @@ public struct ModelFamily: Sendable {
   }
 
   /// How positions reach attention.
-  public enum Positions: Sendable {
+  package enum Positions: Sendable {
     /// Queries and keys are turned by an angle (RoPE).
     case rotary
     /// A distance takes from a score (ALiBi).
@@ -46,9 +46,9 @@ public struct ModelFamily: Sendable {
   }
 
   /// `model_type` in `config.json`.
-  public let name: String
+  package let name: String
   /// What people call it.
-  public let title: String
+  package let title: String
   /// The class of transformers, `architectures` in `config.json`.
   let className: String
   /// `general.architecture` in GGUF; nil where models of the family are not read from GGUF nor written to it.
@@ -56,11 +56,11 @@ public struct ModelFamily: Sendable {
   /// Whether vLLM's loader of GGUF files knows it.
   let isGGUFReadByVLLM: Bool
   /// The norms.
-  public let normalization: Normalization
+  package let normalization: Normalization
   /// The activation.
-  public let activation: Activation
+  package let activation: Activation
   /// The positions.
-  public let positions: Positions
+  package let positions: Positions
   /// What `config.json` calls its measures.
   let keys: ConfigurationKeys
   /// Whether attention sees no farther back than `sliding_window`.
@@ -84,13 +84,13 @@ public struct ModelFamily: Sendable {
 
 extension ModelFamily: Hashable {
   /// Families are told by their names.
-  public static func == (one: ModelFamily, other: ModelFamily) -> Bool { one.name == other.name }
+  package static func == (one: ModelFamily, other: ModelFamily) -> Bool { one.name == other.name }
   /// Hashes the name.
-  public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// How tensors are called, and how their rows lie.
-public enum Dialect: Sendable, CaseIterable {
+package enum Dialect: Sendable, CaseIterable {
   /// transformers' names.
   case huggingFace
   /// llama.cpp's.

@@ -31,8 +31,8 @@ extension Doctor {
   }
 
   private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
-    guard Folder.kind(of: path) == .file, let file = try? InputFile(path), file.size <= ModelConfiguration.sizeLimit,
-      let bytes = try? file.bytes(count: file.size)
+    guard Folder.kind(of: path) == .file, let file = attempt({ try InputFile(path) }),
+      file.size <= ModelConfiguration.sizeLimit, let bytes = attempt({ try file.bytes(count: file.size) })
     else { return nil }
     return try? decodeBoundedJSON(type, from: bytes)
   }
@@ -149,7 +149,7 @@ extension Doctor {
   /// Holds the numbers of special tokens against the vocabulary and the tokenizer.
   func examineTokenIDs(_ vocabularySize: Int) {
     guard let ids = decoded(IDs.self, configurationPath) else { return }
-    let ends = (try? EndTokens.read(folder: folder)) ?? []
+    let ends = attempt { try EndTokens.read(folder: folder) } ?? []
     let named = [("bos_token_id", ids.bos_token_id), ("pad_token_id", ids.pad_token_id)]
     // Old configurations of LLaMA write -1 for none.
     for (name, id) in named + ends.sorted().map({ ("eos_token_id", Int($0)) }) {
@@ -159,7 +159,7 @@ extension Doctor {
         "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
         "set it to the tokenizer's")
     }
-    guard !ends.isEmpty, let tokenizer = try? Tokenizers.open(folder), let own = tokenizer.special.eos,
+    guard !ends.isEmpty, let tokenizer = attempt({ try Tokenizers.open(folder) }), let own = tokenizer.special.eos,
       !ends.contains(own)
     else { return }
     add(
@@ -191,7 +191,7 @@ extension Doctor {
       return add(
         .error, .missingQuantization, folder,
         "there are packed tensors, and neither quantize_config.json nor config.json says how they are packed",
-        "`belle-tools convert` writes both")
+        "\(.converting(.automatic)) writes both")
     }
     if inner == nil, isReadable {
       add(
@@ -208,7 +208,7 @@ extension Doctor {
       if place == configurationPath, settings.method == nil {
         add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
       }
-      for (key, value) in settings.unknown {
+      for (key, value) in PackedForms.unknown(settings) {
         add(.error, .unknownQuantization, place, "\(key) is \(displayName(value)), which is not known here", nil)
       }
     }

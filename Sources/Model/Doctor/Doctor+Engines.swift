@@ -4,13 +4,14 @@
 // outputs in multiples of 64); GPTQModel, quantization/config.py and models/loader.py (an asymmetric model in version 1 must
 // be its own); optimum, gptq/quantizer.py; llama.cpp, README (GGUF only).
 
+import ByteIO
 import Checkpoint
 import Packed
 
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
     let errors = findings.filter { $0.severity == .error }
-    let blocked =
+    let blocked: Remedy? =
       errors.isEmpty ? nil : "the errors above: \(unique(errors.map(\.code.rawValue)).joined(separator: ", "))"
     return ["transformers", "vllm", "gptqmodel", "llama.cpp"].map { engine in
       let reason = obstacle(engine)
@@ -25,28 +26,28 @@ extension Doctor {
   }
 
   /// Why an engine cannot load such a model, even where nothing is wrong with it; nil where it can.
-  private func obstacle(_ engine: String) -> String? {
+  private func obstacle(_ engine: String) -> Remedy? {
     if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, and no model" }
     // What it reads and what it lacks is to be asked of the merged model.
     if facts.adapter == .unmerged { return nil }
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
-    case ("llama.cpp", _): return "it reads GGUF only: `belle-tools convert <model> model.gguf`"
+    case ("llama.cpp", _): return "it reads GGUF only: \(.converting(.gguf))"
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
     case ("transformers", .gguf): return nil
     case ("vllm", .gguf):
       guard let family = facts.configuration?.family, !family.isGGUFReadByVLLM else { return nil }
       return "its GGUF loader does not know \(family.title)"
-    case (_, .meta): return "it reads Hugging Face's layout: `belle-tools convert <model> <output> --layout hf`"
+    case (_, .meta): return "it reads Hugging Face's layout: \(.converting(.huggingFace(nil)))"
     case (_, .unknown), (_, .other): return findings.isEmpty ? "the checkpoint could not be read" : nil
     case ("gptqmodel", .huggingFace) where !facts.isPacked:
-      return "the model is not quantized: `belle-tools quantize` does that"
+      return "the model is not quantized: \(.quantizing) does that"
     case (_, .huggingFace): break
     case (_, .gguf): return "it does not read GGUF"
     }
     if facts.isBELLE {
       return
-        "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: `belle-tools convert <model> <output>` makes a GPTQ folder"
+        "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: \(.converting(.folder)) makes a GPTQ folder"
     }
     guard facts.isPacked else { return nil }
     if facts.isAWQ {
@@ -72,7 +73,7 @@ extension Doctor {
       let isItsOwn = facts.quantization?.meta?.quantizer.contains { $0.lowercased().hasPrefix("gptqmodel") } ?? false
       if engine == "gptqmodel", isVersion1, !facts.isSymmetric, !isItsOwn {
         return
-          "it takes asymmetric grids in version 1 from itself only: `belle-tools convert --checkpoint-format gptq_v2`"
+          "it takes asymmetric grids in version 1 from itself only: \(.converting(.gptqVersion2))"
       }
       if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 {
         return "it takes inputs and outputs in multiples of 32"

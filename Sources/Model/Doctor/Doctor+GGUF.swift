@@ -39,7 +39,8 @@ extension Doctor {
       if values["tokenizer.ggml.model"] != nil {
         do {
           let vocabulary = try model.vocabulary()
-          examine(try vocabulary.tokenizer(file: path), vocabularySize: model.configuration.vocabularySize)
+          examine(
+            try Tokenizers.tokenizer(of: vocabulary, file: path), vocabularySize: model.configuration.vocabularySize)
         } catch { add(error, .badTokenizer, path) }
       }
     } catch { add(error, .badConfiguration, path) }
@@ -47,5 +48,5 @@ extension Doctor {
   }
 
   /// The values of the blocks; the file as it is where some cannot be read.
-  private func dequantized(_ file: GGUFFile) -> any TensorSource { (try? DequantizedSource(file)) ?? file }
+  private func dequantized(_ file: GGUFFile) -> any TensorSource { attempt { try DequantizedSource(file) } ?? file }
 }

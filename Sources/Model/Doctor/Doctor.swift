@@ -9,11 +9,11 @@ import Packed
 import Tokenizer
 
 /// Examines a checkpoint.
-public final class Doctor {
+package final class Doctor {
   /// What was found, in the order of the examination; of findings of one kind the first ones.
-  public private(set) var findings: [Finding] = []
+  package private(set) var findings: [Finding] = []
   /// How many findings of a kind there are beyond those in ``findings``.
-  public private(set) var moreFindings: [Finding.Code: Int] = [:]
+  package private(set) var moreFindings: [Finding.Code: Int] = [:]
 
   /// Findings of a kind that are listed: a model without its config.json has thousands.
   private static let listed = 16
@@ -52,14 +52,14 @@ public final class Doctor {
   /// - Parameters:
   ///   - path: a file or folder.
   ///   - threads: how many read values.
-  public init(_ path: String, threads: Int) {
+  package init(_ path: String, threads: Int) {
     self.path = path
     self.threads = threads
     folder = Folder.home(of: path)
   }
 
   func add(
-    _ severity: Finding.Severity, _ code: Finding.Code, _ place: String, _ message: String, _ remedy: String? = nil
+    _ severity: Finding.Severity, _ code: Finding.Code, _ place: String, _ message: String, _ remedy: Remedy? = nil
   ) {
     guard findings.count(where: { $0.code == code }) < Self.listed else {
       moreFindings[code, default: 0] += 1
@@ -68,21 +68,45 @@ public final class Doctor {
     findings.append(Finding(severity: severity, code: code, place: place, message: message, remedy: remedy))
   }
 
+  /// What the system refused first: too many open files, say. It says nothing of the model.
+  private var refusal: ByteIOError?
+
   /// Adds an error that stopped a part of the examination.
   func add(_ error: any Error, _ code: Finding.Code, _ place: String) {
+    if isOfSystem(error) { return }
     guard let error = error as? any ToolError else { return add(.error, code, place, "\(error)") }
     let parts = [error.place, error.reason].compactMap { $0 }
     add(.error, code, error.file ?? place, parts.joined(separator: ": "), error.remedy)
   }
 
+  /// Whether an error is the system's and not the model's; then the examination ends with it.
+  private func isOfSystem(_ error: any Error) -> Bool {
+    guard let error = error as? ByteIOError, case .system = error.code else { return false }
+    refusal = refusal ?? error
+    return true
+  }
+
+  /// A value that is used where it can be had; what is wrong with it is another part's to tell.
+  func attempt<Value>(_ body: () throws -> Value) -> Value? {
+    do { return try body() } catch {
+      _ = isOfSystem(error)
+      return nil
+    }
+  }
+
   /// Examines everything.
   ///
   /// - Parameter progress: called with the bytes of tensors read so far, and of all.
-  /// - Throws: ``ByteIOError`` where there is nothing at the path.
-  public func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
+  /// - Throws: ``ByteIOError`` where there is nothing at the path, or the system refuses to read it.
+  package func examine(progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }) throws {
     guard Folder.kind(of: path) != nil else {
       throw ByteIOError(.notFound, file: path, reason: "there is no such file or folder")
     }
+    examineAll(progress)
+    if let refusal { throw refusal }
+  }
+
+  private func examineAll(_ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard let source = openTensors() else { return }
     examineAdapter(source)
     if facts.adapter == .alone || facts.adapter == .empty {
@@ -102,12 +126,12 @@ public final class Doctor {
   }
 
   /// The verdicts on the engines, from what was found.
-  public var engines: [EngineVerdict] { verdicts() }
+  package var engines: [EngineVerdict] { verdicts() }
 
   /// Looks at Meta's layout: what TransformerModel wants of it.
   private func examineMeta(_ opened: Model, _ meta: MetaFolder, _ progress: @escaping @Sendable (Int, Int) -> Void) {
     guard facts.adapter != .unmerged else { return examineValues(ComputedTensors.removed(from: meta), progress) }
-    if let model = try? MetaModel(meta), !examineFrequencies({ try model.checkFrequencies() }) {
+    if let model = attempt({ try MetaModel(meta) }), !examineFrequencies({ try model.checkFrequencies() }) {
       return examineValues(model.source, progress)
     }
     do {
@@ -144,7 +168,7 @@ public final class Doctor {
         .error, .wrappedNames, path,
         "all names of the model's tensors begin with \(displayName(wrapper)): engines do not find them, and some then draw "
           + "the weights at random without an error",
-        "`belle-tools convert \(displayName(path)) <output> --layout hf` writes them under their own names")
+        "\(.converting(.huggingFace(path))) writes them under their own names")
     }
     facts.form = .huggingFace
     facts.isPacked = PackedCheckpoint.isPacked(source)

@@ -1,9 +1,11 @@
 // One thing that an engine would trip over.
 
+import ByteIO
+
 /// What `doctor` found.
-public struct Finding: Sendable, Equatable {
+package struct Finding: Sendable, Equatable {
   /// How much it matters.
-  public enum Severity: String, Sendable {
+  package enum Severity: String, Sendable {
     /// Some engine fails, or computes something else than the model.
     case error
     /// It works today, and may not tomorrow.
@@ -11,7 +13,7 @@ public struct Finding: Sendable, Equatable {
   }
 
   /// What kind of finding it is; scripts read the raw value.
-  public enum Code: String, Sendable, CaseIterable {
+  package enum Code: String, Sendable, CaseIterable {
     // Files.
     case missingFile = "missing-file"
     case notDownloaded = "not-downloaded"
@@ -65,23 +67,23 @@ public struct Finding: Sendable, Equatable {
   }
 
   /// How much it matters.
-  public let severity: Severity
+  package let severity: Severity
   /// What kind it is.
-  public let code: Code
+  package let code: Code
   /// The file, or the tensor or module, that it is about.
-  public let place: String
+  package let place: String
   /// What is wrong.
-  public let message: String
+  package let message: String
   /// What to do about it.
-  public let remedy: String?
+  package let remedy: Remedy?
 }
 
 /// Whether an engine loads a model, and why not.
-public struct EngineVerdict: Sendable, Equatable {
+package struct EngineVerdict: Sendable, Equatable {
   /// The engine: `transformers`, `vllm`, `gptqmodel` or `llama.cpp`.
-  public let engine: String
+  package let engine: String
   /// Whether it loads the model.
-  public let loads: Bool
-  /// Why not, or under which condition.
-  public let reason: String?
+  package let loads: Bool
+  /// Why not, or under which condition, and what would help.
+  package let reason: Remedy?
 }

@@ -6,9 +6,9 @@ import Checkpoint
 import Tokenizer
 
 /// A model as a GGUF file holds it.
-public struct GGUFExport: GGUFDescribed {
+package struct GGUFExport: GGUFDescribed {
   /// Which chat template a file gets.
-  public enum ChatTemplate: Sendable, Equatable {
+  package enum ChatTemplate: Sendable, Equatable {
     /// The model's own; BELLE's where it has none.
     case automatic
     /// BELLE's.
@@ -18,19 +18,19 @@ public struct GGUFExport: GGUFDescribed {
   }
 
   /// What the container is.
-  public var format: String { source.format }
+  package var format: String { source.format }
   /// The tensors, in llama.cpp's names and the order in which they are used.
-  public var tensors: [TensorInfo] { source.tensors }
+  package var tensors: [TensorInfo] { source.tensors }
   /// What the file says besides.
-  public let values: GGUFMetadata
+  package let values: GGUFMetadata
   /// The same as text.
-  public var metadata: [(name: String, value: String)] { values.entries.map { ($0.key, $0.value.text) } }
+  package var metadata: [(name: String, value: String)] { values.entries.map { ($0.key, $0.value.text) } }
   /// The tensors in the types that they had.
-  public let original: TensorView
+  package let original: TensorView
   /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
-  public let requantized: [TensorInfo]
+  package let requantized: [TensorInfo]
   /// How many finite values became infinite in the tensors that were read.
-  public var overflowCount: Int { source.overflowCount }
+  package var overflowCount: Int { source.overflowCount }
 
   private let source: QuantizedSource
 
@@ -45,7 +45,7 @@ public struct GGUFExport: GGUFDescribed {
   ///   - base: what the file says where the model says nothing.
   ///   - path: what errors name.
   /// - Throws: ``ModelError`` or `CheckpointError` for what llama.cpp has no place for.
-  public init(
+  package init(
     _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
     chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
   ) throws {
@@ -87,11 +87,11 @@ public struct GGUFExport: GGUFDescribed {
   }
 
   /// What a tensor's values are pulled from.
-  public func cursor(_ index: Int) throws -> any TensorCursor { try source.cursor(index) }
+  package func cursor(_ index: Int) throws -> any TensorCursor { try source.cursor(index) }
 
   /// Where a tensor's values lie in its file, where they stay what they are.
-  public func storedRange(_ index: Int) -> Range<Int>? { source.storedRange(index) }
+  package func storedRange(_ index: Int) -> Range<Int>? { source.storedRange(index) }
 
   /// Verifies the source.
-  public func verifyChecksums() throws { try source.verifyChecksums() }
+  package func verifyChecksums() throws { try source.verifyChecksums() }
 }

@@ -5,13 +5,13 @@ import Checkpoint
 import Tokenizer
 
 /// A model in a GGUF file, open.
-public struct GGUFModel: Sendable {
+package struct GGUFModel: Sendable {
   /// Its measures.
-  public let configuration: ModelConfiguration
+  package let configuration: ModelConfiguration
   /// Its tensors with Hugging Face's names and orders of rows; quantized ones as blocks, see `DequantizedSource`.
-  public let source: TensorView
+  package let source: TensorView
   /// The file.
-  public let file: GGUFFile
+  package let file: GGUFFile
 
   private let path: String
 
@@ -19,7 +19,7 @@ public struct GGUFModel: Sendable {
   ///
   /// - Parameter path: what errors name.
   /// - Throws: ``ModelError`` or `CheckpointError` for models that are not known here.
-  public init(_ file: GGUFFile, path: String) throws {
+  package init(_ file: GGUFFile, path: String) throws {
     self.file = file
     self.path = path
     configuration = try ModelConfiguration(file, path: path)
@@ -29,12 +29,12 @@ public struct GGUFModel: Sendable {
   /// What its tokenizer is made of.
   ///
   /// - Throws: ``ModelError``.
-  public func vocabulary() throws -> Vocabulary { try Vocabulary(file.values, file: path) }
+  package func vocabulary() throws -> Vocabulary { try Vocabulary(file.values, file: path) }
 
   /// The text of a `config.json` for the model.
   ///
   /// - Parameter type: what it says of the values' type; where nil, the embedding's.
-  public func configurationText(type: DType? = nil) throws -> [UInt8] {
+  package func configurationText(type: DType? = nil) throws -> [UInt8] {
     let id = { (name: String) -> Int32? in
       file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap {
         $0 < 0 ? nil : $0
@@ -48,15 +48,15 @@ public struct GGUFModel: Sendable {
   /// The files that stand beside a model in Hugging Face's layout: `config.json`, and those of the tokenizer.
   ///
   /// - Parameter type: what the configuration says of the values' type.
-  public func companionFiles(type: DType?) throws -> [String: [UInt8]] {
+  package func companionFiles(type: DType?) throws -> [String: [UInt8]] {
     var files = try tokenizerFiles()
     files["config.json"] = try configurationText(type: type)
     return files
   }
 
   /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer.
-  public func tokenizerFiles() throws -> [String: [UInt8]] {
+  package func tokenizerFiles() throws -> [String: [UInt8]] {
     guard file.values["tokenizer.ggml.model"] != nil else { return [:] }
-    return try vocabulary().files(file: path)
+    return try Tokenizers.files(of: vocabulary(), file: path)
   }
 }

@@ -16,7 +16,7 @@ extension Vocabulary {
   ///   - rows: those of the embedding: what has no token is filled with such as stand for nothing.
   ///   - path: what errors name.
   /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows.
-  public func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
+  package func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
     // What is over may go where it stands for nothing.
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused }) else {
       throw ModelError(
@@ -54,7 +54,7 @@ extension Vocabulary {
   /// The vocabulary of a GGUF file.
   ///
   /// - Throws: ``ModelError``.
-  public init(_ values: GGUFMetadata, file path: String) throws {
+  package init(_ values: GGUFMetadata, file path: String) throws {
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let value = { (name: String) in values[Self.prefix + name] }
     guard let kind = value("model")?.string else {
@@ -126,7 +126,7 @@ extension Vocabulary {
   /// How BELLE's models were taught to chat: what ``Conversation`` does, in Jinja. BOS stands where the tokenizer puts it; who
   /// adds it again takes it away again (llama.cpp, common/chat.cpp).
   /// Source: the model cards of BELLE-7B-2M and BELLE-LLaMA-EXT; for turns that follow each other see ``Conversation``.
-  public var belleChatTemplate: String {
+  package var belleChatTemplate: String {
     let start = special.bos.map { special.prefix.contains($0) } ?? false ? "{{ bos_token }}" : ""
     return start + """
       {% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:' + message['content'] + eos_token \

@@ -9,9 +9,9 @@ import Checkpoint
 import Foundation
 
 /// What of an adapter there is at a path.
-public struct AdapterPresence: Sendable, Equatable {
+package struct AdapterPresence: Sendable, Equatable {
   /// Where it is.
-  public enum Kind: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
     /// In files beside a model: the model is complete without it.
     case beside
     /// Among a model's own tensors.
@@ -23,13 +23,13 @@ public struct AdapterPresence: Sendable, Equatable {
   }
 
   /// Where it is.
-  public let kind: Kind
+  package let kind: Kind
   /// The file or folder to name.
-  public let file: String
+  package let file: String
   /// What there is, in words.
-  public let reason: String
+  package let reason: String
   /// What to do about it.
-  public let remedy: String
+  package let remedy: Remedy
 
   private static let configurationName = "adapter_config.json"
 
@@ -39,7 +39,7 @@ public struct AdapterPresence: Sendable, Equatable {
   ///   - source: what was opened.
   ///   - path: the file or folder that it was opened by.
   /// - Returns: nil where there is none.
-  public init?(in source: any TensorSource, at path: String) {
+  package init?(in source: any TensorSource, at path: String) {
     let isFolder = Folder.kind(of: path) == .folder
     let folder = isFolder ? path : Folder.parent(of: path)
     let beside = ([Self.configurationName] + Checkpoint.adapterFiles).filter {
@@ -88,7 +88,7 @@ public struct AdapterPresence: Sendable, Equatable {
   /// - Returns: what is to be told of an adapter that lies beside the model.
   /// - Throws: `CheckpointError` with code `.adapter`.
   @discardableResult
-  public func refuse() throws(CheckpointError) -> String {
+  package func refuse() throws(CheckpointError) -> String {
     guard kind == .beside else { throw CheckpointError(.adapter, file: file, reason: reason, remedy: remedy) }
     return reason
   }
@@ -212,7 +212,7 @@ private enum AdapterNames {
     }
   }
 
-  static func remedy(_ method: String) -> String {
+  static func remedy(_ method: String) -> Remedy {
     unmergeable.contains(method)
       ? "\(method) cannot be merged into weights: the adapter runs in peft only"
       : "merge it into its base first (peft's merge_and_unload)"

@@ -8,7 +8,7 @@ import ByteIO
 import Checkpoint
 
 /// What the tensors of a model in Hugging Face's layout are called.
-public enum HuggingFaceNames {
+package enum HuggingFaceNames {
   /// A family's name of the head; all have the same.
   private static let heads = Set(ModelFamily.all.compactMap { weight(of: .head, in: $0) })
   /// Whether a tensor is of the head, which may be packed: `lm_head.qweight`.
@@ -30,7 +30,7 @@ public enum HuggingFaceNames {
   ///
   /// - Parameter addsHead: whether a head that is not stored is shown as the embedding that it is tied to.
   /// - Throws: `CheckpointError` where two tensors have one name.
-  public static func completed(
+  package static func completed(
     _ source: any TensorSource, addsHead: Bool = false
   ) throws(CheckpointError) -> TensorView {
     let names = Set(source.tensors.map(\.name))
@@ -48,7 +48,7 @@ public enum HuggingFaceNames {
 
   /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it is
   /// not. What lies beside the wrapper, an optimizer's state for example, is not part of the model.
-  public static func wrapper(of source: any TensorSource) -> String? {
+  package static func wrapper(of source: any TensorSource) -> String? {
     let wrappers = Set(
       source.tensors.flatMap { info in
         embeddings.filter { info.name.hasSuffix($0.name) }.map { String(info.name.dropLast($0.name.count)) }
@@ -58,12 +58,12 @@ public enum HuggingFaceNames {
   }
 
   /// Whether a source has a head of its own.
-  public static func hasHead(_ source: any TensorSource) -> Bool {
+  package static func hasHead(_ source: any TensorSource) -> Bool {
     source.tensors.contains { heads.contains($0.name) }
   }
 
   /// Whether a source, by its names, may be a model that Meta's layout has names for.
-  public static func mayBeMeta(_ source: any TensorSource) -> Bool {
+  package static func mayBeMeta(_ source: any TensorSource) -> Bool {
     let names = Set(source.tensors.map(\.name))
     return ModelFamily.all.contains { family in
       guard family.hasMetaLayout, let embedding = weight(of: .embedding, in: family) else { return false }

@@ -6,16 +6,16 @@ import ByteIO
 import Checkpoint
 
 /// Names and orders of rows of one model in a dialect.
-public struct ModelLayout: Sendable {
+package struct ModelLayout: Sendable {
   /// The model's family.
-  public let family: ModelFamily
+  package let family: ModelFamily
   /// The dialect.
-  public let dialect: Dialect
+  package let dialect: Dialect
   private let headCount: Int
   private let keyValueHeadCount: Int
 
   /// The layout of a model.
-  public init(_ family: ModelFamily, _ dialect: Dialect, headCount: Int, keyValueHeadCount: Int) {
+  package init(_ family: ModelFamily, _ dialect: Dialect, headCount: Int, keyValueHeadCount: Int) {
     (self.family, self.dialect) = (family, dialect)
     (self.headCount, self.keyValueHeadCount) = (headCount, keyValueHeadCount)
   }
@@ -42,7 +42,7 @@ public struct ModelLayout: Sendable {
   ///
   /// - Parameter source: the model in the dialect.
   /// - Throws: `CheckpointError` for a tensor that is not the family's, or whose rows the heads do not divide.
-  public func huggingFace(_ source: any TensorSource) throws -> TensorView {
+  package func huggingFace(_ source: any TensorSource) throws -> TensorView {
     var entries: [TensorView.Entry] = []
     for (index, info) in source.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let tensor = family.tensor(named: info.name, in: dialect),
@@ -66,7 +66,7 @@ public struct ModelLayout: Sendable {
   ///     layout, which knows no ties, always stores it.
   /// - Returns: for GGUF in the order in which they are used, for Meta in the order of the source.
   /// - Throws: `CheckpointError` for a tensor that the dialect has no name for, or whose rows the heads do not divide.
-  public func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> TensorView {
+  package func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> TensorView {
     let named = try HuggingFaceNames.completed(source, addsHead: dialect == .meta)
     var entries: [(entry: TensorView.Entry, rank: [Int])] = []
     for (index, info) in named.tensors.enumerated() where !ComputedTensors.contains(info) {
@@ -97,7 +97,7 @@ public struct ModelLayout: Sendable {
 
 extension ModelConfiguration {
   /// The model's layout in a dialect.
-  public func layout(_ dialect: Dialect) -> ModelLayout {
+  package func layout(_ dialect: Dialect) -> ModelLayout {
     ModelLayout(family, dialect, headCount: headCount, keyValueHeadCount: keyValueHeadCount)
   }
 }

@@ -116,7 +116,7 @@ extension ModelConfiguration {
   ///   - path: the configuration's file.
   /// - Returns: what is to be told of them; nil where nothing is.
   /// - Throws: as `RotaryFrequencies.check`.
-  public func checkFrequencies(_ source: any TensorSource, file path: String) throws -> String? {
+  package func checkFrequencies(_ source: any TensorSource, file path: String) throws -> String? {
     guard family.positions == .rotary else { return nil }
     return try RotaryFrequencies(
       headSize: headSize, base: statedRotaryBase,

@@ -7,11 +7,11 @@ import Checkpoint
 import Foundation
 
 /// A Hugging Face model as Meta has it.
-public struct MetaExport: Sendable {
+package struct MetaExport: Sendable {
   /// The tensors, with Meta's names and order of rows.
-  public let source: TensorView
+  package let source: TensorView
   /// `params.json`, from which Meta's programs build the model.
-  public let parameters: [UInt8]
+  package let parameters: [UInt8]
 
   /// Renames and reorders a model.
   ///
@@ -21,7 +21,7 @@ public struct MetaExport: Sendable {
   ///   - path: what errors name.
   /// - Throws: ``ModelError`` for models that Meta's programs do not know; `CheckpointError` for a tensor that Meta's layout
   ///   has no name for, or whose rows do not fit the heads.
-  public init(_ source: any TensorSource, _ configuration: ModelConfiguration, file path: String) throws {
+  package init(_ source: any TensorSource, _ configuration: ModelConfiguration, file path: String) throws {
     parameters = try configuration.parameters(file: path)
     let view = try configuration.layout(.meta).arranged(source, tiesHead: configuration.tiesHead)
     var entries = view.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }

@@ -5,25 +5,25 @@ import ByteIO
 import Checkpoint
 
 /// A model in Meta's layout, open.
-public struct MetaModel: Sendable {
+package struct MetaModel: Sendable {
   /// Its measures.
-  public let configuration: ModelConfiguration
+  package let configuration: ModelConfiguration
   /// Its tensors with Hugging Face's names and order of rows, without what is computed.
-  public let source: TensorView
+  package let source: TensorView
   /// The shards.
-  public let folder: MetaFolder
+  package let folder: MetaFolder
 
   /// Looks at a model.
   ///
   /// - Throws: ``ModelError``; `CheckpointError` for a tensor that is not LLaMA's, or whose rows do not fit the heads.
-  public init(_ folder: MetaFolder) throws {
+  package init(_ folder: MetaFolder) throws {
     self.folder = folder
     configuration = try ModelConfiguration(folder)
     source = try configuration.layout(.meta).huggingFace(folder)
   }
 
   /// The text of a `config.json` for the model.
-  public func configurationText() throws -> [UInt8] {
+  package func configurationText() throws -> [UInt8] {
     try configuration.json(bos: 1, eos: 2, type: source.tensors.first?.dtype)
   }
 
@@ -31,7 +31,7 @@ public struct MetaModel: Sendable {
   ///
   /// - Returns: what is to be told of them; nil where nothing is.
   /// - Throws: as ``RotaryFrequencies/check(_:)``.
-  public func checkFrequencies() throws -> String? {
+  package func checkFrequencies() throws -> String? {
     try configuration.checkFrequencies(folder, file: folder.parametersPath)
   }
 }

@@ -9,12 +9,13 @@ import Packed
 
 extension PackedCheckpoint {
   /// Looks at a model's packed tensors, by what its folder says of them.
-  public static func ofModel(_ source: any TensorSource, folder: String) throws -> PackedCheckpoint {
+  package static func ofModel(_ source: any TensorSource, folder: String) throws -> PackedCheckpoint {
     try PackedCheckpoint(source, folder: folder, inputs: inputs(source))
   }
 
   /// Looks at a model's packed tensors, by what is said of them.
-  public static func ofModel(_ source: any TensorSource, _ settings: QuantizationSettings?) throws -> PackedCheckpoint {
+  package static func ofModel(_ source: any TensorSource, _ settings: QuantizationSettings?) throws -> PackedCheckpoint
+  {
     try PackedCheckpoint(source, settings, inputs: inputs(source))
   }
 
@@ -31,23 +32,23 @@ extension PackedCheckpoint {
 }
 
 /// A model with packed weights, its tensors in the form that some program loads.
-public struct RepackedModel: Sendable {
+package struct RepackedModel: Sendable {
   /// The tensors.
-  public let tensors: TensorView
+  package let tensors: TensorView
   /// What there is to know of its packed modules.
-  public let survey: PackedSurvey
+  package let survey: PackedSurvey
   /// The version of GPTQ's form that they are in.
-  public let version: GPTQForm.Version
+  package let version: GPTQVersion
 
   /// A GPTQ folder's tensors: without those that are computed today, and for LLaMA without biases of zeros, which the
   /// scripts that save a `.pt` store for modules that have none.
   ///
   /// - Parameter version: how zero points are stored; chosen by them where nil.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
-  public init(asGPTQ packed: PackedCheckpoint, version: GPTQForm.Version?) throws {
+  package init(asGPTQ packed: PackedCheckpoint, version: GPTQVersion?) throws {
     var kept = packed.filtered { !ComputedTensors.contains($0) }
     if HuggingFaceNames.mayBeMeta(packed) { kept = try kept.withoutZeroBiases() }
-    survey = try PackedSurvey(kept)
+    survey = try kept.survey()
     self.version = try version ?? survey.version()
     tensors = try kept.repacked(GPTQForm(version: self.version), survey)
   }
@@ -59,8 +60,8 @@ public struct RepackedModel: Sendable {
   ///   - headSize: of the attention.
   ///   - rotaryBase: of its positions.
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
-  public init(asBELLE packed: PackedCheckpoint, headSize: Int, rotaryBase: Double) throws {
-    survey = try PackedSurvey(packed)
+  package init(asBELLE packed: PackedCheckpoint, headSize: Int, rotaryBase: Double) throws {
+    survey = try packed.survey()
     version = .first
     let names = Set(packed.tensors.map(\.name))
     var frequencies: [TensorView.Entry] = []
@@ -84,7 +85,7 @@ public struct RepackedModel: Sendable {
   }
 
   /// What quantize_config.json says of them.
-  public var settings: QuantizationSettings {
+  package var settings: QuantizationSettings {
     GPTQForm(version: version).settings(
       bits: survey.bits, groupSize: survey.statedGroupSize, isScattered: survey.isScattered,
       isSymmetric: survey.isSymmetric, includesHead: tensors.tensors.contains { $0.name == "lm_head.qweight" })

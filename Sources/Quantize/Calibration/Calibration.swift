@@ -7,13 +7,13 @@ import Tokenizer
 import Transformer
 
 /// Windows of tokens, and where they come from.
-public struct Calibration: Sendable, Equatable {
+package struct Calibration: Sendable, Equatable {
   /// The tokens.
-  public let windows: TokenWindows
+  package let windows: TokenWindows
   /// SHA-256 over the options and the tokens: equal where a model sees the same.
-  public let fingerprint: String
+  package let fingerprint: String
   /// Tokens that were read and not used: the end of a text that fills no window.
-  public let unusedTokens: Int
+  package let unusedTokens: Int
 
   private init(_ windows: TokenWindows, unused: Int, options: String) throws {
     self.windows = windows
@@ -47,7 +47,7 @@ public struct Calibration: Sendable, Equatable {
   ///   - maximumTokens: how many tokens may be predicted at most: as many whole windows as that allows, each of which
   ///     predicts all its tokens but the first, or one shorter window where it allows no whole one; nil for all. What comes
   ///     after them is not even encoded.
-  public static func inOrder(
+  package static func inOrder(
     _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
     maximumTokens: Int? = nil
   ) throws -> Calibration {
@@ -104,7 +104,7 @@ public struct Calibration: Sendable, Equatable {
   ///   - length: the windows' length; nil means the rows' length of a token file, and `defaultLength` for texts.
   ///   - defaultLength: see `length`.
   ///   - seed: another seed draws other samples.
-  public static func drawn(
+  package static func drawn(
     from arguments: [String], tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int?,
     defaultLength: Int, seed: UInt64
   ) throws -> Calibration {
@@ -152,7 +152,7 @@ public struct Calibration: Sendable, Equatable {
   ///   - samples: how many windows; nil for as many as it fills, at most 128.
   ///   - length: the windows' length.
   ///   - seed: another seed draws other samples.
-  public static func builtIn(
+  package static func builtIn(
     tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int, seed: UInt64
   ) throws -> Calibration {
     var generator = SeededGenerator(seed: seed)
@@ -189,7 +189,7 @@ public struct Calibration: Sendable, Equatable {
           + (count == 0 ? "not one sample of \(length)" : "\(count) samples of \(length) need \(count * length)"),
         remedy: fitting > 0
           ? "give more text, or fewer or shorter samples: \(fitting) of \(length) would do"
-          : "give more text" + (tokens.count < 16 ? "" : ", or shorter samples: --sequence-length \(tokens.count / 8)"))
+          : "give more text" + (tokens.count < 16 ? "" : ", or shorter samples: \(.sequenceLength(tokens.count / 8))"))
     }
     return try Calibration(
       TokenWindows(Array(tokens[..<(count * length)]), length: length), unused: tokens.count - count * length,

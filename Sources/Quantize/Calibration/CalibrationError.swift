@@ -3,10 +3,10 @@
 import ByteIO
 
 /// A failure to read or draw data.
-public typealias CalibrationError = LibraryError<CalibrationErrorCode>
+package typealias CalibrationError = LibraryError<CalibrationErrorCode>
 
 /// What kind of failure a ``CalibrationError`` is.
-public enum CalibrationErrorCode: Sendable, Equatable {
+package enum CalibrationErrorCode: Sendable, Equatable {
   /// A file holds no text or tokens of a form that is known.
   case unknownForm
   /// A rule of the form is broken.

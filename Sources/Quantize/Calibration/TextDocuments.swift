@@ -7,18 +7,18 @@ import ByteIO
 import Foundation
 
 /// The documents of a file.
-public enum TextDocuments {
+package enum TextDocuments {
   /// The largest file, in bytes.
-  public static let sizeLimit = 1 << 30
+  package static let sizeLimit = 1 << 30
 
   /// Values that one JSON document may have: a conversation has some hundred.
-  public static let valueLimit = 1 << 17
+  package static let valueLimit = 1 << 17
 
   /// Reads a file.
   ///
   /// - Returns: its documents in order; a plain text is one. Empty ones are left out.
   /// - Throws: ``CalibrationError`` naming the line or element that is of no known form.
-  public static func read(_ path: String) throws -> [String] {
+  package static func read(_ path: String) throws -> [String] {
     var documents: [String] = []
     try forEach(path) {
       documents.append($0)
@@ -32,7 +32,7 @@ public enum TextDocuments {
   /// - Parameter body: called with each document that is not empty, in order; answers whether to go on. What comes after
   ///   the last is not looked at.
   /// - Throws: as ``read(_:)``.
-  public static func forEach(_ path: String, _ body: (String) throws -> Bool) throws {
+  package static func forEach(_ path: String, _ body: (String) throws -> Bool) throws {
     let bytes = try contents(of: path)
     guard isJSON(path) else {
       if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }

@@ -6,7 +6,7 @@ import Checkpoint
 import Transformer
 
 /// A file of tokens.
-public enum TokenFile {
+package enum TokenFile {
   /// A path as the user gives it: the file, and the tensor that is meant, where one is named.
   static func split(_ argument: String) -> (path: String, name: String?) {
     // A file may have a colon in its own name.
@@ -16,7 +16,7 @@ public enum TokenFile {
   }
 
   /// Whether an argument names a token file.
-  public static func isOne(_ argument: String) -> Bool {
+  package static func isOne(_ argument: String) -> Bool {
     let path = split(argument).path
     return path.hasSuffix(".safetensors") || path.hasSuffix(".npy")
   }
@@ -27,7 +27,7 @@ public enum TokenFile {
   ///   - argument: `FILE` or `FILE:NAME`.
   ///   - vocabularySize: every token must be below it.
   /// - Throws: ``CalibrationError``, `CheckpointError` or `ByteIOError`.
-  public static func windows(_ argument: String, vocabularySize: Int) throws -> TokenWindows {
+  package static func windows(_ argument: String, vocabularySize: Int) throws -> TokenWindows {
     let (path, name) = split(argument)
     let source = try Checkpoint.open(file: path)
     let matches = source.tensors.indices.filter { index in

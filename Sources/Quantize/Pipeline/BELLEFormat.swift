@@ -10,33 +10,33 @@ import Packed
 import Transformer
 
 /// BELLE's format.
-public struct BELLEFormat: QuantizedFormat {
+package struct BELLEFormat: QuantizedFormat {
   /// Integers and groups are GPTQ's.
   private let base: GPTQFormat
 
   /// A format; the parameters are those of ``GPTQFormat``.
   ///
   /// - Parameter writesFolder: whether configuration and tokenizer go along; otherwise the output is the `.pt` alone.
-  public init(bits: Int, groupSize: Int?, isSymmetric: Bool, writesFolder: Bool = true) {
+  package init(bits: Int, groupSize: Int?, isSymmetric: Bool, writesFolder: Bool = true) {
     self.writesFolder = writesFolder
     base = GPTQFormat(bits: bits, groupSize: groupSize, isSymmetric: isSymmetric)
   }
 
   /// The format with everything in it that changes a byte.
-  public var description: String {
+  package var description: String {
     "belle, \(base.bits) bits, group \(base.groupSize ?? -1), \(base.isSymmetric ? "symmetric" : "asymmetric")"
   }
 
   /// Groups are contiguous.
-  public var storesGroupIndex: Bool { false }
+  package var storesGroupIndex: Bool { false }
   /// Whether the output is a folder: the `.pt`, configuration and tokenizer.
-  public let writesFolder: Bool
+  package let writesFolder: Bool
 
   /// The name of the `.pt` in a folder.
-  public var fileName: String? { "model-\(base.bits)bit\(base.groupSize.map { "-\($0)g" } ?? "").pt" }
+  package var fileName: String? { "model-\(base.bits)bit\(base.groupSize.map { "-\($0)g" } ?? "").pt" }
 
   /// GPTQ's grid, with scales in single precision.
-  public func grid(for module: LinearModule) -> Grid {
+  package func grid(for module: LinearModule) -> Grid {
     var grid = base.grid(for: module)
     // Scales are stored as they are found.
     grid.precision = .single
@@ -44,34 +44,34 @@ public struct BELLEFormat: QuantizedFormat {
   }
 
   /// What GPTQ wants, and sizes that BELLE's kernels do not cut.
-  public func check(_ module: LinearModule) throws {
+  package func check(_ module: LinearModule) throws {
     try base.check(module)
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count % 256 != 0 {
       throw QuantizeError(
         .shape, place: module.name,
         reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
-        remedy: "give --format gptq")
+        remedy: "give \(.format("gptq"))")
     }
     if let size = base.groupSize, size < 32 {
       throw QuantizeError(
         .badOption, place: module.name, reason: "BELLE's kernels have no groups of \(size)",
-        remedy: "give --group-size 32 or more, or -1")
+        remedy: "give \(.groupSize(32)) or more, or -1")
     }
   }
 
   /// The bytes that a module takes.
-  public func byteCount(_ module: LinearModule) -> Int {
+  package func byteCount(_ module: LinearModule) -> Int {
     let groups = base.groupSize.map { module.inFeatures / max(1, $0) } ?? 1
     return base.byteCount(module) + 2 * groups * module.outFeatures + 4 * module.outFeatures
   }
 
   /// The integers, zero points and scales; a bias is added when the file is written.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
+  package func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     try BELLEForm().entries(layer.weights, of: module, threads: threads)
   }
 
   /// Reads the weights that a module's final tensors stand for.
-  public func restore(
+  package func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
     let settings = QuantizationSettings(bits: base.bits, version: .first)
@@ -79,7 +79,7 @@ public struct BELLEFormat: QuantizedFormat {
   }
 
   /// Writes the `.pt`, and copies what belongs to it.
-  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+  package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let configuration = model.original.configuration
     // A strict load wants the head by its own name, be it the embedding or not.
     let named = try HuggingFaceNames.completed(model.tensors(), addsHead: true)

@@ -10,13 +10,13 @@ import Tokenizer
 import Transformer
 
 /// The GGUF format.
-public struct GGUFFormat: QuantizedFormat {
+package struct GGUFFormat: QuantizedFormat {
   /// The blocks of the quantized modules.
-  public let blocks: BlockFormat
+  package let blocks: BlockFormat
   /// The type of the embedding, and of a head that is not quantized.
-  public let embeddings: DType?
+  package let embeddings: DType?
   /// Which chat template the file gets.
-  public let chatTemplate: GGUFExport.ChatTemplate
+  package let chatTemplate: GGUFExport.ChatTemplate
 
   private let vocabulary: Vocabulary
 
@@ -29,7 +29,7 @@ public struct GGUFFormat: QuantizedFormat {
   ///     Q6_K beside all others.
   ///   - chatTemplate: which one the file gets.
   /// - Throws: ``ModelError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
-  public init(
+  package init(
     _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil,
     chatTemplate: GGUFExport.ChatTemplate = .automatic
   ) throws {
@@ -44,37 +44,37 @@ public struct GGUFFormat: QuantizedFormat {
   }
 
   /// Everything in it that changes a byte.
-  public var description: String {
+  package var description: String {
     "gguf, \(blocks.rawValue), embeddings \(embeddings?.rawValue ?? "kept"), chat template \(chatTemplate)"
   }
 
   /// Blocks are contiguous.
-  public var storesGroupIndex: Bool { false }
+  package var storesGroupIndex: Bool { false }
 
   /// The output is one file.
-  public var writesFolder: Bool { false }
+  package var writesFolder: Bool { false }
 
   /// The blocks' grid.
-  public func grid(for module: LinearModule) -> Grid { blocks.grid }
+  package func grid(for module: LinearModule) -> Grid { blocks.grid }
 
   /// Rows must be whole blocks.
-  public func check(_ module: LinearModule) throws {
+  package func check(_ module: LinearModule) throws {
     guard module.inFeatures % blocks.elements == 0 else {
       throw QuantizeError(
         .shape, place: module.name,
         reason: "its \(module.inFeatures) inputs are no whole blocks of \(blocks.elements) (\(blocks.rawValue))",
-        remedy: (module.inFeatures % 32 == 0 ? "give --gguf-type q5_0 or q4_0, or " : "")
-          + "leave it as it is with --skip '\(module.name)'")
+        remedy: (module.inFeatures % 32 == 0 ? "give \(.blockType("q5_0")) or q4_0, or " : "")
+          + "leave it as it is with \(.skipping(module.name))")
     }
   }
 
   /// The bytes of the blocks.
-  public func byteCount(_ module: LinearModule) -> Int {
+  package func byteCount(_ module: LinearModule) -> Int {
     module.inFeatures / blocks.elements * module.outFeatures * blocks.byteCount
   }
 
   /// The blocks as bytes, for the work folder's files have no types of blocks.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
+  package func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     let packed = try PackedBlocks(layer, as: blocks, threads: threads)
     return [
       TensorView.Entry(
@@ -84,7 +84,7 @@ public struct GGUFFormat: QuantizedFormat {
   }
 
   /// Reads a module back from its blocks.
-  public func restore(
+  package func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
     try read(module, from: DequantizedSource(asWeights(source)), into: weights)
@@ -106,7 +106,7 @@ public struct GGUFFormat: QuantizedFormat {
   }
 
   /// Writes the file.
-  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+  package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let original = model.original
     var base = GGUFMetadata()
     let options = model.options
@@ -122,20 +122,5 @@ public struct GGUFFormat: QuantizedFormat {
       chatTemplate: chatTemplate, base: base, file: original.path)
     let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
     try output.write(export, metadata: [:], replacing: true, progress: progress)
-  }
-}
-
-extension BlockFormat {
-  /// The type of the tensors that hold these blocks.
-  public var type: DType {
-    switch self {
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
-    case .q5_0: .q5_0
-    case .q5_1: .q5_1
-    case .q8_0: .q8_0
-    case .q4_K: .q4_K
-    case .q5_K: .q5_K
-    }
   }
 }

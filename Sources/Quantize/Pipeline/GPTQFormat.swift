@@ -12,18 +12,18 @@ import Packed
 import Transformer
 
 /// The GPTQ format.
-public struct GPTQFormat: QuantizedFormat {
+package struct GPTQFormat: QuantizedFormat {
   /// Bits of an integer: 2, 3, 4 or 8.
-  public let bits: Int
+  package let bits: Int
   /// How many inputs share a scale; nil for whole rows.
-  public let groupSize: Int?
+  package let groupSize: Int?
   /// Whether zero points are in the middle.
-  public let isSymmetric: Bool
+  package let isSymmetric: Bool
   /// Whether groups are formed in the order of quantization, and stored with each input's group.
-  public let storesGroupIndex: Bool
+  package let storesGroupIndex: Bool
 
   /// A format.
-  public init(bits: Int, groupSize: Int?, isSymmetric: Bool, storesGroupIndex: Bool = false) {
+  package init(bits: Int, groupSize: Int?, isSymmetric: Bool, storesGroupIndex: Bool = false) {
     (self.bits, self.groupSize, self.isSymmetric) = (bits, groupSize, isSymmetric)
     self.storesGroupIndex = storesGroupIndex
   }
@@ -33,38 +33,38 @@ public struct GPTQFormat: QuantizedFormat {
   private var form: GPTQForm { GPTQForm(version: isSymmetric ? .first : .second) }
 
   /// Everything in it that changes a byte.
-  public var description: String {
+  package var description: String {
     "\(form.version.rawValue), \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
   }
 
   /// The output is a folder.
-  public var writesFolder: Bool { true }
+  package var writesFolder: Bool { true }
 
   /// Half-precision scales, and zero points that either version can store.
-  public func grid(for module: LinearModule) -> Grid {
+  package func grid(for module: LinearModule) -> Grid {
     Grid(
       bits: bits, groupSize: groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
       lowestZeroPoint: 1)
   }
 
   /// Engines take whole words and whole groups only.
-  public func check(_ module: LinearModule) throws {
+  package func check(_ module: LinearModule) throws {
     guard [2, 3, 4, 8].contains(bits) else {
       throw QuantizeError(.badOption, reason: "the GPTQ format has no \(bits) bits", remedy: "choose 2, 3, 4 or 8")
     }
-    func refuse(_ reason: String, _ remedy: String) -> QuantizeError {
+    func refuse(_ reason: String, _ remedy: Remedy) -> QuantizeError {
       QuantizeError(.shape, place: module.name, reason: reason, remedy: remedy)
     }
-    let skip = "leave it as it is with --skip '\(Self.pattern(module.name))'"
+    let skip: Remedy = "leave it as it is with \(.skipping(Self.pattern(module.name)))"
     if let groupSize, groupSize < 1 || module.inFeatures % groupSize != 0 {
       let fitting = [128, 64, 32].filter { $0 < groupSize && module.inFeatures % $0 == 0 }
-      let sizes = (fitting.prefix(1).map { "--group-size \($0)" } + ["--group-size -1 (whole rows)"])
+      let sizes = (fitting.prefix(1).map { "\(.groupSize($0))" as Remedy } + ["\(.groupSize(-1)) (whole rows)"])
       throw refuse(
         "groups of \(groupSize) do not divide its \(module.inFeatures) inputs",
         "give \(sizes.joined(separator: " or ")), or \(skip)")
     }
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count * bits % 32 != 0 {
-      let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "--bits \($0)" }
+      let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "\(.bits($0))" as Remedy }
       throw refuse(
         "\(count) \(kind) of \(bits) bits fill no whole number of 32-bit words",
         (fitting.isEmpty ? "" : "give \(fitting.joined(separator: " or ")), or ") + skip)
@@ -79,19 +79,19 @@ public struct GPTQFormat: QuantizedFormat {
   }
 
   /// The bytes of qweight, qzeros, scales and g_idx.
-  public func byteCount(_ module: LinearModule) -> Int {
+  package func byteCount(_ module: LinearModule) -> Int {
     let groups = groupSize.map { module.inFeatures / max(1, $0) } ?? 1
     return module.inFeatures * module.outFeatures * bits / 8 + groups * module.outFeatures * bits / 8
       + 2 * groups * module.outFeatures + 4 * module.inFeatures
   }
 
   /// qweight, qzeros, scales and g_idx.
-  public func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
+  package func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
     try form.entries(layer.weights, of: module, threads: threads)
   }
 
   /// Reads a module back from its packed tensors.
-  public func restore(
+  package func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
     let settings = QuantizationSettings(bits: bits, version: form.version)
@@ -101,7 +101,7 @@ public struct GPTQFormat: QuantizedFormat {
   // MARK: The folder
 
   /// Writes the safetensors files, their index, config.json, quantize_config.json and what belongs to the tokenizer.
-  public func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+  package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let source = try model.tensors()
     let original = model.original
     var description = try modelDescription(original)
@@ -159,7 +159,7 @@ extension WritableForm {
   ///
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
   func entries(_ weights: PackedLinear, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
-    let survey = PackedSurvey.Module(weights, name: module.name)
+    let survey = ModuleSurvey(weights, name: module.name)
     try check(survey)
     return parts(
       bits: weights.bits, outFeatures: weights.outFeatures, inFeatures: weights.inFeatures,

@@ -94,7 +94,8 @@ extension ModelQuantizer {
           source.tensors[index].byteCount == stream.byteCount
         else {
           throw QuantizeError(
-            .otherPlan, file: work.path, reason: "the saved states do not fit", remedy: "begin again with --no-resume")
+            .otherPlan, file: work.path, reason: "the saved states do not fit",
+            remedy: "begin again with \(.beginningAgain)")
         }
         var at = 0
         try source.read(index) { part in
@@ -114,7 +115,8 @@ extension ModelQuantizer {
     for group in plan[..<layer].joined() where !group.wanted.isEmpty {
       guard let finished = try work.finished(group.name) else {
         throw QuantizeError(
-          .otherPlan, file: work.path, reason: "\(group.name) is missing", remedy: "begin again with --no-resume")
+          .otherPlan, file: work.path, reason: "\(group.name) is missing", remedy: "begin again with \(.beginningAgain)"
+        )
       }
       try take(finished.reports, isNew: false, events)
     }
@@ -228,7 +230,7 @@ extension ModelQuantizer {
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
-          remedy: "the checkpoint may be damaged: `belle-tools inspect --stats` shows the largest weights")
+          remedy: "the checkpoint may be damaged: \(.statistics) shows the largest weights")
       }
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
       store(number, quantized)
@@ -243,7 +245,7 @@ extension ModelQuantizer {
   // MARK: The head, and rounding
 
   private func quantizeHead(_ head: LinearModule, _ streams: Streams, _ work: WorkFolder, _ events: Events) throws {
-    if let finished = try work.finished(Self.headName) { return try take(finished.reports, isNew: false, events) }
+    if let finished = try work.finished(WorkFolder.headName) { return try take(finished.reports, isNew: false, events) }
     let sums = InputSums(
       width: head.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
       residualWidth: nil, threads: options.threads)
@@ -264,7 +266,7 @@ extension ModelQuantizer {
     } weights: { _ in
       weights
     }
-    try work.finish(Self.headName, tensors, new)
+    try work.finish(WorkFolder.headName, tensors, new)
     try take(new, isNew: true, events)
   }
 
@@ -277,7 +279,7 @@ extension ModelQuantizer {
     }
     if let head {
       try events(.layer(number: count, count: count))
-      try round([head], as: Self.headName, work, events)
+      try round([head], as: WorkFolder.headName, work, events)
     }
   }
 

@@ -17,7 +17,7 @@ extension ModelQuantizer {
   ///   - progress: told of the bytes of the checkpoint.
   /// - Throws: ``QuantizeError``, ``ModelError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
-  public func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
+  package func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
     try checkModel()
     try checkOutput()
     var estimate = try estimateWork()
@@ -34,12 +34,13 @@ extension ModelQuantizer {
   }
 
   /// The bytes that ``prepare(measures:progress:)`` reads.
-  public var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
+  package var checkpointBytes: Int { model.source.tensors.reduce(0) { $0 + $1.byteCount } }
 
   private func checkModel() throws {
     if let problem = options.arithmetic.problem {
       throw QuantizeError(
-        .badOption, reason: "--compute \(options.arithmetic.rawValue): \(problem.reason)", remedy: problem.remedy)
+        .badOption, reason: "products in \(options.arithmetic.rawValue): \(problem.reason)",
+        remedy: "\(problem.remedy.map { "\($0); " } ?? "")\(.arithmetic(Arithmetic.single.rawValue)) needs nothing")
     }
     guard model.form == .plain else {
       throw QuantizeError(
@@ -61,12 +62,13 @@ extension ModelQuantizer {
     if options.quantizesHead, model.headModule == nil {
       throw QuantizeError(
         .wrongModel, file: model.path, reason: "its head is the embedding, which must stay as it is",
-        remedy: "leave --quantize-head out")
+        remedy: "leave \(.quantizedHead) out")
     }
     try options.recipe.validate(layer: "all modules")
     if options.recipe.order == .activation, !options.recipe.fixesGridsUpFront, !format.storesGroupIndex {
       throw QuantizeError(
-        .badOption, reason: "the format has contiguous groups only", remedy: "give --static-groups with --act-order")
+        .badOption, reason: "the format has contiguous groups only",
+        remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
     for module in modules { try format.check(module) }
     if options.method == .gptq {
@@ -88,8 +90,10 @@ extension ModelQuantizer {
         .exists, file: output, reason: "the output is the model's own folder", remedy: "give another output")
     }
     try place.checkKind()
-    // Also with --force, and also what an earlier run's work folder holds.
-    try place.checkEndangered(inputs)
+    // What killed runs left is tidied up also where this one is refused.
+    TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
+    // Also where files are replaced, and also what an earlier run's work folder holds.
+    try place.checkEndangered(inputs, replacing: options.replaces)
     try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
       throw ByteIOError(
@@ -103,7 +107,7 @@ extension ModelQuantizer {
   // MARK: Cost
 
   /// The FLOP of a run over all layers, head excepted, with some number of samples: what times can be extrapolated by.
-  public static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
+  package static func flop(_ model: TransformerModel, _ options: QuantizationOptions, samples: Int, length: Int)
     -> Double
   {
     let rows = samples * length
@@ -149,7 +153,7 @@ extension ModelQuantizer {
           .noRoom, file: model.path,
           reason: "\(byteCount(estimate.memory)) of memory are needed even with hidden states on disk, and "
             + "\(byteCount(options.memoryLimit)) may be used",
-          remedy: "raise --max-memory, or give --threads 1 or --recipe fast, which need less")
+          remedy: "raise \(.memory), or give \(.threads(1)) or \(.recipe("fast")), which need less")
       }
     }
     return estimate
@@ -231,39 +235,5 @@ extension ModelQuantizer {
   private func names(_ modules: [LinearModule]) throws -> String {
     let names = modules.map(\.name).joined(separator: " ")
     return "\(modules.count), \(try DigestStream.digest(.sha256, of: Array(names.utf8)).hex.prefix(16))"
-  }
-}
-
-extension WorkShape {
-  /// The FLOP of groups in their order, with what of them is quantized.
-  ///
-  /// - Parameter hasHead: whether the head is quantized after them.
-  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
-    var total = 0.0
-    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
-      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
-    }
-    return total
-  }
-
-  /// Goes through groups in their order with the cost of each.
-  func forEachCost(
-    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
-  ) {
-    var differ = false
-    for (number, (group, wanted)) in groups.enumerated() {
-      let isLast = !hasHead && number == groups.count - 1
-      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
-      differ = differ || !wanted.isEmpty
-    }
-  }
-
-  /// The cost of the head.
-  func headCost(_ head: LinearModule) -> GroupCost {
-    let width = Double(head.inFeatures)
-    var cost = GroupCost()
-    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
-    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
-    return cost
   }
 }

@@ -13,7 +13,7 @@ import Model
 import Transformer
 
 /// What happens on the way.
-public enum QuantizationEvent: Sendable {
+package enum QuantizationEvent: Sendable {
   /// Earlier work is gone on with: so many groups of modules are finished.
   case resumed(finishedGroups: Int)
   /// Work on a layer begins; the head counts as one.
@@ -31,20 +31,20 @@ public enum QuantizationEvent: Sendable {
 /// ``prepare()`` checks everything that can be known before; ``quantize(_:)`` does the work, and can be interrupted and
 /// begun again at any moment; ``finish(progress:)`` writes the output. The final bytes depend on the model, the
 /// calibration data, the format and the recipe, and on nothing else.
-public final class ModelQuantizer {
+package final class ModelQuantizer {
   /// The model.
-  public let model: TransformerModel
+  package let model: TransformerModel
   /// The format of the output.
-  public let format: any QuantizedFormat
+  package let format: any QuantizedFormat
   /// The choices.
-  public let options: QuantizationOptions
+  package let options: QuantizationOptions
   /// The folder or file that the quantized model becomes.
-  public let output: String
+  package let output: String
   /// The calibration data; nil for rounding to nearest.
-  public let calibration: Calibration?
+  package let calibration: Calibration?
   /// The files that the work is made from: the model's, and what else the caller has read for it. None of them is replaced
   /// or removed, and none may change until the work is done.
-  public var inputs = InputRecord()
+  package var inputs = InputRecord()
 
   /// The groups of modules of each layer, and what of them is to be quantized.
   let plan: [[GroupWork]]
@@ -77,7 +77,7 @@ public final class ModelQuantizer {
   ///   - format: of the output.
   ///   - output: its path.
   ///   - options: the choices.
-  public init(
+  package init(
     _ model: TransformerModel, calibration: Calibration?, format: any QuantizedFormat, output: String,
     options: QuantizationOptions
   ) throws {
@@ -93,7 +93,7 @@ public final class ModelQuantizer {
       model.groups(ofLayer: layer).map { group in
         GroupWork(
           group: group, wanted: group.modules.indices.filter { options.includes(group.modules[$0].name) },
-          name: "layer-\(fourDigits(layer))-\(group.role.rawValue)")
+          name: WorkFolder.groupName(layer: layer, group.role))
       }
     }
     let module = options.quantizesHead ? model.headModule : nil
@@ -117,17 +117,17 @@ public final class ModelQuantizer {
   }
 
   /// The folder that interrupted work goes on from.
-  public var workPath: String {
+  package var workPath: String {
     format.writesFolder ? Folder.join(output, WorkFolder.name) : output + WorkFolder.name
   }
 
   var place: OutputFolder { OutputFolder(path: output, isFolder: format.writesFolder, fileName: format.fileName) }
 
   /// Whether there is unfinished work for this output.
-  public var hasEarlierWork: Bool { WorkFolder.isThere(workPath) }
+  package var hasEarlierWork: Bool { WorkFolder.isThere(workPath) }
 
   /// The modules that are to be quantized, in order.
-  public var modules: [LinearModule] { plan.flatMap { $0.flatMap(\.modules) } + (head.map { [$0] } ?? []) }
+  package var modules: [LinearModule] { plan.flatMap { $0.flatMap(\.modules) } + (head.map { [$0] } ?? []) }
 
   func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
 
@@ -135,12 +135,11 @@ public final class ModelQuantizer {
   ///
   /// - Parameter events: told what happens, on the calling thread.
   /// - Returns: the reports of all modules, in order.
-  public func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
+  package func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
     let work = try WorkFolder(workPath, plan: try planText(), resumes: options.resumes)
     self.work = work
-    TemporaryFiles.removeAbandoned(in: format.writesFolder ? output : Folder.parent(of: output))
     if work.isResumed {
-      let names = plan.flatMap { $0.map(\.name) } + [Self.headName]
+      let names = plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
       let count = try names.filter { try work.finished($0) != nil }.count
       try events(.resumed(finishedGroups: count))
     }
@@ -151,17 +150,15 @@ public final class ModelQuantizer {
     return reports
   }
 
-  static let headName = "head"
-
   /// The bytes of the output's tensors.
-  public var outputBytes: Int {
+  package var outputBytes: Int {
     let replaced = Set(modules.map { $0.name + ".weight" })
     let kept = model.source.tensors.reduce(0) { replaced.contains($1.name) ? $0 : $0 + $1.byteCount }
     return kept + modules.reduce(0) { $0 + format.byteCount($1) }
   }
 
   /// The FLOP that were done by this object.
-  public var flopCount: Double { flopDone }
+  package var flopCount: Double { flopDone }
 
   func advance(_ flop: Double, _ events: (QuantizationEvent) throws -> Void) throws {
     flopDone += flop
@@ -175,10 +172,10 @@ public final class ModelQuantizer {
   /// - Returns: the paths of the files that it replaced, and of those of another model that it removed.
   /// - Throws: what was computed stays in the work folder then.
   @discardableResult
-  public func finish(progress: ProgressHandler) throws -> (replaced: [String], removed: [String]) {
+  package func finish(progress: ProgressHandler) throws -> (replaced: [String], removed: [String]) {
     guard let work else { preconditionFailure("quantize first") }
     var sources: [any TensorSource] = []
-    for name in plan.flatMap({ $0.map(\.name) }) + [Self.headName] {
+    for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
       if let finished = try work.finished(name) { sources.append(finished.source) }
     }
     let done = Set(modules.map(\.name))

@@ -3,27 +3,27 @@
 import Foundation
 
 /// How the quantization of one module went.
-public struct ModuleReport: Sendable, Codable, Equatable {
+package struct ModuleReport: Sendable, Codable, Equatable {
   /// The module's name in the checkpoint.
-  public var name: String
+  package var name: String
   /// `gptq` or `rtn`.
-  public var method: String
+  package var method: String
   /// Why the method is not the one that was asked for.
-  public var fallback: String?
+  package var fallback: String?
   /// ‖(W − Ŵ)X‖² / ‖WX‖² over the calibration inputs.
-  public var relative_output_error: Double?
+  package var relative_output_error: Double?
   /// What the solver made small: tr(E·(H + λI)·Eᵀ).
-  public var loss: Double
+  package var loss: Double
   /// λ as a fraction of the mean of the Hessian's diagonal.
-  public var damping: Double
+  package var damping: Double
   /// Inputs that were zero throughout.
-  public var dead_inputs: Int
+  package var dead_inputs: Int
   /// Whether the factor had to be computed in double precision.
-  public var double_precision: Bool
+  package var double_precision: Bool
   /// Seconds for this module, its share of what the group has in common included; nil in the log, see ``logged``.
-  public var seconds: Double?
+  package var seconds: Double?
   /// The largest memory of the process so far; nil in the log.
-  public var peak_memory_bytes: Int?
+  package var peak_memory_bytes: Int?
 
   /// What is written into the output: without what differs from run to run, so that the whole folder has the same bytes.
   var logged: ModuleReport {
@@ -47,7 +47,7 @@ public struct ModuleReport: Sendable, Codable, Equatable {
   }
 
   /// What is suspicious about it, in words.
-  public func warnings(wantedDamping: Double) -> [String] {
+  package func warnings(wantedDamping: Double) -> [String] {
     var found: [String] = []
     if let fallback { found.append("rounded to nearest, because \(fallback)") }
     if fallback == nil, damping > wantedDamping {

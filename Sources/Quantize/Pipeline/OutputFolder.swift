@@ -42,26 +42,37 @@ struct OutputFolder {
   ///
   /// - Throws: ``ByteIOError`` with code `.exists`.
   func checkFree() throws(ByteIOError) {
+    guard isFolder else {
+      if Folder.kind(of: path) != nil { throw Self.exists(path) }
+      let place = ModelPlace(Folder.parent(of: path), names: [Folder.name(of: path)], kind: .file)
+      _ = try place.leftovers(replacing: false)
+      return
+    }
     guard Folder.kind(of: path) != nil else { return }
-    guard isFolder else { throw Self.exists(path) }
     for entry in try Folder.entries(of: path)
     where !(TemporaryFiles.isTemporary(entry.name) || entry.name.hasSuffix(WorkFolder.name)) {
       throw Self.exists(Folder.join(path, entry.name))
     }
   }
 
-  /// Whether a folder is in the way of a file, which not even --force replaces.
+  /// Whether a folder is in the way of a file, which is never replaced.
   private func refuseFolders(_ paths: [String]) throws(ByteIOError) {
     guard let first = paths.first(where: { Folder.kind(of: $0) == .folder }) else { return }
     throw ByteIOError(
       .exists, file: first, reason: "a folder has the output's name", remedy: "move it away, or give another output")
   }
 
-  /// Whether nothing there that would be replaced or removed must stay: inputs, and folders.
-  func checkEndangered(_ inputs: InputRecord) throws(ByteIOError) {
+  /// Whether nothing there that would be replaced or removed must stay: inputs, and folders; and whether what stays there
+  /// lets the model be found.
+  func checkEndangered(_ inputs: InputRecord, replacing: Bool) throws(ByteIOError) {
     let paths = try endangered()
     try inputs.refuse(paths)
     try refuseFolders(paths)
+    // In how many parts the model will lie is not known yet.
+    if replacing, isFolder {
+      let usual = [fileName ?? Container.safetensors.fileName(1, of: 1)] + ModelOutput.companions
+      _ = try ModelPlace(path, names: usual, kind: .model).leftovers(inputs: inputs, replacing: true)
+    }
   }
 
   /// The paths of what is there that this output may replace or remove.
@@ -69,7 +80,7 @@ struct OutputFolder {
     guard isFolder else { return [path] }
     guard Folder.kind(of: path) == .folder else { return [] }
     return try Folder.entries(of: path).map(\.name).filter { name in
-      Self.isPart(name) || ModelOutput.companions.contains(name) || name == fileName || name == Self.log
+      ModelPlace.isOwn(name) || name == fileName || name == Self.log
     }.map { Folder.join(path, $0) }
   }
 
@@ -81,37 +92,23 @@ struct OutputFolder {
   /// - Returns: the paths of the files that were replaced and that were removed.
   func take(_ staging: String, replacing: Bool, inputs: InputRecord) throws -> (replaced: [String], removed: [String]) {
     let names = try Folder.entries(of: staging).map(\.name)
-    let changes =
-      isFolder
-      ? ModelOutput.ordered(names).map { (Folder.join(staging, $0), Folder.join(path, $0)) }
-      : names.filter { $0 != Self.log }.map { (Folder.join(staging, $0), path) }
-    let targets = changes.map(\.1)
-    var removed: [String] = []
-    if replacing, isFolder {
-      // A model of other files must not be left half.
-      removed = try Folder.entries(of: path).map(\.name).filter { Self.isPart($0) && !names.contains($0) }
-        .map { Folder.join(path, $0) }
+    if isFolder {
+      try refuseFolders(names.map { Folder.join(path, $0) })
+      return try ModelPlace(path, names: ModelOutput.ordered(names), kind: .model)
+        .take(from: staging, inputs: inputs, replacing: replacing)
     }
-    try inputs.refuse(targets + removed)
-    try refuseFolders(targets + removed)
-    let replaced = replacing ? targets.filter { Folder.kind(of: $0) != nil } : []
-    for path in removed {
-      guard unsafe unlink(path) == 0 || errno == ENOENT else {
-        throw ByteIOError(errno: errno, file: path, action: "remove a file of another model")
-      }
-    }
-    try FinalName.take(changes.map { FinalName.Change($0, to: $1) }, replacing: replacing)
-    return (replaced, removed)
-  }
-
-  /// Whether a name is one under which this program writes a model or a part of it, and Checkpoint would take it for that.
-  private static func isPart(_ name: String) -> Bool {
-    Container.safetensors.isModelFile(name) || Container.torch.isModelFile(name)
+    try inputs.refuse([path])
+    try refuseFolders([path])
+    let replaced = replacing && Folder.kind(of: path) != nil ? [path] : []
+    try FinalName.take(
+      names.filter { $0 != Self.log }.map { FinalName.Change(Folder.join(staging, $0), to: path) }, replacing: replacing
+    )
+    return (replaced, [])
   }
 
   private static func exists(_ path: String) -> ByteIOError {
     ByteIOError(
       .exists, file: path, reason: "it is there already",
-      remedy: "give another output, or --force to replace what has the same names")
+      remedy: "give another output, or \(.replacing) to replace what has the same names")
   }
 }

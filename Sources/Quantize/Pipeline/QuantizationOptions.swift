@@ -4,9 +4,9 @@ import Foundation
 import LinearAlgebra
 
 /// The choices for a whole model.
-public struct QuantizationOptions: Sendable {
+package struct QuantizationOptions: Sendable {
   /// How integers are found.
-  public enum Method: String, Sendable, CaseIterable {
+  package enum Method: String, Sendable, CaseIterable {
     /// With error feedback, from calibration data.
     case gptq
     /// Each weight to its nearest value; no calibration data is needed.
@@ -14,43 +14,43 @@ public struct QuantizationOptions: Sendable {
   }
 
   /// How integers are found.
-  public var method = Method.gptq
+  package var method = Method.gptq
   /// The steps of the solver.
-  public var recipe = Recipe.best
+  package var recipe = Recipe.best
   /// The name of the recipe that the steps were chosen by; for the record.
-  public var recipeName = "best"
+  package var recipeName = "best"
   /// Whether each group of modules sees the groups before it in its layer quantized. The reference shows all modules of a
   /// layer the inputs that they have in the unquantized layer.
-  public var isTrueSequential = true
+  package var isTrueSequential = true
   /// Only modules whose names fit one of these patterns (`*.mlp.*`); empty for all.
-  public var only: [String] = []
+  package var only: [String] = []
   /// No modules whose names fit one of these.
-  public var skip: [String] = []
+  package var skip: [String] = []
   /// Whether the head is quantized too.
-  public var quantizesHead = false
+  package var quantizesHead = false
   /// The arithmetic of the forward passes through the model's linear modules. The Hessians and the solver keep single
   /// precision.
-  public var arithmetic = Arithmetic.single
+  package var arithmetic = Arithmetic.single
   /// How many threads compute; the result does not depend on it.
-  public var threads = Engine.defaultThreads
+  package var threads = Engine.defaultThreads
   /// The memory that may be used, in bytes; beyond it hidden states go to a file. Nil: three quarters of the machine's.
-  public var maximumMemory: Int?
+  package var maximumMemory: Int?
   /// Tokens that are worked on at once, about; nil for what keeps all threads busy. The result does not depend on it.
-  public var batchTokens: Int?
+  package var batchTokens: Int?
   /// Whether work that was interrupted is gone on with; otherwise it is thrown away.
-  public var resumes = true
+  package var resumes = true
   /// Whether files that have the outputs' names are replaced.
-  public var replaces = false
+  package var replaces = false
   /// The largest file of the output, in bytes.
-  public var shardSize: Int?
+  package var shardSize: Int?
   /// The name and version of the program, for the record.
-  public var program = "belle-tools"
+  package var program = "belle-tools"
 
   /// The defaults.
-  public init() {}
+  package init() {}
 
   /// Whether a module is to be quantized.
-  public func includes(_ module: String) -> Bool {
+  package func includes(_ module: String) -> Bool {
     (only.isEmpty || only.contains { Self.fits(module, $0) }) && !skip.contains { Self.fits(module, $0) }
   }
 
@@ -71,7 +71,7 @@ public struct QuantizationOptions: Sendable {
 
 extension Recipe {
   /// Everything that changes a byte, in words: for plans and the record.
-  public var description: String {
+  package var description: String {
     let fit =
       switch fit {
       case .range: "range"

@@ -8,7 +8,7 @@ import Model
 import Transformer
 
 /// A format for quantized models.
-public protocol QuantizedFormat: Sendable {
+package protocol QuantizedFormat: Sendable {
   /// The format with everything in it that changes a byte: for plans.
   var description: String { get }
   /// The grid that a module's weights are quantized on.
@@ -54,7 +54,7 @@ public protocol QuantizedFormat: Sendable {
 
 extension QuantizedFormat {
   /// The names of a model in its container.
-  public var fileName: String? { nil }
+  package var fileName: String? { nil }
 
   /// Reads a finished module's weights from a source that shows them as values.
   ///
@@ -65,28 +65,28 @@ extension QuantizedFormat {
     else {
       throw QuantizeError(
         .shape, file: values.tensors.first?.file, place: module.name, reason: "the finished tensors are not there",
-        remedy: "the work folder is damaged: begin again with --no-resume")
+        remedy: "the work folder is damaged: begin again with \(.beginningAgain)")
     }
     try TensorReader.read(values, index, into: weights)
   }
 }
 
 /// A model whose modules are all quantized, ready to be written.
-public struct QuantizedModel: Sendable {
+package struct QuantizedModel: Sendable {
   /// The model that it was made from.
-  public let original: TransformerModel
+  package let original: TransformerModel
   /// Final tensors of all quantized modules.
-  public let finished: any TensorSource
+  package let finished: any TensorSource
   /// The names of the quantized modules.
-  public let modules: [LinearModule]
+  package let modules: [LinearModule]
   /// Modules of decoder layers, and the head, that were left as they are.
-  public let untouched: [LinearModule]
+  package let untouched: [LinearModule]
   /// The choices.
-  public let options: QuantizationOptions
+  package let options: QuantizationOptions
   /// Whether a module's groups are not contiguous.
-  public let hasGroupIndex: Bool
+  package let hasGroupIndex: Bool
   /// SHA-256 of the calibration data; nil where there was none.
-  public let calibration: String?
+  package let calibration: String?
 }
 
 extension QuantizedModel {

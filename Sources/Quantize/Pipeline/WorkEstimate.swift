@@ -1,120 +1,25 @@
-// What quantizing a model will cost: FLOP, memory, disk. Counted from shapes alone, as the pipeline works.
-// Per token and layer of LLaMA-7B: forward 404 M FLOP a stream, H 171 M, Δ 342 M, P 124 M; Documentation/gptq.md.
-
-import LinearAlgebra
-import Model
-import Transformer
-
-/// The cost of one group of modules, in FLOP.
-struct GroupCost {
-  /// One stream past the group, a row.
-  var forward = 0.0
-  /// H, Δ and P, a row.
-  var sums = 0.0
-  /// Factor and solver.
-  var solve = 0.0
-}
+// What quantizing a model will cost: what ModelQuantizer.prepare finds out.
 
 /// What a whole run will cost.
-public struct WorkEstimate: Sendable, Equatable {
+package struct WorkEstimate: Sendable, Equatable {
   /// FLOP of all that is to be done.
-  public internal(set) var flop = 0.0
+  package internal(set) var flop = 0.0
   /// The most memory that is needed at once, in bytes; about, and with hidden states where ``usesScratchFile`` says.
-  public internal(set) var memory = 0
+  package internal(set) var memory = 0
   /// What of it matrices take.
   var matrixMemory = 0
   /// Whether hidden states go to a file.
-  public internal(set) var usesScratchFile = false
+  package internal(set) var usesScratchFile = false
   /// Bytes of disk that the run needs at most, the output included.
-  public internal(set) var disk = 0
+  package internal(set) var disk = 0
   /// Bytes of the quantized modules in the output.
-  public internal(set) var quantizedBytes = 0
+  package internal(set) var quantizedBytes = 0
   /// Modules to quantize.
-  public internal(set) var moduleCount = 0
+  package internal(set) var moduleCount = 0
   /// Their parameters.
-  public internal(set) var parameterCount = 0
+  package internal(set) var parameterCount = 0
   /// FLOP a second of a large product on this machine, measured before; nil where nothing was measured.
-  public internal(set) var productRate: Double?
+  package internal(set) var productRate: Double?
   /// How long it will take, in seconds, at the rate that was measured; nil where nothing was measured.
-  public internal(set) var seconds: Double?
-}
-
-/// The shape of a run, which costs are counted from.
-struct WorkShape {
-  let configuration: ModelConfiguration
-  let options: QuantizationOptions
-  let rows: Int
-  let windowLength: Int
-  let batchRows: Int
-  /// A module's grid, whose bits are those of all; nil where there is no module.
-  var grid: Grid?
-
-  /// The cost of a group.
-  ///
-  /// - Parameters:
-  ///   - wanted: those of its modules that are quantized.
-  ///   - isCorrected: whether targets are corrected here: not before anything was quantized.
-  ///   - isLast: whether nothing comes after it, so that no stream goes past it.
-  func cost(_ group: LinearGroup, wanted: [LinearModule], isCorrected: Bool, isLast: Bool) -> GroupCost {
-    let width = Double(group.inFeatures)
-    var cost = GroupCost()
-    let outputs = group.modules.reduce(0) { $0 + $1.outFeatures }
-    cost.forward = isLast ? 0 : 2 * width * Double(outputs)
-    if !isLast, group.role == .attentionInput {
-      cost.forward += 2 * Double(windowLength) * Double(configuration.headCount * configuration.headSize)
-    }
-    guard !wanted.isEmpty else { return cost }
-    let recipe = options.recipe
-    cost.sums = width * width
-    if isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
-      cost.sums += 2 * width * Double(outputs)
-    }
-    cost.solve = width * width * width / 3
-    for module in wanted { cost.solve += solve(module, isCorrected: isCorrected) }
-    return cost
-  }
-
-  /// The solver's cost of a module, without the factor.
-  func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
-    let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
-    let recipe = options.recipe
-    var products = grid.map { recipe.products(on: $0, rows: module.outFeatures, columns: module.inFeatures) } ?? 1
-    if isCorrected {
-      // W·Δ, and two triangular solves, for each solution.
-      let solutions = grid.map { recipe.rounding.applied(to: $0) } == .either ? 2.0 : 1
-      products += solutions * (recipe.inputCorrection != 0 ? 4 : 2)
-    }
-    return products * product
-  }
-
-  /// The most memory that is needed at once, in bytes, and what of it matrices take.
-  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> (all: Int, matrices: Int) {
-    let c = configuration
-    let streams = options.needsReference ? 2 : 1
-    let widest = groups.map(\.inFeatures).max() ?? 0
-    let carried = StateStream.carriedWidth(c)
-    var bytes = 4 * c.layerParameterCount
-    // Two squares (H with its factor, Δ), another one where columns change places.
-    let squares =
-      1 + (options.isCorrected && options.recipe.inputCorrection != 0 ? 1 : 0)
-      + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
-    bytes += 4 * squares * widest * widest
-    if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
-    bytes += options.threads * 15 * 256 * widest
-    if options.arithmetic == .bfloat16 { bytes += options.threads * DecoderLayer.roundedBytes }
-    bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
-    // A batch on its way: both streams' inputs, and what the group makes of one of them.
-    let batch = min(batchRows, rows)
-    bytes += 4 * batch * (2 * c.hiddenSize + max(2 * c.intermediateSize, 4 * c.hiddenSize))
-    bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
-    bytes += 4 * 4096 * c.hiddenSize
-    if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
-    // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.
-    let group = groups.map { group in group.modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures } }.max() ?? 0
-    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
-    let all = bytes + 2 * largest + group * 3 / 2 + (64 << 20)
-    // What the allocator keeps for itself.
-    return (all + all / 16, bytes)
-  }
+  package internal(set) var seconds: Double?
 }

@@ -9,11 +9,24 @@
 import ByteIO
 import Checkpoint
 import Foundation
+import Model
 
 /// A work folder, locked.
 final class WorkFolder {
   /// The name of the folder in the output's folder.
   static let name = ".belle-tools-work"
+  /// The name that the head is finished under.
+  static let headName = "head"
+
+  /// The name that a group of a layer's modules is finished under.
+  static func groupName(layer: Int, _ role: LinearGroup.Role) -> String {
+    "layer-\(fourDigits(layer))-\(role.rawValue)"
+  }
+
+  /// 7 as 0007: names that sort as numbers do.
+  private static func fourDigits(_ number: Int) -> String {
+    String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
+  }
 
   let path: String
   /// Whether there is earlier work that is gone on with.
@@ -66,7 +79,7 @@ final class WorkFolder {
     guard let plan = try? JSONDecoder().decode([String: String].self, from: Data(text)) else {
       throw QuantizeError(
         .otherPlan, file: planPath, reason: "the plan of earlier work cannot be read",
-        remedy: "throw that work away with --no-resume")
+        remedy: "throw that work away with \(.beginningAgain)")
     }
     return plan
   }
@@ -82,21 +95,21 @@ final class WorkFolder {
     throw QuantizeError(
       .otherPlan, file: path,
       reason: "there is unfinished work with other inputs or options: \(words.joined(separator: "; "))",
-      remedy: "give the same ones to go on with it, throw it away with --no-resume, or give another output")
+      remedy: "give the same ones to go on with it, throw it away with \(.beginningAgain), or give another output")
   }
 
   // MARK: Files
 
-  /// A finished group's tensors and reports; nil where it is not finished.
+  /// A finished group's tensors and reports; nil where it is not finished. There are hundreds: none is kept open.
   func finished(_ name: String) throws -> (source: SafetensorsFile, reports: [ModuleReport])? {
     let file = Folder.join(path, name + ".safetensors")
     guard Folder.kind(of: file) == .file else { return nil }
-    let source = try SafetensorsFile(InputFile(file))
+    let source = try SafetensorsFile(OccasionalFile(file))
     guard let text = source.metadata.first(where: { $0.name == "reports" })?.value,
       let reports = try? JSONDecoder().decode([ModuleReport].self, from: Data(text.utf8))
     else {
       throw QuantizeError(
-        .otherPlan, file: file, reason: "its reports are missing", remedy: "begin again with --no-resume")
+        .otherPlan, file: file, reason: "its reports are missing", remedy: "begin again with \(.beginningAgain)")
     }
     return (source, reports)
   }
@@ -174,7 +187,7 @@ final class WorkFolder {
   private static func isOurs(_ name: String) -> Bool {
     name == "plan.json" || name == stagingName || TemporaryFiles.isTemporary(name)
       || name.hasSuffix(".safetensors")
-        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == ModelQuantizer.headName + ".safetensors")
+        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == headName + ".safetensors")
   }
 
   /// Removes files of a folder, and the folder of staged files with what is in it.
@@ -192,9 +205,4 @@ final class WorkFolder {
       }
     }
   }
-}
-
-/// 7 as 0007: names that sort as numbers do.
-func fourDigits(_ number: Int) -> String {
-  String(repeating: "0", count: max(0, 4 - "\(number)".count)) + "\(number)"
 }

@@ -5,9 +5,9 @@
 import Tokenizer
 
 /// A conversation with a model, as what it was trained on.
-public struct Conversation: Sendable, Equatable {
+package struct Conversation: Sendable, Equatable {
   /// Where the model must stop, should it write the user's next turn itself: models that were trained on single turns do.
-  public static let stop = "\nHuman:"
+  package static let stop = "\nHuman:"
 
   /// A question, and its answer once there is one.
   private struct Turn: Equatable {
@@ -18,13 +18,13 @@ public struct Conversation: Sendable, Equatable {
   private var turns: [Turn] = []
 
   /// Nothing said yet.
-  public init() {}
+  package init() {}
 
   /// Adds what the user says.
-  public mutating func ask(_ question: String) { turns.append(Turn(question: question)) }
+  package mutating func ask(_ question: String) { turns.append(Turn(question: question)) }
 
   /// Adds what the model answered.
-  public mutating func answer(_ answer: String) {
+  package mutating func answer(_ answer: String) {
     guard !turns.isEmpty else { return }
     var text = Substring(answer)
     while text.last?.isNewline == true { text.removeLast() }
@@ -32,12 +32,12 @@ public struct Conversation: Sendable, Equatable {
   }
 
   /// The text of each turn; the last one ends where the model answers.
-  public var texts: [String] { turns.map { "Human: " + $0.question + "\n\nAssistant:" + ($0.answer ?? "") } }
+  package var texts: [String] { turns.map { "Human: " + $0.question + "\n\nAssistant:" + ($0.answer ?? "") } }
 
   /// The conversation as the model's tokens, up to where it answers.
   ///
   /// - Throws: `TokenizerError` for texts that are too long.
-  public func tokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
+  package func tokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
     guard let end = tokenizer.special.eos else {
       return tokenizer.special.prefix + (try tokenizer.encode(texts.joined(separator: "\n\n")))
     }

@@ -6,9 +6,9 @@ import Model
 import Tokenizer
 
 /// Generates text from a model in memory.
-public final class Generator {
+package final class Generator {
   /// Why a text ended.
-  public enum End: String, Sendable {
+  package enum End: String, Sendable {
     /// The model ended it.
     case endOfText = "eos"
     /// As many tokens as were asked for.
@@ -18,19 +18,19 @@ public final class Generator {
   }
 
   /// What came out, and what it took.
-  public struct Result: Sendable {
+  package struct Result: Sendable {
     /// The text.
-    public let text: String
+    package let text: String
     /// Its tokens, without the one that ended it.
-    public let tokens: [Int32]
+    package let tokens: [Int32]
     /// Why it ended.
-    public let end: End
+    package let end: End
     /// Tokens of the prompt that had to be read.
-    public let promptTokens: Int
+    package let promptTokens: Int
     /// Seconds that reading the prompt took.
-    public let promptSeconds: Double
+    package let promptSeconds: Double
     /// Seconds from the first token to the last.
-    public let seconds: Double
+    package let seconds: Double
   }
 
   private let model: LoadedModel
@@ -46,7 +46,7 @@ public final class Generator {
   ///   - tokenizer: its tokenizer.
   ///   - ends: tokens that end a text, besides the tokenizer's own.
   ///   - threads: how many to use; the text does not depend on it.
-  public init(_ model: LoadedModel, _ tokenizer: any Tokenizer, ends: Set<Int32> = [], threads: Int) {
+  package init(_ model: LoadedModel, _ tokenizer: any Tokenizer, ends: Set<Int32> = [], threads: Int) {
     self.model = model
     self.tokenizer = tokenizer
     self.ends = ends.union(tokenizer.special.eos.map { [$0] } ?? [])
@@ -64,7 +64,7 @@ public final class Generator {
   ///   - stop: a text to stop at.
   ///   - show: called with each part of the text, as soon as it is certain.
   /// - Throws: ``ModelError``, `TokenizerError`; ``ModelError`` too where the logits are no numbers.
-  public func generate(
+  package func generate(
     _ prompt: String, limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
   ) throws -> Result {
     // Not with the tokens that end a text: it goes on.
@@ -75,7 +75,7 @@ public final class Generator {
   /// Continues a prompt that is tokens already, those that stand before a text among them.
   ///
   /// The same as with a text otherwise.
-  public func generate(
+  package func generate(
     _ ids: [Int32], limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
   ) throws -> Result {
     guard !ids.isEmpty else {
@@ -100,7 +100,7 @@ public final class Generator {
       guard let token = sampler.next(logits) else {
         throw ModelError(
           .mismatch, reason: "the model's predictions are not numbers",
-          remedy: "a weight may be NaN or infinite: `belle-tools doctor` and `inspect --stats` show which")
+          remedy: "a weight may be NaN or infinite: \(.diagnosis) and \(.statistics) show which")
       }
       if ends.contains(token) {
         end = .endOfText

@@ -8,11 +8,11 @@ import Model
 import Synchronization
 
 /// A model in memory, ready to read tokens and to predict the next one.
-public final class LoadedModel: Sendable {
+package final class LoadedModel: Sendable {
   /// Its measures.
-  public let configuration: ModelConfiguration
+  package let configuration: ModelConfiguration
   /// The bytes of weights that one token reads: all linear modules and the head.
-  public let bytesPerToken: Int
+  package let bytesPerToken: Int
 
   private let layers: [Layer<StoredWeights>]
   private let embedding: WeightMatrix
@@ -32,7 +32,7 @@ public final class LoadedModel: Sendable {
   ///   - progress: called with the numbers of modules loaded and of all modules.
   /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`.
   /// - Complexity: the memory of the stored weights, and that of one module for each thread.
-  public init(
+  package init(
     _ model: TransformerModel, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
   ) throws {
     let configuration = model.configuration
@@ -64,7 +64,7 @@ public final class LoadedModel: Sendable {
   ///   - threads: how many to use; the result does not depend on it.
   /// - Returns: one logit for each entry of the vocabulary.
   /// - Throws: ``ModelError`` with code `.badTokens`.
-  public func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int) throws -> [Float] {
+  package func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int) throws -> [Float] {
     guard !tokens.isEmpty else { throw ModelError(.badTokens, file: path, reason: "there are no tokens to read") }
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
       throw ModelError(

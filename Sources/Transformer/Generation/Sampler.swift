@@ -4,34 +4,34 @@
 import Foundation
 
 /// How tokens are drawn.
-public struct SamplingOptions: Sendable, Equatable {
+package struct SamplingOptions: Sendable, Equatable {
   /// What logits are divided by; 0 takes the likeliest token.
-  public var temperature: Double
+  package var temperature: Double
   /// Only so many of the likeliest tokens; 0 for all.
-  public var topK: Int
+  package var topK: Int
   /// Only the likeliest tokens that have this much of the probability together.
-  public var topP: Double
+  package var topP: Double
   /// Where the random numbers begin.
-  public var seed: UInt64
+  package var seed: UInt64
 
   /// - Parameters:
   ///   - temperature: not negative.
   ///   - topK: not negative.
   ///   - topP: above 0, at most 1.
   ///   - seed: any.
-  public init(temperature: Double = 0, topK: Int = 0, topP: Double = 1, seed: UInt64 = 0) {
+  package init(temperature: Double = 0, topK: Int = 0, topP: Double = 1, seed: UInt64 = 0) {
     precondition(temperature >= 0 && topK >= 0 && topP > 0 && topP <= 1)
     (self.temperature, self.topK, self.topP, self.seed) = (temperature, topK, topP, seed)
   }
 }
 
 /// Draws tokens, one after the other.
-public struct Sampler: Sendable {
+package struct Sampler: Sendable {
   private let options: SamplingOptions
   private var state: UInt64
 
   /// A sampler at its beginning.
-  public init(_ options: SamplingOptions) {
+  package init(_ options: SamplingOptions) {
     self.options = options
     state = options.seed
   }
@@ -39,7 +39,7 @@ public struct Sampler: Sendable {
   /// The next token; nil where no logit is a number.
   ///
   /// - Parameter logits: one for each entry of the vocabulary; NaN is never chosen.
-  public mutating func next(_ logits: [Float]) -> Int32? {
+  package mutating func next(_ logits: [Float]) -> Int32? {
     guard options.temperature > 0, options.topK != 1 else { return Self.likeliest(logits) }
     // Descending; equals by their number, so that the order is one.
     var order = logits.indices.filter { !logits[$0].isNaN }

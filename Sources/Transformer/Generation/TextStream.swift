@@ -3,7 +3,7 @@
 import Tokenizer
 
 /// Turns a growing list of tokens into text, part by part.
-public struct TextStream {
+package struct TextStream {
   /// Tokens that a character may be spread over: UTF-8 has four bytes at most.
   private static let longestCharacter = 4
 
@@ -18,7 +18,7 @@ public struct TextStream {
   /// Bytes that are decoded and not given out: they may begin the stop text.
   private var held: [UInt8] = []
   /// Whether the stop text has come: the text ends before it.
-  public private(set) var isStopped = false
+  package private(set) var isStopped = false
 
   /// A stream.
   ///
@@ -26,7 +26,7 @@ public struct TextStream {
   ///   - tokenizer: what decodes.
   ///   - before: the tokens before the text; not given out.
   ///   - stop: a text at which to stop, without it; nil for none.
-  public init(_ tokenizer: any Tokenizer, after before: [Int32], stop: String? = nil) {
+  package init(_ tokenizer: any Tokenizer, after before: [Int32], stop: String? = nil) {
     self.tokenizer = tokenizer
     self.stop = Array((stop ?? "").utf8)
     tokens = before.suffix(8).filter { $0 >= 0 && Int($0) < tokenizer.vocabularySize }
@@ -36,7 +36,7 @@ public struct TextStream {
 
   /// Takes a token, and gives the text that is certain now. One that fills up the embedding's rows, and that the tokenizer
   /// does not have, stands for no text, as in transformers.
-  public mutating func take(_ token: Int32) throws -> String {
+  package mutating func take(_ token: Int32) throws -> String {
     guard token >= 0, Int(token) < tokenizer.vocabularySize else { return "" }
     tokens.append(token)
     guard !isStopped else { return "" }
@@ -52,7 +52,7 @@ public struct TextStream {
   }
 
   /// Gives the rest.
-  public mutating func finish() throws -> String {
+  package mutating func finish() throws -> String {
     guard !isStopped else { return "" }
     if shown < tokens.count {
       let known = try tokenizer.decode(Array(tokens[start..<shown])).utf8.count

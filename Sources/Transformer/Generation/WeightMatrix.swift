@@ -158,9 +158,9 @@ final class WeightMatrix: Sendable {
           let target = unsafe weights.base + row * weights.stride
           switch numbers.kind {
           case BELLE_F16:
-            unsafe belle_f16_to_f32(target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
+            unsafe belle_f16_to_f32(Kernels.variant, target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
           case BELLE_BF16:
-            unsafe belle_bf16_to_f32(target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
+            unsafe belle_bf16_to_f32(Kernels.variant, target, source.assumingMemoryBound(to: UInt16.self), inputs.count)
           default: unsafe UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: 4 * inputs.count)
           }
         }
@@ -236,8 +236,10 @@ final class WeightMatrix: Sendable {
       // SAFETY: the row has `columns` numbers, and the target as many elements.
       let source = unsafe numbers.memory.pointer + row * columns * (numbers.kind == BELLE_F32 ? 4 : 2)
       switch numbers.kind {
-      case BELLE_F16: unsafe belle_f16_to_f32(target.base, source.assumingMemoryBound(to: UInt16.self), columns)
-      case BELLE_BF16: unsafe belle_bf16_to_f32(target.base, source.assumingMemoryBound(to: UInt16.self), columns)
+      case BELLE_F16:
+        unsafe belle_f16_to_f32(Kernels.variant, target.base, source.assumingMemoryBound(to: UInt16.self), columns)
+      case BELLE_BF16:
+        unsafe belle_bf16_to_f32(Kernels.variant, target.base, source.assumingMemoryBound(to: UInt16.self), columns)
       default: unsafe UnsafeMutableRawPointer(target.base).copyMemory(from: source, byteCount: 4 * columns)
       }
     case .packed(let packed):

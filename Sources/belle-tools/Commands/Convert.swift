@@ -143,12 +143,13 @@ struct Convert: ParsableCommand {
       let type = dtype == .keep ? "the output's type" : dtype.rawValue
       Console.shared.warning("\(values) too large for \(type) and became infinite; bf16 or f32 would hold them")
     }
+    Console.shared.warn(ofRemoved: proof.removed)
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
         "identical": .bool(proof.isIdentical), "relative": .double(proof.relative),
         "max_abs": .double(proof.maximum), "worst": JSONValue(proof.worst), "overflows": .int(overflows),
-        "replaced": JSONValue(proof.replaced),
+        "replaced": JSONValue(proof.replaced), "removed": JSONValue(proof.removed),
       ])
     } else {
       let values =

@@ -81,7 +81,9 @@ struct Decrypt: ParsableCommand {
     let plan = try common.showingProgress(total: keySize) {
       try DecryptPlan(input: input, key: key, outputFolder: output, options: options, progress: $0)
     }
-    let decryptor = ReleaseDecryptor(plan)
+    let decryptor = ReleaseDecryptor(plan) { [output, isForced = force.isGiven] names in
+      try ModelPlace(output, names: names, kind: .release).leftovers(inputs: plan.inputs, replacing: isForced)
+    }
     try announce(plan, warnings: plan.warnings + (dryRun ? decryptor.headWarnings() : []))
 
     var counts = Counts()
@@ -89,12 +91,15 @@ struct Decrypt: ParsableCommand {
       counts.add(result)
       show(result)
     }
+    var removed: [String] = []
     if dryRun {
+      try decryptor.checkLeftovers()
       decryptor.dryRun(receive: receive)
     } else {
-      try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
+      removed = try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
     }
-    summarize(plan, counts, seconds: (ContinuousClock.now - start).seconds)
+    Console.shared.warn(ofRemoved: removed)
+    summarize(plan, counts, removed, seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
   }
 
@@ -138,7 +143,7 @@ struct Decrypt: ParsableCommand {
     if let error = result.error, (error as? XorDecryptError)?.code != .notStarted { console.report(error) }
   }
 
-  private func summarize(_ plan: DecryptPlan, _ counts: Counts, seconds: Double) {
+  private func summarize(_ plan: DecryptPlan, _ counts: Counts, _ removed: [String], seconds: Double) {
     if common.json {
       Console.shared.result([
         "type": "summary", "verified": .int(counts.verified), "skipped": .int(counts.skipped),
@@ -146,7 +151,7 @@ struct Decrypt: ParsableCommand {
         "seconds": .double(seconds), "ignored": JSONValue(plan.ignored), "absent": JSONValue(plan.absent),
         "release": JSONValue(plan.releases.count == 1 ? plan.releases[0].name : nil),
         "key": JSONValue(plan.keyOriginal?.name), "wanted_keys": JSONValue(plan.wantedKeys),
-        "output": .string(output), "dry_run": .bool(dryRun),
+        "output": .string(output), "dry_run": .bool(dryRun), "removed": JSONValue(removed),
       ])
     } else if counts.failed > 0 {
       common.note(

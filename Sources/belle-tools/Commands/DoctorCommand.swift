@@ -62,23 +62,24 @@ struct DoctorCommand: ParsableCommand {
     if common.json {
       return Console.shared.result([
         "type": "finding", "severity": .string(finding.severity.rawValue), "code": .string(finding.code.rawValue),
-        "where": .string(finding.place), "message": .string(finding.message), "remedy": JSONValue(finding.remedy),
+        "where": .string(finding.place), "message": .string(finding.message),
+        "remedy": JSONValue(finding.remedy?.words),
       ])
     }
     Console.shared.result(
       "\(finding.severity.rawValue): \(displayName(finding.place)): \(finding.message) [\(finding.code.rawValue)]"
-        + (finding.remedy.map { "; \($0)" } ?? ""))
+        + (finding.remedy.map { "; \($0.words)" } ?? ""))
   }
 
   private func show(_ verdict: EngineVerdict) {
     if common.json {
       return Console.shared.result([
         "type": "engine", "name": .string(verdict.engine), "loads": .bool(verdict.loads),
-        "reason": JSONValue(verdict.reason),
+        "reason": JSONValue(verdict.reason?.words),
       ])
     }
     let name = verdict.engine + String(repeating: " ", count: max(0, 12 - verdict.engine.count))
-    Console.shared.result("\(name)  \(verdict.loads ? "loads it" : "no: " + (verdict.reason ?? ""))")
+    Console.shared.result("\(name)  \(verdict.loads ? "loads it" : "no: " + (verdict.reason?.words ?? ""))")
   }
 }
 

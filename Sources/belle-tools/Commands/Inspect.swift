@@ -40,7 +40,7 @@ struct Inspect: ParsableCommand {
     if safety { return try runSafety() }
     let source = try Checkpoint.open(input)
     if let adapter = AdapterPresence(in: source, at: input) {
-      Console.shared.note("\(displayName(adapter.file)): \(adapter.reason); \(adapter.remedy)")
+      Console.shared.note("\(displayName(adapter.file)): \(adapter.reason); \(adapter.remedy.words)")
     }
     if crc { try source.verifyChecksums() }
     if stats {

@@ -28,7 +28,7 @@ struct QuantizationRun {
     let fallbacks = reports.filter { $0.fallback != nil }
     let list = { (paths: [String]) in paths.map(displayName).joined(separator: ", ") }
     if !outcome.replaced.isEmpty { common.note("--force replaced \(list(outcome.replaced))") }
-    if !outcome.removed.isEmpty { Console.shared.warning("--force removed \(list(outcome.removed)), of another model") }
+    Console.shared.warn(ofRemoved: outcome.removed)
     summarize(reports, estimate, seconds, outcome)
     return !fallbacks.isEmpty
   }

@@ -189,7 +189,7 @@ struct QuantizeCommand: ParsableCommand {
     }
     if format == .gguf {
       guard ggufType != nil || bits == 4 || bits == 8 else {
-        throw ValidationError("GGUF has no blocks of \(bits) bits for GPTQ: --gguf-type says which to take.")
+        throw ValidationError("--bits \(bits) chooses no blocks of GGUF by itself: --gguf-type says which to take.")
       }
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {

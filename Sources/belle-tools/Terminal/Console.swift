@@ -12,7 +12,7 @@ final class Console: Sendable {
     var isPipeClosed = false
     /// Why a result could not be written, other than that nobody wanted it.
     var outputError: Int32?
-    var lastHint: String?
+    var lastHint: Remedy?
   }
 
   private let state = Mutex(State())
@@ -59,6 +59,12 @@ final class Console: Sendable {
   /// A thing that may matter, and stops nothing.
   func warning(_ text: String) { message("warning: \(text)") }
 
+  /// Says which files --force has removed, because readers would take them for parts of what was written.
+  func warn(ofRemoved paths: [String]) {
+    guard !paths.isEmpty else { return }
+    warning("--force removed \(paths.map(displayName).joined(separator: ", ")), of another model")
+  }
+
   /// What is wrong with the command line, in the words of its parser.
   func complain(_ text: String) { message(text) }
 
@@ -70,7 +76,7 @@ final class Console: Sendable {
       state.lastHint = error.remedy
       return isRepeated
     }
-    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy)") }
+    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy.words)") }
   }
 
   private func message(_ text: String) {

@@ -17,7 +17,7 @@ extension FileResult {
     return [
       "type": "file", "input": .string(input), "output": JSONValue(output), "bytes": .int(bytes),
       "sha256": JSONValue(digests[.sha256]?.hex), "md5": JSONValue(digests[.md5]?.hex), "status": .string(status),
-      "error": JSONValue(error?.description), "hint": JSONValue(error?.remedy),
+      "error": JSONValue(error?.description), "hint": JSONValue(error?.remedy?.words),
       "outputs": JSONValue(outputs), "note": JSONValue(note),
     ]
   }

@@ -241,25 +241,25 @@ private let truth: (no: [UInt8], yes: [UInt8]) = ([0x89], [0x88])
     let get: [UInt8] = [0x68, 0]
     let key = byteString([UInt8](long.prefix(65536)))
     let storage = tuple(P.text("storage"), P.global("torch", "FloatStorage"), get, P.text("cpu"), number(1))
-    let entries = times(300_000, get + none)
+    let entries = times(100_000, get + none)
     let object = P.global("collections", "OrderedDict") + [0x29, 0x52]
     return [
       (
         "names of a mebibyte",
-        memo(P.text(String(decoding: long, as: UTF8.self))) + times(20_000, get + get + [0x93, 0x30])
+        memo(P.text(String(decoding: long, as: UTF8.self))) + times(5_000, get + get + [0x93, 0x30])
       ),
       ("names of 64 KiB", memo(key) + times(100_000, get + get + [0x93, 0x30])),
       (
         "names of a kilobyte",
-        memo(P.text(String(repeating: "a", count: 999))) + times(300_000, get + get + [0x93, 0x30])
+        memo(P.text(String(repeating: "a", count: 999))) + times(100_000, get + get + [0x93, 0x30])
       ),
       (
         "devices",
         memo(key) + P.global("torch", "device") + [0x71, 1, 0x30]
-          + times(20_000, [0x68, 1, 0x28] + times(31, get) + [0x74, 0x52, 0x30])
+          + times(5_000, [0x68, 1, 0x28] + times(31, get) + [0x74, 0x52, 0x30])
       ),
-      ("keys of storages", memo(key) + storage + [0x71, 2, 0x30] + times(300_000, [0x68, 2, 0x51, 0x30])),
-      ("ids of many parts", memo([0x28] + times(500_000, none) + [0x74]) + times(200_000, get + [0x51, 0x30])),
+      ("keys of storages", memo(key) + storage + [0x71, 2, 0x30] + times(100_000, [0x68, 2, 0x51, 0x30])),
+      ("ids of many parts", memo([0x28] + times(200_000, none) + [0x74]) + times(100_000, get + [0x51, 0x30])),
       (
         "keys of states",
         memo(key) + [0x7D, 0x28] + entries + [0x75, 0x71, 1, 0x30] + object
@@ -274,7 +274,7 @@ private let truth: (no: [UInt8], yes: [UInt8]) = ([0x89], [0x88])
     let start = Self.processorTime()
     let trace = isSurvey ? PickleTrace() : nil
     _ = try? PickleMachine.run([0x80, 2] + file.bytes + [0x4E, 0x2E], file: "a.pkl", trace: trace)
-    #expect(Self.processorTime() - start < 8)
+    #expect(Self.processorTime() - start < 4)
   }
 
   /// What this thread alone has taken, in seconds: other tests run beside it.

@@ -26,6 +26,9 @@ extension PickleGraph {
     }
   }
 
+  /// What a value is, and what is in it where it is a tuple or list: `(the int 5, None)`.
+  func detail(_ index: NodeIndex) -> String { elements(index).map { summary(Array($0)) } ?? summary(index) }
+
   /// The arguments of a call: `(the int 5, None)`.
   func summary(_ arguments: [NodeIndex]) -> String {
     let shown = arguments.prefix(8).map(summary).joined(separator: ", ")

@@ -110,7 +110,7 @@ extension PickleMachine {
   /// SETITEM and SETITEMS: keys and values in turns.
   mutating func set(_ items: [NodeIndex], _ place: Int) throws(CheckpointError) {
     guard items.count % 2 == 0 else {
-      throw broken("items to set: expected keys and values in pairs, found \(items.count) values", at: place)
+      throw broken("items to set: expected keys and values in pairs, found an odd number: \(items.count)", at: place)
     }
     let target = try top(place)
     switch graph.nodes[Int(target)] {

@@ -86,7 +86,7 @@ struct PickleMachine {
 
   // MARK: Failures
 
-  static let hostile = "treat the file as hostile; ask its publisher for safetensors"
+  static let hostile: Remedy = "treat the file as hostile; ask its publisher for safetensors"
 
   /// Where a byte of the pickle is in the file.
   func offset(of place: Int) -> Int { base + place }
@@ -98,7 +98,7 @@ struct PickleMachine {
 
   /// This machine's own refusal.
   func failure(
-    _ reason: String, _ code: CheckpointErrorCode = .unsupportedPickle, at place: Int? = nil, remedy: String? = nil
+    _ reason: String, _ code: CheckpointErrorCode = .unsupportedPickle, at place: Int? = nil, remedy: Remedy? = nil
   ) -> CheckpointError {
     CheckpointError(code, file: file, place: "byte \(base + (place ?? reader.at))", reason: reason, remedy: remedy)
   }
@@ -108,7 +108,7 @@ struct PickleMachine {
   /// - Parameter found: the value; nil where there is none.
   func mismatch(
     _ what: String, expected: String, found: NodeIndex?, _ code: CheckpointErrorCode = .unsupportedPickle,
-    at place: Int, remedy: String? = nil
+    at place: Int, remedy: Remedy? = nil
   ) -> CheckpointError {
     failure(
       "\(what): expected \(expected), found \(found.map { graph.summary($0) } ?? "nothing")", code, at: place,

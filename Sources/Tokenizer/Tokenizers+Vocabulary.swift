@@ -1,25 +1,25 @@
-// A vocabulary from a model's folder, as Vocabularies that other engines understand: what has no place in one is refused,
-// for another engine would give other ids in silence.
+// A vocabulary from a model's folder, as other engines understand it: what has no place in one is refused, for another
+// engine would give other ids in silence.
 // Refused: SentencePiece models that are no BPE, replace characters or squeeze spaces; added tokens with gaps.
 // Source: what llama.cpp's tokenizers do with a text (src/llama-vocab.cpp); transformers, tokenization_utils_base.py.
 
 import ByteIO
 import Foundation
 
-extension Vocabulary {
-  /// Reads the tokenizer of a model's folder, or one file: see ``Tokenizers/open(_:)`` for which of several it is.
+extension Tokenizers {
+  /// What the tokenizer of a model's folder, or of one file, is made of: see ``open(_:)`` for which of several it is.
   ///
   /// - Throws: ``TokenizerError``; with code `.unsupported` for tokenizers that a vocabulary cannot describe.
-  public static func read(_ path: String) throws -> Vocabulary {
-    switch try Tokenizers.open(path) {
+  package static func vocabulary(_ path: String) throws -> Vocabulary {
+    switch try open(path) {
     case let tokenizer as SentencePieceModel:
-      guard tokenizer.path.hasSuffix(".json") else { return try read(tokenizer) }
+      guard tokenizer.path.hasSuffix(".json") else { return try vocabulary(of: tokenizer) }
       let folder = Folder.parent(of: tokenizer.path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
-      var vocabulary = try Vocabulary(sentencePiece: try TokenizerFile(tokenizer.path), configuration)
-      vocabulary.chatTemplate = try chatTemplate(folder, configuration)
-      return vocabulary
-    case let tokenizer as ByteLevelBPE: return try read(tokenizer)
+      var result = try TokenizerFile(tokenizer.path).sentencePieceVocabulary(configuration)
+      result.chatTemplate = try chatTemplate(folder, configuration)
+      return result
+    case let tokenizer as ByteLevelBPE: return try vocabulary(of: tokenizer)
     case let other:
       throw TokenizerError(.unsupported, file: path, reason: "a tokenizer of the kind \(other.kind) has no vocabulary")
     }
@@ -27,7 +27,7 @@ extension Vocabulary {
 
   // MARK: SentencePiece
 
-  private static func read(_ tokenizer: SentencePieceModel) throws -> Vocabulary {
+  private static func vocabulary(of tokenizer: SentencePieceModel) throws -> Vocabulary {
     let path = tokenizer.path
     let file = try InputFile(path)
     let proto: SentencePieceProto
@@ -49,7 +49,7 @@ extension Vocabulary {
     var added = try addedTokens(folder: folder)
     for (id, token) in configuration.added_tokens_decoder ?? [:] {
       guard let id = Int(id) else { continue }
-      added[id] = Token(token.content, score: -1000, kind: token.special == true ? .control : .userDefined)
+      added[id] = Vocabulary.Token(token.content, score: -1000, kind: token.special == true ? .control : .userDefined)
     }
     // Those within the model say again what it says itself.
     for (id, token) in added.sorted(by: { $0.key < $1.key }) where id >= tokens.count {
@@ -74,7 +74,7 @@ extension Vocabulary {
   }
 
   /// `added_tokens.json`: texts and their ids.
-  private static func addedTokens(folder: String) throws -> [Int: Token] {
+  private static func addedTokens(folder: String) throws -> [Int: Vocabulary.Token] {
     let path = Folder.join(folder, "added_tokens.json")
     guard Folder.kind(of: path) == .file else { return [:] }
     let file = try InputFile(path)
@@ -84,10 +84,10 @@ extension Vocabulary {
       throw TokenizerError(
         .malformed, file: path, reason: "it is no JSON object of texts and ids", remedy: "download it again")
     }
-    return Dictionary(object.map { ($1, Token($0, score: -1000, kind: .userDefined)) }) { one, _ in one }
+    return Dictionary(object.map { ($1, Vocabulary.Token($0, score: -1000, kind: .userDefined)) }) { one, _ in one }
   }
 
-  private static func id(of text: String?, in tokens: [Token]) -> Int32? {
+  private static func id(of text: String?, in tokens: [Vocabulary.Token]) -> Int32? {
     guard let text else { return nil }
     return tokens.firstIndex { $0.text.utf8.elementsEqual(text.utf8) }.map(Int32.init)
   }
@@ -103,7 +103,7 @@ extension Vocabulary {
 
   // MARK: Byte-level BPE
 
-  private static func read(_ tokenizer: ByteLevelBPE) throws -> Vocabulary {
+  private static func vocabulary(of tokenizer: ByteLevelBPE) throws -> Vocabulary {
     let unsupported = { (reason: String) in TokenizerError(.unsupported, file: tokenizer.path, reason: reason) }
     guard !tokenizer.addsPrefixSpace else {
       throw unsupported("it puts a space before a text, which llama.cpp's does not")
@@ -114,17 +114,15 @@ extension Vocabulary {
     var spellings = [ArraySlice<UInt8>?](repeating: nil, count: tokenizer.vocabularySize)
     tokenizer.vocabulary.forEach { spelling, id in spellings[Int(id)] = spelling }
     var tokens = spellings.enumerated().map { id, spelling in
-      spelling.map { Token(String(decoding: $0, as: UTF8.self)) } ?? padding(id)
+      spelling.map { Vocabulary.Token(String(decoding: $0, as: UTF8.self)) } ?? Vocabulary.padding(id)
     }
     for token in tokenizer.added.all {
-      tokens[Int(token.id)] = Token(
+      tokens[Int(token.id)] = Vocabulary.Token(
         String(decoding: token.content, as: UTF8.self), kind: token.isSpecial ? .control : .userDefined)
     }
-    var merges: [String] = []
-    merges.reserveCapacity(tokenizer.merges.count)
-    for (pair, _) in tokenizer.merges.sorted(by: { $0.value.rank < $1.value.rank }) {
-      let halves = [Int(pair >> 32), Int(pair & 0xFFFF_FFFF)].map { spellings[$0] ?? [] }
-      merges.append(String(decoding: halves[0] + [0x20] + halves[1], as: UTF8.self))
+    let merges = tokenizer.merges.ordered.map { left, right, _ in
+      let halves = [left, right].map { spellings[Int($0)] ?? [] }
+      return String(decoding: halves[0] + [0x20] + halves[1], as: UTF8.self)
     }
     let folder = Folder.parent(of: tokenizer.path)
     return Vocabulary(
@@ -132,7 +130,4 @@ extension Vocabulary {
       special: tokenizer.special,
       chatTemplate: try chatTemplate(folder, TokenizerConfiguration.read(folder: folder)))
   }
-
-  /// What stands for an id without a token. Source: llama.cpp's converter.
-  public static func padding(_ id: Int) -> Token { Token("[PAD\(id)]", kind: .unused) }
 }

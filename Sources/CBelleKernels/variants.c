@@ -1,5 +1,7 @@
 // Which instruction sets this processor has; asked once, without -march: each kernel carries its own target attribute.
-#include "belle_kernels.h"
+#include "belle_variants.h"
+
+#include <stddef.h>
 
 bool belle_variant_available(belle_variant variant) {
   switch (variant) {
@@ -7,7 +9,7 @@ bool belle_variant_available(belle_variant variant) {
       return true;
 #if defined(__x86_64__)
     case BELLE_AVX2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     case BELLE_AVX512:
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -30,9 +32,7 @@ belle_variant belle_best_variant(void) {
 
 bool belle_processor_is_skylakex(void) {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
-         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
+  return belle_variant_available(BELLE_AVX512) && __builtin_cpu_supports("avx512cd");
 #else
   return false;
 #endif

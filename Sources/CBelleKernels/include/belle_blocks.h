@@ -1,0 +1,87 @@
+// GGUF's blocks of quantized weights: the table of ggml's types, and blocks to floats and back.
+#ifndef BELLE_BLOCKS_H
+#define BELLE_BLOCKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "belle_packed.h"
+#include "belle_variants.h"
+
+/// Blocks of quantized weights as GGUF files hold them, by ggml's numbers. Weights of a block follow each other along
+/// the input. Source of the layouts: ggml, src/ggml-common.h; gguf-py, gguf/quants.py.
+typedef enum {
+  BELLE_Q4_0 = 2,
+  BELLE_Q4_1 = 3,
+  BELLE_Q5_0 = 6,
+  BELLE_Q5_1 = 7,
+  BELLE_Q8_0 = 8,
+  BELLE_Q2_K = 10,
+  BELLE_Q3_K = 11,
+  BELLE_Q4_K = 12,
+  BELLE_Q5_K = 13,
+  BELLE_Q6_K = 14,
+} belle_block;
+
+/// A type of ggml's: of single elements, or of blocks.
+typedef struct {
+  uint32_t number;            ///< ggml's.
+  const char *name;           ///< ggml's, in capitals.
+  uint32_t elements, bytes;   ///< of one block; 1 element where there are none.
+  uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
+  belle_packed_scales scales; ///< how the scales of a block are kept when it is taken apart.
+  bool is_written;            ///< whether floats can be made into it.
+  bool is_packed;             ///< whether integers that are there already can be: what GPTQ finds.
+  int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
+  uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
+} belle_block_type;
+
+#define BELLE_NO_FILE_TYPE (-1)
+#define BELLE_NO_FALLBACK 0xFFFFFFFFu
+
+/// All types.
+const belle_block_type *belle_block_types(size_t *count);
+
+/// The type of a number; NULL for one that is not known, or no longer used.
+const belle_block_type *belle_block_type_of(uint32_t number);
+
+/// Weights and bytes of one block of a type.
+static inline size_t belle_block_elements(belle_block type) { return belle_block_type_of(type)->elements; }
+static inline size_t belle_block_bytes(belle_block type) { return belle_block_type_of(type)->bytes; }
+
+/// Writes the weights that `count` blocks stand for: count * belle_block_elements(type) floats, little-endian.
+///
+/// Each weight is the formula of its type in single precision, every operation rounded once: what gguf-py gives. Any
+/// bytes are legal blocks; scales that are no finite numbers give weights that are none.
+void belle_dequantize(belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
+
+/// Quantizes count * belle_block_elements(type) floats to `count` blocks; not for Q2_K and Q3_K.
+///
+/// Q4_0 to Q8_0 give gguf-py's bytes: the scale from the extremes, then rounding. Q4_K, Q5_K and Q6_K search for the
+/// scales of the least weighted squared error. `importance` has one weight for each float, not negative, or is NULL for
+/// equal weights; only the K types look at it. The same blocks whatever the variant and the neighbours.
+/// Returns how many blocks hold a float that is not finite, or need a scale beyond a half's range: they are useless.
+size_t belle_quantize(
+    belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
+    size_t count);
+
+/// Makes blocks of integers that are there already: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
+///
+/// `levels` has 32 for each block, as the block counts them, from 0: a weight is scale * (level - 8) in Q4_0,
+/// scale * (level - 16) in Q5_0, scale * (level - 128) in Q8_0, scale * level + minimum in the others. `scales` and
+/// `minima` have one half for each block; `minima` is NULL for types without.
+void belle_pack_levels(
+    belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
+    size_t count);
+
+/// Makes K blocks, of the types that are packed, of integers that are there already: weights are
+/// d·scale·(level − zero) − dmin·minimum.
+///
+/// For each block 256 `levels`, for each of its groups a multiple of d in `scales` and one of dmin in `minima`, of 6 bits
+/// each, and one half each of `d` and `dmin`. Types without minimums have no use for `minima` and `dmin`.
+void belle_pack_super_levels(
+    belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
+    const uint16_t *dmin, uint8_t *blocks, size_t count);
+
+#endif

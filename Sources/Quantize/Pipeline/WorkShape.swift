@@ -1,0 +1,126 @@
+// What the shape of a run costs, and its parts: FLOP and memory, counted from shapes alone, as the pipeline works.
+// Per token and layer of LLaMA-7B: forward 404 M FLOP a stream, H 171 M, Δ 342 M, P 124 M; Documentation/gptq.md.
+
+import LinearAlgebra
+import Model
+import Transformer
+
+/// The cost of one group of modules, in FLOP.
+struct GroupCost {
+  /// One stream past the group, a row.
+  var forward = 0.0
+  /// H, Δ and P, a row.
+  var sums = 0.0
+  /// Factor and solver.
+  var solve = 0.0
+}
+
+/// The shape of a run, which costs are counted from.
+struct WorkShape {
+  let configuration: ModelConfiguration
+  let options: QuantizationOptions
+  let rows: Int
+  let windowLength: Int
+  let batchRows: Int
+  /// A module's grid, whose bits are those of all; nil where there is no module.
+  var grid: Grid?
+
+  /// The cost of a group.
+  ///
+  /// - Parameters:
+  ///   - wanted: those of its modules that are quantized.
+  ///   - isCorrected: whether targets are corrected here: not before anything was quantized.
+  ///   - isLast: whether nothing comes after it, so that no stream goes past it.
+  func cost(_ group: LinearGroup, wanted: [LinearModule], isCorrected: Bool, isLast: Bool) -> GroupCost {
+    let width = Double(group.inFeatures)
+    var cost = GroupCost()
+    let outputs = group.modules.reduce(0) { $0 + $1.outFeatures }
+    cost.forward = isLast ? 0 : 2 * width * Double(outputs)
+    if !isLast, group.role == .attentionInput {
+      cost.forward += 2 * Double(windowLength) * Double(configuration.headCount * configuration.headSize)
+    }
+    guard !wanted.isEmpty else { return cost }
+    let recipe = options.recipe
+    cost.sums = width * width
+    if isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
+    if isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+      cost.sums += 2 * width * Double(outputs)
+    }
+    cost.solve = width * width * width / 3
+    for module in wanted { cost.solve += solve(module, isCorrected: isCorrected) }
+    return cost
+  }
+
+  /// The solver's cost of a module, without the factor.
+  func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
+    let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
+    let recipe = options.recipe
+    var products =
+      grid.map { SolverSteps(recipe, on: $0, rows: module.outFeatures, columns: module.inFeatures).products } ?? 1
+    // W·Δ, and two triangular solves.
+    if isCorrected { products += recipe.inputCorrection != 0 ? 4 : 2 }
+    return products * product
+  }
+
+  /// The cost of the head.
+  func headCost(_ head: LinearModule) -> GroupCost {
+    let width = Double(head.inFeatures)
+    var cost = GroupCost()
+    cost.sums = width * width * (options.isCorrected && options.recipe.inputCorrection != 0 ? 3 : 1)
+    cost.solve = width * width * width / 3 + solve(head, isCorrected: options.isCorrected)
+    return cost
+  }
+
+  /// The FLOP of groups in their order, with what of them is quantized.
+  ///
+  /// - Parameter hasHead: whether the head is quantized after them.
+  func flop(_ groups: [(LinearGroup, [LinearModule])], hasHead: Bool) -> Double {
+    var total = 0.0
+    forEachCost(of: groups, hasHead: hasHead) { _, _, cost in
+      total += Double(rows) * ((options.needsReference ? 2 : 1) * cost.forward + cost.sums) + cost.solve
+    }
+    return total
+  }
+
+  /// Goes through groups in their order with the cost of each.
+  func forEachCost(
+    of groups: [(LinearGroup, [LinearModule])], hasHead: Bool, _ body: (LinearGroup, [LinearModule], GroupCost) -> Void
+  ) {
+    var differ = false
+    for (number, (group, wanted)) in groups.enumerated() {
+      let isLast = !hasHead && number == groups.count - 1
+      body(group, wanted, cost(group, wanted: wanted, isCorrected: options.isCorrected && differ, isLast: isLast))
+      differ = differ || !wanted.isEmpty
+    }
+  }
+
+  /// The most memory that is needed at once, in bytes, and what of it matrices take.
+  func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> (all: Int, matrices: Int) {
+    let c = configuration
+    let streams = options.needsReference ? 2 : 1
+    let widest = groups.map(\.inFeatures).max() ?? 0
+    let carried = StateStream.carriedWidth(c)
+    var bytes = 4 * c.layerParameterCount
+    // Two squares (H with its factor, Δ), another one where columns change places.
+    let squares =
+      1 + (options.isCorrected && options.recipe.inputCorrection != 0 ? 1 : 0)
+      + (options.recipe.order == .activation && !options.recipe.fixesGridsUpFront ? 1 : 0)
+    bytes += 4 * squares * widest * widest
+    if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
+    bytes += options.threads * 15 * 256 * widest
+    if options.arithmetic == .bfloat16 { bytes += options.threads * DecoderLayer.roundedBytes }
+    bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
+    // A batch on its way: both streams' inputs, and what the group makes of one of them.
+    let batch = min(batchRows, rows)
+    bytes += 4 * batch * (2 * c.hiddenSize + max(2 * c.intermediateSize, 4 * c.hiddenSize))
+    bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
+    bytes += 4 * 4096 * c.hiddenSize
+    if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
+    // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.
+    let group = groups.map { group in group.modules.reduce(0) { $0 + $1.inFeatures * $1.outFeatures } }.max() ?? 0
+    let largest = groups.flatMap(\.modules).map { $0.inFeatures * $0.outFeatures }.max() ?? 0
+    let all = bytes + 2 * largest + group * 3 / 2 + (64 << 20)
+    // What the allocator keeps for itself.
+    return (all + all / 16, bytes)
+  }
+}

@@ -1,0 +1,17 @@
+// The list of cases.
+
+/// All cases, in the order in which they are measured.
+enum BenchCases {
+  static var all: [any BenchCase.Type] {
+    [
+      DecryptBench.self,
+      VerifyBench.self,
+      CheckpointBench.self,
+      GPTQBench.self,
+      GenerateBench.self,
+      ModelBench.self,
+    ]
+  }
+
+  static var names: [String] { all.map { $0.name } }
+}
