@@ -47,11 +47,11 @@ struct PickleGraph: Sendable {
     }
   }
 
-  /// Whether a text begins with some ASCII; nil where it is no text.
-  func text(_ index: NodeIndex, beginsWith start: String) -> Bool? {
+  /// Whether a text begins with two underscores, as the names do that Python itself calls; nil where it is no text.
+  func isSpecialName(_ index: NodeIndex) -> Bool? {
     switch nodes[Int(index)] {
-    case .string(let text): text.utf8.starts(with: start.utf8)
-    case .bytes(let bytes), .byteString(let bytes): bytes.starts(with: start.utf8)
+    case .string(let text): text.utf8.prefix(2).elementsEqual("__".utf8)
+    case .bytes(let bytes), .byteString(let bytes): bytes.count >= 2 && bytes[0] == 0x5F && bytes[1] == 0x5F
     default: nil
     }
   }

@@ -66,7 +66,7 @@ extension PickleMachine {
           case .opaque: true
           default: false
           }
-        guard graph.text(key, beginsWith: "__") == false, !isFunction else {
+        guard graph.isSpecialName(key) == false, !isFunction else {
           let name = displayName(String((graph.beginning(key) ?? "?").prefix(60)))
           throw failure(
             "BUILD sets the attribute \(name), which no weight file needs", .unsafeGlobal, at: place,
