@@ -316,7 +316,8 @@ LANES_INLINE bool search_q6_k(const float *values, const float *importance, uint
   for (int lane = 0; lane < LANES; lane++) {
     extreme = __builtin_fabsf(scale[lane]) > __builtin_fabsf(extreme) ? scale[lane] : extreme;
   }
-  float unit = rounded_to_half(extreme / -128);
+  // Of zeros +0, as llama.cpp writes it, and not −0.
+  float unit = rounded_to_half(extreme / -128) + 0.0f;
   if (!__builtin_isfinite(unit)) return false;
   choice best = {lanes_all(unit), lanes_all(0.0f), lanes_all(0.0f), lanes_all(0.0f)};
   best.multiple = nearest_level(scale * inverse_of(best.unit), -128, 127);

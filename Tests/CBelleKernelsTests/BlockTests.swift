@@ -168,4 +168,14 @@ import Testing
     }
     #expect(parts == wanted)
   }
+
+  @Test(
+    "a block of 256 zeros has no negative unit, as llama.cpp writes it", arguments: [12, 13, 14] as [UInt32], variants)
+  func zeros(number: UInt32, variant: UInt32) throws {
+    let form = try #require(belle_block_type_of(number)).pointee
+    let blocks = quantize(variant, belle_block(number), [Float](repeating: 0, count: 512)).blocks
+    for parts in takeApart(blocks, form, 2).1 { #expect(parts.allSatisfy { $0 != 0x8000 }) }
+    let d = number == BELLE_Q6_K.rawValue ? 208 : 0
+    #expect(blocks[d] == 0 && blocks[d + 1] == 0)
+  }
 }
