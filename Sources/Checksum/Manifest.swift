@@ -50,8 +50,18 @@ public struct Manifest: Sendable, Equatable {
         .notAList, file: path, reason: "\(file.size) bytes are too many for a checksum list",
         remedy: "give the text file with the digests, not a weight file")
     }
-    let bytes = try file.bytes(count: file.size)
-    let kind = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: file.size)
+    try self.init(bytes: try file.bytes(count: file.size), file: path, keepsGoodLines: keepsGoodLines)
+  }
+
+  /// Reads a list from bytes.
+  ///
+  /// - Parameters:
+  ///   - bytes: the list, in UTF-8 or UTF-16.
+  ///   - path: its name, for errors.
+  ///   - keepsGoodLines: see ``init(text:file:keepsGoodLines:)``.
+  /// - Throws: ``ChecksumError`` with the line.
+  public init(bytes: [UInt8], file path: String, keepsGoodLines: Bool = false) throws(ChecksumError) {
+    let kind = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: bytes.count)
     if let complaint = kind.naming(isWeights: false) {
       throw ChecksumError(.notAList, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }

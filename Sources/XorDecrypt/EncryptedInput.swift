@@ -38,7 +38,9 @@ struct EncryptedInput {
           .wrongInput, file: input, reason: "input and key seem to be swapped: the key that was given is encrypted",
           remedy: Self.order)
       }
-      (paths, faulty, ignored, isFolder) = ([input], [], [], false)
+      let neighbours = (try? Folder.entries(of: Folder.parent(of: input)).map(\.name)) ?? [name]
+      faulty = Self.faultyNames(neighbours, in: Folder.parent(of: input)).filter { Folder.name(of: $0.path) == name }
+      (paths, ignored, isFolder) = (faulty.isEmpty ? [input] : [], [], false)
       return
     }
 

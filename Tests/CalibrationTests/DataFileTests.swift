@@ -93,6 +93,13 @@ import Testing
         "s\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: d"
       ),
       (#"{"raw_content": "a", "url": null}"#, "a"),
+      (
+        #"{"conversation": [{"human": "a", "assistant": "b"}, {"human": "c", "assistant": "d"}]}"#,
+        "Human: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: d"
+      ),
+      (#"{"id": 1, "dialog": ["a", "b"]}"#, "Human: a\n\nAssistant: b"),
+      (#"{"instruction": "a", "context": "c", "response": "b"}"#, "Human: a\nc\n\nAssistant: b"),
+      (#"{"system_prompt": "s", "question": "a", "response": "b"}"#, "s\n\nHuman: a\n\nAssistant: b"),
     ])
   func forms(record: String, text: String) throws {
     #expect(try documents("a.jsonl", record + "\n").texts == [text])

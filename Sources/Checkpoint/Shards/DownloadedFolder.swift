@@ -5,7 +5,7 @@ import ByteIO
 import Checksum
 
 /// What a download left in a folder.
-enum DownloadedFolder {
+package enum DownloadedFolder {
   /// Why a folder holds no checkpoint; nil where its names do not tell.
   static func absence(in folder: String) throws(ByteIOError) -> CheckpointError? {
     let names = try Folder.entries(of: folder).map(\.name)
@@ -23,7 +23,7 @@ enum DownloadedFolder {
   }
 
   /// What lies in a folder in place of a file that is missing; nil where its names do not tell.
-  static func substitute(for name: String, in folder: String) -> (reason: String, remedy: Remedy)? {
+  package static func substitute(for name: String, in folder: String) -> (reason: String, remedy: Remedy)? {
     guard let names = try? Folder.entries(of: folder).map(\.name) else { return nil }
     if let form = EncryptedName.form(of: name, among: names) {
       return ("\(displayName(form)) is there, encrypted", decrypting)

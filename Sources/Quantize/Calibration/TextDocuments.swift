@@ -66,13 +66,21 @@ package enum TextDocuments {
       if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }
       return reading
     }
-    if bytes.first(where: { !isSpace($0) }) == UInt8(ascii: "[") {
+    if isOneArray(bytes, path) {
       try elements(bytes, &reading, body)
     } else {
       try lines(bytes, &reading, body)
     }
     if reading.records > 0, reading.skipped == reading.records, let first = reading.first { throw first }
     return reading
+  }
+
+  /// Whether a file is an array of documents, and not lines of which each may be one.
+  private static func isOneArray(_ bytes: ArraySlice<UInt8>, _ path: String) -> Bool {
+    guard let start = bytes.firstIndex(where: { !isSpace($0) }), bytes[start] == UInt8(ascii: "[") else { return false }
+    guard TextFile.isJSONLines(path) else { return true }
+    let line = bytes[start...].prefix { $0 != 0x0A }
+    return line.last(where: { !isSpace($0) }) != UInt8(ascii: "]")
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x0A, 0x0D, 0x09].contains(byte) }
@@ -157,7 +165,9 @@ package enum TextDocuments {
           remedy: end == bytes.endIndex
             ? "the file may be cut off: download it again, or leave its last line out" : "each line is one JSON value")
       }
-      if try !take(value, place, &reading, body) { return }
+      // A line may hold the turns of a conversation, or documents.
+      let values = (value as? [Any]).flatMap { TextRecord.isConversation($0) ? nil : $0 } ?? [value]
+      for value in values { if try !take(value, place, &reading, body) { return } }
     }
   }
 

@@ -75,17 +75,20 @@ enum TextFile {
   }
 
   /// Whether a file's name says that it holds JSON or JSON Lines.
-  static func isJSON(_ path: String) -> Bool {
-    var name = path.lowercased()
-    if name.hasSuffix(".gz") { name.removeLast(3) }
-    return [".json", ".jsonl", ".ndjson"].contains(where: name.hasSuffix)
+  static func isJSON(_ path: String) -> Bool { plainName(path).hasSuffix(".json") || isJSONLines(path) }
+
+  /// Whether a file's name says that it holds JSON Lines.
+  static func isJSONLines(_ path: String) -> Bool { [".jsonl", ".ndjson"].contains(where: plainName(path).hasSuffix) }
+
+  /// A name in lower case, without gzip's ending.
+  private static func plainName(_ path: String) -> String {
+    let name = path.lowercased()
+    return name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
   }
 
   /// What is to be said of a text; nil for most.
   static func note(on path: String) -> String? {
-    var name = path.lowercased()
-    if name.hasSuffix(".gz") { name.removeLast(3) }
-    guard [".csv", ".tsv"].contains(where: name.hasSuffix) else { return nil }
+    guard [".csv", ".tsv"].contains(where: plainName(path).hasSuffix) else { return nil }
     return
       "\(displayName(path)) is read as plain text, with its separators and quotes: JSON Lines would be read by fields"
   }

@@ -17,7 +17,7 @@ enum TextRecord: Equatable {
   case unknown(String, Remedy?)
 
   /// Fields whose value is the text.
-  private static let texts = ["text", "content", "raw_content", "document", "passage", "body"]
+  private static let texts = ["text", "content", "raw_content", "plain_text", "document", "passage", "body"]
   /// Fields with a list of turns.
   private static let conversations = [
     "conversations", "conversation", "messages", "contents", "dialog", "dialogue", "turns",
@@ -28,23 +28,24 @@ enum TextRecord: Equatable {
     ("prompt", ["output", "response", "completion", "answer", "chosen"]),
     ("question", ["answer", "response", "output"]), ("query", ["response", "answer", "output"]),
     ("problem", ["solution", "answer"]), ("input", ["output", "response", "target"]), ("inputs", ["targets"]),
+    ("human", ["assistant", "gpt", "bot"]), ("user", ["assistant", "gpt", "bot"]),
   ]
   private static let humans: Set = ["human", "user", "prompter", "instruction", "input", "question"]
   private static let assistants: Set = [
-    "gpt", "assistant", "chatgpt", "bing", "bard", "model", "bot", "ai", "chatbot", "output", "answer", "response",
+    "gpt", "assistant", "chatgpt", "bing", "bard", "model", "bot", "ai", "chatbot", "moss", "output", "answer",
+    "response",
   ]
   /// Speakers whose words stand as they are.
   private static let others: Set = [
     "system", "developer", "tool", "tools", "function", "function_call", "function_response", "tool_call",
-    "tool_response",
-    "observation", "ipython", "environment", "context", "thought", "thinking", "reasoning",
+    "tool_response", "observation", "ipython", "environment", "context", "thought", "thinking", "reasoning",
   ]
 
   /// Takes a record.
   init(_ value: Any) {
     if let text = value as? String {
       self = text.isEmpty ? .empty("it is empty") : .text(text)
-    } else if let turns = value as? [Any], turns.contains(where: { $0 is [String: Any] }) {
+    } else if let turns = value as? [Any], Self.isConversation(turns) {
       self = Self.conversation(turns)
     } else if let object = value as? [String: Any] {
       self = Self.record(object)
@@ -53,6 +54,11 @@ enum TextRecord: Equatable {
     } else {
       self = .unknown("this is neither a text nor an object", nil)
     }
+  }
+
+  /// Whether values are the turns of a conversation.
+  static func isConversation(_ values: [Any]) -> Bool {
+    !values.isEmpty && values.allSatisfy { ($0 as? [String: Any]).flatMap(speaker) != nil }
   }
 
   private static func record(_ object: [String: Any]) -> TextRecord {
@@ -93,8 +99,8 @@ enum TextRecord: Equatable {
   private static func pair(_ object: [String: Any], _ question: String, _ asked: String, _ answer: String) -> String {
     // BELLE's multiturn sets write the turns before into the instruction themselves.
     if asked.hasPrefix("Human:") { return asked + " " + answer }
-    let input = question == "input" ? nil : said(object["input"])
-    var turns = [said(object["system"])].compactMap(\.self)
+    let input = question == "input" ? nil : said(object["input"]) ?? said(object["context"])
+    var turns = [said(object["system"]) ?? said(object["system_prompt"])].compactMap(\.self)
     for turn in object["history"] as? [[Any]] ?? [] {
       guard turn.count == 2, let one = said(turn[0]), let two = said(turn[1]) else { continue }
       turns += [human(one), assistant(two)]
@@ -105,9 +111,22 @@ enum TextRecord: Equatable {
 
   private static func conversation(_ turns: [Any]) -> TextRecord {
     var texts: [String] = []
-    for turn in turns {
-      guard let turn = turn as? [String: Any], let who = speaker(turn) else {
-        return .unknown("a turn of the conversation has no speaker", remedy)
+    for (number, turn) in turns.enumerated() {
+      // Words alone: the two take turns.
+      if let text = turn as? String {
+        texts.append(number % 2 == 0 ? human(text) : assistant(text))
+        continue
+      }
+      guard let turn = turn as? [String: Any] else {
+        return .unknown("a turn of the conversation is neither an object nor a text", remedy)
+      }
+      guard let who = speaker(turn) else {
+        // Both speakers in one.
+        guard let asked = turn.first(where: { humans.contains($0.key.lowercased()) })?.value,
+          let answer = turn.first(where: { assistants.contains($0.key.lowercased()) })?.value
+        else { return .unknown("a turn of the conversation has no speaker", remedy) }
+        texts += [said(asked).map(human), said(answer).map(assistant)].compactMap(\.self)
+        continue
       }
       // A call of a tool has no words of its own.
       guard let text = ["value", "content", "parts", "text"].lazy.compactMap({ said(turn[$0]) }).first else { continue }

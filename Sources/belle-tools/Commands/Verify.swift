@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checksum
+import Foundation
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,7 +23,8 @@ struct Verify: ParsableCommand {
   @Argument(help: ArgumentHelp("A folder of files, or one file.", valueName: "folder"))
   var input: String
 
-  @Option(help: ArgumentHelp("A list of digests; may be given several times.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A list of digests, or - for standard input; may be given several times.", valueName: "file"))
   var manifest: [String] = []
 
   @Option(help: ArgumentHelp("The known release or original to check against.", valueName: "name"))
@@ -164,9 +166,23 @@ struct Verify: ParsableCommand {
 
   private func read(_ paths: [String]) throws -> Source {
     var all = Manifest()
-    for path in paths { try all.merge(try Manifest(contentsOf: path, keepsGoodLines: true), named: path) }
+    for path in paths {
+      let list = try path == "-" ? Self.standardInput() : Manifest(contentsOf: path, keepsGoodLines: true)
+      try all.merge(list, named: path)
+    }
     return Source(
       list: all, name: paths.map(displayName).joined(separator: ", "), lists: Set(paths.map { Folder.name(of: $0) }))
+  }
+
+  /// A list from a pipe.
+  private static func standardInput() throws -> Manifest {
+    let bytes = try FileHandle.standardInput.read(upToCount: Manifest.sizeLimit + 1) ?? Data()
+    guard bytes.count <= Manifest.sizeLimit else {
+      throw ChecksumError(
+        .notAList, file: "standard input",
+        reason: "more than \(Manifest.sizeLimit) bytes are too many for a checksum list")
+    }
+    return try Manifest(bytes: [UInt8](bytes), file: "standard input", keepsGoodLines: true)
   }
 
   /// One file and no list: whose is it?
