@@ -27,7 +27,7 @@ public struct BlockCodec: Sendable {
   public init(_ dtype: DType) throws(CheckpointError) {
     guard let type = BlockType(dtype), type.bits != nil else {
       throw CheckpointError(
-        .unsupportedType, reason: "\(dtype.rawValue) is no block type whose values can be read",
+        .unsupportedType, reason: "values of \(dtype.rawValue) blocks are not read here",
         remedy: "these can: \(BlockType.all.filter { $0.bits != nil }.map(\.dtype.rawValue).joined(separator: ", "))")
     }
     self.dtype = dtype
