@@ -32,6 +32,7 @@ public enum Checkpoint {
       if !others.isEmpty { models = others }
     }
     if models.count > 1, models.allSatisfy(adapters.contains) { models = [adapters[0]] }
+    if models.isEmpty, let absence = try DownloadedFolder.absence(in: path) { throw absence }
     guard models.count == 1 else {
       throw CheckpointError(
         .unknownFormat, file: path,

@@ -16,6 +16,11 @@ enum CheckpointFile {
     if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
     if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
+    // An encrypted file that is being decrypted has that name, too.
+    if file is InputFile, let encryption = DownloadedFolder.encryption(of: path) { throw encryption }
+    if let naming = FileKind(head: head, size: file.size).naming(isWeights: true) {
+      throw CheckpointError(.unknownFormat, file: path, place: "byte 0", reason: naming.reason, remedy: naming.remedy)
+    }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }

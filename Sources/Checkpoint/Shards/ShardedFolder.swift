@@ -66,9 +66,11 @@ public struct ShardedFolder: TensorSource {
     guard hasMap else { throw failure("there is no weight_map in it", nil) }
     let missing = files.filter { Folder.kind(of: Folder.join(folder, $0)) != .file }
     guard missing.isEmpty else {
+      let substitute = missing.lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
       throw failure(
-        "\(missing.count) of its \(files.count) files are missing: \(missing.sorted().map(displayName).joined(separator: ", "))",
-        "download them too")
+        "\(missing.count) of its \(files.count) files are missing: \(missing.sorted().map(displayName).joined(separator: ", "))"
+          + (substitute.map { "; \($0.reason)" } ?? ""),
+        substitute?.remedy ?? "download them too")
     }
     var shards: [any TensorSource] = []
     var tensors: [TensorInfo] = []

@@ -85,7 +85,11 @@ extension Doctor {
         continue
       }
       guard Folder.kind(of: place) == .file else {
-        add(.error, .missingFile, place, "the index names it, and it is not there", "download it")
+        let substitute = DownloadedFolder.substitute(for: file, in: path)
+        add(
+          .error, .missingFile, place,
+          "the index names it, and it is not there" + (substitute.map { ": \($0.reason)" } ?? ""),
+          substitute?.remedy ?? "download it")
         isWhole = false
         continue
       }

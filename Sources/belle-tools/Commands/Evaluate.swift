@@ -64,6 +64,7 @@ struct Evaluate: ParsableCommand {
       text, tokenizer: { try files.tokenizer(from: tokenizer.path) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
+    for note in data.notes { common.note(note) }
     let windows = data.windows
     guard windows.length >= 2 else {
       throw CalibrationError(.tooShort, file: text, reason: "a window of one token predicts nothing")

@@ -358,6 +358,7 @@ struct QuantizeCommand: ParsableCommand {
       : try Calibration.drawn(
         from: calibration, tokenizer: open, vocabularySize: configuration.vocabularySize, samples: samples,
         length: sequenceLength, defaultLength: length, seed: seed)
+    for note in data.notes { common.note(note) }
     let windows = data.windows
     if let limit = configuration.contextLength, windows.length > limit {
       Console.shared.warning(
