@@ -39,6 +39,7 @@ extension Model {
       return description(
         model.configuration, try model.configurationText(), model.source, note: try model.checkFrequencies())
     case .huggingFace:
+      try refuseForeignQuantization()
       let (configuration, text) = try configuration()
       let note = try configuration.checkFrequencies(tensors, file: configurationPath)
       let weights = ComputedTensors.removed(from: tensors)
@@ -48,6 +49,14 @@ extension Model {
       return description(
         configuration, text, configuration.needsInputBias ? packed : try packed.withoutZeroBiases(), note: note)
     }
+  }
+
+  /// Names the way in which the weights are quantized, where it is not read here.
+  ///
+  /// - Throws: ``ModelError`` with code `.unsupported`.
+  package func refuseForeignQuantization() throws {
+    guard let foreign = try ForeignQuantization(tensors, folder: folder) else { return }
+    throw ModelError(.unsupported, file: path, reason: foreign.reason, remedy: ForeignQuantization.remedy)
   }
 
   private var configurationPath: String { Folder.join(folder, "config.json") }

@@ -40,7 +40,7 @@ public struct SafetensorsWriter: TensorSink {
       throw CheckpointError(
         .unsupportedType, file: info.file,
         reason: "tensor \(displayName(info.name)) is \(info.dtype.rawValue), which safetensors has no type for",
-        remedy: "write it as a PyTorch file")
+        remedy: "\(.format("torch")) has it")
     }
     order = Self.order(tensors)
     header = Self.header(order.map { tensors[$0] }, metadata: metadata)

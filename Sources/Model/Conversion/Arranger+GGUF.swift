@@ -39,7 +39,7 @@ extension Arranger {
       return gguf(result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima")
     } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
       guard let type = target.weights else { throw error }
-      remark(.warning("\(error.reason); the weights are rounded anew"))
+      remark(.warning("\(error.reason); the weights are rounded again"))
       return gguf(try export(packed, target.types), original: original, rounded(to: type))
     }
   }
@@ -74,7 +74,7 @@ extension Arranger {
   private func loss(of type: DType?) -> CheckpointError {
     CheckpointError(
       .lossy, file: model.path,
-      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") anew",
+      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") again",
       remedy: "\(.losing) does it all the same" + Self.withoutLoss)
   }
 
@@ -83,8 +83,9 @@ extension Arranger {
     throw CheckpointError(
       .lossy, file: model.path,
       reason:
-        "\(displayName(first.name)) and \(export.requantized.count - 1) more are quantized already (\(first.dtype.rawValue))",
-      remedy: "\(.losing) rounds them anew" + Self.withoutLoss)
+        "\(displayName(first.name)) (\(first.dtype.rawValue)) would be rounded a second time"
+        + (export.requantized.count > 1 ? ", and so would \(export.requantized.count - 1) others" : ""),
+      remedy: "\(.losing) rounds them again" + Self.withoutLoss)
   }
 
   private static let withoutLoss: Remedy = "; f32 keeps every value, and the original model gives the better result"

@@ -142,6 +142,12 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Go on with interrupted work, or throw it away.")
   var resume = true
 
+  @Flag(
+    name: .customLong("no-fallback"),
+    help:
+      "Refuse groups and blocks that do not divide a module's inputs, where otherwise the nearest that do are taken.")
+  var refusesFallback = false
+
   @Flag(help: "End with status 0 even where a module could only be rounded to nearest.")
   var allowFallback = false
 
@@ -243,7 +249,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
-    let size = groupSize == -1 ? nil : groupSize
+    let size = chosenGroupSize(model)
     switch format {
     case .gptq:
       return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
@@ -252,9 +258,41 @@ struct QuantizeCommand: ParsableCommand {
         bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric,
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
-      return try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
+      let format = try GGUFFormat(
+        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice,
+        fallsBack: !refusesFallback)
+      tellOfOthers(format, modules(of: model))
+      return format
     }
+  }
+
+  /// The modules that are to be quantized.
+  private func modules(of model: TransformerModel) -> [LinearModule] {
+    let options = options
+    let layers = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+    let head = options.quantizesHead ? model.headModule : nil
+    return layers.filter { options.includes($0.name) } + [head].compactMap(\.self)
+  }
+
+  /// Inputs of a group: as wanted, or the most below it that divide the inputs of all modules; nil for whole rows.
+  private func chosenGroupSize(_ model: TransformerModel) -> Int? {
+    guard groupSize != -1 else { return nil }
+    let widths = Set(modules(of: model).map(\.inFeatures))
+    guard !refusesFallback, let odd = widths.filter({ $0 % groupSize != 0 }).min(),
+      let size = [128, 64, 32].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
+    else { return groupSize }
+    common.note("groups of \(size) in place of \(groupSize), which do not divide \(odd) inputs")
+    return size
+  }
+
+  /// Says which modules get other blocks than those that were asked for.
+  private func tellOfOthers(_ format: GGUFFormat, _ modules: [LinearModule]) {
+    let others = modules.filter { format.blocks(of: $0.name) != format.blocks }
+    guard let first = others.first else { return }
+    common.note(
+      "\(format.blocks(of: first.name).rawValue) in place of \(format.blocks.rawValue) for \(others.count) of "
+        + "\(modules.count) modules, whose inputs are not a multiple of \(format.blocks.elements): \(first.name)"
+        + (others.count > 1 ? " …" : ""))
   }
 
   /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.

@@ -47,7 +47,7 @@ struct QuantizedOptions: ParsableArguments {
       """)
   var checkpointFormat: CheckpointFormat?
 
-  @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
+  @Flag(help: "Round the weights of a quantized model again, where its integers cannot be kept.")
   var lossy = false
 
   /// Adds what the options ask for.

@@ -31,11 +31,11 @@ extension Request {
     case .sequenceLength(let count): "--sequence-length \(count)"
     case .manifest: "--manifest"
     case .releases: "`belle-tools releases`"
-    case .decrypting: "belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>"
+    case .decrypting: "`belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>`"
     case .verifying(let path): "`belle-tools verify\(path.map { " " + displayName($0) } ?? "")`"
-    case .statistics: "`belle-tools inspect --stats`"
-    case .diagnosis: "`belle-tools doctor`"
-    case .quantizing: "`belle-tools quantize`"
+    case .statistics: "`belle-tools inspect <model> --stats`"
+    case .diagnosis: "`belle-tools doctor <model>`"
+    case .quantizing: "`belle-tools quantize <model>`"
     case .converting(let conversion): "`belle-tools convert\(conversion.arguments)`"
     }
   }
@@ -46,11 +46,10 @@ extension Request {
 extension Request.Conversion {
   fileprivate var arguments: String {
     switch self {
-    case .automatic: ""
-    case .folder: " <model> <output>"
+    case .automatic, .folder: " <model> <output>"
     case .huggingFace(let path): " \(path.map(displayName) ?? "<model>") <output> --layout hf"
     case .gguf: " <model> model.gguf"
-    case .gptqVersion2: " --checkpoint-format gptq_v2"
+    case .gptqVersion2: " <model> <output> --checkpoint-format gptq_v2"
     }
   }
 }
