@@ -1,6 +1,6 @@
 // Names that downloaders, browsers and net disks make of a file's own: endings of what is not finished, queries of the
 // address, a second copy's number, another case. Sources: the documentation of each program; huggingface_hub,
-// file_download.py; rsync(1), "--partial"; aria2c(1), "control file".
+// file_download.py; rsync(1), on partial files; aria2c(1), "control file".
 
 /// A file's name as it came out of a download, and the name that it should have.
 public struct DownloadName: Sendable, Equatable {

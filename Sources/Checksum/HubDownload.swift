@@ -9,7 +9,7 @@ import ByteIO
 public enum HubDownload {
   /// Digests of the files of a folder.
   ///
-  /// - Parameter folder: one that was downloaded with `--local-dir`; a snapshot of the cache; or a repository's folder in the
+  /// - Parameter folder: one that was downloaded into; a snapshot of the cache; or a repository's folder in the
   ///   cache, with `blobs` and `snapshots`.
   /// - Returns: nil where there is none of their notes.
   /// - Throws: ``ByteIOError`` where a folder cannot be read.
