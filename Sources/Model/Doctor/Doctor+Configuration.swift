@@ -140,8 +140,9 @@ extension Doctor {
 
   func examine(_ tokenizer: any Tokenizer, vocabularySize: Int) {
     guard tokenizer.vocabularySize > vocabularySize else { return }
+    // Added tokens without a row matter to the texts alone that have them.
     add(
-      .error, .tokenizerTooLarge, folder,
+      tokenizer.ownSize > vocabularySize ? .error : .warning, .tokenizerTooLarge, folder,
       "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model \(vocabularySize)",
       "the tokenizer belongs to another model, or tokens were added and the embedding was not resized")
   }

@@ -124,7 +124,11 @@ struct QuantizeCommand: ParsableCommand {
       "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
   var embeddingType: GGUFTypeArgument?
 
-  @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
+  @Option(
+    help: """
+      With --format gguf: the chat template: the model's own (auto; of a model that a digest says is BELLE's, else \
+      BELLE's), BELLE's first or second form, none, or that of a file.
+      """)
   var chatTemplate = ChatTemplateArgument.auto
 
   @Option(
@@ -194,6 +198,8 @@ struct QuantizeCommand: ParsableCommand {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
+    } else if chatTemplate.isAsked {
+      throw ValidationError("--chat-template goes with --format gguf.")
     }
     if let output, let container = namedContainer,
       format == .gptq || format == .belle && container != .torch
@@ -210,10 +216,11 @@ struct QuantizeCommand: ParsableCommand {
     let opened = try TransformerModel(files)
     Console.shared.notes(opened.notes, on: opened.path)
     let options = options
+    if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
-      format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
+      format: try quantizedFormat(opened, files), output: output ?? defaultOutput(), options: options)
     // Whatever was opened until now: the model, its tokenizer, the calibration data; and what was named and not opened,
     // because this method does not need it.
     quantizer.inputs.add(.opened)
@@ -242,7 +249,7 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
+  private func quantizedFormat(_ model: TransformerModel, _ files: Model) throws -> any QuantizedFormat {
     let size = groupSize == -1 ? nil : groupSize
     switch format {
     case .gptq:
@@ -252,8 +259,13 @@ struct QuantizeCommand: ParsableCommand {
         bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric,
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
-      return try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
+      let gguf = try GGUFFormat(
+        model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
+        chatTemplate: chatTemplate.choice(for: files, common))
+      if !gguf.hasChatTemplate, !chatTemplate.isAsked {
+        common.note("\(displayName(files.path)): \(ChatTemplateArgument.missing)")
+      }
+      return gguf
     }
   }
 
