@@ -90,6 +90,7 @@ struct Convert: ParsableCommand {
         + "those beyond 5 GB are divided.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
@@ -116,7 +117,7 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     do {
-      let conversion = try Conversion(try Model.open(input), to: target) { show($0) }
+      let conversion = try Conversion(try unknown.open(input), to: target) { show($0) }
       let proof = try common.showingProgress(total: conversion.byteCount) {
         // Whatever was opened until now: the model, its configuration, its tokenizer.
         try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
