@@ -1,4 +1,4 @@
-// Blocks of quantized weights to floats and back: the door to the kernels in CBelleKernels/gguf_blocks.c.
+// Blocks of quantized weights to floats and back: the door to the kernels in CBelleKernels/blocks.c.
 // Refuses block types whose layout is not known there.
 
 import ByteIO
