@@ -90,6 +90,7 @@ struct Convert: ParsableCommand {
         + "those beyond 5 GB are divided.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
@@ -116,7 +117,7 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     do {
-      let model = try Model.open(input)
+      let model = try unknown.open(input)
       var target = target
       if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
       let conversion = try Conversion(model, to: target) { show($0) }

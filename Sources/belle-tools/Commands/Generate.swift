@@ -60,6 +60,7 @@ struct Generate: ParsableCommand {
   var seed: UInt64 = 0
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -73,7 +74,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let files = try Model.open(model)
+    let files = try unknown.open(model)
     let opened = try TransformerModel(files)
     Console.shared.notes(opened.notes, on: opened.path)
     let tokens = try files.tokenizer(from: tokenizer.path)

@@ -159,6 +159,7 @@ struct QuantizeCommand: ParsableCommand {
   var maxShardSize: ByteSize?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -245,7 +246,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func open() throws -> Model {
-    do { return try Model.open(model) } catch let error as CheckpointError
+    do { return try unknown.open(model) } catch let error as CheckpointError
       where error.code == .unknownFormat && input == nil
     {
       throw CheckpointError(
