@@ -8,11 +8,15 @@ public enum Checkpoint {
   ///
   /// A folder may hold an index with its shards, a model in Meta's layout, a file with the name that transformers gives
   /// to models, or one model file of any name.
+  ///
+  /// - Parameter skipped: takes the names in pickles that are not known, and tells what was left out for their sake: what
+  ///   they make is passed over, and nothing is run. Without it a pickle that names what is not known is refused.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
-  public static func open(_ path: String) throws -> any TensorSource {
-    guard Folder.kind(of: path) == .folder else { return try open(file: path) }
+  public static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    guard Folder.kind(of: path) == .folder else { return try open(file: path, skipping: skipped) }
     let name = try entry(of: path)
-    return name == MetaFolder.parametersName ? try MetaFolder(path) : try open(file: Folder.join(path, name))
+    return name == MetaFolder.parametersName
+      ? try MetaFolder(path, skipping: skipped) : try open(file: Folder.join(path, name), skipping: skipped)
   }
 
   /// The name of the file that a folder is opened by: an index, `params.json` for Meta's layout, or the only model file.
@@ -67,11 +71,17 @@ public enum Checkpoint {
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
-  public static func open(file path: String) throws -> any TensorSource {
-    if path.hasSuffix(ShardedFolder.indexSuffix) { return try ShardedFolder(index: path) }
-    return try open(InputFile(path))
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(file path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    if path.hasSuffix(ShardedFolder.indexSuffix) { return try ShardedFolder(index: path, skipping: skipped) }
+    return try open(InputFile(path), skipping: skipped)
   }
 
   /// Opens one file, by what it is.
-  public static func open(_ file: any ByteSource) throws -> any TensorSource { try CheckpointFile.open(file) }
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(_ file: any ByteSource, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    try CheckpointFile.open(file, skipping: skipped)
+  }
 }

@@ -49,17 +49,19 @@ package struct Model: Sendable {
 
   /// Opens a file or folder.
   ///
+  /// - Parameter skipped: as in `Checkpoint.open`; tensors that are no ordinary ones are left out with it.
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
-  package static func open(_ path: String) throws -> Model {
+  package static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
     if Folder.kind(of: path) == .file, Folder.name(of: path) == MetaFolder.shardName(0) {
       let folder = Folder.parent(of: path)
       let has = { (name: String) in Folder.kind(of: Folder.join(folder, name)) == .file }
       if has("params.json"), !has("config.json"), !has(MetaFolder.shardName(1)) {
-        return Model(try MetaFolder(folder), path: path)
+        return Model(try MetaFolder(folder, skipping: skipped), path: path)
       }
     }
-    return Model(try Checkpoint.open(path), path: path)
+    let source = try Checkpoint.open(path, skipping: skipped)
+    return Model(skipped?.readable(of: source) ?? source, path: path)
   }
 
   /// A model whose tensors are open already.

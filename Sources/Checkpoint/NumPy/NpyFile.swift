@@ -52,6 +52,11 @@ public struct NpyFile: TensorSource {
         "its header is not {'descr': '<f4', 'fortran_order': False, 'shape': (…)}, of a plain type and numbers")
     }
     let shape = header.shape
+    guard !header.type.hasSuffix("O") else {
+      throw CheckpointError(
+        .unknownFormat, file: file.path, reason: "this is an array of objects, which numpy keeps as a pickle",
+        remedy: "load it with numpy, and save the arrays in it by themselves, with numpy.save or as safetensors")
+    }
     guard let dtype = Self.types[header.type] else {
       throw failure(
         .unknownFormat, "the type \(displayName(header.type)) is not read here",

@@ -36,6 +36,7 @@ public struct SafetensorsWriter: TensorSink {
   ///
   /// - Throws: ``CheckpointError`` for a type that safetensors does not have.
   public init(_ tensors: [TensorInfo], metadata: [String: String]) throws {
+    for info in tensors { try info.checkIsRead() }
     if let info = tensors.first(where: { !$0.dtype.isInSafetensors }) {
       throw CheckpointError(
         .unsupportedType, file: info.file,

@@ -25,8 +25,9 @@ public struct ShardedFolder: TensorSource {
 
   /// Opens the files of an index.
   ///
+  /// - Parameter skipped: as in ``Checkpoint/open(_:skipping:)``.
   /// - Throws: ``CheckpointError`` with code `.badIndex`, and what is wrong with a file.
-  public init(index path: String) throws {
+  public init(index path: String, skipping skipped: SkippedNames? = nil) throws {
     let folder = Folder.parent(of: path)
     let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: path, reason: reason, remedy: remedy)
@@ -77,7 +78,7 @@ public struct ShardedFolder: TensorSource {
     var places: [(shard: Int, index: Int)] = []
     var metadata: [(name: String, value: String)] = []
     for name in files.sorted() {
-      let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)))
+      let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)), skipping: skipped)
       var left = wanted[name] ?? []
       for (index, info) in shard.tensors.enumerated() {
         guard left.remove(info.name) != nil else {

@@ -16,6 +16,16 @@ extension Arranger {
     try require(description.weights, fits: description.configuration)
     for text in description.notes { note(text) }
     let vocabulary = try model.vocabulary()
+    if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
+    if vocabulary.endsWithoutPlace > 0 {
+      note("\(vocabulary.endsWithoutPlace) of the tokens that end a text have no place in a GGUF file")
+    }
+    let rowless = vocabulary.tokensWithoutRow(rows: description.configuration.vocabularySize)
+    if rowless > 0 {
+      note(
+        (rowless == 1 ? "1 added token has" : "\(rowless) added tokens have")
+          + " no row in the embedding: left out, as llama.cpp's converter does")
+    }
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
@@ -51,13 +61,10 @@ extension Arranger {
     }
     let described = try GGUFModel(file, path: model.path)
     try require(try DequantizedSource(described.source), fits: described.configuration)
-    var vocabulary = try described.vocabulary()
-    if target.chatTemplate == .none { vocabulary.chatTemplate = nil }
     let wanted = target.packing == .dequantized && target.weights == nil ? GGUFTypes(.f32) : target.types
+    // What the file says of its tokenizer stays as it is, of whatever kind that is.
     let export = try GGUFExport(
-      described.source, described.configuration, vocabulary, types: wanted,
-      // What has no template is no chat model as far as its maker is concerned.
-      chatTemplate: target.chatTemplate == .belle ? .belle : vocabulary.chatTemplate == nil ? .none : .automatic,
+      described.source, described.configuration, nil, types: wanted, chatTemplate: target.chatTemplate,
       base: file.values, file: model.path)
     try refuseLoss(export)
     return gguf(export, original: export.original, rounded(to: wanted.weights))
@@ -99,7 +106,10 @@ extension Arranger {
     let source = try DequantizedSource(described.source)
     try require(source, fits: described.configuration)
     let type = target.dtype ?? source.tensors.first { $0.shape.count == 2 }?.dtype
-    let made = try described.companionFiles(type: type)
+    let tokenizer = try model.tokenizerFiles()
+    if let lack = tokenizer.lack, target.named == nil { note(lack) }
+    var made = tokenizer.files
+    made["config.json"] = try described.configurationText(type: type)
     return Arrangement(source: source, companions: Companions(in: companions.folder, made: made))
   }
 }

@@ -140,6 +140,7 @@ extension Doctor {
 
   func examine(_ tokenizer: any Tokenizer, vocabularySize: Int) {
     guard tokenizer.vocabularySize > vocabularySize else { return }
+    // Added tokens without a row matter to the texts alone that have them.
     add(
       .warning, .tokenizerTooLarge, folder,
       "the tokenizer has \(tokenizer.vocabularySize) tokens, and the embedding \(vocabularySize) rows",

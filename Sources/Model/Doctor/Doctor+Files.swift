@@ -22,7 +22,7 @@ extension Doctor {
         guard examineIndex(Folder.join(path, name)) else { return nil }
       }
     }
-    do { return try Model.open(path).stored } catch {
+    do { return try Model.open(path, skipping: skipped).stored } catch {
       add(error, Self.code(of: error), path)
       return nil
     }
@@ -94,7 +94,7 @@ extension Doctor {
         continue
       }
       do {
-        let shard = try Checkpoint.open(file: place)
+        let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
         for info in shard.tensors {
           holders[info.name, default: []].append(file)
           total += info.byteCount

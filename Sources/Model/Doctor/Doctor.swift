@@ -21,6 +21,8 @@ package final class Doctor {
   let path: String
   let folder: String
   let threads: Int
+  /// What takes names of pickles that are not known.
+  let skipped: SkippedNames?
   /// What engines ask for, as far as it could be found out.
   var facts = Facts()
 
@@ -60,8 +62,10 @@ package final class Doctor {
   /// - Parameters:
   ///   - path: a file or folder.
   ///   - threads: how many read values.
-  package init(_ path: String, threads: Int) {
+  ///   - skipped: as in `Checkpoint.open`.
+  package init(_ path: String, threads: Int, skipping skipped: SkippedNames? = nil) {
     self.path = path
+    self.skipped = skipped
     self.threads = threads
     folder = Folder.home(of: path)
   }

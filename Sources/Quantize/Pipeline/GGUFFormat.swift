@@ -19,7 +19,12 @@ package struct GGUFFormat: QuantizedFormat {
   /// Which chat template the file gets.
   package let chatTemplate: GGUFExport.ChatTemplate
 
-  private let vocabulary: Vocabulary
+  /// Whether the file says how a chat becomes a text.
+  package let hasChatTemplate: Bool
+
+  /// The tokenizer; nil where `base` says what a GGUF file says of it.
+  private let vocabulary: Vocabulary?
+  private let base: GGUFMetadata
   /// The blocks of modules that the type has no whole blocks for, by their names.
   private let others: [String: BlockFormat]
 
@@ -30,22 +35,32 @@ package struct GGUFFormat: QuantizedFormat {
   ///   - blocks: the type of the quantized modules.
   ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, Q8_0 beside Q8_0, and
   ///     Q6_K beside all others.
+  ///   - tokenizer: where it is, if not the model's own.
   ///   - chatTemplate: which one the file gets.
   ///   - fallsBack: whether modules whose inputs are not whole blocks get the type that llama.cpp gives them.
   /// - Throws: ``ModelError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
   package init(
-    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil,
+    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil, tokenizer: String? = nil,
     chatTemplate: GGUFExport.ChatTemplate = .automatic, fallsBack: Bool = false
   ) throws {
     self.blocks = blocks
     others = fallsBack ? Self.others(model, blocks) : [:]
     self.embeddings = embeddings ?? GGUFTypes(blocks.type).embeddings
     self.chatTemplate = chatTemplate
-    vocabulary = try (model.origin ?? Model.open(model.path)).vocabulary()
+    let origin = try model.origin ?? Model.open(model.path)
+    var base = GGUFMetadata()
+    if case .gguf(let file) = origin.layout, tokenizer == nil {
+      for (key, value) in file.values.entries where key.hasPrefix("tokenizer.") { base[key] = value }
+      vocabulary = nil
+    } else {
+      vocabulary = try origin.vocabulary(from: tokenizer)
+    }
+    self.base = base
     // What the file will say is put together here, so that what it cannot say shows now.
-    _ = try GGUFExport(
+    hasChatTemplate = try GGUFExport(
       model.source, model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),
-      chatTemplate: chatTemplate, file: model.path)
+      chatTemplate: chatTemplate, base: base, file: model.path
+    ).hasChatTemplate
   }
 
   /// Everything in it that changes a byte.
@@ -133,7 +148,7 @@ package struct GGUFFormat: QuantizedFormat {
   /// Writes the file.
   package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let original = model.original
-    var base = GGUFMetadata()
+    var base = base
     let options = model.options
     base["belle.quantizer"] = .string(options.program)
     base["belle.method"] = .string(options.method.rawValue)

@@ -29,11 +29,13 @@ struct DoctorCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
   var model: String
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let doctor = Doctor(model, threads: threads.count)
+    let skipped = unknown.names
+    let doctor = Doctor(model, threads: threads.count, skipping: skipped)
     let name = model
     let steps = Steps()
     try common.showingProgress(total: 1000, isBytes: false) { progress in
@@ -41,6 +43,7 @@ struct DoctorCommand: ParsableCommand {
         progress(.advanced(file: name, bytes: steps.advance(to: total > 0 ? 1000 * done / total : 0)))
       }
     }
+    Console.shared.tell(skipped, of: model)
     for finding in doctor.findings { show(finding) }
     for (code, count) in doctor.moreFindings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !common.json {
       Console.shared.result("and \(count) more [\(code.rawValue)]")

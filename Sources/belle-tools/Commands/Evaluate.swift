@@ -44,6 +44,7 @@ struct Evaluate: ParsableCommand {
   var maxTokens: Int?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -55,9 +56,9 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    let files = try Model.open(model)
+    let files = try unknown.open(model)
     let opened = try TransformerModel(files)
-    let other = try reference.map { try TransformerModel.open($0) }
+    let other = try reference.map { try TransformerModel(unknown.open($0)) }
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(model.notes, on: model.path) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     let data = try Calibration.inOrder(

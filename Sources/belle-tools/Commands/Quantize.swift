@@ -124,7 +124,11 @@ struct QuantizeCommand: ParsableCommand {
       "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
   var embeddingType: GGUFTypeArgument?
 
-  @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
+  @Option(
+    help: """
+      With --format gguf: the chat template: the model's own (auto; of a model that a digest says is BELLE's, else \
+      BELLE's), BELLE's first or second form, none, or that of a file.
+      """)
   var chatTemplate = ChatTemplateArgument.auto
 
   @Option(
@@ -155,6 +159,7 @@ struct QuantizeCommand: ParsableCommand {
   var maxShardSize: ByteSize?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -200,6 +205,8 @@ struct QuantizeCommand: ParsableCommand {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
+    } else if chatTemplate.isAsked {
+      throw ValidationError("--chat-template goes with --format gguf.")
     }
     if let output, let container = namedContainer,
       format == .gptq || format == .belle && container != .torch
@@ -216,10 +223,11 @@ struct QuantizeCommand: ParsableCommand {
     let opened = try TransformerModel(files)
     Console.shared.notes(opened.notes, on: opened.path)
     let options = options
+    if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
-      format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
+      format: try quantizedFormat(opened, files), output: output ?? defaultOutput(), options: options)
     // Whatever was opened until now: the model, its tokenizer, the calibration data; and what was named and not opened,
     // because this method does not need it.
     quantizer.inputs.add(.opened)
@@ -238,7 +246,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func open() throws -> Model {
-    do { return try Model.open(model) } catch let error as CheckpointError
+    do { return try unknown.open(model) } catch let error as CheckpointError
       where error.code == .unknownFormat && input == nil
     {
       throw CheckpointError(
@@ -248,7 +256,7 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
+  private func quantizedFormat(_ model: TransformerModel, _ files: Model) throws -> any QuantizedFormat {
     let size = chosenGroupSize(model)
     switch format {
     case .gptq:
@@ -258,11 +266,14 @@ struct QuantizeCommand: ParsableCommand {
         bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric,
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
-      let format = try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice,
-        fallsBack: !refusesFallback)
-      tellOfOthers(format, modules(of: model))
-      return format
+      let gguf = try GGUFFormat(
+        model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
+        chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
+      tellOfOthers(gguf, modules(of: model))
+      if !gguf.hasChatTemplate, !chatTemplate.isAsked {
+        common.note("\(displayName(files.path)): \(ChatTemplateArgument.missing)")
+      }
+      return gguf
     }
   }
 

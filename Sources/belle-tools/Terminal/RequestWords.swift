@@ -18,6 +18,7 @@ extension Request {
     case .dequantizing: "--dequantize"
     case .layout(let name): Self.option("--layout", name)
     case .blockType(let name): "--gguf-type \(name)"
+    case .skippingUnknown: "--skip-unknown"
     case .bits(let count): "--bits \(count)"
     case .groupSize(let count): "--group-size \(count)"
     case .activationOrder: "--act-order"
