@@ -46,24 +46,36 @@ package struct Model: Sendable {
   package let form: Form
   /// What of an adapter there is.
   package let adapter: AdapterPresence?
+  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not read.
+  package let remarks: [Checkpoint.Remark]
+  /// Which part of a model the file is that was given, in words; nil for a whole model.
+  package let part: String?
 
   /// Opens a file or folder.
   ///
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
   package static func open(_ path: String) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
-    if Folder.kind(of: path) == .file, Folder.name(of: path) == MetaFolder.shardName(0) {
-      let folder = Folder.parent(of: path)
-      let has = { (name: String) in Folder.kind(of: Folder.join(folder, name)) == .file }
-      if has("params.json"), !has("config.json"), !has(MetaFolder.shardName(1)) {
-        return Model(try MetaFolder(folder), path: path)
-      }
+    if MetaFolder.isWhole(path), Folder.kind(of: Folder.join(Folder.parent(of: path), "config.json")) != .file {
+      return Model(try MetaFolder(Folder.parent(of: path), shards: [Folder.name(of: path)]), path: path)
     }
-    return Model(try Checkpoint.open(path), path: path)
+    let opened = try Checkpoint.opened(path)
+    return Model(opened.source, path: opened.path, remarks: opened.remarks)
   }
 
   /// A model whose tensors are open already.
-  package init(_ stored: any TensorSource, path: String) {
+  ///
+  /// - Parameter remarks: what is to be told of how it was found.
+  package init(_ stored: any TensorSource, path: String, remarks: [Checkpoint.Remark] = []) {
+    let part = Checkpoint.part(path, stored)
+    self.part = part
+    self.remarks =
+      remarks
+      + [
+        part.map { part in
+          .warning("this file is \(part): the others are not read; give the folder, or the index, for all of them")
+        }
+      ].compactMap(\.self)
     self.path = path
     self.stored = stored
     folder = Folder.home(of: path)

@@ -14,7 +14,7 @@ enum CheckpointFile {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
-    if GGUFFile.isRecognized(head) { return try GGUFFile(file) }
+    if GGUFFile.isRecognized(head) { return try GGUFFile(file).whole() }
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
@@ -26,12 +26,21 @@ enum CheckpointFile {
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
   }
 
-  /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint.
+  /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint: states of optimizers,
+  /// schedulers, gradient scalers, samplers and random numbers, of each process or of all; and the value head that
+  /// LLaMA-Factory saves beside a model.
+  /// Sources: transformers, trainer.py; accelerate, utils/constants.py; DeepSpeed, runtime/engine.py.
   static func isTrainersOwn(_ name: String) -> Bool {
-    trainersFiles.contains(name) || name.hasPrefix("rng_state_") && name.hasSuffix(".pth")
+    guard let dot = name.firstIndex(of: ".") else { return false }
+    let ending = name[dot...]
+    guard [".pt", ".pth", ".bin", ".safetensors", ".pkl"].contains(String(ending)) else { return false }
+    // `rng_state_0`, `optimizer_1`: of one process.
+    let stem = String(name[..<dot]).replacing(/_[0-9]+$/, with: "")
+    return trainersFiles.contains(stem) || stem.hasSuffix("_optim_states")
   }
 
   private static let trainersFiles: Set<String> = [
-    "training_args.bin", "optimizer.pt", "optimizer.bin", "scheduler.pt", "scheduler.bin", "scaler.pt", "rng_state.pth",
+    "training_args", "trainer_state", "optimizer", "scheduler", "lr_scheduler", "scaler", "rng_state", "random_states",
+    "sampler", "dataloader", "dl_state_dict", "custom_checkpoint", "value_head",
   ]
 }
