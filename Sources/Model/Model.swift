@@ -39,8 +39,10 @@ package struct Model: Sendable {
   package let layout: Layout
   /// The same tensors without what wraps their names; in Hugging Face's layout those of the model only.
   package let tensors: any TensorSource
-  /// What begins every name of the model's tensors, because a trainer saved the model as a part of something; nil where
-  /// nothing does. Engines do not look for it.
+  /// The same tensors, and what lies beside the model, such as an optimizer's state, under the names that it has.
+  package let everything: any TensorSource
+  /// What begins the names of the model's tensors, or stands in them, because a trainer saved the model as a part of
+  /// something; nil where nothing does. Engines do not look for it.
   package let wrapper: String?
   /// What the weights are stored as.
   package let form: Form
@@ -86,7 +88,7 @@ package struct Model: Sendable {
     default: layout = .huggingFace
     }
     guard case .huggingFace = layout else {
-      (tensors, wrapper) = (stored, nil)
+      (tensors, everything, wrapper) = (stored, stored, nil)
       let isQuantized = stored.tensors.contains {
         $0.dtype.block != nil && $0.name.hasPrefix("blk.") && $0.shape.count > 1
       }
@@ -94,8 +96,10 @@ package struct Model: Sendable {
       return
     }
     // An adapter's tensors lie outside of what they adapt.
-    wrapper = adapter?.kind == .unmerged ? nil : HuggingFaceNames.wrapper(of: stored)
-    tensors = wrapper.map { TensorView(stored, within: $0) } ?? stored
+    let unwrapped = adapter?.kind == .unmerged ? nil : HuggingFaceNames.unwrapped(stored)
+    wrapper = unwrapped?.wrapper
+    tensors = unwrapped?.model ?? stored
+    everything = unwrapped?.everything ?? stored
     form = PackedCheckpoint.isPacked(tensors) ? .packed : .plain
   }
 

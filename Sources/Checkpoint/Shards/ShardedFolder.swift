@@ -105,14 +105,18 @@ public struct ShardedFolder: TensorSource {
     try self.init(files, in: folder, map: nil, index: folder)
   }
 
+  /// Parts in a folder that are of another number of parts than some others: of another version of the model.
+  public static func strangers(beside files: [String], in folder: String) -> [String] {
+    let parts = files.compactMap(PartName.init)
+    return ((try? Folder.entries(of: folder)) ?? []).map(\.name).filter { name in
+      guard let part = PartName(name) else { return false }
+      return parts.contains { $0.stem == part.stem && $0.ending == part.ending && $0.count != part.count }
+    }
+  }
+
   private static func incomplete(_ path: String, _ missing: [String], of count: Int) -> CheckpointError {
     let folder = Folder.home(of: path)
-    let stems = missing.compactMap(PartName.init)
-    // Parts of another number of parts: a model of another version.
-    let strangers = ((try? Folder.entries(of: folder)) ?? []).map(\.name).filter { name in
-      guard let part = PartName(name) else { return false }
-      return stems.contains { $0.stem == part.stem && $0.ending == part.ending && $0.count != part.count }
-    }
+    let strangers = strangers(beside: missing, in: folder)
     let all = missing.prefix(16).map(displayName).joined(separator: ", ")
     return CheckpointError(
       .badIndex, file: path,

@@ -69,7 +69,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     let files = try Model.open(model)
     let opened = try TransformerModel(files)
-    Console.shared.notes(opened.notes, on: opened.path)
+    Console.shared.notes(on: opened)
     let tokens = try files.tokenizer(from: tokenizer.path)
     guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
       throw ModelError(

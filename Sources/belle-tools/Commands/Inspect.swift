@@ -38,8 +38,10 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     if safety { return try runSafety() }
-    let source = try Checkpoint.open(input)
-    if let adapter = AdapterPresence(in: source, at: input) {
+    let opened = try Checkpoint.opened(input)
+    let source = opened.source
+    Console.shared.remarks(opened.remarks, on: opened.path)
+    if let adapter = AdapterPresence(in: source, at: opened.path) {
       Console.shared.note("\(displayName(adapter.file)): \(adapter.reason); \(adapter.remedy.words)")
     }
     if crc { try source.verifyChecksums() }

@@ -208,7 +208,7 @@ struct QuantizeCommand: ParsableCommand {
   func run() throws {
     let files = try open()
     let opened = try TransformerModel(files)
-    Console.shared.notes(opened.notes, on: opened.path)
+    Console.shared.notes(on: opened)
     let options = options
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
