@@ -46,6 +46,7 @@ extension Model {
         // BELLE's scripts store biases of zeros for modules that have none.
         weights = stated.needsInputBias ? packed : try packed.withoutZeroBiases()
       }
+      if form == .plain { try StoredBiases.check(stated, weights, file: configurationPath) }
       let tied = try TiedHead(stated, weights)
       return description(
         tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),

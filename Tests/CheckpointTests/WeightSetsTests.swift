@@ -140,7 +140,7 @@ import Testing
   func withoutIndex() throws {
     let folder = try TemporaryFolder()
     for (number, name) in Self.safeShards.enumerated() {
-      var source = MemorySource()
+      var source = TestSupport.MemorySource()
       source.add("t\(number)", .f32, [2], [Float(number), 1])
       _ = try SafetensorsWriter.write(source, [0], metadata: [:], as: name, in: folder.path, replacing: true)
     }

@@ -12,7 +12,21 @@ import Foundation
 public struct MetaFolder: TensorSource {
   /// What `params.json` says of the shards: the width by which they are told to be split.
   private struct Width: Decodable {
+    private struct Inner: Decodable {
+      let dim: Int
+    }
+
     let dim: Int
+
+    private enum Key: CodingKey {
+      case dim, model
+    }
+
+    /// Some of Meta's files have the measures in an object `model`.
+    init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: Key.self)
+      dim = try fields.decodeIfPresent(Int.self, forKey: .dim) ?? fields.decode(Inner.self, forKey: .model).dim
+    }
   }
 
   /// What the container is.

@@ -64,6 +64,7 @@ extension ModelConfiguration {
       case .configured: try fields.flag("attention_bias") ?? false
       case .optional: false
       }
+    if family.inputBias == .configured { needsFeedForwardBias = try fields.flag("mlp_bias") ?? false }
     (statedRotaryBase, rotaryScaling) = try Self.rotary(fields, path)
     try check(file: path)
     try refuseSwitches(fields, path)
@@ -146,6 +147,7 @@ extension ModelConfiguration {
     if let contextLength { object[keys.contextLength] = contextLength }
     object["hidden_act"] = family.activation.name
     if case .configured = family.inputBias, needsInputBias { object["attention_bias"] = true }
+    if needsFeedForwardBias { object["mlp_bias"] = true }
     if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
     if family.positions == .rotary { object["rope_theta"] = rotaryBase }
     switch rotaryScaling {

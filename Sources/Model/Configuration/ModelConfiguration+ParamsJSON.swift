@@ -15,7 +15,9 @@ extension ModelConfiguration {
   /// - Throws: ``ModelError``.
   package init(_ meta: MetaFolder) throws {
     let path = meta.parametersPath
-    let fields = try JSONFields(meta.parameters, file: path)
+    let outer = try JSONFields(meta.parameters, file: path)
+    // Some of Meta's files have the measures in an object of their own.
+    let fields = try outer.contains("dim") ? outer : outer.object("model") ?? outer
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let needed = { (name: String) throws -> Int in
       guard let value = try fields.measure(name) else { throw malformed("it has no \(name)") }

@@ -22,14 +22,15 @@ extension Arranger {
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
         file: model.path)
     }
-    guard let packed = PackedCheckpoint.of(description.weights) else {
+    let left = try withoutPlace(description.weights, description.configuration, .gguf)
+    let omitted = left.count
+    let isWanted = { (info: TensorInfo) in !left.contains(info.name) }
+    guard let packed = PackedCheckpoint.of(description.weights)?.filtered(isWanted) else {
       try refuseForPlain()
-      let (source, omitted) = try placed(
-        description.weights, description.configuration, .gguf) { TensorView($0, where: $1) }
+      let source = TensorView(description.weights, where: isWanted)
       let result = try export(source, target.types)
       return gguf(result, original: result.original, rounded(to: target.weights), omitted: omitted)
     }
-    let (packed, omitted) = try placed(packed, description.configuration, .gguf) { $0.filtered($1) }
     let layout = description.configuration.layout(.gguf)
     let original = try layout.arranged(packed, tiesHead: description.configuration.tiesHead)
     if target.packing == .dequantized || target.weights == .f32 {

@@ -2,19 +2,17 @@
 // out; and biases that its programs do not know. Biases of zeros change nothing and are left out; others are refused, for
 // llama.cpp takes no file that has a tensor too many.
 
+import ByteIO
 import Checkpoint
-import Packed
 
 extension Arranger {
-  /// The tensors that a dialect has a place for.
+  /// The names of tensors that a dialect has no place for, and that are to be left out, which is told.
   ///
   /// - Parameter source: a model that fits its configuration.
-  /// - Returns: the same, or fewer; and how many were left out, which was told.
   /// - Throws: `CheckpointError` with code `.badTensor` for a bias that has a value.
-  func placed<Source: TensorSource>(
-    _ source: Source, _ configuration: ModelConfiguration, _ dialect: Dialect,
-    filtered: (Source, (TensorInfo) -> Bool) -> Source
-  ) throws -> (source: Source, omitted: Int) {
+  func withoutPlace(
+    _ source: any TensorSource, _ configuration: ModelConfiguration, _ dialect: Dialect
+  ) throws -> Set<String> {
     let tensors = ModelTensors(unchecked: configuration, source)
     let family = configuration.family
     var (zeros, others): ([String], [String]) = ([], [])
@@ -37,8 +35,7 @@ extension Arranger {
     }
     tell(zeros, "hold zeros, change nothing, and have no place in the output")
     tell(others, "lie outside of the language model")
-    let left = Set(zeros + others)
-    return (left.isEmpty ? source : filtered(source) { !left.contains($0.name) }, left.count)
+    return Set(zeros + others)
   }
 
   private func tell(_ names: [String], _ what: String) {

@@ -124,11 +124,11 @@ struct Arranger {
       for text in description.notes { note(text) }
       noteOthers()
       try require(description.weights, fits: description.configuration)
-      let (source, omitted) = try placed(
-        description.weights, description.configuration, .meta) { TensorView($0, where: $1) }
+      let omitted = try withoutPlace(description.weights, description.configuration, .meta)
+      let source = TensorView(description.weights) { !omitted.contains($0.name) }
       let export = try MetaExport(source, description.configuration, file: model.path)
       var result = inMeta(export.source, parameters: export.parameters)
-      result.omitted = omitted + model.otherCount
+      result.omitted = omitted.count + model.otherCount
       return result
     case (.keep, _):
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.

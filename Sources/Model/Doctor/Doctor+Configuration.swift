@@ -40,6 +40,9 @@ extension Doctor {
 
   /// Holds the tensors against the configuration.
   func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
+    do {
+      if facts.form == .huggingFace, !facts.isPacked { try StoredBiases.check(configuration, source, file: configurationPath) }
+    } catch { add(error, .contradictoryConfiguration, configurationPath) }
     let tied: TiedHead
     do { tied = try TiedHead(configuration, source) } catch { return add(error, .unreadableFile, path) }
     if let text = tied.note {

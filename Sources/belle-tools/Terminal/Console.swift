@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import Model
 import Synchronization
 import Transformer
 

@@ -11,7 +11,7 @@ import Testing
     _ folder: TemporaryFolder, count: Int = 3, stem: String = "m",
     change: (Int, inout GGUFMetadata) -> Void = { _, _ in }
   ) throws -> [String] {
-    var source = MemorySource()
+    var source = TestSupport.MemorySource()
     for number in 0..<6 { source.add("blk.\(number).w", .f32, [4], [Float](repeating: Float(number), count: 4)) }
     return try (0..<count).map { part in
       var values = GGUFMetadata()
@@ -41,7 +41,7 @@ import Testing
     #expect(file.values.entries.map(\.key) == ["general.architecture", "llama.block_count"])
     for index in file.tensors.indices {
       let bytes = try file.allBytes(index)
-      #expect(bytes == (0..<4).flatMap { _ in littleEndianBytes([Float(index).bitPattern]) })
+      #expect(bytes == [Float](repeating: Float(index), count: 4).withUnsafeBytes { Array($0) })
       #expect(file.storedRange(index)?.count == 16 && file.tensors[index].file == paths[index / 2])
     }
   }
