@@ -191,7 +191,8 @@ enum Fixtures {
 
   @Test("an index that disagrees with its files is read as transformers reads it, and told")
   func disagreement() throws {
-    let whole = try Checkpoint.open(copy().path).tensors.count
+    let original = try copy()
+    let whole = try Checkpoint.open(original.path).tensors.count
     func remarks(_ change: (inout String) -> Void) throws -> [Checkpoint.Remark] {
       let folder = try copy()
       try edit(folder, change)

@@ -92,7 +92,8 @@ extension ModelConfiguration {
     }
     let slides =
       switch family.slidingWindow {
-      case .none, .stated: true
+      case .none: false
+      case .stated: true
       case .switched: try fields.flag("use_sliding_window") ?? false
       }
     let isImplied = family.slidingWindow == .stated && !fields.mentions("sliding_window")
