@@ -34,7 +34,7 @@ demo: release
 
 test: packages
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	@SWIFT="$(SWIFT)" Scripts/test.sh
 
 bench: release
 	.build/release/belle-bench $(BENCH_ARGUMENTS)

@@ -40,7 +40,7 @@ step "What did it lose? Both models on the same tokens: perplexity, divergence, 
 printf '\n# The sizes: embedding and head stay as they are, and are most of a model this small.\n'
 du -k $out/tiny-belle/*.bin $out/tiny-belle-4bit/*.safetensors
 step "For llama.cpp: the same integers in its blocks, value for value." \
-  convert $out/tiny-belle-4bit $out/tiny-belle-q4_0.gguf
+  convert $out/tiny-belle-4bit $out/tiny-belle-q4_0.gguf --chat-template belle
 step "The quantized model answers. It is tiny: it knows how the language looks, not what to say." \
   generate $out/tiny-belle-q4_0.gguf --chat --prompt 什么是水？ --max-tokens 40
 

@@ -171,7 +171,7 @@ def conversation():
     for name in ("llama", "bloom"):
         with folder() as place:
             path = place / "f32.gguf"
-            tools("convert", model(name), path, "--gguf-type", "f32")
+            tools("convert", model(name), path, "--gguf-type", "f32", "--chat-template", "belle")
             arguments = [TOOLS, "generate", path, "--chat", "--max-tokens", "12", "--json", "--quiet"]
             done = subprocess.run(arguments, input="\n".join(questions) + "\n", capture_output=True, text=True)
             assert done.returncode == 0, done.stderr

@@ -21,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_TOPICS = {
     "run", "support", "gptq_support", "gptqmodel_support", "safety_containers", "safety_honest", "safety_hostile",
-    "safety_hostile_files", "safety_hostile_readers", "safety_sandbox",
+    "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "torch_support",
 }  # fmt: skip
 
 

@@ -51,13 +51,13 @@ def tools(*arguments, status=0):
 
 def unsafe(folder):
     """The files of a folder that `inspect --safety` says not to load."""
-    said = tools("inspect", "--safety", "--quiet", folder, status=None).stdout.splitlines()
-    return {pathlib.Path(line.split(": ")[0]) for line in said if line.endswith("do not load it")}
+    said = map(json.loads, tools("inspect", "--safety", "--json", folder, status=None).stdout.splitlines())
+    return {pathlib.Path(line["file"]) for line in said if line["type"] == "file" and not line["safe"]}
 
 
-def tensors(path):
+def tensors(path, *options):
     """The tensors of a checkpoint as belle-tools reads them: name → (dtype, shape, SHA-256 of the values)."""
-    lines = [json.loads(line) for line in tools("inspect", path, "--stats", "--json").splitlines()]
+    lines = [json.loads(line) for line in tools("inspect", path, "--stats", "--json", *options).splitlines()]
     return {
         line["name"]: (line["dtype"], tuple(line["shape"]), line["sha256"]) for line in lines if line["type"] == "tensor"
     }

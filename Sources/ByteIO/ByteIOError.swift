@@ -47,7 +47,9 @@ extension ByteIOError {
       code = .wrongKind
     case EACCES, EPERM, EROFS:
       code = .notPermitted
-      remedy = "check the permissions of the file and of its folder"
+      remedy =
+        number == EROFS
+        ? "the file system is read-only: choose another folder" : "check the permissions of the file and of its folder"
     case ENOSPC, EDQUOT:
       code = .noSpace
       remedy = "free some space or choose another output folder; nothing half-written was left behind"

@@ -1,4 +1,6 @@
-// What people put where a weight file is wanted: told from a file's first bytes.
+// What people put where another file is wanted: told from a file's first bytes.
+// Sources: git-lfs/docs/spec.md; RFC 1952; the magic numbers of PDF (ISO 32000), Parquet and Arrow (apache/parquet-format,
+// apache/arrow), SQLite, HDF5, and of the compressors; llama.cpp's containers before GGUF; BELLE issue #200 (ChatBELLE).
 
 /// What a file is, as far as its first bytes tell.
 public enum FileKind: Sendable, Equatable {
@@ -11,6 +13,16 @@ public enum FileKind: Sendable, Equatable {
   case webPage
   /// A zip archive; PyTorch has written these since 1.6.
   case zip
+  /// Whatever a program has compressed: its name, and the command that undoes it.
+  case compressed(String, command: String)
+  /// A document or table of another program: `a PDF document`.
+  case document(String)
+  /// One of llama.cpp's containers before GGUF: ggml, ggmf, ggjt, or ggla for adapters.
+  case legacyGGML(String)
+  /// ChatBELLE's `belle-model.bin`.
+  case chatBELLE
+  /// It begins with zeros, which no format here does.
+  case zeros
   /// Anything else.
   case other
 
@@ -26,11 +38,15 @@ public enum FileKind: Sendable, Equatable {
     if size == 0 {
       self = .empty
     } else if head.starts(with: Array("PK\u{3}\u{4}".utf8)) {
-      self = .zip
+      self = Self.officeDocument(head).map { .document($0) } ?? .zip
     } else if head.starts(with: Array("version https://git-lfs.github.com/spec/".utf8)), size <= Self.headSize {
       let lines = String(decoding: head, as: UTF8.self).split(whereSeparator: \.isNewline)
       let value = { (key: String) in lines.first { $0.hasPrefix(key) }.map { String($0.dropFirst(key.count)) } }
       self = .gitLFSPointer(sha256: value("oid sha256:"), size: value("size ").flatMap { Int($0) })
+    } else if let kind = Self.magics.first(where: { head.starts(with: $0.bytes) })?.kind {
+      self = kind
+    } else if Self.isGzip(head) {
+      self = .compressed("gzip", command: "gzip -d")
     } else {
       let text = String(decoding: head.drop { [0xEF, 0xBB, 0xBF, 0x20, 0x09, 0x0A, 0x0D].contains($0) }, as: UTF8.self)
       let start = text.prefix(14).lowercased()
@@ -43,7 +59,7 @@ public enum FileKind: Sendable, Equatable {
     self.init(head: try file.bytes(count: Self.headSize), size: file.size)
   }
 
-  /// What is wrong with such a file in place of weights, and what to do; nil where nothing is known to be wrong.
+  /// What is wrong with such a file in place of any other, and what to do: it was not downloaded. Nil where that is not so.
   public var complaint: (reason: String, remedy: Remedy)? {
     switch self {
     case .empty:
@@ -59,8 +75,89 @@ public enum FileKind: Sendable, Equatable {
         "this is a web page, not a weight file",
         "an error or login page was saved in its place; download it again, signed in if the site asks for it"
       )
-    case .zip, .other:
+    case .zip, .compressed, .document, .legacyGGML, .chatBELLE, .zeros, .other:
       return nil
     }
+  }
+
+  /// What such a file is, where its first bytes name it, and what to do with it; nil for zips and what is not known.
+  ///
+  /// - Parameter isWeights: whether weights are wanted, and not a text.
+  public func naming(isWeights: Bool) -> (reason: String, remedy: Remedy?)? {
+    switch self {
+    case .empty, .gitLFSPointer, .webPage: return complaint
+    case .compressed(let name, let command):
+      return ("this is a file that \(name) has compressed", "decompress it first: \(command)")
+    case .document(let name):
+      return (
+        "this is \(name)",
+        isWeights ? "give the weights" : "save what is in it as plain text or as JSON Lines, and give that"
+      )
+    case .legacyGGML(let name):
+      return (
+        "this is a \(name) file, one of llama.cpp's containers from before GGUF",
+        isWeights
+          ? "programs of 2023 read it; a GGUF file can be made from the weights that it was made from: "
+            + "\(.converting(.gguf))" : nil
+      )
+    case .chatBELLE:
+      return (
+        "this is a model of ChatBELLE, in a private format that only that app reads (llama.cpp does not)",
+        isWeights
+          ? "it was made from BELLE-LLaMA-7B-2M, it seems: \(.decrypting) and \(.quantizing) with \(.format("gguf")) make "
+            + "of that release what llama.cpp reads" : nil
+      )
+    case .zeros:
+      guard isWeights else { return nil }
+      return (
+        "it begins with zeros: either it is the XOR of two files of one name, as OpenAssistant and Pygmalion published "
+          + "(xor_codec.py), or a download that set its space aside and did not finish",
+        "an XOR is undone with its project's own program and the base model in the form that it names; otherwise download it "
+          + "again"
+      )
+    case .zip, .other: return nil
+    }
+  }
+
+  private static let magics: [(bytes: [UInt8], kind: FileKind)] = [
+    ([0, 0, 0, 0, 0, 0, 0, 0], .zeros), ([0x9A, 0x93, 0x9A, 0x9D, 0xDB, 0x84, 0x76, 0xE6], .chatBELLE),
+    (Array("lmgg".utf8), .legacyGGML("ggml")), (Array("fmgg".utf8), .legacyGGML("ggmf")),
+    (Array("tjgg".utf8), .legacyGGML("ggjt")), (Array("algg".utf8), .legacyGGML("ggla")),
+    ([0x28, 0xB5, 0x2F, 0xFD], .compressed("zstd", command: "zstd -d")),
+    ([0xFD] + Array("7zXZ\0".utf8), .compressed("xz", command: "xz -d")),
+    (Array("BZh91AY&SY".utf8), .compressed("bzip2", command: "bzip2 -d")),
+    ([0x04, 0x22, 0x4D, 0x18], .compressed("lz4", command: "lz4 -d")),
+    (Array("7z".utf8) + [0xBC, 0xAF, 0x27, 0x1C], .compressed("7-Zip", command: "7z x")),
+    (Array("Rar!".utf8) + [0x1A, 0x07], .compressed("RAR", command: "unrar x")),
+    (Array("%PDF-".utf8), .document("a PDF document")), (Array("PAR1".utf8), .document("a Parquet table")),
+    (Array("ARROW1".utf8), .document("an Arrow table")),
+    ([0xFF, 0xFF, 0xFF, 0xFF, 0x10], .document("an Arrow stream")),
+    (Array("Obj\u{1}".utf8), .document("an Avro table")),
+    (Array("SQLite format 3\0".utf8), .document("an SQLite database")),
+    ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), .document("an HDF5 file")),
+    ([0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1], .document("a Word or Excel document of before 2007")),
+    (Array("{\\rtf".utf8), .document("an RTF document")), ([0x89] + Array("PNG\r\n".utf8), .document("a PNG picture")),
+    ([0xFF, 0xD8, 0xFF], .document("a JPEG picture")),
+  ]
+
+  /// gzip's header. Its first bytes may also be the length of a safetensors header: that has a bracket where gzip has the
+  /// level of compression.
+  private static func isGzip(_ head: [UInt8]) -> Bool {
+    head.count >= 18 && head.starts(with: [0x1F, 0x8B, 8]) && head[3] & 0xE0 == 0 && [0, 2, 4].contains(head[8])
+  }
+
+  /// A zip that an office program wrote, told by the name of its first members.
+  private static func officeDocument(_ head: [UInt8]) -> String? {
+    func isThere(_ text: String) -> Bool { head.firstRange(of: Array(text.utf8)) != nil }
+    guard head.count > 30 else { return nil }
+    let name = head[30...]
+    if ["[Content_Types].xml", "_rels/.rels", "docProps/", "xl/", "word/"].contains(where: {
+      name.starts(with: $0.utf8)
+    }) {
+      let program = isThere("xl/") ? "an Excel" : isThere("word/") ? "a Word" : "an Office"
+      return "\(program) document"
+    }
+    guard name.starts(with: "mimetypeapplication/".utf8) else { return nil }
+    return isThere("epub") ? "an EPUB book" : "an OpenDocument file"
   }
 }

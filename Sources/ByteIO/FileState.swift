@@ -44,3 +44,8 @@ struct FileState: Equatable, Sendable {
     self.init(status)
   }
 }
+
+extension Folder {
+  /// The size of a file in bytes, links followed; nil where there is nothing.
+  public static func size(of path: String) -> Int? { FileState(ofFileAt: path)?.size }
+}

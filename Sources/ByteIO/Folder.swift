@@ -112,6 +112,16 @@ public enum Folder {
     return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
   }
 
+  /// Where a symbolic link leads to, as it says; nil for what is none.
+  public static func linkTarget(of path: String) -> String? {
+    let limit = 4096
+    var name = [CChar](repeating: 0, count: limit)
+    // SAFETY: the system writes at most as many bytes as the buffer has.
+    let count = unsafe readlink(path, &name, limit)
+    guard count > 0, count < limit else { return nil }
+    return String(validating: name[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
   /// Makes new names in a folder survive a power cut too. Best effort: not every file system can flush a folder.
   static func flush(_ path: String) {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -159,6 +169,9 @@ public enum Folder {
     }
     return nil
   }
+
+  /// A path from the root, without links, as far as it leads to something.
+  public static func absolute(_ path: String) -> String { realPath(path) ?? path }
 
   /// A path without links; nil where it leads to nothing.
   private static func realPath(_ path: String) -> String? {

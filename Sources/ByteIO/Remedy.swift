@@ -21,6 +21,9 @@ public enum Request: Sendable, Equatable {
   case valueType
   /// A type of GGUF's blocks, as ggml calls it.
   case blockType(String)
+  // Reading.
+  /// The tensors of a pickle that names what is not known, without what these names make.
+  case skippingUnknown
   // Quantizing.
   /// Bits of an integer.
   case bits(Int)

@@ -9,8 +9,13 @@ public enum Checkpoint {
   /// A folder may hold a file with the name that transformers gives to models, an index with its shards, shards whose names
   /// say that they are parts of one model, a model in Meta's layout, or one model file of any name: see ``WeightSets``. A
   /// folder of Hugging Face's cache stands for its snapshot.
+  ///
+  /// - Parameter skipped: takes the names in pickles that are not known, and tells what was left out for their sake: what
+  ///   they make is passed over, and nothing is run. Without it a pickle that names what is not known is refused.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
-  public static func open(_ path: String) throws -> any TensorSource { try opened(path).source }
+  public static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    try opened(path, skipping: skipped).source
+  }
 
   /// A checkpoint that is open, with what is to be told of it.
   public struct Opened: Sendable {
@@ -30,31 +35,35 @@ public enum Checkpoint {
     case warning(String)
   }
 
-  /// Opens a file or a folder as ``open(_:)`` does, and says what is to be told of it.
+  /// Opens a file or a folder as ``open(_:skipping:)`` does, and says what is to be told of it.
   ///
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
-  public static func opened(_ path: String) throws -> Opened {
+  public static func opened(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Opened {
     let path = try located(path)
     var remarks: [Remark] = []
     let source: any TensorSource
     if Folder.kind(of: path) == .folder {
       let sets = try WeightSets(path)
       let read = try sets.read()
-      source = try open(read, in: path)
+      source = try open(read, in: path, skipping: skipped)
       remarks = sets.others(than: read).map { .note($0.words) }
     } else {
-      source = try open(file: path)
+      source = try open(file: path, skipping: skipped)
     }
     let index = (source as? ShardedFolder)?.remarks ?? []
     return Opened(source: source, path: path, remarks: remarks + index.map { .warning($0) })
   }
 
   /// Opens a set of weights.
-  public static func open(_ set: WeightSet, in folder: String) throws -> any TensorSource {
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(
+    _ set: WeightSet, in folder: String, skipping skipped: SkippedNames? = nil
+  ) throws -> any TensorSource {
     switch set.form {
-    case .file, .index: try open(file: Folder.join(folder, set.entry))
-    case .parts: try ShardedFolder(parts: set.files, missing: set.missing, in: folder)
-    case .meta: try MetaFolder(folder, shards: set.files)
+    case .file, .index: try open(file: Folder.join(folder, set.entry), skipping: skipped)
+    case .parts: try ShardedFolder(parts: set.files, missing: set.missing, in: folder, skipping: skipped)
+    case .meta: try MetaFolder(folder, shards: set.files, skipping: skipped)
     }
   }
 
@@ -83,7 +92,8 @@ public enum Checkpoint {
     guard !names.isEmpty else { return path }
     throw CheckpointError(
       .unknownFormat, file: path, reason: "there are \(names.count) snapshots of a model in this folder",
-      remedy: "give one of them: \(names.prefix(3).map { displayName(Folder.join(snapshots, $0)) }.joined(separator: ", "))")
+      remedy:
+        "give one of them: \(names.prefix(3).map { displayName(Folder.join(snapshots, $0)) }.joined(separator: ", "))")
   }
 
   /// Which part of a model a file is, in words, by its name and what lies beside it; nil for one that is all of it.
@@ -123,11 +133,17 @@ public enum Checkpoint {
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
-  public static func open(file path: String) throws -> any TensorSource {
-    if ShardedFolder.isIndex(Folder.name(of: path)) { return try ShardedFolder(index: path) }
-    return try open(InputFile(path))
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(file path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    if ShardedFolder.isIndex(Folder.name(of: path)) { return try ShardedFolder(index: path, skipping: skipped) }
+    return try open(InputFile(path), skipping: skipped)
   }
 
   /// Opens one file, by what it is.
-  public static func open(_ file: any ByteSource) throws -> any TensorSource { try CheckpointFile.open(file) }
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(_ file: any ByteSource, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
+    try CheckpointFile.open(file, skipping: skipped)
+  }
 }

@@ -19,6 +19,10 @@ public enum ChecksumErrorCode: Sendable, Equatable {
   case pathOutside
   /// A list holds nothing, or is too large to be one.
   case notAList
+  /// An encrypted file's name is not `<name>.<64 hex digits>.enc`, or would name no file.
+  case badName
+  /// A file is not of the size that it should have, or its download is not finished.
+  case unfinished
   /// No known release is called so, or fits.
   case unknownRelease
   /// More than one known release fits.

@@ -1,6 +1,6 @@
-// MD5 and SHA-256 digests as values.
+// MD5, SHA-256 and git's digests as values.
 
-/// The digests that weight files are published with.
+/// The digests that weight files are published with, and those by which git and Hugging Face know small files.
 ///
 /// In ``allCases`` the slowest is first: SHA-256 has instructions of its own on most machines, MD5 on none.
 public enum DigestAlgorithm: String, Sendable, CaseIterable, Codable {
@@ -8,12 +8,29 @@ public enum DigestAlgorithm: String, Sendable, CaseIterable, Codable {
   case md5
   /// SHA-256, 32 bytes.
   case sha256
+  /// SHA-1 of `blob <size>`, a NUL and the bytes: git's name of a file. 20 bytes.
+  case gitBlob = "git-sha1"
+
+  /// Those that lists are made of.
+  public static let published: [DigestAlgorithm] = [.md5, .sha256]
 
   /// The digest's length in bytes.
-  public var byteCount: Int { self == .md5 ? 16 : 32 }
+  public var byteCount: Int {
+    switch self {
+    case .md5: 16
+    case .sha256: 32
+    case .gitBlob: 20
+    }
+  }
 
   /// The name that people write.
-  public var title: String { self == .md5 ? "MD5" : "SHA-256" }
+  public var title: String {
+    switch self {
+    case .md5: "MD5"
+    case .sha256: "SHA-256"
+    case .gitBlob: "git's SHA-1"
+    }
+  }
 }
 
 /// One digest.
@@ -32,10 +49,12 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
   /// A digest from hexadecimal digits of either case; the algorithm follows from their number.
   ///
-  /// - Parameter hex: 32 digits (MD5) or 64 (SHA-256); nil for anything else.
-  public init?(hex: some StringProtocol) {
+  /// - Parameters:
+  ///   - hex: 32 digits (MD5) or 64 (SHA-256); nil for anything else.
+  ///   - algorithms: those that are possible, if not the published ones.
+  public init?(hex: some StringProtocol, of algorithms: [DigestAlgorithm] = DigestAlgorithm.published) {
     let digits = Array(hex.utf8)
-    guard let algorithm = DigestAlgorithm.allCases.first(where: { $0.byteCount * 2 == digits.count }) else {
+    guard let algorithm = algorithms.first(where: { $0.byteCount * 2 == digits.count }) else {
       return nil
     }
     var bytes: [UInt8] = []

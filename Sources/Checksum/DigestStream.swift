@@ -13,10 +13,18 @@ import COpenSSL
 
   /// Begins a digest.
   ///
+  /// - Parameters:
+  ///   - algorithm: which.
+  ///   - byteCount: how many bytes will come; git's digest begins with that.
   /// - Throws: ``ChecksumError`` with code `.digestUnavailable` where the system's policy forbids it.
-  public init(_ algorithm: DigestAlgorithm) throws(ChecksumError) {
-    // SAFETY: OpenSSL's context is freed in deinit, and nobody else has it; EVP_md5 and EVP_sha256 answer constants.
-    let kind = unsafe algorithm == .md5 ? EVP_md5() : EVP_sha256()
+  public init(_ algorithm: DigestAlgorithm, byteCount: Int = 0) throws(ChecksumError) {
+    // SAFETY: OpenSSL's context is freed in deinit, and nobody else has it; EVP_md5 and its like answer constants.
+    let kind =
+      switch algorithm {
+      case .md5: unsafe EVP_md5()
+      case .sha256: unsafe EVP_sha256()
+      case .gitBlob: unsafe EVP_sha1()
+      }
     guard let context = unsafe EVP_MD_CTX_new(), unsafe EVP_DigestInit_ex(context, kind, nil) == 1 else {
       throw ChecksumError(
         .digestUnavailable, reason: "this system's OpenSSL does not compute \(algorithm.title)",
@@ -24,6 +32,7 @@ import COpenSSL
     }
     self.algorithm = algorithm
     unsafe self.context = context
+    if algorithm == .gitBlob { update(Array("blob \(byteCount)\0".utf8)) }
   }
 
   deinit { unsafe EVP_MD_CTX_free(context) }
@@ -51,7 +60,7 @@ import COpenSSL
 
   /// The digest of some bytes.
   public static func digest(_ algorithm: DigestAlgorithm, of bytes: [UInt8]) throws(ChecksumError) -> Digest {
-    let stream = try DigestStream(algorithm)
+    let stream = try DigestStream(algorithm, byteCount: bytes.count)
     stream.update(bytes)
     return stream.finish()
   }

@@ -20,7 +20,9 @@ public enum FileDigest {
     progress: (Int) -> Void = { _ in },
     isCancelled: () -> Bool = { false }
   ) throws -> [DigestAlgorithm: Digest] {
-    let digests = try DigestAlgorithm.allCases.filter(algorithms.contains).map { try DigestStream($0) }
+    let digests = try DigestAlgorithm.allCases.filter(algorithms.contains).map {
+      try DigestStream($0, byteCount: file.size)
+    }
     file.adviseSequential()
     try stream.run(
       count: file.size,

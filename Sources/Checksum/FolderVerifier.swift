@@ -14,6 +14,8 @@ public struct VerifyResult: Sendable {
     case missing
     /// The folder has the file, the list has not.
     case extra
+    /// The folder has a part of a file: its download is not finished.
+    case unfinished
   }
 
   /// The path as the list has it; the name in the folder for what is extra.
@@ -38,13 +40,18 @@ public struct FolderVerifier: Sendable {
   public let folder: String
   /// What its files should have.
   public let manifest: Manifest
+  /// The sizes that its files should have, as far as they are known; a file of another size is not read.
+  public let sizes: [String: KnownSize]
+  /// Whose files they should be: what errors say.
+  public let owner: String
   /// Files at once.
   public let jobs: Int
 
   /// Prepares to verify a folder.
-  public init(folder: String, manifest: Manifest, jobs: Int) {
-    self.folder = folder
-    self.manifest = manifest
+  public init(
+    folder: String, manifest: Manifest, sizes: [String: KnownSize] = [:], owner: String = "the list", jobs: Int
+  ) {
+    (self.folder, self.manifest, self.sizes, self.owner) = (folder, manifest, sizes, owner)
     self.jobs = max(1, jobs)
   }
 
@@ -67,12 +74,13 @@ public struct FolderVerifier: Sendable {
     ignoring: Set<String> = [], progress: @escaping ProgressHandler, receive: ([VerifyResult]) -> Void
   ) throws {
     let present = try Folder.entries(of: folder)
+    let names = present.map(\.name)
     let stream = ChunkStream(sharedBy: min(jobs, max(1, manifest.entries.count)))
     let verifier = self
     var ready: [Int: [VerifyResult]] = [:]
     var next = 0
     forEachConcurrently(Array(manifest.entries.enumerated()), jobs: jobs) { element, flag in
-      (element.offset, verifier.verify(element.element, stream: stream, progress: progress, flag: flag))
+      (element.offset, verifier.verify(element.element, among: names, stream: stream, progress: progress, flag: flag))
     } receive: { index, results in
       ready[index] = results
       while let results = ready.removeValue(forKey: next) {
@@ -83,17 +91,41 @@ public struct FolderVerifier: Sendable {
     }
 
     let listed = Set(manifest.entries.map { String($0.path.split(separator: "/").first ?? "") })
+    let hub = try HubDownload.unfinished(in: folder)
+    for path in hub { receive([besides(path, .unfinished, unfinished(path))]) }
     for entry in present where !listed.contains(entry.name) && !ignoring.contains(entry.name) {
+      if HubDownload.isBookkeeping(entry.name) || hub.contains(entry.name) { continue }
       let name = entry.kind == .folder ? entry.name + "/" : entry.name
-      receive([
-        VerifyResult(
-          path: name, algorithm: nil, expected: nil, actual: nil, status: .extra, error: nil, isUnreadable: false)
-      ])
+      if let fault = sizes[entry.name]?.fault(of: entry.size, in: owner) {
+        let error = ChecksumError(
+          .unfinished, file: path(entry.name), reason: fault.reason, remedy: "download it again")
+        receive([besides(name, .mismatch, error)])
+      } else if let download = DownloadName(entry.name), download.isSurelyUnfinished, !names.contains(download.original)
+      {
+        // Where the list has the file, it is missing and that was said already.
+        receive([besides(name, .unfinished, listed.contains(download.original) ? nil : unfinished(entry.name))])
+      } else {
+        receive([besides(name, .extra, nil)])
+      }
     }
   }
 
+  private func path(_ name: String) -> String { Folder.join(folder, name) }
+
+  private func besides(_ path: String, _ status: VerifyResult.Status, _ error: (any ToolError)?) -> VerifyResult {
+    VerifyResult(
+      path: path, algorithm: nil, expected: nil, actual: nil, status: status, error: error, isUnreadable: false)
+  }
+
+  private func unfinished(_ name: String) -> ChecksumError {
+    ChecksumError(
+      .unfinished, file: path(name), reason: "the download of this file is not finished",
+      remedy: "let it finish, or download the file again")
+  }
+
   private func verify(
-    _ entry: Manifest.Entry, stream: ChunkStream, progress: @escaping ProgressHandler, flag: CancellationFlag
+    _ entry: Manifest.Entry, among names: [String], stream: ChunkStream, progress: @escaping ProgressHandler,
+    flag: CancellationFlag
   ) -> [VerifyResult] {
     let path = Folder.join(folder, entry.path)
     let expected = DigestAlgorithm.allCases.compactMap { entry.digests[$0] }
@@ -115,21 +147,70 @@ public struct FolderVerifier: Sendable {
         remedy: "verify that folder by itself, or put the files where the list has them")
       return results(.mismatch, error: error, isUnreadable: true)
     }
-    guard Folder.kind(of: path) != nil else { return results(.missing) }
+    let kind = Folder.kind(of: path)
+    // A link to nothing is a file that is missing, too.
+    guard kind != nil, kind != .other || Folder.linkTarget(of: path) == nil else {
+      return results(.missing, error: substitute(for: entry.path, among: names))
+    }
     do {
       let file = try InputFile(path)
+      // Before gigabytes are read.
+      if let fault = sizes[entry.path]?.fault(of: file.size, in: owner) {
+        return results(
+          .mismatch,
+          error: try complaint(of: file)
+            ?? ChecksumError(.unfinished, file: path, reason: fault.reason, remedy: "download it again"))
+      }
       progress(.started(file: entry.path, bytes: file.size))
       defer { progress(.finished(file: entry.path)) }
       let actual = try FileDigest.compute(
         Set(expected.map(\.algorithm)), of: file, stream: stream,
         progress: { progress(.advanced(file: entry.path, bytes: $0)) }, isCancelled: { flag.isSet })
-      let cause = try FileKind(of: file).complaint.map {
-        ByteIOError(.wrongKind, file: path, reason: $0.reason, remedy: $0.remedy)
-      }
-      return results(.mismatch, actual: actual, error: cause)
+      if expected.allSatisfy({ actual[$0.algorithm] == $0 }) { return results(.ok, actual: actual) }
+      return results(.mismatch, actual: actual, error: try cause(of: file, entry.path, among: names))
     } catch {
       let reason = error as? any ToolError ?? ByteIOError(.interrupted, file: path, reason: "\(error)")
       return results(.mismatch, error: reason, isUnreadable: true)
+    }
+  }
+
+  // MARK: Why
+
+  /// What was not downloaded at all.
+  private func complaint(of file: InputFile) throws -> (any ToolError)? {
+    try FileKind(of: file).complaint.map {
+      ByteIOError(.wrongKind, file: file.path, reason: $0.reason, remedy: $0.remedy)
+    }
+  }
+
+  /// Why a file's digest is another one, as far as the file and its neighbours tell.
+  private func cause(of file: InputFile, _ name: String, among names: [String]) throws -> (any ToolError)? {
+    if let complaint = try complaint(of: file) { return complaint }
+    if let control = DownloadName.isUnfinished(name, among: names) {
+      return ChecksumError(
+        .unfinished, file: file.path,
+        reason: "the download is not finished: \(displayName(control)) lies beside it",
+        remedy: "let it finish, or download the file again")
+    }
+    guard let encrypted = try? EncryptedName(Folder.name(of: name)), !encrypted.hasDigestOfNothing else { return nil }
+    let header = encrypted.digest.bytes
+    let head = try file.bytes(count: header.count)
+    let reason =
+      head == header
+      ? "it begins as it should: it was truncated, or is damaged further on"
+      : head.count < header.count
+        ? "\(file.size) bytes are fewer than the header's \(header.count): it was truncated"
+        : "its header is not the digest in its name: it is another file, or is damaged from the beginning"
+    return ChecksumError(.unfinished, file: file.path, reason: reason, remedy: "download it again")
+  }
+
+  /// What lies there in place of a file that is missing.
+  private func substitute(for path: String, among names: [String]) -> ChecksumError? {
+    // Below the folder itself nobody looked.
+    let neighbours =
+      path.contains("/") ? ((try? Folder.entries(of: Folder.parent(of: self.path(path)))) ?? []).map(\.name) : names
+    return DownloadName.standIn(for: Folder.name(of: path), among: neighbours).map {
+      ChecksumError(.unfinished, file: self.path(path), reason: "it is missing, and \($0.reason)", remedy: $0.remedy)
     }
   }
 }

@@ -1,5 +1,7 @@
 // What is known of one published release, of one of its files, and of the originals that serve as keys.
 
+import ByteIO
+
 /// A file of a release or of an original, with what is known of it.
 public struct KnownFile: Sendable, Equatable {
   /// The name of the plain file.
@@ -18,6 +20,46 @@ public struct KnownFile: Sendable, Equatable {
   public internal(set) var approximateEncryptedSize: Int?
   /// The digests that were computed and proven, but not seen published for this release.
   public internal(set) var derived: Set<Digest> = []
+}
+
+extension KnownFile {
+  /// The size of one of its forms, as far as it is known.
+  ///
+  /// - Parameter isEncrypted: of the encrypted file, or of the plain one.
+  public func size(encrypted isEncrypted: Bool) -> KnownSize? {
+    if let exact = isEncrypted ? encryptedSize : plainSize { return .exactly(exact) }
+    // The header is far below what a page rounds to.
+    return approximateEncryptedSize.map { .about($0) }
+  }
+}
+
+/// A size that a file should have.
+public enum KnownSize: Sendable, Equatable {
+  /// In bytes.
+  case exactly(Int)
+  /// In bytes, as a page rounded it to three digits.
+  case about(Int)
+
+  /// What is wrong with a size, and whether it is too small; nil where nothing is.
+  ///
+  /// - Parameters:
+  ///   - size: that a file has.
+  ///   - owner: the release whose size this is.
+  public func fault(of size: Int, in owner: String) -> (reason: String, isShort: Bool)? {
+    switch self {
+    case .exactly(let exact) where size < exact:
+      ("\(size) bytes: \(exact - size) of the \(exact) that it has in \(owner) are missing", true)
+    case .exactly(let exact) where size > exact:
+      ("\(size) bytes: \(size - exact) more than the \(exact) that it has in \(owner)", false)
+    // Two percent are far beyond what is rounded.
+    case .about(let about) where size < about - about / 50:
+      (
+        "\(size) bytes: about \(byteCount(about - size)) of the \(byteCount(about)) that it has in \(owner) are missing",
+        true
+      )
+    case .exactly, .about: nil
+    }
+  }
 }
 
 /// A published release of encrypted weights.

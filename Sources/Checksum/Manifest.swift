@@ -1,9 +1,9 @@
 // Checksum lists as people publish them.
 //
 // Read: md5sum and sha256sum in GNU form (`<hex>  name`, `<hex> *name`, with a leading backslash where the name is
-// escaped), BSD form (`MD5 (name) = <hex>`, and OpenSSL's `SHA2-256(name)= <hex>`), Meta's `checklist.chk`; with CRLF,
-// a byte order mark, `./`, blank lines, `#` comments and Markdown fences; with NUL bytes, or the two characters `^@`
-// that a NUL becomes on a web page.
+// escaped), lines that end with NUL (`md5sum -z`), BSD form (`MD5 (name) = <hex>`, and OpenSSL's `SHA2-256(name)= <hex>`),
+// Meta's `checklist.chk`; in UTF-8 and UTF-16; with CRLF, a byte order mark, `./`, Windows' backslashes, blank lines, `#`
+// comments and Markdown fences; with NUL bytes, or the two characters `^@` that a NUL becomes on a web page.
 // Refused, with its line: anything else, other digests, absolute paths and paths with `..`, contradictions.
 // Source of the forms: coreutils manual, "md5sum invocation"; openssl-dgst(1).
 
@@ -33,21 +33,41 @@ public struct Manifest: Sendable, Equatable {
   /// The longest path, in bytes: what systems take.
   private static let pathLimit = 4096
 
+  /// The lines that could not be read, where the others were kept.
+  public internal(set) var problems: [ChecksumError] = []
+
+  /// How many lines are told that could not be read.
+  private static let problemLimit = 100
+
   /// Reads a list from a file.
   ///
+  /// - Parameter keepsGoodLines: see ``init(text:file:keepsGoodLines:)``.
   /// - Throws: ``ByteIOError`` or ``ChecksumError`` with the line.
-  public init(contentsOf path: String) throws {
+  public init(contentsOf path: String, keepsGoodLines: Bool = false) throws {
     let file = try InputFile(path)
     guard file.size <= Self.sizeLimit else {
       throw ChecksumError(
         .notAList, file: path, reason: "\(file.size) bytes are too many for a checksum list",
         remedy: "give the text file with the digests, not a weight file")
     }
-    let bytes = try file.bytes(count: file.size)
-    if let complaint = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: file.size).complaint {
+    try self.init(bytes: try file.bytes(count: file.size), file: path, keepsGoodLines: keepsGoodLines)
+  }
+
+  /// Reads a list from bytes.
+  ///
+  /// - Parameters:
+  ///   - bytes: the list, in UTF-8 or UTF-16.
+  ///   - path: its name, for errors.
+  ///   - keepsGoodLines: see ``init(text:file:keepsGoodLines:)``.
+  /// - Throws: ``ChecksumError`` with the line.
+  public init(bytes: [UInt8], file path: String, keepsGoodLines: Bool = false) throws(ChecksumError) {
+    let kind = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: bytes.count)
+    if let complaint = kind.naming(isWeights: false) {
       throw ChecksumError(.notAList, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    try self.init(text: String(decoding: bytes, as: UTF8.self), file: path)
+    // A name that is in another encoding is a line that cannot be read.
+    let text = TextEncoding(of: bytes).utf8(bytes).map(Array.init) ?? bytes
+    try self.init(text: String(decoding: text, as: UTF8.self), file: path, keepsGoodLines: keepsGoodLines)
   }
 
   /// Reads a list from text.
@@ -55,53 +75,79 @@ public struct Manifest: Sendable, Equatable {
   /// - Parameters:
   ///   - text: the list.
   ///   - file: its name, for errors.
+  ///   - keepsGoodLines: whether lines that cannot be read are ``problems``, as long as most can; otherwise the first one is
+  ///     an error.
   /// - Throws: ``ChecksumError`` with the line, or `.notAList` where there is no checksum line at all.
-  public init(text: String, file: String? = nil) throws(ChecksumError) {
+  public init(text: String, file: String? = nil, keepsGoodLines: Bool = false) throws(ChecksumError) {
+    // Where each piece between NULs is a line, they end lines; otherwise they are what copying left.
+    let pieces = text.utf8.contains(0) ? text.utf8.split(separator: 0).map { String(Substring($0)) } : []
+    let endsWithNul = !pieces.isEmpty && pieces.allSatisfy { (Self.gnu($0) ?? Self.bsd($0)) != nil }
+    let end = endsWithNul ? 0 : UInt8(ascii: "\n")
     var number = 0
+    var badCount = 0
     // By bytes: Swift takes CR LF for one character. One line at a time: a list of nothing but line ends has millions.
     var rest: Substring.UTF8View? = text.utf8[...]
     while let now = rest {
-      let end = now.firstIndex(of: UInt8(ascii: "\n"))
-      rest = end.map { now[now.index(after: $0)...] }
+      let lineEnd = now.firstIndex(of: end)
+      rest = lineEnd.map { now[now.index(after: $0)...] }
       number += 1
-      let rawLine = now[..<(end ?? now.endIndex)]
+      let rawLine = now[..<(lineEnd ?? now.endIndex)]
       if rawLine.isEmpty { continue }
-      let line = Self.cleaned(String(Substring(rawLine)))
+      let line = endsWithNul ? String(Substring(rawLine)) : Self.cleaned(String(Substring(rawLine)))
       if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
         continue
       }
-      let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
-        ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
-      }
-      guard let (hex, name) = Self.gnu(line) ?? Self.bsd(line) else {
-        throw problem(
-          .malformedLine, "not a checksum line: \(displayName(String(line.prefix(80))))",
-          "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`")
-      }
-      guard let digest = Digest(hex: hex) else {
-        throw problem(
-          .unsupportedAlgorithm, "a digest of \(hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
-          "use md5sum or sha256sum to make the list")
-      }
-      guard name.utf8.count <= Self.pathLimit else {
-        throw problem(
-          .malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
-      }
-      guard let path = Self.relative(name) else {
-        throw problem(
-          .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
-          "make the list with paths relative to that folder")
-      }
-      guard insert(digest, for: path) else {
-        throw problem(
-          .contradiction, "a second, different \(digest.algorithm.title) for \(displayName(path))",
-          "one of the two lines is wrong; compare with the publisher's page")
+      do { try take(line, number, file, isFromUnix: endsWithNul) } catch {
+        guard keepsGoodLines, error.code != .contradiction else { throw error }
+        badCount += 1
+        if problems.count < Self.problemLimit { problems.append(error) }
       }
     }
+    // What has more bad lines than good ones is something else.
+    if let first = problems.first, badCount > entries.count { throw first }
     guard !entries.isEmpty else {
       throw ChecksumError(
         .notAList, file: file, reason: "there is no checksum line in it",
         remedy: "a list has lines of the form `<hex digest>  <file>`")
+    }
+  }
+
+  /// Takes one line.
+  private mutating func take(
+    _ line: String, _ number: Int, _ file: String?, isFromUnix: Bool
+  ) throws(ChecksumError) {
+    let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
+      ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
+    }
+    guard let (hex, name, isEscaped) = Self.gnu(line) ?? Self.bsd(line) else {
+      throw problem(
+        .malformedLine, "not a checksum line: \(displayName(String(line.prefix(80))))",
+        "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`")
+    }
+    guard let digest = Digest(hex: hex) else {
+      throw problem(
+        .unsupportedAlgorithm, "a digest of \(hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
+        "use md5sum or sha256sum to make the list")
+    }
+    guard name.utf8.count <= Self.pathLimit else {
+      throw problem(
+        .malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
+    }
+    guard !name.contains("\u{FFFD}") else {
+      throw problem(
+        .malformedLine, "the name \(displayName(name)) is not UTF-8", "convert the list: iconv -f GB18030 -t UTF-8")
+    }
+    // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
+    let isWindows = !isFromUnix && !isEscaped && name.contains("\\")
+    guard let path = Self.relative(isWindows ? name.replacing("\\", with: "/") : name, isWindows: isWindows) else {
+      throw problem(
+        .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
+        "make the list with paths relative to that folder")
+    }
+    guard insert(digest, for: path) else {
+      throw problem(
+        .contradiction, "a second, different \(digest.algorithm.title) for \(displayName(path))",
+        "one of the two lines is wrong; compare with the publisher's page")
     }
   }
 
@@ -149,6 +195,8 @@ public struct Manifest: Sendable, Equatable {
 
   // MARK: Lines
 
+  private typealias Line = (hex: String, name: String, isEscaped: Bool)
+
   /// A line without what copying and editors add to it.
   private static func cleaned(_ line: String) -> String {
     var scalars = line.unicodeScalars[...]
@@ -159,7 +207,7 @@ public struct Manifest: Sendable, Equatable {
   }
 
   /// `<hex>  name`, `<hex> *name`, also with one space or a tab; a leading backslash says that the name is escaped.
-  private static func gnu(_ line: String) -> (hex: String, name: String)? {
+  private static func gnu(_ line: String) -> Line? {
     var rest = line.unicodeScalars[...]
     while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
     let isEscaped = rest.first == "\\"
@@ -173,12 +221,12 @@ public struct Manifest: Sendable, Equatable {
     // The second character is the mode: a space for text, an asterisk for binary.
     if let mode = rest.first, mode == " " || mode == "*" || mode == "\t" { rest.removeFirst() }
     let name = String(rest)
-    if isEscaped { return unescaped(name).map { (String(hex), $0) } }
-    return name.isEmpty ? nil : (String(hex), name)
+    if isEscaped { return unescaped(name).map { (String(hex), $0, true) } }
+    return name.isEmpty ? nil : (String(hex), name, false)
   }
 
   /// `MD5 (name) = <hex>`, `SHA256 (name) = <hex>`, OpenSSL's `MD5(name)= <hex>` and `SHA2-256(name)= <hex>`.
-  private static func bsd(_ line: String) -> (hex: String, name: String)? {
+  private static func bsd(_ line: String) -> Line? {
     let isEscaped = line.hasPrefix("\\")
     let line = isEscaped ? line.dropFirst() : line[...]
     guard let opening = line.firstIndex(of: "("), let closing = line.lastIndex(of: ")"), opening < closing else {
@@ -196,8 +244,8 @@ public struct Manifest: Sendable, Equatable {
     let hex = tail.dropFirst().trimmingSpaces()
     guard hex.utf8.count == algorithm.byteCount * 2, hex.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
     let name = String(line[line.index(after: opening)..<closing])
-    if isEscaped { return unescaped(name).map { (String(hex), $0) } }
-    return name.isEmpty ? nil : (String(hex), name)
+    if isEscaped { return unescaped(name).map { (String(hex), $0, true) } }
+    return name.isEmpty ? nil : (String(hex), name, false)
   }
 
   /// Undoes the escapes of md5sum; nil for an escape that it does not write.
@@ -220,8 +268,10 @@ public struct Manifest: Sendable, Equatable {
   }
 
   /// A path without `./`; nil where it leaves the folder.
-  private static func relative(_ name: String) -> String? {
+  private static func relative(_ name: String, isWindows: Bool) -> String? {
     guard !name.hasPrefix("/") else { return nil }
+    // A drive's letter.
+    if isWindows, name.dropFirst().hasPrefix(":") { return nil }
     let parts = name.split(separator: "/", omittingEmptySubsequences: true).filter { $0 != "." }
     guard !parts.isEmpty, !parts.contains("..") else { return nil }
     return parts.joined(separator: "/")

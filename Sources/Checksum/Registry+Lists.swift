@@ -29,9 +29,10 @@ extension Registry {
   }
 
   func recognized(_ release: KnownRelease, encrypted: Bool) -> Recognized {
-    Recognized(
-      name: release.name, manifest: release.manifest(encrypted: encrypted),
-      names: Set(release.files.compactMap { encrypted ? $0.encryptedName : $0.name }))
+    let named = release.files.compactMap { file in (encrypted ? file.encryptedName : file.name).map { ($0, file) } }
+    return Recognized(
+      name: release.name, manifest: release.manifest(encrypted: encrypted), names: Set(named.map(\.0)),
+      sizes: Self.sizes(named, encrypted: encrypted))
   }
 
   func recognized(_ original: KnownOriginal) -> Recognized {
@@ -39,7 +40,14 @@ extension Registry {
     for file in original.files {
       for digest in file.plain.values { _ = manifest.insert(digest, for: file.name) }
     }
-    return Recognized(name: original.name, manifest: manifest, names: Set(original.files.map(\.name)))
+    return Recognized(
+      name: original.name, manifest: manifest, names: Set(original.files.map(\.name)),
+      sizes: Self.sizes(original.files.map { ($0.name, $0) }, encrypted: false))
+  }
+
+  private static func sizes(_ files: [(String, KnownFile)], encrypted: Bool) -> [String: KnownSize] {
+    let known = files.compactMap { name, file in file.size(encrypted: encrypted).map { (name, $0) } }
+    return Dictionary(known, uniquingKeysWith: { one, _ in one })
   }
 }
 
@@ -57,6 +65,7 @@ extension Manifest {
   ///
   /// - Throws: ``ChecksumError`` with code `.contradiction`.
   public mutating func merge(_ other: Manifest, named name: String) throws(ChecksumError) {
+    problems += other.problems
     for entry in other.entries {
       for digest in entry.digests.values where !insert(digest, for: entry.path) {
         throw ChecksumError(
@@ -65,6 +74,11 @@ extension Manifest {
           remedy: "one of the two lists is of another release")
       }
     }
+  }
+
+  /// Adds digests that another list has, and this one has no others for.
+  public mutating func complete(from other: Manifest) {
+    for entry in other.entries { for digest in entry.digests.values { _ = insert(digest, for: entry.path) } }
   }
 
   /// The part of the list that is about one file.

@@ -12,11 +12,36 @@ extension Registry {
   /// - Returns: one release where it is sure, several where the files are shared, none where they are unknown.
   public func releases(ofEncrypted names: [String]) -> [KnownRelease] {
     guard !names.isEmpty else { return [] }
+    // A name may have got other letters on the way, which its parts do not show.
+    let names = names.map { (try? EncryptedName($0))?.fileName ?? $0 }
     let owners = names.map { name in releases.filter { Self.holds($0, name) } }
+    let telling = zip(names, owners).filter { Self.isTelling(EncryptedName.plainPart(of: $0.0)) }
+    // Weights are a release's own; where there are some, they decide.
+    let weights = telling.filter { Self.isWeights(EncryptedName.plainPart(of: $0.0)) }
     var sure: [KnownRelease] = []
-    for owner in owners where owner.count == 1 && !sure.contains(owner[0]) { sure.append(owner[0]) }
+    for (_, owner) in weights.isEmpty ? telling : weights where owner.count == 1 && !sure.contains(owner[0]) {
+      sure.append(owner[0])
+    }
     if !sure.isEmpty { return sure }
     return releases.filter { release in owners.allSatisfy { $0.contains(release) } }
+  }
+
+  /// Whether a file's digest says whose it is. An empty map, generation settings and LLaMA's tokenizer are everybody's.
+  private static func isTelling(_ name: String) -> Bool {
+    ![
+      "special_tokens_map.json", "generation_config.json", "tokenizer_config.json", "tokenizer.model",
+      "added_tokens.json",
+      "params.json", "README.md", "LICENSE",
+    ].contains(name)
+  }
+
+  private static func isWeights(_ name: String) -> Bool {
+    [".bin", ".pt", ".pth", ".safetensors"].contains(where: name.hasSuffix)
+  }
+
+  /// Whether weights have a name that most models' have.
+  private static func isUsualName(_ name: String) -> Bool {
+    ["pytorch_model", "model", "consolidated"].contains { name.hasPrefix($0 + ".") || name.hasPrefix($0 + "-0") }
   }
 
   private static func holds(_ release: KnownRelease, _ name: String) -> Bool {
@@ -38,58 +63,83 @@ extension Registry {
     public let manifest: Manifest
     /// All names that belong to it, also those without a known digest.
     public let names: Set<String>
+    /// The sizes of its files, as far as they are known.
+    public let sizes: [String: KnownSize]
   }
 
   /// Finds what a folder holds.
   ///
+  /// Names that most models have prove nothing, nor do small files that many have. What does: names with digests in them;
+  /// weights of an unusual name; a list of Meta's; all small files that are known, the configuration among them; and the
+  /// digest of weights, which is computed only where the names fit and nothing smaller decides.
   /// - Parameters:
   ///   - entries: the folder's entries.
-  ///   - folder: its path; small files are read where names alone leave a choice.
-  /// - Returns: one where it is clear, several where it is not, none where nothing fits.
-  public func recognize(_ entries: [FolderEntry], in folder: String) throws -> [Recognized] {
+  ///   - folder: its path.
+  ///   - progress: told of the bytes of large files that are read.
+  /// - Returns: what was recognized, one where it is clear; and the names of those that the files' names would fit, where
+  ///   nothing was.
+  public func recognize(
+    _ entries: [FolderEntry], in folder: String, progress: @escaping ProgressHandler = { _ in }
+  ) throws -> (found: [Recognized], fitting: [String]) {
     let files = entries.filter { $0.kind == .file }
     let present = Set(files.map(\.name))
-    let encrypted = releases(ofEncrypted: present.filter { $0.hasSuffix(".enc") }.sorted())
-    if !encrypted.isEmpty { return encrypted.map { recognized($0, encrypted: true) } }
+    let encrypted = releases(ofEncrypted: present.filter { $0.hasSuffix(EncryptedName.suffix) }.sorted())
+    if !encrypted.isEmpty { return (encrypted.map { recognized($0, encrypted: true) }, []) }
 
-    let all = releases.map { recognized($0, encrypted: false) } + originals.map { recognized($0) }
-
-    // Small files cost nothing and tell apart what has the same names.
+    // At least half of its names, or it is another model that happens to have a config.json.
+    let candidates = (releases.map { recognized($0, encrypted: false) } + originals.map { recognized($0) }).filter {
+      let shared = $0.names.intersection(present).count
+      return shared > 0 && shared * 2 >= $0.names.count
+    }
+    guard !candidates.isEmpty else { return ([], []) }
     var digests: [String: [DigestAlgorithm: Digest]] = [:]
-    for file in files where file.size <= 1 << 20 && all.contains(where: { $0.names.contains(file.name) }) {
-      guard let input = try? InputFile(Folder.join(folder, file.name)) else { continue }
-      digests[file.name] = try FileDigest.compute(Set(DigestAlgorithm.allCases), of: input)
+    func compute(_ file: FolderEntry) throws {
+      guard let input = try? InputFile(Folder.join(folder, file.name)) else { return }
+      progress(.started(file: file.name, bytes: file.size))
+      defer { progress(.finished(file: file.name)) }
+      digests[file.name] = try FileDigest.compute(
+        Set(DigestAlgorithm.published), of: input, progress: { progress(.advanced(file: file.name, bytes: $0)) })
     }
-    var best: (score: Score, found: [Recognized])?
-    for candidate in all {
-      let shared = candidate.names.intersection(present)
-      // At least half of its names, or it is another model that happens to have a config.json.
-      guard !shared.isEmpty, shared.count * 2 >= candidate.names.count else { continue }
-      let checked = shared.compactMap { name in
-        digests[name].map { actual in
-          candidate.manifest.digests(for: name).values.contains { actual[$0.algorithm] == $0 }
-        }
+    let wanted = files.filter { file in candidates.contains { $0.names.contains(file.name) } }
+    for file in wanted where file.size <= Self.smallSize { try compute(file) }
+    let small = candidates.filter { Self.fits($0, present, digests) }
+    if !small.isEmpty { return (small.count == 1 ? small : [], small.count == 1 ? [] : small.map(\.name)) }
+    // The smallest first: one that agrees is enough.
+    for file in wanted.filter({ $0.size > Self.smallSize && Self.isWeights($0.name) }).sorted(by: { $0.size < $1.size })
+    {
+      let sizes = candidates.compactMap { $0.sizes[file.name] }
+      // Where all sizes are known, another one settles it without reading.
+      if !sizes.isEmpty, sizes.count == candidates.count, sizes.allSatisfy({ $0.fault(of: file.size, in: "") != nil }) {
+        continue
       }
-      let score = Score(
-        matching: checked.count { $0 }, shared: shared.count, absent: candidate.names.count - shared.count)
-      if let old = best, score < old.score { continue }
-      if let old = best, score == old.score {
-        best = (score, old.found + [candidate])
-      } else {
-        best = (score, [candidate])
-      }
+      try compute(file)
+      let found = candidates.filter { Self.agrees(digests[file.name], $0.manifest.digests(for: file.name)) == true }
+      if found.count == 1 { return (found, []) }
     }
-    return best?.found ?? []
+    return ([], candidates.map(\.name))
   }
 
-  /// How well a release fits: digests that agree, then names that are there, then names that are not.
-  private struct Score: Comparable {
-    let matching: Int
-    let shared: Int
-    let absent: Int
+  /// What is read for recognizing alone, in bytes.
+  private static let smallSize = 1 << 20
 
-    static func < (a: Score, b: Score) -> Bool {
-      (a.matching, a.shared, -a.absent) < (b.matching, b.shared, -b.absent)
+  /// Whether names and small files are enough to say that a folder holds this.
+  private static func fits(
+    _ candidate: Recognized, _ present: Set<String>, _ digests: [String: [DigestAlgorithm: Digest]]
+  ) -> Bool {
+    let weights = candidate.names.filter(isWeights)
+    if !weights.isEmpty, weights.isSubset(of: present), !weights.contains(where: isUsualName) { return true }
+    let verdicts = candidate.names.compactMap { name in
+      agrees(digests[name], candidate.manifest.digests(for: name)).map { (name, $0) }
     }
+    // Meta's list holds the digests of all its other files.
+    if verdicts.contains(where: { $0.0 == "checklist.chk" && $0.1 }) { return true }
+    return candidate.names.isSubset(of: present) && verdicts.contains { $0.0 == "config.json" }
+      && verdicts.allSatisfy(\.1)
+  }
+
+  /// Whether a file has one of the digests that are known of it; nil where none is, or the file was not read.
+  private static func agrees(_ actual: [DigestAlgorithm: Digest]?, _ known: [DigestAlgorithm: Digest]) -> Bool? {
+    guard let actual, !known.isEmpty else { return nil }
+    return known.values.contains { actual[$0.algorithm] == $0 }
   }
 }

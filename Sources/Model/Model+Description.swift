@@ -38,6 +38,7 @@ extension Model {
       let text = try model.configurationText(special: try? tokenizer().special)
       return description(model.configuration, text, model.source, notes: [try model.checkFrequencies()])
     case .huggingFace:
+      try refuseForeignQuantization()
       let (stated, text) = try configuration()
       let frequencies = try stated.checkFrequencies(tensors, file: configurationPath)
       var weights = ComputedTensors.removed(from: tensors)
@@ -61,6 +62,14 @@ extension Model {
     return try jsonText(object)
   }
 
+  /// Names the way in which the weights are quantized, where it is not read here.
+  ///
+  /// - Throws: ``ModelError`` with code `.unsupported`.
+  package func refuseForeignQuantization() throws {
+    guard let foreign = try ForeignQuantization(tensors, folder: folder) else { return }
+    throw ModelError(.unsupported, file: path, reason: foreign.reason, remedy: ForeignQuantization.remedy)
+  }
+
   private var configurationPath: String { Folder.join(folder, "config.json") }
 
   /// The configuration that lies beside a model in Hugging Face's layout, and its text.
@@ -78,10 +87,13 @@ extension Model {
 
   /// Opens the tokenizer: in the model's folder, or in its GGUF file.
   ///
-  /// - Parameter path: a tokenizer's file or folder, where it is not the model's own.
+  /// - Parameter path: a tokenizer's file or folder, or a GGUF file that has one, where it is not the model's own.
   /// - Throws: `TokenizerError` or ``ModelError``.
   package func tokenizer(from path: String? = nil) throws -> any Tokenizer {
-    if let path { return try Tokenizers.open(path) }
+    if let path {
+      if let model = try Self.ggufModel(at: path) { return try model.tokenizer() }
+      return try Tokenizers.open(path)
+    }
     if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
     return try Tokenizers.open(tokenizerFolder)
   }
@@ -97,16 +109,35 @@ extension Model {
     return hasFiles(parent) ? parent : folder
   }
 
+  /// The GGUF file that is named in a tokenizer's place, or that lies in a folder without a tokenizer's files; nil otherwise.
+  private static func ggufModel(at path: String) throws -> Model? {
+    if Folder.kind(of: path) == .file {
+      let file = try InputFile(path)
+      guard file.size >= 4, try file.bytes(count: 4).elementsEqual("GGUF".utf8) else { return nil }
+      return try Model.open(path)
+    }
+    let hasFiles = Tokenizers.fileNames.contains { Folder.kind(of: Folder.join(path, $0)) == .file }
+    guard !hasFiles, let model = try? Model.open(path), case .gguf = model.layout else { return nil }
+    return model
+  }
+
   /// The tokenizer's files that a model in Hugging Face's layout has, and that do not lie in this model's folder under their
   /// names: what a GGUF file holds, and for Meta's layout those of the folder above and a tokenizer_config.json.
   ///
-  /// - Throws: `TokenizerError` or ``ModelError``.
-  package func tokenizerFiles() throws -> [String: [UInt8]] {
-    switch layout {
-    case .gguf(let file): return try GGUFModel(file, path: path).tokenizerFiles()
-    case .huggingFace: return [:]
-    case .meta: break
+  /// - Returns: the files; where the tokenizer is not one that is known here, none, and why.
+  /// - Throws: whatever stands in the way besides.
+  package func tokenizerFiles() throws -> (files: [String: [UInt8]], lack: String?) {
+    if case .meta = layout { return (try metaTokenizerFiles(), nil) }
+    guard case .gguf(let file) = layout else { return ([:], nil) }
+    do { return (try GGUFModel(file, path: path).tokenizerFiles(), nil) } catch let error as TokenizerError {
+      return ([:], "the weights are written without the tokenizer, for " + error.reason)
+    } catch let error as ModelError {
+      return ([:], "the weights are written without the tokenizer, for " + error.reason)
     }
+  }
+
+  /// The files of Meta's download that do not lie in the model's folder, and a tokenizer_config.json where there is none.
+  private func metaTokenizerFiles() throws -> [String: [UInt8]] {
     let home = tokenizerFolder
     var files: [String: [UInt8]] = [:]
     if home != folder || Folder.kind(of: path) == .file {
@@ -128,11 +159,39 @@ extension Model {
     "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
   ]
 
-  /// What the tokenizer is made of: what a GGUF file holds of it.
+  /// What the tokenizer is made of, and what ends a text.
   ///
+  /// - Parameter path: a tokenizer's file or folder, or a GGUF file that has one, where it is not the model's own.
   /// - Throws: `TokenizerError` or ``ModelError``.
-  package func vocabulary() throws -> Vocabulary {
-    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: path) }
-    return try Tokenizers.vocabulary(tokenizerFolder)
+  package func vocabulary(from path: String? = nil) throws -> Vocabulary {
+    if let path {
+      if let model = try Self.ggufModel(at: path) { return try model.vocabulary() }
+      return try Tokenizers.vocabulary(path)
+    }
+    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path) }
+    var vocabulary = try Tokenizers.vocabulary(tokenizerFolder)
+    let eos = vocabulary.special.eos
+    vocabulary.otherEnds = try EndTokens.read(folder: folder).sorted().filter {
+      $0 != eos && vocabulary.tokens.indices.contains(Int($0))
+    }
+    return vocabulary
+  }
+
+  /// The tokens that end a text: those that a GGUF file names, or those of the folder's files.
+  ///
+  /// - Throws: ``ByteIOError`` for files that cannot be read.
+  package func endTokens() throws -> Set<Int32> {
+    guard case .gguf(let file) = layout else { return try EndTokens.read(folder: folder) }
+    // Without a look at the tokenizer, which may be of a kind that is not known here.
+    let ids = ["eos", "eot", "eom"].compactMap { file.values["tokenizer.ggml.\($0)_token_id"]?.integer }
+    return Set(ids.compactMap { Int32(exactly: $0) }.filter { $0 >= 0 })
+  }
+
+  /// The model's own chat template; nil where it has none.
+  ///
+  /// - Throws: `TokenizerError` for a file that is no template.
+  package func chatTemplate() throws -> String? {
+    if case .gguf(let file) = layout { return file.values["tokenizer.chat_template"]?.string }
+    return try Tokenizers.chatTemplate(tokenizerFolder)
   }
 }

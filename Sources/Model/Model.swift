@@ -55,14 +55,17 @@ package struct Model: Sendable {
 
   /// Opens a file or folder.
   ///
+  /// - Parameter skipped: as in `Checkpoint.open`; tensors that are no ordinary ones are left out with it.
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
-  package static func open(_ path: String) throws -> Model {
+  package static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
     if MetaFolder.isWhole(path), Folder.kind(of: Folder.join(Folder.parent(of: path), "config.json")) != .file {
-      return Model(try MetaFolder(Folder.parent(of: path), shards: [Folder.name(of: path)]), path: path)
+      let shard = Folder.name(of: path)
+      return Model(try MetaFolder(Folder.parent(of: path), shards: [shard], skipping: skipped), path: path)
     }
-    let opened = try Checkpoint.opened(path)
-    return Model(opened.source, path: opened.path, remarks: opened.remarks)
+    let opened = try Checkpoint.opened(path, skipping: skipped)
+    return Model(
+      skipped?.readable(of: opened.source) ?? opened.source, path: opened.path, remarks: opened.remarks)
   }
 
   /// A model whose tensors are open already.

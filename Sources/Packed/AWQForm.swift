@@ -39,7 +39,7 @@ package struct AWQForm: PackedForm {
       throw module.failure("qweight \(weights.shape), qzeros \(zeros.shape) and scales \(scales.shape) do not fit")
     }
     guard width % groupCount == 0 else {
-      throw module.failure("its \(width) inputs are no whole groups: scales has \(groupCount)")
+      throw module.failure("its \(width) inputs are not a multiple of the \(groupCount) groups of scales")
     }
     return PackedModule(outFeatures: out, inFeatures: width) {
       let values = try module.scales(scales, bits: 4)

@@ -26,7 +26,7 @@ package struct BELLEForm: WritableForm {
     guard module.groupSize != nil else {
       throw module.refusal(
         "has groups that are scattered over its inputs, and BELLE's form has no g_idx",
-        "quantize without \(.activationOrder), or with \(.staticGroups)")
+        "quantize the original again without \(.activationOrder), or with \(.staticGroups)")
     }
     guard module.inFeatures % 256 == 0, module.outFeatures % 256 == 0 else {
       throw module.refusal(

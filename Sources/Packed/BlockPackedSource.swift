@@ -33,7 +33,7 @@ package struct BlockPackedSource: TensorSource {
       throw CheckpointError(
         .lossy, file: source.tensors.first?.file,
         reason: "the integers of a quantized model have no place in \(type.rawValue) as they are",
-        remedy: "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights anew")
+        remedy: "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights again")
     }
     var failures = [CheckpointError?](repeating: nil, count: candidates.count)
     var found = [[BlockPlan?]](repeating: [], count: candidates.count)

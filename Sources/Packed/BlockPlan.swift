@@ -32,9 +32,9 @@ struct BlockPlan: Sendable {
         .lossy, file: file, reason: "\(displayName(name)) cannot become \(type.rawValue) as it is: \(reason)",
         remedy: remedy)
     }
-    let rounding: Remedy = "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights anew"
+    let rounding: Remedy = "\(.losing) \(.blockType(type.rawValue.lowercased())) rounds the weights again"
     guard weights.inFeatures % 32 == 0 else {
-      throw refusal("its \(weights.inFeatures) inputs are no whole blocks of 32", rounding)
+      throw refusal("its \(weights.inFeatures) inputs are not a multiple of 32, a block", "\(.losing) stores it as F16")
     }
     var groups: [Int] = []
     for start in stride(from: 0, to: weights.inFeatures, by: 32) {
@@ -65,7 +65,7 @@ struct BlockPlan: Sendable {
       throw refusal("its integers have \(weights.bits) bits", rounding)
     }
     if weights.scaleType != .f16, let scale = weights.scales.first(where: { Half(exactly: $0) == nil }) {
-      throw refusal("the scale \(scale) is no half-precision number", rounding)
+      throw refusal("half precision does not have the scale \(scale)", rounding)
     }
     if middle == nil,
       zip(weights.scales, zeros).contains(where: { abs($0) * Float($1) >= 65520 })

@@ -43,8 +43,12 @@ package struct EarlyForm: PackedForm {
     guard let bits = context.settings.bits ?? context.untoldBits else {
       throw module.failure("its zero points are not packed, and nothing tells how many bits its integers have")
     }
-    guard [2, 3, 4, 8].contains(bits) else { throw module.failure("its shapes do not fit \(bits) bits") }
-    guard weights.shape[0] * 32 % bits == 0 else { throw module.failure("qweight has no whole number of inputs") }
+    guard [2, 3, 4, 8].contains(bits) else {
+      throw module.failure("expected 2, 3, 4 or 8 bits, found \(bits) in the settings")
+    }
+    guard weights.shape[0] * 32 % bits == 0 else {
+      throw module.failure("qweight \(weights.shape) is not of a whole number of inputs of \(bits) bits")
+    }
     let width = weights.shape[0] * 32 / bits
     return PackedModule(outFeatures: out, inFeatures: width) {
       let values = try module.scales(scales, bits: bits)

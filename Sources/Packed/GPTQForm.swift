@@ -22,7 +22,7 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
 
   /// What is said of no form is GPTQ's.
   package static func recognized(_ module: ModuleTensors, _ context: PackedContext) -> GPTQForm? {
-    GPTQForm(version: context.settings.version)
+    GPTQForm(version: context.version)
   }
 
   package func open(_ module: ModuleTensors, _ context: PackedContext) throws -> PackedModule {
@@ -33,17 +33,11 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
     guard scales.shape[1] == out, zeros.shape[0] == groupCount else {
       throw module.failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
     }
-    let candidates = [2, 3, 4, 8].filter { zeros.shape[1] == PackedWords.count(out, bits: $0) }
-    let stated = context.settings.bits
-    guard let bits = stated.map({ candidates.contains($0) ? $0 : nil }) ?? candidates.first else {
-      throw module.failure("its shapes do not fit \(stated.map { "\($0)" } ?? "2, 3, 4 or 8") bits")
-    }
-    guard weights.shape[0] * 32 % bits == 0 else { throw module.failure("qweight has no whole number of inputs") }
-    let width = weights.shape[0] * 32 / bits
-    let groups = module.has("g_idx") ? try module.tensor("g_idx", [.i32, .i64], dimensions: 1) : nil
-    if let groups, groups.shape[0] != width {
-      throw module.failure("g_idx has \(groups.shape[0]) inputs, qweight \(width)")
-    }
+    let index = module.has("g_idx") ? try module.tensor("g_idx", [.i32, .i64], dimensions: 1) : nil
+    let bits = try Self.bits(
+      module, context, among: Self.bits(weights.shape, zeros: zeros.shape, inputs: index?.shape[0]))
+    let width = index?.shape[0] ?? weights.shape[0] * 32 / bits
+    let size = try index == nil ? Self.groupSize(module, context, inputs: width, groups: groupCount) : nil
     return PackedModule(outFeatures: out, inFeatures: width) {
       let values = try module.scales(scales, bits: bits)
       let zeroPoints = zeroPoints(try module.words(zeros), groupCount: groupCount, outFeatures: out, bits: bits)
@@ -51,9 +45,56 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
         bits: bits, outFeatures: out, inFeatures: width, codes: .words(try module.words(weights)),
         scales: transposed(values, rows: groupCount, columns: out), scaleType: scales.info.dtype,
         offsets: .zeros(transposed(zeroPoints, rows: groupCount, columns: out)),
-        groups: try groups.map { try module.groups($0, count: groupCount) }
-          ?? PackedLinear.contiguousGroups(of: (width + groupCount - 1) / groupCount, inputs: width))
+        groups: try index.map { try module.groups($0, count: groupCount) }
+          ?? PackedLinear.contiguousGroups(of: size ?? width, inputs: width))
     }
+  }
+
+  /// The bits that integers of such shapes may have.
+  ///
+  /// - Parameters:
+  ///   - inputs: how many inputs there are, where a g_idx tells.
+  ///   - all: the bits that a form has.
+  package static func bits(_ weights: [Int], zeros: [Int], inputs: Int?, of all: [Int] = [2, 3, 4, 8]) -> [Int] {
+    all.filter { bits in
+      let stream = weights[0] * 32
+      return zeros[1] == PackedWords.count(weights[1], bits: bits) && stream / bits > 0
+        && inputs.map { PackedWords.count($0, bits: bits) == weights[0] } ?? (stream % bits == 0)
+    }
+  }
+
+  /// The bits of a module's integers, by its shapes: those that the settings say, or others where these are said to differ
+  /// by module.
+  static func bits(_ module: ModuleTensors, _ context: PackedContext, among candidates: [Int]) throws -> Int {
+    let stated = context.settings.bits
+    let found = candidates.map(String.init).joined(separator: " or ")
+    if context.settings.variesByModule {
+      if candidates.count == 1 { return candidates[0] }
+      if candidates.count > 1 {
+        throw module.failure(
+          "its shapes are those of \(found) bits, and the settings differ by module",
+          remedy: "a g_idx beside it would tell: ask the publisher for it")
+      }
+    } else if let stated, candidates.contains(stated) {
+      return stated
+    } else if stated == nil, let first = candidates.first {
+      return first
+    }
+    guard !candidates.isEmpty else { throw module.failure("its shapes are those of no number of bits") }
+    throw module.failure(
+      "expected the shapes of \(stated ?? 4) bits, as the settings say, and found those of \(found)",
+      remedy: "the settings are of another model, or leave out what differs by module (GPTQModel's dynamic)")
+  }
+
+  /// Inputs of a group where no g_idx says more: as the settings say, or whole equal groups.
+  static func groupSize(_ module: ModuleTensors, _ context: PackedContext, inputs: Int, groups: Int) throws -> Int {
+    if let size = context.settings.groupSize, size > 0, (inputs + size - 1) / size == groups { return size }
+    guard inputs % groups == 0 else {
+      throw module.failure(
+        "its \(inputs) inputs are in \(groups) groups of unknown size",
+        remedy: "give quantize_config.json with the group_size that the model was quantized with")
+    }
+    return inputs / groups
   }
 
   /// Zero points `[groups, out]` from their fields.

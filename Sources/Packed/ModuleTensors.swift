@@ -29,7 +29,9 @@ package struct ModuleTensors: Sendable {
     guard let index = indices["\(name).\(part)"] else { throw failure("\(part) is missing") }
     let info = source.tensors[index]
     guard types.contains(info.dtype), info.shape.count == dimensions, !info.shape.contains(0) else {
-      throw failure("\(part) is \(info.dtype.rawValue) \(info.shape), which it should not be")
+      throw failure(
+        "\(part) is \(info.dtype.rawValue) \(info.shape); expected \(types.map(\.rawValue).joined(separator: ", ")) in "
+          + "\(dimensions) dimensions, none of them 0")
     }
     return Tensor(index: index, info: info)
   }
@@ -39,7 +41,7 @@ package struct ModuleTensors: Sendable {
 
   /// Tensors that do not fit each other.
   func failure(
-    _ reason: String, remedy: Remedy = "the checkpoint was packed in another format, or is damaged"
+    _ reason: String, remedy: Remedy = "compare the file with the publisher's; other ways of packing are not read"
   ) -> CheckpointError {
     CheckpointError(.badTensor, file: file, reason: "\(displayName(name)): \(reason)", remedy: remedy)
   }
@@ -70,7 +72,7 @@ package struct ModuleTensors: Sendable {
         .badTensor, file: file, place: displayName(tensor.info.name),
         reason:
           "the scale \(scales[place]) in row \(place / tensor.shape[1]) is not finite, or makes weights that are not",
-        remedy: "the checkpoint is damaged: verify its checksums, or download it again")
+        remedy: "compare its checksum with the publisher's; if they agree, the model itself holds such values")
     }
     return scales
   }
@@ -84,7 +86,8 @@ package struct ModuleTensors: Sendable {
       // A 64-bit number that is none of a group is none in its lower half either, or its upper half is not zero.
       let value = isLong && words[2 * input + 1] != 0 ? -1 : Int(low)
       guard (0..<count).contains(value) else {
-        throw failure("g_idx names group \(value) of \(count)", remedy: "the file is damaged")
+        throw failure(
+          "g_idx names group \(value), and there are \(count)", remedy: "compare the file with the publisher's")
       }
       return Int32(value)
     }

@@ -21,6 +21,8 @@ package struct PackedCheckpoint: TensorSource {
   package let isGPTQ: Bool
   /// Whether settings say how the tensors are packed.
   package let isDescribed: Bool
+  /// What is to be told where the zero points are of another version than the settings say; nil where they agree.
+  package let versionNote: String?
 
   private var view: TensorView
   /// The packed modules, by the names of their weights.
@@ -60,13 +62,20 @@ package struct PackedCheckpoint: TensorSource {
       throw CheckpointError(
         .unknownFormat, file: file,
         reason:
-          "the quantization settings say that \(unknown.key) is \(displayName(unknown.value)), which is not known",
-        remedy: "known are the formats \(PackedForms.methods.flatMap(\.formats).joined(separator: ", "))")
+          "the quantization settings say that \(unknown.key) is \(displayName(unknown.value)), which is not read here",
+        remedy: "read are the methods and formats \(PackedForms.known)")
     }
     let indices = source.indicesByName()
+    let said = settings ?? QuantizationSettings()
+    let told = try GPTQForm.versionToldByZeros(source, indices, said)
     let context = PackedContext(
-      settings: settings ?? QuantizationSettings(),
+      settings: said, version: told ?? said.version,
       untoldBits: settings?.bits == nil ? EarlyForm.bits(source, inputs: inputs) : nil)
+    versionNote = told.map { version in
+      let stored = version == .second ? "as they are, as in gptq_v2" : "less one, as in version 1"
+      return
+        "all zero points are stored \(stored), though the settings say \(said.format ?? "nothing"): they are read so"
+    }
     var entries: [TensorView.Entry] = []
     var modules: [String: PackedModule] = [:]
     var parts: Set<String> = []
@@ -75,7 +84,7 @@ package struct PackedCheckpoint: TensorSource {
       guard let name = info.name.suffixRemoved(".qweight") else { continue }
       let tensors = ModuleTensors(name: name, source: source, indices: indices)
       guard let form = PackedForms.readable.lazy.compactMap({ $0.recognized(tensors, context) }).first else {
-        throw tensors.failure("it is packed in no form that is known")
+        throw tensors.failure("it is packed in no form that is read here")
       }
       isEarly = isEarly || form is EarlyForm
       isGPTQ = isGPTQ && form is GPTQForm
@@ -103,10 +112,22 @@ package struct PackedCheckpoint: TensorSource {
 
   /// Whether a source's packed tensors are AutoAWQ's.
   package static func isAWQ(_ source: any TensorSource, _ settings: QuantizationSettings?) -> Bool {
-    guard let name = source.tensors.lazy.compactMap({ $0.name.suffixRemoved(".qweight") }).first else { return false }
+    form(of: source, settings) is AWQForm
+  }
+
+  /// Whether a source's packed tensors are in GPTQ's own form, or in the early one of its scripts.
+  package static func isGPTQ(_ source: any TensorSource, _ settings: QuantizationSettings?) -> Bool {
+    let form = form(of: source, settings)
+    return form is GPTQForm || form is EarlyForm
+  }
+
+  /// The form of the first packed module.
+  private static func form(of source: any TensorSource, _ settings: QuantizationSettings?) -> (any PackedForm)? {
+    guard let name = source.tensors.lazy.compactMap({ $0.name.suffixRemoved(".qweight") }).first else { return nil }
     let tensors = ModuleTensors(name: name, source: source, indices: source.indicesByName())
-    let context = PackedContext(settings: settings ?? QuantizationSettings(), untoldBits: nil)
-    return AWQForm.recognized(tensors, context) != nil
+    let said = settings ?? QuantizationSettings()
+    let context = PackedContext(settings: said, version: said.version, untoldBits: nil)
+    return PackedForms.readable.lazy.compactMap { $0.recognized(tensors, context) }.first
   }
 
   /// The integers and grids of a weight; nil for a tensor that is stored as numbers.

@@ -22,6 +22,8 @@ package protocol PackedForm: Sendable {
 package struct PackedContext: Sendable {
   /// What the settings say; nothing where there are none.
   let settings: QuantizationSettings
+  /// How GPTQ's zero points are stored: as the settings say, or as the zero points themselves tell.
+  let version: GPTQVersion
   /// Bits of integers that nothing else tells; see EarlyForm.
   let untoldBits: Int?
 }

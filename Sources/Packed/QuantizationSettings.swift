@@ -2,7 +2,7 @@
 // and writer. Keys that no reader here looks at are not kept: who edits a foreign file changes it in place.
 // Refused, by name: methods, formats and words that are not known, values of another type than their key has.
 // Sources: GPTQModel, quantization/config.py; transformers, utils/quantization_config.py (GPTQConfig,
-// AwqConfig); AutoAWQ, models/_config.py.
+// AwqConfig); AutoAWQ, models/_config.py; auto-round 0.16, export/export_to_autoround/export.py.
 
 import ByteIO
 import Checkpoint
@@ -36,6 +36,11 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   package var meta: Meta?
   /// Patterns of modules' names with what differs for them; `-:` before a pattern leaves its modules out.
   package var dynamic: [String: [String: String]]?
+  /// Whether some modules have other bits or groups than all: GPTQModel's `dynamic`, auto-round's `extra_config`. Which
+  /// ones the shapes tell, so that patterns are not matched here.
+  package private(set) var variesByModule = false
+  /// The program whose own name for the method was read, where it stands for a form of another: `auto-round`.
+  package private(set) var program: String?
 
   /// What made a model, and how.
   package struct Meta: Codable, Sendable, Equatable {
@@ -86,9 +91,19 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   }
 
   /// What others write in place of `checkpoint_format`: GPTQModel `format`, AutoAWQ `version` and a backend.
+  /// auto-round has its form in `packing_format`, before in the backend, and what differs by module in `extra_config`.
   private enum OtherKeys: String, CodingKey {
     case format, version, backend
+    case packing = "packing_format"
+    case byModule = "extra_config"
   }
+
+  /// What auto-round's names of forms stand for: GPTQ's packing with zero points less one, or as they are; AutoAWQ's.
+  private static let autoRound: [String: (method: String, format: String)] = [
+    "auto_round:auto_gptq": ("gptq", "gptq"), "auto_round:gptq": ("gptq", "gptq"),
+    "auto_round:gptqmodel": ("gptq", "gptq_v2"), "auto_round": ("gptq", "gptq_v2"),
+    "auto_round:auto_awq": ("awq", "gemm"), "auto_round:awq": ("awq", "gemm"),
+  ]
 
   /// The key that the format was read from.
   private var formatKey = CodingKeys.format.rawValue
@@ -123,6 +138,28 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     }
     wordType = try values.decodeIfPresent(String.self, forKey: .wordType)
     meta = try values.decodeIfPresent(Meta.self, forKey: .meta)
+    // A pattern that leaves modules out says nothing of those that are packed.
+    let patterns = try? values.nestedContainer(keyedBy: AnyKey.self, forKey: .dynamic).allKeys
+    let modules = try? others.nestedContainer(keyedBy: AnyKey.self, forKey: .byModule).allKeys
+    variesByModule = patterns?.contains { !$0.stringValue.hasPrefix("-:") } == true || modules?.isEmpty == false
+    if let name = method, ["auto-round", "auto_round", "intel/auto-round"].contains(name) {
+      for key in [OtherKeys.packing, .backend] where format == nil || key == .packing {
+        guard let value = try others.decodeIfPresent(String.self, forKey: key) else { continue }
+        (format, formatKey) = (value, key.rawValue)
+      }
+      if let (method, form) = Self.autoRound[format ?? "auto_round:auto_gptq"] {
+        (program, self.method, format) = (name, method, form)
+      }
+    }
+  }
+
+  /// Any key of an object.
+  private struct AnyKey: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
   }
 
   // MARK: What is known
@@ -147,18 +184,25 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
 
   /// The file that is about nothing else.
   package static let fileName = "quantize_config.json"
+  /// The names that others give it, in the order in which GPTQModel looks for them.
+  package static let fileNames = [fileName, "quant_config.json"]
   /// The model's configuration, and the key in it.
   static let (configurationName, configurationKey) = ("config.json", "quantization_config")
 
-  /// What a folder says: in ``fileName``, or else in config.json; nil where neither says anything.
+  /// What a folder says: in ``fileNames``, or else in config.json; nil where none says anything.
   ///
   /// - Throws: ``CheckpointError`` with code `.malformed` where it cannot be read.
   package static func read(_ folder: String) throws -> QuantizationSettings? {
     try own(folder) ?? inner(folder)
   }
 
-  /// What ``fileName`` in a folder says; nil where there is none.
-  package static func own(_ folder: String) throws -> QuantizationSettings? { try decoded(Self.self, folder, fileName) }
+  /// What the file in a folder that is about nothing else says; nil where there is none.
+  package static func own(_ folder: String) throws -> QuantizationSettings? {
+    for name in fileNames {
+      if let settings = try decoded(Self.self, folder, name) { return settings }
+    }
+    return nil
+  }
 
   /// What config.json in a folder says; nil where it says nothing.
   package static func inner(_ folder: String) throws -> QuantizationSettings? {

@@ -135,12 +135,12 @@ package struct Grid: Sendable, Equatable {
     guard weights.largest(row: bad).isFinite else {
       throw QuantizeError(
         .notFinite, place: layer, reason: "the weights hold NaN or infinity in row \(bad)",
-        remedy: "the checkpoint is damaged: verify its checksums")
+        remedy: "compare its checksum with the publisher's; if they agree, the model itself holds such values")
     }
     throw QuantizeError(
       .notStorable, place: layer,
       reason: "row \(bad) holds weights of \(weights.largest(row: bad)), too large for \(precision) precision",
-      remedy: "the checkpoint is damaged: verify its checksums")
+      remedy: "leave it as it is with \(.skipping(layer))")
   }
 
   var cForm: belle_grid_form {

@@ -1,5 +1,5 @@
 // GGUF's blocks from integers: what a QuantizedLayer on a block's grid becomes in a file, without loss.
-// Source of the layouts: ggml, src/ggml-common.h; the kernels are in gguf_blocks.c.
+// Source of the layouts: ggml, src/ggml-common.h; the kernels are in blocks.c.
 
 import ByteIO
 import CBelleKernels

@@ -88,19 +88,23 @@ package struct Recipe: Sendable, Equatable {
 
   func validate(layer: String) throws(QuantizeError) {
     guard damping >= 0, damping.isFinite, damping <= 1000 else {
-      throw QuantizeError(.badOption, place: layer, reason: "a damping of \(damping)", remedy: "0.01 is usual")
+      throw QuantizeError(
+        .badOption, place: layer, reason: "expected a damping of 0 to 1000, found \(damping)", remedy: "0.01 is usual")
     }
     guard (0...100).contains(sweeps) else {
-      throw QuantizeError(.badOption, place: layer, reason: "\(sweeps) sweeps", remedy: "0 to 100; 2 to 4 are enough")
+      throw QuantizeError(
+        .badOption, place: layer, reason: "expected 0 to 100 sweeps, found \(sweeps)", remedy: "2 to 4 are enough")
     }
     guard [inputCorrection, residualCorrection].allSatisfy({ (0...2).contains($0) }) else {
       throw QuantizeError(
-        .badOption, place: layer, reason: "corrections of \(inputCorrection) and \(residualCorrection)",
+        .badOption, place: layer,
+        reason: "expected corrections of 0 to 2, found \(inputCorrection) and \(residualCorrection)",
         remedy: "0 is none, 1 all of it")
     }
     if case .search(let norm) = fit {
       guard norm > 0, norm.isFinite else {
-        throw QuantizeError(.badOption, place: layer, reason: "a norm of \(norm)", remedy: "2.4 is usual")
+        throw QuantizeError(
+          .badOption, place: layer, reason: "expected a positive norm, found \(norm)", remedy: "2.4 is usual")
       }
     }
   }

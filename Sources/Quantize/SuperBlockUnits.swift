@@ -25,7 +25,7 @@ struct SuperBlockUnits {
       else {
         throw QuantizeError(
           .notStorable, place: layer.report.layer,
-          reason: "scales or minimums that are no 6-bit multiples of one half-precision number",
+          reason: "expected scales and minimums that are 6-bit multiples of one half-precision number",
           remedy: "quantize on a grid of super-blocks")
       }
       scaleUnits.append(scale.unit)

@@ -1,62 +1,158 @@
-// Tokens that are found in the text before anything else is done with it: `<s>`, `<|im_start|>`. Leftmost first, the
-// longest of those that begin at one place. Source: huggingface/tokenizers, tokenizer/added_vocabulary.rs.
+// Tokens that are found in a text before anything else is done with it: `<|im_start|>`. Leftmost first, the longest of those
+// that begin at one place; first those that are looked for in the text as it is, then, in what is left and normalized, the
+// others. Source: huggingface/tokenizers, tokenizer/added_vocabulary.rs.
 
 /// The added tokens of a tokenizer.
 struct AddedTokens: Sendable {
   /// One of them.
-  struct Token: Sendable {
-    let id: Int32
-    let content: [UInt8]
+  struct Token: Sendable, Equatable {
+    var id: Int32
+    var content: [UInt8]
     /// Whether the spaces before it belong to it.
-    let stripsLeft: Bool
+    var stripsLeft = false
     /// Whether the spaces after it belong to it.
-    let stripsRight: Bool
+    var stripsRight = false
+    /// Whether it is found between words only: not beside a letter, a digit or an underscore.
+    var isSingleWord = false
+    /// Whether it is looked for in the text after that was normalized.
+    var isNormalized = false
     /// Whether it is one of control, and no part of the text.
-    let isSpecial: Bool
-  }
+    var isSpecial = false
 
-  /// By first byte, the longest first.
-  private let byFirst: [[Token]]
-  let isEmpty: Bool
-
-  /// All of them, by id.
-  var all: [Token] { byFirst.joined().sorted { $0.id < $1.id } }
-
-  init(_ tokens: [Token]) {
-    var byFirst = [[Token]](repeating: [], count: 256)
-    for token in tokens { if let first = token.content.first { byFirst[Int(first)].append(token) } }
-    self.byFirst = byFirst.map { $0.sorted { $0.content.count > $1.content.count } }
-    isEmpty = tokens.isEmpty
+    /// The same with another number.
+    func numbered(_ id: Int32) -> Token {
+      var token = self
+      token.id = id
+      return token
+    }
   }
 
   /// A part of a text.
   enum Part: Equatable {
-    case text(Range<Int>)
+    case text(ArraySlice<UInt8>)
     case token(Int32)
+  }
+
+  /// Those that are looked for in the text as it is.
+  private let plain: Finder
+  /// Those that are looked for in the normalized text, spelled so.
+  private let normalized: Finder
+  private let normalize: (@Sendable (ArraySlice<UInt8>) -> [UInt8])?
+  /// All of them, by id.
+  let all: [Token]
+
+  /// Whether a text is not touched at all.
+  var isEmpty: Bool { all.isEmpty && normalize == nil }
+
+  /// - Parameter normalize: what becomes of the parts between the tokens, before the normalized ones are looked for.
+  init(_ tokens: [Token], normalize: (@Sendable (ArraySlice<UInt8>) -> [UInt8])? = nil) {
+    all = tokens.sorted { $0.id < $1.id }
+    self.normalize = normalize
+    plain = Finder(tokens.filter { !$0.isNormalized })
+    normalized = Finder(
+      tokens.filter(\.isNormalized).map { token in
+        var token = token
+        token.content = normalize?(token.content[...]) ?? token.content
+        return token
+      })
   }
 
   /// Cuts a text at the added tokens.
   ///
-  /// - Parameter body: called with each part in order; answers whether to go on.
+  /// - Parameter body: called with each part in order, its text normalized; answers whether to go on.
   func forEachPart(_ text: [UInt8], _ body: (Part) throws -> Bool) rethrows {
-    var start = 0
-    var at = isEmpty ? text.count : 0
-    while at < text.count {
-      let candidates = byFirst[Int(text[at])]
-      guard !candidates.isEmpty, let token = candidates.first(where: { text[at...].starts(with: $0.content) }) else {
-        at += 1
-        continue
+    var goesOn = true
+    try plain.forEachPart(text[...]) { part in
+      guard case .text(let slice) = part else {
+        goesOn = try body(part)
+        return goesOn
       }
-      var end = at
-      if token.stripsLeft { while end > start, Self.isSpace(text[end - 1]) { end -= 1 } }
-      if end > start, try !body(.text(start..<end)) { return }
-      guard try body(.token(token.id)) else { return }
-      at += token.content.count
-      if token.stripsRight { while at < text.count, Self.isSpace(text[at]) { at += 1 } }
-      start = at
+      let inner = normalize.map { ArraySlice($0(slice)) } ?? slice
+      try normalized.forEachPart(inner) { part in
+        goesOn = try body(part)
+        return goesOn
+      }
+      return goesOn
     }
-    if start < text.count { _ = try body(.text(start..<text.count)) }
   }
 
-  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+  /// Finds tokens of one kind.
+  private struct Finder: Sendable {
+    /// By first byte, the longest first.
+    private let byFirst: [[Token]]
+
+    init(_ tokens: [Token]) {
+      guard !tokens.isEmpty else {
+        byFirst = []
+        return
+      }
+      var byFirst = [[Token]](repeating: [], count: 256)
+      for token in tokens { if let first = token.content.first { byFirst[Int(first)].append(token) } }
+      self.byFirst = byFirst.map { $0.sorted { $0.content.count > $1.content.count } }
+    }
+
+    func forEachPart(_ text: ArraySlice<UInt8>, _ body: (Part) throws -> Bool) rethrows {
+      var start = text.startIndex
+      var at = byFirst.isEmpty ? text.endIndex : start
+      while at < text.endIndex {
+        let candidates = byFirst[Int(text[at])]
+        guard !candidates.isEmpty, let token = candidates.first(where: { text[at...].starts(with: $0.content) }) else {
+          at += 1
+          continue
+        }
+        var begin = at
+        var end = at + token.content.count
+        at = end
+        // One that is no word by itself is passed over, and so is what it is made of.
+        if token.isSingleWord, Characters.endsInWord(text[..<begin]) || Characters.beginsWithWord(text[end...]) {
+          continue
+        }
+        if token.stripsLeft { begin = Characters.spacesEnd(text[start..<begin]) }
+        if token.stripsRight { end = Characters.spacesStart(text[end...]) }
+        if begin > start, try !body(.text(text[start..<begin])) { return }
+        guard try body(.token(token.id)) else { return }
+        (at, start) = (end, end)
+      }
+      if start < text.endIndex { _ = try body(.text(text[start...])) }
+    }
+  }
+
+  /// Characters at the ends of a part, as regular expressions of Rust see them.
+  private enum Characters {
+    private static func first(_ text: ArraySlice<UInt8>) -> Unicode.Scalar? {
+      String(decoding: text.prefix(4), as: UTF8.self).unicodeScalars.first
+    }
+
+    private static func last(_ text: ArraySlice<UInt8>) -> Unicode.Scalar? {
+      guard let start = text.indices.suffix(4).last(where: { text[$0] & 0xC0 != 0x80 }) else { return nil }
+      return first(text[start...])
+    }
+
+    /// `\w`.
+    private static func isWord(_ scalar: Unicode.Scalar?) -> Bool {
+      guard let properties = scalar?.properties else { return false }
+      if properties.isAlphabetic || properties.isJoinControl { return true }
+      switch properties.generalCategory {
+      case .decimalNumber, .nonspacingMark, .spacingMark, .enclosingMark, .connectorPunctuation: return true
+      default: return false
+      }
+    }
+
+    static func beginsWithWord(_ text: ArraySlice<UInt8>) -> Bool { isWord(first(text)) }
+    static func endsInWord(_ text: ArraySlice<UInt8>) -> Bool { isWord(last(text)) }
+
+    /// Where the spaces at the end of a part begin.
+    static func spacesEnd(_ text: ArraySlice<UInt8>) -> Int {
+      var rest = text
+      while let scalar = last(rest), scalar.properties.isWhitespace { rest = rest.dropLast(UTF8.width(scalar)) }
+      return rest.endIndex
+    }
+
+    /// Where the spaces at the beginning of a part end.
+    static func spacesStart(_ text: ArraySlice<UInt8>) -> Int {
+      var rest = text
+      while let scalar = first(rest), scalar.properties.isWhitespace { rest = rest.dropFirst(UTF8.width(scalar)) }
+      return rest.startIndex
+    }
+  }
 }

@@ -26,11 +26,12 @@ extension ByteLevelBPE {
     guard contents.decoder["type"]?.text == "ByteLevel" else {
       throw unsupported("the decoder is \(contents.decoder["type"]?.text ?? "none"), not ByteLevel")
     }
-    switch contents.normalizer {
-    case .other: normalizesNFC = false
-    case .object where contents.normalizer["type"]?.text == "NFC": normalizesNFC = true
-    default: throw unsupported("the normalizer \(contents.normalizer["type"]?.text ?? "unknown") is not known")
+    // A sequence may have no steps, as DeepSeek's.
+    let steps = contents.normalizer["normalizers"]?.elements ?? [contents.normalizer].filter { $0 != .other }
+    if let other = steps.first(where: { $0["type"]?.text != "NFC" }) {
+      throw unsupported("the normalizer \(other["type"]?.text ?? "unknown") is not known")
     }
+    normalizesNFC = !steps.isEmpty
     guard let (preTokenizer, addsPrefixSpace) = Self.preTokenizer(contents.preTokenizer) else {
       throw unsupported("the pre-tokenizer's pattern is not known")
     }
@@ -38,9 +39,12 @@ extension ByteLevelBPE {
     ignoresMerges = contents.model["ignore_merges"]?.truth ?? false
 
     let malformed = { (reason: String) in TokenizerError(.malformed, file: path, reason: reason) }
-    let added = try contents.addedTokens()
+    let lists = try contents.lists(configuration)
+    let added = lists.tokens
     var count = 0
     contents.vocabulary.forEach { count = max(count, Int($1) + 1) }
+    for token in try contents.addedTokens() { count = max(count, Int(token.id) + 1) }
+    ownSize = count
     for token in added { count = max(count, Int(token.id) + 1) }
     vocabularySize = count
 
@@ -61,21 +65,30 @@ extension ByteLevelBPE {
     merges = try MergeTable(contents.spelledMerges, contents.mergeEnds, contents.vocabulary, file: path)
     self.path = path
     vocabulary = contents.vocabulary
-    self.added = AddedTokens(added)
-    special = contents.specialTokens(added, configuration)
+    self.added = AddedTokens(added, normalize: normalizesNFC ? Self.composed : nil)
+    special = contents.specialTokens(lists)
   }
 
   private static func preTokenizer(_ tree: JSONTree) -> (PreTokenizer, addsPrefixSpace: Bool)? {
     var steps = [tree]
     if tree["type"]?.text == "Sequence", let inner = tree["pretokenizers"]?.elements { steps = inner }
-    guard let last = steps.popLast(), last["type"]?.text == "ByteLevel", steps.count <= 1 else { return nil }
+    guard let last = steps.popLast(), last["type"]?.text == "ByteLevel" else { return nil }
     let addsPrefixSpace = last["add_prefix_space"]?.truth ?? true
-    let usesRegex = last["use_regex"]?.truth ?? true
-    guard let split = steps.first else { return usesRegex ? (.gpt2, addsPrefixSpace) : nil }
-    guard split["type"]?.text == "Split", split["behavior"]?.text == "Isolated", split["invert"]?.truth != true,
-      !usesRegex, !addsPrefixSpace, let regex = split["pattern"]?["Regex"]?.text,
-      let pattern = PreTokenizer(regex: regex)
-    else { return nil }
-    return (pattern, false)
+    var patterns: [String] = []
+    for step in steps {
+      switch step["type"]?.text {
+      case "Split":
+        guard step["behavior"]?.text == "Isolated", step["invert"]?.truth != true,
+          let regex = step["pattern"]?["Regex"]?.text
+        else { return nil }
+        patterns.append(regex)
+      case "Digits": patterns.append(step["individual_digits"]?.truth == true ? #"\p{N}"# : #"\p{N}+"#)
+      default: return nil
+      }
+    }
+    if last["use_regex"]?.truth ?? true { patterns += PreTokenizer.usual }
+    // With other steps before it, each of their pieces would get the space.
+    guard !addsPrefixSpace || steps.isEmpty, let pattern = PreTokenizer(steps: patterns) else { return nil }
+    return (pattern, addsPrefixSpace)
   }
 }

@@ -26,9 +26,7 @@ extension ByteLevelBPE {
           throw TokenizerError(.malformed, file: path, reason: "the token \(id) is set aside and has no text")
         }
         added.append(
-          AddedTokens.Token(
-            id: Int32(id), content: spelling, stripsLeft: false, stripsRight: false,
-            isSpecial: token.kind != .userDefined))
+          AddedTokens.Token(id: Int32(id), content: spelling, isSpecial: token.kind != .userDefined))
         // Its name may be that of an ordinary token too.
         _ = table.insert(spelling, id: Int32(id))
         spellings.append(spelling)
@@ -41,14 +39,15 @@ extension ByteLevelBPE {
       }
     }
     vocabularySize = description.tokens.count
+    ownSize = vocabularySize
     special = description.special
     self.path = path
     vocabulary = table
-    self.added = AddedTokens(added)
     self.preTokenizer = preTokenizer
     addsPrefixSpace = false
     normalizesNFC = preTokenizer == .qwen2
-    ignoresMerges = preTokenizer == .llama3
+    self.added = AddedTokens(added, normalize: normalizesNFC ? Self.composed : nil)
+    ignoresMerges = preTokenizer.ignoresMerges
     tokenBytes = spellings.flatMap { $0 }
     var end = 0
     tokenEnds = spellings.map {

@@ -11,6 +11,8 @@ package struct ByteLevelBPE: Tokenizer {
   package var kind: String { "byte-level-bpe" }
   /// Ids are `0 ..< vocabularySize`.
   package let vocabularySize: Int
+  /// How many of them are of the tokenizer's own file.
+  package let ownSize: Int
   /// The ids that are set aside, and which of them a text gets.
   package let special: SpecialTokens
 
@@ -37,14 +39,13 @@ package struct ByteLevelBPE: Tokenizer {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
-    let bytes = normalizesNFC ? Self.composed(text) : Array(text.utf8)
     var ids: [Int32] = []
     var merger = Merger(self)
-    try added.forEachPart(bytes) { part in
+    try added.forEachPart(Array(text.utf8)) { part in
       switch part {
       case .token(let id): ids.append(id)
-      case .text(let range):
-        let segment = addsPrefixSpace && bytes[range.lowerBound] != 0x20 ? [0x20] + bytes[range] : bytes[range]
+      case .text(let bytes):
+        let segment = addsPrefixSpace && bytes.first != 0x20 ? [0x20] + bytes : bytes
         do {
           try preTokenizer.forEachPiece(segment, pieceLimit: Self.runLimit) {
             try merger.append($0, to: &ids)
@@ -59,6 +60,11 @@ package struct ByteLevelBPE: Tokenizer {
       return ids.count < count
     }
     return ids
+  }
+
+  /// A part of a text in normalization form C.
+  @Sendable static func composed(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    composed(String(decoding: text, as: UTF8.self))
   }
 
   /// A text in normalization form C, made part by part: nothing is composed with an ASCII character or a Chinese one after
@@ -83,14 +89,12 @@ package struct ByteLevelBPE: Tokenizer {
     return bytes
   }
 
-  /// The text of ids.
+  /// The text of ids. Those that fill up the embedding's rows stand for no text.
   package func decode(_ ids: [Int32]) throws -> String {
     var bytes: [UInt8] = []
     for id in ids {
-      guard id >= 0, id < tokenEnds.count else {
-        throw TokenizerError(
-          .unknownID, file: path, reason: "there is no token \(id): the last is \(tokenEnds.count - 1)")
-      }
+      guard id >= 0 else { throw TokenizerError(.unknownID, file: path, reason: "there is no token \(id)") }
+      guard id < tokenEnds.count else { continue }
       bytes += tokenBytes[(id == 0 ? 0 : tokenEnds[Int(id) - 1])..<tokenEnds[Int(id)]]
     }
     return String(decoding: bytes, as: UTF8.self)

@@ -1,58 +1,33 @@
-// Cutting a text into the words that byte-pair merges do not cross. The patterns of the known families, matched by hand:
-// a regular expression engine would be a dependency, and slower. Character classes are Unicode's, as in Oniguruma.
-// Sources: the tokenizer.json of bigscience/bloom, openai-community/gpt2, Llama 3 and Qwen2.
+// Cutting a text into the words that byte-pair merges do not cross. The patterns of the most usual families are matched by
+// hand, which is quicker; the others step by step, see WordPattern. Which there are: PreTokenizer+Table. Character classes
+// are Unicode's, as in Oniguruma.
 
 import ByteIO
 
 /// A known pattern.
-enum PreTokenizer: Sendable, Equatable {
+enum PreTokenizer: Sendable, Hashable {
   /// BLOOM: runs of what is neither space nor some punctuation, each with a space before it.
   case bloom
   /// GPT-2: contractions, letters, digits, other, spaces.
   case gpt2
-  /// Llama 3: the same, folded contractions, digits by threes, line breaks apart.
+  /// SmolLM, StarCoder, Refact, Command R: digits one by one, and GPT-2's pattern between them.
+  case smollm
+  /// Llama 3: as GPT-2, folded contractions, digits by threes, line breaks apart.
   case llama3
   /// Qwen2: as Llama 3, digits one by one.
   case qwen2
-
-  /// The patterns by their regular expressions and by llama.cpp's names for them.
-  private static let known: [(pattern: PreTokenizer, name: String, regex: String)] = [
-    (.bloom, "bloom", #" ?[^(\s|[.,!?…。，、।۔،])]+"#),
-    (.gpt2, "gpt-2", #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#),
-    (
-      .llama3, "llama-bpe",
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ),
-    (
-      .qwen2, "qwen2",
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ),
-  ]
-
-  /// The pattern of a regular expression; nil for one that is not known.
-  init?(regex: String) {
-    guard let known = Self.known.first(where: { $0.regex == regex }) else { return nil }
-    self = known.pattern
-  }
-
-  /// The pattern that llama.cpp calls by a name.
-  ///
-  /// - Parameter path: what errors name.
-  /// - Throws: ``TokenizerError`` with code `.unsupported` for one that is not known.
-  init(name: String, file path: String) throws {
-    guard let known = Self.known.first(where: { $0.name == name }) else {
-      throw TokenizerError(
-        .unsupported, file: path, reason: "its words are cut by the pattern \(displayName(name)), which is not known",
-        remedy: "known are \(Self.known.map(\.name).joined(separator: ", "))")
-    }
-    self = known.pattern
-  }
-
-  /// llama.cpp's name.
-  var name: String { Self.known.first { $0.pattern == self }?.name ?? "" }
-
-  /// The regular expression.
-  var regex: String { Self.known.first { $0.pattern == self }?.regex ?? "" }
+  /// What llama.cpp takes where nothing is known: punctuation, GPT-2's pattern, digits by threes.
+  case llamaDefault
+  /// DeepSeek LLM: lines, cased letters, punctuation, Chinese and Korean, digits.
+  case deepseekLLM
+  /// DeepSeek Coder: lines, letters, punctuation, Chinese and Korean, digits one by one.
+  case deepseekCoder
+  /// DeepSeek V3 and R1: digits by threes, Chinese and Japanese, words.
+  case deepseekV3
+  /// Mistral's Tekken: words are cut where small letters become capitals.
+  case tekken
+  /// GPT-4o and Llama 4: the same with contractions and digits by threes.
+  case gpt4o
 
   /// What a character is to the patterns.
   private enum Class: UInt8 {
@@ -101,6 +76,8 @@ enum PreTokenizer: Sendable, Equatable {
     var classes: [Class] = []
     var start = text.startIndex
     var size = windowSize
+    let steps = Self.compiled[self]
+    let pieceLimit = steps == nil ? pieceLimit : max(pieceLimit, Self.steppedLimit)
     while start < text.endIndex {
       var end = text.endIndex - start > size ? start + size : text.endIndex
       while end > start, end < text.endIndex, text[end] & 0xC0 == 0x80 { end -= 1 }
@@ -108,22 +85,62 @@ enum PreTokenizer: Sendable, Equatable {
       classes.removeAll(keepingCapacity: true)
       for scalar in String(decoding: text[start..<end], as: UTF8.self).unicodeScalars {
         scalars.append(scalar)
-        classes.append(Self.classify(scalar))
+        if steps == nil { classes.append(Self.classify(scalar)) }
       }
       let isLast = end == text.endIndex
       let before = start
       var at = 0
       while at < scalars.count {
-        let (end, reach) = self == .bloom ? Self.bloomEnd(scalars, classes, at) : wordEnd(scalars, classes, at)
+        let (end, reach) = steps.map { Self.steppedEnd($0[0], scalars, at) } ?? pieceEnd(scalars, classes, at)
         // What lies behind the window could make this piece another one.
         if reach >= scalars.count, !isLast { break }
-        let next = scalars[at..<end].reduce(start) { $0 + UTF8.width($1) }
-        guard try body(text[start..<next]) else { return }
-        (at, start) = (end, next)
+        for part in steps.map({ Self.parts(at..<end, scalars, $0.dropFirst()) }) ?? [at..<end] {
+          let next = scalars[part].reduce(start) { $0 + UTF8.width($1) }
+          guard try body(text[start..<next]) else { return }
+          start = next
+        }
+        at = end
       }
       size = start > before ? windowSize : 2 * size
       guard size / 2 <= pieceLimit || start >= text.endIndex else { throw PieceTooLong() }
     }
+  }
+
+  /// A pattern of steps may see no place to cut for longer than a word is: all between two digits, say.
+  private static let steppedLimit = 32 << 20
+
+  /// The end of a piece of the first step, and the last place that was looked at.
+  private static func steppedEnd(
+    _ step: WordPattern, _ scalars: [Unicode.Scalar], _ start: Int
+  ) -> (end: Int, reach: Int) {
+    var touchesEnd = false
+    let end = step.pieceEnd(scalars, in: 0..<scalars.count, at: start, &touchesEnd)
+    return (end, touchesEnd ? scalars.count : end)
+  }
+
+  /// A piece, cut by the other steps, each of which sees nothing but what the ones before it left together.
+  private static func parts(
+    _ piece: Range<Int>, _ scalars: [Unicode.Scalar], _ steps: ArraySlice<WordPattern>
+  ) -> [Range<Int>] {
+    var parts = [piece]
+    for step in steps {
+      parts = parts.flatMap { part in
+        var cut: [Range<Int>] = []
+        var at = part.lowerBound
+        while at < part.upperBound {
+          var touchesEnd = false
+          let end = step.pieceEnd(scalars, in: part, at: at, &touchesEnd)
+          cut.append(at..<end)
+          at = end
+        }
+        return cut
+      }
+    }
+    return parts
+  }
+
+  private func pieceEnd(_ scalars: [Unicode.Scalar], _ classes: [Class], _ at: Int) -> (end: Int, reach: Int) {
+    self == .bloom ? Self.bloomEnd(scalars, classes, at) : wordEnd(scalars, classes, at)
   }
 
   /// ` ?[^(\s|[.,!?…。，、।۔،])]+`, or all that lies before the next match.
@@ -166,7 +183,7 @@ enum PreTokenizer: Sendable, Equatable {
   ) -> Int {
     let count = scalars.count
     if let end = contraction(scalars, start) { return end }
-    let isGPT2 = self == .gpt2
+    let isGPT2 = self == .gpt2 || self == .smollm
     // Letters, with one character before them: a space, or in the newer patterns anything but a line break or a digit.
     if classes[start] == .letter { return run(start) { $0 == .letter } }
     let hasLead = isGPT2 ? scalars[start] == " " : classes[start] != .lineBreak && classes[start] != .number
@@ -176,6 +193,8 @@ enum PreTokenizer: Sendable, Equatable {
     case .gpt2:
       let from = scalars[start] == " " ? start + 1 : start
       if from < count, classes[from] == .number { return run(from) { $0 == .number } }
+    case .smollm:
+      if classes[start] == .number { return start + 1 }
     default:
       if classes[start] == .number {
         return min(run(start) { $0 == .number }, start + (self == .llama3 ? 3 : 1))
@@ -189,6 +208,8 @@ enum PreTokenizer: Sendable, Equatable {
     }
     // Spaces. The newer patterns take them up to the last line break; else the last space stays with what follows.
     let end = run(start) { $0.isSpace }
+    // A digit that is cut off before anything else ends what is before it.
+    if self == .smollm, end < count, classes[end] == .number { return end }
     if !isGPT2, let last = classes[start..<end].lastIndex(of: .lineBreak) { return last + 1 }
     return end == count || end == start + 1 ? end : end - 1
   }
@@ -199,7 +220,7 @@ enum PreTokenizer: Sendable, Equatable {
     let letter = { (at: Int) -> Unicode.Scalar? in
       guard at < scalars.count else { return nil }
       let scalar = scalars[at]
-      if self == .gpt2 { return scalar }
+      if self == .gpt2 || self == .smollm { return scalar }
       if scalar == "\u{17F}" { return "s" }
       return ("A"..."Z").contains(scalar) ? Unicode.Scalar(scalar.value + 32) : scalar
     }

@@ -1,31 +1,42 @@
-// SentencePiece models (`tokenizer.model`), through libsentencepiece: LLaMA 1 and 2, BELLE, Mistral.
+// SentencePiece models (`tokenizer.model`), through libsentencepiece: LLaMA 1 and 2, BELLE, Mistral; with the tokens that a
+// model's folder or its GGUF file adds. A text is cut at these first, and the parts between them are SentencePiece's, of
+// which only the first gets the space that it puts before a text (transformers' `legacy: false`; or each, where a folder
+// says so). `<s>`, `</s>` and `<unk>` in a text are ordinary text, as in SentencePiece.
 // Refused: what that library does not take, files over 256 MB. BOS rules: tokenizer_config.json, else LLaMA's.
 
 import ByteIO
-import CSentencePiece
 import Synchronization
 
 /// A SentencePiece model.
-@safe package final class SentencePieceModel: Tokenizer {
+package final class SentencePieceModel: Tokenizer {
   /// What it is.
   package var kind: String { "sentencepiece" }
   /// Ids are `0 ..< vocabularySize`.
   package let vocabularySize: Int
+  /// How many of them are pieces.
+  package var ownSize: Int { library.count }
   /// The ids that are set aside, and which of them a text gets.
   package let special: SpecialTokens
 
   static let sizeLimit = 256 << 20
   let path: String
-  // SAFETY: immutable after loading; the library's encode and decode are const and thread-safe. Freed in deinit alone.
-  private nonisolated(unsafe) let model: OpaquePointer
-  /// The model as it was read, for ``cuts``.
+  /// The tokens that are found in a text before SentencePiece sees it.
+  let added: AddedTokens
+  /// Whether each part between added tokens gets the space that is put before a text.
+  let spacesEveryPart: Bool
+  private let library: SentencePieceLibrary
+  /// The model as it was read, for ``cuts`` and ``unspaced``.
   private let bytes: [UInt8]
+  /// The texts of added tokens, by id.
+  private let addedTexts: [Int32: [UInt8]]
   /// Found when a long text asks for it.
   private let foundCuts = Mutex<SentencePieceCuts??>(nil)
+  /// Loaded when a part of a text asks for it.
+  private let loadedUnspaced = Mutex<SentencePieceLibrary?>(nil)
   /// Bytes of a text that are encoded in one go.
   static let partSize = 1 << 14
 
-  init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+  convenience init(_ path: String, _ configuration: TokenizerConfiguration) throws {
     let file = try InputFile(path)
     let kind = FileKind(head: try file.bytes(count: FileKind.headSize), size: file.size)
     if let complaint = kind.complaint {
@@ -35,53 +46,62 @@ import Synchronization
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
     }
     let bytes = try file.bytes(count: file.size)
-    let loaded = unsafe try Self.load(bytes, path)
-    self.path = path
-    unsafe model = loaded
-    self.bytes = bytes
-    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
-    let ids = unsafe belle_sentencepiece_special(loaded)
+    try ByteRanks.refuse(bytes, file: path)
+    let library = try SentencePieceLibrary(bytes, path: path)
+    let own = library.special
+    let lists = try AddedTokenLists(
+      folder: Folder.parent(of: path), configuration: configuration, count: library.count,
+      beside: { Self.listed(beside: path) }, lookUp: library.ids)
+    // The model's own pieces of control are found in a text too, but for those that every model has.
+    var added = (0..<Int32(clamping: library.count)).filter(library.isControl).map {
+      AddedTokens.Token(id: $0, content: library.piece($0), isSpecial: true)
+    }
+    added.removeAll { token in lists.tokens.contains { $0.id == token.id } }
+    added += lists.tokens
+    let head = library.headCount
+    added.removeAll { Vocabulary.isOwn($0.id, $0.content, own, head: head) }
+    let settings = lists.configuration
     var special = SpecialTokens()
-    let id = { (value: Int32) in value >= 0 ? value : nil }
-    (special.unknown, special.bos, special.eos, special.pad) = (id(ids.unknown), id(ids.bos), id(ids.eos), id(ids.pad))
-    if configuration.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
-    if configuration.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
-    self.special = special
+    special.bos = lists.id(of: settings.bos_token) ?? own.bos
+    special.eos = lists.id(of: settings.eos_token) ?? own.eos
+    special.unknown = lists.id(of: settings.unk_token) ?? own.unknown
+    special.pad = lists.id(of: settings.pad_token) ?? own.pad
+    if settings.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
+    if settings.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
+    self.init(library, bytes: bytes, special: special, added: added, spacesEveryPart: settings.legacy ?? false)
+  }
+
+  /// What a tokenizer.json beside the model adds; nothing where it cannot be read, for it is not needed.
+  private static func listed(beside path: String) -> [AddedTokens.Token] {
+    let path = Folder.join(Folder.parent(of: path), "tokenizer.json")
+    guard Folder.kind(of: path) == .file else { return [] }
+    return (try? TokenizerFile(path).addedTokens()) ?? []
   }
 
   /// Makes a model from a serialized one, and from what is known besides of its ids.
-  init(bytes: [UInt8], special: SpecialTokens, path: String) throws {
-    let loaded = unsafe try Self.load(bytes, path)
-    self.path = path
-    unsafe model = loaded
+  convenience init(
+    bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token] = [], spacesEveryPart: Bool = false, path: String
+  ) throws {
+    self.init(
+      try SentencePieceLibrary(bytes, path: path), bytes: bytes, special: special, added: added,
+      spacesEveryPart: spacesEveryPart)
+  }
+
+  private init(
+    _ library: SentencePieceLibrary, bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token],
+    spacesEveryPart: Bool
+  ) {
+    path = library.path
+    self.library = library
     self.bytes = bytes
-    vocabularySize = Int(unsafe belle_sentencepiece_count(loaded))
     self.special = special
+    self.added = AddedTokens(added)
+    self.spacesEveryPart = spacesEveryPart
+    addedTexts = Dictionary(added.map { ($0.id, $0.content) }) { one, _ in one }
+    vocabularySize = max(library.count, (added.map { Int($0.id) }.max() ?? -1) + 1)
   }
 
-  private static func load(_ bytes: [UInt8], _ path: String) throws -> OpaquePointer {
-    guard !SentencePieceProto.hasTooManyPieces(bytes) else {
-      throw TokenizerError(.limit, file: path, reason: "it has more than \(SentencePieceProto.pieceLimit) pieces")
-    }
-    // SAFETY: the library reads the bytes before it returns, and writes at most the message's size.
-    var message = [CChar](repeating: 0, count: 512)
-    let loaded = unsafe bytes.withUnsafeBytes { bytes in
-      unsafe message.withUnsafeMutableBufferPointer { message in
-        unsafe belle_sentencepiece_load(bytes.baseAddress, bytes.count, message.baseAddress, message.count)
-      }
-    }
-    guard let loaded = unsafe loaded else {
-      let reason = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      throw TokenizerError(
-        .malformed, file: path, reason: "this is no SentencePiece model (\(displayName(reason)))",
-        remedy: "download it again")
-    }
-    return unsafe loaded
-  }
-
-  deinit { unsafe belle_sentencepiece_free(model) }
-
-  /// The ids of a text, without those that stand before and after it; names of control pieces are ordinary text.
+  /// The ids of a text, without those that stand before and after it; added tokens in it are taken as such.
   package func encode(_ text: String) throws -> [Int32] { try encode(text, atLeast: .max) }
 
   /// The first ids of a text. A long one is encoded in parts, which takes a hundredth of the memory.
@@ -89,7 +109,26 @@ import Synchronization
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
     }
-    guard text.utf8.count > 2 * Self.partSize, let cuts else { return try encodeWhole(text) }
+    guard !added.isEmpty else { return try encode(text, with: library, atLeast: count) }
+    var ids: [Int32] = []
+    var isFirst = true
+    try added.forEachPart(Array(text.utf8)) { part in
+      switch part {
+      case .token(let id): ids.append(id)
+      case .text(let bytes):
+        // A later part gets a space only where it has none.
+        let isSpaced = bytes.first == 0x20 || bytes.starts(with: [0xE2, 0x96, 0x81])
+        let library = isFirst || spacesEveryPart && !isSpaced ? library : try unspaced
+        ids += try encode(String(decoding: bytes, as: UTF8.self), with: library, atLeast: count - ids.count)
+      }
+      isFirst = false
+      return ids.count < count
+    }
+    return ids
+  }
+
+  private func encode(_ text: String, with library: SentencePieceLibrary, atLeast count: Int) throws -> [Int32] {
+    guard text.utf8.count > 2 * Self.partSize, let cuts else { return try library.encode(text) }
     var ids: [Int32] = []
     var start = text.startIndex
     while start < text.endIndex, ids.count < count {
@@ -102,17 +141,20 @@ import Synchronization
           reason: "the text goes on for more than \(Self.runLimit) bytes without a place to cut it")
       }
       if start == text.startIndex {
-        ids = try encodeWhole(String(text.unicodeScalars[..<end]))
+        ids = try library.encode(String(text.unicodeScalars[..<end]))
       } else {
         // The character before it keeps away the space that is put before a text; its own ids are there already.
         let before = text.unicodeScalars.index(before: start)
-        let known = try encodeWhole(String(text.unicodeScalars[before..<start])).count
-        ids += try encodeWhole(String(text.unicodeScalars[before..<end])).dropFirst(known)
+        let known = try library.encode(String(text.unicodeScalars[before..<start])).count
+        ids += try library.encode(String(text.unicodeScalars[before..<end])).dropFirst(known)
       }
       start = end
     }
     return ids
   }
+
+  /// The ids of a text that goes to the library in one piece.
+  func encodeWhole(_ text: String) throws -> [Int32] { try library.encode(text) }
 
   /// Where a text may be cut; nil for models whose texts must stay whole.
   private var cuts: SentencePieceCuts? {
@@ -124,39 +166,42 @@ import Synchronization
     }
   }
 
-  /// The ids of a text that goes to the library in one piece.
-  func encodeWhole(_ text: String) throws -> [Int32] {
-    var text = text
-    return try text.withUTF8 { bytes in
-      // SAFETY: the text is rebound to the same size of elements; what the library gives is copied and released.
-      var ids: UnsafeMutablePointer<Int32>?
-      var count = 0
-      let isDone = unsafe bytes.withMemoryRebound(to: CChar.self) { bytes in
-        unsafe belle_sentencepiece_encode(model, bytes.baseAddress, bytes.count, &ids, &count)
+  /// The same model without the space that it puts before a text.
+  private var unspaced: SentencePieceLibrary {
+    get throws {
+      try loadedUnspaced.withLock { loaded in
+        if let loaded { return loaded }
+        // A message that occurs again is merged into the first: field 3, the normalizer; its field 3, the space; 0.
+        let made = try SentencePieceLibrary(bytes + [3 << 3 | 2, 2, 3 << 3, 0], path: path)
+        loaded = made
+        return made
       }
-      defer { unsafe belle_sentencepiece_release(ids) }
-      guard isDone else {
-        throw TokenizerError(.badText, file: path, reason: "SentencePiece could not encode the text")
-      }
-      return unsafe Array(UnsafeBufferPointer(start: ids, count: count))
     }
   }
 
-  /// The text of ids.
+  /// The text of ids. Those that stand for no text, and those that fill up the embedding's rows, are left out.
   package func decode(_ ids: [Int32]) throws -> String {
-    for id in ids where id < 0 || id >= vocabularySize {
-      throw TokenizerError(.unknownID, file: path, reason: "there is no token \(id): the last is \(vocabularySize - 1)")
+    var text = ""
+    var run: [Int32] = []
+    // SentencePiece takes away the space at the beginning of a text, and only there.
+    var isFirst = true
+    func flush() throws {
+      guard !run.isEmpty else { return }
+      text += try (isFirst ? library : unspaced).decode(run)
+      run = []
+      isFirst = false
     }
-    var text: UnsafeMutablePointer<CChar>?
-    var length = 0
-    // SAFETY: the ids are in range, as the library wants; what it gives is copied and released.
-    let isDone = unsafe ids.withUnsafeBufferPointer { ids in
-      unsafe belle_sentencepiece_decode(model, ids.baseAddress, ids.count, &text, &length)
+    for id in ids {
+      guard id >= 0 else { throw TokenizerError(.unknownID, file: path, reason: "there is no token \(id)") }
+      if let added = addedTexts[id] {
+        try flush()
+        text += String(decoding: added, as: UTF8.self)
+        isFirst = false
+      } else if Int(id) < library.count {
+        run.append(id)
+      }
     }
-    defer { unsafe belle_sentencepiece_release(text) }
-    guard isDone else { throw TokenizerError(.badText, file: path, reason: "SentencePiece could not decode the ids") }
-    return unsafe UnsafeBufferPointer(start: text, count: length).withMemoryRebound(to: UInt8.self) {
-      unsafe String(decoding: $0, as: UTF8.self)
-    }
+    try flush()
+    return text
   }
 }

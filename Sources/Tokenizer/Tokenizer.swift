@@ -6,6 +6,8 @@ package protocol Tokenizer: Sendable {
   var kind: String { get }
   /// Ids are `0 ..< vocabularySize`.
   var vocabularySize: Int { get }
+  /// How many of them are of the tokenizer's own file: what a folder adds besides may have no row in the embedding.
+  var ownSize: Int { get }
   /// The ids that are set aside, and which of them a text gets.
   var special: SpecialTokens { get }
 
@@ -19,10 +21,10 @@ package protocol Tokenizer: Sendable {
   /// further than it takes.
   func encode(_ text: String, atLeast count: Int) throws -> [Int32]
 
-  /// The text of ids. Special tokens of a byte-level vocabulary are spelled out; control pieces of SentencePiece are
-  /// silent. Bytes that are no UTF-8 become U+FFFD.
+  /// The text of ids. Added and special tokens are spelled out, but for SentencePiece's own pieces of control, which are
+  /// silent, as are ids beyond the last token. Bytes that are no UTF-8 become U+FFFD.
   ///
-  /// - Throws: ``TokenizerError`` with code `.unknownID`.
+  /// - Throws: ``TokenizerError`` with code `.unknownID` for a negative one.
   func decode(_ ids: [Int32]) throws -> String
 }
 
@@ -52,6 +54,9 @@ extension Tokenizer {
   /// The longest run without a place to cut, in bytes: one word, or one character over and over. What is longer is no text,
   /// and would take a hundred times its size.
   static var runLimit: Int { 1 << 20 }
+
+  /// All of them.
+  package var ownSize: Int { vocabularySize }
 
   /// Everything at once.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }

@@ -5,6 +5,8 @@ import ByteIO
 import Foundation
 
 /// What `tokenizer_config.json` says of special tokens.
+///
+/// `special_tokens_map.json` has the same tokens, and nothing else.
 struct TokenizerConfiguration: Decodable, Sendable {
   /// A token: plain text, or an object with its text.
   struct Token: Decodable, Sendable {
@@ -27,8 +29,15 @@ struct TokenizerConfiguration: Decodable, Sendable {
   var eos_token: Token?
   var unk_token: Token?
   var pad_token: Token?
+  var sep_token: Token?
+  var cls_token: Token?
+  var mask_token: Token?
+  var additional_special_tokens: Names?
+  var extra_special_tokens: Names?
   var add_bos_token: Bool?
   var add_eos_token: Bool?
+  /// Whether a space stands before every part between added tokens, and not only before the first.
+  var legacy: Bool?
   var tokenizer_class: String?
   var chat_template: ChatTemplate?
   var added_tokens_decoder: [String: AddedToken]?
@@ -37,6 +46,30 @@ struct TokenizerConfiguration: Decodable, Sendable {
   struct AddedToken: Decodable, Sendable {
     let content: String
     let special: Bool?
+    let lstrip: Bool?
+    let rstrip: Bool?
+    let single_word: Bool?
+    let normalized: Bool?
+
+    /// The same with its number.
+    func token(id: Int32) -> AddedTokens.Token {
+      AddedTokens.Token(
+        id: id, content: Array(content.utf8), stripsLeft: lstrip ?? false, stripsRight: rstrip ?? false,
+        isSingleWord: single_word ?? false, isNormalized: normalized ?? !(special ?? false),
+        isSpecial: special ?? false)
+    }
+  }
+
+  /// Special tokens without a role: a list, or names of roles with their tokens.
+  struct Names: Decodable, Sendable {
+    let texts: [String]
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      texts =
+        (try? value.decode([Token].self))?.map(\.content)
+        ?? (try? value.decode([String: Token].self))?.sorted { $0.key < $1.key }.map(\.value.content) ?? []
+    }
   }
 
   /// How a chat becomes a text: one template, or several with names, of which `default` counts.
@@ -58,13 +91,30 @@ struct TokenizerConfiguration: Decodable, Sendable {
 
   static let sizeLimit = 64 << 20
 
+  /// The special tokens that it names, in the order in which those without a number get one.
+  var specialNames: [String] {
+    let roles = [bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token]
+    return roles.compactMap { $0?.content }
+      + (((extra_special_tokens?.texts ?? []).isEmpty ? additional_special_tokens : extra_special_tokens)?.texts ?? [])
+  }
+
+  /// Takes over what another file says of special tokens.
+  mutating func take(_ other: TokenizerConfiguration) {
+    bos_token = other.bos_token ?? bos_token
+    eos_token = other.eos_token ?? eos_token
+    unk_token = other.unk_token ?? unk_token
+    pad_token = other.pad_token ?? pad_token
+    // Not `additional_special_tokens`: transformers 5 does not look at that there.
+    extra_special_tokens = other.extra_special_tokens ?? extra_special_tokens
+  }
+
   /// The configuration of a folder; nothing said where there is none.
-  static func read(folder: String) throws -> TokenizerConfiguration {
-    let path = Folder.join(folder, "tokenizer_config.json")
+  static func read(folder: String, name: String = "tokenizer_config.json") throws -> TokenizerConfiguration {
+    let path = Folder.join(folder, name)
     guard Folder.kind(of: path) == .file else { return TokenizerConfiguration() }
     let file = try InputFile(path)
     guard file.size <= sizeLimit else {
-      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a tokenizer_config.json")
+      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a \(name)")
     }
     do {
       return try decodeBoundedJSON(TokenizerConfiguration.self, from: try file.bytes(count: file.size), file: path)
@@ -85,7 +135,20 @@ struct TokenizerConfiguration: Decodable, Sendable {
       "clean_up_tokenization_spaces": false,
     ]
     switch vocabulary.model {
-    case .sentencePiece: object["tokenizer_class"] = "LlamaTokenizer"
+    case .sentencePiece:
+      object["tokenizer_class"] = "LlamaTokenizer"
+      object["legacy"] = vocabulary.spacesEveryPart
+      // The pieces are in the model too; but transformers finds in a text what is listed here.
+      let listed = vocabulary.addedTokens.map { token in
+        (
+          String(token.id),
+          [
+            "content": String(decoding: token.content, as: UTF8.self), "special": token.isSpecial, "lstrip": false,
+            "rstrip": false, "single_word": false, "normalized": false,
+          ] as [String: Any]
+        )
+      }
+      if !listed.isEmpty { object["added_tokens_decoder"] = Dictionary(uniqueKeysWithValues: listed) }
     case .byteLevelBPE: object["tokenizer_class"] = "PreTrainedTokenizerFast"
     }
     for (key, id) in [

@@ -11,7 +11,7 @@ extension TokenizerFile {
   /// The vocabulary that SentencePiece has of what the file says.
   ///
   /// - Throws: ``TokenizerError`` with code `.unsupported` where SentencePiece would give other ids.
-  func sentencePieceVocabulary(_ configuration: TokenizerConfiguration) throws -> Vocabulary {
+  func sentencePieceVocabulary(_ lists: AddedTokenLists) throws -> Vocabulary {
     let unsupported = { (reason: String) in
       TokenizerError(
         .unsupported, file: path, reason: reason,
@@ -20,10 +20,10 @@ extension TokenizerFile {
     guard model["type"]?.text ?? "BPE" == "BPE" else {
       throw unsupported("the model is \(model["type"]?.text ?? "unknown"), not BPE")
     }
-    guard let addsSpacePrefix else {
+    guard let (addsSpacePrefix, spacesEveryPart) = spaces else {
       throw unsupported("its normalizer and pre-tokenizer are not those of SentencePiece")
     }
-    let added = try addedTokens()
+    let added = lists.tokens
     var count = 0
     vocabulary.forEach { count = max(count, Int($1) + 1) }
     for token in added { count = max(count, Int(token.id) + 1) }
@@ -42,7 +42,7 @@ extension TokenizerFile {
       if let spelling, names.contains(String(decoding: spelling, as: UTF8.self)) { reserved.insert(Int32(id)) }
     }
     let ranks = try mergeRanks(reserved: reserved)
-    var special = specialTokens(added, configuration)
+    var special = specialTokens(lists)
     // What no merge makes comes after all that one makes.
     var next = ranks.count
     var tokens = spellings.enumerated().map { id, spelling -> Vocabulary.Token in
@@ -64,11 +64,15 @@ extension TokenizerFile {
       tokens[Int(unknown)] = Vocabulary.Token(tokens[Int(unknown)].text, kind: .unknown)
       special.unknown = unknown
     }
-    return Vocabulary(model: .sentencePiece(addsSpacePrefix: addsSpacePrefix), tokens: tokens, special: special)
+    var result = Vocabulary(
+      model: .sentencePiece(addsSpacePrefix: addsSpacePrefix), tokens: tokens, special: special)
+    result.spacesEveryPart = spacesEveryPart
+    return result
   }
 
-  /// Whether a space is put before a text; nil for steps that are not SentencePiece's.
-  private var addsSpacePrefix: Bool? {
+  /// Whether a space is put before a text, and before each part of it between added tokens; nil for steps that are not
+  /// SentencePiece's.
+  private var spaces: (before: Bool, beforeEveryPart: Bool)? {
     let isReplacement = { (tree: JSONTree) in
       tree["type"]?.text == "Replace" && tree["pattern"]?["String"]?.text == " " && tree["content"]?.text == "▁"
     }
@@ -76,17 +80,18 @@ extension TokenizerFile {
     if case .object = normalizer {
       // Before transformers 4.38, and Gemma: characters are replaced in the whole text.
       guard case .other = preTokenizer, let last = steps.last, isReplacement(last) else { return nil }
-      if steps.count == 1 { return false }
+      if steps.count == 1 { return (false, false) }
       guard steps.count == 2, steps[0]["type"]?.text == "Prepend", steps[0]["prepend"]?.text == "▁" else { return nil }
-      return true
+      return (true, true)
     }
     let tree = preTokenizer
     guard tree["type"]?.text == "Metaspace", tree["replacement"]?.text == "▁", tree["split"]?.truth == false else {
       return nil
     }
     switch tree["prepend_scheme"]?.text {
-    case "first", "always": return true
-    case "never": return false
+    case "first": return (true, false)
+    case "always": return (true, true)
+    case "never": return (false, false)
     default: return nil
     }
   }

@@ -53,11 +53,9 @@ extension TokenizerFile {
       "normalizer": pattern == .qwen2 ? ["type": "NFC"] as Any : NSNull(),
       "pre_tokenizer": [
         "type": "Sequence",
-        "pretokenizers": [
-          [
-            "type": "Split", "pattern": ["Regex": pattern.regex], "behavior": "Isolated", "invert": false,
-          ] as [String: Any], byteLevel,
-        ],
+        "pretokenizers": pattern.steps.map {
+          ["type": "Split", "pattern": ["Regex": $0], "behavior": "Isolated", "invert": false] as [String: Any]
+        } + [byteLevel],
       ] as [String: Any],
       "post_processor": postProcessor, "decoder": byteLevel,
     ]

@@ -124,27 +124,33 @@ struct TokenizerFile {
       guard let id = tree["id"]?.number, let content = tree["content"]?.text, (0..<Self.tokenLimit).contains(id),
         !content.isEmpty
       else { throw TokenizerError(.malformed, file: path, reason: "an added token without id or content") }
-      guard tree["single_word"]?.truth != true else {
-        throw TokenizerError(
-          .unsupported, file: path, reason: "the added token \(displayName(content)) is one for single words")
-      }
       return AddedTokens.Token(
         id: Int32(id), content: Array(content.utf8), stripsLeft: tree["lstrip"]?.truth ?? false,
-        stripsRight: tree["rstrip"]?.truth ?? false, isSpecial: tree["special"]?.truth ?? false)
+        stripsRight: tree["rstrip"]?.truth ?? false, isSingleWord: tree["single_word"]?.truth ?? false,
+        isNormalized: tree["normalized"]?.truth ?? false, isSpecial: tree["special"]?.truth ?? false)
     }
   }
 
+  /// The added tokens of the file, and those of its folder besides.
+  func lists(_ configuration: TokenizerConfiguration) throws -> AddedTokenLists {
+    var count = 0
+    vocabulary.forEach { count = max(count, Int($1) + 1) }
+    return try AddedTokenLists(
+      folder: Folder.parent(of: path), configuration: configuration, count: count, own: addedTokens(),
+      lookUp: { texts in
+        Dictionary(uniqueKeysWithValues: texts.compactMap { text in vocabulary.id(text).map { (text, $0) } })
+      })
+  }
+
   /// BOS and EOS: what the post-processor's template says; without one, what tokenizer_config.json says.
-  func specialTokens(_ added: [AddedTokens.Token], _ configuration: TokenizerConfiguration) -> SpecialTokens {
-    let id = { (text: String?) -> Int32? in
-      guard let text else { return nil }
-      return added.first { $0.content == Array(text.utf8) }?.id ?? vocabulary.id(Array(text.utf8))
-    }
+  func specialTokens(_ lists: AddedTokenLists) -> SpecialTokens {
+    let configuration = lists.configuration
     var special = SpecialTokens()
-    special.bos = id(configuration.bos_token?.content)
-    special.eos = id(configuration.eos_token?.content)
-    special.unknown = id(configuration.unk_token?.content ?? model["unk_token"]?.text)
-    special.pad = id(configuration.pad_token?.content)
+    special.bos = lists.id(of: configuration.bos_token)
+    special.eos = lists.id(of: configuration.eos_token)
+    special.unknown =
+      configuration.unk_token.map(lists.id(of:)) ?? model["unk_token"]?.text.flatMap { vocabulary.id(Array($0.utf8)) }
+    special.pad = lists.id(of: configuration.pad_token)
     let steps = postProcessor["processors"]?.elements ?? [postProcessor]
     guard let template = steps.first(where: { $0["type"]?.text == "TemplateProcessing" }) else {
       if configuration.add_bos_token == true, let bos = special.bos { special.prefix = [bos] }
@@ -158,7 +164,9 @@ struct TokenizerFile {
       let ids = template["special_tokens"]?[name]?["ids"]?.elements?.compactMap {
         $0.number.map { Int32(clamping: $0) }
       }
-      for id in ids ?? [id(name)].compactMap({ $0 }) {
+      let content = Array(name.utf8)
+      let known = lists.tokens.first { $0.content == content }?.id ?? vocabulary.id(content)
+      for id in ids ?? [known].compactMap({ $0 }) {
         if isBefore { special.prefix.append(id) } else { special.suffix.append(id) }
       }
     }

@@ -4,7 +4,6 @@
 // Source: what llama.cpp's tokenizers do with a text (src/llama-vocab.cpp); transformers, tokenization_utils_base.py.
 
 import ByteIO
-import Foundation
 
 extension Tokenizers {
   /// What the tokenizer of a model's folder, or of one file, is made of: see ``open(_:)`` for which of several it is.
@@ -16,8 +15,9 @@ extension Tokenizers {
       guard tokenizer.path.hasSuffix(".json") else { return try vocabulary(of: tokenizer) }
       let folder = Folder.parent(of: tokenizer.path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
-      var result = try TokenizerFile(tokenizer.path).sentencePieceVocabulary(configuration)
-      result.chatTemplate = try chatTemplate(folder, configuration)
+      let contents = try TokenizerFile(tokenizer.path)
+      var result = try contents.sentencePieceVocabulary(contents.lists(configuration))
+      result.chatTemplate = try chatTemplate(folder)
       return result
     case let tokenizer as ByteLevelBPE: return try vocabulary(of: tokenizer)
     case let other:
@@ -44,27 +44,28 @@ extension Tokenizers {
     guard !proto.removesExtraSpaces else { throw unsupported("it makes one space of several") }
     guard proto.escapesSpaces else { throw unsupported("it does not spell spaces as ▁") }
     var tokens = proto.pieces
-    let folder = Folder.parent(of: path)
-    let configuration = try TokenizerConfiguration.read(folder: folder)
-    var added = try addedTokens(folder: folder)
-    for (id, token) in configuration.added_tokens_decoder ?? [:] {
-      guard let id = Int(id) else { continue }
-      added[id] = Vocabulary.Token(token.content, score: -1000, kind: token.special == true ? .control : .userDefined)
-    }
-    // Those within the model say again what it says itself.
-    for (id, token) in added.sorted(by: { $0.key < $1.key }) where id >= tokens.count {
+    for added in tokenizer.added.all {
+      let text = String(decoding: added.content, as: UTF8.self)
+      let token = Vocabulary.Token(text, score: -1000, kind: added.isSpecial ? .control : .userDefined)
+      let id = Int(added.id)
+      guard id >= proto.pieces.count else {
+        // A piece of control is there already; another one is set aside under the name that the folder gives it.
+        if tokens[id].kind != token.kind || tokens[id].text != text { tokens[id] = token }
+        continue
+      }
       guard id == tokens.count else {
         throw TokenizerError(
           .malformed, file: path,
-          reason: "the added token \(displayName(token.text)) has the id \(id), and \(tokens.count) would be next")
+          reason: "the added token \(displayName(text)) has the id \(id), and \(tokens.count) would be next")
       }
       tokens.append(token)
     }
-    var special = tokenizer.special
-    special.pad = special.pad ?? id(of: configuration.pad_token?.content, in: tokens)
-    return Vocabulary(
-      model: .sentencePiece(addsSpacePrefix: proto.addsSpacePrefix), tokens: tokens, special: special,
-      chatTemplate: try chatTemplate(folder, configuration))
+    let folder = Folder.parent(of: path)
+    var result = Vocabulary(
+      model: .sentencePiece(addsSpacePrefix: proto.addsSpacePrefix), tokens: tokens, special: tokenizer.special,
+      chatTemplate: try chatTemplate(folder))
+    result.spacesEveryPart = tokenizer.spacesEveryPart
+    return result
   }
 
   private static func bytes(of file: InputFile) throws(SentencePieceProto.Failure) -> [UInt8] {
@@ -73,32 +74,30 @@ extension Tokenizers {
     }
   }
 
-  /// `added_tokens.json`: texts and their ids.
-  private static func addedTokens(folder: String) throws -> [Int: Vocabulary.Token] {
-    let path = Folder.join(folder, "added_tokens.json")
-    guard Folder.kind(of: path) == .file else { return [:] }
-    let file = try InputFile(path)
-    guard file.size <= TokenizerConfiguration.sizeLimit,
-      let object = try? decodeBoundedJSON([String: Int].self, from: try file.bytes(count: file.size))
-    else {
-      throw TokenizerError(
-        .malformed, file: path, reason: "it is no JSON object of texts and ids", remedy: "download it again")
-    }
-    return Dictionary(object.map { ($1, Vocabulary.Token($0, score: -1000, kind: .userDefined)) }) { one, _ in one }
-  }
-
-  private static func id(of text: String?, in tokens: [Vocabulary.Token]) -> Int32? {
-    guard let text else { return nil }
-    return tokens.firstIndex { $0.text.utf8.elementsEqual(text.utf8) }.map(Int32.init)
-  }
-
-  private static func chatTemplate(_ folder: String, _ configuration: TokenizerConfiguration) throws -> String? {
-    if let template = configuration.chat_template?.text { return template }
+  /// The chat template of a model's folder: of `chat_template.jinja`, or else of tokenizer_config.json, as in transformers;
+  /// nil where there is none.
+  ///
+  /// - Throws: ``TokenizerError`` for a file that is no text.
+  package static func chatTemplate(_ folder: String) throws -> String? {
     let path = Folder.join(folder, "chat_template.jinja")
-    guard Folder.kind(of: path) == .file else { return nil }
+    guard Folder.kind(of: path) == .file else {
+      return try TokenizerConfiguration.read(folder: folder).chat_template?.text
+    }
+    return try chatTemplate(file: path)
+  }
+
+  /// The chat template that is a file of its own.
+  ///
+  /// - Throws: ``TokenizerError`` for a file that is no text, or larger than any template.
+  package static func chatTemplate(file path: String) throws -> String {
     let file = try InputFile(path)
-    guard file.size <= 1 << 20 else { return nil }
-    return String(validating: try file.bytes(count: file.size), as: UTF8.self)
+    guard file.size <= 1 << 20 else {
+      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a chat template")
+    }
+    guard let text = String(validating: try file.bytes(count: file.size), as: UTF8.self) else {
+      throw TokenizerError(.malformed, file: path, reason: "the chat template is not UTF-8")
+    }
+    return text
   }
 
   // MARK: Byte-level BPE
@@ -108,7 +107,7 @@ extension Tokenizers {
     guard !tokenizer.addsPrefixSpace else {
       throw unsupported("it puts a space before a text, which llama.cpp's does not")
     }
-    guard tokenizer.ignoresMerges == (tokenizer.preTokenizer == .llama3) else {
+    guard tokenizer.ignoresMerges == tokenizer.preTokenizer.ignoresMerges else {
       throw unsupported("ignore_merges is \(tokenizer.ignoresMerges), and llama.cpp takes it otherwise")
     }
     var spellings = [ArraySlice<UInt8>?](repeating: nil, count: tokenizer.vocabularySize)
@@ -128,6 +127,6 @@ extension Tokenizers {
     return Vocabulary(
       model: .byteLevelBPE(pattern: tokenizer.preTokenizer.name, merges: merges), tokens: tokens,
       special: tokenizer.special,
-      chatTemplate: try chatTemplate(folder, TokenizerConfiguration.read(folder: folder)))
+      chatTemplate: try chatTemplate(folder))
   }
 }

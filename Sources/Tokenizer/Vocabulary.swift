@@ -28,6 +28,9 @@ package struct Vocabulary: Sendable, Equatable {
     /// What it stands for.
     package var kind: Kind
 
+    /// Whether it is found in a text, or never part of one.
+    package var isSetAside: Bool { kind == .control || kind == .userDefined }
+
     /// A token.
     package init(_ text: String, score: Float = 0, kind: Kind = .normal) {
       (self.text, self.score, self.kind) = (text, score, kind)
@@ -51,10 +54,38 @@ package struct Vocabulary: Sendable, Equatable {
   package var special: SpecialTokens
   /// How a chat becomes a text, in Jinja; nil where nothing says so.
   package var chatTemplate: String?
+  /// Ids that end a text besides the one that is set aside for it: those that end a turn.
+  package var otherEnds: [Int32] = []
+  /// Whether each part of a text between added tokens gets the space that SentencePiece puts before a text, and not only the
+  /// first. GGUF has no place for it.
+  package var spacesEveryPart = false
 
   /// A vocabulary from its parts.
   package init(model: Model, tokens: [Token], special: SpecialTokens, chatTemplate: String? = nil) {
     (self.model, self.tokens, self.special, self.chatTemplate) = (model, tokens, special, chatTemplate)
+  }
+
+  /// The tokens that are found in a text before SentencePiece sees it: those of control, but for the ones that every model
+  /// has, and those behind its last piece. User-defined ones before that are SentencePiece's own.
+  var addedTokens: [AddedTokens.Token] {
+    let isPiece = { (token: Token) in token.kind == .normal || token.kind == .byte }
+    let head = tokens.firstIndex { $0.kind != .control && $0.kind != .unknown } ?? tokens.count
+    let last = tokens.lastIndex(where: isPiece) ?? -1
+    return tokens.enumerated().compactMap { id, token in
+      guard token.kind == .control || token.kind == .userDefined && id > last, !token.text.isEmpty else { return nil }
+      let content = Array(token.text.utf8)
+      guard !Self.isOwn(Int32(id), content, special, head: head) else { return nil }
+      return AddedTokens.Token(id: Int32(id), content: content, isSpecial: token.kind == .control)
+    }
+  }
+
+  /// Whether a token is one of those that every SentencePiece model sets aside, whose names are ordinary text.
+  ///
+  /// - Parameter head: how many tokens stand before the first that is part of a text.
+  static func isOwn(_ id: Int32, _ content: [UInt8], _ special: SpecialTokens, head: Int) -> Bool {
+    guard id < head else { return false }
+    return [special.unknown, special.bos, special.eos, special.pad].contains(id)
+      || ["<unk>", "<s>", "</s>", "<pad>"].contains { content.elementsEqual($0.utf8) }
   }
 
   /// What SentencePiece and llama.cpp call the token of a byte.

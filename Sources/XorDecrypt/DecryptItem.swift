@@ -19,6 +19,10 @@ package struct DecryptItem: Sendable {
   package internal(set) var isConverted = false
   /// Why the file cannot be decrypted, where that is known already.
   package internal(set) var problem: (any ToolError)?
+  /// Whether the problem is this file's name alone, and so no reason to leave the others.
+  private(set) var isProblemOfName = false
+  /// What is to be said of the name: it lost a part, which was taken from what is known.
+  private(set) var nameNote: String?
 
   /// The largest plain file that counts as small: done in milliseconds, so it goes first.
   static let smallSize = 1 << 20
@@ -32,13 +36,29 @@ package struct DecryptItem: Sendable {
   /// Looks at an encrypted file; what is wrong with it is the item's problem.
   ///
   /// - Parameter release: the release that it belongs to, where that is sure.
-  init(inspecting path: String, release: KnownRelease?, options: DecryptOptions) {
+  init(inspecting path: String, release: KnownRelease?, options: DecryptOptions, registry: Registry) {
     input = path
-    do { try inspect(release, options) } catch { problem = toolError(error, file: path) }
+    do { try inspect(release, options, registry) } catch { problem = toolError(error, file: path) }
   }
 
-  private mutating func inspect(_ release: KnownRelease?, _ options: DecryptOptions) throws {
-    let name = try naming(input) { try EncryptedName(Folder.name(of: input)) }
+  /// A file whose name a download left unusable.
+  init(_ path: String, plainName: String, problem: XorDecryptError) {
+    (input, outputName, self.problem, isProblemOfName) = (path, plainName, problem, true)
+  }
+
+  private mutating func inspect(_ release: KnownRelease?, _ options: DecryptOptions, _ registry: Registry) throws {
+    let name: EncryptedName
+    do { name = try EncryptedName(Folder.name(of: input)) } catch {
+      let recovery = RecoveredName(of: input, options: options, registry: registry)
+      guard let recovered = try recovery.name() else {
+        isProblemOfName = recovery.isHarmless
+        throw XorDecryptError(.badName, file: input, reason: error.reason, remedy: error.remedy)
+      }
+      name = recovered
+      nameNote =
+        "the name is not <name>.<64 hexadecimal digits>.enc: taken for \(displayName(name.plainName)), "
+        + "with the digest in its header"
+    }
     outputName = name.plainName
     let file = try InputFile(input)
     let size = file.size
@@ -54,7 +74,7 @@ package struct DecryptItem: Sendable {
     }
     // The same name with another digest is a version that nothing is known of.
     let known = release?.file(name.plainName).flatMap { file in
-      file.encryptedName == nil || file.encryptedName == Folder.name(of: input) ? file : nil
+      file.encryptedName == nil || file.encryptedName == name.fileName ? file : nil
     }
     try Self.checkSize(input, size, known: known, release: release)
     if headerSize > 0 { try check(header, against: name, size) }
@@ -100,30 +120,9 @@ package struct DecryptItem: Sendable {
   private static func checkSize(
     _ path: String, _ size: Int, known: KnownFile?, release: KnownRelease?
   ) throws(XorDecryptError) {
-    guard let known, let release else { return }
-    let again: Remedy = "download it again from \(release.page)"
-    if let exact = known.encryptedSize, exact != size {
-      throw XorDecryptError(
-        size < exact ? .truncated : .overlong, file: path,
-        reason: size < exact
-          ? "\(size) bytes: \(exact - size) of the \(exact) that it has in \(release.name) are missing"
-          : "\(size) bytes: \(size - exact) more than the \(exact) that it has in \(release.name)",
-        remedy: again)
-    }
-    // Pages round to three digits; two percent is far beyond that.
-    if let about = known.approximateEncryptedSize, size < about - about / 50 {
-      throw XorDecryptError(
-        .truncated, file: path,
-        reason: "\(size) bytes: about \(byteCount(about - size)) of the \(byteCount(about)) that it has in "
-          + "\(release.name) are missing",
-        remedy: again)
-    }
-  }
-}
-
-/// Runs a body and names the file in its error.
-private func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-  do { return try body() } catch let error as XorDecryptError {
-    throw XorDecryptError(error.code, file: path, place: error.place, reason: error.reason, remedy: error.remedy)
+    guard let release, let fault = known?.size(encrypted: true)?.fault(of: size, in: release.name) else { return }
+    throw XorDecryptError(
+      fault.isShort ? .truncated : .overlong, file: path, reason: fault.reason,
+      remedy: "download it again from \(release.page)")
   }
 }

@@ -14,8 +14,10 @@ package struct DecryptPlan: Sendable {
   package internal(set) var releases: [KnownRelease] = []
   /// What the user should know, and what does not stop the work.
   package internal(set) var warnings: [String] = []
-  /// Files that the release or the manifest has, and the input has not.
+  /// Files that the release or the manifest has, and that are neither among the inputs nor in the output folder.
   package internal(set) var absent: [String] = []
+  /// Whether a folder is decrypted, and not one file.
+  let isFolder: Bool
   /// The key.
   package let key: KeyFile
   /// What is known of it.
@@ -41,11 +43,15 @@ package struct DecryptPlan: Sendable {
   ) throws {
     let found = try EncryptedInput(input, keyPath: keyPath, registry: registry)
     key = try KeyFile(keyPath)
+    isFolder = found.isFolder
     try Self.checkOutputFolder(outputFolder)
 
     releases = registry.releases(ofEncrypted: found.paths.map { Folder.name(of: $0) })
     let release = releases.count == 1 ? releases[0] : nil
-    var items = found.paths.map { DecryptItem(inspecting: $0, release: release, options: options) }
+    var items = found.paths.map {
+      DecryptItem(inspecting: $0, release: release, options: options, registry: registry)
+    }
+    items += found.faulty.map { DecryptItem($0.path, plainName: $0.plainName, problem: $0.problem) }
     if let converter = options.converter {
       for index in items.indices where converter.takesPart(items[index].outputName) { items[index].isConverted = true }
     }
@@ -60,6 +66,9 @@ package struct DecryptPlan: Sendable {
     keyAdvice = try KeyAdvice(
       on: key, for: items, of: releases, checksDigest: options.checksKeyDigest, registry: registry, progress: progress)
     warnings = keyAdvice.warnings
+    for item in items {
+      if let note = item.nameNote { warnings.append("\(displayName(item.input)): \(note)") }
+    }
     (self.items, self.outputFolder, self.options, ignored) = (items, outputFolder, options, found.ignored)
     try checkSpace()
     noteAbsentFiles(isFolder: found.isFolder)
@@ -67,6 +76,9 @@ package struct DecryptPlan: Sendable {
 
   /// The original that the key was recognized as.
   package var keyOriginal: KnownOriginal? { keyAdvice.original }
+
+  /// What is known of the key, in words.
+  package var keyClaim: String? { keyAdvice.claim(on: key) }
 
   /// The names of the originals that the release wants; none where that is unknown.
   package var wantedKeys: [String] { keyAdvice.wanted }
@@ -76,10 +88,12 @@ package struct DecryptPlan: Sendable {
 
   private mutating func noteAbsentFiles(isFolder: Bool) {
     guard isFolder else { return }
-    let present = Set(items.map(\.outputName) + ignored)
+    let there = Folder.kind(of: outputFolder) == .folder ? (try? Folder.entries(of: outputFolder)) ?? [] : []
+    let present = Set(items.map(\.outputName) + ignored + there.map(\.name))
     if let manifest = options.manifest {
       let listed = manifest.entries.map(\.path)
-      absent = listed.filter { !present.contains($0) }
+      // A publisher's list may hold both forms.
+      absent = listed.filter { !present.contains($0) && !$0.hasSuffix(EncryptedName.suffix) }
       if !items.contains(where: { !manifest.digests(for: $0.outputName).isEmpty }) {
         let isEncrypted = listed.contains { $0.hasSuffix(EncryptedName.suffix) }
         warnings.append(
@@ -90,9 +104,11 @@ package struct DecryptPlan: Sendable {
     } else if releases.count == 1 {
       absent = releases[0].files.map(\.name).filter { !present.contains($0) }
     }
-    if !absent.isEmpty {
-      let owner = options.manifest == nil ? releases[0].name : displayName(options.manifestName ?? "the manifest")
-      warnings.append("\(owner) also has \(absent.map(displayName).joined(separator: ", ")), not in this folder")
-    }
+  }
+
+  /// Who says that the ``absent`` files belong to the release.
+  package var lister: String {
+    options.manifest != nil
+      ? displayName(options.manifestName ?? "the manifest") : releases.first?.name ?? "the release"
   }
 }

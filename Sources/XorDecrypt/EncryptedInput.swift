@@ -8,6 +8,8 @@ import Checksum
 struct EncryptedInput {
   /// The encrypted files.
   let paths: [String]
+  /// Encrypted files under names that a download left them with, and what is wrong with each.
+  let faulty: [(path: String, plainName: String, problem: XorDecryptError)]
   /// Names in the folder that are no encrypted files; those of folders end with a slash.
   let ignored: [String]
   /// Whether a folder was given.
@@ -36,20 +38,88 @@ struct EncryptedInput {
           .wrongInput, file: input, reason: "input and key seem to be swapped: the key that was given is encrypted",
           remedy: Self.order)
       }
-      (paths, ignored, isFolder) = ([input], [], false)
+      let neighbours = (try? Folder.entries(of: Folder.parent(of: input)).map(\.name)) ?? [name]
+      faulty = Self.faultyNames(neighbours, in: Folder.parent(of: input)).filter { Folder.name(of: $0.path) == name }
+      (paths, ignored, isFolder) = (faulty.isEmpty ? [input] : [], [], false)
       return
     }
 
     let entries = try Folder.entries(of: input)
-    let encrypted = entries.filter { $0.name.hasSuffix(EncryptedName.suffix) && $0.kind != .folder }
-    guard !encrypted.isEmpty else {
+    let names = entries.map(\.name)
+    faulty = Self.faultyNames(names, in: input) + (try Self.unfinishedByHub(in: input, names))
+    let isFaulty = Set(faulty.map(\.path))
+    // A second copy of a file that is there, too, adds nothing.
+    let encrypted = entries.filter { entry in
+      entry.name.hasSuffix(EncryptedName.suffix) && entry.kind != .folder
+        && !isFaulty.contains(Folder.join(input, entry.name))
+        && !(DownloadName(entry.name).map { $0.fault == .copy && names.contains($0.original) } ?? false)
+    }
+    guard !encrypted.isEmpty || !faulty.isEmpty else {
       throw try Self.emptiness(of: input, entries, keyLooksEncrypted: keyLooksEncrypted, registry)
     }
     let isEncrypted = Set(encrypted.map(\.name))
-    let ignored = entries.filter { !isEncrypted.contains($0.name) && !TemporaryFiles.isTemporary($0.name) }
+    let ignored = entries.filter {
+      !isEncrypted.contains($0.name) && !isFaulty.contains(Folder.join(input, $0.name))
+        && !TemporaryFiles.isTemporary($0.name)
+    }
     paths = encrypted.map { Folder.join(input, $0.name) }
     self.ignored = ignored.map { $0.name + ($0.kind == .folder ? "/" : "") }
     isFolder = true
+  }
+
+  /// The names among some that are an encrypted file's and were changed by a download; not those whose file is there too.
+  private static func faultyNames(
+    _ names: [String], in folder: String
+  ) -> [(path: String, plainName: String, problem: XorDecryptError)] {
+    names.compactMap { name in
+      // An encrypted file whose downloader's note lies beside it.
+      if let encrypted = try? EncryptedName(name), let note = DownloadName.isUnfinished(name, among: names) {
+        return fault(
+          name, encrypted, in: folder, reason: "its download is not finished: \(displayName(note)) lies beside it",
+          remedy: "let the download finish, or download it again")
+      }
+      guard !name.hasSuffix(EncryptedName.suffix) else { return nil }
+      let isOtherCase = name.lowercased().hasSuffix(EncryptedName.suffix)
+      let original =
+        isOtherCase
+        ? name.dropLast(EncryptedName.suffix.count) + EncryptedName.suffix
+        : DownloadName(name).map(\.original) ?? added(name)
+      guard let original, let encrypted = try? EncryptedName(inAnyCase: original) else { return nil }
+      if names.contains(encrypted.fileName) || names.contains(original) { return nil }
+      let download = DownloadName.standIn(for: encrypted.fileName, among: [name])
+      return fault(
+        name, encrypted, in: folder, reason: download?.reason ?? "its name has an ending too many",
+        remedy: download?.remedy ?? "rename it to \(displayName(encrypted.fileName))")
+    }
+  }
+
+  private static func fault(
+    _ name: String, _ encrypted: EncryptedName, in folder: String, reason: String, remedy: Remedy
+  ) -> (path: String, plainName: String, problem: XorDecryptError) {
+    let path = Folder.join(folder, name)
+    return (path, encrypted.plainName, XorDecryptError(.unfinished, file: path, reason: reason, remedy: remedy))
+  }
+
+  /// A name without an ending behind that of encrypted files; nil for lists of digests, signatures and the like.
+  private static func added(_ name: String) -> String? {
+    let lower = name.lowercased()
+    guard !Manifest.isListName(name), let end = lower.firstRange(of: EncryptedName.suffix + ".")?.upperBound,
+      ![".asc", ".sig", ".torrent", ".metadata", ".lock", ".xet", ".bak", ".old"].contains(where: lower.hasSuffix)
+    else { return nil }
+    return String(name.prefix(lower.distance(from: lower.startIndex, to: end) - 1))
+  }
+
+  /// What Hugging Face's program began to download into the folder and did not finish.
+  private static func unfinishedByHub(
+    in folder: String, _ names: [String]
+  ) throws -> [(path: String, plainName: String, problem: XorDecryptError)] {
+    try HubDownload.unfinished(in: folder).compactMap { path in
+      let name = DownloadName(Folder.name(of: path))?.original ?? ""
+      guard let encrypted = try? EncryptedName(name), !names.contains(name) else { return nil }
+      return fault(
+        path, encrypted, in: folder, reason: "this is a download that is not finished",
+        remedy: "let the download finish, or download it again")
+    }
   }
 
   /// Why a folder holds no encrypted file.
@@ -64,7 +134,8 @@ struct EncryptedInput {
     }
     let names = Set(entries.map(\.name))
     if names.contains("config.json") || names.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") }) {
-      let found = try registry.recognize(entries, in: input)
+      if let delta = try xorFolder(entries, in: input) { return delta }
+      let found = try registry.recognize(entries.filter { $0.size <= 1 << 20 }, in: input).found
       let fits = found.count == 1 ? " as \(found[0].name) has when it is decrypted" : ""
       return XorDecryptError(
         .wrongInput, file: input,
@@ -74,5 +145,21 @@ struct EncryptedInput {
     return XorDecryptError(
       .wrongInput, file: input, reason: "there is no .enc file in this folder",
       remedy: "give the folder that the release was downloaded to; \(order)")
+  }
+
+  /// The XOR folders of other projects, told by their files: what two files of one kind have in common at their beginnings
+  /// becomes zeros.
+  private static func xorFolder(_ entries: [FolderEntry], in folder: String) throws -> XorDecryptError? {
+    let weights = entries.filter {
+      $0.kind == .file && ($0.name.hasSuffix(".bin") || $0.name.hasSuffix(".safetensors"))
+    }
+    for entry in weights {
+      guard let file = try? InputFile(Folder.join(folder, entry.name)), try FileKind(of: file) == .zeros else {
+        continue
+      }
+      let naming = FileKind.zeros.naming(isWeights: true)
+      return XorDecryptError(.wrongInput, file: file.path, reason: naming?.reason ?? "", remedy: naming?.remedy)
+    }
+    return nil
   }
 }

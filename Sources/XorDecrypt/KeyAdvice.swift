@@ -13,6 +13,8 @@ struct KeyAdvice: Sendable {
   private(set) var warnings: [String] = []
 
   private let registry: Registry
+  /// Whether the whole key was read, and its digest is the original's.
+  private let isProvenByDigest: Bool
 
   /// Recognizes a key, and judges it.
   ///
@@ -27,6 +29,7 @@ struct KeyAdvice: Sendable {
     progress: @escaping ProgressHandler
   ) throws {
     self.registry = registry
+    isProvenByDigest = checksDigest
     original = try KeyRecognition.identify(key, registry: registry)
     wanted = try Self.wanted(by: items, of: releases, registry)
     if checksDigest {
@@ -75,14 +78,22 @@ struct KeyAdvice: Sendable {
           reason: "this is \(original.name)\(note); \(owner) wants \(wanted.joined(separator: " or "))",
           remedy: remedy)
       }
-      if let size = original.keyFile?.plainSize, size > key.file.size, releases.count == 1 {
+      if let size = original.keyFile?.plainSize, size < key.file.size, !checksDigest {
+        warnings.append(
+          "the key begins as \(original.name), and has \(key.file.size - size) bytes more than its \(size): it is another file"
+        )
+      }
+      if let size = original.keyFile?.plainSize, size > key.file.size {
         let missing = "\(size - key.file.size) of its \(size) bytes are missing"
-        if items.contains(where: { $0.problem == nil && $0.plainSize > key.file.size }) {
+        if releases.count == 1, items.contains(where: { $0.problem == nil && $0.plainSize > key.file.size }) {
           throw XorDecryptError(
             .unusableKey, file: key.file.path, reason: "this is the beginning of \(original.name), but \(missing)",
             remedy: "the download of the key is incomplete; download it again")
         }
-        warnings.append("the key is \(original.name), but \(missing); the files here are short enough for it")
+        let isEnough = items.allSatisfy { $0.plainSize <= key.file.size }
+        warnings.append(
+          "the key begins as \(original.name), but \(missing)"
+            + (isEnough ? "; the files here are short enough for it" : ""))
       }
     } else {
       let wanted = wanted.isEmpty ? "" : "\(owner) wants \(wanted.joined(separator: " or ")); "
@@ -91,6 +102,19 @@ struct KeyAdvice: Sendable {
         warnings.append("the key \(oddity ?? "is no original that is known"); \(wanted)the digests will tell")
       }
     }
+  }
+
+  /// What is known of the key, in words: which original it is, and what says so.
+  func claim(on key: KeyFile) -> String? { KeyRecognition.claim(original, key, isProvenByDigest: isProvenByDigest) }
+
+  /// How the key can be checked.
+  var check: Remedy {
+    guard let original, let file = original.keyFile else {
+      return "compare the key's size and digest with its source's"
+    }
+    let size = file.plainSize.map { ", \($0) bytes" } ?? ""
+    let md5 = file.plain[.md5].map { ", MD5 \($0)" } ?? ""
+    return "check the key, which should be \(original.name)'s\(size)\(md5)"
   }
 
   /// What to do about a wrong key.

@@ -14,6 +14,18 @@ package struct KeyRecognition: Sendable {
     return registry.originals.first { !$0.head.isEmpty && head.starts(with: $0.head) }
   }
 
+  /// What the first bytes, the size or the digest of a key say, in words.
+  ///
+  /// - Parameter original: what it was recognized as.
+  package static func claim(_ original: KnownOriginal?, _ key: KeyFile, isProvenByDigest: Bool = false) -> String? {
+    guard let original else { return nil }
+    if isProvenByDigest { return "\(original.name) (by its digest)" }
+    let note = original.headNote.map { ", \($0)" } ?? ""
+    let hasSize = original.keyFile?.plainSize == key.file.size
+    return
+      "its first \(original.head.count) bytes are those of \(original.name)\(hasSize ? ", and so is its size" : note)"
+  }
+
   /// Finds out which original a key is by its SHA-256, reading the whole file.
   package static func identifyByDigest(
     _ key: KeyFile, registry: Registry, progress: @escaping ProgressHandler, isCancelled: () -> Bool
@@ -23,7 +35,7 @@ package struct KeyRecognition: Sendable {
     defer { progress(.finished(file: path)) }
     // MD5 is known of all originals, SHA-256 only of the first LLaMA.
     let digests = try FileDigest.compute(
-      Set(DigestAlgorithm.allCases), of: key.file,
+      Set(DigestAlgorithm.published), of: key.file,
       progress: { progress(.advanced(file: path, bytes: $0)) }, isCancelled: isCancelled)
     return registry.originals.first { original in
       guard let known = original.keyFile?.plain, !known.isEmpty else { return false }

@@ -79,34 +79,45 @@ package struct ReleaseDecryptor: Sendable {
     (self.plan, self.leftovers) = (plan, leftovers)
   }
 
-  /// A wrong key that agrees with the right one in its first 156 bytes decrypts the shortest files well: only a longer
-  /// one is evidence for the key.
-  private static let evidenceSize = 256
+  /// What became of the whole work, beside the single files.
+  package struct Outcome: Sendable {
+    /// The paths of files that were removed when all others were done; see ``Leftovers``.
+    package var removed: [String] = []
+    /// Files that a decrypted index names, and that are neither outputs nor in the output folder.
+    package var absent: [(name: String, index: String)] = []
+    /// Whether a file came out wrong of which nothing says if itself or the key is at fault.
+    package var isKeyDoubtful = false
 
-  static let damageRemedy: Remedy =
-    "the key is right, for other files came out right: this file is damaged; download it again"
+    /// Nothing yet.
+    package init() {}
+  }
 
   /// Decrypts the files.
   ///
   /// - Parameters:
   ///   - progress: told of the bytes, from several threads.
   ///   - receive: told of each result, as they come, on the calling thread.
-  /// - Returns: the paths of files that were removed when all others were done; see ``Leftovers``.
   /// - Throws: ``ByteIOError`` where the output folder cannot be made, or has files in it that must make way and do not.
   @discardableResult
-  package func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> [String] {
+  package func run(progress: @escaping ProgressHandler, receive: (FileResult) -> Void) throws -> Outcome {
     try checkLeftovers()
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
 
-    var keyIsProven = false
+    var outcome = Outcome()
+    var proof = KeyProof()
     var failures: [DecryptItem] = []
     func take(_ result: FileResult, _ item: DecryptItem) {
       if result.error != nil {
         failures.append(item)
-      } else if item.plainSize >= Self.evidenceSize, case .verified = result.status {
-        keyIsProven = true
+      } else if case .verified = result.status {
+        proof.add(item)
       }
+    }
+    func tell(_ result: FileResult, _ item: DecryptItem) {
+      let (explained, isDoubtful) = explained(result, item, proof)
+      if isDoubtful { outcome.isKeyDoubtful = true }
+      receive(explained)
     }
 
     // What cannot be decrypted anyway.
@@ -117,9 +128,11 @@ package struct ReleaseDecryptor: Sendable {
       failures.append(item)
     }
     var waiting = plan.items.filter { $0.problem == nil }
-    if !failures.isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: failures, receive)
-      return []
+    // A name alone says nothing of the others.
+    let stopping = { failures.filter { !$0.isProblemOfName } }
+    if !stopping().isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: stopping(), receive)
+      return outcome
     }
 
     // Small files, all of them: together they tell a wrong key from a damaged file.
@@ -135,28 +148,28 @@ package struct ReleaseDecryptor: Sendable {
       smallResults[item.input] = result
       return true
     }
-    for result in small.compactMap({ smallResults[$0.input] }) { receive(explained(result, keyIsProven: keyIsProven)) }
-    if !failures.isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: failures, receive)
-      return []
+    for item in small { if let result = smallResults[item.input] { tell(result, item) } }
+    if !stopping().isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: stopping(), receive)
+      return outcome
     }
 
     // The large ones' first bytes, with what the key makes of them.
     for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
       guard case .garbled(let byte) = try head(of: item) else { continue }
-      let cause = keyIsProven ? "the file is damaged" : "the key is wrong"
+      let (cause, remedy, isDoubtful) = proof.cause(upTo: byte + 1, plan)
+      if isDoubtful { outcome.isKeyDoubtful = true }
       let error = XorDecryptError(
-        keyIsProven ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
-        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled",
-        remedy: keyIsProven ? Self.damageRemedy : plan.keyAdvice.remedy)
+        proof.isAny ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
+        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled", remedy: remedy)
       receive(result(item, .failed(error)))
       failures.append(item)
     }
     let garbled = Set(failures.map(\.input))
     waiting.removeAll { garbled.contains($0.input) }
-    if !failures.isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: failures, receive)
-      return []
+    if !stopping().isEmpty, !plan.options.keepGoing {
+      refuse(waiting, because: stopping(), receive)
+      return outcome
     }
 
     let conversion = try conversion(of: plan.items)
@@ -174,17 +187,18 @@ package struct ReleaseDecryptor: Sendable {
     } receive: { item, result in
       begun.insert(item.input)
       take(result, item)
-      receive(explained(result, keyIsProven: keyIsProven))
-      // With a key that is known to be right, another file's damage is no reason to stop.
-      return failures.isEmpty || keyIsProven || plan.options.keepGoing
+      tell(result, item)
+      // With a key whose beginning is right, another file's damage is no reason to stop.
+      return stopping().isEmpty || proof.isAny || plan.options.keepGoing
     }
-    refuse(waiting.filter { !begun.contains($0.input) }, because: failures, receive)
-    guard failures.isEmpty else { return [] }
+    refuse(waiting.filter { !begun.contains($0.input) }, because: stopping(), receive)
+    outcome.absent = try absentFiles(besides: failures)
+    guard failures.isEmpty else { return outcome }
     if let index = conversion?.index { try write(index) }
     // Only now: with a failure on the way the old model would be lost, and the new one not there.
-    let removed = try leftovers(outputs)
-    try FinalName.take([], removing: removed, replacing: plan.options.force)
-    return removed
+    outcome.removed = try leftovers(outputs)
+    try FinalName.take([], removing: outcome.removed, replacing: plan.options.force)
+    return outcome
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
@@ -342,17 +356,18 @@ package struct ReleaseDecryptor: Sendable {
     return XorDecryptError(.digestMismatch, file: item.input, reason: wrong.joined(separator: "; "), remedy: nil)
   }
 
-  /// A mismatch with what the other files say about its cause.
-  private func explained(_ result: FileResult, keyIsProven: Bool) -> FileResult {
-    guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return result }
-    let remedy: Remedy =
-      keyIsProven
-      ? Self.damageRemedy
-      : "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); \(.verifying(nil)) checks the .enc files"
-    return FileResult(
-      input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
-      status: .failed(
-        XorDecryptError(.digestMismatch, file: error.file, place: error.place, reason: error.reason, remedy: remedy)))
+  /// A mismatch with what the other files say about its cause, and whether that leaves the key in doubt.
+  private func explained(_ result: FileResult, _ item: DecryptItem, _ proof: KeyProof) -> (FileResult, Bool) {
+    guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return (result, false) }
+    let (_, remedy, isDoubtful) = proof.cause(upTo: item.plainSize, plan)
+    let name = item.nameNote.map { "; " + $0 } ?? ""
+    let explained = XorDecryptError(
+      .digestMismatch, file: error.file, place: error.place, reason: error.reason + name, remedy: remedy)
+    return (
+      FileResult(
+        input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
+        status: .failed(explained)), isDoubtful
+    )
   }
 
   // MARK: First bytes
@@ -361,7 +376,7 @@ package struct ReleaseDecryptor: Sendable {
     PickleHead.judge(try plainBytes(of: item, count: PickleHead.size))
   }
 
-  private func plainBytes(of item: DecryptItem, count: Int) throws -> [UInt8] {
+  func plainBytes(of item: DecryptItem, count: Int) throws -> [UInt8] {
     var bytes = try InputFile(item.input).bytes(at: item.headerSize, count: min(count, item.plainSize))
     var span = bytes.mutableSpan
     var raw = unsafe span.mutableBytes

@@ -41,7 +41,7 @@ package struct ReleaseEncryptor: Sendable {
     if kind == .folder {
       let entries = try Folder.entries(of: input)
       let chosen = entries.filter { entry in
-        entry.kind == .file && !entry.name.hasPrefix(".") && !entry.name.hasSuffix(EncryptedName.suffix)
+        entry.kind == .file && !entry.name.hasPrefix(".") && !entry.name.lowercased().hasSuffix(EncryptedName.suffix)
       }
       let names = Set(chosen.map(\.name))
       ignored = entries.filter { !names.contains($0.name) }.map { $0.name + ($0.kind == .folder ? "/" : "") }
@@ -60,6 +60,7 @@ package struct ReleaseEncryptor: Sendable {
           .wrongInput, file: path, reason: "this is the key itself; encrypted with itself it would be all zeros",
           remedy: "move the key out of the folder")
       }
+      try Self.refuseUnfinished(file, among: paths)
       sizes[path] = file.size
     }
     if let kind = Folder.kind(of: outputFolder), kind != .folder {
@@ -93,6 +94,22 @@ package struct ReleaseEncryptor: Sendable {
     self.outputFolder = outputFolder
     self.force = force
     self.jobs = max(1, jobs)
+  }
+
+  /// Refuses what was not downloaded: it would be published under the digest of something else.
+  private static func refuseUnfinished(_ file: InputFile, among paths: [String]) throws {
+    let name = Folder.name(of: file.path)
+    let names = paths.map { Folder.name(of: $0) }
+    if let note = DownloadName.isUnfinished(name, among: names)
+      ?? (DownloadName(name)?.isSurelyUnfinished == true ? name : nil)
+    {
+      throw XorDecryptError(
+        .unfinished, file: file.path, reason: "its download is not finished, as \(displayName(note)) says",
+        remedy: "let the download finish, or move the file away")
+    }
+    if case .gitLFSPointer = try FileKind(of: file), let complaint = try FileKind(of: file).complaint {
+      throw XorDecryptError(.notDownloaded, file: file.path, reason: complaint.reason, remedy: complaint.remedy)
+    }
   }
 
   /// The bytes of all plain files.

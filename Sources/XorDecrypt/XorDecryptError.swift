@@ -9,6 +9,8 @@ package typealias XorDecryptError = LibraryError<XorDecryptErrorCode>
 package enum XorDecryptErrorCode: Sendable, Equatable {
   /// The file's name is not `<name>.<64 hex digits>.enc`, or would name no file.
   case badName
+  /// The file's name says that its download is not finished, or left it under another name.
+  case unfinished
   /// A Git LFS pointer, a web page or nothing, in place of the file.
   case notDownloaded
   /// Shorter than the release's file, or than its own header.

@@ -210,8 +210,9 @@ import Testing
         }
         most.withLock { $0 = max($0, count) }
         sched_yield()
-        unlink(path)
+        // From the removal on another may hold the lock of a new file, while this one still holds the old one's.
         holders.withLock { $0 -= 1 }
+        unlink(path)
         withExtendedLifetime(lock) {}
       }
     }

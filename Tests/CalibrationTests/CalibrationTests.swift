@@ -63,7 +63,7 @@ private struct ByteTokenizer: Tokenizer {
   @Test(
     "what is of no known form is told with its place",
     arguments: [
-      ("a.jsonl", "{\"text\": \"a\"}\n{", "line 2"), ("b.json", "[1]", "element 0"), ("c.json", "[", nil),
+      ("a.jsonl", "{\"text\": \"a\"}\n{", "line 2"), ("b.json", "[1]", "element 1"), ("c.json", "[", nil),
       ("d.jsonl", #"{"foo": 1}"#, "line 1"),
       ("e.jsonl", #"{"conversations": [{"from": "robot", "value": "x"}]}"#, "line 1"),
       ("f.jsonl", #"{"conversations": [{"from": "human"}]}"#, "line 1"), ("g.jsonl", "3", "line 1"),

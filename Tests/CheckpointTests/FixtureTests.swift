@@ -204,8 +204,11 @@ enum Fixtures {
     let absent = try remarks {
       $0.replace("\"weight_map\": {", with: "\"weight_map\": {\"ghost\": \"model-00001-of-00003.safetensors\",")
     }
-    #expect(absent == [.warning("model.safetensors.index.json lists ghost, which no file holds: the model is read without")])
-    let moved = try remarks { $0.replace("\"lm_head.weight\": \"model-00003", with: "\"lm_head.weight\": \"model-00001") }
+    #expect(
+      absent == [.warning("model.safetensors.index.json lists ghost, which no file holds: the model is read without")])
+    let moved = try remarks {
+      $0.replace("\"lm_head.weight\": \"model-00003", with: "\"lm_head.weight\": \"model-00001")
+    }
     #expect(moved.count == 1)
     let unlisted = try remarks { $0.replace("\"lm_head.weight\"", with: "\"ghost\"") }
     #expect(unlisted.count == 2)

@@ -86,6 +86,17 @@ private func bytes(_ values: [Float]) -> [UInt8] {
     #expect(try source.allBytes(0) == expected)
   }
 
+  @Test("pairs of four bits are F4, with twice as many numbers, as in safetensors")
+  func pairs() throws {
+    let v3 = global("torch._utils", "_rebuild_tensor_v3")
+    let whole = tensor(
+      "UntypedStorage", count: 6, shape: [3, 2], strides: [1, 3], more: global("torch", "float4_e2m1fn_x2"))
+    let pickle = v3 + whole.dropFirst(global("torch._utils", "_rebuild_tensor_v2").count)
+    let source = try TorchFile(archive([pickle], [[1, 2, 3, 4, 5, 6]]))
+    #expect(source.tensors.map(\.dtype) == [.f4] && source.tensors.map(\.shape) == [[3, 4]])
+    #expect(try source.allBytes(0) == [1, 4, 2, 5, 3, 6])
+  }
+
   @Test("types of torch that are not read are named as such, and as settings do no harm")
   func otherTypes() throws {
     let settings = try PickleMachine.run(
@@ -94,7 +105,9 @@ private func bytes(_ values: [Float]) -> [UInt8] {
     let v3 = global("torch._utils", "_rebuild_tensor_v3")
     let whole = tensor("UntypedStorage", count: 4, shape: [2], strides: [1], more: global("torch", "complex32"))
     let pickle = v3 + whole.dropFirst(global("torch._utils", "_rebuild_tensor_v2").count)
-    let error = #expect(throws: CheckpointError.self) { try TorchFile(archive([pickle], [[0, 0, 0, 0]])) }
+    let source = try TorchFile(archive([pickle], [[0, 0, 0, 0]]))
+    #expect(source.tensors.map(\.typeName) == ["complex32"])
+    let error = #expect(throws: CheckpointError.self) { try source.allBytes(0) }
     #expect(error?.code == .unsupportedType)
   }
 

@@ -35,7 +35,8 @@ import Testing
     Case(files: [safeIndex, "m.Q4_0.gguf"], entry: "m.Q4_0.gguf", told: ["left over"]),
     Case(files: [safeIndex] + meta, entry: "params.json", told: ["left over"]),
     // Meta's files beside others: Mistral publishes both.
-    Case(files: [safeIndex, "params.json", "consolidated.safetensors"] + safeShards, entry: safeIndex,
+    Case(
+      files: [safeIndex, "params.json", "consolidated.safetensors"] + safeShards, entry: safeIndex,
       told: ["consolidated.safetensors with params.json is another set"]),
     Case(files: [safe] + meta, entry: safe, told: ["consolidated.00.pth with params.json"]),
     Case(files: meta + ["consolidated.safetensors"], entry: "params.json", told: ["consolidated.00.pth"]),
@@ -46,12 +47,18 @@ import Testing
     Case(files: ["m-1-of-2.safetensors", "m-2-of-2.safetensors"], entry: "m-1-of-2.safetensors"),
     Case(files: safeShards + ["optimizer.bin"], entry: safeShards[0]),
     // An index of a base name of its own, and of a variant.
-    Case(files: ["gptq_model-4bit-128g.safetensors.index.json", "gptq_model-4bit-128g-00001-of-00002.safetensors",
-      "gptq_model-4bit-128g-00002-of-00002.safetensors"], entry: "gptq_model-4bit-128g.safetensors.index.json"),
+    Case(
+      files: [
+        "gptq_model-4bit-128g.safetensors.index.json", "gptq_model-4bit-128g-00001-of-00002.safetensors",
+        "gptq_model-4bit-128g-00002-of-00002.safetensors",
+      ], entry: "gptq_model-4bit-128g.safetensors.index.json"),
     // What trainers leave is no model.
-    Case(files: ["mine.safetensors", "rng_state.pth", "rng_state_0.pth", "rng_state_15.pth", "scaler.pt", "training_args.bin",
-      "scheduler.pt", "optimizer_0.bin", "optimizer.pt", "random_states_0.pkl", "sampler_1.bin",
-      "zero_pp_rank_0_mp_rank_00_optim_states.pt", "value_head.safetensors"], entry: "mine.safetensors"),
+    Case(
+      files: [
+        "mine.safetensors", "rng_state.pth", "rng_state_0.pth", "rng_state_15.pth", "scaler.pt", "training_args.bin",
+        "scheduler.pt", "optimizer_0.bin", "optimizer.pt", "random_states_0.pkl", "sampler_1.bin",
+        "zero_pp_rank_0_mp_rank_00_optim_states.pt", "value_head.safetensors",
+      ], entry: "mine.safetensors"),
     Case(files: ["last.ckpt", "optimizer.pt"], entry: "last.ckpt"),
     Case(files: ["model_best.pth.tar"], entry: "model_best.pth.tar"),
     // Another engine's, beside the model; a split one alone.
@@ -95,13 +102,19 @@ import Testing
   @Test("where nothing says which, or something is missing, the names are told")
   func refusals() throws {
     #expect(try error(folder(["a.safetensors", "b.pt"]))?.reason.contains("a.safetensors, b.pt") == true)
-    #expect(try error(folder(["a.gguf", "b-00001-of-00002.gguf", "b-00002-of-00002.gguf"]))?.reason.contains("several") == true)
+    #expect(
+      try error(folder(["a.gguf", "b-00001-of-00002.gguf", "b-00002-of-00002.gguf"]))?.reason.contains("several")
+        == true)
     let half = try error(folder([Self.safeShards[0]]))
     #expect(half?.reason == "1 of its 2 files are missing: \(Self.safeShards[1])")
-    let count = try error(folder([Self.safeIndex] + Self.safeShards, shards: [
-      Self.safeIndex: (1...5).map { "model-0000\($0)-of-00005.safetensors" }
-    ]))
-    #expect(count?.reason.contains("shards of another count lie here: \(Self.safeShards.joined(separator: ", "))") == true)
+    let count = try error(
+      folder(
+        [Self.safeIndex] + Self.safeShards,
+        shards: [
+          Self.safeIndex: (1...5).map { "model-0000\($0)-of-00005.safetensors" }
+        ]))
+    #expect(
+      count?.reason.contains("shards of another count lie here: \(Self.safeShards.joined(separator: ", "))") == true)
     let shards = try error(folder(["consolidated.00.pth", "consolidated.01.pth"]))
     #expect(shards?.reason.contains("params.json is not beside them") == true)
     let below = try error(folder(["original/consolidated.00.pth", "config.json"]))
@@ -115,7 +128,8 @@ import Testing
     #expect(try Checkpoint.located(one.file("models--o--n")) == one.file("models--o--n/snapshots/0123"))
     let two = try folder(["snapshots/01/model.safetensors", "snapshots/02/model.safetensors"])
     let error = error(two)
-    #expect(error?.remedy?.description.contains("snapshots/01") == true && error?.reason.contains("2 snapshots") == true)
+    #expect(
+      error?.remedy?.description.contains("snapshots/01") == true && error?.reason.contains("2 snapshots") == true)
     try two.write("refs/main", "02\n")
     #expect(try Checkpoint.located(two.path) == two.file("snapshots/02"))
     // A model beside a folder of that name is the model.
@@ -129,9 +143,10 @@ import Testing
     #expect(part.stem == "a-b-" && part.number == 2 && part.count == 3 && part.ending == ".safetensors")
     #expect(part.name(of: 3) == "a-b-00003-of-00003.safetensors" && part.words == "part 2 of 3")
     #expect(PartName("m_1_of_2.bin")?.name(of: 2) == "m_2_of_2.bin")
-    for name in ["model.safetensors", "m-00001-of-00001.bin", "m-00003-of-00002.bin", "m-00000-of-00002.bin", "m-1-of-2",
-      "m-00001-of-99999.gguf", "two-of-three.bin"]
-    {
+    for name in [
+      "model.safetensors", "m-00001-of-00001.bin", "m-00003-of-00002.bin", "m-00000-of-00002.bin", "m-1-of-2",
+      "m-00001-of-99999.gguf", "two-of-three.bin",
+    ] {
       #expect(PartName(name) == nil, "\(name)")
     }
   }

@@ -193,7 +193,7 @@ import Testing
     #expect(registry.releases(ofEncrypted: []).isEmpty)
   }
 
-  @Test("a plain folder is known by its names, and by its small files where names are shared")
+  @Test("a plain folder is known by what is its own; usual names and everybody's small files prove nothing")
   func plainFolders() throws {
     let folder = try TemporaryFolder()
     let generation =
@@ -204,19 +204,22 @@ import Testing
       "config.json", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin",
       "pytorch_model.bin.index.json", "tokenizer.model", "tokenizer_config.json",
     ] { try folder.write(name, "?") }
-    let found = try registry.recognize(Folder.entries(of: folder.path), in: folder.path)
-    #expect(found.map(\.name) == ["BELLE-LLaMA-7B-2M-enc"])
+    let usual = try registry.recognize(Folder.entries(of: folder.path), in: folder.path)
+    #expect(usual.found.isEmpty)
+    #expect(usual.fitting.contains("BELLE-LLaMA-7B-2M-enc"))
 
     let gptq = try TemporaryFolder()
     for name in ["config.json", "generation_config.json", "llama7b-2m-4bit-128g.pt", "llama7b-2m-8bit-128g.pt"] {
       try gptq.write(name, "?")
     }
     #expect(
-      try registry.recognize(Folder.entries(of: gptq.path), in: gptq.path).map(\.name) == ["BELLE-LLaMA-7B-2M-gptq-enc"]
+      try registry.recognize(Folder.entries(of: gptq.path), in: gptq.path).found.map(\.name) == [
+        "BELLE-LLaMA-7B-2M-gptq-enc"
+      ]
     )
 
     let other = try TemporaryFolder()
     try other.write("model.gguf", "?")
-    #expect(try registry.recognize(Folder.entries(of: other.path), in: other.path).isEmpty)
+    #expect(try registry.recognize(Folder.entries(of: other.path), in: other.path).found.isEmpty)
   }
 }

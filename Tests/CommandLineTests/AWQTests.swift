@@ -124,7 +124,7 @@ import Testing
     }
     let run = try belleTools("evaluate", path, "--text", tokens)
     let key = name == "llm-awq" ? "backend" : "version"
-    #expect(run.status == 1 && run.errors.contains("\(key) is \(name), which is not known"), "\(run.errors)")
+    #expect(run.status == 1 && run.errors.contains("\(key) is \(name), which is not read here"), "\(run.errors)")
     let findings = try belleTools("doctor", path, "--json").objects()
     #expect(findings.contains { $0["code"] as? String == "unknown-quantization" })
   }

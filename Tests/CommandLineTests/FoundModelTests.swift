@@ -40,7 +40,9 @@ import Testing
 
   // MARK: Making
 
-  private func write(_ source: MemorySource, _ name: String, in model: String, where isWanted: (Int) -> Bool = { _ in true }) throws {
+  private func write(
+    _ source: MemorySource, _ name: String, in model: String, where isWanted: (Int) -> Bool = { _ in true }
+  ) throws {
     let indices = source.tensors.indices.filter(isWanted)
     try Folder.create(folder.file(model))
     let write = name.hasSuffix(".safetensors") ? SafetensorsWriter.write : TorchWriter.write
@@ -50,7 +52,9 @@ import Testing
   /// config.json and the tokenizer.
   private func companions(_ model: String, _ more: String = "") throws {
     let tiny = project("Tests/Fixtures/tiny/llama/")
-    for name in ["tokenizer.model", "tokenizer_config.json"] { try folder.write("\(model)/\(name)", readBytes(tiny + name)) }
+    for name in ["tokenizer.model", "tokenizer_config.json"] {
+      try folder.write("\(model)/\(name)", readBytes(tiny + name))
+    }
     try folder.write(
       "\(model)/config.json",
       #"{"model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4, "#
@@ -59,7 +63,8 @@ import Testing
 
   /// Two shards; where an index is wanted, with what it says.
   private func shards(
-    _ source: MemorySource, _ model: String, stem: String = "model", ending: String = ".safetensors", index: String? = nil,
+    _ source: MemorySource, _ model: String, stem: String = "model", ending: String = ".safetensors",
+    index: String? = nil,
     change: (inout [String: String]) -> Void = { _ in }
   ) throws {
     let names = (1...2).map { "\(stem)-0000\($0)-of-00002\(ending)" }
@@ -113,7 +118,8 @@ import Testing
       try write(small, "model.safetensors", in: model)
       try folder.write("\(model)/\(torch)", #"{"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}"#)
     case .withoutIndex: try shards(small, model)
-    case .baseName: try shards(small, model, stem: "gptq_model-4bit-128g", index: "gptq_model-4bit-128g.safetensors.index.json")
+    case .baseName:
+      try shards(small, model, stem: "gptq_model-4bit-128g", index: "gptq_model-4bit-128g.safetensors.index.json")
     case .dotSlash: try shards(small, model, index: index) { $0 = $0.mapValues { "./" + $0 } }
     case .absent: try shards(small, model, index: index) { $0["mtp.fc.weight"] = "model-00002-of-00002.safetensors" }
     case .unlisted: try shards(small, model, index: index) { $0["model.norm.weight"] = nil }
@@ -145,7 +151,8 @@ import Testing
     let convert = try belleTools("convert", folder.file("m"), folder.file("o.gguf"))
     #expect(convert.output.hasPrefix("12 tensors, every value identical"), "\(convert.errors)")
     #expect(try isNear(perplexity("o.gguf").value, wanted.value))
-    let quantize = try belleTools("quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16")
+    let quantize = try belleTools(
+      "quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16")
     #expect(quantize.status == 0, "\(quantize.errors)")
     let inspect = try belleTools("inspect", folder.file("m"), "--json")
     #expect(try inspect.objects().last?["tensors"] as? Int == 12)
@@ -181,11 +188,15 @@ import Testing
 
   @Test(
     "names that a trainer wraps are one model in each verb, and convert writes clean ones",
-    arguments: ["module.", "_orig_mod.", "module._orig_mod.", "pretrained_model.", "base_model.model.", "state_dict.", "inner", "base"])
+    arguments: [
+      "module.", "_orig_mod.", "module._orig_mod.", "pretrained_model.", "base_model.model.", "state_dict.", "inner",
+      "base",
+    ])
   func wrapped(prefix: String) throws {
     let source = try renamed(small) { name in
       switch prefix {
-      case "inner": name.replacing("layers.0.", with: "layers.0._orig_mod.").replacing("mlp.", with: "_fsdp_wrapped_module.mlp.")
+      case "inner":
+        name.replacing("layers.0.", with: "layers.0._orig_mod.").replacing("mlp.", with: "_fsdp_wrapped_module.mlp.")
       case "base": name == "lm_head.weight" ? nil : "module." + name.dropFirst("model.".count)
       default: prefix + name
       }
@@ -200,13 +211,16 @@ import Testing
     let (value, said) = try perplexity("m")
     #expect(isNear(value, wanted.value), "\(said)")
     let count = prefix == "base" ? 11 : 12
-    #expect(try belleTools("compare", folder.file("plain"), folder.file("m")).output == "\(count) tensors: \(count) equal\n")
+    #expect(
+      try belleTools("compare", folder.file("plain"), folder.file("m")).output == "\(count) tensors: \(count) equal\n")
     for (output, layout) in [("keep", "keep"), ("hf", "hf")] {
       let convert = try belleTools("convert", folder.file("m"), folder.file(output), "--layout", layout)
       #expect(convert.status == 0, "\(convert.errors)")
       let names = try Checkpoint.open(folder.file(output)).tensors.map(\.name)
       let isBase = prefix == "base" && layout == "keep"
-      #expect(Set(names) == Set(plain.tensors.map { isBase ? String($0.name.dropFirst("model.".count)) : $0.name }), "\(names)")
+      #expect(
+        Set(names) == Set(plain.tensors.map { isBase ? String($0.name.dropFirst("model.".count)) : $0.name }),
+        "\(names)")
     }
     #expect(try belleTools("convert", folder.file("m"), folder.file("meta"), "--layout", "meta").status == 0)
     #expect(try belleTools("convert", folder.file("m"), folder.file("m.gguf")).status == 0)
@@ -264,15 +278,19 @@ import Testing
     try belleTools("convert", folder.file("m"), folder.file("meta"), "--layout", "meta")
     try folder.write("meta/tokenizer.model", readBytes(folder.file("m/tokenizer.model")))
     #expect(try isNear(perplexity("meta").value, wanted))
-    let quantize = try belleTools("quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16")
+    let quantize = try belleTools(
+      "quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16")
     #expect(quantize.status == 0, "\(quantize.errors)")
-    let reference = try belleTools("quantize", folder.file("plain"), folder.file("r"), "--method", "rtn", "--group-size", "16")
+    let reference = try belleTools(
+      "quantize", folder.file("plain"), folder.file("r"), "--method", "rtn", "--group-size", "16")
     #expect(reference.status == 0)
     #expect(try isNear(perplexity("q").value, perplexity("r").value))
     let config = String(decoding: try readBytes(folder.file("q/config.json")), as: UTF8.self)
     #expect(config.contains("\"tie_word_embeddings\" : false") == !isEqual)
     let doctor = try belleTools("doctor", folder.file("m"), "--json").objects()
-    #expect(doctor.contains { $0["code"] as? String == "tied-weights-differ" && $0["severity"] as? String == "warning" } == !isEqual)
+    #expect(
+      doctor.contains { $0["code"] as? String == "tied-weights-differ" && $0["severity"] as? String == "warning" }
+        == !isEqual)
     #expect(doctor.first { $0["name"] as? String == "transformers" }?["loads"] as? Bool == true)
   }
 
@@ -281,7 +299,8 @@ import Testing
     let tied = Self.model(seed: 3, isTied: true)
     try write(tied, "model.safetensors", in: "plain")
     try write(
-      renamed(tied) { prefix + ($0 == "model.embed_tokens.weight" ? "lm_head.weight" : $0) }, "model.safetensors", in: "m")
+      renamed(tied) { prefix + ($0 == "model.embed_tokens.weight" ? "lm_head.weight" : $0) }, "model.safetensors",
+      in: "m")
     for model in ["plain", "m"] { try companions(model, #", "tie_word_embeddings": true"#) }
     let wanted = try perplexity("plain").value
     let (value, said) = try perplexity("m")
@@ -294,8 +313,12 @@ import Testing
     #expect(try isNear(perplexity("m.gguf").value, wanted))
     try folder.write("meta/tokenizer.model", readBytes(folder.file("m/tokenizer.model")))
     #expect(try isNear(perplexity("meta").value, wanted))
-    #expect(try belleTools("quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16").status == 0)
-    if prefix.isEmpty { #expect(try belleTools("doctor", folder.file("m"), "--json").output.contains("\"finding\"") == false) }
+    #expect(
+      try belleTools("quantize", folder.file("m"), folder.file("q"), "--method", "rtn", "--group-size", "16").status
+        == 0)
+    if prefix.isEmpty {
+      #expect(try belleTools("doctor", folder.file("m"), "--json").output.contains("\"finding\"") == false)
+    }
   }
 
   @Test(

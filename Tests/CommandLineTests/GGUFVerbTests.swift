@@ -92,8 +92,8 @@ import Testing
     // Once rounded, rounding again has to be asked for.
     let refused = try belleTools("convert", folder.file("q.gguf"), folder.file("x.gguf"), "--gguf-type", "q8_0")
     #expect(refused.status == 1)
-    #expect(refused.errors.contains("blk.0.attn_q.weight and 6 more are quantized already (Q4_0)"))
-    #expect(refused.errors.contains("hint: --lossy rounds them anew"))
+    #expect(refused.errors.contains("blk.0.attn_q.weight (Q4_0) would be rounded a second time, and so would 6 others"))
+    #expect(refused.errors.contains("hint: --lossy rounds them again"))
     #expect(!FileManager.default.fileExists(atPath: folder.file("x.gguf")))
     #expect(
       try belleTools("convert", folder.file("q.gguf"), folder.file("x.gguf"), "--gguf-type", "q8_0", "--lossy").status
@@ -171,10 +171,19 @@ import Testing
       let names = try folder.names()
       #expect(names.allSatisfy { $0 == "model" || $0.hasSuffix(".gguf") }, "\(names)")
     }
-    // 96 inputs are no whole blocks of 256.
+    // 64 and 96 inputs are not a multiple of 256.
     let odd = try belleTools(
-      "quantize", model, folder.file("k.gguf"), "--format", "gguf", "--gguf-type", "q4_k", "--calibration", data)
-    #expect(odd.status == 1 && odd.errors.contains("are no whole blocks of 256 (Q4_K)"), "\(odd.errors)")
+      "quantize", model, folder.file("k.gguf"), "--format", "gguf", "--gguf-type", "q4_k", "--calibration", data,
+      "--no-fallback")
+    #expect(
+      odd.status == 1 && odd.errors.contains("are not a multiple of 256, a block of Q4_K")
+        && odd.errors.contains("--skip '*."), "\(odd.errors)")
+    let next = try belleTools(
+      "quantize", model, folder.file("k.gguf"), "--format", "gguf", "--gguf-type", "q4_k", "--method", "rtn")
+    #expect(next.status == 0 && next.errors.contains("Q5_0 in place of Q4_K for 7 of 7 modules"), "\(next.errors)")
+    let shown = try belleTools("inspect", folder.file("k.gguf")).output
+    #expect(shown.contains("blk.0.attn_q.weight  Q5_0  [64, 64]") && !shown.contains("Q4_K"))
+    #expect(try belleTools("evaluate", folder.file("k.gguf"), "--text", data, "--max-tokens", "256").status == 0)
     #expect(try belleTools("quantize", model, folder.file("x"), "--gguf-type", "q4_0").status == 64)
   }
 
@@ -189,7 +198,7 @@ import Testing
     let run = try belleTools("convert", folder.file("packed"), folder.file("q.gguf"))
     #expect(run.status == 1)
     #expect(run.errors.contains("the inputs 0 to 31 lie in 2 groups, and a block has one scale"))
-    #expect(run.errors.contains("hint: --lossy --gguf-type q4_0 rounds the weights anew"))
+    #expect(run.errors.contains("hint: --lossy --gguf-type q4_0 rounds the weights again"))
   }
 
   @Test("options that do not go together are usage errors")

@@ -26,7 +26,8 @@ import Testing
     let inner = #""rope_parameters": {"rope_type": "default", "rope_theta": 5e5}"#
     for (other, words) in [
       (#""rope_scaling": {"type": "linear", "factor": 4}"#, "rope_parameters and rope_scaling"),
-      (#""rope_theta": 10000"#, "rope_theta"), (#""rope_scaling": {"rope_type": "default", "rope_theta": 1e4}"#, "rope_theta"),
+      (#""rope_theta": 10000"#, "rope_theta"),
+      (#""rope_scaling": {"rope_type": "default", "rope_theta": 1e4}"#, "rope_theta"),
       (#""rope_scaling": {"rope_type": "linear", "type": "default", "factor": 4}"#, "rope_scaling"),
       (#""vocab_size": 10"#, "vocab_size"),
     ] {
@@ -41,13 +42,16 @@ import Testing
   }
 
   @Test(
-    "what changes the arithmetic is named", arguments: [
+    "what changes the arithmetic is named",
+    arguments: [
       #""rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}"#,
       #""rope_scaling": {"rope_type": "linear", "factor": 4, "attention_factor": 1.2}"#,
       #""rope_scaling": {"factor": 4}"#, #""rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}"#,
-      #""attention_multiplier": 0.0156"#, #""embedding_multiplier": 12"#, #""logits_scaling": 8"#, #""logit_scale": 0.06"#,
+      #""attention_multiplier": 0.0156"#, #""embedding_multiplier": 12"#, #""logits_scaling": 8"#,
+      #""logit_scale": 0.06"#,
       #""final_logit_softcapping": 30.0"#, #""clip_qkv": 8"#, #""use_qk_norm": true"#, #""is_causal": false"#,
-      #""no_rope_layers": [1, 0]"#, #""layer_types": ["full_attention", "sliding_attention"]"#, #""num_local_experts": 8"#,
+      #""no_rope_layers": [1, 0]"#, #""layer_types": ["full_attention", "sliding_attention"]"#,
+      #""num_local_experts": 8"#,
       #""rotary_pct": 0.25"#,
     ])
   func arithmetic(field: String) throws {
@@ -61,10 +65,12 @@ import Testing
   }
 
   @Test(
-    "what changes nothing is not", arguments: [
+    "what changes nothing is not",
+    arguments: [
       #""layer_types": ["full_attention"]"#, #""logits_scaling": 1.0"#, #""use_qk_norm": false"#, #""clip_qkv": null"#,
       #""num_experts": 0"#, #""sliding_window": 4096, "max_position_embeddings": 2048"#, #""sliding_window": null"#,
-      #""attention_dropout": 0.1, "torch_dtype": "float16", "x": {"y": [1, {"z": 2}]}"#, #""time_step_limit": [0.0, Infinity]"#,
+      #""attention_dropout": 0.1, "torch_dtype": "float16", "x": {"y": [1, {"z": 2}]}"#,
+      #""time_step_limit": [0.0, Infinity]"#,
       #""other": NaN, "another": -Infinity"#,
     ])
   func neutral(field: String) throws { _ = try config(field) }
@@ -77,7 +83,9 @@ import Testing
     let object = try #require(try boundedJSONObject(Array(text.utf8)) as? [String: Any])
     #expect(object["b"] as? String == "NaN\" Infinity")
     let again = String(decoding: try jsonText(object), as: UTF8.self)
-    for part in [#""c" : -Infinity"#, #""d" : NaN"#, #""b" : "NaN\" Infinity""#] { #expect(again.contains(part), "\(again)") }
+    for part in [#""c" : -Infinity"#, #""d" : NaN"#, #""b" : "NaN\" Infinity""#] {
+      #expect(again.contains(part), "\(again)")
+    }
   }
 
   @Test("a Mistral that does not mention its window has transformers' 4096; null is none")
@@ -117,13 +125,16 @@ import Testing
     add("output.weight", [vocabulary, 16])
     for layer in 0..<layers {
       for (name, shape) in [
-        ("attention.wq", [16, 16]), ("attention.wk", [keyRows, 16]), ("attention.wv", [keyRows, 16]), ("attention.wo", [16, 16]),
-        ("feed_forward.w1", [24, 16]), ("feed_forward.w2", [16, 24]), ("feed_forward.w3", [24, 16]), ("attention_norm", [16]),
+        ("attention.wq", [16, 16]), ("attention.wk", [keyRows, 16]), ("attention.wv", [keyRows, 16]),
+        ("attention.wo", [16, 16]),
+        ("feed_forward.w1", [24, 16]), ("feed_forward.w2", [16, 24]), ("feed_forward.w3", [24, 16]),
+        ("attention_norm", [16]),
         ("ffn_norm", [16]),
       ] { add("layers.\(layer).\(name).weight", shape) }
     }
     for name in more { add(name, [2]) }
-    try folder.write("params.json", "{\"dim\": 16, \"n_layers\": \(layers), \"n_heads\": 4, \"norm_eps\": 1e-6\(fields)}")
+    try folder.write(
+      "params.json", "{\"dim\": 16, \"n_layers\": \(layers), \"n_heads\": 4, \"norm_eps\": 1e-6\(fields)}")
     _ = try TorchWriter.write(
       source, Array(source.tensors.indices), metadata: [:], as: "consolidated.00.pth", in: folder.path, replacing: true)
     return (folder, try MetaFolder(folder.path))
@@ -132,7 +143,8 @@ import Testing
   private let grouped = #", "n_kv_heads": 2"#
 
   @Test(
-    "fields of params.json that are not known, or known to change the model, are named", arguments: [
+    "fields of params.json that are not known, or known to change the model, are named",
+    arguments: [
       #""sliding_window": 4096"#, #""use_qk_norm": true"#, #""lora_args": {"rank": 16, "scale": 2.0}"#,
       #""quantization_args": {"group_size": 32}"#, #""vision_chunk_size": 448"#, #""attention_chunk_size": 8192"#,
       #""logit_scale": 0.5"#, #""use_scaled_rope": true"#, #""moe": {"num_experts": 8}"#, #""yarn": {"factor": 4}"#,
@@ -147,7 +159,8 @@ import Testing
   @Test("fields that change nothing are read")
   func knownParameters() throws {
     let (_, folder) = try meta(
-      grouped + #", "vocab_size": -1, "multiple_of": 256, "ffn_dim_multiplier": 1.3, "max_seq_len": 2048, "sliding_window": null, "#
+      grouped
+        + #", "vocab_size": -1, "multiple_of": 256, "ffn_dim_multiplier": 1.3, "max_seq_len": 2048, "sliding_window": null, "#
         + #""use_scaled_rope": false, "vision_chunk_size": -1, "hidden_dim": 24, "model_type": "transformer""#)
     #expect(try ModelConfiguration(folder).keyValueHeadCount == 2)
   }
@@ -187,7 +200,8 @@ import Testing
 
   @Test("tokens and the length of text are not invented")
   func inventions() throws {
-    func object(_ fields: String, more: [String] = [], vocabulary: Int = 12, keyRows: Int = 16) throws -> [String: Any] {
+    func object(_ fields: String, more: [String] = [], vocabulary: Int = 12, keyRows: Int = 16) throws -> [String: Any]
+    {
       let (_, folder) = try meta(fields, keyRows: keyRows, more: more, vocabulary: vocabulary)
       let text = try MetaModel(folder).configurationText()
       return try #require(try JSONSerialization.jsonObject(with: Data(text)) as? [String: Any])
@@ -200,12 +214,16 @@ import Testing
     #expect(try object(#", "rope_theta": 5e5"#)["max_position_embeddings"] == nil)
   }
 
-  @Test("the length of text that a model was made for is told by what its generation says", arguments: [
-    (1e-6, "", false, 2048), (1e-5, "", false, 4096), (1e-5, "", true, 2048), (1e-5, #", "rope_theta": 5e5"#, false, nil),
-    (1e-3, "", false, nil), (1e-6, #", "head_dim": 4"#, false, nil),
-  ] as [(Double, String, Bool, Int?)])
+  @Test(
+    "the length of text that a model was made for is told by what its generation says",
+    arguments: [
+      (1e-6, "", false, 2048), (1e-5, "", false, 4096), (1e-5, "", true, 2048),
+      (1e-5, #", "rope_theta": 5e5"#, false, nil),
+      (1e-3, "", false, nil), (1e-6, #", "head_dim": 4"#, false, nil),
+    ] as [(Double, String, Bool, Int?)])
   func length(epsilon: Double, more: String, hasLayerFrequencies: Bool, wanted: Int?) throws {
-    let (folder, _) = try meta("", keyRows: 16, more: hasLayerFrequencies ? ["layers.0.attention.inner_attention.rope.freqs"] : [])
+    let (folder, _) = try meta(
+      "", keyRows: 16, more: hasLayerFrequencies ? ["layers.0.attention.inner_attention.rope.freqs"] : [])
     try folder.write("params.json", "{\"dim\": 16, \"n_layers\": 1, \"n_heads\": 4, \"norm_eps\": \(epsilon)\(more)}")
     #expect(try ModelConfiguration(MetaFolder(folder.path)).contextLength == wanted)
   }

@@ -124,7 +124,7 @@ import Testing
     #expect(try values(try BlockPackedSource(halves, type: nil)) == halves.allBytes(0))
     let (_, others) = try GPTQModule(scaleType: .f32, scaleFactor: 1.00001).source(in: folder)
     #expect { try BlockPackedSource(others, type: nil) } throws: {
-      ($0 as? CheckpointError)?.reason.contains("is no half-precision number") == true
+      ($0 as? CheckpointError)?.reason.contains("half precision does not have the scale") == true
     }
   }
 

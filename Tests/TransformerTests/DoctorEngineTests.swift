@@ -51,7 +51,7 @@ import Tokenizer
     try folder.write("tokenizer.model", try readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
     let doctor = try Patient.doctor(folder.path)
     #expect(doctor.findings.isEmpty, "\(doctor.findings)")
-    #expect(doctor.engines.allSatisfy { !$0.loads })
+    #expect(doctor.engines.allSatisfy { $0.loads == false })
     #expect(doctor.engines[0].reason?.description.contains("BELLE") == true)
   }
 
@@ -87,7 +87,7 @@ import Tokenizer
   func earlyForm() throws {
     let doctor = try early()
     #expect(doctor.findings.isEmpty, "\(doctor.findings)")
-    #expect(doctor.engines.allSatisfy { !$0.loads && $0.reason?.requests.count == 1 })
+    #expect(doctor.engines.allSatisfy { $0.loads == false && $0.reason?.requests.count == 1 })
     let zeros = Self.q + ".zeros"
     let broken = try early { source in
       source.remove(zeros)
@@ -105,7 +105,7 @@ import Tokenizer
   func gptqModel() throws {
     let doctor = try Patient.doctor(project("Tests/Fixtures/gptqmodel"))
     #expect(doctor.findings.isEmpty, "\(doctor.findings)")
-    #expect(doctor.engines.filter { !$0.loads }.map(\.engine) == ["llama.cpp"])
+    #expect(doctor.engines.filter { $0.loads != true }.map(\.engine) == ["llama.cpp"])
     // Its tokenizer is LLaMA's as tokenizer.json: in a GGUF file it is what tokenizer.model is there.
     let vocabulary = try Model.open(project("Tests/Fixtures/gptqmodel")).vocabulary()
     #expect(vocabulary.tokens == (try Tokenizers.vocabulary(project("Tests/Fixtures/tiny/llama"))).tokens)

@@ -110,7 +110,6 @@ enum GGUFParts {
       ("tokenizer.ggml.eos_token_id", .uint32(2)), ("tokenizer.ggml.unknown_token_id", .uint32(0)),
       ("tokenizer.ggml.add_bos_token", .bool(true)), ("tokenizer.ggml.add_eos_token", .bool(false)),
       ("tokenizer.ggml.add_space_prefix", .bool(false)),
-      ("tokenizer.chat_template", .string(GGUFParts.vocabulary.belleChatTemplate)),
     ]
     for (key, value) in expected { #expect(export.values[key] == value, "\(key)") }
     let lists = ["tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type"]
@@ -133,20 +132,21 @@ enum GGUFParts {
     }
   }
 
-  @Test("chat templates: the model's own, BELLE's, none")
+  @Test("chat templates: the model's own, BELLE's only where they are asked for, a file's, none")
   func chatTemplates() throws {
     let made = try RandomModel(RandomModel.llama())
     var vocabulary = GGUFParts.vocabulary
     for own in [nil, "{{ own }}"] as [String?] {
       vocabulary.chatTemplate = own
       for (choice, expected) in [
-        (GGUFExport.ChatTemplate.automatic, own ?? vocabulary.belleChatTemplate),
-        (.belle, vocabulary.belleChatTemplate),
-        (.none, nil),
+        (GGUFExport.ChatTemplate.automatic, own), (.own(orElse: .belle), own ?? vocabulary.template(.belle)),
+        (.form(.belle), vocabulary.template(.belle)), (.form(.belle2), vocabulary.template(.belle2)),
+        (.text("{{ other }}"), "{{ other }}"), (.none, nil),
       ] as [(GGUFExport.ChatTemplate, String?)] {
         let export = try GGUFExport(
           made.source, made.configuration, vocabulary, types: GGUFTypes(nil), chatTemplate: choice, file: "m")
         #expect(export.values["tokenizer.chat_template"]?.string == expected)
+        #expect(export.hasChatTemplate == (expected != nil))
       }
     }
   }

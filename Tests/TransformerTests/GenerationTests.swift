@@ -207,3 +207,115 @@ import Tokenizer
     #expect(fresh.text == second.text && fresh.promptTokens > second.promptTokens)
   }
 }
+
+@Suite("Forms of a chat (kind 12)") struct ChatFormTests {
+  @Test("the second version puts a line end behind either name, and makes tokens of each side by itself")
+  func second() throws {
+    var conversation = Conversation(.belle2)
+    conversation.ask("a")
+    conversation.answer("b\n")
+    conversation.ask("c")
+    #expect(conversation.texts == ["Human: \na\n\nAssistant: \nb", "Human: \nc\n\nAssistant: \n"])
+    #expect(conversation.stop == "\nHuman:")
+    let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/llama"))
+    let expected =
+      try [1] + tokenizer.encode("Human: \na\n\nAssistant: \n") + tokenizer.encode("b") + [2]
+      + tokenizer.encode("Human: \nc\n\nAssistant: \n")
+    #expect(try conversation.tokens(tokenizer) == expected)
+  }
+
+  @Test("without a form a text is what was said")
+  func none() throws {
+    var conversation = Conversation(nil)
+    conversation.ask("a")
+    let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/llama"))
+    #expect(try conversation.tokens(tokenizer) == [1, 261])
+    #expect(conversation.stop == nil)
+  }
+
+  @Test("a form's template is known again, with BOS and without; another is none", arguments: ChatForm.allCases)
+  func known(form: ChatForm) {
+    for beginsWithBOS in [false, true] {
+      let template = form.template(beginsWithBOS: beginsWithBOS)
+      #expect(template.hasPrefix("{{ bos_token }}") == beginsWithBOS)
+      #expect(ChatForm(template: template) == form)
+      #expect(ChatForm(template: template + "\n") == nil)
+    }
+    #expect(ChatForm(template: "{% for m in messages %}{{ m['content'] }}{% endfor %}") == nil)
+  }
+}
+
+@Suite("Ends of a text in GGUF (kind 9)") struct EndTokenTests {
+  private func vocabulary(ends: [Int32], names: [String] = ["<|eot_id|>", "<|eom_id|>", "<end>"]) throws -> Vocabulary {
+    var vocabulary = try Tokenizers.vocabulary(project("Tests/Fixtures/tiny/llama"))
+    vocabulary.tokens += names.map { Vocabulary.Token($0, score: -1000, kind: .control) }
+    vocabulary.otherEnds = ends
+    return vocabulary
+  }
+
+  @Test(
+    "what ends a turn and a message are told by their names, else by their order; the rest has no place",
+    arguments: [
+      ([], nil, nil, 0), ([4096], 4096, nil, 0), ([4097], nil, 4097, 0), ([4097, 4096], 4096, 4097, 0),
+      ([4098], 4098, nil, 0), ([2, 4098, 4096], 4096, 4098, 0), ([4098, 4097, 4096], 4096, 4097, 1),
+      ([9999], nil, nil, 0),
+    ] as [([Int32], UInt32?, UInt32?, Int)])
+  func names(ends: [Int32], turn: UInt32?, message: UInt32?, left: Int) throws {
+    let vocabulary = try vocabulary(ends: ends)
+    let values = try vocabulary.ggufValues(rows: 4104, file: "m")
+    let value = { (name: String) in values.first { $0.key == "tokenizer.ggml." + name }?.value }
+    #expect(value("eot_token_id") == turn.map { .uint32($0) })
+    #expect(value("eom_token_id") == message.map { .uint32($0) })
+    #expect(value("eos_token_id") == .uint32(2))
+    #expect(vocabulary.endsWithoutPlace == left)
+    var metadata = GGUFMetadata()
+    for (key, value) in values { metadata[key] = value }
+    let again = try Vocabulary(metadata, file: "m")
+    #expect(Set(again.otherEnds.map { UInt32($0) }) == Set([turn, message].compactMap(\.self)))
+  }
+
+  @Test("a GGUF file's ends end a text there, and in the folder that is made of it")
+  func files() throws {
+    let folder = try TemporaryFolder()
+    let made = try RandomModel(RandomModel.llama())
+    let path = try GGUFParts.write(made, folder) {
+      $0["tokenizer.ggml.eot_token_id"] = .uint32(7)
+      $0["tokenizer.ggml.eom_token_id"] = .uint32(9)
+    }
+    let model = try Model.open(path)
+    #expect(try model.endTokens() == [2, 7, 9])
+    for (name, bytes) in try model.tokenizerFiles().files { try folder.write("again/" + name, bytes) }
+    #expect(try EndTokens.read(folder: folder.file("again")) == [2, 7, 9])
+  }
+
+  @Test("a tokenizer that is not known is left out with its reason, and whatever else is there is not")
+  func unknownTokenizer() throws {
+    let folder = try TemporaryFolder()
+    let made = try RandomModel(RandomModel.llama())
+    for (key, value) in [("model", "plamo2"), ("model", "t5")] {
+      let path = try GGUFParts.write(made, folder) { $0["tokenizer.ggml." + key] = .string(value) }
+      let model = try Model.open(path)
+      let tokenizer = try model.tokenizerFiles()
+      #expect(tokenizer.files.isEmpty && tokenizer.lack?.contains(value) == true)
+      #expect(throws: ModelError.self) { try model.tokenizer() }
+      var target = ConversionTarget(folder.file("out-\(value).safetensors"))
+      try Conversion(model, to: target).run()
+      // As another GGUF file it keeps what it says of its tokenizer.
+      target = ConversionTarget(folder.file("out-\(value).gguf"))
+      target.weights = .f16
+      try Conversion(model, to: target).run()
+      guard case .gguf(let file) = try Model.open(target.path).layout else { return }
+      #expect(file.values["tokenizer.ggml.model"] == .string(value))
+    }
+  }
+
+  @Test("a GGUF file serves as a tokenizer, by itself and in a folder of its own")
+  func asTokenizer() throws {
+    let folder = try TemporaryFolder()
+    let made = try RandomModel(RandomModel.llama())
+    let path = try GGUFParts.write(made, folder)
+    let other = try Model.open(path)
+    #expect(try other.tokenizer(from: path).encode("AB") == [3, 4])
+    #expect(try other.tokenizer(from: folder.path).encode("AB") == [3, 4])
+  }
+}

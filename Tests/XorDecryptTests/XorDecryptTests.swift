@@ -76,7 +76,7 @@ import Testing
       ".belle-tools-1-a.partial.\(hex).enc",
     ])
   func refused(name: String) {
-    let error = #expect(throws: XorDecryptError.self) { try EncryptedName(name) }
+    let error = #expect(throws: ChecksumError.self) { try EncryptedName(name) }
     #expect(error?.code == .badName)
   }
 }

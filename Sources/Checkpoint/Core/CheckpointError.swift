@@ -17,8 +17,10 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case malformed
   /// A limit is exceeded that no honest file comes near.
   case limit
-  /// A pickle names something that no weight file needs.
+  /// A pickle does something that no weight file needs: it names what does something, or calls what it made.
   case unsafeGlobal
+  /// A pickle names something that is not known here.
+  case unknownName
   /// A pickle is none: no unpickler reads past the place.
   case malformedPickle
   /// A pickle does something that weight files do not do.

@@ -26,6 +26,8 @@ public struct BlockType: Sendable, Hashable {
   public let fileType: UInt32?
   /// The type that rows get that are no whole blocks of it.
   let fallback: UInt32
+  /// The type that rows get which are not whole blocks, where there is one.
+  package var next: BlockType? { BlockType(number: fallback) }
 
   /// Whether weights have a minimum besides their scale.
   public var hasMinimum: Bool {

@@ -12,17 +12,34 @@ public struct TensorInfo: Sendable, Equatable {
   public let shape: [Int]
   /// The path of the file that holds its values.
   public let file: String
-  /// The bytes of its values, contiguous, row-major.
+  /// The bytes of its values, contiguous, row-major; 0 where they are not read.
   public let byteCount: Int
+  /// What it is where its values are not read; nil for an ordinary tensor. Its ``dtype`` says nothing then.
+  public let unread: UnreadTensor?
 
   /// Describes a tensor.
-  public init(name: String, dtype: DType, shape: [Int], file: String, byteCount: Int) {
+  public init(
+    name: String, dtype: DType, shape: [Int], file: String, byteCount: Int, unread: UnreadTensor? = nil
+  ) {
     (self.name, self.dtype, self.shape, self.file, self.byteCount) = (name, dtype, shape, file, byteCount)
+    self.unread = unread
   }
 
   /// The same tensor under another name.
   public func renamed(_ name: String) -> TensorInfo {
-    TensorInfo(name: name, dtype: dtype, shape: shape, file: file, byteCount: byteCount)
+    TensorInfo(name: name, dtype: dtype, shape: shape, file: file, byteCount: byteCount, unread: unread)
+  }
+
+  /// What its type is called: also that of a tensor whose values are not read.
+  public var typeName: String { unread?.typeName ?? dtype.rawValue }
+
+  /// Refuses a tensor whose values are not read.
+  package func checkIsRead() throws(CheckpointError) {
+    guard let unread else { return }
+    throw CheckpointError(
+      .unsupportedType, file: file,
+      reason: "tensor \(displayName(name)) is \(unread.kind.words) (\(unread.typeName)), whose values are not read",
+      remedy: unread.kind.remedy + "; or give \(.skippingUnknown) to leave it out")
   }
 
   /// How many elements it has.

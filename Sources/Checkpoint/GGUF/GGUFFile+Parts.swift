@@ -29,7 +29,9 @@ extension GGUFFile {
         "name the parts as they were, NAME-00001-of-0000\(count).gguf, or join them with llama-gguf-split --merge")
     }
     let folder = Folder.parent(of: path)
-    let missing = name.all.filter { $0 != name.name(of: name.number) && Folder.kind(of: Folder.join(folder, $0)) != .file }
+    let missing = name.all.filter {
+      $0 != name.name(of: name.number) && Folder.kind(of: Folder.join(folder, $0)) != .file
+    }
     guard missing.isEmpty else {
       throw failure(
         "this is \(name.words) of a model, and \(missing.count) of the parts are missing: "
@@ -64,9 +66,10 @@ extension GGUFFile {
       }
       for (key, value) in part.values.entries where !splitKeys.contains(key) && key != "general.alignment" {
         guard let first = parts[0].values[key] else { continue }
-        guard first == value else { throw failure("two of the parts say different things of \(displayName(key))", different) }
+        guard first == value else {
+          throw failure("two of the parts say different things of \(displayName(key))", different)
+        }
       }
     }
   }
 }
-

@@ -41,7 +41,7 @@ public struct GGUFTypes: Sendable, Equatable {
   /// The type, or the one that is used in its place for rows of a length.
   static func fitting(_ type: DType, rows: Int) -> DType {
     guard let block = BlockType(type), rows % block.elements != 0 else { return type }
-    guard let next = BlockType(number: block.fallback), rows % next.elements == 0 else { return .f16 }
+    guard let next = block.next, rows % next.elements == 0 else { return .f16 }
     return next.dtype
   }
 }

@@ -54,6 +54,7 @@ public struct GGUFWriter: TensorSink {
     var names: Set<[UInt8]> = []
     var at = 0
     for info in tensors {
+      try info.checkIsRead()
       let refusal = { (reason: String) in
         CheckpointError(.unsupportedType, file: info.file, reason: "tensor \(displayName(info.name)) \(reason)")
       }

@@ -34,8 +34,10 @@ public struct NpyFile: TensorSource {
 
   /// Opens a file and checks its header.
   public init(_ file: any ByteSource) throws {
-    func failure(_ code: CheckpointErrorCode, _ reason: String) -> CheckpointError {
-      CheckpointError(code, file: file.path, reason: reason, remedy: "save it with numpy.save as an array of numbers")
+    func failure(
+      _ code: CheckpointErrorCode, _ reason: String, _ remedy: Remedy = "save it with numpy.save as an array of numbers"
+    ) -> CheckpointError {
+      CheckpointError(code, file: file.path, reason: reason, remedy: remedy)
     }
     let lead = try file.bytes(count: NpyHeader.leadSize)
     guard let place = NpyHeader.range(lead), (1...3).contains(lead[6]) else {
@@ -50,13 +52,23 @@ public struct NpyFile: TensorSource {
         "its header is not {'descr': '<f4', 'fortran_order': False, 'shape': (…)}, of a plain type and numbers")
     }
     let shape = header.shape
-    guard let dtype = Self.types[header.type] else {
-      throw failure(.unknownFormat, "the type \(displayName(header.type)) is not known")
+    guard !header.type.hasSuffix("O") else {
+      throw CheckpointError(
+        .unknownFormat, file: file.path, reason: "this is an array of objects, which numpy keeps as a pickle",
+        remedy: "load it with numpy, and save the arrays in it by themselves, with numpy.save or as safetensors")
     }
-    guard !header.isFortranOrder || shape.count <= 1 else { throw failure(.unknownFormat, "it is in Fortran order") }
+    guard let dtype = Self.types[header.type] else {
+      throw failure(
+        .unknownFormat, "the type \(displayName(header.type)) is not read here",
+        "read are \(Self.types.keys.sorted().joined(separator: ", ")): a.astype(\"<f4\") makes one of them")
+    }
+    guard !header.isFortranOrder || shape.count <= 1 else {
+      throw failure(.unknownFormat, "it is in Fortran order", "save numpy.ascontiguousarray of it")
+    }
     guard let size = TensorInfo.size(of: shape, dtype), size.bytes == file.size - place.upperBound else {
       throw failure(
-        .truncated, "shape \(shape) of \(dtype.rawValue) is not what its \(file.size - place.upperBound) bytes hold")
+        .truncated, "shape \(shape) of \(dtype.rawValue) is not what its \(file.size - place.upperBound) bytes hold",
+        "compare the file's size with the original's")
     }
     let name = Folder.name(of: file.path)
     tensors = [

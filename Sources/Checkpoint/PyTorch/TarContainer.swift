@@ -18,9 +18,14 @@ struct TarContainer {
 
   /// Reads the members.
   ///
-  /// - Parameter trace: where names go that no weight file needs, instead of being refused.
-  init(_ file: any ByteSource, trace: PickleTrace? = nil) throws {
+  /// - Parameters:
+  ///   - trace: where names go that no weight file needs, instead of being refused.
+  ///   - skipped: where names go that are not known, instead of being refused.
+  init(_ file: any ByteSource, trace: PickleTrace? = nil, skipped: SkippedNames? = nil) throws {
     let archive = try TarArchive(file)
+    if trace == nil, let kind = OtherArchives.kind(ofTar: archive.members.keys) {
+      throw CheckpointError(.unknownFormat, file: file.path, reason: kind.what, remedy: kind.remedy)
+    }
     var reader = try MemberReader(file, archive, "sys_info", trace)
     let system = try reader.pickle()
     guard system.graph.isLittleEndian(system.root) else {
@@ -79,7 +84,7 @@ struct TarContainer {
     }
 
     reader = try MemberReader(file, archive, "pickle", trace)
-    object = try reader.pickle(objects)
+    object = try reader.pickle(objects, skipped)
     self.ranges = ranges
   }
 
@@ -159,13 +164,17 @@ private struct MemberReader {
     failure(.malformedPickle, "expected \(expected), found \(found.graph.detail(found.root))")
   }
 
-  mutating func pickle(_ objects: [String: PersistentObject]? = nil) throws -> PickleMachine.Result {
+  mutating func pickle(_ objects: [String: PersistentObject]? = nil, _ skipped: SkippedNames? = nil) throws
+    -> PickleMachine.Result
+  {
     for size in Self.windowSizes {
       let bytes = try file.bytes(at: at, count: min(size, range.upperBound - at))
+      let names = skipped.map { _ in SkippedNames() }
       do {
         let result = try PickleMachine.run(
-          bytes, base: at, file: file.path, trace: trace, objects: objects ?? [:])
+          bytes, base: at, file: file.path, trace: trace, skipped: names, objects: objects ?? [:])
         at += result.end
+        if let names { skipped?.merge(names) }
         return result
       } catch {
         guard error.code == .truncated, bytes.count < range.upperBound - at, size < PickleMachine.sizeLimit else {

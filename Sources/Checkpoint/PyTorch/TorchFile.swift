@@ -11,8 +11,10 @@ public struct TorchFile: TensorSource {
   public let format: String
   /// The tensors, in the order of the file.
   public let tensors: [TensorInfo]
-  /// What it holds besides tensors.
+  /// What it holds besides tensors: its settings, as far as they are told.
   public let metadata: [(name: String, value: String)]
+  /// How many more settings it holds, or longer ones.
+  public let omittedSettings: Int
 
   /// Where a storage's bytes are.
   private enum Place: Sendable {
@@ -37,30 +39,40 @@ public struct TorchFile: TensorSource {
 
   /// Opens a checkpoint and reads its pickle; no values are read.
   ///
+  /// - Parameter skipped: takes the names that are not known, and what was left out for their sake; without it they are
+  ///   refused.
   /// - Throws: ``CheckpointError`` with the byte where something is wrong.
-  public init(_ file: any ByteSource) throws {
+  public init(_ file: any ByteSource, skipping skipped: SkippedNames? = nil) throws {
     let head = try file.bytes(count: FileKind.headSize)
     if head.starts(with: [0x50, 0x4B, 3, 4]) || head.starts(with: [0x50, 0x4B, 5, 6]) {
-      try self.init(zip: file)
+      try self.init(zip: file, skipped)
     } else if TarArchive.isTar(head) {
       // torch asks for a tar before it asks for its old container.
-      let container = try TarContainer(file)
-      let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
+      let container = try TarContainer(file, skipped: skipped)
+      let contents = try PickleContents(
+        container.object.graph, root: container.object.root, file: file.path, skipped: skipped)
       try self.init(file, "torch-tar", contents, container.ranges.mapValues(Place.range), nil)
     } else if LegacyContainer.isLegacy(head) {
-      try self.init(legacy: file)
+      try self.init(legacy: file, skipped)
     } else {
-      try self.init(pickle: file)
+      try self.init(pickle: file, skipped)
     }
   }
 
   /// Runs pickles at the beginning of a file whose values may follow them: reads more where they are cut off.
-  static func withBeginning<Result>(of file: any ByteSource, _ body: ([UInt8]) throws -> Result) throws -> Result {
+  ///
+  /// - Parameter skipped: takes the names that the last of the readings passes over.
+  static func withBeginning<Result>(
+    of file: any ByteSource, _ skipped: SkippedNames? = nil, _ body: ([UInt8], SkippedNames?) throws -> Result
+  ) throws -> Result {
     var size = 1 << 20
     while true {
       let bytes = try file.bytes(count: size)
+      let names = skipped.map { _ in SkippedNames() }
       do {
-        return try body(bytes)
+        let result = try body(bytes, names)
+        if let names { skipped?.merge(names) }
+        return result
       } catch let error as CheckpointError {
         guard error.code == .truncated, bytes.count < min(file.size, PickleMachine.sizeLimit) else { throw error }
       }
@@ -70,11 +82,11 @@ public struct TorchFile: TensorSource {
 
   // MARK: A bare pickle
 
-  private init(pickle file: any ByteSource) throws {
-    let contents = try Self.withBeginning(of: file) { bytes in
-      let result = try PickleMachine.run(bytes, file: file.path)
-      return try PickleContents(result.graph, root: result.root, file: file.path)
+  private init(pickle file: any ByteSource, _ skipped: SkippedNames?) throws {
+    let result = try Self.withBeginning(of: file, skipped) { bytes, skipped in
+      try PickleMachine.run(bytes, file: file.path, skipped: skipped)
     }
+    let contents = try PickleContents(result.graph, root: result.root, file: file.path, skipped: skipped)
     guard !contents.tensors.isEmpty else {
       throw CheckpointError(
         .unknownFormat, file: file.path, reason: "this is a bare pickle and holds no tensors",
@@ -90,10 +102,15 @@ public struct TorchFile: TensorSource {
 
   // MARK: Zip
 
-  private init(zip file: any ByteSource) throws {
+  private init(zip file: any ByteSource, _ skipped: SkippedNames?) throws {
     let archive = try ZipArchive(file)
     let (pickle, offset, root) = try Self.dataPickle(archive)
-    let result = try PickleMachine.run(pickle, base: offset, file: file.path)
+    if skipped == nil, let program = TorchScript.program(in: archive) {
+      throw CheckpointError(
+        .unsupportedPickle, file: file.path, reason: "\(TorchScript.what) (\(displayName(program)))",
+        remedy: TorchScript.remedy)
+    }
+    let result = try PickleMachine.run(pickle, base: offset, file: file.path, skipped: skipped)
     if let order = archive.members[root + "byteorder"],
       try archive.bytes(of: order, limit: 16) != Array("little".utf8)
     {
@@ -102,7 +119,7 @@ public struct TorchFile: TensorSource {
         reason: "its values are big-endian, which no checkpoint in use is",
         remedy: "save it again on a little-endian machine")
     }
-    let contents = try PickleContents(result.graph, root: result.root, file: file.path)
+    let contents = try PickleContents(result.graph, root: result.root, file: file.path, skipped: skipped)
     let spellings = archive.spellings(below: root)
     var places: [String: Place] = [:]
     for (name, tensor) in contents.tensors where places[tensor.storage.key] == nil {
@@ -137,10 +154,9 @@ public struct TorchFile: TensorSource {
     // torch finds members without regard to case.
     let names = archive.names.filter { $0.lowercased().hasSuffix("/data.pkl") && !$0.dropLast(9).contains("/") }
     guard names.count == 1, let member = archive.members[names[0]] else {
-      throw CheckpointError(
-        .unknownFormat, file: archive.file.path,
-        reason: names.isEmpty
-          ? "this zip holds no data.pkl: it is no PyTorch checkpoint" : "this zip holds several data.pkl")
+      let kind: (what: String, remedy: Remedy?) =
+        names.isEmpty ? OtherArchives.kind(of: archive) : ("this zip holds several data.pkl", nil)
+      throw CheckpointError(.unknownFormat, file: archive.file.path, reason: kind.what, remedy: kind.remedy)
     }
     return (
       try archive.bytes(of: member, limit: PickleMachine.sizeLimit), member.dataOffset, String(names[0].dropLast(8))
@@ -149,9 +165,12 @@ public struct TorchFile: TensorSource {
 
   // MARK: Legacy
 
-  private init(legacy file: any ByteSource) throws {
-    let container = try Self.withBeginning(of: file) { try LegacyContainer($0, size: file.size, file: file.path) }
-    let contents = try PickleContents(container.object.graph, root: container.object.root, file: file.path)
+  private init(legacy file: any ByteSource, _ skipped: SkippedNames?) throws {
+    let container = try Self.withBeginning(of: file, skipped) {
+      try LegacyContainer($0, size: file.size, file: file.path, skipped: $1)
+    }
+    let contents = try PickleContents(
+      container.object.graph, root: container.object.root, file: file.path, skipped: skipped)
     var places: [String: Place] = [:]
     for (key, range) in try container.ranges(in: file) { places[key] = .range(range) }
     try self.init(file, "torch-legacy", contents, places, nil)
@@ -169,7 +188,11 @@ public struct TorchFile: TensorSource {
       let bad = { (reason: String) in
         CheckpointError(.badTensor, file: file.path, reason: "tensor \(displayName(name)): \(reason)")
       }
-      guard let size = TensorInfo.size(of: tensor.shape, tensor.dtype) else { throw bad("its shape overflows") }
+      guard let info = tensor.info(name, file: file.path) else { throw bad("its shape overflows") }
+      guard info.unread == nil else {
+        tensors.append(info)
+        continue
+      }
       guard let place = places[tensor.storage.key] else {
         throw bad("its storage \(tensor.storage.key) is not in the file")
       }
@@ -177,17 +200,23 @@ public struct TorchFile: TensorSource {
       let storageItem = tensor.storage.dtype.byteCount ?? 1
       let (last, overflow) = tensor.storage.viewOffset.addingReportingOverflow(tensor.storage.count)
       guard !overflow, last <= place.size / storageItem else { throw bad("its storage is shorter than declared") }
+      guard budget.allows(info.byteCount, of: place.size) else {
+        tensors.append(
+          TensorInfo(
+            name: name, dtype: .u8, shape: info.shape, file: file.path, byteCount: 0,
+            unread: UnreadTensor(kind: .expanded, typeName: info.typeName)))
+        continue
+      }
       var extent: Range<Int>?
       if case .deflated = place { extent = Self.extent(tensor) }
-      guard budget.take(size.bytes, of: place.size, isContiguous: tensor.isContiguous, inflating: extent) else {
+      guard budget.take(info.byteCount, of: place.size, isContiguous: tensor.isContiguous, inflating: extent) else {
         throw CheckpointError(
           .limit, file: file.path,
           reason:
             "tensor \(displayName(name)) is one too many: the tensors until it make far more than the file's \(byteCount(file.size))",
-          remedy: "no honest checkpoint does that; treat the file as hostile")
+          remedy: "save it with PyTorch without what expands few values to very many, or as their contiguous()")
       }
-      tensors.append(
-        TensorInfo(name: name, dtype: tensor.dtype, shape: tensor.shape, file: file.path, byteCount: size.bytes))
+      tensors.append(info)
     }
     self.file = file
     self.format = format
@@ -196,12 +225,16 @@ public struct TorchFile: TensorSource {
     self.places = places
     views = contents.tensors.map(\.tensor)
     metadata = contents.metadata
+    omittedSettings = contents.omittedCount
   }
 
   // MARK: Values
 
   /// What a tensor's values are pulled from.
+  ///
+  /// - Throws: ``CheckpointError`` with code `.unsupportedType` for a tensor that is no ordinary one.
   public func cursor(_ index: Int) throws -> any TensorCursor {
+    try tensors[index].checkIsRead()
     let view = views[index]
     let stored = try storedCursor(view)
     guard view.signs != SignBits() else { return stored }
@@ -231,7 +264,7 @@ public struct TorchFile: TensorSource {
   /// Where a tensor's values lie; nil for views that skip or repeat elements, for deflated ones, and for values with other
   /// signs than are stored.
   public func storedRange(_ index: Int) -> Range<Int>? {
-    views[index].signs == SignBits() ? contiguousRange(views[index]) : nil
+    views[index].signs == SignBits() && tensors[index].unread == nil ? contiguousRange(views[index]) : nil
   }
 
   private func contiguousRange(_ view: PickleTensor) -> Range<Int>? {

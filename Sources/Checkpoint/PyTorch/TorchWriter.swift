@@ -37,6 +37,7 @@ public struct TorchWriter: TensorSink {
   public init(_ tensors: [TensorInfo], metadata: [String: String]) throws {
     // torch takes the file's name; a fixed one gives the same bytes under every name.
     let root = "archive"
+    for info in tensors { try info.checkIsRead() }
     tensorCount = tensors.count
     // The pickle comes first, so that a reader of a stream knows what follows.
     let head = [("data.pkl", try PickleWriter.stateDict(tensors)), ("byteorder", Array("little".utf8))]

@@ -33,7 +33,9 @@ struct SafetensorsHeader {
       throw Self.failure(file, .truncated, 0, "\(file.size) bytes are too few for a safetensors file")
     }
     guard let length = try file.bytes(count: 8).u64(at: 0), length <= Self.sizeLimit else {
-      throw Self.failure(file, .limit, 0, "the header's length is over 100 MB: this is no safetensors file")
+      throw Self.failure(
+        file, .limit, 0,
+        "its header would have \(try file.bytes(count: 8).u64(at: 0) ?? 0) bytes; at most 100 MB are read")
     }
     guard length <= file.size - 8 else {
       throw Self.failure(
@@ -60,7 +62,7 @@ struct SafetensorsHeader {
   ) -> CheckpointError {
     CheckpointError(
       code, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: code == .truncated ? "the download is incomplete; download it again" : nil)
+      remedy: code == .truncated ? "the file is cut off: compare its size with the publisher's" : nil)
   }
 
   private func failure(_ code: CheckpointErrorCode, _ offset: Int, _ reason: String) -> CheckpointError {
@@ -70,13 +72,13 @@ struct SafetensorsHeader {
   private mutating func readMetadata(_ json: inout JSONReader) throws {
     if json.peek() == UInt8(ascii: "n") { return try json.skip() }
     guard json.peek() == UInt8(ascii: "{") else {
-      throw failure(.malformed, 8 + json.at, "tensor __metadata__: its entry is no object")
+      throw failure(.malformed, 8 + json.at, "tensor __metadata__: its entry is not a JSON object")
     }
     try json.object { json, key in
       _ = json.peek()
       let at = json.at
       guard case .string(let text) = try json.scalar() else {
-        throw failure(.malformed, 8 + at, "metadata that is no string")
+        throw failure(.malformed, 8 + at, "metadata that is not a string")
       }
       guard metadata.count < Self.metadataLimit else {
         throw failure(.limit, 8 + json.at, "more than \(Self.metadataLimit) entries of metadata")
@@ -92,7 +94,7 @@ struct SafetensorsHeader {
       CheckpointError(
         .malformed, file: path, place: "byte \(at)", reason: "tensor \(displayName(name)): \(reason)")
     }
-    guard isObject else { throw bad("its entry is no object") }
+    guard isObject else { throw bad("its entry is not a JSON object") }
     var dtype: DType?
     var shape: [Int]?
     var offsets: [Int]?
@@ -105,7 +107,10 @@ struct SafetensorsHeader {
         if dtype == nil { throw bad("the type \(text) is not known") }
       case ("shape", UInt8(ascii: "[")): shape = try json.naturals(limit: Self.dimensionLimit)
       case ("data_offsets", UInt8(ascii: "[")): offsets = try json.naturals(limit: 2)
-      default: throw bad("the field \(displayName(key)) is not what it should be")
+      default:
+        throw bad(
+          "unexpected field \(displayName(key)), or one of another JSON type; expected dtype (text), shape and data_offsets (lists)"
+        )
       }
     }
     guard let dtype, let shape, let offsets, offsets.count == 2 else {
@@ -126,7 +131,7 @@ struct SafetensorsHeader {
         .truncated, file: file.path, place: "byte \(at)",
         reason:
           "tensor \(displayName(name)) ends \(offsets[1] - (file.size - dataStart)) bytes after the end of the file",
-        remedy: "the download is incomplete; download it again")
+        remedy: "the file is cut off: compare its size with the publisher's")
     }
     entries.append(
       (

@@ -36,11 +36,12 @@ public struct SafetensorsWriter: TensorSink {
   ///
   /// - Throws: ``CheckpointError`` for a type that safetensors does not have.
   public init(_ tensors: [TensorInfo], metadata: [String: String]) throws {
+    for info in tensors { try info.checkIsRead() }
     if let info = tensors.first(where: { !$0.dtype.isInSafetensors }) {
       throw CheckpointError(
         .unsupportedType, file: info.file,
         reason: "tensor \(displayName(info.name)) is \(info.dtype.rawValue), which safetensors has no type for",
-        remedy: "write it as a PyTorch file")
+        remedy: "\(.format("torch")) has it")
     }
     order = Self.order(tensors)
     header = Self.header(order.map { tensors[$0] }, metadata: metadata)

@@ -6,21 +6,35 @@ import ByteIO
 enum CheckpointFile {
   /// Opens a file, by what it is.
   ///
+  /// - Parameter skipped: takes names of pickles that are not known; without it they are refused.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
-  static func open(_ file: any ByteSource) throws -> any TensorSource {
+  static func open(_ file: any ByteSource, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
     let path = file.path
     let head = try file.bytes(count: FileKind.headSize)
     if let complaint = FileKind(head: head, size: file.size).complaint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file) }
+    if let kind = OtherArchives.kind(of: path, head) {
+      throw CheckpointError(.unknownFormat, file: path, reason: kind.what, remedy: kind.remedy)
+    }
+    if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file, skipping: skipped) }
     if GGUFFile.isRecognized(head) { return try GGUFFile(file).whole() }
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
+    // An encrypted file that is being decrypted has that name, too.
+    if file is InputFile, let encryption = DownloadedFolder.encryption(of: path) { throw encryption }
+    if let naming = FileKind(head: head, size: file.size).naming(isWeights: true) {
+      throw CheckpointError(.unknownFormat, file: path, place: "byte 0", reason: naming.reason, remedy: naming.remedy)
+    }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
       return try SafetensorsFile(file)
     }
     // What pickles begin with: PROTO, or in protocols 0 and 1 a mark, an empty container, a name or the magic number.
-    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) { return try TorchFile(file) }
+    if let first = head.first, first == 0x80 || "(}])cL".utf8.contains(first) {
+      return try TorchFile(file, skipping: skipped)
+    }
+    if let kind = OtherArchives.compressed(path, head) {
+      throw CheckpointError(.unknownFormat, file: path, reason: kind.what, remedy: kind.remedy)
+    }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")

@@ -65,10 +65,11 @@ public struct MetaFolder: TensorSource {
 
   /// Opens the first set of shards in a folder.
   ///
+  /// - Parameter skipped: as in ``Checkpoint/open(_:skipping:)``; tensors that are no ordinary ones are left out with it.
   /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
-  public init(_ folder: String) throws {
+  public init(_ folder: String, skipping skipped: SkippedNames? = nil) throws {
     let names = try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name)
-    try self.init(folder, shards: Self.sets(names).first ?? [])
+    try self.init(folder, shards: Self.sets(names).first ?? [], skipping: skipped)
   }
 
   /// Opens shards.
@@ -76,8 +77,9 @@ public struct MetaFolder: TensorSource {
   /// - Parameters:
   ///   - folder: where they lie, with `params.json`.
   ///   - names: their names, in order.
+  ///   - skipped: as in ``Checkpoint/open(_:skipping:)``; tensors that are no ordinary ones are left out with it.
   /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
-  public init(_ folder: String, shards names: [String]) throws {
+  public init(_ folder: String, shards names: [String], skipping skipped: SkippedNames? = nil) throws {
     let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
     }
@@ -91,12 +93,20 @@ public struct MetaFolder: TensorSource {
       throw CheckpointError(
         .malformed, file: parametersPath, reason: "it does not have dim, the width of the model, as a whole number")
     }
-    shards = try names.map { try CheckpointFile.open(InputFile(Folder.join(folder, $0))) }
+    shards = try names.map { try CheckpointFile.open(InputFile(Folder.join(folder, $0)), skipping: skipped) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
     let indices = shards.map { $0.indicesByName() }
     var tensors: [TensorInfo] = []
     var places: [(indices: [Int], merge: Merge)] = []
     for (place, info) in first.tensors.enumerated() {
+      if info.unread != nil {
+        skipped?.leaveOut(unread: [info])
+        if skipped == nil {
+          tensors.append(info)
+          places.append(([place], .only))
+        }
+        continue
+      }
       // What is computed is the same in every shard, or is in one of them only: the first one's does.
       if ComputedTensors.contains(info) {
         tensors.append(info)
@@ -131,7 +141,7 @@ public struct MetaFolder: TensorSource {
         TensorInfo(name: info.name, dtype: info.dtype, shape: shape, file: info.file, byteCount: size.bytes))
       places.append((parts, merge))
     }
-    let counts = shards.map { shard in shard.tensors.count { !ComputedTensors.contains($0) } }
+    let counts = shards.map { shard in shard.tensors.count { !ComputedTensors.contains($0) && $0.unread == nil } }
     for (number, count) in counts.enumerated() where count != counts[0] {
       throw failure("the shard \(names[number]) has \(count) tensors, and the first \(counts[0])", nil)
     }
@@ -187,7 +197,9 @@ public struct MetaFolder: TensorSource {
   /// Whether a file is all of a model in Meta's layout: there is no other shard beside it, and params.json describes it.
   public static func isWhole(_ path: String) -> Bool {
     let (folder, name) = (Folder.parent(of: path), Folder.name(of: path))
-    guard isShard(name), Folder.kind(of: path) == .file, let entries = try? Folder.entries(of: folder) else { return false }
+    guard isShard(name), Folder.kind(of: path) == .file, let entries = try? Folder.entries(of: folder) else {
+      return false
+    }
     let names = entries.filter { $0.kind == .file }.map(\.name)
     return names.contains(parametersName) && sets(names).contains([name])
   }

@@ -96,7 +96,8 @@ public struct ReleaseConverter: FileConverting {
     // Tensors that have to be put together from what is stored, by output: their numbers and places.
     var gathered: [[(index: Int, offset: Int)]] = []
     for (indices, name) in zip(groups, names) {
-      let layout = try SafetensorsWriter(indices.map { source.tensors[$0] }, metadata: ["format": "pt"])
+      let layout = try SafetensorsWriter(
+        indices.map { source.tensors[$0] }, metadata: KeptSettings(of: source).metadata)
       var others: [(index: Int, offset: Int)] = []
       for (number, index) in indices.enumerated() where source.tensors[index].byteCount > 0 {
         if let range = source.storedRange(index) {

@@ -85,13 +85,14 @@ public struct ShardedFolder: TensorSource {
 
   /// Opens the files of an index.
   ///
+  /// - Parameter skipped: as in ``Checkpoint/open(_:skipping:)``.
   /// - Throws: ``CheckpointError`` with code `.badIndex`, and what is wrong with a file.
-  public init(index path: String) throws {
+  public init(index path: String, skipping skipped: SkippedNames? = nil) throws {
     let map = try Map(path)
     let folder = Folder.parent(of: path)
     let missing = map.files.filter { Folder.kind(of: Folder.join(folder, $0)) != .file }
     guard missing.isEmpty else { throw Self.incomplete(path, missing, of: map.files.count) }
-    try self.init(map.files, in: folder, map: map, index: path)
+    try self.init(map.files, in: folder, map: map, index: path, skipping: skipped)
   }
 
   /// Opens the parts of a model that has no index.
@@ -99,10 +100,13 @@ public struct ShardedFolder: TensorSource {
   /// - Parameters:
   ///   - files: the names of the parts.
   ///   - missing: the names of parts that are not there.
+  ///   - skipped: as in ``Checkpoint/open(_:skipping:)``.
   /// - Throws: ``CheckpointError`` with code `.badIndex` where one is missing.
-  init(parts files: [String], missing: [String], in folder: String) throws {
+  init(
+    parts files: [String], missing: [String], in folder: String, skipping skipped: SkippedNames? = nil
+  ) throws {
     guard missing.isEmpty else { throw Self.incomplete(folder, missing, of: files.count + missing.count) }
-    try self.init(files, in: folder, map: nil, index: folder)
+    try self.init(files, in: folder, map: nil, index: folder, skipping: skipped)
   }
 
   /// Parts in a folder that are of another number of parts than some others: of another version of the model.
@@ -117,20 +121,24 @@ public struct ShardedFolder: TensorSource {
   private static func incomplete(_ path: String, _ missing: [String], of count: Int) -> CheckpointError {
     let folder = Folder.home(of: path)
     let strangers = strangers(beside: missing, in: folder)
+    let substitute = missing.lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
     let all = missing.prefix(16).map(displayName).joined(separator: ", ")
     return CheckpointError(
       .badIndex, file: path,
       reason: "\(missing.count) of its \(count) files are missing: \(all)"
         + (missing.count > 16 ? " and \(missing.count - 16) more" : "")
         + (strangers.isEmpty
-          ? "" : "; shards of another count lie here: \(strangers.prefix(16).map(displayName).joined(separator: ", "))"),
+          ? "" : "; shards of another count lie here: \(strangers.prefix(16).map(displayName).joined(separator: ", "))")
+        + (substitute.map { "; \($0.reason)" } ?? ""),
       remedy: strangers.isEmpty
-        ? "download them too"
+        ? substitute?.remedy ?? "download them too"
         : "the index and the shards are of different versions of the model: download the index of the shards that are "
           + "here, or move it away to read them without one")
   }
 
-  private init(_ files: [String], in folder: String, map: Map?, index path: String) throws {
+  private init(
+    _ files: [String], in folder: String, map: Map?, index path: String, skipping skipped: SkippedNames?
+  ) throws {
     var shards: [any TensorSource] = []
     var tensors: [TensorInfo] = []
     var places: [(shard: Int, index: Int)] = []
@@ -139,7 +147,7 @@ public struct ShardedFolder: TensorSource {
     var (unlisted, misplaced): ([TensorInfo], [TensorInfo]) = ([], [])
     let listed = map?.wanted.values.reduce(into: Set<String>()) { $0.formUnion($1) } ?? []
     for name in files {
-      let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)))
+      let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)), skipping: skipped)
       for (index, info) in shard.tensors.enumerated() {
         if let other = holders.updateValue(name, forKey: info.name) {
           throw CheckpointError(

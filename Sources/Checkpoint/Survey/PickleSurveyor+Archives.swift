@@ -18,7 +18,7 @@ extension PickleSurveyor {
       }
     }
     if TarArchive.isTar(head) { try attempt { try $0.lookThroughTar() } }
-    if head.dropFirst(4).starts(with: Array("PTMF".utf8)) {
+    if TorchScript.isMobile(head) {
       survey.isProgram = true
       try addProgram("a flatbuffer of torch's mobile interpreter")
     }
@@ -70,7 +70,7 @@ extension PickleSurveyor {
       }
       try lookAt(member, in: archive)
     }
-    guard let program = Self.program(in: archive) else { return }
+    guard let program = TorchScript.program(in: archive) else { return }
     survey.isProgram = survey.globals.allSatisfy { $0.isAllowed || $0.module.hasPrefix("__torch__") }
     try addProgram(displayName(program))
   }
@@ -79,22 +79,6 @@ extension PickleSurveyor {
     -> PickleGraph?
   {
     try lookAt(SurveyPart(member, in: archive, budget), member: member.name)
-  }
-
-  /// A member that makes a zip TorchScript, whatever its pickles say: its code, its constants or, for mobile ones, its
-  /// instructions; in its first form `model.json` beside a version. torch finds members without regard to case.
-  private static func program(in archive: ZipArchive) -> String? {
-    var names: Set<String> = []
-    var model: String?
-    for name in archive.names {
-      let parts = name.lowercased().split(separator: "/", omittingEmptySubsequences: false)
-      if parts.dropLast().contains("code"), parts.last?.hasSuffix(".py") == true { return name }
-      guard parts.count == 2 else { continue }
-      if parts[1] == "constants.pkl" || parts[1] == "bytecode.pkl" { return name }
-      if parts[1] == "model.json" { model = name }
-      names.insert(String(parts[1]))
-    }
-    return names.contains("version") ? model : nil
   }
 
   // MARK: Tar

@@ -35,7 +35,7 @@ struct PickleSurveyor {
       survey.problems.append(
         CheckpointError(
           .limit, file: file.path, reason: "too many \(budget.exhausted ?? "parts") to list: not looked at further",
-          remedy: PickleMachine.hostile))
+          remedy: PickleMachine.odd))
     }
   }
 
@@ -47,7 +47,7 @@ struct PickleSurveyor {
       let rest = FilePart(file, from: start)
       guard try LegacyContainer.isLegacy(rest.bytes(count: FileKind.headSize)),
         let container = try? TorchFile.withBeginning(
-          of: rest, { try LegacyContainer($0, size: rest.size, file: rest.path) }),
+          of: rest, nil, { bytes, _ in try LegacyContainer(bytes, size: rest.size, file: rest.path) }),
         let ranges = try? container.ranges(in: rest)
       else { return }
       start += ranges.last?.range.upperBound ?? container.dataStart

@@ -1,4 +1,4 @@
-// Blocks of quantized weights to floats and back: the door to the kernels in CBelleKernels/gguf_blocks.c.
+// Blocks of quantized weights to floats and back: the door to the kernels in CBelleKernels/blocks.c.
 // Refuses block types whose layout is not known there.
 
 import ByteIO
@@ -27,7 +27,7 @@ public struct BlockCodec: Sendable {
   public init(_ dtype: DType) throws(CheckpointError) {
     guard let type = BlockType(dtype), type.bits != nil else {
       throw CheckpointError(
-        .unsupportedType, reason: "\(dtype.rawValue) is no block type whose values can be read",
+        .unsupportedType, reason: "values of \(dtype.rawValue) blocks are not read here",
         remedy: "these can: \(BlockType.all.filter { $0.bits != nil }.map(\.dtype.rawValue).joined(separator: ", "))")
     }
     self.dtype = dtype

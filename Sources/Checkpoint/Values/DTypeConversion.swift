@@ -30,7 +30,7 @@ public struct DTypeConversion: Sendable {
     guard let sourceKind = Self.kind(source), let targetKind = Self.kind(target) else {
       let wrong = Self.kind(source) == nil ? source : target
       throw CheckpointError(
-        .unsupportedType, reason: "\(wrong.rawValue) is no floating-point type that can be converted",
+        .unsupportedType, reason: "\(wrong.rawValue) is not converted here",
         remedy: "these can: F64, F32, F16, BF16")
     }
     self.source = source

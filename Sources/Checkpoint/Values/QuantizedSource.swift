@@ -49,7 +49,7 @@ public struct QuantizedSource: TensorSource {
         )
       }
       guard DTypeConversion.isConvertible(info.dtype) else { throw refusal("it holds no floating-point numbers") }
-      guard let size = TensorInfo.size(of: info.shape, type) else { throw refusal("its rows are no whole blocks") }
+      guard let size = TensorInfo.size(of: info.shape, type) else { throw refusal("its rows are not whole blocks") }
       let codec = type.block == nil ? nil : try BlockCodec(type)
       guard codec?.canQuantize != false else { throw refusal("such blocks are not written here") }
       let plain = codec == nil ? type : .f32
@@ -86,7 +86,7 @@ public struct QuantizedSource: TensorSource {
             .badTensor, file: info.file,
             reason:
               "tensor \(displayName(info.name)) has values that are not finite, or too large for \(info.dtype.rawValue)",
-            remedy: "\(.statistics) shows them; F32 keeps them")
+            remedy: "\(.diagnosis) counts them; F32 keeps them")
         }
       }
     }

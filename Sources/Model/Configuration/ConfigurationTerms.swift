@@ -18,15 +18,18 @@ enum ConfigurationTerms {
     // Other attention.
     ("clip_qkv", []), ("use_qk_norm", off), ("qk_layernorm", off), ("qk_norm", off), ("is_causal", on),
     ("use_bidirectional_attention", off), ("bidirectional", off), ("attention_chunk_size", []), ("alibi", off),
-    ("use_alibi", off), ("layer_types", [.text("full_attention")]), ("no_rope_layers", one), ("attn_temperature_tuning", off),
+    ("use_alibi", off), ("layer_types", [.text("full_attention")]), ("no_rope_layers", one),
+    ("attn_temperature_tuning", off),
     ("cross_attention_layers", []), ("add_cross_attention", off), ("sliding_window_pattern", []),
     ("interleaved_sliding_window", []), ("local_attention", off), ("attention_sink_size", []), ("kv_lora_rank", []),
     ("q_lora_rank", []),
     // Other positions.
-    ("rotary_pct", one), ("rotary_percent", one), ("rope_interleaved", off), ("rope_local_base_freq", []), ("use_rope", on),
+    ("rotary_pct", one), ("rotary_percent", one), ("rope_interleaved", off), ("rope_local_base_freq", []),
+    ("use_rope", on),
     ("rotary_dim", []), ("position_embedding_type", [.text("rope"), .text("alibi"), .text("absolute")]),
     // Other layers.
-    ("num_local_experts", [.number(0), .number(1)]), ("num_experts", [.number(0), .number(1)]), ("n_routed_experts", [.number(0)]),
+    ("num_local_experts", [.number(0), .number(1)]), ("num_experts", [.number(0), .number(1)]),
+    ("n_routed_experts", [.number(0)]),
     ("parallel_attn", off), ("use_parallel_residual", off), ("hidden_activation", [.text("silu")]),
     ("num_nextn_predict_layers", [.number(0)]), ("norm_type", [.text("rms_norm"), .text("rmsnorm"), .text("RMSNorm")]),
   ]

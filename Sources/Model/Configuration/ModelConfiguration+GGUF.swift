@@ -176,10 +176,12 @@ extension ModelConfiguration {
 
   /// Refuses what the values ask for and is not known here.
   private func refuse(_ values: Values) throws {
-    if family.positions == .rotary, let window = values.metadata["\(values.architecture).attention.sliding_window"]?.integer,
+    if family.positions == .rotary,
+      let window = values.metadata["\(values.architecture).attention.sliding_window"]?.integer,
       window > 0, window < contextLength ?? Int.max
     {
-      throw Self.unsupported("its attention has a sliding window of \(window) tokens, which is not known here", values.path)
+      throw Self.unsupported(
+        "its attention has a sliding window of \(window) tokens, which is not known here", values.path)
     }
     guard try (values.count("attention.value_length") ?? headSize) == headSize else {
       throw Self.unsupported("keys and values are of different sizes", values.path)

@@ -56,7 +56,8 @@ extension ModelConfiguration {
     {
       throw ModelError(
         .mismatch, file: path,
-        reason: "wq has \(queries) rows and wk \(keys), and \(headCount) heads of queries and \(keyValueHeadCount) of keys, "
+        reason:
+          "wq has \(queries) rows and wk \(keys), and \(headCount) heads of queries and \(keyValueHeadCount) of keys, "
           + "each of \(headSize), have \(headCount * headSize) and \(keyValueHeadCount * headSize)",
         remedy: "n_heads, n_kv_heads and head_dim must be those of the model")
     }
@@ -67,7 +68,8 @@ extension ModelConfiguration {
       if let neutral = ConfigurationTerms.neutralParams[name], fields.isOne(name, of: neutral) { continue }
       throw ModelError(
         .unsupported, file: path,
-        reason: "it has the field \(displayName(name)) (\(fields.shown(name))), and what that changes of the model is not known here",
+        reason:
+          "it has the field \(displayName(name)) (\(fields.shown(name))), and what that changes of the model is not known here",
         remedy: "take the model's release in Hugging Face's layout")
     }
   }
@@ -92,7 +94,8 @@ extension ModelConfiguration {
       throw ModelError(
         .unsupported, file: path,
         reason: "use_scaled_rope is true, and by which factor positions are scaled it does not say",
-        remedy: "add rope_scale_factor to it, 8 for a model made from Llama 3.1 or 3.3 and 32 for one made from 3.2, or take "
+        remedy:
+          "add rope_scale_factor to it, 8 for a model made from Llama 3.1 or 3.3 and 32 for one made from 3.2, or take "
           + "the model's release in Hugging Face's layout")
     }
     return scaled(by: factor)
@@ -106,7 +109,9 @@ extension ModelConfiguration {
   private func trainedLength(_ fields: JSONFields, _ meta: MetaFolder) throws -> Int? {
     if let stated = try fields.measure("max_position_embeddings") { return stated }
     let (first, second) = (2048, 4096)
-    guard !fields.contains("rope_theta"), !fields.contains("hidden_dim"), !fields.contains("head_dim") else { return nil }
+    guard !fields.contains("rope_theta"), !fields.contains("hidden_dim"), !fields.contains("head_dim") else {
+      return nil
+    }
     if meta.tensors.contains(where: { $0.name.hasSuffix(".inner_attention.rope.freqs") }) { return first }
     let isFine = abs(epsilon - 1e-6) < 1e-8
     guard isFine || abs(epsilon - 1e-5) < 1e-7 else { return nil }

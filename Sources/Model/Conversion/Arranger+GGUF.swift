@@ -17,6 +17,16 @@ extension Arranger {
     for text in description.notes { note(text) }
     noteOthers()
     let vocabulary = try model.vocabulary()
+    if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
+    if vocabulary.endsWithoutPlace > 0 {
+      note("\(vocabulary.endsWithoutPlace) of the tokens that end a text have no place in a GGUF file")
+    }
+    let rowless = vocabulary.tokensWithoutRow(rows: description.configuration.vocabularySize)
+    if rowless > 0 {
+      note(
+        (rowless == 1 ? "1 added token has" : "\(rowless) added tokens have")
+          + " no row in the embedding: left out, as llama.cpp's converter does")
+    }
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
@@ -45,7 +55,7 @@ extension Arranger {
         result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima", omitted: omitted)
     } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
       guard let type = target.weights else { throw error }
-      remark(.warning("\(error.reason); the weights are rounded anew"))
+      remark(.warning("\(error.reason); the weights are rounded again"))
       return gguf(try export(packed, target.types), original: original, rounded(to: type), omitted: omitted)
     }
   }
@@ -57,13 +67,10 @@ extension Arranger {
     }
     let described = try GGUFModel(file, path: model.path)
     try require(try DequantizedSource(described.source), fits: described.configuration)
-    var vocabulary = try described.vocabulary()
-    if target.chatTemplate == .none { vocabulary.chatTemplate = nil }
     let wanted = target.packing == .dequantized && target.weights == nil ? GGUFTypes(.f32) : target.types
+    // What the file says of its tokenizer stays as it is, of whatever kind that is.
     let export = try GGUFExport(
-      described.source, described.configuration, vocabulary, types: wanted,
-      // What has no template is no chat model as far as its maker is concerned.
-      chatTemplate: target.chatTemplate == .belle ? .belle : vocabulary.chatTemplate == nil ? .none : .automatic,
+      described.source, described.configuration, nil, types: wanted, chatTemplate: target.chatTemplate,
       base: file.values, file: model.path)
     try refuseLoss(export)
     return gguf(export, original: export.original, rounded(to: wanted.weights))
@@ -83,7 +90,7 @@ extension Arranger {
   private func loss(of type: DType?) -> CheckpointError {
     CheckpointError(
       .lossy, file: model.path,
-      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") anew",
+      reason: "a quantized model's weights would be rounded to \(type?.rawValue ?? "other values") again",
       remedy: "\(.losing) does it all the same" + Self.withoutLoss)
   }
 
@@ -92,8 +99,9 @@ extension Arranger {
     throw CheckpointError(
       .lossy, file: model.path,
       reason:
-        "\(displayName(first.name)) and \(export.requantized.count - 1) more are quantized already (\(first.dtype.rawValue))",
-      remedy: "\(.losing) rounds them anew" + Self.withoutLoss)
+        "\(displayName(first.name)) (\(first.dtype.rawValue)) would be rounded a second time"
+        + (export.requantized.count > 1 ? ", and so would \(export.requantized.count - 1) others" : ""),
+      remedy: "\(.losing) rounds them again" + Self.withoutLoss)
   }
 
   private static let withoutLoss: Remedy = "; f32 keeps every value, and the original model gives the better result"
@@ -107,7 +115,10 @@ extension Arranger {
     let source = try DequantizedSource(described.source)
     try require(source, fits: described.configuration)
     let type = target.dtype ?? source.tensors.first { $0.shape.count == 2 }?.dtype
-    let made = try described.companionFiles(type: type)
+    let tokenizer = try model.tokenizerFiles()
+    if let lack = tokenizer.lack, target.named == nil { note(lack) }
+    var made = tokenizer.files
+    made["config.json"] = try described.configurationText(type: type)
     return Arrangement(source: source, companions: Companions(in: companions.folder, made: made))
   }
 }

@@ -102,7 +102,7 @@ struct Arranger {
       if let text = try described.checkFrequencies() { note(text) }
       var companions = companions
       let special = (try? model.tokenizer())?.special
-      for (name, bytes) in try model.tokenizerFiles() { companions.make(name, bytes) }
+      for (name, bytes) in try model.tokenizerFiles().files { companions.make(name, bytes) }
       companions.make("config.json", try described.configurationText(special: special))
       for text in described.gaps(special: special) { note(text) }
       return Arrangement(source: described.source, companions: companions)

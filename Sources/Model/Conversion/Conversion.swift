@@ -24,6 +24,7 @@ package struct Conversion {
   {
     try target.check()
     let arrangement = try Arranger(model: model, target: target, remark: remark).arranged()
+    for info in arrangement.source.tensors { try info.checkIsRead() }
     (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
     output = ModelOutput(
       arrangement.source, to: target.path, container: target.wanted ?? arrangement.container,
@@ -87,20 +88,31 @@ package struct Conversion {
     return proof
   }
 
-  /// transformers wants to be told that the values are PyTorch's; what a safetensors file says of itself is kept.
-  private var metadata: [String: String] {
-    var metadata = ["format": "pt"]
-    if isSafetensors { metadata.merge(arrangement.source.metadata.map { ($0.name, $0.value) }) { $1 } }
-    return metadata
-  }
+  /// What a safetensors file says of itself: what its source says, or the settings of a PyTorch file.
+  private var metadata: [String: String] { KeptSettings(of: arrangement.source).metadata }
 
-  private var isSafetensors: Bool { arrangement.source.format == "safetensors" }
-
+  /// Says what besides tensors has no place in the output.
   private func warnAboutMetadata() {
-    guard output.container == .torch, isSafetensors,
-      arrangement.source.metadata.contains(where: { $0.name != "format" })
-    else { return }
+    let source = arrangement.source
+    let path = displayName(model.path)
+    if source.format == "safetensors" {
+      guard output.container == .torch, source.metadata.contains(where: { $0.name != "format" }) else { return }
+      return remark(.warning("a PyTorch file has no place for the metadata of \(path); it is left out"))
+    }
+    let torch = model.stored as? TorchFile
+    guard torch != nil || source.holdsSettings else { return }
+    // A view of the file does not tell of those that the file itself does not tell.
+    let untold = torch?.omittedSettings ?? 0
+    let kept = KeptSettings(of: source).omittedCount + (source is TorchFile ? 0 : untold)
+    let all = source.metadata.count + untold
+    let omitted = output.container == .safetensors ? kept : all
+    guard omitted > 0 else { return }
+    let examples = source.metadata.prefix(3).map { displayName($0.name) }.joined(separator: ", ")
+    let which = omitted == all && !examples.isEmpty ? " (\(examples)\(all > 3 ? ", …" : ""))" : ""
     remark(
-      .warning("a PyTorch file has no place for the metadata of \(displayName(model.path)); it is left out"))
+      .warning(
+        (omitted == 1 ? "1 setting" : "\(omitted) settings") + which
+          + " of \(path) \(omitted == 1 ? "is" : "are") left out"
+          + (output.container == .safetensors ? "" : ": as safetensors they are kept as metadata")))
   }
 }

@@ -10,6 +10,8 @@ package enum ConversionMisfit: Error, Equatable {
   case valuesOfGGUF
   /// Types of a GGUF file's tensors for another container.
   case blocksOutsideGGUF
+  /// A chat template for another container.
+  case templateOutsideGGUF
   /// A form of packed integers for a GGUF file, which has none.
   case packingInGGUF
   /// Weights that packed integers stand for, of a model without such.

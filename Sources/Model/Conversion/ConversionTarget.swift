@@ -61,7 +61,7 @@ package struct ConversionTarget: Sendable {
   var wanted: Container? { container ?? named }
 
   /// Whether a GGUF file is to be written.
-  var isGGUF: Bool { wanted == .gguf }
+  package var isGGUF: Bool { wanted == .gguf }
 
   /// Whether the model becomes one file, whatever it is: Meta's layout is written as one shard.
   package var wantsOneFile: Bool { isGGUF || layout == .meta && wanted ?? .torch == .torch || packing == .belle }
@@ -73,7 +73,7 @@ package struct ConversionTarget: Sendable {
   var changesQuantized: Bool { changesGGUF || packing != .keep || allowsLoss }
 
   /// Whether anything is asked of a GGUF file.
-  private var changesGGUF: Bool { weights != nil || embeddings != nil || chatTemplate != .automatic }
+  private var changesGGUF: Bool { weights != nil || embeddings != nil || chatTemplate.isAsked }
 
   /// Whether a GGUF file can be copied as it is.
   var keepsGGUF: Bool { !changesGGUF && packing != .dequantized }
@@ -83,6 +83,7 @@ package struct ConversionTarget: Sendable {
     if let container, let named, container != named { throw .otherName(named: named, wanted: container) }
     if isGGUF, dtype != nil || layout != .keep { throw .valuesOfGGUF }
     if !isGGUF, weights != nil || embeddings != nil { throw .blocksOutsideGGUF }
+    if !isGGUF, chatTemplate.isAsked { throw .templateOutsideGGUF }
     if isGGUF, packing != .keep, packing != .dequantized { throw .packingInGGUF }
   }
 }

@@ -41,7 +41,9 @@ extension Doctor {
   /// Holds the tensors against the configuration.
   func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
     do {
-      if facts.form == .huggingFace, !facts.isPacked { try StoredBiases.check(configuration, source, file: configurationPath) }
+      if facts.form == .huggingFace, !facts.isPacked {
+        try StoredBiases.check(configuration, source, file: configurationPath)
+      }
     } catch { add(error, .contradictoryConfiguration, configurationPath) }
     let tied: TiedHead
     do { tied = try TiedHead(configuration, source) } catch { return add(error, .unreadableFile, path) }
@@ -119,10 +121,11 @@ extension Doctor {
 
   func examine(_ tokenizer: any Tokenizer, vocabularySize: Int) {
     guard tokenizer.vocabularySize > vocabularySize else { return }
+    // Added tokens without a row matter to the texts alone that have them.
     add(
-      .error, .tokenizerTooLarge, folder,
-      "the tokenizer has \(tokenizer.vocabularySize) tokens, and the model \(vocabularySize)",
-      "the tokenizer belongs to another model, or tokens were added and the embedding was not resized")
+      .warning, .tokenizerTooLarge, folder,
+      "the tokenizer has \(tokenizer.vocabularySize) tokens, and the embedding \(vocabularySize) rows",
+      "a text with one of the others fails: give the model's own tokenizer, or resize the embedding")
   }
 
   /// Holds the numbers of special tokens against the vocabulary and the tokenizer.
@@ -133,18 +136,19 @@ extension Doctor {
     // Old configurations of LLaMA write -1 for none.
     for (name, id) in named + ends.sorted().map({ ("eos_token_id", Int($0)) }) {
       guard let id, id >= vocabularySize || id < -1 else { continue }
+      // torch makes no embedding whose padding lies outside.
       add(
-        .error, .tokenOutOfRange, configurationPath,
+        name == "pad_token_id" ? .error : .warning, .tokenOutOfRange, configurationPath,
         "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
-        "set it to the tokenizer's")
+        "set it to an id below \(vocabularySize), or to null")
     }
     guard !ends.isEmpty, let tokenizer = attempt({ try Tokenizers.open(folder) }), let own = tokenizer.special.eos,
       !ends.contains(own)
     else { return }
     add(
       .warning, .endTokenDiffers, configurationPath,
-      "eos_token_id is \(ends.sorted().map(String.init).joined(separator: ", ")), and the tokenizer's end of text is \(own)",
-      "texts would not end where the model ends them: set eos_token_id to \(own)")
+      "eos_token_id is \(ends.sorted().map(String.init).joined(separator: ", ")), and the tokenizer's eos_token is \(own)",
+      "where the model ends its texts with it, add \(own) to the list of eos_token_id")
   }
 
   /// Reads the settings of a quantized model, in both places, and holds them against each other.
@@ -170,13 +174,14 @@ extension Doctor {
       return add(
         .error, .missingQuantization, folder,
         "there are packed tensors, and neither quantize_config.json nor config.json says how they are packed",
-        "\(.converting(.automatic)) writes both")
+        "ask its publisher for quantize_config.json; where it was made by the first version of GPTQ's format, "
+          + "\(.converting(.automatic)) writes both")
     }
     if inner == nil, isReadable {
       add(
         .error, .missingQuantization, configurationPath,
         "it has no quantization_config: transformers and vLLM take the model for an unquantized one",
-        "copy the fields of quantize_config.json there, with quant_method gptq")
+        "copy the fields of quantize_config.json there, with quant_method \(own?.method ?? "gptq")")
     }
     for (place, settings) in [(path, own), (configurationPath, inner)] {
       guard let settings else { continue }
@@ -185,10 +190,15 @@ extension Doctor {
         add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows")
       }
       if place == configurationPath, settings.method == nil {
-        add(.error, .missingKey, place, "quant_method is missing", "set it to gptq")
+        let method = PackedCheckpoint.isAWQ(source, nil) ? "awq" : "gptq"
+        add(
+          .error, .missingKey, place, "quant_method is missing from quantization_config",
+          "set it to \(method): so the shapes of the tensors are")
       }
       for (key, value) in PackedForms.unknown(settings) {
-        add(.error, .unknownQuantization, place, "\(key) is \(displayName(value)), which is not known here", nil)
+        add(
+          .notJudged, .unknownQuantization, place,
+          "\(key) is \(displayName(value)), which is not read here: read are \(PackedForms.known)", nil)
       }
     }
     if let own, let inner {

@@ -10,14 +10,46 @@ import Packed
 
 extension Doctor {
   func verdicts() -> [EngineVerdict] {
-    let errors = findings.filter { $0.severity == .error }
-    let blocked: Remedy? =
-      errors.isEmpty ? nil : "the errors above: \(unique(errors.map(\.code.rawValue)).joined(separator: ", "))"
-    return ["transformers", "vllm", "gptqmodel", "llama.cpp"].map { engine in
-      let reason = obstacle(engine)
+    ["transformers", "vllm", "gptqmodel", "llama.cpp"].map { engine in
       // What an engine cannot read at all is said first; what is wrong besides then matters to nobody.
-      return EngineVerdict(engine: engine, loads: reason == nil && blocked == nil, reason: reason ?? blocked)
+      if let reason = obstacle(engine) { return EngineVerdict(engine: engine, loads: false, reason: reason) }
+      let errors = findings.filter { $0.severity == .error && concerns($0, engine) }
+      if let first = errors.first {
+        let codes = unique(errors.map(\.code.rawValue)).joined(separator: ", ")
+        return EngineVerdict(
+          engine: engine, loads: false, reason: "\(displayName(first.place)): \(first.message) [\(codes)]")
+      }
+      let reason = unknown(engine)
+      return EngineVerdict(engine: engine, loads: reason == nil ? true : nil, reason: reason)
     }
+  }
+
+  /// Whether an error is one for an engine.
+  private func concerns(_ finding: Finding, _ engine: String) -> Bool {
+    // GPTQModel reads quantize_config.json before config.json.
+    !(engine == "gptqmodel" && finding.code == .missingQuantization && facts.quantization != nil)
+  }
+
+  /// Why it cannot be told whether an engine loads the model; nil where it can.
+  private func unknown(_ engine: String) -> Remedy? {
+    if let first = findings.first(where: { $0.severity == .notJudged }) { return "\(first.message)" }
+    guard let settings = facts.quantization, facts.isPacked else { return nil }
+    if let program = settings.program { return "it needs what \(program) adds to it" }
+    if settings.format == "gptq_p", engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }
+    return nil
+  }
+
+  /// Whether this program writes the model as GGUF, by its configuration and its tokenizer.
+  func fitsGGUF(_ configuration: ModelConfiguration, _ model: Model) throws -> Bool {
+    _ = try configuration.ggufValues(file: path)
+    _ = try model.vocabulary().ggufValues(rows: configuration.vocabularySize, file: path)
+    return true
+  }
+
+  /// Where a GGUF file of the model is to be had.
+  private var ggufRemedy: Remedy {
+    guard facts.fitsGGUF, facts.foreign == nil else { return "llama.cpp's convert_hf_to_gguf.py may make one" }
+    return facts.isScattered ? "\(.converting(.gguf)) with \(.losing) makes one" : "\(.converting(.gguf))"
   }
 
   private func unique(_ values: [String]) -> [String] {
@@ -32,7 +64,9 @@ extension Doctor {
     if facts.adapter == .unmerged { return nil }
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
-    case ("llama.cpp", _): return "it reads GGUF only: \(.converting(.gguf))"
+    case ("llama.cpp", .unknown), ("llama.cpp", .other):
+      return findings.isEmpty ? "the checkpoint could not be read" : nil
+    case ("llama.cpp", _): return "it reads GGUF only: \(ggufRemedy)"
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
     case ("transformers", .gguf): return nil
     case ("vllm", .gguf):
@@ -41,7 +75,9 @@ extension Doctor {
     case (_, .meta): return "it reads Hugging Face's layout: \(.converting(.huggingFace(nil)))"
     case (_, .unknown), (_, .other): return findings.isEmpty ? "the checkpoint could not be read" : nil
     case ("gptqmodel", .huggingFace) where !facts.isPacked:
-      return "the model is not quantized: \(.quantizing) does that"
+      if facts.foreign != nil { return nil }
+      return facts.configuration == nil
+        ? "it has no GPTQ or AWQ weights" : "it has no GPTQ or AWQ weights: \(.quantizing) makes them"
     case (_, .huggingFace): break
     case (_, .gguf): return "it does not read GGUF"
     }
@@ -62,7 +98,9 @@ extension Doctor {
     let isVersion1 = facts.quantization?.version ?? .first == .first
     switch engine {
     case "vllm":
-      if let bits = facts.bits, ![4, 8].contains(bits) { return "it takes 4 and 8 bits, and these are \(bits)" }
+      if let bits = facts.allBits.sorted().first(where: { ![4, 8].contains($0) }) {
+        return "it takes 4 and 8 bits, and these are \(bits)"
+      }
       if !facts.isSymmetric { return "it takes symmetric grids, and these have zero points of their own" }
       if let size = facts.groupSize, ![-1, 32, 64, 128].contains(size) {
         return "it takes groups of 32, 64, 128 or whole rows, and these have \(size)"

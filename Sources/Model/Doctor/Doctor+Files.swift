@@ -19,7 +19,7 @@ extension Doctor {
   func openModel() -> Model? {
     guard examineSets() else { return nil }
     do {
-      let model = try Model.open(path)
+      let model = try Model.open(path, skipping: skipped)
       if let part = model.part {
         add(
           .warning, .partOfModel, path, "this file is \(part): the others are not looked at",
@@ -48,7 +48,8 @@ extension Doctor {
           isInTheWay ? .error : .warning, .leftOverIndex, Folder.join(path, set.entry), words,
           isInTheWay ? "remove it: transformers takes it for the model" : "remove it, or download its files")
       } else {
-        let isIndexed = read.entry == Container.safetensors.fileName(1, of: 1) && set.entry == Container.safetensors.indexName
+        let isIndexed =
+          read.entry == Container.safetensors.fileName(1, of: 1) && set.entry == Container.safetensors.indexName
         add(
           .warning, .severalModels, Folder.join(path, set.entry),
           words + (isIndexed ? "; vLLM and MLX take the index" : ""),
@@ -124,12 +125,16 @@ extension Doctor {
         continue
       }
       guard Folder.kind(of: place) == .file else {
-        add(.error, .missingFile, place, "the index names it, and it is not there", "download it")
+        let substitute = DownloadedFolder.substitute(for: file, in: path)
+        add(
+          .error, .missingFile, place,
+          "the index names it, and it is not there" + (substitute.map { ": \($0.reason)" } ?? ""),
+          substitute?.remedy ?? "download it")
         isWhole = false
         continue
       }
       do {
-        let shard = try Checkpoint.open(file: place)
+        let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
         for info in shard.tensors where contents.weight_map[info.name] != nil || !ComputedTensors.contains(info) {
           holders[info.name, default: []].append(file)
           total += info.byteCount
@@ -145,7 +150,8 @@ extension Doctor {
         add(
           .error, .badIndex, index,
           "shards of another count lie here: \(strangers.prefix(8).map(displayName).joined(separator: ", "))",
-          "the index and the shards are of different versions of the model: download the index of the shards that are here")
+          "the index and the shards are of different versions of the model: download the index of the shards that are here"
+        )
       }
       return false
     }

@@ -11,15 +11,17 @@ extension Doctor {
     let values = file.values
     let missing = { (key: String, why: String) in
       guard values[key] == nil else { return }
-      self.add(.error, .missingValue, self.path, "\(key) is missing: \(why)", "convert the model again")
+      self.add(
+        .error, .missingValue, self.path, "\(key) is missing: \(why)", "make the file again from the original model")
     }
-    missing("general.architecture", "nobody knows what the tensors are")
+    missing("general.architecture", "llama.cpp does not load a model without it")
     if file.tensors.contains(where: { $0.dtype.block != nil }), values["general.quantization_version"] == nil {
       add(
         .warning, .missingValue, path, "general.quantization_version is missing, though tensors are quantized",
-        "convert the model again with a newer program")
+        "make the file again from the original model")
     }
-    if let architecture = values["general.architecture"]?.string {
+    // Other architectures want other values.
+    if let architecture = values["general.architecture"]?.string, ModelFamily(gguf: architecture) != nil {
       for key in ["context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count"] {
         missing("\(architecture).\(key)", "llama.cpp does not load the model without it")
       }
@@ -27,7 +29,7 @@ extension Doctor {
     if values["tokenizer.ggml.model"] == nil {
       add(
         .error, .missingTokenizer, path, "there is no tokenizer in it",
-        "convert the model again, with its tokenizer's files")
+        "make the file again, with the tokenizer's files")
     }
     guard !findings.contains(where: { $0.severity == .error && $0.code == .missingValue }) else {
       return examineValues(dequantized(file), progress)

@@ -9,7 +9,8 @@ import Packed
 extension Doctor {
   /// What the packed tensors say of all modules together.
   private struct Tally {
-    var bits: Set<Int> = []
+    /// The bits of a module's integers.
+    var bits: [(name: String, bits: Int)] = []
     /// Groups of a module and its inputs.
     var groups: [(name: String, inputs: Int, count: Int)] = []
     /// Stored zero points that are the middle of the range, the middle less one, and others.
@@ -52,7 +53,9 @@ extension Doctor {
     let missing = needed.filter { names["\(module).\($0)"] == nil }
     // Older files have no g_idx: engines compute it then.
     for part in missing where part != "g_idx" {
-      add(.error, .missingPart, place, "\(part) is missing", "download the model again")
+      add(
+        .error, .missingPart, place, "expected \(place).\(part) beside its other parts, and it is not there",
+        "look for it in the publisher's files")
     }
     if names[module + ".weight"] != nil {
       add(
@@ -67,27 +70,33 @@ extension Doctor {
     for (part, info, types) in [
       ("qweight", weightInfo, [DType.i32]), ("qzeros", zeroInfo, [.i32]), ("scales", scaleInfo, [.f16, .bf16, .f32]),
     ] where !types.contains(info.dtype) || info.shape.count != 2 || info.shape.contains(0) {
-      return add(.error, .badPart, place, "\(part) is \(info.dtype.rawValue) \(info.shape)", "the file is damaged")
+      let wanted = types.map(\.rawValue).joined(separator: ", ")
+      return add(
+        .error, .badPart, place,
+        "\(part) is \(info.dtype.rawValue) \(info.shape); expected \(wanted) in two dimensions, none of them 0",
+        "compare the file with the publisher's; other ways of packing are not read")
     }
     let (outputs, groups) = (weightInfo.shape[1], scaleInfo.shape[0])
     guard scaleInfo.shape[1] == outputs, zeroInfo.shape[0] == groups else {
       return add(
         .error, .badPart, place,
         "qweight \(weightInfo.shape), qzeros \(zeroInfo.shape) and scales \(scaleInfo.shape) do not fit each other",
-        "the file is damaged, or packed in another form")
+        "compare the file with the publisher's; other ways of packing are not read")
     }
-    let candidates = [2, 3, 4, 8].filter { zeroInfo.shape[1] == (outputs * $0 + 31) / 32 }
-    guard let bits = candidates.first else {
+    let index = names[module + ".g_idx"].map { source.tensors[$0].shape }
+    let fitting = { (inputs: Int?) in GPTQForm.bits(weightInfo.shape, zeros: zeroInfo.shape, inputs: inputs) }
+    // Where g_idx fits none, it is told below.
+    var candidates = fitting(index?.count == 1 ? index?[0] : nil)
+    if candidates.isEmpty { candidates = fitting(nil) }
+    let stated = facts.quantization?.bits
+    guard let bits = candidates.first(where: { $0 == stated }) ?? candidates.first else {
       return add(
-        .error, .badPart, place, "qzeros \(zeroInfo.shape) fit no number of bits", "it is packed in another form")
-    }
-    if let stated = facts.quantization?.bits, stated != bits {
-      add(
-        .error, .bitsDenied, place, "its shapes are those of \(bits) bits, and the configuration says \(stated)",
-        "set bits to \(bits) in config.json and quantize_config.json")
+        .error, .badPart, place,
+        "qzeros \(zeroInfo.shape) for \(outputs) outputs are those of no number of bits; expected 2, 3, 4 or 8",
+        "compare the file with the publisher's; other ways of packing are not read")
     }
     let inputs = weightInfo.shape[0] * 32 / bits
-    tally.bits.insert(bits)
+    tally.bits.append((module, bits))
     tally.groups.append((module, inputs, groups))
     facts.outDivisor = gcd(facts.outDivisor, outputs)
     facts.inDivisor = gcd(facts.inDivisor, inputs)
@@ -124,7 +133,7 @@ extension Doctor {
     guard zero > 0 else { return }
     add(
       .warning, .zeroScales, displayName(module), "\(zero) of its \(values.count) scales are 0",
-      "their weights are lost: they were smaller than half precision can scale, or the group was pruned")
+      "the weights of these groups are 0: where they were not before, the scale was too small for half precision")
   }
 
   private func countZeros(
@@ -158,8 +167,8 @@ extension Doctor {
     let place = displayName(module)
     guard info.dtype == .i32 || info.dtype == .i64, info.shape == [inputs] else {
       return add(
-        .error, .badPart, place, "g_idx is \(info.dtype.rawValue) \(info.shape), and there are \(inputs) inputs",
-        "the file is damaged")
+        .error, .badPart, place, "g_idx is \(info.dtype.rawValue) \(info.shape); expected I32 or I64 [\(inputs)]",
+        "compare the file with the publisher's")
     }
     let bytes = try source.allBytes(index)
     let size = info.dtype == .i32 ? 4 : 8
@@ -173,7 +182,7 @@ extension Doctor {
       guard group >= 0, group < groups else {
         return add(
           .error, .groupOutOfRange, place, "g_idx names group \(group) for input \(input), and there are \(groups)",
-          "the file is damaged; GPU kernels would read past its scales")
+          "compare the file with the publisher's: GPU kernels would read past its scales")
       }
       isSorted = isSorted && group >= last
       last = group
@@ -185,11 +194,11 @@ extension Doctor {
     if counts.dropLast().contains(where: { $0 != size0 }) { tally.uneven.append(module) }
   }
 
-  /// Looks at AutoAWQ's modules: what their form checks, then scales and groups.
+  /// Looks at modules that are not in GPTQ's own form: what their form checks, then scales and groups.
   ///
   /// - Returns: the weights that they stand for; nil where they cannot be unpacked, which is a finding then.
-  func examineAWQ(_ source: any TensorSource) -> (any TensorSource)? {
-    facts.isAWQ = true
+  func examineByForm(_ source: any TensorSource) -> (any TensorSource)? {
+    facts.isAWQ = PackedCheckpoint.isAWQ(source, facts.quantization)
     do {
       let packed = try PackedCheckpoint.ofModel(source, facts.quantization)
       var tally = Tally()
@@ -197,40 +206,69 @@ extension Doctor {
         guard let weights = try packed.packedLinear(index) else { continue }
         let module = String(info.name.dropLast(".weight".count))
         examineZeroScales(module, weights.scales)
-        tally.bits.insert(weights.bits)
+        tally.bits.append((module, weights.bits))
         tally.groups.append((module, weights.inFeatures, weights.groupCount))
+        facts.outDivisor = gcd(facts.outDivisor, weights.outFeatures)
+        facts.inDivisor = gcd(facts.inDivisor, weights.inFeatures)
+        facts.isSymmetric = facts.isSymmetric && weights.isSymmetric
+        facts.isScattered = facts.isScattered || weights.groupSize == nil
       }
+      examineBits(tally)
       examineGroupSizes(tally)
       return packed
     } catch {
-      // What the settings have that nobody knows was said before.
-      if !findings.contains(where: { $0.code == .unknownQuantization }) { add(error, .badPart, path) }
+      add(error, .badPart, path)
       return nil
     }
   }
 
   /// What only all modules together tell.
   private func examine(_ tally: Tally) {
+    examineBits(tally)
     examineGroupSizes(tally)
     examineVersion(tally)
     examineOrder(tally)
   }
 
-  /// Bits and groups, against the configuration's.
+  /// Where settings name one number for all modules and some modules have others.
+  private static let byModule: Remedy =
+    "where it was quantized with others for some modules, quantize_config.json must say so (GPTQModel's dynamic): ask its publisher"
+
+  /// Bits, against the configuration's.
+  private func examineBits(_ tally: Tally) {
+    facts.allBits = Set(tally.bits.map(\.bits))
+    facts.bits = facts.allBits.count == 1 ? facts.allBits.first : facts.quantization?.bits ?? facts.allBits.max()
+    // A module of 7 planar bits is held in 8.
+    guard let settings = facts.quantization, let stated = settings.bits, !settings.variesByModule,
+      !(settings.format == "gptq_p" && stated == 7)
+    else { return }
+    let wrong = tally.bits.filter { $0.bits != stated }
+    guard let first = wrong.first else { return }
+    let isAll = wrong.count == tally.bits.count && facts.allBits.count == 1
+    add(
+      .error, .bitsDenied, displayName(first.name),
+      isAll
+        ? "the shapes of all modules are those of \(first.bits) bits, and the configuration says \(stated)"
+        : "its shapes are those of \(first.bits) bits, and the configuration says \(stated) for all: so it is in "
+          + "\(wrong.count) of \(tally.bits.count) modules",
+      isAll ? "set bits to \(first.bits) in config.json and quantize_config.json" : Self.byModule)
+  }
+
+  /// Groups, against the configuration's.
   private func examineGroupSizes(_ tally: Tally) {
-    facts.bits = tally.bits.count == 1 ? tally.bits.first : tally.bits.max()
     let settings = facts.quantization
     if let stated = settings?.groupSize {
       let wrong = tally.groups.filter { module in
         let size = stated == -1 ? module.inputs : stated
         return size <= 0 || module.inputs / size + (module.inputs % size == 0 ? 0 : 1) != module.count
       }
-      if let first = wrong.first {
-        let real = first.count == 1 ? "-1 (whole rows)" : "\((first.inputs + first.count - 1) / first.count)"
+      if let first = wrong.first, settings?.variesByModule != true {
+        let sizes = Set(tally.groups.map { $0.count == 1 ? -1 : ($0.inputs + $0.count - 1) / $0.count })
         add(
           .error, .groupSizeDenied, displayName(first.name),
           "it has \(first.count) groups for \(first.inputs) inputs, and the configuration says group_size \(stated)"
-            + (wrong.count > 1 ? "; so it is in \(wrong.count - 1) modules more" : ""), "set group_size to \(real)")
+            + (wrong.count > 1 ? "; so it is in \(wrong.count - 1) modules more" : ""),
+          sizes.count == 1 ? "set group_size to \(sizes.first ?? -1)" : Self.byModule)
       }
     }
     let first = tally.groups.first { $0.count > 1 }
@@ -246,12 +284,13 @@ extension Doctor {
           + (tally.unsorted.count > 1 ? "; so it is in \(tally.unsorted.count - 1) modules more" : ""),
         "set desc_act to true in config.json and quantize_config.json")
     }
+    facts.isScattered = !tally.unsorted.isEmpty || !tally.uneven.isEmpty
     if let first = tally.uneven.first {
       add(
         .error, .groupsUneven, displayName(first),
-        "its groups have different numbers of inputs, which GPU kernels do not look at"
+        "its groups have different numbers of inputs, and kernels that take them for equal compute other weights"
           + (tally.uneven.count > 1 ? "; so it is in \(tally.uneven.count - 1) modules more" : ""),
-        "convert it to GGUF or dequantize it with belle-tools, which read g_idx as it is")
+        "\(.dequantizing) writes the weights as numbers, by g_idx as it is")
     }
   }
 

@@ -23,6 +23,8 @@ package final class Doctor {
   /// Where the tokenizer's files lie: the folder, or of Meta's download the one above.
   var tokenizerFolder: String
   let threads: Int
+  /// What takes names of pickles that are not known.
+  let skipped: SkippedNames?
   /// What engines ask for, as far as it could be found out.
   var facts = Facts()
 
@@ -40,10 +42,18 @@ package final class Doctor {
     var isBELLE = false
     /// Whether they are AutoAWQ's.
     var isAWQ = false
+    /// How the weights are quantized, where that is not read here.
+    var foreign: ForeignQuantization?
     var configuration: ModelConfiguration?
     var quantization: QuantizationSettings?
+    /// The bits of most modules' integers, and of all.
     var bits: Int?
+    var allBits: Set<Int> = []
     var groupSize: Int?
+    /// Whether groups are scattered over the inputs, or of different sizes.
+    var isScattered = false
+    /// Whether this program can write a GGUF file of the model.
+    var fitsGGUF = false
     var isSymmetric = true
     var smallestOut: Int?
     /// The greatest common divisors of the packed modules' outputs and inputs.
@@ -54,9 +64,11 @@ package final class Doctor {
   /// - Parameters:
   ///   - path: a file or folder.
   ///   - threads: how many read values.
-  package init(_ path: String, threads: Int) {
+  ///   - skipped: as in `Checkpoint.open`.
+  package init(_ path: String, threads: Int, skipping skipped: SkippedNames? = nil) {
     // A folder of Hugging Face's cache stands for its snapshot; where there are several the examination says so.
     self.path = (try? Checkpoint.located(path)) ?? path
+    self.skipped = skipped
     self.threads = threads
     folder = Folder.home(of: self.path)
     tokenizerFolder = folder
@@ -80,6 +92,10 @@ package final class Doctor {
     if isOfSystem(error) { return }
     guard let error = error as? any ToolError else { return add(.error, code, place, "\(error)") }
     let parts = [error.place, error.reason].compactMap { $0 }
+    // What is not known here may be known to engines.
+    if Self.isLimit(error) {
+      return add(.notJudged, .notJudged, error.file ?? place, parts.joined(separator: ": "), error.remedy)
+    }
     add(.error, code, error.file ?? place, parts.joined(separator: ": "), error.remedy)
   }
 
@@ -88,6 +104,16 @@ package final class Doctor {
     guard let error = error as? ByteIOError, case .system = error.code else { return false }
     refusal = refusal ?? error
     return true
+  }
+
+  /// Whether an error names what this program does not know or take, and no fault of the model.
+  private static func isLimit(_ error: any ToolError) -> Bool {
+    switch error {
+    case let error as ModelError: error.code == .unsupported
+    case let error as TokenizerError: [.unsupported, .limit].contains(error.code)
+    case let error as CheckpointError: [.unsupportedType, .limit].contains(error.code)
+    default: false
+    }
   }
 
   /// A value that is used where it can be had; what is wrong with it is another part's to tell.
@@ -143,6 +169,7 @@ package final class Doctor {
       let model = try opened.described()
       _ = try ModelTensors(model.configuration, model.weights, file: path)
       facts.configuration = model.configuration
+      facts.fitsGGUF = attempt { try fitsGGUF(model.configuration, opened) } ?? false
       examineTokenizer(vocabularySize: model.configuration.vocabularySize)
       examineValues(model.weights, progress)
     } catch { add(error, .badConfiguration, path) }
@@ -179,15 +206,26 @@ package final class Doctor {
     facts.isPacked = PackedCheckpoint.isPacked(source)
     facts.isBELLE = BELLEForm.isForm(of: source)
     examineConfiguration()
+    if let foreign = attempt({ try ForeignQuantization(source, folder: folder) }) ?? nil {
+      add(.notJudged, .notJudged, folder, foreign.reason, ForeignQuantization.remedy)
+      facts.foreign = foreign
+      if let configuration = facts.configuration { examineTokenizer(vocabularySize: configuration.vocabularySize) }
+      return examineValues(source, progress)
+    }
     var view: (any TensorSource)? = source
     if facts.isPacked {
       examineQuantization(source)
       view =
-        PackedCheckpoint.isAWQ(source, facts.quantization)
-        ? examineAWQ(source) : examinePacked(source) ? unpacked(source) : nil
-    } else if let settings = facts.quantization, ["gptq", "awq"].contains(settings.method) {
+        facts.quantization.map { !PackedForms.unknown($0).isEmpty } == true
+        ? nil
+        : PackedCheckpoint.isGPTQ(source, facts.quantization)
+          ? examinePacked(source) ? unpacked(source) : nil : examineByForm(source)
+    } else if let settings = attempt({ try QuantizationSettings.read(folder) }) ?? nil, let method = settings.method,
+      PackedForms.isKnown(method)
+    {
       add(
-        .error, .missingPart, folder, "the configuration says that the model is quantized, and no tensor is packed",
+        .error, .missingPart, folder,
+        "the configuration says that the model is quantized (quant_method \(displayName(method))), and no tensor is packed",
         "remove quantization_config from config.json, or download the quantized tensors")
     }
     // With an adapter among them the tensors have other names.
@@ -198,6 +236,7 @@ package final class Doctor {
     if let configuration = facts.configuration {
       examineTokenizer(vocabularySize: configuration.vocabularySize)
       examineTokenIDs(configuration.vocabularySize)
+      facts.fitsGGUF = attempt { try fitsGGUF(configuration, model) } ?? false
     }
     examineValues(source, progress)
   }

@@ -10,10 +10,14 @@ package struct Finding: Sendable, Equatable {
     case error
     /// It works today, and may not tomorrow.
     case warning
+    /// A thing that this program does not know: it tells nothing against the model.
+    case notJudged = "not-judged"
   }
 
   /// What kind of finding it is; scripts read the raw value.
   package enum Code: String, Sendable, CaseIterable {
+    // What this program does not know.
+    case notJudged = "not-judged"
     // Files.
     case missingFile = "missing-file"
     case notDownloaded = "not-downloaded"
@@ -86,8 +90,8 @@ package struct Finding: Sendable, Equatable {
 package struct EngineVerdict: Sendable, Equatable {
   /// The engine: `transformers`, `vllm`, `gptqmodel` or `llama.cpp`.
   package let engine: String
-  /// Whether it loads the model.
-  package let loads: Bool
-  /// Why not, or under which condition, and what would help.
+  /// Whether it loads the model, as it is; nil where this program cannot tell.
+  package let loads: Bool?
+  /// Why not, or why that cannot be told, and what would help.
   package let reason: Remedy?
 }

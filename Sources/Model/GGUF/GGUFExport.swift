@@ -9,12 +9,34 @@ import Tokenizer
 package struct GGUFExport: GGUFDescribed {
   /// Which chat template a file gets.
   package enum ChatTemplate: Sendable, Equatable {
-    /// The model's own; BELLE's where it has none.
-    case automatic
-    /// BELLE's.
-    case belle
+    /// The model's own; where it has none, one of BELLE's, or none.
+    case own(orElse: ChatForm?)
+    /// One of BELLE's.
+    case form(ChatForm)
+    /// This.
+    case text(String)
     /// None.
     case none
+
+    /// The model's own, or none.
+    package static let automatic = own(orElse: nil)
+
+    /// Whether it is another than the model's own.
+    package var isAsked: Bool { if case .own = self { false } else { true } }
+
+    /// The template of a file.
+    ///
+    /// - Parameters:
+    ///   - own: the model's.
+    ///   - beginsWithBOS: whether the tokenizer puts that token before a text.
+    func text(own: String?, beginsWithBOS: Bool) -> String? {
+      switch self {
+      case .own(let form): own ?? form?.template(beginsWithBOS: beginsWithBOS)
+      case .form(let form): form.template(beginsWithBOS: beginsWithBOS)
+      case .text(let text): text
+      case .none: nil
+      }
+    }
   }
 
   /// What the container is.
@@ -29,24 +51,27 @@ package struct GGUFExport: GGUFDescribed {
   package let original: TensorView
   /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
   package let requantized: [TensorInfo]
+  /// Whether the file says how a chat becomes a text.
+  package var hasChatTemplate: Bool { values[Self.chatTemplateKey] != nil }
   /// How many finite values became infinite in the tensors that were read.
   package var overflowCount: Int { source.overflowCount }
 
   private let source: QuantizedSource
+  private static let chatTemplateKey = "tokenizer.chat_template"
 
   /// Lays a model out; no values are read.
   ///
   /// - Parameters:
   ///   - source: the model in Hugging Face's names; tensors may be of block types.
   ///   - configuration: its measures.
-  ///   - vocabulary: its tokenizer.
+  ///   - vocabulary: its tokenizer; nil where `base` says already what there is of it.
   ///   - types: what its tensors become.
   ///   - chatTemplate: which one the file gets.
   ///   - base: what the file says where the model says nothing.
   ///   - path: what errors name.
   /// - Throws: ``ModelError`` or `CheckpointError` for what llama.cpp has no place for.
   package init(
-    _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary, types: GGUFTypes,
+    _ source: any TensorSource, _ configuration: ModelConfiguration, _ vocabulary: Vocabulary?, types: GGUFTypes,
     chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
   ) throws {
     let original = try configuration.layout(.gguf).arranged(source, tiesHead: configuration.tiesHead)
@@ -57,12 +82,6 @@ package struct GGUFExport: GGUFDescribed {
     self.source = try QuantizedSource(
       DequantizedSource(original, keeping: { !changed.contains($0.name) }), types: wanted)
     self.original = original
-    var vocabulary = vocabulary
-    switch chatTemplate {
-    case .automatic: vocabulary.chatTemplate = vocabulary.chatTemplate ?? vocabulary.belleChatTemplate
-    case .belle: vocabulary.chatTemplate = vocabulary.belleChatTemplate
-    case .none: vocabulary.chatTemplate = nil
-    }
     var values = base
     values["general.architecture"] = configuration.family.gguf.map { .string($0) }
     values["general.type"] = .string("model")
@@ -70,9 +89,15 @@ package struct GGUFExport: GGUFDescribed {
     let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }
     values["general.quantization_version"] = hasBlocks ? .uint32(2) : nil
     for (key, value) in try configuration.ggufValues(file: path) { values[key] = value }
-    for (key, value) in try vocabulary.ggufValues(rows: configuration.vocabularySize, file: path) {
-      values[key] = value
+    if let vocabulary {
+      for (key, value) in try vocabulary.ggufValues(rows: configuration.vocabularySize, file: path) {
+        values[key] = value
+      }
     }
+    let beginsWithBOS =
+      values["tokenizer.ggml.add_bos_token"]?.bool ?? (values["tokenizer.ggml.model"]?.string == "llama")
+    let template = chatTemplate.text(own: values[Self.chatTemplateKey]?.string, beginsWithBOS: beginsWithBOS)
+    values[Self.chatTemplateKey] = template.map { .string($0) }
     self.values = values
   }
 

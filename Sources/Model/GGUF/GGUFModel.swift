@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import Foundation
 import Tokenizer
 
 /// A model in a GGUF file, open.
@@ -45,18 +46,20 @@ package struct GGUFModel: Sendable {
       bos: id("bos"), eos: id("eos"), pad: id("padding"), type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
   }
 
-  /// The files that stand beside a model in Hugging Face's layout: `config.json`, and those of the tokenizer.
-  ///
-  /// - Parameter type: what the configuration says of the values' type.
-  package func companionFiles(type: DType?) throws -> [String: [UInt8]] {
-    var files = try tokenizerFiles()
-    files["config.json"] = try configurationText(type: type)
-    return files
-  }
-
-  /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer.
+  /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer. Where
+  /// several tokens end a text, generation_config.json says which.
   package func tokenizerFiles() throws -> [String: [UInt8]] {
     guard file.values["tokenizer.ggml.model"] != nil else { return [:] }
-    return try Tokenizers.files(of: vocabulary(), file: path)
+    let vocabulary = try vocabulary()
+    var files = try Tokenizers.files(of: vocabulary, file: path)
+    if !vocabulary.otherEnds.isEmpty {
+      let ends = [vocabulary.special.eos].compactMap(\.self) + vocabulary.otherEnds
+      var object: [String: Any] = ["eos_token_id": ends.map { Int($0) }]
+      if let bos = vocabulary.special.bos { object["bos_token_id"] = Int(bos) }
+      if let pad = vocabulary.special.pad { object["pad_token_id"] = Int(pad) }
+      let data = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
+      files["generation_config.json"] = [UInt8](data) + [0x0A]
+    }
+    return files
   }
 }

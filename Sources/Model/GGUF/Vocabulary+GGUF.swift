@@ -17,13 +17,13 @@ extension Vocabulary {
   ///   - path: what errors name.
   /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows.
   package func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
-    // What is over may go where it stands for nothing.
-    guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused }) else {
+    // What is over may go where it stands for nothing, or was added to a model that has no row for it.
+    guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused || $0.isSetAside }) else {
       throw ModelError(
         .mismatch, file: path, reason: "the tokenizer has \(tokens.count) tokens, and the embedding \(rows) rows",
         remedy: "the tokenizer belongs to another model")
     }
-    let all = Array(tokens.prefix(rows)) + (tokens.count..<max(rows, tokens.count)).map(Vocabulary.padding)
+    let all = Array(tokens.prefix(rows)) + (min(tokens.count, rows)..<rows).map(Vocabulary.padding)
     var values: [(key: String, value: GGUFValue)] = []
     let key = { (name: String) in Self.prefix + name }
     switch model {
@@ -36,9 +36,9 @@ extension Vocabulary {
     if case .byteLevelBPE(_, let merges) = model { values.append((key("merges"), .strings(merges))) }
     for (name, id) in [
       ("bos_token_id", special.bos), ("eos_token_id", special.eos), ("unknown_token_id", special.unknown),
-      ("padding_token_id", special.pad),
+      ("padding_token_id", special.pad), ("eot_token_id", namedEnds.turn), ("eom_token_id", namedEnds.message),
     ] {
-      if let id, id >= 0 { values.append((key(name), .uint32(UInt32(id)))) }
+      if let id, id >= 0, id < rows { values.append((key(name), .uint32(UInt32(id)))) }
     }
     values.append((key("add_bos_token"), .bool(!special.prefix.isEmpty)))
     values.append((key("add_eos_token"), .bool(!special.suffix.isEmpty)))
@@ -47,6 +47,27 @@ extension Vocabulary {
     }
     if let chatTemplate { values.append(("tokenizer.chat_template", .string(chatTemplate))) }
     return values
+  }
+
+  /// The added tokens that an embedding of so many rows has none for.
+  package func tokensWithoutRow(rows: Int) -> Int { tokens.dropFirst(rows).count { $0.isSetAside } }
+
+  /// The ends besides the end of a text that a file has names for: of a turn, and of a message, which llama.cpp ends a text at
+  /// as well.
+  private var namedEnds: (turn: Int32?, message: Int32?) {
+    var ends = otherEnds.filter { $0 != special.eos && tokens.indices.contains(Int($0)) }
+    let take = { (isWanted: (String) -> Bool) -> Int32? in
+      guard let place = ends.firstIndex(where: { isWanted(tokens[Int($0)].text) }) else { return nil }
+      return ends.remove(at: place)
+    }
+    let message = take { $0 == "<|eom_id|>" }
+    let turn = take { ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"].contains($0) }
+    return (turn ?? take { _ in true }, message ?? take { _ in true })
+  }
+
+  /// How many tokens end a text that a GGUF file has no place for.
+  package var endsWithoutPlace: Int {
+    max(0, otherEnds.count { $0 != special.eos && tokens.indices.contains(Int($0)) } - 2)
   }
 
   // MARK: From GGUF
@@ -121,17 +142,7 @@ extension Vocabulary {
     if value("add_eos_token")?.bool ?? false, let eos = special.eos { special.suffix = [eos] }
     self.init(
       model: model, tokens: tokens, special: special, chatTemplate: values["tokenizer.chat_template"]?.string)
-  }
-
-  /// How BELLE's models were taught to chat: what ``Conversation`` does, in Jinja. BOS stands where the tokenizer puts it; who
-  /// adds it again takes it away again (llama.cpp, common/chat.cpp).
-  /// Source: the model cards of BELLE-7B-2M and BELLE-LLaMA-EXT; for turns that follow each other see ``Conversation``.
-  package var belleChatTemplate: String {
-    let start = special.bos.map { special.prefix.contains($0) } ?? false ? "{{ bos_token }}" : ""
-    return start + """
-      {% for message in messages %}{% if message['role'] == 'assistant' %}{{ 'Assistant:' + message['content'] + eos_token \
-      }}{% elif message['role'] == 'user' %}{{ 'Human: ' + message['content'] + '\\n\\n' }}{% else %}\
-      {{ message['content'] + '\\n\\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}
-      """
+    let eos = special.eos
+    otherEnds = try ["eot_token_id", "eom_token_id"].compactMap(id).filter { $0 != eos }
   }
 }

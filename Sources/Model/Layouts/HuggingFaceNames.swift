@@ -62,7 +62,8 @@ package enum HuggingFaceNames {
   /// The name of the embedding in a whole language model; nil where none is stored.
   package static func embedding(of source: any TensorSource) -> String? {
     let names = Set(source.tensors.map(\.name))
-    return embeddings.first { names.contains($0.name) || names.contains(String($0.name.dropFirst($0.prefix.count))) }?.name
+    return embeddings.first { names.contains($0.name) || names.contains(String($0.name.dropFirst($0.prefix.count))) }?
+      .name
   }
 
   /// Parts that programs put into names, at the beginning or in the middle: torch.compile, FSDP, activation checkpointing.
@@ -117,7 +118,9 @@ package enum HuggingFaceNames {
     if found.isEmpty {
       let layers = ModelFamily.all.map { $0.layerPrefix(.huggingFace) }
       found = prefixes(heads).filter { prefix in
-        names.contains { name in name.hasPrefix(prefix) && layers.contains { name.dropFirst(prefix.count).hasPrefix($0) } }
+        names.contains { name in
+          name.hasPrefix(prefix) && layers.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+        }
       }
     }
     guard let prefix = found.first, found.count == 1, prefix.hasSuffix("."),

@@ -23,7 +23,8 @@ enum StoredBiases {
       let field = isAttention ? "attention_bias" : "mlp_bias"
       throw ModelError(
         .contradictory, file: path,
-        reason: "\(displayName(info.name)) has values, and \(field) is not true: transformers leaves such a bias out, and "
+        reason:
+          "\(displayName(info.name)) has values, and \(field) is not true: transformers leaves such a bias out, and "
           + "llama.cpp adds it",
         remedy: "set \(field) to true in config.json where the model has it, or remove the tensors where it has not")
     }

@@ -14,10 +14,13 @@ package struct Calibration: Sendable, Equatable {
   package let fingerprint: String
   /// Tokens that were read and not used: the end of a text that fills no window.
   package let unusedTokens: Int
+  /// What the user should know of the files: records without a text, mostly.
+  package let notes: [String]
 
-  private init(_ windows: TokenWindows, unused: Int, options: String) throws {
+  private init(_ windows: TokenWindows, unused: Int, options: String, notes: [String] = []) throws {
     self.windows = windows
     unusedTokens = unused
+    self.notes = notes
     let digest = try DigestStream(.sha256)
     digest.update(Array("\(options);length=\(windows.length);count=\(windows.count);".utf8))
     var bytes: [UInt8] = []
@@ -67,7 +70,7 @@ package struct Calibration: Sendable, Equatable {
     let wanted = maximumTokens.map { wantedTokens($0, length) } ?? .max
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
-    try TextDocuments.forEach(argument) { document in
+    let reading = try TextDocuments.forEach(argument) { document in
       tokens += try tokenizer.encodeDocument(document, atLeast: wanted - tokens.count)
       return tokens.count < wanted
     }
@@ -81,7 +84,8 @@ package struct Calibration: Sendable, Equatable {
     }
     tokens.removeLast(read - used)
     // What comes after the tokens that were asked for is not counted.
-    return try Calibration(TokenWindows(tokens, length: min(length, used)), unused: available - used, options: "order")
+    return try Calibration(
+      TokenWindows(tokens, length: min(length, used)), unused: available - used, options: "order", notes: reading.notes)
   }
 
   /// The tokens that windows of a length have which predict at most so many.
@@ -133,15 +137,17 @@ package struct Calibration: Sendable, Equatable {
       return try Calibration(TokenWindows(tokens, length: wanted), unused: unused, options: isAll ? "all" : options)
     }
     var passages: [Passage] = []
+    var notes: [String] = []
     for argument in arguments {
-      try TextDocuments.forEach(argument) { document in
+      let reading = try TextDocuments.forEach(argument) { document in
         passages += Self.passages(document, limit: 10_000)
         return true
       }
+      notes += reading.notes
     }
     return try drawn(
       passages, tokenizer, vocabularySize, samples, length ?? defaultLength, &generator,
-      file: arguments.count == 1 ? arguments[0] : nil, options: options)
+      file: arguments.count == 1 ? arguments[0] : nil, options: options, notes: notes)
   }
 
   /// Samples of the corpus that comes with the program: Chinese and English, prose, dialogues and code.
@@ -170,7 +176,8 @@ package struct Calibration: Sendable, Equatable {
 
   private static func drawn(
     _ passages: consuming [Passage], _ tokenizer: () throws -> any Tokenizer, _ vocabularySize: Int,
-    _ samples: Int?, _ length: Int, _ generator: inout SeededGenerator, file: String?, options: String
+    _ samples: Int?, _ length: Int, _ generator: inout SeededGenerator, file: String?, options: String,
+    notes: [String] = []
   ) throws -> Calibration {
     generator.shuffle(&passages)
     let most = samples ?? usualSamples
@@ -193,7 +200,7 @@ package struct Calibration: Sendable, Equatable {
     }
     return try Calibration(
       TokenWindows(Array(tokens[..<(count * length)]), length: length), unused: tokens.count - count * length,
-      options: options)
+      options: options, notes: notes)
   }
 
   /// A part of a document.

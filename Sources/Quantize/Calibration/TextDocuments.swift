@@ -1,7 +1,5 @@
-// Texts from files: plain text, JSON (an array, or one object) and JSON Lines. An object is a text, an instruction with
-// its answer, or a conversation; BELLE's and ShareGPT's names are known. Instructions and conversations are wrapped as
-// BELLE's models were trained: `Human: …`, an empty line, `Assistant: …`.
-// Sources: BELLE, data/ and train/; ShareGPT's export; OpenAI's `messages`.
+// Texts from files: plain text, JSON (an array, or one object) and JSON Lines, whose records are `TextRecord`'s. A record
+// without a text is skipped and counted, and so is one of an unknown form among others; JSON that is none is an error.
 
 import ByteIO
 import Foundation
@@ -9,10 +7,36 @@ import Foundation
 /// The documents of a file.
 package enum TextDocuments {
   /// The largest file, in bytes.
-  package static let sizeLimit = 1 << 30
+  package static let sizeLimit = TextFile.sizeLimit
 
   /// Values that one JSON document may have: a conversation has some hundred.
   package static let valueLimit = 1 << 17
+
+  /// What was read of a file.
+  package struct Reading: Sendable {
+    /// The file.
+    fileprivate let path: String
+    /// Records that were read.
+    package fileprivate(set) var records = 0
+    /// Those of them that gave no text.
+    package fileprivate(set) var skipped = 0
+    /// Why the first of these did not, and whether such a record is known.
+    fileprivate var first: CalibrationError?
+    /// What is to be said of the file besides.
+    fileprivate var note: String?
+
+    /// What the user should know.
+    package var notes: [String] {
+      var notes = note.map { [$0] } ?? []
+      if skipped > 0, let first {
+        let place = first.place.map { $0 + ": " } ?? ""
+        notes.append(
+          "\(displayName(path)): \(skipped) of \(records) records \(skipped == 1 ? "has" : "have") no text that is known and "
+            + "\(skipped == 1 ? "is" : "are") skipped; the first: \(place)\(first.reason)")
+      }
+      return notes
+    }
+  }
 
   /// Reads a file.
   ///
@@ -31,66 +55,58 @@ package enum TextDocuments {
   ///
   /// - Parameter body: called with each document that is not empty, in order; answers whether to go on. What comes after
   ///   the last is not looked at.
-  /// - Throws: as ``read(_:)``.
-  package static func forEach(_ path: String, _ body: (String) throws -> Bool) throws {
-    let bytes = try contents(of: path)
-    guard isJSON(path) else {
+  /// - Returns: how many records there were, and how many without a text.
+  /// - Throws: ``CalibrationError`` where no record has a text, with the place of the first; for what is not JSON, with its
+  ///   place.
+  @discardableResult
+  package static func forEach(_ path: String, _ body: (String) throws -> Bool) throws -> Reading {
+    let bytes = try TextFile.contents(of: path)
+    var reading = Reading(path: path, note: TextFile.note(on: path))
+    guard TextFile.isJSON(path) else {
       if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }
-      return
+      return reading
     }
-    if bytes.first(where: { !isSpace($0) }) == UInt8(ascii: "[") {
-      try elements(bytes, path, body)
+    if isOneArray(bytes, path) {
+      try elements(bytes, &reading, body)
     } else {
-      try lines(bytes, path, body)
+      try lines(bytes, &reading, body)
     }
+    if reading.records > 0, reading.skipped == reading.records, let first = reading.first { throw first }
+    return reading
   }
 
-  /// The bytes of a file, which are UTF-8, without a byte order mark.
-  private static func contents(of path: String) throws -> ArraySlice<UInt8> {
-    let file = try InputFile(path)
-    guard file.size <= sizeLimit else {
-      throw CalibrationError(
-        .limit, file: path, reason: "\(byteCount(file.size)) of text are too much", remedy: "give a part of it")
-    }
-    guard file.size > 0 else {
-      throw CalibrationError(.tooShort, file: path, reason: "the file is empty", remedy: "give a file with text in it")
-    }
-    if let complaint = try FileKind(of: file).complaint {
-      throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
-    }
-    let bytes = try file.bytes(count: file.size)
-    guard String(validating: bytes, as: UTF8.self) != nil else {
-      throw CalibrationError(
-        .malformed, file: path, reason: "it is not UTF-8", remedy: "convert it: iconv -f GB18030 -t UTF-8")
-    }
-    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes[3...] : bytes[...]
-  }
-
-  private static func isJSON(_ path: String) -> Bool {
-    [".json", ".jsonl", ".ndjson"].contains { path.lowercased().hasSuffix($0) }
+  /// Whether a file is an array of documents, and not lines of which each may be one.
+  private static func isOneArray(_ bytes: ArraySlice<UInt8>, _ path: String) -> Bool {
+    guard let start = bytes.firstIndex(where: { !isSpace($0) }), bytes[start] == UInt8(ascii: "[") else { return false }
+    guard TextFile.isJSONLines(path) else { return true }
+    let line = bytes[start...].prefix { $0 != 0x0A }
+    return line.last(where: { !isSpace($0) }) != UInt8(ascii: "]")
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x0A, 0x0D, 0x09].contains(byte) }
 
   /// An array of documents.
   private static func elements(
-    _ bytes: ArraySlice<UInt8>, _ path: String, _ body: (String) throws -> Bool
+    _ bytes: ArraySlice<UInt8>, _ reading: inout Reading, _ body: (String) throws -> Bool
   ) throws {
-    let malformed = CalibrationError(.malformed, file: path, reason: "it begins as a JSON array and is none")
+    var number = 0
+    var malformed: CalibrationError {
+      CalibrationError(
+        .malformed, file: reading.path, place: number == 0 ? nil : "element \(number)",
+        reason: "it begins as a JSON array and is none", remedy: "the file may be cut off: download it again")
+    }
     guard var at = bytes.firstIndex(of: UInt8(ascii: "[")).map({ $0 + 1 }) else { throw malformed }
     func skipSpace() { while at < bytes.endIndex, isSpace(bytes[at]) { at += 1 } }
     skipSpace()
-    var number = 0
     var isEnd = at < bytes.endIndex && bytes[at] == UInt8(ascii: "]")
     while !isEnd {
+      number += 1
       let place = "element \(number)"
       guard let end = valueEnd(bytes, at), end < bytes.endIndex, end > at else { throw malformed }
       let value: Any
-      do { value = try parse(bytes[at..<end], path, place, .fragmentsAllowed) } catch is NotJSON { throw malformed }
-      let text = try document(value, path, place: place)
-      if !text.isEmpty, try !body(text) { return }
+      do { value = try parse(bytes[at..<end], reading.path, place) } catch is NotJSON { throw malformed }
+      if try !take(value, place, &reading, body) { return }
       isEnd = bytes[end] == UInt8(ascii: "]")
-      number += 1
       at = end + 1
       if !isEnd { skipSpace() }
     }
@@ -125,27 +141,33 @@ package enum TextDocuments {
   }
 
   /// JSON Lines (which BELLE's .json files are too), or one object.
-  private static func lines(_ bytes: ArraySlice<UInt8>, _ path: String, _ body: (String) throws -> Bool) throws {
+  private static func lines(
+    _ bytes: ArraySlice<UInt8>, _ reading: inout Reading, _ body: (String) throws -> Bool
+  ) throws {
     var number = 0
     var at = bytes.startIndex
     while at < bytes.endIndex {
       let end = bytes[at...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex
       let line = bytes[at..<end]
       at = end + 1
-      guard line.contains(where: { !isSpace($0) }) else { continue }
       number += 1
+      guard line.contains(where: { !isSpace($0) }) else { continue }
       let place = "line \(number)"
       let value: Any
-      do { value = try parse(line, path, place) } catch is NotJSON {
+      do { value = try parse(line, reading.path, place) } catch is NotJSON {
         // An object that is written on several lines.
-        if number == 1, let whole = try? parse(bytes, path, nil) {
-          _ = try body(try document(whole, path, place: nil))
+        if reading.records == 0, let whole = try? parse(bytes, reading.path, nil) {
+          _ = try take(whole, nil, &reading, body)
           return
         }
-        throw CalibrationError(.malformed, file: path, place: place, reason: "this is no JSON object")
+        throw CalibrationError(
+          .malformed, file: reading.path, place: place, reason: "this is no JSON",
+          remedy: end == bytes.endIndex
+            ? "the file may be cut off: download it again, or leave its last line out" : "each line is one JSON value")
       }
-      let text = try document(value, path, place: place)
-      if !text.isEmpty, try !body(text) { return }
+      // A line may hold the turns of a conversation, or documents.
+      let values = (value as? [Any]).flatMap { TextRecord.isConversation($0) ? nil : $0 } ?? [value]
+      for value in values { if try !take(value, place, &reading, body) { return } }
     }
   }
 
@@ -153,64 +175,38 @@ package enum TextDocuments {
 
   /// One JSON value.
   private static func parse(
-    _ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?, _ options: JSONSerialization.ReadingOptions = []
+    _ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?
   ) throws -> Any {
     guard jsonValueCount(bytes) <= valueLimit else {
       throw CalibrationError(
         .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, which no text needs")
     }
-    guard let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: options) else { throw NotJSON() }
+    if let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed) { return value }
+    // Python writes what JSON does not have.
+    guard let repaired = RelaxedJSON.repaired(bytes),
+      let value = try? JSONSerialization.jsonObject(with: Data(repaired), options: .fragmentsAllowed)
+    else { throw NotJSON() }
     return value
   }
 
-  /// The text of one JSON value.
-  private static func document(_ value: Any, _ path: String, place: String?) throws -> String {
-    if let text = value as? String { return text }
-    guard let object = value as? [String: Any] else {
-      throw CalibrationError(.unknownForm, file: path, place: place, reason: "this is neither a text nor an object")
+  /// Hands over the text of one record, or counts it.
+  ///
+  /// - Returns: whether to go on.
+  private static func take(
+    _ value: Any, _ place: String?, _ reading: inout Reading, _ body: (String) throws -> Bool
+  ) throws -> Bool {
+    reading.records += 1
+    let fault: (code: CalibrationErrorCode, reason: String, remedy: Remedy?)
+    switch TextRecord(value) {
+    case .text(let text): return try body(text)
+    case .empty(let reason): fault = (.tooShort, reason, "give records that have a text")
+    case .unknown(let reason, let remedy): fault = (.unknownForm, reason, remedy)
     }
-    let text = { (name: String) in object[name] as? String }
-    if let text = text("text") ?? text("content") { return text }
-    for name in ["conversations", "conversation", "messages"] {
-      if let turns = object[name] as? [[String: Any]] { return try conversation(turns, path, place: place) }
+    reading.skipped += 1
+    if reading.first == nil {
+      reading.first = CalibrationError(
+        fault.code, file: reading.path, place: place, reason: fault.reason, remedy: fault.remedy)
     }
-    if let instruction = text("instruction") ?? text("prompt"),
-      let output = text("output") ?? text("response") ?? text("completion")
-    {
-      let input = text("input") ?? ""
-      // BELLE's multiturn sets write the turns before into the instruction themselves.
-      let isWrapped = instruction.hasPrefix("Human:")
-      let asked = input.isEmpty ? instruction : instruction + "\n" + input
-      return isWrapped ? asked + " " + output : human(asked) + "\n\n" + assistant(output)
-    }
-    throw CalibrationError(
-      .unknownForm, file: path, place: place,
-      reason: "its fields are \(object.keys.sorted().map(displayName).joined(separator: ", "))",
-      remedy:
-        "known are text; instruction, input and output; conversations with from and value; messages with role and content"
-    )
+    return true
   }
-
-  private static func conversation(_ turns: [[String: Any]], _ path: String, place: String?) throws -> String {
-    try turns.map { turn in
-      guard let who = turn["from"] as? String ?? turn["role"] as? String,
-        let said = turn["value"] as? String ?? turn["content"] as? String
-      else {
-        throw CalibrationError(
-          .malformed, file: path, place: place, reason: "a turn of the conversation has no speaker or no text")
-      }
-      switch who.lowercased() {
-      case "human", "user": return human(said)
-      case "gpt", "assistant", "chatgpt", "bing", "bard", "model": return assistant(said)
-      case "system", "tool", "function", "observation": return said
-      default:
-        throw CalibrationError(
-          .unknownForm, file: path, place: place, reason: "the speaker \(displayName(who)) is not known",
-          remedy: "known are human, user, gpt, assistant and system")
-      }
-    }.joined(separator: "\n\n")
-  }
-
-  private static func human(_ text: String) -> String { "Human: " + text }
-  private static func assistant(_ text: String) -> String { "Assistant: " + text }
 }

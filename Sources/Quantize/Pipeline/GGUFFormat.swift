@@ -1,6 +1,7 @@
 // A GGUF file, as llama.cpp reads it: each module's integers in blocks, found on the blocks' own grid, so that nothing is
 // rounded again. What the file says besides, names and orders of rows: GGUFExport.
-// Refused: modules whose inputs are no whole blocks; models that llama.cpp's `llama` and `bloom` are not.
+// Modules whose inputs are not whole blocks get the type that llama.cpp falls back to. Refused: modules that no type has
+// whole blocks of; architectures that are not written as GGUF.
 
 import ByteIO
 import Checkpoint
@@ -18,7 +19,14 @@ package struct GGUFFormat: QuantizedFormat {
   /// Which chat template the file gets.
   package let chatTemplate: GGUFExport.ChatTemplate
 
-  private let vocabulary: Vocabulary
+  /// Whether the file says how a chat becomes a text.
+  package let hasChatTemplate: Bool
+
+  /// The tokenizer; nil where `base` says what a GGUF file says of it.
+  private let vocabulary: Vocabulary?
+  private let base: GGUFMetadata
+  /// The blocks of modules that the type has no whole blocks for, by their names.
+  private let others: [String: BlockFormat]
 
   /// A format for a model.
   ///
@@ -27,25 +35,39 @@ package struct GGUFFormat: QuantizedFormat {
   ///   - blocks: the type of the quantized modules.
   ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, Q8_0 beside Q8_0, and
   ///     Q6_K beside all others.
+  ///   - tokenizer: where it is, if not the model's own.
   ///   - chatTemplate: which one the file gets.
+  ///   - fallsBack: whether modules whose inputs are not whole blocks get the type that llama.cpp gives them.
   /// - Throws: ``ModelError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
   package init(
-    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil,
-    chatTemplate: GGUFExport.ChatTemplate = .automatic
+    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil, tokenizer: String? = nil,
+    chatTemplate: GGUFExport.ChatTemplate = .automatic, fallsBack: Bool = false
   ) throws {
     self.blocks = blocks
+    others = fallsBack ? Self.others(model, blocks) : [:]
     self.embeddings = embeddings ?? GGUFTypes(blocks.type).embeddings
     self.chatTemplate = chatTemplate
-    vocabulary = try (model.origin ?? Model.open(model.path)).vocabulary()
+    let origin = try model.origin ?? Model.open(model.path)
+    var base = GGUFMetadata()
+    if case .gguf(let file) = origin.layout, tokenizer == nil {
+      for (key, value) in file.values.entries where key.hasPrefix("tokenizer.") { base[key] = value }
+      vocabulary = nil
+    } else {
+      vocabulary = try origin.vocabulary(from: tokenizer)
+    }
+    self.base = base
     // What the file will say is put together here, so that what it cannot say shows now.
-    _ = try GGUFExport(
+    hasChatTemplate = try GGUFExport(
       model.source, model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),
-      chatTemplate: chatTemplate, file: model.path)
+      chatTemplate: chatTemplate, base: base, file: model.path
+    ).hasChatTemplate
   }
 
   /// Everything in it that changes a byte.
   package var description: String {
-    "gguf, \(blocks.rawValue), embeddings \(embeddings?.rawValue ?? "kept"), chat template \(chatTemplate)"
+    let others = others.map { ", \($0.key) \($0.value.rawValue)" }.sorted().joined()
+    return
+      "gguf, \(blocks.rawValue)\(others), embeddings \(embeddings?.rawValue ?? "kept"), chat template \(chatTemplate)"
   }
 
   /// Blocks are contiguous.
@@ -54,27 +76,44 @@ package struct GGUFFormat: QuantizedFormat {
   /// The output is one file.
   package var writesFolder: Bool { false }
 
+  private static func others(_ model: TransformerModel, _ blocks: BlockFormat) -> [String: BlockFormat] {
+    guard let next = blocks.block.next.flatMap({ BlockFormat($0) }) else { return [:] }
+    var all = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+    if let head = model.headModule { all.append(head) }
+    let misfits = all.filter { module in
+      module.inFeatures % blocks.elements != 0 && module.inFeatures % next.elements == 0
+    }
+    return Dictionary(misfits.map { ($0.name, next) }) { one, _ in one }
+  }
+
+  /// The blocks that a module gets.
+  package func blocks(of name: String) -> BlockFormat { others[name] ?? blocks }
+
   /// The blocks' grid.
-  package func grid(for module: LinearModule) -> Grid { blocks.grid }
+  package func grid(for module: LinearModule) -> Grid { blocks(of: module.name).grid }
 
   /// Rows must be whole blocks.
   package func check(_ module: LinearModule) throws {
+    let blocks = blocks(of: module.name)
     guard module.inFeatures % blocks.elements == 0 else {
       throw QuantizeError(
         .shape, place: module.name,
-        reason: "its \(module.inFeatures) inputs are no whole blocks of \(blocks.elements) (\(blocks.rawValue))",
+        reason:
+          "its \(module.inFeatures) inputs are not a multiple of \(blocks.elements), a block of \(blocks.rawValue)",
         remedy: (module.inFeatures % 32 == 0 ? "give \(.blockType("q5_0")) or q4_0, or " : "")
-          + "leave it as it is with \(.skipping(module.name))")
+          + "leave it as it is with \(.skipping(GPTQFormat.pattern(module.name)))")
     }
   }
 
   /// The bytes of the blocks.
   package func byteCount(_ module: LinearModule) -> Int {
-    module.inFeatures / blocks.elements * module.outFeatures * blocks.byteCount
+    let blocks = blocks(of: module.name)
+    return module.inFeatures / blocks.elements * module.outFeatures * blocks.byteCount
   }
 
   /// The blocks as bytes, for the work folder's files have no types of blocks.
   package func tensors(_ layer: QuantizedLayer, of module: LinearModule, threads: Int) throws -> [TensorView.Entry] {
+    let blocks = blocks(of: module.name)
     let packed = try PackedBlocks(layer, as: blocks, threads: threads)
     return [
       TensorView.Entry(
@@ -96,6 +135,7 @@ package struct GGUFFormat: QuantizedFormat {
       guard info.name.hasSuffix("." + QuantizedModel.blocks), info.dtype == .u8, info.shape.count == 2 else {
         return TensorView.Entry(info, .stored(index))
       }
+      let blocks = blocks(of: String(info.name.dropLast(QuantizedModel.blocks.count + 1)))
       let shape = [info.shape[0], info.shape[1] / blocks.byteCount * blocks.elements]
       return TensorView.Entry(
         TensorInfo(
@@ -108,7 +148,7 @@ package struct GGUFFormat: QuantizedFormat {
   /// Writes the file.
   package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
     let original = model.original
-    var base = GGUFMetadata()
+    var base = base
     let options = model.options
     base["belle.quantizer"] = .string(options.program)
     base["belle.method"] = .string(options.method.rawValue)

@@ -66,13 +66,13 @@ package struct GPTQFormat: QuantizedFormat {
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count * bits % 32 != 0 {
       let fitting = [2, 4, 8].filter { $0 != bits && count * $0 % 32 == 0 }.map { "\(.bits($0))" as Remedy }
       throw refuse(
-        "\(count) \(kind) of \(bits) bits fill no whole number of 32-bit words",
+        "\(count) \(kind) of \(bits) bits do not fill whole 32-bit words",
         (fitting.isEmpty ? "" : "give \(fitting.joined(separator: " or ")), or ") + skip)
     }
   }
 
   /// The same module of every layer: `*.mlp.down_proj`.
-  private static func pattern(_ name: String) -> String {
+  static func pattern(_ name: String) -> String {
     let parts = name.split(separator: ".")
     guard let number = parts.lastIndex(where: { Int($0) != nil }) else { return name }
     return "*." + parts[(number + 1)...].joined(separator: ".")

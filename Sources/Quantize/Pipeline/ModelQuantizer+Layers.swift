@@ -230,7 +230,7 @@ extension ModelQuantizer {
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
-          remedy: "the checkpoint may be damaged: \(.statistics) shows the largest weights")
+          remedy: "\(.statistics) shows the largest weights")
       }
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
       store(number, quantized)

@@ -40,7 +40,7 @@ extension ModelQuantizer {
     if let problem = options.arithmetic.problem {
       throw QuantizeError(
         .badOption, reason: "products in \(options.arithmetic.rawValue): \(problem.reason)",
-        remedy: "\(problem.remedy.map { "\($0); " } ?? "")\(.arithmetic(Arithmetic.single.rawValue)) needs nothing")
+        remedy: "\(problem.remedy.map { "\($0); " } ?? "")\(.arithmetic(Arithmetic.single.rawValue)) works everywhere")
     }
     guard model.form == .plain else {
       throw QuantizeError(
@@ -97,7 +97,8 @@ extension ModelQuantizer {
     try inputs.refuse(WorkFolder.files(workPath))
     guard Folder.isWritable(format.writesFolder ? output : Folder.parent(of: output)) else {
       throw ByteIOError(
-        .notPermitted, file: output, reason: "cannot write there", remedy: "give an output in a folder of yours")
+        .notPermitted, file: output, reason: "cannot write there",
+        remedy: "give an output in a folder that you may write to")
     }
     if !options.replaces, !(options.resumes && hasEarlierWork) {
       try place.checkFree()
@@ -206,7 +207,7 @@ extension ModelQuantizer {
         throw QuantizeError(
           .notFinite, file: info.file, place: displayName(info.name),
           reason: bad == 1 ? "one value is NaN or infinite" : "\(bad) values are NaN or infinite",
-          remedy: "the checkpoint is damaged: verify its checksums, or download it again")
+          remedy: "compare its checksum with the publisher's; if they agree, the model itself holds such values")
       }
       digest.update(Array("\(info.name);\(info.dtype.rawValue);\(info.shape);\(figures.sha256.hex);".utf8))
       progress(.advanced(file: info.file, bytes: info.byteCount))

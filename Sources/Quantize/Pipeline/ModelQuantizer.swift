@@ -150,7 +150,10 @@ package final class ModelQuantizer {
     return reports
   }
 
-  /// The bytes of the output's tensors.
+  /// The bytes of the weights' files, once they are written.
+  package private(set) var writtenBytes: Int?
+
+  /// The bytes of the output's tensors, were all that is kept stored as it is.
   package var outputBytes: Int {
     let replaced = Set(modules.map { $0.name + ".weight" })
     let kept = model.source.tensors.reduce(0) { replaced.contains($1.name) ? $0 : $0 + $1.byteCount }
@@ -190,6 +193,9 @@ package final class ModelQuantizer {
       calibration: calibration?.fingerprint)
     let staging = try work.stagingFolder()
     try format.write(result, into: staging, progress: progress)
+    writtenBytes = try Checkpoint.modelFiles(in: staging).reduce(0) {
+      $0 + (Folder.size(of: Folder.join(staging, $1)) ?? 0)
+    }
     try writeLog(staging)
     let outcome: (replaced: [String], removed: [String])
     do {

@@ -55,7 +55,7 @@ package struct ModuleReport: Sendable, Codable, Equatable {
         "the Hessian needed a damping of \(damping) instead of \(wantedDamping); more calibration data helps")
     }
     if let error = relative_output_error, !(error < 0.5) {
-      found.append("the output error is \(error) of the output itself: too few bits, or odd weights")
+      found.append("the output error is \(error) of the output itself: more bits or smaller groups help")
     }
     return found
   }

@@ -115,7 +115,7 @@ extension QuantizedModel {
 extension TransformerModel {
   /// Writes the tokenizer's files of a model that has it among its values, as GGUF has.
   func writeTokenizer(into output: ModelOutput) throws {
-    for (name, bytes) in try origin?.tokenizerFiles().sorted(by: { $0.key < $1.key }) ?? [] {
+    for (name, bytes) in try (origin?.tokenizerFiles().files ?? [:]).sorted(by: { $0.key < $1.key }) {
       try output.write(bytes, as: name, replacing: true)
     }
   }

@@ -1,7 +1,8 @@
-// BELLE's prompt form: `Human: …`, an empty line, `Assistant:`, the answer, and the token that ends a text before the next turn.
-// Sources: BELLE, the model cards and gptq/bloom_inference.py (one turn); train/src/sample_generator.py, which puts that token
-// behind each answer and makes tokens of each turn by itself, and issue 539, where the project says how turns are joined.
+// A conversation in one of BELLE's forms, or in none. Behind each answer stands the token that ends a text, and the next
+// turn follows at once; each turn is made into tokens by itself, and in the second version each side of it.
+// Sources: BELLE, train/src/sample_generator.py, and issue 539, where the project says how turns are joined.
 
+import Model
 import Tokenizer
 
 /// A conversation with a model, as what it was trained on.
@@ -15,10 +16,15 @@ package struct Conversation: Sendable, Equatable {
     var answer: String?
   }
 
+  /// What stands before questions and answers; nil for nothing.
+  package let form: ChatForm?
   private var turns: [Turn] = []
 
   /// Nothing said yet.
-  package init() {}
+  package init(_ form: ChatForm? = .belle) { self.form = form }
+
+  /// The text at which to stop; nil for none.
+  package var stop: String? { form == nil ? nil : Self.stop }
 
   /// Adds what the user says.
   package mutating func ask(_ question: String) { turns.append(Turn(question: question)) }
@@ -32,15 +38,24 @@ package struct Conversation: Sendable, Equatable {
   }
 
   /// The text of each turn; the last one ends where the model answers.
-  package var texts: [String] { turns.map { "Human: " + $0.question + "\n\nAssistant:" + ($0.answer ?? "") } }
+  package var texts: [String] { turns.map { asked($0) + ($0.answer ?? "") } }
+
+  /// A turn up to its answer.
+  private func asked(_ turn: Turn) -> String {
+    form.map { $0.human + turn.question + "\n\n" + $0.assistant } ?? turn.question
+  }
 
   /// The conversation as the model's tokens, up to where it answers.
   ///
   /// - Throws: `TokenizerError` for texts that are too long.
   package func tokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
     guard let end = tokenizer.special.eos else {
-      return tokenizer.special.prefix + (try tokenizer.encode(texts.joined(separator: "\n\n")))
+      return tokenizer.special.prefix + (try tokenizer.encode(texts.joined(separator: form == nil ? "" : "\n\n")))
     }
-    return tokenizer.special.prefix + Array(try texts.map(tokenizer.encode).joined(separator: [end]))
+    let turns = try turns.map { turn in
+      guard form == .belle2 else { return try tokenizer.encode(asked(turn) + (turn.answer ?? "")) }
+      return try tokenizer.encode(asked(turn)) + (turn.answer.map { try tokenizer.encode($0) } ?? [])
+    }
+    return tokenizer.special.prefix + Array(turns.joined(separator: [end]))
   }
 }

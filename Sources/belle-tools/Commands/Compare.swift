@@ -29,6 +29,7 @@ struct Compare: ParsableCommand {
   @Option(help: "The largest relative difference of a tensor that still counts as close.")
   var tolerance = 0.0
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -37,7 +38,7 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    let models = (try Model.open(first), try Model.open(second))
+    let models = (try unknown.open(first), try unknown.open(second))
     for model in [models.0, models.1] {
       Console.shared.remarks(model.remarks, on: model.path)
       guard let adapter = model.adapter else { continue }

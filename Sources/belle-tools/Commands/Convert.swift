@@ -90,12 +90,14 @@ struct Convert: ParsableCommand {
         + "those beyond 5 GB are divided.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if maxShardSize != nil, Container(fileName: output) != nil || target.wantsOneFile {
-      throw ValidationError("--max-shard-size divides the files of a folder, and this output is one file: leave it out.")
+      throw ValidationError(
+        "--max-shard-size divides the files of a folder, and this output is one file: leave it out.")
     }
     guard format == nil || to == nil else {
       throw ValidationError("--to is another name of --format: give one of them.")
@@ -119,7 +121,10 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     do {
-      let conversion = try Conversion(try Model.open(input), to: target) { show($0) }
+      let model = try unknown.open(input)
+      var target = target
+      if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
+      let conversion = try Conversion(model, to: target) { show($0) }
       let proof = try common.showingProgress(total: conversion.byteCount) {
         // Whatever was opened until now: the model, its configuration, its tokenizer.
         try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
@@ -134,6 +139,7 @@ struct Convert: ParsableCommand {
     switch remark {
     case .note(let text): Console.shared.note(text)
     case .warning(let text): Console.shared.warning(text)
+    case .noChatTemplate: common.note("\(displayName(input)): \(ChatTemplateArgument.missing)")
     case .replaces(let paths): common.note("--force replaces \(paths.map(displayName).joined(separator: ", "))")
     }
   }
@@ -175,6 +181,7 @@ struct Convert: ParsableCommand {
         + "file: give another name, or leave --format out."
     case .valuesOfGGUF: "--dtype and --layout are not for GGUF: --gguf-type says what the values become."
     case .blocksOutsideGGUF: "--gguf-type and --embedding-type are for outputs in GGUF."
+    case .templateOutsideGGUF: "--chat-template is for outputs in GGUF."
     case .packingInGGUF: "--checkpoint-format is for outputs with packed integers, and GGUF has none."
     case .dequantizedPlain: "--dequantize is for quantized models, and this is none."
     case .packingOfPlain: "--checkpoint-format is for models that GPTQ has quantized."

@@ -16,7 +16,8 @@ struct Decrypt: ParsableCommand {
         belle-tools decrypt enc/ llama/consolidated.00.pth model/ --format safetensors
 
       Every file is held against the SHA-256 in its name and in its header, and against the MD5 that the manifest or the \
-      known release has of it. A file gets its name only when all of them agree; a file that is there already and agrees \
+      known release has of it. Exit status 2 where all went well and the manifest, the release or a decrypted index names files \
+      that are not there. A file gets its name only when all of them agree; a file that is there already and agrees \
       is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
 
       With --format safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
@@ -70,7 +71,7 @@ struct Decrypt: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     var options = DecryptOptions(jobs: threads.count)
-    options.manifest = try manifest.map { try Manifest(contentsOf: $0) }
+    options.manifest = try manifest.map { try Manifest(contentsOf: $0, keepsGoodLines: true) }
     options.manifestName = manifest
     options.force = force.isGiven
     options.keepGoing = keepGoing
@@ -91,24 +92,56 @@ struct Decrypt: ParsableCommand {
       counts.add(result)
       show(result)
     }
-    var removed: [String] = []
+    for problem in options.manifest?.problems ?? [] { Console.shared.report(problem) }
+    var outcome = ReleaseDecryptor.Outcome()
     if dryRun {
       try decryptor.checkLeftovers()
       decryptor.dryRun(receive: receive)
     } else {
-      removed = try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
+      outcome = try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
     }
-    Console.shared.warn(ofRemoved: removed)
-    summarize(plan, counts, removed, seconds: (ContinuousClock.now - start).seconds)
+    let absent: [(name: String, lister: String)] =
+      plan.absent.map { ($0, plan.lister) } + outcome.absent.map { ($0.name, displayName($0.index)) }
+    for (name, lister) in absent { show(absent: name, listedBy: lister) }
+    if outcome.isKeyDoubtful { judgeKey() }
+    Console.shared.warn(ofRemoved: outcome.removed)
+    summarize(plan, counts, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
+    if !absent.isEmpty || options.manifest?.problems.isEmpty == false { throw ExitCode.negative }
+  }
+
+  private func show(absent name: String, listedBy lister: String) {
+    if common.json {
+      return Console.shared.result([
+        "type": "file", "input": nil, "output": .string(Folder.join(output, name)), "status": "missing",
+        "error": .string("\(lister) lists it, and it is not in \(displayName(input))"),
+      ])
+    }
+    Console.shared.result("missing   \(displayName(name))  (\(lister) lists it; it is not here)")
+  }
+
+  /// Tells a damaged key from damaged files by the checksums that PyTorch's zip files hold of themselves.
+  private func judgeKey() {
+    guard let file = try? InputFile(key), let kind = try? FileKind(of: file), kind == .zip else { return }
+    common.note("checking the key by its own checksums")
+    do {
+      try Checkpoint.open(file).verifyChecksums()
+      common.note("the key's own checksums agree: the files are damaged, as far as these tell")
+    } catch let error as CheckpointError where [.badChecksum, .truncated].contains(error.code) {
+      Console.shared.report(
+        XorDecryptError(
+          .unusableKey, file: key, place: error.place, reason: "the key is damaged: \(error.reason)",
+          remedy: "download the key again; the .enc files may be whole"))
+    } catch {
+      // A key that is no checkpoint says nothing of itself.
+    }
   }
 
   private func announce(_ plan: DecryptPlan, warnings: [String]) throws {
     for warning in warnings { Console.shared.warning(warning) }
     let release = plan.releases.count == 1 ? plan.releases[0].name : nil
-    let key = plan.keyOriginal.map { "\($0.name) (by its \(checkKey ? "digest" : "first bytes"))" }
-    let known = [release.map { "release \($0)" }, key.map { "key \($0)" }].compactMap { $0 }
-    if !known.isEmpty { common.note(known.joined(separator: ", ")) }
+    if let release { common.note("release \(release)") }
+    if let claim = plan.keyClaim { common.note("key: \(claim)") }
     if !plan.ignored.isEmpty {
       common.note("left alone, no .enc files: \(plan.ignored.map(displayName).joined(separator: ", "))")
     }
@@ -143,14 +176,17 @@ struct Decrypt: ParsableCommand {
     if let error = result.error, (error as? XorDecryptError)?.code != .notStarted { console.report(error) }
   }
 
-  private func summarize(_ plan: DecryptPlan, _ counts: Counts, _ removed: [String], seconds: Double) {
+  private func summarize(
+    _ plan: DecryptPlan, _ counts: Counts, _ removed: [String], _ absent: [String], seconds: Double
+  ) {
     if common.json {
       Console.shared.result([
         "type": "summary", "verified": .int(counts.verified), "skipped": .int(counts.skipped),
         "failed": .int(counts.failed), "planned": .int(counts.planned), "bytes": .int(counts.bytes),
-        "seconds": .double(seconds), "ignored": JSONValue(plan.ignored), "absent": JSONValue(plan.absent),
+        "seconds": .double(seconds), "ignored": JSONValue(plan.ignored), "absent": JSONValue(absent),
         "release": JSONValue(plan.releases.count == 1 ? plan.releases[0].name : nil),
-        "key": JSONValue(plan.keyOriginal?.name), "wanted_keys": JSONValue(plan.wantedKeys),
+        "key": JSONValue(plan.keyOriginal?.name), "key_claim": JSONValue(plan.keyClaim),
+        "wanted_keys": JSONValue(plan.wantedKeys),
         "output": .string(output), "dry_run": .bool(dryRun), "removed": JSONValue(removed),
       ])
     } else if counts.failed > 0 {

@@ -21,17 +21,21 @@ struct DoctorCommand: ParsableCommand {
       data), settings that are missing, contradict each other or are denied by the shapes, groups that are out of range. \
       Then which engines load the model: transformers, vLLM, GPTQModel, llama.cpp.
 
-      Exit status: 0 nothing found; 2 findings; 1 the path cannot be read at all.
+      What this program does not know is not judged: it tells nothing against the model.
+
+      Exit status: 0 no error, though there may be warnings; 2 an error; 1 the path cannot be read at all.
       """)
 
   @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
   var model: String
 
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let doctor = Doctor(model, threads: threads.count)
+    let skipped = unknown.names
+    let doctor = Doctor(model, threads: threads.count, skipping: skipped)
     let name = model
     let steps = Steps()
     try common.showingProgress(total: 1000, isBytes: false) { progress in
@@ -39,6 +43,7 @@ struct DoctorCommand: ParsableCommand {
         progress(.advanced(file: name, bytes: steps.advance(to: total > 0 ? 1000 * done / total : 0)))
       }
     }
+    Console.shared.tell(skipped, of: model)
     for finding in doctor.findings { show(finding) }
     for (code, count) in doctor.moreFindings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !common.json {
       Console.shared.result("and \(count) more [\(code.rawValue)]")
@@ -49,13 +54,14 @@ struct DoctorCommand: ParsableCommand {
       let errors = doctor.findings.count { $0.severity == .error }
       Console.shared.result([
         "type": "summary", "model": .string(model), "findings": .int(count), "errors": .int(errors),
-        "warnings": .int(doctor.findings.count - errors),
+        "warnings": .int(doctor.findings.count { $0.severity == .warning }),
+        "not_judged": .int(doctor.findings.count { $0.severity == .notJudged }),
         "more": .object(Dictionary(uniqueKeysWithValues: doctor.moreFindings.map { ($0.rawValue, .int($1)) })),
       ])
     } else {
       Console.shared.result(count == 0 ? "no findings" : count == 1 ? "1 finding" : "\(count) findings")
     }
-    if !doctor.findings.isEmpty { throw ExitCode.negative }
+    if doctor.findings.contains(where: { $0.severity == .error }) { throw ExitCode.negative }
   }
 
   private func show(_ finding: Finding) {
@@ -74,12 +80,19 @@ struct DoctorCommand: ParsableCommand {
   private func show(_ verdict: EngineVerdict) {
     if common.json {
       return Console.shared.result([
-        "type": "engine", "name": .string(verdict.engine), "loads": .bool(verdict.loads),
+        "type": "engine", "name": .string(verdict.engine), "loads": JSONValue(verdict.loads),
         "reason": JSONValue(verdict.reason?.words),
       ])
     }
     let name = verdict.engine + String(repeating: " ", count: max(0, 12 - verdict.engine.count))
-    Console.shared.result("\(name)  \(verdict.loads ? "loads it" : "no: " + (verdict.reason?.words ?? ""))")
+    let reason = verdict.reason?.words ?? ""
+    let answer =
+      switch verdict.loads {
+      case true?: "loads it"
+      case false?: "no: " + reason
+      case nil: "not judged: " + reason
+      }
+    Console.shared.result("\(name)  \(answer)")
   }
 }
 

@@ -35,9 +35,8 @@ struct Encrypt: ParsableCommand {
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
       input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven)
-    if !common.quiet, let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn) {
-      common.note("key \(original.name) (by its first bytes)")
-    }
+    let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn)
+    if let claim = KeyRecognition.claim(original, encryptor.key) { common.note("key: \(claim)") }
     if !encryptor.ignored.isEmpty {
       common.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
     }

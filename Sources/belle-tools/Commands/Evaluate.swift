@@ -44,6 +44,7 @@ struct Evaluate: ParsableCommand {
   var maxTokens: Int?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -55,15 +56,16 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    let files = try Model.open(model)
+    let files = try unknown.open(model)
     let opened = try TransformerModel(files)
-    let other = try reference.map { try TransformerModel.open($0) }
+    let other = try reference.map { try TransformerModel(unknown.open($0)) }
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     let data = try Calibration.inOrder(
       text, tokenizer: { try files.tokenizer(from: tokenizer.path) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
+    for note in data.notes { common.note(note) }
     let windows = data.windows
     guard windows.length >= 2 else {
       throw CalibrationError(.tooShort, file: text, reason: "a window of one token predicts nothing")

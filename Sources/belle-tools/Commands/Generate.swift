@@ -23,7 +23,8 @@ struct Generate: ParsableCommand {
       Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \
       threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, or after \
       --max-tokens. --chat wraps the prompt in BELLE's form, Human: …, an empty line, Assistant:, and without --prompt \
-      reads a line of standard input for each turn.
+      reads a line of standard input for each turn. A chat template of the model's own is not used yet, and a note says so; \
+      --chat-template chooses BELLE's second form, or none.
       """)
 
   @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
@@ -34,6 +35,10 @@ struct Generate: ParsableCommand {
 
   @Flag(help: "Talk in BELLE's form; without --prompt a line of standard input is a turn.")
   var chat = false
+
+  @Option(
+    help: "With --chat: the form: the model's own, where it is BELLE's; BELLE's first or second form; or none.")
+  var chatTemplate = ChatTemplateArgument.auto
 
   @Option(help: ArgumentHelp("Tokens at most.", valueName: "n"))
   var maxTokens = 256
@@ -55,11 +60,13 @@ struct Generate: ParsableCommand {
   var seed: UInt64 = 0
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     guard prompt != nil || chat else { throw ValidationError("Give a --prompt, or --chat to talk.") }
+    guard chat || !chatTemplate.isAsked else { throw ValidationError("--chat-template goes with --chat.") }
     guard maxTokens > 0 else { throw ValidationError("--max-tokens must be at least 1.") }
     guard temperature >= 0, temperature.isFinite else { throw ValidationError("--temperature must be 0 or more.") }
     guard topP > 0, topP <= 1 else { throw ValidationError("--top-p must be above 0 and at most 1.") }
@@ -67,31 +74,35 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let files = try Model.open(model)
+    let files = try unknown.open(model)
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     let tokens = try files.tokenizer(from: tokenizer.path)
-    guard tokens.vocabularySize <= opened.configuration.vocabularySize else {
+    guard tokens.ownSize <= opened.configuration.vocabularySize else {
       throw ModelError(
         .mismatch, file: model,
         reason:
-          "the tokenizer has \(tokens.vocabularySize) tokens, and the model \(opened.configuration.vocabularySize)",
+          "the tokenizer has \(tokens.ownSize) tokens, and the model \(opened.configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
     }
+    let form = chat ? try chatTemplate.form(for: files, common) : nil
     try Engine.reserve(threads: threads.count)
     let loaded = try load(opened)
     let generator = Generator(
-      loaded, tokens, ends: try EndTokens.read(folder: files.folder), threads: threads.count)
+      loaded, tokens, ends: try files.endTokens(), threads: threads.count)
     var sampler = Sampler(
       SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
     var total = Totals()
     if let prompt {
-      var conversation = Conversation()
+      // Without --chat the prompt is the text.
+      var conversation = Conversation(form)
       conversation.ask(prompt)
-      let ids = try chat ? conversation.tokens(tokens) : tokens.special.prefix + tokens.encode(prompt)
-      try answer(generator, ids, context: opened.configuration.contextLength, &sampler, &total)
+      try answer(
+        generator, conversation, try conversation.tokens(tokens), context: opened.configuration.contextLength, &sampler,
+        &total)
     } else {
-      try talk(generator, tokens, context: opened.configuration.contextLength, &sampler, &total)
+      try talk(
+        generator, Conversation(form), tokens, context: opened.configuration.contextLength, &sampler, &total)
     }
     summarize(total, loaded)
   }
@@ -114,17 +125,20 @@ struct Generate: ParsableCommand {
 
   /// One turn for each line of standard input.
   private func talk(
-    _ generator: Generator, _ tokens: any Tokenizer, context: Int?, _ sampler: inout Sampler, _ total: inout Totals
+    _ generator: Generator, _ conversation: Conversation, _ tokens: any Tokenizer, context: Int?,
+    _ sampler: inout Sampler, _ total: inout Totals
   ) throws {
-    var conversation = Conversation()
+    var conversation = conversation
+    var input = StandardInput()
     let isTerminal = isatty(STDIN_FILENO) == 1 && !common.json
     while true {
       if isTerminal { Console.shared.text("> ") }
-      guard let line = readLine() else { break }
+      guard let line = try input.line() else { break }
       let question = line.trimmingSpaces
       guard !question.isEmpty else { continue }
       conversation.ask(question)
-      conversation.answer(try answer(generator, try conversation.tokens(tokens), context: context, &sampler, &total))
+      let ids = try conversation.tokens(tokens)
+      conversation.answer(try answer(generator, conversation, ids, context: context, &sampler, &total))
     }
     if isTerminal { Console.shared.text("\n") }
   }
@@ -132,7 +146,8 @@ struct Generate: ParsableCommand {
   /// Generates one text, and shows it as it comes.
   @discardableResult
   private func answer(
-    _ generator: Generator, _ ids: [Int32], context: Int?, _ sampler: inout Sampler, _ total: inout Totals
+    _ generator: Generator, _ conversation: Conversation, _ ids: [Int32], context: Int?, _ sampler: inout Sampler,
+    _ total: inout Totals
   ) throws -> String {
     // A model writes a space after the colon: not on the screen.
     var isFirst = chat
@@ -140,7 +155,7 @@ struct Generate: ParsableCommand {
       Console.shared.warning("the prompt has \(ids.count) tokens, and the model was made for texts of \(context)")
     }
     let result = try generator.generate(
-      ids, limit: maxTokens, sampler: &sampler, stop: chat ? Conversation.stop : nil
+      ids, limit: maxTokens, sampler: &sampler, stop: conversation.stop
     ) { part in
       guard !common.json else { return }
       guard Console.shared.text(isFirst && part.hasPrefix(" ") ? String(part.dropFirst()) : part) else {

@@ -102,7 +102,13 @@ extension Inspect {
 
   private func verdict(_ survey: PickleSurvey) -> String {
     if survey.isProgram { return "TorchScript, a program with its weights: not looked into" }
-    if survey.globals.contains(where: { !$0.isAllowed }) { return "names what no weight file needs: do not load it" }
+    if let active = survey.globals.first(where: { $0.deed != nil }), let deed = active.deed {
+      return "names \(displayName("\(active.module).\(active.name)")), which \(deed): do not load it"
+    }
+    // No accusation: honest trainers' files are of this kind, and nothing here has looked at what their names do.
+    if survey.globals.contains(where: { !$0.isAllowed }) {
+      return "names what is not known here, and to load it is to run that: load it only if you trust its publisher"
+    }
     if !survey.isSafe { return "cannot be called harmless: do not load it" }
     guard survey.hasPickle else { return "no pickle in it" }
     return survey.globals.isEmpty ? "a pickle that names nothing" : "names only what weight files need"

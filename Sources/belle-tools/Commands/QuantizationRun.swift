@@ -120,21 +120,22 @@ struct QuantizationRun {
     let errors = reports.compactMap(\.relative_output_error)
     let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
     let flop = quantizer.flopCount
+    let bytes = quantizer.writtenBytes ?? quantizer.outputBytes
     if common.json {
       return Console.shared.result([
         "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
         "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
-        "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(quantizer.outputBytes),
+        "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(bytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
         "replaced": JSONValue(outcome.replaced), "removed": JSONValue(outcome.removed),
       ])
     }
-    let gain = Double(quantizer.checkpointBytes) / Double(max(1, quantizer.outputBytes))
+    let gain = Double(quantizer.checkpointBytes) / Double(max(1, bytes))
     Console.shared.result(
       "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "
-        + "\(byteCount(quantizer.outputBytes)), \(fixed(gain, 1)) times smaller"
+        + "\(byteCount(bytes)), \(fixed(gain, 1)) times smaller"
         + (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
         + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
     if !fallbacks.isEmpty {

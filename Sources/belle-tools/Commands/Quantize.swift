@@ -124,7 +124,11 @@ struct QuantizeCommand: ParsableCommand {
       "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
   var embeddingType: GGUFTypeArgument?
 
-  @Option(help: "With --format gguf: the chat template: the model's own or else BELLE's, always BELLE's, or none.")
+  @Option(
+    help: """
+      With --format gguf: the chat template: the model's own (auto; of a model that a digest says is BELLE's, else \
+      BELLE's), BELLE's first or second form, none, or that of a file.
+      """)
   var chatTemplate = ChatTemplateArgument.auto
 
   @Option(
@@ -142,6 +146,12 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Go on with interrupted work, or throw it away.")
   var resume = true
 
+  @Flag(
+    name: .customLong("no-fallback"),
+    help:
+      "Refuse groups and blocks that do not divide a module's inputs, where otherwise the nearest that do are taken.")
+  var refusesFallback = false
+
   @Flag(help: "End with status 0 even where a module could only be rounded to nearest.")
   var allowFallback = false
 
@@ -149,6 +159,7 @@ struct QuantizeCommand: ParsableCommand {
   var maxShardSize: ByteSize?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -194,6 +205,8 @@ struct QuantizeCommand: ParsableCommand {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
+    } else if chatTemplate.isAsked {
+      throw ValidationError("--chat-template goes with --format gguf.")
     }
     if let output, let container = namedContainer,
       format == .gptq || format == .belle && container != .torch
@@ -210,10 +223,11 @@ struct QuantizeCommand: ParsableCommand {
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     let options = options
+    if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
-      format: try quantizedFormat(opened), output: output ?? defaultOutput(), options: options)
+      format: try quantizedFormat(opened, files), output: output ?? defaultOutput(), options: options)
     // Whatever was opened until now: the model, its tokenizer, the calibration data; and what was named and not opened,
     // because this method does not need it.
     quantizer.inputs.add(.opened)
@@ -232,7 +246,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func open() throws -> Model {
-    do { return try Model.open(model) } catch let error as CheckpointError
+    do { return try unknown.open(model) } catch let error as CheckpointError
       where error.code == .unknownFormat && input == nil
     {
       throw CheckpointError(
@@ -242,8 +256,8 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
-  private func quantizedFormat(_ model: TransformerModel) throws -> any QuantizedFormat {
-    let size = groupSize == -1 ? nil : groupSize
+  private func quantizedFormat(_ model: TransformerModel, _ files: Model) throws -> any QuantizedFormat {
+    let size = chosenGroupSize(model)
     switch format {
     case .gptq:
       return GPTQFormat(bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric, storesGroupIndex: true)
@@ -252,9 +266,44 @@ struct QuantizeCommand: ParsableCommand {
         bits: bits, groupSize: size, isSymmetric: symmetry == .symmetric,
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
-      return try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, chatTemplate: chatTemplate.choice)
+      let gguf = try GGUFFormat(
+        model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
+        chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
+      tellOfOthers(gguf, modules(of: model))
+      if !gguf.hasChatTemplate, !chatTemplate.isAsked {
+        common.note("\(displayName(files.path)): \(ChatTemplateArgument.missing)")
+      }
+      return gguf
     }
+  }
+
+  /// The modules that are to be quantized.
+  private func modules(of model: TransformerModel) -> [LinearModule] {
+    let options = options
+    let layers = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+    let head = options.quantizesHead ? model.headModule : nil
+    return layers.filter { options.includes($0.name) } + [head].compactMap(\.self)
+  }
+
+  /// Inputs of a group: as wanted, or the most below it that divide the inputs of all modules; nil for whole rows.
+  private func chosenGroupSize(_ model: TransformerModel) -> Int? {
+    guard groupSize != -1 else { return nil }
+    let widths = Set(modules(of: model).map(\.inFeatures))
+    guard !refusesFallback, let odd = widths.filter({ $0 % groupSize != 0 }).min(),
+      let size = [128, 64, 32].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
+    else { return groupSize }
+    common.note("groups of \(size) in place of \(groupSize), which do not divide \(odd) inputs")
+    return size
+  }
+
+  /// Says which modules get other blocks than those that were asked for.
+  private func tellOfOthers(_ format: GGUFFormat, _ modules: [LinearModule]) {
+    let others = modules.filter { format.blocks(of: $0.name) != format.blocks }
+    guard let first = others.first else { return }
+    common.note(
+      "\(format.blocks(of: first.name).rawValue) in place of \(format.blocks.rawValue) for \(others.count) of "
+        + "\(modules.count) modules, whose inputs are not a multiple of \(format.blocks.elements): \(first.name)"
+        + (others.count > 1 ? " …" : ""))
   }
 
   /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
@@ -320,6 +369,7 @@ struct QuantizeCommand: ParsableCommand {
       : try Calibration.drawn(
         from: calibration, tokenizer: open, vocabularySize: configuration.vocabularySize, samples: samples,
         length: sequenceLength, defaultLength: length, seed: seed)
+    for note in data.notes { common.note(note) }
     let windows = data.windows
     if let limit = configuration.contextLength, windows.length > limit {
       Console.shared.warning(

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checksum
+import Foundation
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,14 +15,16 @@ struct Verify: ParsableCommand {
         belle-tools verify model/
 
       Lists are those of md5sum and sha256sum in GNU or BSD form, and Meta's checklist.chk. Without an option the known \
-      release whose file names fit is found; where none fits, lists that lie in the folder are used. Prints a line a file \
-      as md5sum does. Exit status 2 where a file differs or is missing.
+      release that the files are is found; where they are none, lists that lie in the folder are used, and the digests that \
+      Hugging Face's programs keep in their cache and below a folder that they downloaded to. Prints a line a file \
+      as md5sum does. Exit status 2 where a file differs, is missing or not finished, or a line of the list cannot be read.
       """)
 
   @Argument(help: ArgumentHelp("A folder of files, or one file.", valueName: "folder"))
   var input: String
 
-  @Option(help: ArgumentHelp("A list of digests; may be given several times.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A list of digests, or - for standard input; may be given several times.", valueName: "file"))
   var manifest: [String] = []
 
   @Option(help: ArgumentHelp("The known release or original to check against.", valueName: "name"))
@@ -45,81 +48,141 @@ struct Verify: ParsableCommand {
     let isFile = kind == .file
     let folder = isFile ? Folder.parent(of: input) : input
     let name = isFile ? Folder.name(of: input) : nil
-    if let name, release == nil, manifest.isEmpty { return try identify(name) }
+    if let name, release == nil, manifest.isEmpty, try noted(name, in: folder) == nil { return try identify(name) }
 
-    var (list, source, lists, unlisted) = try self.list(for: folder)
+    var source = try self.source(for: folder, name)
     if let name {
-      list = list.restricted(to: name)
-      guard !list.entries.isEmpty else {
+      source.list = source.list.restricted(to: name)
+      guard !source.list.entries.isEmpty else {
         throw ChecksumError(
-          .unknownRelease, file: input, reason: "\(source) does not list a file of this name",
+          .unknownRelease, file: input, reason: "\(source.name) does not list a file of this name",
           remedy: "check the list; names in it are relative to the folder")
       }
     }
-    common.note("checking against \(source)")
+    common.note("checking against \(source.name)")
+    for problem in source.list.problems { Console.shared.report(problem) }
 
-    let verifier = FolderVerifier(folder: folder, manifest: list, jobs: threads.count)
+    let verifier = FolderVerifier(
+      folder: folder, manifest: source.list, sizes: source.sizes, owner: source.owner, jobs: threads.count)
     var counts: [VerifyResult.Status: Int] = [:]
     var unreadable = 0
     try common.showingProgress(total: verifier.size) { progress in
-      try verifier.run(ignoring: lists, progress: progress) { results in
-        guard let first = results.first, !(first.status == .extra && isFile) else { return }
+      try verifier.run(ignoring: source.lists, progress: progress) { results in
+        guard let first = results.first, !(isFile && first.algorithm == nil) else { return }
         let status = results.first { $0.status != .ok }?.status ?? .ok
         counts[status, default: 0] += 1
         if first.isUnreadable { unreadable += 1 }
-        show(results, status, isKnown: unlisted.contains(first.path))
+        show(results, status, isKnown: source.unlisted.contains(first.path))
       }
     }
     summarize(counts, source: source)
+    if !isFile { try explain(counts, source.list, in: folder) }
     if unreadable > 0 { throw ExitCode.failure }
-    let isNo = counts[.mismatch, default: 0] + counts[.missing, default: 0] > 0
+    let isNo =
+      [.mismatch, .missing, .unfinished].contains { counts[$0, default: 0] > 0 } || !source.list.problems.isEmpty
     if isNo || strict && counts[.extra, default: 0] > 0 { throw ExitCode.negative }
   }
 
-  /// The list to check against, what to call it, the lists' own names, and names that belong to the release but whose
-  /// digests are not known.
-  private func list(
-    for folder: String
-  ) throws -> (list: Manifest, source: String, lists: Set<String>, unlisted: Set<String>) {
+  /// What files are held against.
+  fileprivate struct Source {
+    var list: Manifest
+    /// What to call it.
+    let name: String
+    /// Whose files they should be.
+    var owner = "the list"
+    /// The lists' own names.
+    var lists: Set<String> = []
+    /// Names that belong to the release but whose digests are not known.
+    var unlisted: Set<String> = []
+    var sizes: [String: KnownSize] = [:]
+  }
+
+  private func source(for folder: String, _ file: String?) throws -> Source {
+    if !manifest.isEmpty { return try read(manifest) }
     let registry = Registry.builtIn
     let entries = try Folder.entries(of: folder)
-    let inFolder = Set(entries.map(\.name))
-    if !manifest.isEmpty { return try read(manifest, in: folder) }
-    let found: [Registry.Recognized]
+    let noted = try HubDownload.manifest(of: folder)
+    let hub = "the digests that Hugging Face's programs noted"
+    if release == nil, file != nil, let noted { return Source(list: noted, name: hub) }
+    let (found, fitting): ([Registry.Recognized], [String])
     if let release {
-      found = [try registry.contents(of: release, encrypted: inFolder.contains { $0.hasSuffix(".enc") })]
+      let isEncrypted = entries.contains { $0.name.hasSuffix(EncryptedName.suffix) }
+      (found, fitting) = ([try registry.contents(of: release, encrypted: isEncrypted)], [])
     } else {
-      found = try registry.recognize(entries, in: folder)
+      (found, fitting) = try common.showingProgress(total: entries.reduce(0) { $0 + $1.size }) {
+        // What a download has noted tells more than the digests of weights that are read for it.
+        try noted == nil ? registry.recognize(entries, in: folder, progress: $0) : Self.recognize(entries, registry)
+      }
     }
     if found.count == 1 {
       let known = found[0]
-      guard !known.manifest.entries.isEmpty else {
+      var source = Source(
+        list: known.manifest, name: "the known digests of \(known.name)", owner: known.name, sizes: known.sizes)
+      if let noted { source = source.completed(from: noted, named: hub) }
+      guard !source.list.entries.isEmpty else {
         throw ChecksumError(
           .unknownRelease, file: folder, reason: "no digest of \(known.name)'s files in this form is known",
           remedy: "give the publisher's list with --manifest")
       }
-      let listed = Set(known.manifest.entries.map(\.path))
-      return (known.manifest, "the known digests of \(known.name)", [], known.names.subtracting(listed))
+      source.unlisted = known.names.subtracting(source.list.entries.map(\.path))
+      return source
     }
     let lists = entries.filter { $0.kind == .file && Manifest.isListName($0.name) }.map(\.name)
-    if !lists.isEmpty { return try read(lists.map { Folder.join(folder, $0) }, in: folder) }
+    if !lists.isEmpty {
+      let source = try read(lists.map { Folder.join(folder, $0) })
+      return noted.map { source.completed(from: $0, named: hub) } ?? source
+    }
+    if let noted { return Source(list: noted, name: hub) }
     if found.count > 1 {
       throw ChecksumError(
         .ambiguousRelease, file: folder,
         reason: "the file names fit several releases: \(found.map(\.name).joined(separator: ", "))",
         remedy: "name one with --release, or give a list with --manifest")
     }
+    let hint = "give the publisher's list with --manifest; `belle-tools releases` lists what is known"
     throw ChecksumError(
-      .unknownRelease, file: folder, reason: "the files in this folder fit no known release",
-      remedy: "give the publisher's list with --manifest; `belle-tools releases` lists what is known")
+      .unknownRelease, file: folder,
+      reason: fitting.isEmpty
+        ? "the files in this folder fit no known release"
+        : "these files are no known release's by their digests; their names alone are those of "
+          + fitting.joined(separator: ", "),
+      remedy: Remedy(
+        fitting.isEmpty ? hint : "where it should be one of these, name it with --release; otherwise " + hint))
   }
 
-  private func read(
-    _ paths: [String], in folder: String
-  ) throws -> (list: Manifest, source: String, lists: Set<String>, unlisted: Set<String>) {
+  /// What a folder of encrypted files is, by their names alone.
+  private static func recognize(
+    _ entries: [FolderEntry], _ registry: Registry
+  ) throws -> (found: [Registry.Recognized], fitting: [String]) {
+    let names = entries.map(\.name).filter { $0.hasSuffix(EncryptedName.suffix) }
+    return (try registry.releases(ofEncrypted: names).map { try registry.contents(of: $0.name, encrypted: true) }, [])
+  }
+
+  /// What Hugging Face's programs noted of one file; nil where they did not.
+  private func noted(_ name: String, in folder: String) throws -> Manifest? {
+    let list = try HubDownload.manifest(of: folder)?.restricted(to: name)
+    return list?.entries.isEmpty == false ? list : nil
+  }
+
+  private func read(_ paths: [String]) throws -> Source {
     var all = Manifest()
-    for path in paths { try all.merge(try Manifest(contentsOf: path), named: path) }
-    return (all, paths.map(displayName).joined(separator: ", "), Set(paths.map { Folder.name(of: $0) }), [])
+    for path in paths {
+      let list = try path == "-" ? Self.standardInput() : Manifest(contentsOf: path, keepsGoodLines: true)
+      try all.merge(list, named: path)
+    }
+    return Source(
+      list: all, name: paths.map(displayName).joined(separator: ", "), lists: Set(paths.map { Folder.name(of: $0) }))
+  }
+
+  /// A list from a pipe.
+  private static func standardInput() throws -> Manifest {
+    let bytes = try FileHandle.standardInput.read(upToCount: Manifest.sizeLimit + 1) ?? Data()
+    guard bytes.count <= Manifest.sizeLimit else {
+      throw ChecksumError(
+        .notAList, file: "standard input",
+        reason: "more than \(Manifest.sizeLimit) bytes are too many for a checksum list")
+    }
+    return try Manifest(bytes: [UInt8](bytes), file: "standard input", keepsGoodLines: true)
   }
 
   /// One file and no list: whose is it?
@@ -129,13 +192,13 @@ struct Verify: ParsableCommand {
     let digests = try common.showingProgress(total: file.size) { progress in
       progress(.started(file: name, bytes: file.size))
       return try FileDigest.compute(
-        Set(DigestAlgorithm.allCases), of: file, progress: { progress(.advanced(file: name, bytes: $0)) })
+        Set(DigestAlgorithm.published), of: file, progress: { progress(.advanced(file: name, bytes: $0)) })
     }
-    let owners = DigestAlgorithm.allCases.compactMap { digests[$0] }.flatMap { Registry.builtIn.owners(of: $0) }
+    let owners = DigestAlgorithm.published.compactMap { digests[$0] }.flatMap { Registry.builtIn.owners(of: $0) }
     var names: [String] = []
     for owner in owners where !names.contains(owner.owner) { names.append(owner.owner) }
     if common.json {
-      for algorithm in DigestAlgorithm.allCases {
+      for algorithm in DigestAlgorithm.published {
         guard let digest = digests[algorithm] else { continue }
         let isKnown = !Registry.builtIn.owners(of: digest).isEmpty
         console.result([
@@ -149,7 +212,7 @@ struct Verify: ParsableCommand {
         "extra": .int(names.isEmpty ? 1 : 0), "releases": JSONValue(names),
       ])
     } else if names.isEmpty {
-      for digest in DigestAlgorithm.allCases.compactMap({ digests[$0] }) {
+      for digest in DigestAlgorithm.published.compactMap({ digests[$0] }) {
         console.result("\(Manifest.line(digest, path: name))")
       }
     } else {
@@ -183,6 +246,7 @@ struct Verify: ParsableCommand {
         case .ok: "OK"
         case .mismatch: results[0].isUnreadable ? "FAILED open or read" : "FAILED"
         case .missing: "MISSING"
+        case .unfinished: "UNFINISHED (a download that was not completed)"
         case .extra: isKnown ? "EXTRA (of this release, but no digest of it is known)" : "EXTRA (not listed)"
         }
       console.result("\(isEscaped ? "\\" : "")\(name): \(verdict)")
@@ -190,20 +254,50 @@ struct Verify: ParsableCommand {
     for error in results.compactMap(\.error).prefix(1) { console.report(error) }
   }
 
-  private func summarize(_ counts: [VerifyResult.Status: Int], source: String) {
+  private func summarize(_ counts: [VerifyResult.Status: Int], source: Source) {
     let count = { (status: VerifyResult.Status) in counts[status, default: 0] }
     if common.json {
       Console.shared.result([
         "type": "summary", "ok": .int(count(.ok)), "mismatch": .int(count(.mismatch)),
-        "missing": .int(count(.missing)), "extra": .int(count(.extra)), "source": .string(source),
+        "missing": .int(count(.missing)), "extra": .int(count(.extra)), "unfinished": .int(count(.unfinished)),
+        "bad_lines": .int(source.list.problems.count), "source": .string(source.name),
       ])
     } else {
+      let more = [(count(.unfinished), "not finished"), (source.list.problems.count, "lines of the list not read")]
+        .filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
       common.note(
-        "\(count(.ok)) OK, \(count(.mismatch)) failed, \(count(.missing)) missing, \(count(.extra)) not listed")
+        "\(count(.ok)) OK, \(count(.mismatch)) failed, \(count(.missing)) missing, \(count(.extra)) not listed\(more)")
       if count(.ok) == 0, count(.mismatch) > 0, manifest.isEmpty, release == nil {
         common.note(
           "not one digest agrees: perhaps these files are of another model (see --manifest, --release)")
       }
     }
+  }
+
+  /// Why a list and a folder have no name in common.
+  private func explain(_ counts: [VerifyResult.Status: Int], _ list: Manifest, in folder: String) throws {
+    guard counts[.ok, default: 0] + counts[.mismatch, default: 0] == 0, counts[.missing, default: 0] > 0 else { return }
+    let there = Set(try Folder.entries(of: folder).map(\.name))
+    let listed = list.entries.map(\.path)
+    let plain = Set(there.compactMap { (try? EncryptedName($0))?.plainName })
+    if listed.contains(where: plain.contains) {
+      common.note("this is a list of decrypted files, and the folder holds the encrypted ones")
+    } else if listed.contains(where: { (try? EncryptedName($0)).map { there.contains($0.plainName) } ?? false }) {
+      common.note("this is a list of encrypted files, and the folder holds the decrypted ones")
+    } else if let path = listed.first(where: { $0.contains("/") && there.contains(Folder.name(of: $0)) }) {
+      common.note(
+        "paths in the list begin with \(displayName(Folder.parent(of: path)))/: give the folder that holds it, or a list "
+          + "whose paths begin in this one")
+    }
+  }
+}
+
+extension Verify.Source {
+  /// The same with digests from elsewhere for what it has none for.
+  fileprivate func completed(from other: Manifest, named name: String) -> Self {
+    var result = Verify.Source(
+      list: list, name: self.name + " and " + name, owner: owner, lists: lists, unlisted: unlisted, sizes: sizes)
+    result.list.complete(from: other)
+    return result
   }
 }

@@ -34,7 +34,11 @@ struct QuantizedOptions: ParsableArguments {
       """)
   var embeddingType: GGUFTypeArgument?
 
-  @Option(help: "The chat template of a GGUF file: the model's own or else BELLE's, always BELLE's, or none.")
+  @Option(
+    help: """
+      The chat template of a GGUF file: the model's own (auto; of a model that a digest says is BELLE's, else BELLE's), \
+      BELLE's first or second form, none, or that of a file.
+      """)
   var chatTemplate = ChatTemplateArgument.auto
 
   @Flag(help: "Write the weights that quantized integers stand for, as floating-point values.")
@@ -47,13 +51,13 @@ struct QuantizedOptions: ParsableArguments {
       """)
   var checkpointFormat: CheckpointFormat?
 
-  @Flag(help: "Round the weights of a quantized model anew, where its integers cannot be kept.")
+  @Flag(help: "Round the weights of a quantized model again, where its integers cannot be kept.")
   var lossy = false
 
-  /// Adds what the options ask for.
+  /// Adds what the options ask for; the text of a template is not read yet.
   func add(to target: inout ConversionTarget) {
     (target.weights, target.embeddings) = (ggufType?.type, embeddingType?.type)
-    target.chatTemplate = chatTemplate.choice
+    target.chatTemplate = chatTemplate.isAsked ? .text("") : .automatic
     target.packing = dequantize ? .dequantized : checkpointFormat?.packing ?? .keep
     target.allowsLoss = lossy
   }

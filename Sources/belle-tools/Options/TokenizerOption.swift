@@ -6,6 +6,8 @@ import ArgumentParser
 struct TokenizerOption: ParsableArguments {
   @Option(
     name: .customLong("tokenizer"),
-    help: ArgumentHelp("A tokenizer's file or folder, where the model's own folder has none.", valueName: "path"))
+    help: ArgumentHelp(
+      "A tokenizer's file or folder, or a GGUF file that has one, where the model has none of its own.",
+      valueName: "path"))
   var path: String?
 }

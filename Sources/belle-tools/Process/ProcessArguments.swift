@@ -13,10 +13,15 @@ enum ProcessArguments {
       throw ByteIOError(
         .system(ENOSYS), reason: "the system does not say what the arguments are", remedy: "mount /proc")
     }
+    let prompt = Array("--prompt".utf8)
     return try arguments.dropFirst().enumerated().map { index, bytes in
       guard let text = String(validating: bytes, as: UTF8.self) else {
+        let isPrompt = arguments[index] == prompt || bytes.starts(with: prompt + [0x3D])
         throw ValidationError(
-          "Argument \(index + 1) is not UTF-8: \(escaped(bytes)). Rename the file, or reach it by another name.")
+          "Argument \(index + 1) is not UTF-8: \(escaped(bytes)). The locale is \(StandardInput.Locale.current). "
+            + (isPrompt
+              ? "Convert the prompt first, as `iconv -f GB18030 -t UTF-8` does, or set a locale of UTF-8."
+              : "Rename the file, or reach it by another name."))
       }
       return text
     }
@@ -24,9 +29,9 @@ enum ProcessArguments {
 
   /// Bytes as text: what is not ASCII as `\\xNN`.
   private static func escaped(_ bytes: [UInt8]) -> String {
-    bytes.map { byte in
+    bytes.prefix(200).map { byte in
       (0x20..<0x7F).contains(byte)
         ? String(Unicode.Scalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-    }.joined()
+    }.joined() + (bytes.count > 200 ? "…" : "")
   }
 }

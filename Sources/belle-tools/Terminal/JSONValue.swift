@@ -24,6 +24,7 @@ enum JSONValue: Encodable, ExpressibleByStringLiteral, ExpressibleByIntegerLiter
   }
   init(_ value: String?) { self = value.map { .string($0) } ?? .null }
   init(_ value: Int?) { self = value.map { .int($0) } ?? .null }
+  init(_ value: Bool?) { self = value.map { .bool($0) } ?? .null }
   init(_ values: [String]) { self = .array(values.map { .string($0) }) }
 
   func encode(to encoder: any Encoder) throws {

@@ -19,6 +19,7 @@ extension Request {
     case .layout(let name): Self.option("--layout", name)
     case .valueType: "--dtype"
     case .blockType(let name): "--gguf-type \(name)"
+    case .skippingUnknown: "--skip-unknown"
     case .bits(let count): "--bits \(count)"
     case .groupSize(let count): "--group-size \(count)"
     case .activationOrder: "--act-order"
@@ -32,11 +33,11 @@ extension Request {
     case .sequenceLength(let count): "--sequence-length \(count)"
     case .manifest: "--manifest"
     case .releases: "`belle-tools releases`"
-    case .decrypting: "belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>"
+    case .decrypting: "`belle-tools decrypt <enc-file-or-folder> <key-file> <output-folder>`"
     case .verifying(let path): "`belle-tools verify\(path.map { " " + displayName($0) } ?? "")`"
-    case .statistics: "`belle-tools inspect --stats`"
-    case .diagnosis: "`belle-tools doctor`"
-    case .quantizing: "`belle-tools quantize`"
+    case .statistics: "`belle-tools inspect <model> --stats`"
+    case .diagnosis: "`belle-tools doctor <model>`"
+    case .quantizing: "`belle-tools quantize <model>`"
     case .converting(let conversion): "`belle-tools convert\(conversion.arguments)`"
     }
   }
@@ -47,11 +48,10 @@ extension Request {
 extension Request.Conversion {
   fileprivate var arguments: String {
     switch self {
-    case .automatic: ""
-    case .folder: " <model> <output>"
+    case .automatic, .folder: " <model> <output>"
     case .huggingFace(let path): " \(path.map(displayName) ?? "<model>") <output> --layout hf"
     case .gguf: " <model> model.gguf"
-    case .gptqVersion2: " --checkpoint-format gptq_v2"
+    case .gptqVersion2: " <model> <output> --checkpoint-format gptq_v2"
     }
   }
 }

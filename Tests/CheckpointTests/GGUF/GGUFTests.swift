@@ -176,7 +176,7 @@ private enum Golden {
     let odd = MemorySource([("odd", .f32, [1, 48], [UInt8](repeating: 0, count: 192))])
     let integers = MemorySource([("n", .i32, [1, 32], [UInt8](repeating: 0, count: 128))])
     for (source, type, reason) in [
-      (odd, DType.q4_0, "its rows are no whole blocks"), (integers, .q4_0, "it holds no floating-point numbers"),
+      (odd, DType.q4_0, "its rows are not whole blocks"), (integers, .q4_0, "it holds no floating-point numbers"),
       (
         MemorySource([("k", .f32, [1, 256], [UInt8](repeating: 0, count: 1024))]), .q2_K,
         "such blocks are not written here"

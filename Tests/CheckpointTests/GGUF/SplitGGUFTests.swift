@@ -32,7 +32,8 @@ import Testing
     }
   }
 
-  @Test("whichever part is given, or the folder, the whole is read, and says nothing of parts", arguments: [0, 1, 2, nil])
+  @Test(
+    "whichever part is given, or the folder, the whole is read, and says nothing of parts", arguments: [0, 1, 2, nil])
   func whole(given: Int?) throws {
     let folder = try TemporaryFolder()
     let paths = try parts(folder)

@@ -5,7 +5,8 @@ extension AllowedGlobal {
   /// Whether the name does no harm whatever it is given; where it cannot be worked out, a survey goes on.
   var isHarmlessWithAnything: Bool {
     switch self {
-    case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3, .rebuildParameter, .rebuildFromNumpy, .storageClass,
+    case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3, .rebuildParameter, .rebuildFromNumpy, .rebuildUnread,
+      .storageClass,
       .quantizedStorage, .typedStorage, .dtype, .otherType, .orderedDictionary, .counter, .complex, .set, .size,
       .device, .layout,
       .byteArray, .tensorClass, .typedTensorClass, .numpyFromBuffer, .numpyScalar, .numpyArray, .builtinType, .unread:
@@ -20,7 +21,7 @@ extension AllowedGlobal {
   var makesTensor: Bool {
     switch self {
     case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3, .rebuildParameter, .rebuildParameterWithState,
-      .rebuildFromNumpy, .unread:
+      .rebuildFromNumpy, .rebuildUnread:
       true
     default: false
     }
@@ -38,7 +39,7 @@ extension AllowedGlobal {
   var isType: Bool {
     switch self {
     case .dtype, .otherType, .storageClass, .quantizedStorage, .typedStorage, .tensorClass, .typedTensorClass,
-      .numpyArray, .builtinType:
+      .numpyArray, .builtinType, .unread:
       true
     default: false
     }

@@ -10,11 +10,11 @@ enum AllowedGlobal: Sendable, Equatable {
   case rebuildFromType
   case storageClass(DType)
   /// The class of a storage of quantized values, which are not read.
-  case quantizedStorage
+  case quantizedStorage(OtherType)
   case typedStorage
   case dtype(DType)
-  /// A type of torch that no tensor is read in: quantized, of fewer than eight bits, or complex halves.
-  case otherType
+  /// A type of torch that no tensor is read in.
+  case otherType(OtherType)
   case orderedDictionary
   case defaultDictionary
   case counter
@@ -41,19 +41,43 @@ enum AllowedGlobal: Sendable, Equatable {
   /// A class or constant of Python's own that is data and makes data, as a defaultdict or a setting names it: `list`, `int`,
   /// `slice`, `Ellipsis`.
   case builtinType
-  /// Another name of torch's restricted loader (``TorchNames``): what it makes is not read.
+  /// What makes a tensor that is no ordinary one: its values are not read.
+  case rebuildUnread(Rebuilder)
+  /// Another name of torch's restricted loader (``TorchNames``), which is only named: a scheme of quantizing, the class of
+  /// a sparse tensor.
   case unread
 
-  /// Source: torch/csrc/utils/tensor_dtypes.cpp.
-  private static let otherTypes: Set<String> = [
-    "complex32", "chalf", "quint8", "qint8", "qint32", "quint4x2", "quint2x4", "bits1x8", "bits2x4", "bits4x2", "bits8",
-    "bits16", "uint1", "uint2", "uint3", "uint4", "uint5", "uint6", "uint7", "int1", "int2", "int3", "int4", "int5",
-    "int6", "int7", "float4_e2m1fn_x2",
-  ]
+  /// Functions of torch._utils that make tensors whose values are not read.
+  enum Rebuilder: String {
+    case sparse = "_rebuild_sparse_tensor"
+    case quantized = "_rebuild_qtensor"
+    case meta = "_rebuild_meta_tensor_no_storage"
+    case wrapper = "_rebuild_wrapper_subclass"
+    case device = "_rebuild_device_tensor_from_cpu_tensor"
+  }
 
-  private static let quantizedStorages: Set<String> = [
-    "QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage",
-  ]
+  /// Types that no tensor is read in: quantized, of fewer than eight bits, or complex halves.
+  /// Source: torch/csrc/utils/tensor_dtypes.cpp.
+  enum OtherType: String {
+    case complex32, chalf, bcomplex32, quint8, qint8, qint32, quint4x2, quint2x4, bits1x8, bits2x4, bits4x2, bits8
+    case bits16, uint1, uint2, uint3, uint4, uint5, uint6, uint7, int1, int2, int3, int4, int5, int6, int7
+    case float4_e2m1fn_x2
+
+    /// The type by the class of its storages; nil for another name.
+    init?(storageClass: String) {
+      switch storageClass {
+      case "QInt8Storage": self = .qint8
+      case "QUInt8Storage": self = .quint8
+      case "QInt32Storage": self = .qint32
+      case "QUInt4x2Storage": self = .quint4x2
+      case "QUInt2x4Storage": self = .quint2x4
+      default: return nil
+      }
+    }
+
+    /// What an element of a quantized storage takes, as a type.
+    var stored: DType { self == .qint32 ? .i32 : self == .qint8 ? .i8 : .u8 }
+  }
 
   private static let builtinTypes: Set<String> = [
     "list", "dict", "tuple", "int", "long", "float", "bool", "str", "unicode", "slice", "range", "xrange", "Ellipsis",
@@ -83,7 +107,6 @@ enum AllowedGlobal: Sendable, Equatable {
       ("__builtin__", _) where Self.builtinTypes.contains(name):
       self = .builtinType
     case ("decimal", "Decimal"): self = .builtinType
-    case ("torch", _) where Self.quantizedStorages.contains(name): self = .quantizedStorage
     case ("torch", "Size"): self = .size
     case ("torch", "device"): self = .device
     case ("torch.serialization", "_get_layout"): self = .layout
@@ -108,8 +131,12 @@ enum AllowedGlobal: Sendable, Equatable {
         self = .typedTensorClass(dtype)
       } else if module == "torch", let dtype = DType(torchName: name) {
         self = .dtype(dtype)
-      } else if module == "torch", Self.otherTypes.contains(name) {
-        self = .otherType
+      } else if module == "torch", let type = OtherType(rawValue: name) {
+        self = .otherType(type)
+      } else if module == "torch", let type = OtherType(storageClass: name) {
+        self = .quantizedStorage(type)
+      } else if module == "torch._utils", let rebuilder = Rebuilder(rawValue: name) {
+        self = .rebuildUnread(rebuilder)
       } else if TorchNames.weightsOnly.contains("\(module).\(name)") {
         self = .unread
       } else {

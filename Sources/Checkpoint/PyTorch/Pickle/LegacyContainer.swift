@@ -40,7 +40,10 @@ struct LegacyContainer {
   ///   - bytes: the beginning of the file, which holds them.
   ///   - size: the file's size in bytes.
   ///   - isNested: whether the file lies in a pickle.
-  init(_ bytes: [UInt8], size: Int, file: String, isNested: Bool = false) throws(CheckpointError) {
+  ///   - skipped: where names go that are not known, instead of being refused.
+  init(
+    _ bytes: [UInt8], size: Int, file: String, skipped: SkippedNames? = nil, isNested: Bool = false
+  ) throws(CheckpointError) {
     func malformed(_ offset: Int, _ reason: String) -> CheckpointError {
       CheckpointError(.malformed, file: file, place: "byte \(offset)", reason: reason)
     }
@@ -54,7 +57,7 @@ struct LegacyContainer {
     }
     let system = try PickleMachine.run(bytes, from: version.end, file: file, isNested: isNested)
     guard system.graph.isLittleEndian(system.root) else { throw malformed(version.end, "its values are big-endian") }
-    object = try PickleMachine.run(bytes, from: system.end, file: file, isNested: isNested)
+    object = try PickleMachine.run(bytes, from: system.end, file: file, skipped: skipped, isNested: isNested)
     let list = try PickleMachine.run(bytes, from: object.end, file: file, isNested: isNested)
     guard let elements = list.graph.elements(list.root) else {
       throw CheckpointError(

@@ -13,9 +13,12 @@ enum NumpyType: Sendable, Equatable {
   /// Bytes that are no references: other numbers, texts, times, and structures of such.
   ///
   /// - Parameters:
+  ///   - kind: numpy's letter.
   ///   - size: of an element, in bytes.
   ///   - isFlexible: whether the size is of this type alone and stands in its state: texts and structures.
-  case plain(size: Int, isFlexible: Bool)
+  case plain(kind: UInt8, size: Int, isFlexible: Bool)
+  /// Big-endian numbers of a type that tensors have; a survey takes them for plain.
+  case bigEndian(DType)
   /// References to objects: the values are a list of them.
   case objects
 
@@ -30,9 +33,9 @@ enum NumpyType: Sendable, Equatable {
     else { return nil }
     switch Unicode.Scalar(kind) {
     case "O": self = .objects
-    case "U": self = .plain(size: 4 * count, isFlexible: true)
-    case "S", "V": self = .plain(size: count, isFlexible: true)
-    case "b", "i", "u", "f", "c", "m", "M": self = .plain(size: count, isFlexible: false)
+    case "U": self = .plain(kind: kind, size: 4 * count, isFlexible: true)
+    case "S", "V": self = .plain(kind: kind, size: count, isFlexible: true)
+    case "b", "i", "u", "f", "c", "m", "M": self = .plain(kind: kind, size: count, isFlexible: false)
     default: return nil
     }
   }
@@ -40,9 +43,30 @@ enum NumpyType: Sendable, Equatable {
   /// The bytes of an element that is no reference; nil where it is one.
   var plainSize: Int? {
     switch self {
-    case .number(let dtype): dtype.byteCount
-    case .plain(let size, _): size
+    case .number(let dtype), .bigEndian(let dtype): dtype.byteCount
+    case .plain(_, let size, _): size
     case .objects: nil
+    }
+  }
+
+  /// The numbers that its elements are, and whether their bytes are the other way round; nil where they are none.
+  var numbers: (dtype: DType, isBigEndian: Bool)? {
+    switch self {
+    case .number(let dtype): (dtype, false)
+    case .bigEndian(let dtype): (dtype, true)
+    case .plain, .objects: nil
+    }
+  }
+
+  /// In a few words.
+  var words: String {
+    switch self {
+    case .number(let dtype), .bigEndian(let dtype): dtype.rawValue
+    case .plain(UInt8(ascii: "U"), let size, _): "texts of \(size / 4) characters"
+    case .plain(UInt8(ascii: "S"), let size, _): "texts of \(size) bytes"
+    case .plain(UInt8(ascii: "m"), _, _), .plain(UInt8(ascii: "M"), _, _): "times"
+    case .plain(_, let size, _): "elements of \(size) bytes"
+    case .objects: "objects"
     }
   }
 }

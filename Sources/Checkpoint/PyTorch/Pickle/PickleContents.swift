@@ -8,83 +8,140 @@ import ByteIO
 
 /// What a pickle holds.
 struct PickleContents {
-  /// The most tensors that one file may name, and how often at most, on average, a value of the pickle may be named.
-  static let tensorLimit = 2_000_000
+  /// How often at most, on average, a value of the pickle may be named.
   static let repetitionLimit = 4
+  /// The most tensors of the tar container, which counts them.
+  static let tensorLimit = 2_000_000
   /// The deepest nesting that a name may have.
   static let depthLimit = 100
   /// The longest name of a tensor, in bytes, and all names together, for each value: containers may be shared, and so may
   /// long keys.
   static let nameLimit = 4096
   static let namesLimit = 256
-  /// The most settings that are shown.
+  /// The most settings that are told.
   static let metadataLimit = 1000
+  /// The longest text of a setting that is told as a whole, in bytes, and all of them together.
+  static let textLimit = 65536
+  static let textsLimit = 1 << 20
 
-  let tensors: [(name: String, tensor: PickleTensor)]
-  let metadata: [(name: String, value: String)]
+  private(set) var tensors: [(name: String, tensor: PickleTensor)] = []
+  private(set) var metadata: [(name: String, value: String)] = []
+  /// How many settings are not told, or not as a whole.
+  private(set) var omittedCount = 0
+
+  /// What is to be walked through next.
+  private struct Step {
+    let node: NodeIndex
+    let name: String
+    let depth: Int
+    /// Whether it is a part of what a name made that is not known: its tensors are not the file's, until a module comes.
+    var isForeign = false
+    /// The container that it lies in, and its key there.
+    var place: Place?
+  }
+
+  /// Where a tensor was found. A dictionary that has a key twice keeps what came last, and is refused.
+  private struct Place: Equatable {
+    let container: NodeIndex
+    let keyKind: Int
+  }
 
   /// Gathers what lies below a root.
-  init(_ graph: PickleGraph, root: NodeIndex, file: String) throws(CheckpointError) {
+  ///
+  /// - Parameter skipped: told of tensors that names which are not known were to make something of.
+  init(_ graph: PickleGraph, root: NodeIndex, file: String, skipped: SkippedNames? = nil) throws(CheckpointError) {
     let holding = Self.tensorHolders(graph)
-    var tensors: [(name: String, tensor: PickleTensor)] = []
-    var metadata: [(name: String, value: String)] = []
-    var names: Set<String> = []
-    // A stack of (node, name, depth), the next one last.
-    var waiting: [(node: NodeIndex, name: String, depth: Int)] = [(root, "", 0)]
+    var names: [String: [Place?]] = [:]
+    var entered: Set<NodeIndex> = []
+    // A stack, the next one last.
+    var waiting = [Step(node: root, name: "", depth: 0)]
     var steps = 0
     var nameBytes = 0
+    var textBytes = 0
+    var given: Set<NodeIndex> = []
     // What is named is paid for by the pickle, with something for small ones.
     let namedLimit = Self.repetitionLimit * graph.nodes.count + Self.metadataLimit
     let bytesLimit = Self.namesLimit * namedLimit
-    while let (index, name, depth) = waiting.popLast() {
+    while let step = waiting.popLast() {
+      let (index, name) = (step.node, step.name)
       let node = graph.nodes[Int(index)]
       guard name.utf8.count <= Self.nameLimit else {
         throw CheckpointError(.limit, file: file, reason: "a name of more than \(Self.nameLimit) bytes")
       }
       if case .tensor(let number) = node {
-        guard tensors.count < min(Self.tensorLimit, namedLimit) else {
+        guard !step.isForeign else { continue }
+        guard tensors.count < namedLimit else {
           throw CheckpointError(.limit, file: file, reason: "more than \(tensors.count) tensors are named")
         }
-        let full = name.isEmpty ? "tensor" : name
-        guard names.insert(full).inserted else {
-          throw CheckpointError(.malformed, file: file, reason: "two tensors are called \(displayName(full))")
-        }
+        if !graph.foreign.isEmpty { given.insert(index) }
+        let full = try Self.unique(name.isEmpty ? "tensor" : name, step.place, among: &names, file)
         tensors.append((full, graph.tensors[number]))
         continue
       }
-      let isContainer = Self.isContainer(node)
-      if isContainer, holding[Int(index)] || steps < Self.metadataLimit, depth < Self.depthLimit {
-        steps += 1
-        let isShort = Self.memberCount(graph, index) <= Self.metadataLimit
-        Self.forEachMember(graph, index) { value, key in
-          // Of long containers only what holds tensors counts; a million settings are data, not settings.
-          if isShort || holding[Int(value)] {
-            // Cut names are refused below, before anything has them.
-            let part = String(key().prefix(Self.nameLimit + 1))
-            let full = name.isEmpty ? part : "\(name).\(part)"
-            nameBytes += full.utf8.count
-            waiting.append((value, full, depth + 1))
-          }
+      let parts = graph.parts(of: index, isForeign: step.isForeign)
+      guard !parts.isEmpty else {
+        var value = Self.text(node)
+        if case .described(let number) = node { value = graph.descriptions[number] }
+        guard let value else { continue }
+        guard metadata.count < Self.metadataLimit, value.utf8.count <= Self.textLimit,
+          textBytes + value.utf8.count <= Self.textsLimit
+        else {
+          omittedCount += 1
+          continue
         }
-        guard waiting.count <= namedLimit, nameBytes <= bytesLimit else {
-          throw CheckpointError(.limit, file: file, reason: "too many values are named")
-        }
-      } else if isContainer, holding[Int(index)] {
-        throw CheckpointError(
-          .limit, file: file, reason: "tensors are nested more than \(Self.depthLimit) deep, or in themselves")
-      } else if !isContainer, metadata.count < Self.metadataLimit, let value = Self.text(node) {
+        textBytes += value.utf8.count
         metadata.append((name, value))
+        continue
+      }
+      // Objects know each other in circles.
+      if step.isForeign, !entered.insert(index).inserted || step.depth >= Self.depthLimit { continue }
+      guard holding[Int(index)] || steps < Self.metadataLimit, step.depth < Self.depthLimit else {
+        guard !holding[Int(index)] else {
+          throw CheckpointError(
+            .limit, file: file, reason: "tensors are nested more than \(Self.depthLimit) deep, or in themselves")
+        }
+        omittedCount += 1
+        continue
+      }
+      steps += 1
+      // From the last to the first, as a stack wants them.
+      for part in parts.reversed() {
+        // Of long containers only what holds tensors counts; a million settings are data, not settings.
+        let isShort = Self.memberCount(graph, part.container) <= Self.metadataLimit
+        if !isShort, !holding[Int(part.container)] { omittedCount += Self.memberCount(graph, part.container) }
+        Self.forEachMember(graph, part.container) { value, kind, key in
+          guard isShort || holding[Int(value)] else { return }
+          // Cut names are refused above, before anything has them.
+          let key = String(key().prefix(Self.nameLimit + 1))
+          let full = name.isEmpty ? key : "\(name).\(key)"
+          nameBytes += full.utf8.count
+          waiting.append(
+            Step(
+              node: value, name: full, depth: step.depth + 1, isForeign: part.isForeign,
+              place: Place(container: part.container, keyKind: kind)))
+        }
+      }
+      guard waiting.count <= namedLimit, nameBytes <= bytesLimit else {
+        throw CheckpointError(.limit, file: file, reason: "too many values are named")
       }
     }
-    self.tensors = tensors
-    self.metadata = metadata
+    skipped?.leaveOut(graph.tensorCount(below: root, without: given))
   }
 
-  private static func isContainer(_ node: PickleNode) -> Bool {
-    switch node {
-    case .tuple, .list, .dictionary: true
-    default: false
+  /// A name that no tensor has: `{"a": {"b": …}, "a.b": …}` has two of one name, and so has `{1: …, "1": …}`.
+  private static func unique(
+    _ name: String, _ place: Place?, among names: inout [String: [Place?]], _ file: String
+  ) throws(CheckpointError) -> String {
+    let others = names[name] ?? []
+    let full = others.isEmpty ? name : "\(name)#\(others.count + 1)"
+    // Of texts that are no Unicode what they cannot be told apart by is all that is here.
+    let isTwice = others.contains(place) && !name.unicodeScalars.contains("\u{FFFD}")
+    guard others.count < 100, !isTwice, others.isEmpty || names[full] == nil else {
+      throw CheckpointError(.malformed, file: file, reason: "two tensors are called \(displayName(name))")
     }
+    names[name, default: []].append(place)
+    if full != name { names[full] = [nil] }
+    return full
   }
 
   private static func memberCount(_ graph: PickleGraph, _ index: NodeIndex) -> Int {
@@ -94,20 +151,19 @@ struct PickleContents {
 
   /// Goes through a container's members from the last to the first, as a stack wants them.
   ///
-  /// - Parameter body: called with each member, and with what makes the part that it adds to a name.
-  private static func forEachMember(_ graph: PickleGraph, _ index: NodeIndex, _ body: (NodeIndex, () -> String) -> Void)
-  {
+  /// - Parameter body: called with each member, with the kind of its key, and with what makes the part that it adds to a
+  ///   name.
+  private static func forEachMember(
+    _ graph: PickleGraph, _ index: NodeIndex, _ body: (NodeIndex, Int, () -> String) -> Void
+  ) {
     if case .dictionary(let number) = graph.nodes[Int(index)] {
       for (key, value) in graph.dictionaries[number].reversed() {
-        body(value) { name(graph, key) }
+        body(value, graph.keyKind(key)) { name(graph, key) }
       }
     } else if let elements = graph.elements(index) {
-      for (position, value) in elements.enumerated().reversed() { body(value) { "\(position)" } }
+      for (position, value) in elements.enumerated().reversed() { body(value, 0) { "\(position)" } }
     }
   }
-
-  /// The longest text that is made of bytes, in bytes.
-  private static let textLimit = 65536
 
   /// What a key adds to a name; of a tuple, as Python shows it, its parts.
   private static func name(_ graph: PickleGraph, _ key: NodeIndex) -> String {
@@ -115,6 +171,7 @@ struct PickleContents {
       let parts = elements.map { graph.string($0, limit: textLimit) ?? text(graph.nodes[Int($0)]) ?? "?" }
       return "(\(parts.joined(separator: ", ")))"
     }
+    if case .foreign(let number) = graph.nodes[Int(key)] { return "<\(graph.foreign[number].name)>" }
     return graph.string(key, limit: textLimit) ?? text(graph.nodes[Int(key)]) ?? "?"
   }
 
@@ -129,6 +186,8 @@ struct PickleContents {
           for (_, value) in graph.dictionaries[number] { body(index, Int(value)) }
         } else if let elements = graph.elements(NodeIndex(index)) {
           for value in elements { body(index, Int(value)) }
+        } else {
+          graph.forEachHeld(by: NodeIndex(index)) { body(index, Int($0)) }
         }
       }
     }
@@ -162,9 +221,10 @@ struct PickleContents {
     case .integer(let value): "\(value)"
     case .bigInteger(let bytes): "an integer of \(bytes.count) bytes"
     case .real(let value): "\(value)"
-    case .string(let value): String(value.prefix(500))
+    case .string(let value): value
     case .bytes(let value), .byteString(let value): "\(value.count) bytes"
     case .global(.dtype(let dtype)), .numpyType(.number(let dtype)): dtype.rawValue
+    case .global(.otherType(let type)): type.rawValue
     default: nil
     }
   }

@@ -19,6 +19,8 @@ extension PickleGraph {
     case .dictionary(let number): "a dict of \(dictionaries[number].count)"
     case .global: "a name"
     case .unknown, .opaque: "an object"
+    case .foreign(let number): "an object of \(displayName(String(foreign[number].name.prefix(200))))"
+    case .described(let number): descriptions[number]
     case .storage: "a storage"
     case .tensor: "a tensor"
     case .numpyType: "a numpy.dtype"

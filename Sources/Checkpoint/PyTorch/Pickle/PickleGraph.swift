@@ -11,6 +11,8 @@ struct PickleGraph: Sendable {
   /// Those that may not be changed any more.
   var frozenDictionaries: Set<Int> = []
   var storages: [PickleStorage] = []
+  var foreign: [ForeignObject] = []
+  var descriptions: [String] = []
   var tensors: [PickleTensor] = []
 
   /// The node that all values like this one share; nil for those that are made each time.
@@ -60,8 +62,12 @@ struct PickleGraph: Sendable {
     if case .dictionary(let number) = nodes[Int(index)] { dictionaries[number].isEmpty } else { false }
   }
 
+  /// Whether a value is, or stands for, what is not known.
   func isUnknown(_ index: NodeIndex) -> Bool {
-    if case .unknown = nodes[Int(index)] { true } else { false }
+    switch nodes[Int(index)] {
+    case .unknown, .foreign: true
+    default: false
+    }
   }
 
   func integer(_ index: NodeIndex) -> Int? {

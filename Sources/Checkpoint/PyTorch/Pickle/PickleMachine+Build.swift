@@ -17,7 +17,8 @@ extension PickleMachine {
       try checkState(state, place)
     case .tensor(let number):
       trace?.called()
-      // numpy frees the values of an array that is set once more, also where a tensor has them.
+      // numpy frees the values of an array that is set once more, also where a tensor has them; and what a tensor that is no
+      // ordinary one makes of a state is not known.
       guard graph.tensors[number].storage.values == nil else {
         throw failure(
           "BUILD of an array that has its values, which no weight file does", .unsafeGlobal, at: place,
@@ -29,12 +30,13 @@ extension PickleMachine {
     case .pendingArray:
       trace?.called()
       try buildArray(target, state, place)
+    case .foreign(let number): build(foreign: number, state)
     case .unknown: trace?.called()
     case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .byteString, .tuple:
       // With an empty state Python goes on.
       trace?.called()
       throw mismatch("BUILD", expected: "an object with attributes", found: target, at: place)
-    case .list, .global, .storage, .opaque:
+    case .list, .global, .storage, .opaque, .described:
       trace?.called()
       throw failure(
         "BUILD gives attributes to \(graph.summary(target)), which no weight file does", .unsafeGlobal, at: place,
@@ -46,7 +48,7 @@ extension PickleMachine {
   /// function for an attribute by whoever uses the object. A state is a dictionary, or a pair of them, the second for slots.
   mutating func checkState(_ state: NodeIndex, _ place: Int) throws(CheckpointError) {
     switch graph.nodes[Int(state)] {
-    case .none, .unknown: return
+    case .none, .unknown, .foreign: return
     case .tuple:
       let parts = Array((graph.elements(state) ?? []).prefix(3))
       guard parts.count == 2 || parts.isEmpty else { break }

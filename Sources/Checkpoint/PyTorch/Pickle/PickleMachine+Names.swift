@@ -33,19 +33,34 @@ extension PickleMachine {
 
   /// INST: a class by its name, called with what lies above the mark.
   mutating func instance(_ argument: PickleArgument, _ place: Int) throws(CheckpointError) {
-    _ = try popMark(place)
+    let arguments = try popMark(place)
     guard case .names(let module, let name) = argument else { return }
     try checkImport(module, name, place)
     trace?.called()
-    try refuse(module, name, place)
+    guard skipped != nil else {
+      // Picklers of Python 2 write it for classes of its old kind, which no name that is known is.
+      guard isSurvey || AllowedGlobal(module: module, name: name) == nil else {
+        throw failure(
+          "the opcode INST calls \(displayName("\(module).\(name)")), which no weight file does", at: place,
+          remedy: Self.odd)
+      }
+      return try refuse(module, name, place)
+    }
+    try skip(module, name, place)
+    let function = try pop(place)
+    try call(function, try tuple(arguments), place)
   }
 
   /// OBJ: a class on the stack, called with what lies above it.
   mutating func object(_ place: Int) throws(CheckpointError) {
-    guard try !popMark(place).isEmpty else {
+    let parts = try popMark(place)
+    guard let function = parts.first else {
       throw broken("OBJ: expected a class above MARK, found nothing", at: place)
     }
     trace?.called()
+    if case .foreign = graph.nodes[Int(function)] {
+      return try call(function, try tuple(parts.dropFirst()), place)
+    }
     throw failure(
       "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
   }
@@ -59,11 +74,17 @@ extension PickleMachine {
       throw failure(
         "NEWOBJ_EX with keyword arguments, which no weight file needs", at: place, remedy: Self.hostile)
     }
+    if case .foreign = graph.nodes[Int(function)], !graph.isEmptyDictionary(names) {
+      let given = graph.elements(arguments) ?? [arguments]
+      try pay(given.count)
+      return try call(function, try tuple(given + [names]), place)
+    }
     try call(function, arguments, place)
   }
 
   /// EXT1, EXT2 and EXT4: an object of the registry of copyreg.
   mutating func extensionObject(_ place: Int) throws(CheckpointError) {
+    if skipped != nil { return try skip("copyreg", "extension object", place) }
     // Other formats begin so: where it is the first, what is done with it tells.
     guard let trace, trace.opcodeCount == 1 else {
       trace?.called()
@@ -75,7 +96,7 @@ extension PickleMachine {
   static func ofRegistry(_ file: String, at offset: Int) -> CheckpointError {
     CheckpointError(
       .unsafeGlobal, file: file, place: "byte \(offset)",
-      reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: hostile)
+      reason: "the opcode EXT takes an object from a registry, which no weight file does", remedy: odd)
   }
 
   /// Stops where no loader goes on: at a module that Python cannot import. torch imports none for a name with `Storage` in
@@ -89,26 +110,40 @@ extension PickleMachine {
   private func note(_ module: String, _ name: String, _ place: Int, isAllowed: Bool) throws(CheckpointError) {
     guard let trace else { return }
     trace.named(PickleGlobal(named: module, name, at: offset(of: place), isAllowed: isAllowed))
-    if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.hostile) }
+    if trace.names.isCut { throw failure("more names than are listed", .limit, at: place, remedy: Self.odd) }
   }
 
   /// Refuses a name, or goes on without it.
   private mutating func refuse(_ module: String, _ name: String, _ place: Int) throws(CheckpointError) {
     try note(module, name, place, isAllowed: false)
-    guard isSurvey else {
-      guard max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
-        throw failure("a name of more than \(Self.nameLimit) bytes", .unsafeGlobal, at: place, remedy: Self.hostile)
-      }
-      // What torch.jit.save writes: not hostile, but not weights either.
-      if module.hasPrefix("__torch__") {
-        throw failure(
-          "this is TorchScript, a program with its weights (\(displayName(String("\(module).\(name)".prefix(200)))))",
-          .unsupportedPickle, at: place, remedy: "save the state_dict() of the module that torch.jit.load gives")
-      }
-      throw failure(
-        "the pickle names \(displayName(String("\(module).\(name)".prefix(200)))), which no weight file needs",
-        .unsafeGlobal, at: place, remedy: Self.hostile)
+    guard !isSurvey else { return try push(.unknown) }
+    let shown = displayName(String("\(module).\(name)".prefix(200)))
+    if skipped != nil {
+      guard OtherPickles.kind(of: module)?.isInterrupted != true else { throw unknownName(module, shown, place) }
+      return try skip(module, name, place)
     }
-    try push(.unknown)
+    guard max(module.utf8.count, name.utf8.count) <= Self.nameLimit else {
+      throw failure("a name of more than \(Self.nameLimit) bytes", .unknownName, at: place, remedy: Self.odd)
+    }
+    // Only what is known to do something is held against a file.
+    if let deed = ActiveNames.deed(of: module, name) {
+      throw failure(
+        "the pickle names \(shown), which no weight file needs: it \(deed)", .unsafeGlobal, at: place,
+        remedy: Self.hostile)
+    }
+    throw unknownName(module, shown, place)
   }
+
+  /// The refusal of a name that is not known.
+  private func unknownName(_ module: String, _ shown: String, _ place: Int) -> CheckpointError {
+    guard let kind = OtherPickles.kind(of: module) else {
+      return failure(
+        "the pickle names \(shown), which is not known here", .unknownName, at: place, remedy: Self.unknown)
+    }
+    return failure("\(kind.what) (\(shown))", .unknownName, at: place, remedy: kind.remedy)
+  }
+
+  /// What to do about a name that is not known.
+  static let unknown: Remedy =
+    "give \(.skippingUnknown) to read its tensors without it: nothing is run; or ask its publisher for safetensors"
 }

@@ -1,7 +1,7 @@
 // numpy's arrays and scalars in a pickle, as data: what tensors of devices that torch cannot store itself become (XLA,
 // NPU), and what trainers keep beside their tensors. The values lie in the pickle.
-// Refused: arrays of objects (they are pickles in a pickle), of structures and of texts; big-endian values. A survey goes
-// on at these, where they are as numpy writes them: numpy believes what a state says of memory.
+// Arrays of texts and of objects are lists here, and others (times, structures) only told of: no tensor depends on them.
+// In a survey all of these are opaque. A type's state must be one that numpy writes: numpy believes what it says of memory.
 // Source: numpy, core/src/multiarray/methods.c (array_reduce, array_setstate) and descriptor.c (arraydescr_reduce);
 // torch/_utils.py (_rebuild_device_tensor_from_numpy).
 
@@ -17,15 +17,9 @@ extension PickleMachine {
       else {
         throw mismatch(
           "numpy.dtype", expected: "a str of a letter and a size, as 'f4'", found: arguments.first, .badTensor,
-          at: place, remedy: Self.hostile)
-      }
-      if case .number = type { return try push(.numpyType(type)) }
-      // What an array of objects holds was made before, by calls that were looked at.
-      guard isSurvey else {
-        throw failure(
-          "a numpy array of type \(displayName(text)), which holds no numbers that are known", .unsupportedType,
           at: place)
       }
+      // What an array of objects holds was made before, by calls that were looked at.
       try push(.numpyType(type))
     case .numpyReconstruct:
       // _reconstruct(numpy.ndarray, (0,), b'b'): an empty array, which BUILD fills. One with elements has no values.
@@ -38,22 +32,27 @@ extension PickleMachine {
       try push(.pendingArray)
     case .numpyFromBuffer:
       // _frombuffer(bytes, dtype, shape, order)
-      guard arguments.count == 4, case .numpyType(.number(let dtype)) = graph.nodes[Int(arguments[1])],
+      guard arguments.count == 4, case .numpyType(let type) = graph.nodes[Int(arguments[1])],
+        let numbers = type.numbers,
         let shape = graph.integers(arguments[2]), let order = graph.string(arguments[3], limit: 1),
         order == "C" || order == "F"
       else {
         throw mismatch(
           "numpy's _frombuffer", expected: "(bytes, dtype, shape, 'C' or 'F')", found: arguments, .badTensor, at: place)
       }
-      try push(try array(arguments[0], dtype, shape, isFortran: order == "F", place))
+      try push(try array(arguments[0], numbers, shape, isFortran: order == "F", place))
     case .numpyScalar:
-      guard arguments.count == 2, case .numpyType(.number(let dtype)) = graph.nodes[Int(arguments[0])],
-        let bytes = graph.values(arguments[1]), bytes.count == dtype.byteCount
+      guard arguments.count == 2, case .numpyType(let type) = graph.nodes[Int(arguments[0])],
+        !isSurvey || type.numbers != nil,
+        let bytes = graph.values(arguments[1]), bytes.count == type.plainSize
       else {
         throw mismatch(
           "numpy's scalar", expected: "(dtype, bytes of one element)", found: arguments, .badTensor, at: place)
       }
-      try push(Self.scalar(dtype, bytes))
+      if let (dtype, isBigEndian) = type.numbers {
+        return try push(Self.scalar(dtype, isBigEndian ? Self.turned(bytes, dtype) : bytes))
+      }
+      try push(try element(type, bytes[...]))
     default:
       // _rebuild_device_tensor_from_numpy(array, dtype, device, requires_grad)
       guard arguments.count >= 2, case .tensor(let number) = graph.nodes[Int(arguments[0])],
@@ -77,13 +76,13 @@ extension PickleMachine {
         "BUILD of a numpy.ndarray", expected: "(version, shape, dtype, is Fortran, bytes)", found: state, .badTensor,
         at: place)
     }
-    guard case .number(let dtype) = type else {
+    guard let numbers = type.numbers else {
       guard type.fits(graph, elements[4], shape: shape) else {
         throw failure(
           "a numpy.ndarray, \(shape), whose values are \(graph.summary(elements[4]))", .unsafeGlobal, at: place,
           remedy: Self.hostile)
       }
-      graph.nodes[Int(target)] = .opaque
+      graph.nodes[Int(target)] = isSurvey ? .opaque : try setting(type, shape, elements[4])
       return
     }
     let isFortran =
@@ -95,15 +94,16 @@ extension PickleMachine {
           "BUILD of a numpy.ndarray", expected: "True or False for its order", found: elements[3], .badTensor,
           at: place)
       }
-    let tensor = try array(elements[4], dtype, shape, isFortran: isFortran, place)
+    let tensor = try array(elements[4], numbers, shape, isFortran: isFortran, place)
     graph.tensors.append(tensor)
     graph.nodes[Int(target)] = .tensor(graph.tensors.count - 1)
   }
 
   /// An array over bytes of the pickle.
-  private func array(_ node: NodeIndex, _ dtype: DType, _ shape: [Int], isFortran: Bool, _ place: Int)
-    throws(CheckpointError) -> PickleTensor
-  {
+  private func array(
+    _ node: NodeIndex, _ numbers: (dtype: DType, isBigEndian: Bool), _ shape: [Int], isFortran: Bool, _ place: Int
+  ) throws(CheckpointError) -> PickleTensor {
+    let dtype = numbers.dtype
     guard let values = graph.values(node) else {
       throw mismatch("a numpy.ndarray", expected: "bytes as its values", found: node, .badTensor, at: place)
     }
@@ -119,7 +119,65 @@ extension PickleMachine {
       strides[dimension] = step
       step *= max(shape[dimension], 1)
     }
-    return tensor(values, dtype, shape, strides)
+    return tensor(numbers.isBigEndian ? Self.turned(values, dtype) : values, dtype, shape, strides)
+  }
+
+  /// Big-endian numbers the other way round: each by itself, and both parts of a complex one.
+  private static func turned(_ bytes: [UInt8], _ dtype: DType) -> [UInt8] {
+    let isComplex = dtype == .c64 || dtype == .c128
+    let size = max(1, dtype.bitCount / (isComplex ? 16 : 8))
+    var result = bytes
+    for start in stride(from: 0, to: bytes.count - bytes.count % size, by: size) {
+      for index in 0..<size { result[start + index] = bytes[start + size - 1 - index] }
+    }
+    return result
+  }
+
+  /// The most elements of an array of texts that are read; more of them are data, and no setting.
+  private static let textLimit = 1000
+
+  /// What an array is that is none of numbers: the list of its objects, or of its texts.
+  private mutating func setting(_ type: NumpyType, _ shape: [Int], _ values: NodeIndex) throws(CheckpointError)
+    -> PickleNode
+  {
+    if case .objects = type { return graph.nodes[Int(values)] }
+    // Each dimension is at most the limit here, and there are at most 64 of them: no product of the first few overflows.
+    var count = 1
+    for length in shape where count <= Self.textLimit { count *= min(length, Self.textLimit + 1) }
+    guard case .plain(let kind, let size, _) = type, "US".utf8.contains(kind), count <= Self.textLimit,
+      let bytes = graph.values(values), bytes.count == count * size
+    else { return describe("an array of \(type.words), \(shape)") }
+    try pay(bytes.count)
+    var texts: [NodeIndex] = []
+    for index in 0..<count { texts.append(try add(try element(type, bytes[index * size..<(index + 1) * size]))) }
+    graph.lists.append(texts)
+    return .list(graph.lists.count - 1)
+  }
+
+  /// An element that is no number: a text, or its description.
+  private mutating func element(_ type: NumpyType, _ bytes: ArraySlice<UInt8>) throws(CheckpointError) -> PickleNode {
+    // numpy takes no notice of zeros at the end of a text.
+    switch type {
+    case .plain(UInt8(ascii: "U"), _, _):
+      var scalars = String.UnicodeScalarView()
+      var rest = bytes
+      while rest.count >= 4 {
+        let value = rest.prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        scalars.append(Unicode.Scalar(value) ?? "\u{FFFD}")
+        rest = rest.dropFirst(4)
+      }
+      while scalars.last?.value == 0 { scalars.removeLast() }
+      return .string(String(scalars))
+    case .plain(UInt8(ascii: "S"), _, _):
+      let text = bytes.dropLast(bytes.reversed().prefix { $0 == 0 }.count)
+      return String(validating: text, as: UTF8.self).map { .string($0) } ?? .bytes(Array(text))
+    default: return describe("one of \(type.words)")
+    }
+  }
+
+  private mutating func describe(_ text: String) -> PickleNode {
+    graph.descriptions.append(String(text.prefix(100)))
+    return .described(graph.descriptions.count - 1)
   }
 
   /// A tensor over values that the pickle holds.

@@ -44,12 +44,12 @@ extension PickleMachine {
         found: state, .badTensor, at: place)
     }
     var isSound = parts[2..<5].allSatisfy { if case .none = graph.nodes[Int($0)] { true } else { false } }
-    if !isSound, case .plain(_, isFlexible: true) = type { isSound = try isStructure(parts, of: size) }
+    if !isSound, case .plain(_, _, isFlexible: true) = type { isSound = try isStructure(parts, of: size) }
     switch type {
-    case .plain(let own, isFlexible: true):
+    case .plain(_, let own, isFlexible: true):
       isSound = isSound && size == own && [1, 2, 4, 8, 16].contains(alignment)
-    case .plain(let own, isFlexible: false): isSound = isSound && (size == -1 || size == own)
-    case .number, .objects: break
+    case .plain(_, let own, isFlexible: false): isSound = isSound && (size == -1 || size == own)
+    case .number, .bigEndian, .objects: break
     }
     // Reference, list in pickles, pointer: by these numpy takes elements for objects.
     let areObjects = flags & 0b111
@@ -57,9 +57,13 @@ extension PickleMachine {
       throw failure(
         "BUILD of a numpy.dtype with a state that numpy does not write", .unsafeGlobal, at: place, remedy: Self.hostile)
     }
+    // The characters of such texts are the other way round; they are not read.
+    if case .plain(UInt8(ascii: "U"), let own, let isFlexible) = type, order == ">" {
+      graph.nodes[Int(target)] = .numpyType(.plain(kind: UInt8(ascii: "V"), size: own, isFlexible: isFlexible))
+    }
     guard case .number(let dtype) = type, order == ">", let size = dtype.byteCount, size > 1 else { return }
-    guard isSurvey else { throw failure("a numpy array of big-endian values", .unsupportedType, at: place) }
-    graph.nodes[Int(target)] = .numpyType(.plain(size: size, isFlexible: false))
+    graph.nodes[Int(target)] = .numpyType(
+      isSurvey ? .plain(kind: UInt8(ascii: "V"), size: size, isFlexible: false) : .bigEndian(dtype))
   }
 
   /// Whether a state is that of a structure, or of an array as an element, whose parts are no references and lie in it.

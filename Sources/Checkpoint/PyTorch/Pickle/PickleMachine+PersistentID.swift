@@ -37,6 +37,11 @@ extension PickleMachine {
       try pay(storage.key.utf8.count + (storage.viewKey?.utf8.count ?? 0))
       graph.storages.append(storage)
     } catch {
+      if skipped != nil, error.code != .limit, holdsForeign([id]) {
+        var object = ForeignObject(name: "a persistent id")
+        object.arguments = [id]
+        return try push(try foreign(object))
+      }
       // Loaders make their own thing of it; whatever it is, calling it is refused.
       guard isSurvey, error.code != .limit else { throw error }
       return try push(.opaque)
@@ -54,25 +59,30 @@ extension PickleMachine {
       let key = graph.string(parts[2], limit: keyLimit) ?? graph.integer(parts[2]).map(String.init),
       let count = graph.integer(parts[4]), count >= 0
     else { throw mismatch("persistent id", expected: expected, found: parts, at: place) }
-    if case .quantizedStorage = storageClass {
-      throw failure(
-        "a storage of quantized values, which are not read", .unsupportedType, at: place,
-        remedy: "convert it with PyTorch")
-    }
-    guard case .storageClass(let dtype) = storageClass else {
+    let dtype: DType
+    var unread: UnreadTensor?
+    switch storageClass {
+    case .storageClass(let named): dtype = named
+    case .quantizedStorage(let type):
+      dtype = type.stored
+      unread = UnreadTensor(kind: .quantized, typeName: type.rawValue)
+    default:
       throw failure("persistent id: expected a storage class, as torch.FloatStorage, found another name", at: place)
     }
+    // Values of this device are nowhere.
+    if graph.string(parts[3]) == "meta" { unread = UnreadTensor(kind: .meta, typeName: dtype.rawValue) }
     guard !key.isEmpty, !key.contains("/"), !key.contains("\\"), key != ".", key != ".." else {
       throw failure("the storage key \(displayName(key)) is a path", at: place)
     }
     guard parts.count >= 6, let view = graph.elements(parts[5]).map({ Array($0.prefix(4)) }), view.count == 3 else {
-      return PickleStorage(dtype: dtype, key: key, count: count, wholeCount: count)
+      return PickleStorage(dtype: dtype, key: key, count: count, wholeCount: count, unread: unread)
     }
     // Legacy files: a view of another storage (key, offset, size), or None.
     guard let viewKey = graph.string(view[0], limit: keyLimit), let offset = graph.integer(view[1]),
       let size = graph.integer(view[2]),
       offset >= 0, size >= 0
     else { throw mismatch("the view of a storage", expected: "(key, offset, size)", found: view, at: place) }
-    return PickleStorage(dtype: dtype, key: key, count: size, wholeCount: count, viewOffset: offset, viewKey: viewKey)
+    return PickleStorage(
+      dtype: dtype, key: key, count: size, wholeCount: count, viewOffset: offset, viewKey: viewKey, unread: unread)
   }
 }

@@ -21,19 +21,29 @@ extension PickleMachine {
         }
         try make(name, Array(elements), place)
       } catch {
-        guard let trace, error.code != .limit else { throw error }
+        guard error.code != .limit else { throw error }
+        // What is made of something that is not known is not known either.
+        if skipped != nil, let given = graph.elements(argumentTuple).map({ Array($0.prefix(64)) }), holdsForeign(given)
+        {
+          stack.removeLast(stack.count - depth)
+          var object = ForeignObject(name: "a call with what is not known")
+          object.arguments = given
+          return try push(try foreign(object))
+        }
+        guard let trace else { throw error }
         stack.removeLast(stack.count - depth)
         // Of a file that is refused anyway, the other names are wanted too.
         if trace.names.hasRefused { return try push(.unknown) }
         guard name.isHarmlessWithAnything else { throw error }
         try push(.opaque)
       }
+    case .foreign(let number): try call(foreign: number, function, argumentTuple, place)
     case .unknown:
       trace?.called()
       try push(.unknown)
     case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .byteString, .tuple, .list, .dictionary:
       throw mismatch("REDUCE", expected: "a class or function", found: function, .malformedPickle, at: place)
-    case .storage, .tensor, .numpyType, .pendingArray, .opaque:
+    case .storage, .tensor, .numpyType, .pendingArray, .opaque, .described:
       trace?.called()
       throw failure(
         "REDUCE calls \(graph.summary(function)) that the pickle made", .unsafeGlobal, at: place, remedy: Self.hostile)
@@ -67,12 +77,9 @@ extension PickleMachine {
     case .numpyReconstruct, .numpyDType, .numpyScalar, .numpyFromBuffer, .rebuildFromNumpy:
       try numpy(name, arguments, place)
     case .loadFromBytes: try nestedStorage(arguments, place)
-    case .unread:
-      throw failure(
-        "something of torch that is not read: a sparse, nested, quantized or meta tensor, or one of another device",
-        .unsupportedType, at: place, remedy: "convert it with PyTorch")
+    case .rebuildUnread(let rebuilder): try unread(rebuilder, arguments, place)
     case .storageClass, .quantizedStorage, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass,
-      .numpyArray, .builtinType:
+      .numpyArray, .builtinType, .unread:
       throw failure("REDUCE of a class that weight files only name", at: place)
     }
   }
@@ -113,6 +120,8 @@ extension PickleMachine {
       switch graph.nodes[Int(first)] {
       case .none: break
       case .global(let factory) where factory.isFactory: break
+      // What is in it is in a dictionary of Python's own.
+      case .foreign: break
       default:
         throw mismatch(
           "collections.defaultdict", expected: "a builtin class as its factory", found: first, .unsafeGlobal,

@@ -7,7 +7,7 @@ extension PickleMachine {
   // MARK: The stack
 
   mutating func push(_ index: NodeIndex) throws(CheckpointError) {
-    guard stack.count < Self.stackLimit else { throw failure("more than \(Self.stackLimit) values wait", .limit) }
+    guard stack.count < limits.stack else { throw failure("more than \(limits.stack) values wait", .limit) }
     stack.append(index)
   }
 
@@ -18,9 +18,14 @@ extension PickleMachine {
     try push(.tensor(graph.tensors.count - 1))
   }
 
-  private mutating func add(_ node: PickleNode) throws(CheckpointError) -> NodeIndex {
+  mutating func add(_ node: PickleNode) throws(CheckpointError) -> NodeIndex {
     if let index = PickleGraph.shared(node) { return index }
-    guard graph.nodes.count < Self.nodeLimit else { throw failure("more than \(Self.nodeLimit) values", .limit) }
+    if node.isHolder { holderCount += 1 }
+    guard graph.nodes.count < limits.values, holderCount <= limits.holders else {
+      throw failure(
+        "\(graph.nodes.count) values, \(holderCount) of them containers, tensors, bytes or long texts: more than a pickle "
+          + "of its size has", .limit)
+    }
     graph.nodes.append(node)
     return NodeIndex(graph.nodes.count - 1)
   }
@@ -62,7 +67,7 @@ extension PickleMachine {
   /// Puts a value into the memo. Picklers remember each value once, so there are no more entries than values.
   mutating func remember(_ index: NodeIndex, as key: Int) throws(CheckpointError) {
     guard memo.count < 2 * graph.nodes.count + 4096 || memo[key] != nil else {
-      throw failure("it remembers the same values again and again", .limit, remedy: Self.hostile)
+      throw failure("it remembers the same values again and again", .limit, remedy: Self.odd)
     }
     memo[key] = index
   }
@@ -98,6 +103,7 @@ extension PickleMachine {
     let target = try top(place)
     switch graph.nodes[Int(target)] {
     case .list(let number): graph.lists[number] += items
+    case .foreign(let number): try append(items, toForeign: number)
     case .unknown: break
     case .none, .bool, .integer, .bigInteger, .real, .string, .tuple:
       guard items.isEmpty else {
@@ -122,6 +128,7 @@ extension PickleMachine {
       for index in stride(from: 0, to: items.count, by: 2) {
         graph.dictionaries[number].append((items[index], items[index + 1]))
       }
+    case .foreign(let number): try set(items, inForeign: number)
     case .unknown: break
     case .none, .bool, .integer, .bigInteger, .real, .string, .tuple:
       guard items.isEmpty else {

@@ -49,6 +49,6 @@ extension PickleMachine {
     }
     return PickleStorage(
       dtype: declared.dtype, key: "pickle/\(graph.nodes.count)", count: declared.count, wholeCount: declared.count,
-      values: Array(bytes[range]))
+      values: Array(bytes[range]), unread: declared.unread)
   }
 }

@@ -3,9 +3,10 @@
 // A pickle is a program for a stack machine. Here a global is a name; only the names in AllowedGlobal are accepted, and
 // REDUCE of one of them makes the value it stands for (PickleMachine+Reduce). Protocols 0 to 5; opcodes: CPython,
 // Lib/pickletools.py, and Modules/_pickle.c for what the stack does (PickleMachine+Stack).
-// Refused: other globals, INST, OBJ, the extension registry, out-of-band buffers, and whatever breaks a limit. The work
-// is bounded by the pickle's length: every opcode makes at most one node and takes what it pops, and what an opcode
-// copies, although it can be named again and again for two bytes, is taken from an allowance.
+// Refused: other globals, INST, OBJ, the extension registry, out-of-band buffers, and whatever breaks a limit; where the
+// caller passes over what is not known, other globals, INST, OBJ and the registry make objects of which nothing is known
+// (PickleMachine+Foreign). The work is bounded by the pickle's length: every opcode makes at most one node and takes what
+// it pops, and what an opcode copies, although it can be named again and again for two bytes, is taken from an allowance.
 //
 // Two kinds of failure are told apart: `.malformedPickle` and `.truncated` are what no unpickler gets past, so that nothing
 // behind it is run; every other is this machine's own refusal, and a loader may well go on.
@@ -16,9 +17,12 @@ import ByteIO
 struct PickleMachine {
   /// The largest pickle, in bytes. Checkpoints of a hundred thousand tensors stay below a tenth of it.
   static let sizeLimit = 256 << 20
-  /// The most values, not counting those that all pickles share. A tensor takes about a dozen.
-  static let nodeLimit = 3_000_000
-  /// The most values that may wait on the stack, and the most marks.
+  /// The most values of a small pickle, not counting those that all pickles share; a larger one may have one in three
+  /// bytes, as integers of 16 bits take, and those that hold others or bytes in eight. A tensor takes about a dozen values.
+  static let valueLimit = 3_000_000
+  private static let bytesOfValue = 3
+  private static let bytesOfHolder = 8
+  /// The most values of a small pickle that may wait on the stack, and the most marks.
   static let stackLimit = 8_000_000
   static let markLimit = 1_000_000
   /// The longest name of a module, or of something in it, in bytes.
@@ -36,6 +40,12 @@ struct PickleMachine {
   /// What gathers names that no weight file needs, instead of their being refused; what they stand for is unknown then.
   let trace: PickleTrace?
   var isSurvey: Bool { trace != nil }
+  /// What gathers names that are not known, where they are passed over.
+  let skipped: SkippedNames?
+  /// The most values, those of them that hold others or bytes, and those that may wait on the stack.
+  let limits: (values: Int, holders: Int, stack: Int)
+  /// How many values hold others or bytes.
+  var holderCount = 0
   /// Where the pickle stands in its file, for places in messages.
   private let base: Int
   /// What persistent ids stand for, where they are numbers of objects that the container holds (the tar container).
@@ -58,23 +68,35 @@ struct PickleMachine {
   ///   - base: where `bytes` begin in the file.
   ///   - available: how many bytes the file has from there, where `bytes` are only the first of them.
   ///   - trace: where names go that no weight file needs, instead of being refused; their values are unknown.
+  ///   - skipped: where names go that are not known, instead of being refused: what they make is passed over.
   ///   - objects: what persistent ids stand for, where the container numbers its objects.
   ///   - isNested: whether the pickle lies in another one; it may not hold a third.
   static func run(
     _ bytes: [UInt8], from start: Int = 0, base: Int = 0, available: Int? = nil, file: String,
-    trace: PickleTrace? = nil, objects: [String: PersistentObject]? = nil, isNested: Bool = false
+    trace: PickleTrace? = nil, skipped: SkippedNames? = nil, objects: [String: PersistentObject]? = nil,
+    isNested: Bool = false
   ) throws(CheckpointError) -> Result {
     var machine = PickleMachine(
-      bytes: bytes, file: file, trace: trace, base: base, at: start, available: available, objects: objects,
-      isNested: isNested)
+      bytes: bytes, file: file, trace: trace, skipped: skipped, base: base, at: start, available: available,
+      objects: objects, isNested: isNested)
     let root = try machine.execute()
     return Result(graph: machine.graph, root: root, end: machine.reader.at)
   }
 
+  /// The limits of a pickle, or of what stands in one file with it, of some bytes.
+  static func limits(_ byteCount: Int) -> (values: Int, holders: Int, stack: Int) {
+    (
+      max(valueLimit, byteCount / bytesOfValue), max(valueLimit, byteCount / bytesOfHolder),
+      max(stackLimit, byteCount / bytesOfValue)
+    )
+  }
+
   private init(
-    bytes: [UInt8], file: String, trace: PickleTrace?, base: Int, at: Int, available: Int?,
+    bytes: [UInt8], file: String, trace: PickleTrace?, skipped: SkippedNames?, base: Int, at: Int, available: Int?,
     objects: [String: PersistentObject]?, isNested: Bool
   ) {
+    self.skipped = trace == nil ? skipped : nil
+    limits = Self.limits(bytes.count)
     self.file = file
     self.trace = trace
     self.base = base
@@ -86,7 +108,10 @@ struct PickleMachine {
 
   // MARK: Failures
 
+  /// For a pickle that does something: a name that does, a call of what it made, a function for an attribute.
   static let hostile: Remedy = "treat the file as hostile; ask its publisher for safetensors"
+  /// For one that merely is as no pickler writes it.
+  static let odd: Remedy = "no pickler writes such a file: ask its publisher for another, or for safetensors"
 
   /// Where a byte of the pickle is in the file.
   func offset(of place: Int) -> Int { base + place }
@@ -126,7 +151,7 @@ struct PickleMachine {
   /// Takes what an opcode copies from the allowance.
   mutating func pay(_ count: Int) throws(CheckpointError) {
     guard count <= allowance else {
-      throw failure("it copies the same values again and again", .limit, remedy: Self.hostile)
+      throw failure("it copies the same values again and again", .limit, remedy: Self.odd)
     }
     allowance -= count
   }

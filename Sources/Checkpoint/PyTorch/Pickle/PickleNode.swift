@@ -26,15 +26,29 @@ enum PickleNode: Sendable {
   case global(AllowedGlobal)
   /// What a name stands for, or makes, that no weight file needs: anything. Only a survey has these.
   case unknown
-  /// What torch makes of names that weight files need and this program does not read (a sparse tensor, say): not to be
-  /// called, and without attributes. Only a survey has these.
+  /// What torch makes of names that weight files need and this program does not read: not to be called, and without
+  /// attributes. Only a survey has these.
   case opaque
+  /// A name that is not known, or what one made, where such are passed over: a number in ``PickleGraph/foreign``.
+  case foreign(Int)
+  /// A value of numpy that is no tensor and no text, by its number in ``PickleGraph/descriptions``.
+  case described(Int)
   /// A number in ``PickleGraph/storages``: nodes stay small, for a pickle may make millions.
   case storage(Int)
   /// A number in ``PickleGraph/tensors``.
   case tensor(Int)
-  /// The type of a numpy array's elements; only a survey has one that is not of numbers.
+  /// The type of a numpy array's elements.
   case numpyType(NumpyType)
   /// A numpy array that was made and not yet filled.
   case pendingArray
+
+  /// Whether it takes memory of its own beside the node.
+  var isHolder: Bool {
+    switch self {
+    case .none, .bool, .integer, .real, .tuple, .global, .unknown, .opaque, .numpyType, .pendingArray: false
+    case .string(let text): text.utf8.count > 15
+    case .bytes(let bytes), .byteString(let bytes): !bytes.isEmpty
+    case .bigInteger, .list, .dictionary, .foreign, .described, .storage, .tensor: true
+    }
+  }
 }

@@ -14,4 +14,6 @@ struct PickleStorage: Sendable, Equatable {
   var viewKey: String?
   /// The values, where the pickle itself holds them.
   var values: [UInt8]?
+  /// What its tensors are where their values are not read: quantized, or of the device meta.
+  var unread: UnreadTensor?
 }

@@ -12,6 +12,39 @@ struct PickleTensor: Sendable {
   let strides: [Int]
   /// Signs that are the other way round.
   var signs = SignBits()
+  /// Whether an element, as torch counts them, is two numbers of four bits: a byte.
+  var isPairs = false
+  /// What it is where its values are not read.
+  var unread: UnreadTensor?
+}
+
+extension PickleTensor {
+  /// A tensor whose values are not read.
+  ///
+  /// - Returns: nil for a shape that overflows.
+  init?(_ kind: UnreadTensor.Kind, _ typeName: String, shape: [Int]) {
+    guard shape.count <= 64, TensorInfo.size(of: shape, .c128) != nil else { return nil }
+    let nothing = PickleStorage(dtype: .u8, key: "", count: 0, wholeCount: 0, values: [])
+    self.init(storage: nothing, dtype: .u8, offset: 0, shape: shape, strides: [])
+    unread = UnreadTensor(kind: kind, typeName: typeName)
+  }
+
+  /// What its type is called.
+  var typeName: String { unread?.typeName ?? dtype.rawValue }
+
+  /// As it is listed.
+  ///
+  /// - Returns: nil for a shape that overflows.
+  func info(_ name: String, file: String) -> TensorInfo? {
+    if let unread {
+      return TensorInfo(name: name, dtype: dtype, shape: shape, file: file, byteCount: 0, unread: unread)
+    }
+    var shown = shape
+    if isPairs, let last = shown.popLast() { shown.append(2 * last) }
+    let type = isPairs ? DType.f4 : dtype
+    guard let size = TensorInfo.size(of: shown, type) else { return nil }
+    return TensorInfo(name: name, dtype: type, shape: shown, file: file, byteCount: size.bytes)
+  }
 }
 
 extension PickleTensor {
@@ -30,7 +63,9 @@ extension PickleTensor {
       return "a negative offset, dimension or stride"
     }
     guard let itemSize = dtype.byteCount, let storageItem = storage.dtype.byteCount else { return "a packed type" }
-    guard TensorInfo.size(of: shape, dtype) != nil else { return "the shape \(shape) overflows" }
+    guard TensorInfo.size(of: shape, dtype) != nil, !isPairs || (shape.last ?? 0) <= Int(Int32.max) else {
+      return "the shape \(shape) overflows"
+    }
     let (storageBytes, overflow) = storage.count.multipliedReportingOverflow(by: storageItem)
     guard !overflow else { return "a storage of \(storage.count) elements" }
     if shape.contains(0) { return offset <= storageBytes / itemSize ? nil : "its offset lies outside its storage" }

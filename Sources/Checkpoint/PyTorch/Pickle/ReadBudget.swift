@@ -22,6 +22,13 @@ struct ReadBudget {
     inflated = values
   }
 
+  /// Whether a tensor by itself is no larger than what a file may make of few values.
+  ///
+  /// - Parameters:
+  ///   - bytes: of its values.
+  ///   - stored: the bytes of its storage.
+  func allows(_ bytes: Int, of stored: Int) -> Bool { bytes <= max(single, stored) }
+
   /// Takes what reading a tensor costs.
   ///
   /// - Parameters:
@@ -30,7 +37,7 @@ struct ReadBudget {
   ///   - extent: those of the storage, from its beginning, that must be inflated for it; nil where it is not deflated.
   /// - Returns: false where it is more than what is left.
   mutating func take(_ bytes: Int, of stored: Int, isContiguous: Bool, inflating extent: Range<Int>?) -> Bool {
-    guard bytes <= max(single, stored), bytes <= values else { return false }
+    guard allows(bytes, of: stored), bytes <= values else { return false }
     values -= bytes
     guard let extent else { return true }
     // Elements that do not lie in order are put in order in memory.

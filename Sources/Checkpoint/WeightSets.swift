@@ -159,6 +159,7 @@ public struct WeightSets: Sendable {
     case 1: return WeightSet(.file, loose[0], files: [loose[0]])
     case 0:
       if let leftOver { return leftOver }
+      if let absence = try DownloadedFolder.absence(in: folder) { throw absence }
       throw nothing()
     default:
       if loose.allSatisfy(MetaFolder.isShard) {

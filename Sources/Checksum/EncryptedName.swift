@@ -2,7 +2,6 @@
 // Refused: names whose plain part is empty, `.`, `..` or one of this program's temporary files. Source: point-alpaca's encrypt.py.
 
 import ByteIO
-import Checksum
 
 /// The two parts of an encrypted file's name.
 package struct EncryptedName: Hashable, Sendable {
@@ -23,25 +22,42 @@ package struct EncryptedName: Hashable, Sendable {
   /// Takes a name apart.
   ///
   /// - Parameter name: the last part of a path.
-  /// - Throws: ``XorDecryptError`` with code `.badName`.
-  package init(_ name: String) throws(XorDecryptError) {
+  /// - Throws: ``ChecksumError`` with code `.badName`.
+  package init(_ name: String) throws(ChecksumError) {
     let bytes = Array(name.utf8)
     let hexStart = bytes.count - Self.suffix.utf8.count - 64
     guard name.hasSuffix(Self.suffix), hexStart >= 1, bytes[hexStart - 1] == UInt8(ascii: "."),
       let digest = Digest(hex: String(decoding: bytes[hexStart..<hexStart + 64], as: UTF8.self))
     else {
-      throw XorDecryptError(
+      throw ChecksumError(
         .badName, file: name, reason: "the name is not <name>.<64 hexadecimal digits>.enc",
         remedy: "give the file the name it was published under; the digits are the SHA-256 that proves the result")
     }
     plainName = String(decoding: bytes[..<(hexStart - 1)], as: UTF8.self)
     self.digest = digest
     guard !plainName.isEmpty, plainName != ".", plainName != "..", !TemporaryFiles.isTemporary(plainName) else {
-      throw XorDecryptError(
+      throw ChecksumError(
         .badName, file: name, reason: "the name of the plain file would be \"\(plainName)\"",
         remedy: "no honest release has such a name; download it from its publisher again")
     }
   }
+
+  /// Takes a name apart whose ending and digits may be of either case.
+  package init(inAnyCase name: String) throws(ChecksumError) {
+    let isOther = name.lowercased().hasSuffix(Self.suffix)
+    try self.init(isOther ? name.dropLast(Self.suffix.count) + Self.suffix : name)
+  }
+
+  /// The encrypted form of a file among some names, as it should be or as a download left it; nil where there is none.
+  package static func form(of plainName: String, among names: [String]) -> String? {
+    names.first { name in
+      ((try? EncryptedName(name)) ?? DownloadName(name).flatMap { try? EncryptedName($0.original) })?.plainName
+        == plainName
+    }
+  }
+
+  /// The plain part of a name; the name itself where it has no digest.
+  static func plainPart(of name: String) -> String { (try? EncryptedName(name))?.plainName ?? name }
 
   /// The whole name.
   package var fileName: String { "\(plainName).\(digest.hex)\(Self.suffix)" }

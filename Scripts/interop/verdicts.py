@@ -1,0 +1,250 @@
+"""What `doctor` says of engines against what they do: each model here is loaded by transformers, and where they are
+installed by GPTQModel and llama.cpp. "loads it" must be true, "no" must be so, and "not judged" says nothing.
+
+transformers draws weights at random that it does not find, and says so beside: that is no loading. Where a finding is of
+values (NaN, zero points of the other version), an engine loads the file, and computes something else than the model.
+"""
+
+import importlib.util
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import torch
+from safetensors.torch import load_file, save_file
+from support import PROJECT, TOOLS, Skip, check, folder, tools
+from transformers import AutoConfig, AutoModelForCausalLM
+
+NEEDS = ["torch", "transformers", "safetensors"]
+
+FIXTURES = PROJECT / "Tests/Fixtures"
+# Findings of values: what loads is not what the model is.
+OF_VALUES = {
+    "not-finite", "zero-point-version", "sym-contradicts-zeros", "scales-not-finite", "group-index-unsorted",
+    "group-index-uneven", "rope-differs", "tied-weights-differ", "contradictory-config", "duplicate-tensor",
+}  # fmt: skip
+
+
+def configuration(kind, **settings):
+    """A small model's measures."""
+    sizes = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, vocab_size=256)
+    if kind == "bloom":
+        sizes = dict(hidden_size=64, n_layer=2, n_head=4, vocab_size=256)
+    return AutoConfig.for_model(kind, **sizes, **settings)
+
+
+def make(path, kind="llama", **settings):
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(configuration(kind, **settings)).save_pretrained(path)
+    return path
+
+
+def edit(path, **settings):
+    """Changes config.json; None takes a key away."""
+    place = path / "config.json"
+    text = json.loads(place.read_text())
+    for key, value in settings.items():
+        text.pop(key, None)
+        if value is not None:
+            text[key] = value
+    place.write_text(json.dumps(text))
+
+
+def change(path, edit):
+    """Changes the tensors of a model in one file."""
+    place = path / "model.safetensors"
+    held = edit(load_file(place))
+    save_file({name: value.contiguous() for name, value in held.items()}, place, metadata={"format": "pt"})
+
+
+def wrapped(held):
+    return {"module." + name: value for name, value in held.items()}
+
+
+def without(*names):
+    return lambda held: {name: value for name, value in held.items() if name not in names}
+
+
+def with_tensor(name, value):
+    return lambda held: {**held, name: value}
+
+
+def models(place):
+    """Folders and files, by what they are."""
+    for name in ("tiny/llama", "qwen/qwen2", "qwen/qwen3", "llama1", "gptqmodel", "awq/gemm", "awq/plain",
+                 "checkpoints/meta-1shard", "checkpoints/meta-2shard", "checkpoints/hf-sharded-st",
+                 "checkpoints/hf-sharded-bin"):
+        if (FIXTURES / name).exists():
+            yield name, FIXTURES / name
+    for kind in ("llama", "mistral", "qwen2", "qwen3", "bloom", "gemma", "phi", "gpt_neox", "mixtral"):
+        settings = dict(num_local_experts=2) if kind == "mixtral" else {}
+        yield kind, make(place / kind, kind, **settings)
+    plain = {
+        "tied": dict(tie_word_embeddings=True), "biased": dict(attention_bias=True),
+        "dynamic": dict(rope_parameters={"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10000.0}),
+        "yarn": dict(rope_parameters={"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0,
+                                      "original_max_position_embeddings": 256}),
+        "gelu": dict(hidden_act="gelu"),
+    }  # fmt: skip
+    for name, settings in plain.items():
+        yield name, make(place / name, **settings)
+    yield "window", make(place / "window", "mistral", sliding_window=64)
+    edits = {
+        "wrapped": wrapped, "norm gone": without("model.norm.weight"), "head gone": without("lm_head.weight"),
+        "stranger outside": with_tensor("v_head.weight", torch.ones(1, 64)),
+        "wide norm": with_tensor("model.norm.weight", torch.ones(65)),
+        "NaN": with_tensor("model.norm.weight", torch.full((64,), torch.nan)),
+        "frequencies": with_tensor("model.layers.0.self_attn.rotary_emb.inv_freq", torch.ones(8)),
+        "layer too many": with_tensor("model.layers.2.input_layernorm.weight", torch.ones(64)),
+    }  # fmt: skip
+    for name, apply in edits.items():
+        change(make(place / name), apply)
+        yield name, place / name
+    tied = make(place / "own head", tie_word_embeddings=True)
+    change(tied, with_tensor("lm_head.weight", torch.randn(256, 64)))
+    yield "own head", tied
+    only = make(place / "head only", tie_word_embeddings=True)
+    change(only, lambda held: {name.replace("model.embed_tokens", "lm_head"): value for name, value in held.items()})
+    yield "head only", only
+    for name, settings in {
+        "bos outside": dict(bos_token_id=9999), "pad outside": dict(pad_token_id=9999), "eos outside": dict(eos_token_id=9999),
+        "heads": dict(num_attention_heads=5), "no type": dict(model_type=None), "wide": dict(hidden_size=128),
+    }.items():  # fmt: skip
+        edit(make(place / name), **settings)
+        yield name, place / name
+    cut = make(place / "cut off")
+    held = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(held[: len(held) // 2])
+    yield "cut off", cut
+    bare = make(place / "no config")
+    (bare / "config.json").unlink()
+    yield "no config", bare
+    both = make(place / "two sets")
+    shutil.copy(make(place / "other") / "model.safetensors", both / "model.safetensors")
+    torch.save({name: value * 2 for name, value in load_file(both / "model.safetensors").items()}, both / "pytorch_model.bin")
+    yield "two sets", both
+    yield from indexes(place)
+
+
+def indexes(place):
+    """Models in two files, and what their index says of them."""
+    for name in ("index", "index and a tensor that no file holds", "index without a tensor", "index without its file"):
+        path = make(place / name)
+        held = load_file(path / "model.safetensors")
+        (path / "model.safetensors").unlink()
+        names = sorted(held)
+        parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+        for part, inside in parts.items():
+            save_file({key: held[key] for key in inside}, path / part, metadata={"format": "pt"})
+        where = {key: part for part, inside in parts.items() for key in inside}
+        if "no file" in name:
+            where["mtp.fc.weight"] = "model-00001-of-00002.safetensors"
+        if "without a tensor" in name:
+            del where["model.norm.weight"]
+        if "without its" in name:
+            (path / "model-00002-of-00002.safetensors").unlink()
+        size = sum(value.nbytes for value in held.values())
+        index = {"metadata": {"total_size": size}, "weight_map": where}
+        (path / "model.safetensors.index.json").write_text(json.dumps(index))
+        yield name, path
+
+
+def doctor(path):
+    lines = [json.loads(line) for line in tools("doctor", path, "--json", status=None).stdout.splitlines()]
+    engines = {line["name"]: line["loads"] for line in lines if line["type"] == "engine"}
+    return engines, {line["code"] for line in lines if line["type"] == "finding" and line["severity"] == "error"}
+
+
+def transformers_loads(path):
+    code = """
+import sys, torch, transformers
+from transformers import AutoModelForCausalLM
+_, told = AutoModelForCausalLM.from_pretrained(sys.argv[1], output_loading_info=True, local_files_only=True)
+lost = [str(x) for x in told["missing_keys"]] + [str(x) for x in told.get("mismatched_keys", [])]
+sys.exit(f"drawn at random: {lost[:3]}" if lost else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=300)
+    return done.returncode == 0, done.stderr.strip().splitlines()[-1:] if done.returncode else []
+
+
+def llama_cpp_loads(path):
+    code = "import sys, llama_cpp; llama_cpp.Llama(sys.argv[1], n_ctx=32, verbose=False)"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=300)
+    return done.returncode == 0, done.stderr.strip().splitlines()[-1:]
+
+
+def gptqmodel_loads(path):
+    code = "import sys, gptqmodel; gptqmodel.GPTQModel.load(sys.argv[1], device='cpu')"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=600)
+    return done.returncode == 0, done.stderr.strip().splitlines()[-1:]
+
+
+def held(engine, loads, these):
+    """Holds the verdicts on one engine against what it does with each model."""
+    counts = {True: 0, False: 0, None: 0}
+    wrong = []
+    for name, path in these:
+        engines, errors = doctor(path)
+        if engine not in engines:
+            wrong.append(f"{name}: no verdict")
+            continue
+        said = engines[engine]
+        counts[said] += 1
+        if said is None or said is False and errors & OF_VALUES:
+            continue
+        does, why = loads(path)
+        if does != said:
+            wrong.append(f"{name}: doctor says {said}, it {'loads' if does else 'does not load'} {why} {sorted(errors)}")
+    assert not wrong, "; ".join(wrong)
+    return f"{counts[True]} load, {counts[False]} do not, {counts[None]} not judged"
+
+
+def packed(path):
+    return any((path / name).exists() for name in ("quantize_config.json",)) or "quantization_config" in (
+        (path / "config.json").read_text() if (path / "config.json").exists() else ""
+    )
+
+
+@check("what doctor says of transformers is so")
+def transformers():
+    with folder() as place:
+        # Packed models are GPTQModel's to load there, which may not be installed.
+        return held("transformers", transformers_loads, (m for m in models(place) if not (m[1].is_dir() and packed(m[1]))))
+
+
+@check("what doctor says of llama.cpp is so")
+def llama_cpp():
+    if importlib.util.find_spec("llama_cpp") is None:
+        raise Skip("llama_cpp is not installed")
+
+    def files(place):
+        for name in ("tiny/llama", "qwen/qwen2", "qwen/qwen3"):
+            for kind in ("f16", "q4_0"):
+                path = place / f"{name.replace('/', '-')}-{kind}.gguf"
+                tools("convert", FIXTURES / name, path, "--gguf-type", kind)
+                yield path.name, path
+        whole = (place / "tiny-llama-f16.gguf").read_bytes()
+        (place / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+        yield "cut off", place / "cut.gguf"
+
+    with folder() as place:
+        return held("llama.cpp", llama_cpp_loads, files(place))
+
+
+@check("what doctor says of GPTQModel is so")
+def gptqmodel():
+    if importlib.util.find_spec("gptqmodel") is None:
+        raise Skip("gptqmodel is not installed")
+
+    def folders(place):
+        yield "gptqmodel", FIXTURES / "gptqmodel"
+        yield "awq", FIXTURES / "awq/gemm"
+        for name, options in {"4 bits": [], "2 bits": ["--bits", "2"], "version 2": ["--checkpoint-format", "gptq_v2"]}.items():
+            path = place / name
+            tools("quantize", FIXTURES / "tiny/llama", path, "--method", "rtn", *options)
+            yield name, path
+
+    with folder() as place:
+        return held("gptqmodel", gptqmodel_loads, folders(place))

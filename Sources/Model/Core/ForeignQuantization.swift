@@ -1,0 +1,88 @@
+// Ways of quantizing that are not read here, named as what they are: by what config.json says, and by the tensors that no
+// other way stores. Their weights are no numbers for the arithmetic here, and nothing is wrong with them.
+// Sources: transformers, quantizers/auto.py and utils/quantization_config.py (the methods); bitsandbytes, nn/modules.py
+// (SCB) and functional.py (absmax, quant_state); compressed-tensors, compressors (weight_packed); HQQ, core/quantize.py
+// (W_q); AQLM, inference.py (codes, codebooks); optimum-quanto (weight._data); MLX, nn/layers/quantized.py; DeepSeek-V3's
+// release (weight_scale_inv).
+
+import ByteIO
+import Checkpoint
+import Foundation
+import Packed
+
+/// How a model's weights are quantized, where that is not read here.
+package struct ForeignQuantization: Sendable, Equatable {
+  /// What the method is called: `fp8`, `bitsandbytes`, `compressed-tensors`.
+  package let method: String
+  /// Where that is said, or seen.
+  private let sign: String
+
+  /// What is to be said of it.
+  package var reason: String {
+    "its weights are quantized with \(displayName(method)) (\(sign)), which is not read here: GPTQ, AWQ and GGUF are"
+  }
+
+  /// What there is to do.
+  package static let remedy: Remedy = "take the model that it was made from, or save it dequantized by its own library"
+
+  /// What config.json says of it.
+  private struct Outer: Decodable {
+    struct Settings: Decodable {
+      var quant_method: String?
+      var load_in_4bit: Bool?
+      var load_in_8bit: Bool?
+    }
+    /// MLX's own key.
+    struct MLX: Decodable {
+      var bits: Int
+      var group_size: Int
+    }
+
+    var quantization_config: Settings?
+    var quantization: MLX?
+  }
+
+  /// How the names of tensors end that only one way stores; the first that is there tells.
+  private static let signs: [(suffix: String, method: String)] = [
+    (".weight_scale_inv", "fp8"), (".SCB", "bitsandbytes"), (".weight.absmax", "bitsandbytes"),
+    (".weight.quant_map", "bitsandbytes"), (".weight_packed", "compressed-tensors"), (".W_q", "hqq"),
+    (".codebooks", "aqlm"), (".weight._data", "quanto"), (".weight_scale", "fp8"),
+  ]
+
+  /// Looks at a model's tensors and at the configuration beside them; nil where nothing tells of another way.
+  ///
+  /// - Throws: `ByteIOError` where the system refuses to read the configuration.
+  package init?(_ source: any TensorSource, folder: String) throws {
+    let outer = try Self.outer(folder)
+    let isPacked = PackedCheckpoint.isPacked(source)
+    if let settings = outer?.quantization_config, !isPacked {
+      let flags = [(settings.load_in_4bit, "load_in_4bit"), (settings.load_in_8bit, "load_in_8bit")]
+      if let method = settings.quant_method, !PackedForms.isKnown(method) {
+        (self.method, sign) = (method, "quant_method in config.json")
+        return
+      }
+      if settings.quant_method == nil, let flag = flags.first(where: { $0.0 == true }) {
+        (method, sign) = ("bitsandbytes", "\(flag.1) in config.json")
+        return
+      }
+    }
+    if outer?.quantization != nil, source.tensors.contains(where: { $0.dtype == .u32 && $0.name.hasSuffix(".weight") })
+    {
+      (method, sign) = ("MLX", "quantization in config.json")
+      return
+    }
+    guard !isPacked else { return nil }
+    for (suffix, method) in Self.signs {
+      guard let info = source.tensors.first(where: { $0.name.hasSuffix(suffix) }) else { continue }
+      (self.method, sign) = (method, "the tensor \(displayName(info.name))")
+      return
+    }
+    return nil
+  }
+
+  private static func outer(_ folder: String) throws -> Outer? {
+    let path = Folder.join(folder, "config.json")
+    guard Folder.kind(of: path) == .file else { return nil }
+    return try? decodeBoundedJSON(Outer.self, from: ModelConfiguration.text(path))
+  }
+}

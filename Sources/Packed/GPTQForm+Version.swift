@@ -1,0 +1,54 @@
+// The version of GPTQ's zero points, told by themselves: on a symmetric grid they are all the middle of the range, which
+// version 1 stores less one. Some models say the one and are the other, and every weight is off by a step then
+// (vllm-project/vllm#38966).
+
+import ByteIO
+import Checkpoint
+
+extension GPTQForm {
+  /// The version that all zero points of a checkpoint tell, where the settings say the other; nil where nothing tells.
+  ///
+  /// - Complexity: reads zero points as long as all of them tell; in a model that says what it is, one.
+  static func versionToldByZeros(
+    _ source: any TensorSource, _ indices: [String: Int], _ settings: QuantizationSettings
+  ) throws -> GPTQVersion? {
+    guard settings.isSymmetric != false, settings.method ?? "gptq" == "gptq",
+      ["gptq", "gptq_v2"].contains(settings.format ?? "gptq")
+    else { return nil }
+    let other: GPTQVersion = settings.version == .first ? .second : .first
+    var isTold = false
+    for info in source.tensors {
+      guard let name = info.name.suffixRemoved(".qweight"), let zeros = indices[name + ".qzeros"] else { continue }
+      let (words, shape) = (source.tensors[zeros], info.shape)
+      // What does not fit is another's to name.
+      guard shape.count == 2, words.shape.count == 2, words.dtype == .i32, !words.shape.contains(0),
+        let bits = bits(info, words, indices[name + ".g_idx"].map { source.tensors[$0] }, settings)
+      else { return nil }
+      guard try allZeros(source, zeros, columns: shape[1], bits: bits, are: other) else { return nil }
+      isTold = true
+    }
+    return isTold ? other : nil
+  }
+
+  private static func bits(
+    _ weights: TensorInfo, _ zeros: TensorInfo, _ groups: TensorInfo?, _ settings: QuantizationSettings
+  ) -> Int? {
+    let candidates = bits(weights.shape, zeros: zeros.shape, inputs: groups?.shape.first)
+    if !settings.variesByModule, let stated = settings.bits, candidates.contains(stated) { return stated }
+    return candidates.count == 1 || !settings.variesByModule && settings.bits == nil ? candidates.first : nil
+  }
+
+  /// Whether all zero points of a module are the middle, as a version stores it.
+  private static func allZeros(
+    _ source: any TensorSource, _ index: Int, columns: Int, bits: Int, are version: GPTQVersion
+  ) throws -> Bool {
+    let wanted = UInt8(1 << (bits - 1)) - (version == .first ? 1 : 0)
+    let width = source.tensors[index].shape[1]
+    let bytes = try source.allBytes(index)
+    let row = PackedWords.packed([UInt8](repeating: wanted, count: columns), rows: 1, columns: columns, bits: bits)
+    let expected = littleEndianBytes(row)
+    return stride(from: 0, to: bytes.count, by: 4 * width).allSatisfy { at in
+      bytes[at..<min(bytes.count, at + 4 * width)].elementsEqual(expected)
+    }
+  }
+}

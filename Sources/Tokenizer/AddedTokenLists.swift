@@ -1,0 +1,100 @@
+// The tokens that a model's folder adds to its tokenizer, as transformers finds them: `added_tokens_decoder` of
+// tokenizer_config.json and added_tokens.json; without the first also special_tokens_map.json and the list of a
+// tokenizer.json; and those that the folder only names, which get the next numbers.
+// Source: transformers 5, tokenization_utils_base.py (`_from_pretrained`) and tokenization_utils_tokenizers.py.
+
+import ByteIO
+
+/// The added tokens of a folder.
+struct AddedTokenLists {
+  /// The tokens with their numbers, by number.
+  let tokens: [AddedTokens.Token]
+  /// What the folder says of special tokens, with what special_tokens_map.json says besides.
+  let configuration: TokenizerConfiguration
+  /// The numbers that the tokenizer's own file has for the texts that are named.
+  private let known: [[UInt8]: Int32]
+
+  private static let idLimit = 1 << 22
+
+  /// Reads the lists of a folder.
+  ///
+  /// - Parameters:
+  ///   - count: of the tokens that the tokenizer's own file has.
+  ///   - own: added tokens that the tokenizer's own file lists.
+  ///   - beside: added tokens that another file of the tokenizer lists; asked for where no list is there.
+  ///   - lookUp: the numbers that the file has for texts.
+  /// - Throws: ``TokenizerError`` for a list that is none.
+  init(
+    folder: String, configuration given: TokenizerConfiguration, count: Int, own: [AddedTokens.Token] = [],
+    beside: () -> [AddedTokens.Token] = { [] }, lookUp: (Set<[UInt8]>) -> [[UInt8]: Int32]
+  ) throws {
+    var configuration = given
+    if given.added_tokens_decoder == nil {
+      configuration.take(try TokenizerConfiguration.read(folder: folder, name: "special_tokens_map.json"))
+    }
+    let names = configuration.specialNames.filter { !$0.isEmpty }.map { Array($0.utf8) }
+    var listed = own
+    for (number, token) in (given.added_tokens_decoder ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard let number = Int32(number), (0..<Self.idLimit).contains(Int(number)), !token.content.isEmpty
+      else { continue }
+      listed.append(token.token(id: number))
+    }
+    for (text, number) in try Self.addedTokens(folder: folder) {
+      let content = Array(text.utf8)
+      guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
+      let isSpecial = names.contains(content)
+      listed.append(AddedTokens.Token(id: number, content: content, isNormalized: !isSpecial, isSpecial: isSpecial))
+    }
+    if given.added_tokens_decoder == nil {
+      listed += beside().filter { token in !listed.contains { $0.id == token.id } }
+    }
+    known = lookUp(Set(listed.map(\.content) + names))
+    let ownIDs = Dictionary(own.map { ($0.content, $0.id) }) { one, _ in one }
+    var found: [Int32: AddedTokens.Token] = [:]
+    for token in listed {
+      // The tokenizer's own number of a text counts; but a number of its own that is given another text is that text's.
+      let number = ownIDs[token.content] ?? (Int(token.id) < count ? token.id : known[token.content] ?? token.id)
+      found[number] = token.numbered(number)
+    }
+    Self.addNamed(names, filler: configuration.pad_token?.content, to: &found, count: count, known)
+    self.configuration = configuration
+    tokens = found.values.sorted { $0.id < $1.id }
+  }
+
+  /// The number of a special token: nil where the folder does not name it, or it has none.
+  func id(of token: TokenizerConfiguration.Token?) -> Int32? {
+    guard let content = token.map({ Array($0.content.utf8) }), !content.isEmpty else { return nil }
+    return tokens.first { $0.content == content }?.id ?? known[content]
+  }
+
+  /// Tokens that are named and in no list get the next numbers; a filler that comes last is no token of a text.
+  private static func addNamed(
+    _ names: [[UInt8]], filler: String?, to found: inout [Int32: AddedTokens.Token], count: Int,
+    _ known: [[UInt8]: Int32]
+  ) {
+    var next = Int32(clamping: max(count, (found.keys.max().map { Int($0) } ?? -1) + 1))
+    var seen = Set(found.values.map(\.content))
+    var last: (id: Int32, isFiller: Bool)?
+    for name in names where known[name] == nil && seen.insert(name).inserted {
+      found[next] = AddedTokens.Token(id: next, content: name, isSpecial: true)
+      last = (next, filler.map { Array($0.utf8) } == name)
+      next += 1
+    }
+    if let last, last.isFiller { found[last.id] = nil }
+  }
+
+  /// `added_tokens.json`: texts and their numbers.
+  private static func addedTokens(folder: String) throws -> [(text: String, id: Int32)] {
+    let path = Folder.join(folder, "added_tokens.json")
+    guard Folder.kind(of: path) == .file else { return [] }
+    let file = try InputFile(path)
+    guard file.size <= TokenizerConfiguration.sizeLimit,
+      let object = try? decodeBoundedJSON([String: Int].self, from: try file.bytes(count: file.size)),
+      object.values.allSatisfy({ (0..<Self.idLimit).contains($0) })
+    else {
+      throw TokenizerError(
+        .malformed, file: path, reason: "it is no JSON object of texts and ids", remedy: "download it again")
+    }
+    return object.map { ($0, Int32($1)) }.sorted { $0.1 < $1.1 }
+  }
+}

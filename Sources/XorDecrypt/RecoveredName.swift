@@ -1,0 +1,60 @@
+// The name of an encrypted file that lost its own: browsers and net disks shorten it. The header holds the digest of the
+// plain file, so its contents prove themselves; what they are called tells the registry, the publisher's list, or what is
+// left of the name.
+
+import ByteIO
+import Checksum
+
+/// Finds the name that a file had.
+struct RecoveredName {
+  private let path: String
+  private let options: DecryptOptions
+  private let registry: Registry
+
+  init(of path: String, options: DecryptOptions, registry: Registry) {
+    (self.path, self.options, self.registry) = (path, options, registry)
+  }
+
+  /// Endings of what releases consist of.
+  private static let endings = [
+    ".json", ".model", ".bin", ".pt", ".pth", ".safetensors", ".txt", ".md", ".py", ".jinja", ".tiktoken", ".yaml",
+  ]
+
+  /// Whether the name only lost something, and does not try to be a path or a file of ours.
+  var isHarmless: Bool {
+    let name = Folder.name(of: path)
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    return !name.hasPrefix(".") && !parts.dropFirst().contains { $0.utf8.count == 64 && Digest(hex: $0) != nil }
+      || DownloadName(name)?.fault == .copy
+  }
+
+  /// The name; nil where it cannot be told.
+  func name() throws -> EncryptedName? {
+    guard isHarmless else { return nil }
+    let file = try InputFile(path)
+    guard file.size >= 32, let digest = Digest(.sha256, bytes: try file.bytes(count: 32)) else { return nil }
+    let known = Set(
+      registry.owners(of: digest).map(\.file)
+        + (options.manifest?.entries.filter { $0.digests[.sha256] == digest }.map { Folder.name(of: $0.path) } ?? []))
+    if known.count == 1, let name = known.first, !name.hasSuffix(EncryptedName.suffix) {
+      return EncryptedName(plainName: name, digest: digest)
+    }
+    let name = Folder.name(of: path)
+    // The number of a second copy may stand before the ending.
+    if let copy = DownloadName(name), copy.fault == .copy, let whole = try? EncryptedName(copy.original) {
+      return whole.digest == digest ? whole : nil
+    }
+    guard name.hasSuffix(EncryptedName.suffix) else { return nil }
+    var stem = String(name.dropLast(EncryptedName.suffix.count))
+    if let copy = DownloadName(stem), copy.fault == .copy { stem = copy.original }
+    // What is left of the digits must be the header's.
+    if let dot = stem.lastIndex(of: "."), case let rest = stem[stem.index(after: dot)...], rest.utf8.count >= 8,
+      rest.allSatisfy({ $0.isASCII && $0.isHexDigit })
+    {
+      guard digest.hex.hasPrefix(rest.lowercased()) else { return nil }
+      stem = String(stem[..<dot])
+    }
+    guard Self.endings.contains(where: stem.hasSuffix) else { return nil }
+    return EncryptedName(plainName: stem, digest: digest)
+  }
+}

@@ -1,0 +1,193 @@
+import ByteIO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Tokenizer
+
+/// A tokenizer's files, and what transformers makes of texts with it: Tests/Fixtures/tokens/make.py.
+private struct Group: Decodable, Sendable, CustomTestStringConvertible {
+  struct Case: Decodable, Sendable {
+    let text: String
+    let ids: [Int32]
+    let decoded: String
+  }
+
+  let name: String
+  let base: String?
+  let files: [String: String]
+  let eos: Int32
+  let document: [Int32]
+  let cases: [Case]
+
+  /// Those without a filler that is named and has no number: no text has it, and transformers alone gives it one.
+  var texts: [Case] { name == "a filler without a number" ? cases.filter { !$0.text.contains("[PAD]") } : cases }
+
+  var testDescription: String { name }
+
+  /// The cases of the fixture, or of a file of one's own.
+  static let all = decodeJSON(
+    [Group].self,
+    ProcessInfo.processInfo.environment["BELLE_TOKEN_CASES"] ?? project("Tests/Fixtures/tokens/cases.json"))
+
+  func folder() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    if let base {
+      try folder.write("tokenizer.model", readBytes(project("Tests/Fixtures/tiny/\(base)/tokenizer.model")))
+    }
+    for (name, text) in files { try folder.write(name, text) }
+    return folder
+  }
+}
+
+@Suite("Added tokens (kind 9)") struct AddedTokenTests {
+  private func expect(_ tokenizer: any Tokenizer, _ cases: [Group.Case]) throws {
+    for known in cases {
+      #expect(try tokenizer.encode(known.text) == known.ids, "\(known.text.debugDescription)")
+      // tokenizers takes an added token of the alphabet's characters for bytes when it decodes: é for 0xE9.
+      if known.decoded.contains("\u{FFFD}") { continue }
+      #expect(try tokenizer.decode(known.ids) == known.decoded, "\(known.text.debugDescription)")
+    }
+  }
+
+  @Test("a folder's added tokens are found and spelled as in transformers", arguments: Group.all)
+  fileprivate func asTransformers(group: Group) throws {
+    let folder = try group.folder()
+    let tokenizer = try Tokenizers.open(folder.path)
+    try expect(tokenizer, group.texts)
+    #expect(tokenizer.special.eos == group.eos)
+    #expect(try tokenizer.encodeDocument("a") == group.document)
+  }
+
+  /// GGUF has no place for spaces that belong to a token, for words, and for normalization.
+  private static let plain = Group.all.filter { $0.base != nil && !$0.name.contains("flags") }
+
+  @Test("as a vocabulary, and as the files that are made of it, they are the same", arguments: plain)
+  fileprivate func asVocabulary(group: Group) throws {
+    let folder = try group.folder()
+    let vocabulary = try Tokenizers.vocabulary(folder.path)
+    try expect(try Tokenizers.tokenizer(of: vocabulary, file: "memory"), group.texts)
+    let again = try TemporaryFolder()
+    for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try again.write(name, bytes) }
+    try expect(try Tokenizers.open(again.path), group.texts)
+    #expect(try Tokenizers.vocabulary(again.path) == vocabulary)
+  }
+
+  @Test(
+    "a pattern that llama.cpp has a name for cuts the same from tokenizer.json and by its name",
+    arguments: Group.all.filter { $0.base == nil })
+  fileprivate func patterns(group: Group) throws {
+    let folder = try group.folder()
+    let vocabulary = try Tokenizers.vocabulary(folder.path)
+    guard case .byteLevelBPE(let pattern, _) = vocabulary.model else {
+      Issue.record("no byte-level vocabulary")
+      return
+    }
+    #expect(pattern == group.name)
+    let markers = ["<both>", "word", "<n>", "你好", "<|im", "é"]
+    let cases = group.cases.filter { known in !markers.contains { known.text.contains($0) } }
+    #expect(cases.count > group.cases.count / 8)
+    try expect(try Tokenizers.tokenizer(of: vocabulary, file: "memory"), cases)
+    let again = try TemporaryFolder()
+    for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try again.write(name, bytes) }
+    try expect(try Tokenizers.open(again.path), cases)
+  }
+
+  @Test("names of every SentencePiece model's own pieces are ordinary text, listed or not")
+  func ownPieces() throws {
+    let group = try #require(Group.all.first { $0.name == "added_tokens_decoder" })
+    let folder = try group.folder()
+    let tokenizer = try Tokenizers.open(folder.path)
+    #expect(try tokenizer.encode("</s>").count > 1)
+    #expect(try !tokenizer.encode("a<s>b<|im_end|>").contains(1))
+    #expect(try tokenizer.decode([1, 261, 4097, 2]) == "a<|im_end|>")
+  }
+
+  @Test("ids that fill up the embedding's rows stand for no text", arguments: ["llama", "bloom"])
+  func fillers(model: String) throws {
+    let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/" + model))
+    let ids = try tokenizer.encode("water")
+    #expect(try tokenizer.decode(ids + [4096, 5000, .max]) == tokenizer.decode(ids))
+    #expect(throws: TokenizerError.self) { try tokenizer.decode([-1]) }
+  }
+
+  @Test("a number that leaves a gap is the token's own, and what is in the gap has no text")
+  func gap() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("tokenizer.model", readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    try folder.write("added_tokens.json", #"{"<chat>": 4100}"#)
+    let tokenizer = try Tokenizers.open(folder.path)
+    #expect(try tokenizer.encode("a<chat>") == [261, 4100])
+    #expect(try tokenizer.decode([261, 4099, 4100]) == "a<chat>")
+    #expect(tokenizer.vocabularySize == 4101)
+  }
+
+  @Test("long texts between added tokens are cut as short ones are")
+  func longParts() throws {
+    let group = try #require(Group.all.first { $0.name == "added_tokens.json" })
+    let folder = try group.folder()
+    let tokenizer = try Tokenizers.open(folder.path)
+    let part = String(repeating: "water is cold. 你好世界 ", count: 4000)
+    let ids = try tokenizer.encode("x<|im_start|>" + part + "<|im_end|>" + part)
+    #expect(ids.count { $0 == 4096 } == 1 && ids.count { $0 == 4097 } == 1)
+    #expect(try tokenizer.decode(ids) == "x<|im_start|>" + part + "<|im_end|>" + part)
+    #expect(try tokenizer.encode("x<|im_start|>" + part, atLeast: 10).count >= 10)
+  }
+
+  @Test(
+    "a list of added tokens that is none is refused",
+    arguments: [#"{"a": -1}"#, #"{"a": "b"}"#, "[]", #"{"a": 9999999}"#])
+  func brokenList(text: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("tokenizer.model", readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    try folder.write("added_tokens.json", text)
+    #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+  }
+
+  @Test("a tiktoken list is named as what it is", arguments: ["tokenizer.model", "qwen.tiktoken", "tekken.json"])
+  func tiktoken(name: String) throws {
+    let folder = try TemporaryFolder()
+    let lines = (0..<256).map { "\(Data([UInt8($0)]).base64EncodedString()) \($0)\n" }
+    try folder.write(name, lines.joined())
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+    #expect(error?.description.contains("tiktoken") == true)
+    #expect(error?.remedy.map { !"\($0)".contains("download it again") } == true)
+  }
+}
+
+@Suite("Regular expressions of tokenizers") struct WordPatternTests {
+  @Test("every pattern of the table compiles", arguments: Array(PreTokenizer.compiled.keys))
+  fileprivate func compiles(pattern: PreTokenizer) {
+    #expect(PreTokenizer.compiled[pattern]?.count == pattern.steps.count)
+    #expect(PreTokenizer(steps: pattern.steps) == pattern)
+  }
+
+  @Test(
+    "what goes further than classes, counts and alternatives is no pattern",
+    arguments: [
+      "(a", "a)", "[a", #"\w+"#, #"\p{Han}"#, "a{2", "a{3,2}", "(?=a)", "(a|b)+", "[a&&[b]]", "^a", "a**", "[z-a]", "",
+    ])
+  func refused(expression: String) {
+    let pattern = WordPattern(expression)
+    #expect(pattern == nil || expression.isEmpty, "\(expression)")
+  }
+
+  @Test(
+    "a piece is the same whatever the window that it is looked for in", arguments: Array(PreTokenizer.compiled.keys))
+  fileprivate func windows(pattern: PreTokenizer) throws {
+    var random = SplitMix64(seed: 7)
+    let alphabet = ["a", "B", " ", "  ", "\n", "1", "2", "中", "。", "'s", "é", "カ", "(", "\r\n"]
+    let text = (0..<400).map { _ in alphabet[Int.random(in: 0..<alphabet.count, using: &random)] }.joined()
+    let pieces = { (size: Int) in
+      var pieces: [String] = []
+      try pattern.forEachPiece(Array(text.utf8)[...], windowSize: size) {
+        pieces.append(String(decoding: $0, as: UTF8.self))
+        return true
+      }
+      return pieces
+    }
+    let whole = try pieces(1 << 14)
+    #expect(whole.joined() == text)
+    for size in [1, 3, 17, 64] { #expect(try pieces(size) == whole, "\(size)") }
+  }
+}
