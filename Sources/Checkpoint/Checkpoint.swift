@@ -129,7 +129,7 @@ public enum Checkpoint {
 
   /// Whether a file, by its name, looks like a checkpoint.
   static func isModelFile(_ name: String) -> Bool {
-    Container(fileName: name) != nil && !CheckpointFile.isTrainersOwn(name)
+    CheckpointFile.isModel(name)
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.

@@ -26,7 +26,7 @@ extension GGUFFile {
       throw failure(
         "this is \(number.map { "part \($0 + 1)" } ?? "a part") of a model in \(count) files, and its name does not say "
           + "what the others are called",
-        "name the parts as they were, NAME-00001-of-0000\(count).gguf, or join them with llama-gguf-split --merge")
+        "name the parts as they were, NAME-00001-of-0000\(count).gguf, or join them with llama-gguf-split")
     }
     let folder = Folder.parent(of: path)
     let missing = name.all.filter {

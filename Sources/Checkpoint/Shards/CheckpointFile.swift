@@ -40,6 +40,9 @@ enum CheckpointFile {
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
   }
 
+  /// Whether a file, by its name, looks like a model's.
+  static func isModel(_ name: String) -> Bool { Container(fileName: name) != nil && !isTrainersOwn(name) }
+
   /// Whether a file is one that trainers leave beside a model or an adapter, named like a checkpoint: states of optimizers,
   /// schedulers, gradient scalers, samplers and random numbers, of each process or of all; and the value head that
   /// LLaMA-Factory saves beside a model.
