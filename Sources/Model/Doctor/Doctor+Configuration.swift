@@ -25,10 +25,16 @@ extension Doctor {
         .error, .missingConfiguration, configurationPath, "there is no such file",
         "download config.json too: every engine reads the model's measures there")
     }
-    do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch {
-      let isContradictory = (error as? ModelError)?.code == .contradictory
-      add(error, isContradictory ? .contradictoryConfiguration : .badConfiguration, configurationPath)
+    do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch { addOfConfiguration(error) }
+  }
+
+  /// Adds what is wrong with the configuration. What it says in two ways every engine loads, one in one way and one in the
+  /// other.
+  private func addOfConfiguration(_ error: any Error) {
+    guard let error = error as? ModelError, error.code == .contradictory else {
+      return add(error, .badConfiguration, configurationPath)
     }
+    add(.warning, .contradictoryConfiguration, configurationPath, error.reason, error.remedy)
   }
 
   private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
@@ -44,7 +50,7 @@ extension Doctor {
       if facts.form == .huggingFace, !facts.isPacked {
         try StoredBiases.check(configuration, source, file: configurationPath)
       }
-    } catch { add(error, .contradictoryConfiguration, configurationPath) }
+    } catch { addOfConfiguration(error) }
     let tied: TiedHead
     do { tied = try TiedHead(configuration, source) } catch { return add(error, .unreadableFile, path) }
     if let text = tied.note {
