@@ -39,7 +39,7 @@ public func decodeBoundedJSON<Value: Decodable>(
   _ type: Value.Type, from bytes: [UInt8], file: String? = nil
 ) throws -> Value {
   guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues(file) }
-  return try JSONDecoder().decode(type, from: Data(bytes))
+  return try JSONDecoder().decode(type, from: Data(PythonNumbers.marked(bytes)))
 }
 
 /// The objects of a JSON text of a bounded number of values.
@@ -47,7 +47,54 @@ public func decodeBoundedJSON<Value: Decodable>(
 /// - Throws: as ``decodeBoundedJSON(_:from:)``.
 public func boundedJSONObject(_ bytes: [UInt8]) throws -> Any {
   guard jsonValueCount(bytes) <= jsonValueLimit else { throw tooManyValues(nil) }
-  return try JSONSerialization.jsonObject(with: Data(bytes))
+  return try JSONSerialization.jsonObject(with: Data(PythonNumbers.marked(bytes)))
+}
+
+/// The text of an object as configurations are written: sorted, indented, with a line end; Python's numbers as they were.
+public func jsonText(_ object: [String: Any]) throws -> [UInt8] {
+  let data = try JSONSerialization.data(
+    withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+  return PythonNumbers.restored([UInt8](data)) + [0x0A]
+}
+
+/// `NaN`, `Infinity` and `-Infinity`, which Python writes and reads and JSON does not know: texts with a mark stand for them.
+private enum PythonNumbers {
+  private static let words = ["NaN", "-Infinity", "Infinity"]
+  /// A character of private use before the word, in quotes.
+  private static func mark(_ word: String) -> [UInt8] { Array("\"\u{F8FF}\(word)\"".utf8) }
+
+  /// A text with marks in place of the numbers.
+  static func marked(_ bytes: [UInt8]) -> [UInt8] {
+    let (quote, escape) = (UInt8(ascii: "\""), UInt8(ascii: "\\"))
+    let starts = Set(words.map { Array($0.utf8)[0] })
+    var (result, copied): ([UInt8], Int) = ([], 0)
+    var (at, isText) = (0, false)
+    while at < bytes.count {
+      let byte = bytes[at]
+      if isText {
+        if byte == quote { isText = false }
+        at += byte == escape ? 2 : 1
+        continue
+      }
+      if byte == quote { isText = true }
+      if starts.contains(byte), let word = words.first(where: { bytes[at...].starts(with: $0.utf8) }) {
+        result += bytes[copied..<at] + mark(word)
+        at += word.utf8.count
+        copied = at
+      } else {
+        at += 1
+      }
+    }
+    return copied == 0 ? bytes : result + bytes[copied...]
+  }
+
+  /// A text with the numbers in place of the marks.
+  static func restored(_ bytes: [UInt8]) -> [UInt8] {
+    guard bytes.contains(0xEF) else { return bytes }
+    var text = String(decoding: bytes, as: UTF8.self)
+    for word in words { text = text.replacing(String(decoding: mark(word), as: UTF8.self), with: word) }
+    return Array(text.utf8)
+  }
 }
 
 private func tooManyValues(_ file: String?) -> ByteIOError {

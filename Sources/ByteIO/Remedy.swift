@@ -17,6 +17,8 @@ public enum Request: Sendable, Equatable {
   case dequantizing
   /// A layout of the output; nil for the choice of one.
   case layout(String?)
+  /// The type of floating-point values.
+  case valueType
   /// A type of GGUF's blocks, as ggml calls it.
   case blockType(String)
   // Reading.

@@ -6,47 +6,109 @@ import ByteIO
 public enum Checkpoint {
   /// Opens a file or a folder.
   ///
-  /// A folder may hold an index with its shards, a model in Meta's layout, a file with the name that transformers gives
-  /// to models, or one model file of any name.
+  /// A folder may hold a file with the name that transformers gives to models, an index with its shards, shards whose names
+  /// say that they are parts of one model, a model in Meta's layout, or one model file of any name: see ``WeightSets``. A
+  /// folder of Hugging Face's cache stands for its snapshot.
   ///
   /// - Parameter skipped: takes the names in pickles that are not known, and tells what was left out for their sake: what
   ///   they make is passed over, and nothing is run. Without it a pickle that names what is not known is refused.
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   public static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
-    guard Folder.kind(of: path) == .folder else { return try open(file: path, skipping: skipped) }
-    let name = try entry(of: path)
-    return name == MetaFolder.parametersName
-      ? try MetaFolder(path, skipping: skipped) : try open(file: Folder.join(path, name), skipping: skipped)
+    try opened(path, skipping: skipped).source
   }
 
-  /// The name of the file that a folder is opened by: an index, `params.json` for Meta's layout, or the only model file.
+  /// A checkpoint that is open, with what is to be told of it.
+  public struct Opened: Sendable {
+    /// Its tensors.
+    public let source: any TensorSource
+    /// Where it lies; see ``Checkpoint/located(_:)``.
+    public let path: String
+    /// What is to be told of it: other weights beside it, an index that does not fit.
+    public let remarks: [Remark]
+  }
+
+  /// What is to be told of a checkpoint.
+  public enum Remark: Sendable, Equatable {
+    /// A thing worth knowing.
+    case note(String)
+    /// A thing that may matter, and stops nothing.
+    case warning(String)
+  }
+
+  /// Opens a file or a folder as ``open(_:skipping:)`` does, and says what is to be told of it.
+  ///
+  /// - Throws: ``CheckpointError`` or ``ByteIOError``.
+  public static func opened(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Opened {
+    let path = try located(path)
+    var remarks: [Remark] = []
+    let source: any TensorSource
+    if Folder.kind(of: path) == .folder {
+      let sets = try WeightSets(path)
+      let read = try sets.read()
+      source = try open(read, in: path, skipping: skipped)
+      remarks = sets.others(than: read).map { .note($0.words) }
+    } else {
+      source = try open(file: path, skipping: skipped)
+    }
+    let index = (source as? ShardedFolder)?.remarks ?? []
+    return Opened(source: source, path: path, remarks: remarks + index.map { .warning($0) })
+  }
+
+  /// Opens a set of weights.
+  ///
+  /// - Parameter skipped: as in ``open(_:skipping:)``.
+  public static func open(
+    _ set: WeightSet, in folder: String, skipping skipped: SkippedNames? = nil
+  ) throws -> any TensorSource {
+    switch set.form {
+    case .file, .index: try open(file: Folder.join(folder, set.entry), skipping: skipped)
+    case .parts: try ShardedFolder(parts: set.files, missing: set.missing, in: folder, skipping: skipped)
+    case .meta: try MetaFolder(folder, shards: set.files, skipping: skipped)
+    }
+  }
+
+  /// The name of the file that a folder is opened by: an index, `params.json` for Meta's layout, the first of several parts,
+  /// or the only model file.
   ///
   /// - Throws: ``CheckpointError`` where there is none, or several and nothing says which.
-  public static func entry(of path: String) throws -> String {
-    let isThere = { (name: String) in Folder.kind(of: Folder.join(path, name)) == .file }
-    if let index = ShardedFolder.indexNames.first(where: isThere) { return index }
-    if try !MetaFolder.shardNames(path).isEmpty { return MetaFolder.parametersName }
-    // The names that transformers looks for, in its order: beside them other tensors may lie (tokens, an adapter).
-    if let model = ["model.safetensors", "pytorch_model.bin"].first(where: isThere) { return model }
-    var models = try modelFiles(in: path)
-    // An adapter beside a model is not the model, and a GGUF file beside another one is that made for another engine.
-    let adapters = adapterFiles.filter(models.contains)
-    for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(".gguf") }] as [(String) -> Bool] {
-      let others = models.filter(isOther)
-      if !others.isEmpty { models = others }
+  public static func entry(of path: String) throws -> String { try WeightSets(path).read().entry }
+
+  /// Where a model lies: the path itself; of a model's folder in Hugging Face's cache the snapshot.
+  ///
+  /// - Throws: ``CheckpointError`` where there are several snapshots and nothing says which.
+  public static func located(_ path: String) throws -> String {
+    let snapshots = Folder.join(path, "snapshots")
+    guard Folder.kind(of: path) == .folder, Folder.kind(of: snapshots) == .folder else { return path }
+    let sets = try WeightSets(path)
+    guard sets.sets.isEmpty, sets.loose.isEmpty else { return path }
+    let names = try Folder.entries(of: snapshots).filter { $0.kind == .folder }.map(\.name)
+    let branch = Folder.join(path, "refs/main")
+    if Folder.kind(of: branch) == .file, let text = try? InputFile(branch).bytes(count: 64),
+      let name = names.first(where: { String(decoding: text, as: UTF8.self).hasPrefix($0) })
+    {
+      return Folder.join(snapshots, name)
     }
-    if models.count > 1, models.allSatisfy(adapters.contains) { models = [adapters[0]] }
-    if models.isEmpty, let absence = try DownloadedFolder.absence(in: path) { throw absence }
-    guard models.count == 1 else {
-      throw CheckpointError(
-        .unknownFormat, file: path,
-        reason: models.isEmpty
-          ? "there is no checkpoint in this folder"
-          : "there are several checkpoints in this folder and no index: \(models.map(displayName).joined(separator: ", "))",
-        remedy: models.isEmpty
-          ? "give a .safetensors, .pt, .pth, .bin or .gguf file, or a folder that holds one" : "name one of them")
-    }
-    return models[0]
+    guard names.count != 1 else { return Folder.join(snapshots, names[0]) }
+    guard !names.isEmpty else { return path }
+    throw CheckpointError(
+      .unknownFormat, file: path, reason: "there are \(names.count) snapshots of a model in this folder",
+      remedy:
+        "give one of them: \(names.prefix(3).map { displayName(Folder.join(snapshots, $0)) }.joined(separator: ", "))")
+  }
+
+  /// Which part of a model a file is, in words, by its name and what lies beside it; nil for one that is all of it.
+  ///
+  /// - Parameter source: what the file was opened as: a GGUF file opens its other parts, and an index all of its files.
+  public static func part(_ path: String, _ source: any TensorSource) -> String? {
+    guard Folder.kind(of: path) == .file, !(source is GGUFFile), !(source is ShardedFolder), !(source is MetaFolder)
+    else { return nil }
+    let name = Folder.name(of: path)
+    if let part = PartName(name) { return part.words }
+    guard let entries = try? Folder.entries(of: Folder.parent(of: path)),
+      let shards = MetaFolder.sets(entries.map(\.name)).first(where: { $0.contains(name) }), shards.count > 1,
+      let number = shards.firstIndex(of: name)
+    else { return nil }
+    return "part \(number + 1) of \(shards.count)"
   }
 
   /// The files that peft writes, in the order in which it looks for them.
@@ -67,14 +129,14 @@ public enum Checkpoint {
 
   /// Whether a file, by its name, looks like a checkpoint.
   static func isModelFile(_ name: String) -> Bool {
-    Container(fileName: name) != nil && !CheckpointFile.isTrainersOwn(name)
+    CheckpointFile.isModel(name)
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.
   ///
   /// - Parameter skipped: as in ``open(_:skipping:)``.
   public static func open(file path: String, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
-    if path.hasSuffix(ShardedFolder.indexSuffix) { return try ShardedFolder(index: path, skipping: skipped) }
+    if ShardedFolder.isIndex(Folder.name(of: path)) { return try ShardedFolder(index: path, skipping: skipped) }
     return try open(InputFile(path), skipping: skipped)
   }
 

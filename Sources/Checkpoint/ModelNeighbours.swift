@@ -65,7 +65,9 @@ struct ModelNeighbours {
     if ModelOutput.companions.contains(name) { return .own }
     if name == "adapter_config.json" || isPacked && name.hasPrefix("gptq_model-") { return .others }
     // Where readers look for none of the names, any other model file makes them doubt.
-    guard !isStandard, !isMeta, isWeights, Container(fileName: name) != .gguf else { return nil }
+    guard !isStandard, !isMeta, isWeights || ShardedFolder.isIndex(name), Container(fileName: name) != .gguf else {
+      return nil
+    }
     return Self.isBELLEName(name) ? .own : .others
   }
 

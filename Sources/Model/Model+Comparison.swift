@@ -7,7 +7,7 @@ extension Model {
   ///
   /// Packed integers are the weights that they stand for. Where only one of the two is in Meta's layout or in GGUF, it is
   /// taken as Hugging Face has it. A base model's names are completed; a head that only one of the two stores is held
-  /// against the other's embedding, to which it is tied. What only one of them stores and is no weight, but computed from
+  /// against the other's embedding, to which it is tied, and an embedding against the other's head. What only one of them stores and is no weight, but computed from
   /// the configuration, is left out.
   ///
   /// - Returns: both, and how many tensors were left out.
@@ -17,8 +17,13 @@ extension Model {
   ) throws -> (first: any TensorSource, second: any TensorSource, computedCount: Int) {
     var (a, b) = (try weights(beside: other), try other.weights(beside: self))
     let hasHead = HuggingFaceNames.hasHead(a) || HuggingFaceNames.hasHead(b)
-    if !isKept(beside: other) { a = try HuggingFaceNames.completed(a, addsHead: hasHead) }
-    if !other.isKept(beside: self) { b = try HuggingFaceNames.completed(b, addsHead: hasHead) }
+    let embedding = HuggingFaceNames.embedding(of: a) ?? HuggingFaceNames.embedding(of: b)
+    if !isKept(beside: other) {
+      a = try HuggingFaceNames.completed(a, addsHead: hasHead, addsEmbedding: embedding)
+    }
+    if !other.isKept(beside: self) {
+      b = try HuggingFaceNames.completed(b, addsHead: hasHead, addsEmbedding: embedding)
+    }
     let (first, second) = (
       ComputedTensors.removed(from: a, missingIn: b), ComputedTensors.removed(from: b, missingIn: a)
     )

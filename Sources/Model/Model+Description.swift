@@ -24,11 +24,10 @@ extension Model {
   package func described() throws -> Description {
     _ = try adapter?.refuse()
     func description(
-      _ configuration: ModelConfiguration, _ text: [UInt8], _ weights: any TensorSource, note: String? = nil
+      _ configuration: ModelConfiguration, _ text: [UInt8], _ weights: any TensorSource, notes: [String?] = []
     ) -> Description {
       Description(
-        configuration: configuration, configurationText: text, weights: weights,
-        notes: [note].compactMap(\.self))
+        configuration: configuration, configurationText: text, weights: weights, notes: notes.compactMap(\.self))
     }
     switch layout {
     case .gguf(let file):
@@ -36,19 +35,31 @@ extension Model {
       return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
     case .meta(let meta):
       let model = try MetaModel(meta)
-      return description(
-        model.configuration, try model.configurationText(), model.source, note: try model.checkFrequencies())
+      let text = try model.configurationText(special: try? tokenizer().special)
+      return description(model.configuration, text, model.source, notes: [try model.checkFrequencies()])
     case .huggingFace:
       try refuseForeignQuantization()
-      let (configuration, text) = try configuration()
-      let note = try configuration.checkFrequencies(tensors, file: configurationPath)
-      let weights = ComputedTensors.removed(from: tensors)
-      guard form == .packed else { return description(configuration, text, weights, note: note) }
-      let packed = try PackedCheckpoint.ofModel(weights, folder: folder)
-      // BELLE's scripts store biases of zeros for modules that have none.
+      let (stated, text) = try configuration()
+      let frequencies = try stated.checkFrequencies(tensors, file: configurationPath)
+      var weights = ComputedTensors.removed(from: tensors)
+      if form == .packed {
+        let packed = try PackedCheckpoint.ofModel(weights, folder: folder)
+        // BELLE's scripts store biases of zeros for modules that have none.
+        weights = stated.needsInputBias ? packed : try packed.withoutZeroBiases()
+      }
+      if form == .plain { try StoredBiases.check(stated, weights, file: configurationPath) }
+      let tied = try TiedHead(stated, weights)
       return description(
-        configuration, text, configuration.needsInputBias ? packed : try packed.withoutZeroBiases(), note: note)
+        tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),
+        tied.source, notes: [frequencies, tied.note])
     }
+  }
+
+  /// The text of a config.json whose head is its own.
+  private static func untied(_ text: [UInt8]) throws -> [UInt8] {
+    guard var object = try boundedJSONObject(text) as? [String: Any] else { return text }
+    object["tie_word_embeddings"] = false
+    return try jsonText(object)
   }
 
   /// Names the way in which the weights are quantized, where it is not read here.
@@ -84,7 +95,18 @@ extension Model {
       return try Tokenizers.open(path)
     }
     if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
-    return try Tokenizers.open(folder)
+    return try Tokenizers.open(tokenizerFolder)
+  }
+
+  /// Where the tokenizer's files lie: the model's folder; of Meta's download, which has them one folder up for all sizes, that
+  /// one.
+  package var tokenizerFolder: String {
+    let hasFiles = { (folder: String) in
+      Tokenizers.fileNames.contains { Folder.kind(of: Folder.join(folder, $0)) == .file }
+    }
+    guard case .meta = layout, !hasFiles(folder) else { return folder }
+    let parent = folder == "." ? ".." : Folder.parent(of: folder)
+    return hasFiles(parent) ? parent : folder
   }
 
   /// The GGUF file that is named in a tokenizer's place, or that lies in a folder without a tokenizer's files; nil otherwise.
@@ -99,11 +121,13 @@ extension Model {
     return model
   }
 
-  /// The tokenizer's files, made of what a GGUF file holds; none for other layouts, whose files lie beside them.
+  /// The tokenizer's files that a model in Hugging Face's layout has, and that do not lie in this model's folder under their
+  /// names: what a GGUF file holds, and for Meta's layout those of the folder above and a tokenizer_config.json.
   ///
   /// - Returns: the files; where the tokenizer is not one that is known here, none, and why.
   /// - Throws: whatever stands in the way besides.
   package func tokenizerFiles() throws -> (files: [String: [UInt8]], lack: String?) {
+    if case .meta = layout { return (try metaTokenizerFiles(), nil) }
     guard case .gguf(let file) = layout else { return ([:], nil) }
     do { return (try GGUFModel(file, path: path).tokenizerFiles(), nil) } catch let error as TokenizerError {
       return ([:], "the weights are written without the tokenizer, for " + error.reason)
@@ -111,6 +135,29 @@ extension Model {
       return ([:], "the weights are written without the tokenizer, for " + error.reason)
     }
   }
+
+  /// The files of Meta's download that do not lie in the model's folder, and a tokenizer_config.json where there is none.
+  private func metaTokenizerFiles() throws -> [String: [UInt8]] {
+    let home = tokenizerFolder
+    var files: [String: [UInt8]] = [:]
+    if home != folder || Folder.kind(of: path) == .file {
+      for name in Self.tokenizerNames where Folder.kind(of: Folder.join(home, name)) == .file {
+        let file = try InputFile(Folder.join(home, name))
+        files[name] = try file.bytes(count: file.size)
+      }
+    }
+    let settings = "tokenizer_config.json"
+    let hasOwn = ["tokenizer.json", settings].contains { Folder.kind(of: Folder.join(home, $0)) == .file }
+    // Without one transformers would have to guess where a text begins; what is no SentencePiece model has none to make.
+    if !hasOwn, let vocabulary = try? Tokenizers.vocabulary(home) {
+      files[settings] = try Tokenizers.files(of: vocabulary, file: home)[settings]
+    }
+    return files
+  }
+
+  private static let tokenizerNames = [
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+  ]
 
   /// What the tokenizer is made of, and what ends a text.
   ///
@@ -122,7 +169,7 @@ extension Model {
       return try Tokenizers.vocabulary(path)
     }
     if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path) }
-    var vocabulary = try Tokenizers.vocabulary(folder)
+    var vocabulary = try Tokenizers.vocabulary(tokenizerFolder)
     let eos = vocabulary.special.eos
     vocabulary.otherEnds = try EndTokens.read(folder: folder).sorted().filter {
       $0 != eos && vocabulary.tokens.indices.contains(Int($0))
@@ -145,6 +192,6 @@ extension Model {
   /// - Throws: `TokenizerError` for a file that is no template.
   package func chatTemplate() throws -> String? {
     if case .gguf(let file) = layout { return file.values["tokenizer.chat_template"]?.string }
-    return try Tokenizers.chatTemplate(folder)
+    return try Tokenizers.chatTemplate(tokenizerFolder)
   }
 }

@@ -39,13 +39,19 @@ package struct Model: Sendable {
   package let layout: Layout
   /// The same tensors without what wraps their names; in Hugging Face's layout those of the model only.
   package let tensors: any TensorSource
-  /// What begins every name of the model's tensors, because a trainer saved the model as a part of something; nil where
-  /// nothing does. Engines do not look for it.
+  /// The same tensors, and what lies beside the model, such as an optimizer's state, under the names that it has.
+  package let everything: any TensorSource
+  /// What begins the names of the model's tensors, or stands in them, because a trainer saved the model as a part of
+  /// something; nil where nothing does. Engines do not look for it.
   package let wrapper: String?
   /// What the weights are stored as.
   package let form: Form
   /// What of an adapter there is.
   package let adapter: AdapterPresence?
+  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not read.
+  package let remarks: [Checkpoint.Remark]
+  /// Which part of a model the file is that was given, in words; nil for a whole model.
+  package let part: String?
 
   /// Opens a file or folder.
   ///
@@ -53,19 +59,28 @@ package struct Model: Sendable {
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
   package static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
-    if Folder.kind(of: path) == .file, Folder.name(of: path) == MetaFolder.shardName(0) {
-      let folder = Folder.parent(of: path)
-      let has = { (name: String) in Folder.kind(of: Folder.join(folder, name)) == .file }
-      if has("params.json"), !has("config.json"), !has(MetaFolder.shardName(1)) {
-        return Model(try MetaFolder(folder, skipping: skipped), path: path)
-      }
+    if MetaFolder.isWhole(path), Folder.kind(of: Folder.join(Folder.parent(of: path), "config.json")) != .file {
+      let shard = Folder.name(of: path)
+      return Model(try MetaFolder(Folder.parent(of: path), shards: [shard], skipping: skipped), path: path)
     }
-    let source = try Checkpoint.open(path, skipping: skipped)
-    return Model(skipped?.readable(of: source) ?? source, path: path)
+    let opened = try Checkpoint.opened(path, skipping: skipped)
+    return Model(
+      skipped?.readable(of: opened.source) ?? opened.source, path: opened.path, remarks: opened.remarks)
   }
 
   /// A model whose tensors are open already.
-  package init(_ stored: any TensorSource, path: String) {
+  ///
+  /// - Parameter remarks: what is to be told of how it was found.
+  package init(_ stored: any TensorSource, path: String, remarks: [Checkpoint.Remark] = []) {
+    let part = Checkpoint.part(path, stored)
+    self.part = part
+    self.remarks =
+      remarks
+      + [
+        part.map { part in
+          .warning("this file is \(part): the others are not read; give the folder, or the index, for all of them")
+        }
+      ].compactMap(\.self)
     self.path = path
     self.stored = stored
     folder = Folder.home(of: path)
@@ -76,7 +91,7 @@ package struct Model: Sendable {
     default: layout = .huggingFace
     }
     guard case .huggingFace = layout else {
-      (tensors, wrapper) = (stored, nil)
+      (tensors, everything, wrapper) = (stored, stored, nil)
       let isQuantized = stored.tensors.contains {
         $0.dtype.block != nil && $0.name.hasPrefix("blk.") && $0.shape.count > 1
       }
@@ -84,8 +99,10 @@ package struct Model: Sendable {
       return
     }
     // An adapter's tensors lie outside of what they adapt.
-    wrapper = adapter?.kind == .unmerged ? nil : HuggingFaceNames.wrapper(of: stored)
-    tensors = wrapper.map { TensorView(stored, within: $0) } ?? stored
+    let unwrapped = adapter?.kind == .unmerged ? nil : HuggingFaceNames.unwrapped(stored)
+    wrapper = unwrapped?.wrapper
+    tensors = unwrapped?.model ?? stored
+    everything = unwrapped?.everything ?? stored
     form = PackedCheckpoint.isPacked(tensors) ? .packed : .plain
   }
 

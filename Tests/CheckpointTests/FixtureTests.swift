@@ -189,18 +189,41 @@ enum Fixtures {
     }
   }
 
-  @Test("an index that disagrees with its files is refused, with the tensor")
+  @Test("an index that disagrees with its files is read as transformers reads it, and told")
   func disagreement() throws {
-    let extra = try copy()
-    try edit(extra) {
+    let original = try copy()
+    let whole = try Checkpoint.open(original.path).tensors.count
+    func remarks(_ change: (inout String) -> Void) throws -> [Checkpoint.Remark] {
+      let folder = try copy()
+      try edit(folder, change)
+      let opened = try Checkpoint.opened(folder.path)
+      #expect(opened.source.tensors.count == whole)
+      return opened.remarks
+    }
+    // Listed and nowhere; in another file than is listed; not listed; with ./ before the names.
+    let absent = try remarks {
       $0.replace("\"weight_map\": {", with: "\"weight_map\": {\"ghost\": \"model-00001-of-00003.safetensors\",")
     }
-    #expect(reason(extra)?.contains("does not hold ghost") == true)
-    let moved = try copy()
-    try edit(moved) { $0.replace("\"lm_head.weight\": \"model-00003", with: "\"lm_head.weight\": \"model-00001") }
-    #expect(reason(moved) != nil)
+    #expect(
+      absent == [.warning("model.safetensors.index.json lists ghost, which no file holds: the model is read without")])
+    let moved = try remarks {
+      $0.replace("\"lm_head.weight\": \"model-00003", with: "\"lm_head.weight\": \"model-00001")
+    }
+    #expect(moved.count == 1)
+    let unlisted = try remarks { $0.replace("\"lm_head.weight\"", with: "\"ghost\"") }
+    #expect(unlisted.count == 2)
+    #expect(try remarks { $0 = $0.replacing("\"model-", with: "\"./model-") } == [])
+
     let text = try copy()
     try edit(text) { $0 = "{}" }
     #expect(reason(text)?.contains("no weight_map") == true)
+  }
+
+  @Test("a tensor in two of the files is refused, with their names")
+  func twice() throws {
+    let folder = try copy()
+    let third = try readBytes(folder.file("model-00003-of-00003.safetensors"))
+    try folder.write("model-00002-of-00003.safetensors", third)
+    #expect(reason(folder)?.contains("is in model-00002-of-00003.safetensors and in model-00003") == true)
   }
 }

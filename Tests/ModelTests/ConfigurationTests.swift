@@ -85,10 +85,11 @@ import Testing
 
   @Test("params.json and the tensors give the measures, and are written as they were")
   func paramsJSON() throws {
-    let text = #"{"dim": 32, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "norm_eps": 1e-06, "rope_theta": 5e5}"#
+    // The fixture's wk has as many rows as its wq: as many heads.
+    let text = #"{"dim": 32, "n_layers": 2, "n_heads": 4, "n_kv_heads": 4, "norm_eps": 1e-06, "rope_theta": 5e5}"#
     let configuration = try parameters(text)
     #expect(configuration.family == .llama && configuration.vocabularySize == 64)
-    #expect(configuration.keyValueHeadCount == 2 && configuration.rotaryBase == 500_000)
+    #expect(configuration.keyValueHeadCount == 4 && configuration.rotaryBase == 500_000)
     let again = try configuration.parameters(file: "params.json")
     #expect(try parameters(String(decoding: again, as: UTF8.self)) == configuration)
   }

@@ -222,7 +222,9 @@ import Tokenizer
   private static let fileCodes: Set<Finding.Code> = [
     .missingFile, .notDownloaded, .unreadableFile, .truncatedFile, .badIndex, .unindexedTensor, .duplicateTensor,
     .missingTensor, .missingConfiguration, .badTokenizer, .missingValue, .adapterAlone, .adapterBeside, .emptyAdapter,
-    .wrappedNames, .notJudged,
+    .wrappedNames, .notJudged, .unheldTensor,
+    // FoundModelTests, with the other verbs.
+    .severalModels, .leftOverIndex, .partOfModel,
   ]
 
   @Test("every kind of finding has a case")
@@ -277,7 +279,11 @@ import Tokenizer
   @Test("an index is held against its files")
   func shards() throws {
     let folder = try Patient(isPacked: false).folder()
-    let source = try Checkpoint.open(folder.file("model.safetensors"))
+    // The whole in one file would be read in place of the index.
+    let elsewhere = try TemporaryFolder()
+    try FileManager.default.moveItem(
+      atPath: folder.file("model.safetensors"), toPath: elsewhere.file("model.safetensors"))
+    let source = try Checkpoint.open(elsewhere.path)
     let half = source.tensors.count / 2
     func write(_ name: String, _ indices: [Int]) throws {
       _ = try SafetensorsWriter.write(source, indices, metadata: [:], as: name, in: folder.path, replacing: true)
@@ -302,7 +308,8 @@ import Tokenizer
     #expect(try codes() == [.missingFile])
     map = whole
     map["extra"] = "two.safetensors"
-    #expect(try codes() == [.missingTensor])
+    // transformers reads the rest.
+    #expect(try codes() == [.unheldTensor])
     map = whole
     map[source.tensors[0].name] = nil
     #expect(try codes() == [.unindexedTensor])

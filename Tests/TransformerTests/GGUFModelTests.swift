@@ -45,7 +45,8 @@ enum GGUFParts {
     RandomModel.llama(#", "num_key_value_heads": 1, "head_dim": 6, "tie_word_embeddings": true"#),
     RandomModel.llama(#", "attention_bias": true, "rope_theta": 500"#),
     RandomModel.llama(#", "rope_scaling": {"type": "linear", "factor": 4}"#),
-    RandomModel.llama().replacing(#""llama""#, with: #""mistral""#), RandomModel.bloom,
+    // One that does not mention its window has transformers' 4096.
+    RandomModel.llama(#", "sliding_window": null"#).replacing(#""llama""#, with: #""mistral""#), RandomModel.bloom,
   ]
 
   @Test(

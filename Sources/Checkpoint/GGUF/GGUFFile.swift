@@ -29,8 +29,10 @@ public struct GGUFFile: GGUFDescribed {
   /// What every tensor's place is a multiple of.
   public let alignment: Int
 
-  private let file: any ByteSource
-  private let ranges: [Range<Int>]
+  /// The file; of a model in several parts all of them, in their order.
+  private let files: [any ByteSource]
+  /// Of each tensor its file, and its bytes there.
+  private let places: [(file: Int, range: Range<Int>)]
 
   /// Whether a file begins as GGUF does.
   static func isRecognized(_ head: [UInt8]) -> Bool { head.starts(with: magic) }
@@ -69,13 +71,30 @@ public struct GGUFFile: GGUFDescribed {
     let values = try Self.readValues(&cursor, valueCount)
     let alignment = try Self.readAlignment(values, cursor)
     let entries = try Self.readEntries(&cursor, tensorCount, file.path)
-    (tensors, ranges) = try Self.place(
+    let (tensors, ranges) = try Self.place(
       entries, dataStart: cursor.at, dataStartAligned: Self.aligned(cursor.at, alignment), alignment: alignment, file)
-    self.file = file
+    self.tensors = tensors
+    places = ranges.map { (0, $0) }
+    files = [file]
     self.version = Int(version)
     self.values = values.metadata
     self.alignment = alignment
   }
+
+  /// Parts, in their order, as one model; of the values those of the first, but for what makes it a part.
+  init(joining parts: [GGUFFile]) {
+    tensors = parts.flatMap(\.tensors)
+    files = parts.flatMap(\.files)
+    places = parts.enumerated().flatMap { number, part in part.places.map { (number, $0.range) } }
+    var values = parts[0].values
+    for key in Self.splitKeys { values[key] = nil }
+    self.values = values
+    version = parts[0].version
+    alignment = parts[0].alignment
+  }
+
+  /// The path of the file, or of the first part.
+  var path: String { files[0].path }
 
   /// The next multiple; nil where it overflows.
   static func aligned(_ offset: Int, _ alignment: Int) -> Int? {
@@ -206,11 +225,12 @@ public struct GGUFFile: GGUFDescribed {
 
   /// What a tensor's values, or its blocks, are pulled from.
   public func cursor(_ index: Int) -> any TensorCursor {
-    FileCursor(file, ranges[index], unit: tensors[index].dtype.block?.bytes ?? 1)
+    let (file, range) = places[index]
+    return FileCursor(files[file], range, unit: tensors[index].dtype.block?.bytes ?? 1)
   }
 
   /// Where a tensor's values lie.
-  public func storedRange(_ index: Int) -> Range<Int>? { ranges[index] }
+  public func storedRange(_ index: Int) -> Range<Int>? { places[index].range }
 
   /// The format has no checksums.
   public func verifyChecksums() {}

@@ -1,6 +1,9 @@
-// A model in Meta's layout: `params.json` and `consolidated.NN.pth`, one or several model-parallel shards, merged lazily.
+// A model in Meta's layout: `params.json` and `consolidated.NN.pth`, one or several model-parallel shards, merged lazily; and
+// as Mistral publishes it, in `consolidated.safetensors`.
 // Rows are split for wq, wk, wv, w1, w3 and output; columns for wo, w2 and tok_embeddings; norms are repeated and must be
-// equal. Source: github.com/meta-llama/llama, model.py (ColumnParallelLinear, RowParallelLinear, ParallelEmbedding).
+// equal. A vocabulary that the number of shards does not divide gives shards of unequal rows, as merge scripts write them.
+// Sources: github.com/meta-llama/llama, model.py (ColumnParallelLinear, RowParallelLinear, ParallelEmbedding);
+// mistral-inference, transformer.py; Chinese-LLaMA-Alpaca, scripts/merge_llama_with_chinese_lora.py.
 
 import ByteIO
 import Foundation
@@ -9,7 +12,21 @@ import Foundation
 public struct MetaFolder: TensorSource {
   /// What `params.json` says of the shards: the width by which they are told to be split.
   private struct Width: Decodable {
+    private struct Inner: Decodable {
+      let dim: Int
+    }
+
     let dim: Int
+
+    private enum Key: CodingKey {
+      case dim, model
+    }
+
+    /// Some of Meta's files have the measures in an object `model`.
+    init(from decoder: any Decoder) throws {
+      let fields = try decoder.container(keyedBy: Key.self)
+      dim = try fields.decodeIfPresent(Int.self, forKey: .dim) ?? fields.decode(Inner.self, forKey: .model).dim
+    }
   }
 
   /// What the container is.
@@ -30,27 +47,44 @@ public struct MetaFolder: TensorSource {
     case repeated
   }
 
-  private let shards: [TorchFile]
+  private let shards: [any TensorSource]
   private let places: [(indices: [Int], merge: Merge)]
 
-  /// The shards of a folder, in their order; empty where it is not in Meta's layout.
-  static func shardNames(_ folder: String) throws -> [String] {
-    let names = Set(try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name))
-    guard names.contains(parametersName) else { return [] }
-    return names.filter(isShard).sorted()
+  /// The files of each set of weights in Meta's layout among the names of a folder, the one that is read first: what
+  /// Mistral writes, then numbered shards, then a single file without a number.
+  static func sets(_ names: [String]) -> [[String]] {
+    let endings = ["safetensors", "pth", "pt"]
+    var sets: [[String]] = []
+    for ending in endings {
+      let numbered = names.filter { isShard($0) && $0.hasSuffix("." + ending) && $0.contains(/\.[0-9]+\./) }.sorted()
+      let single = names.filter { $0 == "consolidated." + ending }
+      sets += (ending == endings[0] ? [single, numbered] : [numbered, single]).filter { !$0.isEmpty }
+    }
+    return sets
   }
 
-  /// Opens a folder.
+  /// Opens the first set of shards in a folder.
   ///
   /// - Parameter skipped: as in ``Checkpoint/open(_:skipping:)``; tensors that are no ordinary ones are left out with it.
   /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
   public init(_ folder: String, skipping skipped: SkippedNames? = nil) throws {
-    let names = try Self.shardNames(folder)
+    let names = try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name)
+    try self.init(folder, shards: Self.sets(names).first ?? [], skipping: skipped)
+  }
+
+  /// Opens shards.
+  ///
+  /// - Parameters:
+  ///   - folder: where they lie, with `params.json`.
+  ///   - names: their names, in order.
+  ///   - skipped: as in ``Checkpoint/open(_:skipping:)``; tensors that are no ordinary ones are left out with it.
+  /// - Throws: ``CheckpointError`` for shards that are missing or do not fit together.
+  public init(_ folder: String, shards names: [String], skipping skipped: SkippedNames? = nil) throws {
     let failure = { (reason: String, remedy: Remedy?) in
       CheckpointError(.badIndex, file: folder, reason: reason, remedy: remedy)
     }
-    for (number, name) in names.enumerated() {
-      let expected = Self.shardName(number)
+    for (number, name) in names.enumerated() where name.contains(/\.[0-9]+\./) {
+      let expected = Self.shardName(number, like: name)
       guard name == expected else { throw failure("the shard \(expected) is missing", "download it too") }
     }
     parametersPath = Folder.join(folder, Self.parametersName)
@@ -59,7 +93,7 @@ public struct MetaFolder: TensorSource {
       throw CheckpointError(
         .malformed, file: parametersPath, reason: "it does not have dim, the width of the model, as a whole number")
     }
-    shards = try names.map { try TorchFile(InputFile(Folder.join(folder, $0)), skipping: skipped) }
+    shards = try names.map { try CheckpointFile.open(InputFile(Folder.join(folder, $0)), skipping: skipped) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
     let indices = shards.map { $0.indicesByName() }
     var tensors: [TensorInfo] = []
@@ -85,20 +119,15 @@ public struct MetaFolder: TensorSource {
           throw failure(
             "the shard \(names[number]) has no tensor \(displayName(info.name))", "the shards are of different models")
         }
-        let other = shards[number].tensors[index]
-        guard other.shape == info.shape, other.dtype == info.dtype else {
-          throw failure(
-            "tensor \(displayName(info.name)) has different shapes or types in the shards",
-            "the shards are of different models")
-        }
         parts.append(index)
       }
       let merge = Self.merge(info, shards: shards.count, dim: dim)
-      var shape = info.shape
-      switch merge {
-      case .rows: shape[0] *= shards.count
-      case .columns: shape[1] *= shards.count
-      case .only, .repeated: break
+      let all = zip(shards, parts).map { $0.tensors[$1] }
+      guard let shape = Self.shape(of: all, merge) else {
+        throw failure(
+          "tensor \(displayName(info.name)) has different shapes or types in the shards: "
+            + all.map { "\($0.dtype.rawValue) \($0.shape)" }.joined(separator: ", "),
+          "the shards are of different models")
       }
       if info.name == "tok_embeddings.weight", shape.last != dim {
         throw failure(
@@ -121,6 +150,32 @@ public struct MetaFolder: TensorSource {
     metadata = first.metadata
   }
 
+  /// The shape of a tensor whose parts lie in all shards; nil where they do not fit together, or it overflows. Only of the
+  /// vocabulary's rows there may be more in one shard than in another.
+  private static func shape(of parts: [TensorInfo], _ merge: Merge) -> [Int]? {
+    let first = parts[0]
+    let mayDiffer = merge == .rows && ["output.weight", "tok_embeddings.weight"].contains(first.name)
+    for part in parts {
+      guard part.dtype == first.dtype, part.shape.count == first.shape.count,
+        mayDiffer ? part.shape.dropFirst() == first.shape.dropFirst() : part.shape == first.shape
+      else { return nil }
+    }
+    let axis: Int
+    switch merge {
+    case .only, .repeated: return first.shape
+    case .rows: axis = 0
+    case .columns: axis = 1
+    }
+    var (shape, length) = (first.shape, 0)
+    for part in parts {
+      let (sum, overflow) = length.addingReportingOverflow(part.shape[axis])
+      guard !overflow else { return nil }
+      length = sum
+    }
+    shape[axis] = length
+    return shape
+  }
+
   private static func merge(_ info: TensorInfo, shards: Int, dim: Int) -> Merge {
     if shards == 1 { return .only }
     guard info.shape.count == 2 else { return .repeated }
@@ -134,11 +189,28 @@ public struct MetaFolder: TensorSource {
   /// What the file with the model's measures is called.
   public static let parametersName = "params.json"
 
-  /// Whether a name is one of a shard.
-  static func isShard(_ name: String) -> Bool { name.hasPrefix("consolidated.") && name.hasSuffix(".pth") }
+  /// Whether a name is one of a shard, or of the only file.
+  static func isShard(_ name: String) -> Bool {
+    name.wholeMatch(of: /consolidated(\.[0-9]+)?\.(pth|pt|safetensors)/) != nil
+  }
+
+  /// Whether a file is all of a model in Meta's layout: there is no other shard beside it, and params.json describes it.
+  public static func isWhole(_ path: String) -> Bool {
+    let (folder, name) = (Folder.parent(of: path), Folder.name(of: path))
+    guard isShard(name), Folder.kind(of: path) == .file, let entries = try? Folder.entries(of: folder) else {
+      return false
+    }
+    let names = entries.filter { $0.kind == .file }.map(\.name)
+    return names.contains(parametersName) && sets(names).contains([name])
+  }
 
   /// What a shard is called: `consolidated.00.pth`.
   public static func shardName(_ number: Int) -> String { "consolidated.\(number < 10 ? "0" : "")\(number).pth" }
+
+  /// What a shard is called beside another one.
+  private static func shardName(_ number: Int, like name: String) -> String {
+    String(shardName(number).dropLast("pth".count)) + String(name.split(separator: ".").last ?? "pth")
+  }
 
   /// What a tensor's values are pulled from.
   public func cursor(_ index: Int) throws -> any TensorCursor {

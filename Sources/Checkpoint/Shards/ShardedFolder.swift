@@ -1,6 +1,8 @@
-// A model in several files with an index that says which tensor lies in which: `model.safetensors.index.json` and
-// `pytorch_model.bin.index.json`, {metadata: {total_size}, weight_map: {tensor: file}}.
-// Refused: names of files with path parts, missing files and tensors, tensors that lie elsewhere or in two files.
+// A model in several files: with an index that says which tensor lies in which, `model.safetensors.index.json` and
+// `pytorch_model.bin.index.json`, {metadata: {total_size}, weight_map: {tensor: file}}; or without one, where the files'
+// names say that they are the parts of one model.
+// Read all the same, as transformers does, and told: tensors that the index does not list, or lists and no file holds.
+// Refused: names of files with path parts (`./` before a name is none), missing files, tensors that lie in two files.
 
 import ByteIO
 
@@ -12,95 +14,180 @@ public struct ShardedFolder: TensorSource {
   public let tensors: [TensorInfo]
   /// What it holds besides tensors.
   public let metadata: [(name: String, value: String)]
+  /// What is to be told of an index that its files do not fit.
+  public let remarks: [String]
 
   private let shards: [any TensorSource]
   /// For each tensor: its shard, and its number there.
   private let places: [(shard: Int, index: Int)]
 
-  /// How the name of an index ends.
-  static let indexSuffix = ".index.json"
-  /// The names that an index may have.
+  /// The names of the indexes that transformers looks for.
   public static let indexNames = ["model.safetensors.index.json", "pytorch_model.bin.index.json"]
   private static let indexLimit = 256 << 20
+
+  /// Whether a name is one of an index: of the usual ones, of one with a base name of its own, as AutoGPTQ writes it, or of
+  /// a variant (`model.safetensors.index.fp16.json`).
+  public static func isIndex(_ name: String) -> Bool {
+    name.hasSuffix(".index.json") || name.wholeMatch(of: /.*\.(safetensors|bin)\.index\.[^.]+\.json/) != nil
+  }
+
+  /// The tensors that an index places in each file, and the files in their order.
+  private struct Map {
+    var files: [String] = []
+    var wanted: [String: Set<String>] = [:]
+
+    /// Reads an index.
+    ///
+    /// - Throws: ``CheckpointError`` with code `.badIndex`.
+    init(_ path: String) throws {
+      let failure = { (reason: String, remedy: Remedy?) in
+        CheckpointError(.badIndex, file: path, reason: reason, remedy: remedy)
+      }
+      let input = try InputFile(path)
+      guard input.size <= indexLimit else { throw failure("\(input.size) bytes are too many for an index", nil) }
+      let text = try input.bytes(count: input.size)
+      var (files, wanted): ([String], [String: Set<String>]) = ([], [:])
+      var hasMap = false
+      do {
+        var json = try JSONReader(text, depthLimit: 16)
+        guard json.peek() == UInt8(ascii: "{") else { throw failure("there is no weight_map in it", nil) }
+        try json.object { json, name in
+          guard name == "weight_map", json.peek() == UInt8(ascii: "{") else { return try json.skip() }
+          hasMap = true
+          try json.object { json, tensor in
+            guard case .string(let stated) = try json.scalar() else {
+              throw failure("the file of \(displayName(tensor)) is no name", nil)
+            }
+            let name = stated.hasPrefix("./") ? String(stated.dropFirst(2)) : stated
+            guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
+              throw failure(
+                "the file \(displayName(stated)) is not in the index's own folder", "treat the index as hostile")
+            }
+            // An index among the files could name itself, and so on without end.
+            guard !isIndex(name) else {
+              throw failure("the file \(displayName(name)) is an index itself", "treat the index as hostile")
+            }
+            if wanted[name] == nil { files.append(name) }
+            wanted[name, default: []].insert(tensor)
+          }
+        }
+        try json.end()
+      } catch let error as JSONReader.Failure {
+        throw CheckpointError(.badIndex, file: path, place: "byte \(error.offset)", reason: error.reason)
+      }
+      guard hasMap else { throw failure("there is no weight_map in it", nil) }
+      (self.files, self.wanted) = (files.sorted(), wanted)
+    }
+  }
+
+  /// The files that an index names; none where it cannot be read.
+  static func fileNames(_ index: String) -> [String] { (try? Map(index))?.files ?? [] }
 
   /// Opens the files of an index.
   ///
   /// - Parameter skipped: as in ``Checkpoint/open(_:skipping:)``.
   /// - Throws: ``CheckpointError`` with code `.badIndex`, and what is wrong with a file.
   public init(index path: String, skipping skipped: SkippedNames? = nil) throws {
+    let map = try Map(path)
     let folder = Folder.parent(of: path)
-    let failure = { (reason: String, remedy: Remedy?) in
-      CheckpointError(.badIndex, file: path, reason: reason, remedy: remedy)
+    let missing = map.files.filter { Folder.kind(of: Folder.join(folder, $0)) != .file }
+    guard missing.isEmpty else { throw Self.incomplete(path, missing, of: map.files.count) }
+    try self.init(map.files, in: folder, map: map, index: path, skipping: skipped)
+  }
+
+  /// Opens the parts of a model that has no index.
+  ///
+  /// - Parameters:
+  ///   - files: the names of the parts.
+  ///   - missing: the names of parts that are not there.
+  ///   - skipped: as in ``Checkpoint/open(_:skipping:)``.
+  /// - Throws: ``CheckpointError`` with code `.badIndex` where one is missing.
+  init(
+    parts files: [String], missing: [String], in folder: String, skipping skipped: SkippedNames? = nil
+  ) throws {
+    guard missing.isEmpty else { throw Self.incomplete(folder, missing, of: files.count + missing.count) }
+    try self.init(files, in: folder, map: nil, index: folder, skipping: skipped)
+  }
+
+  /// Parts in a folder that are of another number of parts than some others: of another version of the model.
+  public static func strangers(beside files: [String], in folder: String) -> [String] {
+    let parts = files.compactMap(PartName.init)
+    return ((try? Folder.entries(of: folder)) ?? []).map(\.name).filter { name in
+      guard let part = PartName(name) else { return false }
+      return parts.contains { $0.stem == part.stem && $0.ending == part.ending && $0.count != part.count }
     }
-    let input = try InputFile(path)
-    guard input.size <= Self.indexLimit else { throw failure("\(input.size) bytes are too many for an index", nil) }
-    let text = try input.bytes(count: input.size)
-    var files: [String] = []
-    var wanted: [String: Set<String>] = [:]
-    var hasMap = false
-    do {
-      var json = try JSONReader(text, depthLimit: 16)
-      guard json.peek() == UInt8(ascii: "{") else { throw failure("there is no weight_map in it", nil) }
-      try json.object { json, name in
-        guard name == "weight_map", json.peek() == UInt8(ascii: "{") else { return try json.skip() }
-        hasMap = true
-        try json.object { json, tensor in
-          guard case .string(let name) = try json.scalar() else {
-            throw failure("the file of \(displayName(tensor)) is no name", nil)
-          }
-          guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
-            throw failure(
-              "the file \(displayName(name)) is not in the index's own folder", "treat the index as hostile")
-          }
-          // An index among the files could name itself, and so on without end.
-          guard !name.hasSuffix(Self.indexSuffix) else {
-            throw failure("the file \(displayName(name)) is an index itself", "treat the index as hostile")
-          }
-          if wanted[name] == nil { files.append(name) }
-          wanted[name, default: []].insert(tensor)
-        }
-      }
-      try json.end()
-    } catch let error as JSONReader.Failure {
-      throw CheckpointError(.badIndex, file: path, place: "byte \(error.offset)", reason: error.reason)
-    }
-    guard hasMap else { throw failure("there is no weight_map in it", nil) }
-    let missing = files.filter { Folder.kind(of: Folder.join(folder, $0)) != .file }
-    guard missing.isEmpty else {
-      let substitute = missing.lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
-      throw failure(
-        "\(missing.count) of its \(files.count) files are missing: \(missing.sorted().map(displayName).joined(separator: ", "))"
-          + (substitute.map { "; \($0.reason)" } ?? ""),
-        substitute?.remedy ?? "download them too")
-    }
+  }
+
+  private static func incomplete(_ path: String, _ missing: [String], of count: Int) -> CheckpointError {
+    let folder = Folder.home(of: path)
+    let strangers = strangers(beside: missing, in: folder)
+    let substitute = missing.lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
+    let all = missing.prefix(16).map(displayName).joined(separator: ", ")
+    return CheckpointError(
+      .badIndex, file: path,
+      reason: "\(missing.count) of its \(count) files are missing: \(all)"
+        + (missing.count > 16 ? " and \(missing.count - 16) more" : "")
+        + (strangers.isEmpty
+          ? "" : "; shards of another count lie here: \(strangers.prefix(16).map(displayName).joined(separator: ", "))")
+        + (substitute.map { "; \($0.reason)" } ?? ""),
+      remedy: strangers.isEmpty
+        ? substitute?.remedy ?? "download them too"
+        : "the index and the shards are of different versions of the model: download the index of the shards that are "
+          + "here, or move it away to read them without one")
+  }
+
+  private init(
+    _ files: [String], in folder: String, map: Map?, index path: String, skipping skipped: SkippedNames?
+  ) throws {
     var shards: [any TensorSource] = []
     var tensors: [TensorInfo] = []
     var places: [(shard: Int, index: Int)] = []
     var metadata: [(name: String, value: String)] = []
-    for name in files.sorted() {
+    var holders: [String: String] = [:]
+    var (unlisted, misplaced): ([TensorInfo], [TensorInfo]) = ([], [])
+    let listed = map?.wanted.values.reduce(into: Set<String>()) { $0.formUnion($1) } ?? []
+    for name in files {
       let shard = try CheckpointFile.open(InputFile(Folder.join(folder, name)), skipping: skipped)
-      var left = wanted[name] ?? []
       for (index, info) in shard.tensors.enumerated() {
-        guard left.remove(info.name) != nil else {
-          throw failure(
-            "\(displayName(name)) holds \(displayName(info.name)), which the index does not place there",
-            "the files are of different versions: download them again")
+        if let other = holders.updateValue(name, forKey: info.name) {
+          throw CheckpointError(
+            .badIndex, file: path,
+            reason: "\(displayName(info.name)) is in \(displayName(other)) and in \(displayName(name))",
+            remedy: "the files are of different versions: download them again")
+        }
+        if let map, map.wanted[name]?.contains(info.name) != true {
+          if listed.contains(info.name) {
+            misplaced.append(info)
+          } else if !ComputedTensors.contains(info) {
+            unlisted.append(info)
+          }
         }
         tensors.append(info)
         places.append((shards.count, index))
       }
-      guard left.isEmpty else {
-        throw failure(
-          "\(displayName(name)) does not hold \(left.sorted().prefix(5).map(displayName).joined(separator: ", "))",
-          "the files are of different versions: download them again")
-      }
       metadata += shard.metadata.map { ("\(name): \($0.name)", $0.value) }
       shards.append(shard)
     }
+    let absent = listed.filter { holders[$0] == nil }.sorted()
     self.shards = shards
     self.tensors = tensors
     self.places = places
     self.metadata = metadata
+    remarks = Self.remarks(absent: absent, unlisted: unlisted.map(\.name), misplaced: misplaced.map(\.name), path)
+  }
+
+  private static func remarks(
+    absent: [String], unlisted: [String], misplaced: [String], _ path: String
+  ) -> [String] {
+    let index = displayName(Folder.name(of: path))
+    let names = { (names: [String]) in
+      displayName(names[0]) + (names.count > 1 ? " and \(names.count - 1) more" : "")
+    }
+    return [
+      absent.isEmpty ? nil : "\(index) lists \(names(absent)), which no file holds: the model is read without",
+      unlisted.isEmpty ? nil : "\(index) does not list \(names(unlisted)), which the files hold: read all the same",
+      misplaced.isEmpty ? nil : "\(index) places \(names(misplaced)) in another file than the one that holds it",
+    ].compactMap(\.self)
   }
 
   /// What a tensor's values are pulled from.

@@ -14,6 +14,7 @@ struct JSONFields {
     case flag(Bool)
     case text(String)
     case object([String: Value])
+    case list([Value])
     case other
 
     init(from decoder: any Decoder) throws {
@@ -28,8 +29,10 @@ struct JSONFields {
         self = .real(number)
       } else if let flag = try? value.decode(Bool.self) {
         self = .flag(flag)
-      } else if decoder.codingPath.count < 2, let object = try? value.decode([String: Value].self) {
+      } else if decoder.codingPath.count < 3, let object = try? value.decode([String: Value].self) {
         self = .object(object)
+      } else if decoder.codingPath.count < 2, let list = try? value.decode([Value].self) {
+        self = .list(list)
       } else {
         self = .other
       }
@@ -46,14 +49,78 @@ struct JSONFields {
   /// - Parameter file: what errors name.
   /// - Throws: ``ModelError`` with code `.malformed`; `ByteIOError` where there are too many values.
   init(_ json: [UInt8], file: String) throws {
+    let complaint = FileKind(head: Array(json.prefix(FileKind.headSize)), size: json.count).complaint
+    if let complaint {
+      throw ModelError(.malformed, file: file, reason: complaint.reason, remedy: complaint.remedy)
+    }
     do { values = try decodeBoundedJSON([String: Value].self, from: json, file: file) } catch let error as ByteIOError {
       throw error
     } catch { throw ModelError(.malformed, file: file, reason: "it is not a JSON object", remedy: "download it again") }
     self.file = file
+    if let name = Self.repeated(json) {
+      throw ModelError(
+        .contradictory, file: file, reason: "the field \(displayName(name)) occurs twice",
+        remedy: "leave the one that is right: programs take one or the other")
+    }
+  }
+
+  /// A name that occurs twice, of which decoders take the first and Python the last.
+  private static func repeated(_ json: [UInt8]) -> String? {
+    guard var reader = try? JSONReader(json, depthLimit: 128), reader.peek() == UInt8(ascii: "{") else { return nil }
+    var names: Set<[UInt8]> = []
+    var found: String?
+    // What is no JSON for this reader was taken by the decoder, and names nothing twice that is known of.
+    try? reader.largeObject { json, name in
+      if !names.insert(name).inserted { found = found ?? String(decoding: name, as: UTF8.self) }
+      try json.skip()
+    }
+    return found
   }
 
   private func wrong(_ name: String, _ wanted: String) -> ModelError {
     ModelError(.malformed, file: file, reason: "\(name) is not \(wanted)")
+  }
+
+  /// The names of the fields that are not null, sorted.
+  var names: [String] { values.keys.filter(contains).sorted() }
+
+  /// Whether there is a field of this name, be it null.
+  func mentions(_ name: String) -> Bool { values[name] != nil }
+
+  /// A field's value as a message shows it.
+  func shown(_ name: String) -> String {
+    switch values[name] {
+    case nil, .null: "null"
+    case .integer(let number): "\(number)"
+    case .real(let number): "\(number)"
+    case .flag(let flag): "\(flag)"
+    case .text(let text): displayName(text)
+    case .object: "an object"
+    case .list: "a list"
+    case .other: "something else"
+    }
+  }
+
+  /// The objects among the fields, by name.
+  var objects: [String: JSONFields] {
+    values.compactMapValues { if case .object(let object) = $0 { JSONFields(object, file: file) } else { nil } }
+  }
+
+  /// Whether a field is one of some values: numbers, truth values, texts, or a list of nothing else.
+  func isOne(_ name: String, of wanted: [JSONScalar]) -> Bool {
+    func isWanted(_ value: Value) -> Bool {
+      switch value {
+      case .integer(let number): wanted.contains(.number(Double(number)))
+      case .real(let number): wanted.contains(.number(number))
+      case .flag(let flag): wanted.contains(.flag(flag))
+      case .text(let text): wanted.contains(.text(text))
+      case .list(let list): list.allSatisfy(isWanted)
+      case .object(let object): object.isEmpty
+      case .null: true
+      case .other: false
+      }
+    }
+    return values[name].map(isWanted) ?? true
   }
 
   /// Whether there is a field other than null.
@@ -126,8 +193,13 @@ struct JSONFields {
 
   /// The text of an object, as both configurations are written.
   static func text(_ object: [String: Any]) throws -> [UInt8] {
-    let data = try JSONSerialization.data(
-      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    return [UInt8](data) + [0x0A]
+    try jsonText(object)
   }
+}
+
+/// A value of a field that is not made up of others.
+enum JSONScalar: Sendable, Equatable {
+  case number(Double)
+  case flag(Bool)
+  case text(String)
 }

@@ -1,10 +1,12 @@
 // A model's measures in config.json, and back. Sources: transformers, configuration_utils.py, modeling_rope_utils.py, and
 // models/*/configuration_*.py of the families.
 // Refused: families that are not known, and the switches of known ones that would change the arithmetic (sliding windows,
-// other activations, other scalings of positions): other numbers in silence are worse.
+// other activations, other scalings of positions, multipliers): other numbers in silence are worse. What is said twice in
+// two ways is refused, too: engines take one or the other.
 
 import ByteIO
 import Checkpoint
+import Foundation
 
 extension ModelConfiguration {
   /// Bytes that a config.json has at most.
@@ -62,10 +64,8 @@ extension ModelConfiguration {
       case .configured: try fields.flag("attention_bias") ?? false
       case .optional: false
       }
-    // transformers 5 writes rope_parameters in place of rope_theta and rope_scaling.
-    let scaling = try fields.object(fields.name(of: ["rope_parameters", "rope_scaling"]))
-    statedRotaryBase = try fields.number("rope_theta") ?? scaling?.number("rope_theta")
-    rotaryScaling = try scaling.map { try Self.scaling($0, path) } ?? RotaryScaling.none
+    if family.inputBias == .configured { needsFeedForwardBias = try fields.flag("mlp_bias") ?? false }
+    (statedRotaryBase, rotaryScaling) = try Self.rotary(fields, path)
     try check(file: path)
     try refuseSwitches(fields, path)
   }
@@ -81,24 +81,8 @@ extension ModelConfiguration {
     return family
   }
 
-  private static func scaling(_ fields: JSONFields, _ path: String) throws -> RotaryScaling {
-    let factor = try fields.number("factor") ?? 1
-    guard factor > 0, factor.isFinite else {
-      throw ModelError(.malformed, file: path, reason: "the scaling factor of rotary positions is \(factor)")
-    }
-    switch try fields.text(fields.name(of: ["rope_type", "type"])) {
-    case nil, "default": return .none
-    case "linear": return .linear(factor: factor)
-    case "llama3":
-      guard let low = try fields.number("low_freq_factor"), let high = try fields.number("high_freq_factor"),
-        let length = try fields.number("original_max_position_embeddings"), low > 0, high > low, length > 0
-      else { throw ModelError(.malformed, file: path, reason: "the llama3 scaling of positions is incomplete") }
-      return .llama3(factor: factor, lowFrequency: low, highFrequency: high, originalLength: length)
-    case .some(let kind):
-      throw ModelError(
-        .unsupported, file: path, reason: "the scaling \(displayName(kind)) of rotary positions is not known")
-    }
-  }
+  /// The window of a Mistral whose configuration does not mention one: transformers' default.
+  private static let defaultWindow = 4096
 
   /// Refuses what would change the arithmetic.
   private func refuseSwitches(_ fields: JSONFields, _ path: String) throws {
@@ -112,8 +96,15 @@ extension ModelConfiguration {
       case .stated: true
       case .switched: try fields.flag("use_sliding_window") ?? false
       }
-    if slides, let window = try fields.integer("sliding_window"), window < contextLength ?? Int.max {
-      throw unsupported("its attention has a sliding window of \(window) tokens, which is not known here")
+    let isImplied = family.slidingWindow == .stated && !fields.mentions("sliding_window")
+    let window = isImplied ? Self.defaultWindow : try fields.integer("sliding_window")
+    if slides, let window, window < contextLength ?? Int.max {
+      throw ModelError(
+        .unsupported, file: path,
+        reason: "its attention has a sliding window of \(window) tokens, which is not known here",
+        remedy: isImplied
+          ? "it does not mention sliding_window, and \(window) is what transformers takes then: set it to null for a model without"
+          : nil)
     }
     if let factor = try fields.number("partial_rotary_factor"), factor != 1 {
       throw unsupported("only a part (\(factor)) of each head has rotary positions")
@@ -122,6 +113,10 @@ extension ModelConfiguration {
       guard let flag = try fields.flag(name), flag != wanted else { continue }
       throw unsupported("\(name) is \(flag), which no published \(family.name) model has")
     }
+    for (name, neutral) in ConfigurationTerms.config where fields.contains(name) && !fields.isOne(name, of: neutral) {
+      throw unsupported(
+        "\(name) is \(fields.shown(name)): what it changes of a \(family.name) model is not known here")
+    }
   }
 
   // MARK: Writing
@@ -129,7 +124,8 @@ extension ModelConfiguration {
   /// `config.json` as transformers reads it.
   ///
   /// - Parameters:
-  ///   - bos, eos, pad: the ids that it names.
+  ///   - bos, eos, pad: the ids that it names; null where bos and eos are not known: transformers would take 1 and 2
+  ///     where they are not mentioned.
   ///   - type: what it says of the values' type.
   package func json(bos: Int32?, eos: Int32?, pad: Int32? = nil, type: DType?) throws -> [UInt8] {
     let keys = family.keys
@@ -139,9 +135,12 @@ extension ModelConfiguration {
       // The shortest decimal that is the same single-precision number: 1e-06, and not 9.99999997e-07.
       keys.epsilon: Double(epsilon.description) ?? Double(epsilon), "tie_word_embeddings": tiesHead,
     ]
-    for (key, id) in [("bos_token_id", bos), ("eos_token_id", eos), ("pad_token_id", pad)] {
-      if let id { object[key] = Int(id) }
+    for (key, id) in [("bos_token_id", bos), ("eos_token_id", eos)] {
+      object[key] = id.map { Int($0) as Any } ?? NSNull()
     }
+    if let pad { object["pad_token_id"] = Int(pad) }
+    // Where it is not mentioned there is one.
+    if family.slidingWindow == .stated { object["sliding_window"] = NSNull() }
     object["torch_dtype"] = type?.torchName
     if let key = keys.keyValueHeadCount { object[key] = keyValueHeadCount }
     if let key = keys.intermediateSize { object[key] = intermediateSize }
@@ -149,6 +148,7 @@ extension ModelConfiguration {
     if let contextLength { object[keys.contextLength] = contextLength }
     object["hidden_act"] = family.activation.name
     if case .configured = family.inputBias, needsInputBias { object["attention_bias"] = true }
+    if needsFeedForwardBias { object["mlp_bias"] = true }
     if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
     if family.positions == .rotary { object["rope_theta"] = rotaryBase }
     switch rotaryScaling {

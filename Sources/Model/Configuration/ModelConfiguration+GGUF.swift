@@ -1,6 +1,7 @@
 // A model's measures in a GGUF file's metadata, and back. Source: ggml-org/ggml, docs/gguf.md; llama.cpp,
 // src/llama-arch.cpp (keys) and src/llama-model.cpp (which of them it cannot do without).
-// Refused: other architectures; scalings of positions and sizes of heads that are not known here.
+// Refused: other architectures; scalings of positions and sizes of heads that are not known here; keys of the architecture
+// that are not known, for they may change what the model computes.
 
 import ByteIO
 import Checkpoint
@@ -116,6 +117,7 @@ extension ModelConfiguration {
     case .always: needsInputBias = true
     case .configured, .optional: needsInputBias = file.tensors.contains { $0.name == "blk.0.attn_q.bias" }
     }
+    needsFeedForwardBias = family.inputBias == .configured && file.tensors.contains { $0.name == "blk.0.ffn_down.bias" }
     statedRotaryBase = try values.number("rope.freq_base")
     rotaryScaling = try Self.scaling(values)
     let key = family.normalization.ggufKey
@@ -129,17 +131,58 @@ extension ModelConfiguration {
     ModelError(.unsupported, file: path, reason: reason, remedy: "known are \(ModelFamily.list(\.gguf))")
   }
 
+  /// The scaling of positions as llama.cpp reads it: linear where the type is not said, by the factor, or by the older key
+  /// that stood for it; a factor of 0 is none.
   private static func scaling(_ values: Values) throws -> RotaryScaling {
-    switch values.metadata["\(values.architecture).rope.scaling.type"]?.string {
-    case nil, "none": return .none
-    case "linear": return .linear(factor: try values.number("rope.scaling.factor") ?? 1)
+    let key = { (name: String) in "\(values.architecture).rope.\(name)" }
+    let type = values.metadata[key("scaling.type")]
+    let factor = try ["scaling.factor", "scale_linear"].lazy.compactMap { name -> Double? in
+      guard let value = values.metadata[key(name)] else { return nil }
+      guard let number = value.number, number >= 0, number.isFinite else {
+        throw values.malformed("\(key(name)) is \(displayName(value.text))")
+      }
+      return number
+    }.first
+    switch type?.string {
+    case "none": return .none
+    case nil where type != nil: throw values.malformed("\(key("scaling.type")) is no text")
+    case nil, "linear":
+      guard let factor, factor != 0, factor != 1 else { return .none }
+      return .linear(factor: factor)
     case .some(let kind):
       throw unsupported("the scaling \(displayName(kind)) of rotary positions is not known", values.path)
     }
   }
 
+  /// Refuses keys of the architecture that are not known.
+  private static func refuseUnknown(_ values: Values) throws {
+    let start = values.architecture + "."
+    for (key, value) in values.metadata.entries where key.hasPrefix(start) {
+      let name = String(key.dropFirst(start.count))
+      guard !ConfigurationTerms.gguf.contains(name) else { continue }
+      let neutral = ConfigurationTerms.neutralGGUF[name] ?? []
+      let isNeutral = neutral.contains { wanted in
+        switch wanted {
+        case .number(let number): value.number == number
+        case .flag(let flag): value.bool == flag
+        }
+      }
+      guard !isNeutral else { continue }
+      throw ModelError(
+        .unsupported, file: values.path,
+        reason: "\(displayName(key)) is \(displayName(value.text)): what it changes of the model is not known here")
+    }
+  }
+
   /// Refuses what the values ask for and is not known here.
   private func refuse(_ values: Values) throws {
+    if family.positions == .rotary,
+      let window = values.metadata["\(values.architecture).attention.sliding_window"]?.integer,
+      window > 0, window < contextLength ?? Int.max
+    {
+      throw Self.unsupported(
+        "its attention has a sliding window of \(window) tokens, which is not known here", values.path)
+    }
     guard try (values.count("attention.value_length") ?? headSize) == headSize else {
       throw Self.unsupported("keys and values are of different sizes", values.path)
     }
@@ -155,5 +198,6 @@ extension ModelConfiguration {
     if family.keys.keyValueHeadCount == nil, keyValueHeadCount != headCount {
       throw values.malformed("\(headCount) heads, \(keyValueHeadCount) of keys, do not fit together")
     }
+    try Self.refuseUnknown(values)
   }
 }

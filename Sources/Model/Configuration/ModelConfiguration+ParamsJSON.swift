@@ -1,7 +1,8 @@
 // A model's measures in Meta's params.json, and back. What it does not say is taken from the tensors.
-// Sources: meta-llama/llama, model.py (ModelArgs); meta-llama/llama-models, models/llama3/args.py; mistral-inference, args.py.
-// Refused: scaled positions (the file does not say by which factor: 8 in Llama 3.1, 32 in 3.2), sliding windows, mixtures
-// of experts.
+// Sources: meta-llama/llama, model.py (ModelArgs); meta-llama/llama-models, models/llama3/args.py and
+// reference_impl/model.py (apply_scaling); mistral-inference, args.py; executorch, model_args.py (rope_scale_factor).
+// Refused: fields that are not known; scaled positions of widths that Meta has not published, for the file does not say by
+// which factor; sliding windows, mixtures of experts; heads that the rows of wq and wk do not fit.
 
 import ByteIO
 import Checkpoint
@@ -14,7 +15,9 @@ extension ModelConfiguration {
   /// - Throws: ``ModelError``.
   package init(_ meta: MetaFolder) throws {
     let path = meta.parametersPath
-    let fields = try JSONFields(meta.parameters, file: path)
+    let outer = try JSONFields(meta.parameters, file: path)
+    // Some of Meta's files have the measures in an object of their own.
+    let fields = try outer.contains("dim") ? outer : outer.object("model") ?? outer
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let needed = { (name: String) throws -> Int in
       guard let value = try fields.measure(name) else { throw malformed("it has no \(name)") }
@@ -38,24 +41,87 @@ extension ModelConfiguration {
     headSize = stated ?? hiddenSize / headCount
     epsilon = Float(try fields.number("norm_eps") ?? 1e-5)
     statedRotaryBase = try fields.number("rope_theta")
-    rotaryScaling = .none
+    rotaryScaling = try Self.scaling(fields, hiddenSize, layerCount, path)
     vocabularySize = try rows("tok_embeddings.weight")
     intermediateSize = try rows("layers.0.feed_forward.w1.weight")
     tiesHead = !meta.tensors.contains { $0.name == "output.weight" }
     contextLength = nil
     needsInputBias = false
+    contextLength = try trainedLength(fields, meta)
     try check(file: path)
-    let unsupported = { (reason: String, remedy: Remedy?) in
-      ModelError(.unsupported, file: path, reason: reason, remedy: remedy)
+    try Self.refuseUnknown(fields, path)
+    // Rows of a head are as many in wk as in wq: a number of key heads that is not said would give another order of rows.
+    if let queries = try? rows("layers.0.attention.wq.weight"), let keys = try? rows("layers.0.attention.wk.weight"),
+      queries != headCount * headSize || keys != keyValueHeadCount * headSize
+    {
+      throw ModelError(
+        .mismatch, file: path,
+        reason:
+          "wq has \(queries) rows and wk \(keys), and \(headCount) heads of queries and \(keyValueHeadCount) of keys, "
+          + "each of \(headSize), have \(headCount * headSize) and \(keyValueHeadCount * headSize)",
+        remedy: "n_heads, n_kv_heads and head_dim must be those of the model")
     }
-    if try fields.flag("use_scaled_rope") == true {
-      throw unsupported(
-        "use_scaled_rope is true, and by which factor positions are scaled it does not say",
-        "take the model's release in Hugging Face's layout")
+  }
+
+  private static func refuseUnknown(_ fields: JSONFields, _ path: String) throws {
+    for name in fields.names where !ConfigurationTerms.params.contains(name) {
+      if let neutral = ConfigurationTerms.neutralParams[name], fields.isOne(name, of: neutral) { continue }
+      throw ModelError(
+        .unsupported, file: path,
+        reason:
+          "it has the field \(displayName(name)) (\(fields.shown(name))), and what that changes of the model is not known here",
+        remedy: "take the model's release in Hugging Face's layout")
     }
-    if fields.contains("sliding_window") { throw unsupported("it has a sliding_window", nil) }
-    for name in ["moe", "moe_args"] where fields.contains(name) {
-      throw unsupported("it is a mixture of experts (\(name))", nil)
+  }
+
+  // MARK: Scaled positions
+
+  /// The models whose params.json says `use_scaled_rope`, by their widths and layers, and the factor that it stands for:
+  /// Llama 3.1 and 3.3 (8B, 70B, 405B), and the text layers of 3.2 (1B, 3B).
+  private static let scaledModels: [(dim: Int, layers: Int, factor: Double)] = [
+    (4096, 32, 8), (8192, 80, 8), (16384, 126, 8), (2048, 16, 32), (3072, 28, 32),
+  ]
+
+  /// Llama 3.1's scaling, which only the factor is different of.
+  private static func scaled(by factor: Double) -> RotaryScaling {
+    .llama3(factor: factor, lowFrequency: 1, highFrequency: 4, originalLength: 8192)
+  }
+
+  private static func scaling(_ fields: JSONFields, _ dim: Int, _ layers: Int, _ path: String) throws -> RotaryScaling {
+    guard try fields.flag("use_scaled_rope") == true else { return .none }
+    let published = scaledModels.first { $0 == (dim, layers, $0.factor) }?.factor
+    guard let factor = try fields.number("rope_scale_factor") ?? published, factor > 0, factor.isFinite else {
+      throw ModelError(
+        .unsupported, file: path,
+        reason: "use_scaled_rope is true, and by which factor positions are scaled it does not say",
+        remedy:
+          "add rope_scale_factor to it, 8 for a model made from Llama 3.1 or 3.3 and 32 for one made from 3.2, or take "
+          + "the model's release in Hugging Face's layout")
+    }
+    return scaled(by: factor)
+  }
+
+  // MARK: Length
+
+  /// The length of text that a model was made for, where the file and the tensors tell: the first LLaMA and Llama 2 say no
+  /// base of positions; the first one's epsilon is 1e-6, but for 65B, and its 7B stores the frequencies of each layer;
+  /// Llama 2 has 1e-5, and 1e-6 in 7B Chat.
+  private func trainedLength(_ fields: JSONFields, _ meta: MetaFolder) throws -> Int? {
+    if let stated = try fields.measure("max_position_embeddings") { return stated }
+    let (first, second) = (2048, 4096)
+    guard !fields.contains("rope_theta"), !fields.contains("hidden_dim"), !fields.contains("head_dim") else {
+      return nil
+    }
+    if meta.tensors.contains(where: { $0.name.hasSuffix(".inner_attention.rope.freqs") }) { return first }
+    let isFine = abs(epsilon - 1e-6) < 1e-8
+    guard isFine || abs(epsilon - 1e-5) < 1e-7 else { return nil }
+    let isGrouped = keyValueHeadCount != headCount
+    switch (hiddenSize, layerCount) {
+    case (4096, 32): return second
+    // 13B of the first and 13B Chat of the second say the same.
+    case (5120, 40): return isFine ? nil : second
+    case (8192, 80): return isGrouped ? second : first
+    default: return isFine && !isGrouped ? first : second
     }
   }
 
@@ -68,7 +134,10 @@ extension ModelConfiguration {
   func parameters(file path: String) throws -> [UInt8] {
     let unsupported = { (reason: String) in ModelError(.unsupported, file: path, reason: reason) }
     guard family.hasMetaLayout else { throw unsupported("Meta's layout has no names for a \(family.name) model") }
-    guard rotaryScaling == .none else { throw unsupported("Meta's params.json has no words for scaled positions") }
+    let published = Self.scaledModels.first { $0 == (hiddenSize, layerCount, $0.factor) }
+    guard rotaryScaling == .none || published.map({ Self.scaled(by: $0.factor) }) == rotaryScaling else {
+      throw unsupported("its positions are scaled (rope_scaling), which Meta's params.json has no words for")
+    }
     guard headSize * headCount == hiddenSize else {
       throw unsupported("heads of \(headSize) are not the hidden size, \(hiddenSize), by \(headCount) heads")
     }
@@ -77,6 +146,7 @@ extension ModelConfiguration {
       "norm_eps": Double(epsilon.description) ?? Double(epsilon),
     ]
     if keyValueHeadCount != headCount { object["n_kv_heads"] = keyValueHeadCount }
+    if rotaryScaling != .none { object["use_scaled_rope"] = true }
     if rotaryBase != Self.defaultRotaryBase { object["rope_theta"] = rotaryBase }
     let (multiple, multiplier) = Self.feedForward(hiddenSize, intermediateSize)
     object["multiple_of"] = multiple

@@ -17,6 +17,8 @@ struct Arrangement {
   var fileName: String?
   /// The small files.
   var companions: Companions
+  /// How many of the model's tensors are left out, which was told; computed ones are no tensors of a model.
+  var omitted = 0
 
   /// How many finite values became infinite in the tensors that were read.
   var overflowCount: Int {

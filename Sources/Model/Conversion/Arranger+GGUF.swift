@@ -15,6 +15,7 @@ extension Arranger {
     // What does not fit its configuration is told before anything is written.
     try require(description.weights, fits: description.configuration)
     for text in description.notes { note(text) }
+    noteOthers()
     let vocabulary = try model.vocabulary()
     if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
     if vocabulary.endsWithoutPlace > 0 {
@@ -31,26 +32,31 @@ extension Arranger {
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
         file: model.path)
     }
-    guard let packed = PackedCheckpoint.of(description.weights) else {
+    let left = try withoutPlace(description.weights, description.configuration, .gguf)
+    let omitted = left.count
+    let isWanted = { (info: TensorInfo) in !left.contains(info.name) }
+    guard let packed = PackedCheckpoint.of(description.weights)?.filtered(isWanted) else {
       try refuseForPlain()
-      let result = try export(description.weights, target.types)
-      return gguf(result, original: result.original, rounded(to: target.weights))
+      let source = TensorView(description.weights, where: isWanted)
+      let result = try export(source, target.types)
+      return gguf(result, original: result.original, rounded(to: target.weights), omitted: omitted)
     }
     let layout = description.configuration.layout(.gguf)
     let original = try layout.arranged(packed, tiesHead: description.configuration.tiesHead)
     if target.packing == .dequantized || target.weights == .f32 {
       let result = try export(packed, target.types)
       guard target.weights ?? .f32 == .f32 || target.allowsLoss else { throw loss(of: target.weights) }
-      return gguf(result, original: original, rounded(to: target.weights))
+      return gguf(result, original: original, rounded(to: target.weights), omitted: omitted)
     }
     do {
       let blocks = try BlockPackedSource(packed, type: target.weights)
       let result = try export(blocks, GGUFTypes(nil, embeddings: target.embeddings))
-      return gguf(result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima")
+      return gguf(
+        result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima", omitted: omitted)
     } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
       guard let type = target.weights else { throw error }
       remark(.warning("\(error.reason); the weights are rounded again"))
-      return gguf(try export(packed, target.types), original: original, rounded(to: type))
+      return gguf(try export(packed, target.types), original: original, rounded(to: type), omitted: omitted)
     }
   }
 
@@ -70,10 +76,13 @@ extension Arranger {
     return gguf(export, original: export.original, rounded(to: wanted.weights))
   }
 
-  private func gguf(_ export: GGUFExport, original: any TensorSource, _ change: String) -> Arrangement {
+  private func gguf(
+    _ export: GGUFExport, original: any TensorSource, _ change: String, omitted: Int = 0
+  ) -> Arrangement {
     // A GGUF file holds all that is said beside the tensors.
     Arrangement(
-      source: export, original: original, change: change, container: .gguf, companions: Companions(in: nil))
+      source: export, original: original, change: change, container: .gguf, companions: Companions(in: nil),
+      omitted: omitted + model.otherCount)
   }
 
   private func rounded(to type: DType?) -> String { type.map { "rounded to \($0.rawValue)" } ?? "rounded" }

@@ -3,6 +3,7 @@
 
 import ByteIO
 import Checkpoint
+import Tokenizer
 
 /// Arranges one model for one target.
 struct Arranger {
@@ -15,12 +16,19 @@ struct Arranger {
   /// - Throws: ``ConversionMisfit`` for what the model cannot become; `CheckpointError` or ``ModelError`` with the reason
   ///   why this one cannot.
   func arranged() throws -> Arrangement {
+    for text in model.remarks {
+      switch text {
+      case .note(let text): note(text)
+      case .warning(let text): remark(.warning("\(displayName(model.path)): \(text)"))
+      }
+    }
     try noteAdapter()
     var result = try inLayout()
     guard !result.source.tensors.isEmpty else {
       throw CheckpointError(.unknownFormat, file: model.path, reason: "there is no tensor in it")
     }
     if let type = target.dtype {
+      try refuseUnrounded(result.source)
       result.original = result.source
       result.source = try ConvertedSource(result.source, dtype: type)
       result.change = "rounded to \(type.rawValue.lowercased())"
@@ -39,6 +47,49 @@ struct Arranger {
     _ = try ModelTensors(configuration, source, file: model.path)
   }
 
+  /// Refuses to round a model some of whose weights keep their type: eight-bit floats have scales beside them, and to round
+  /// those alone would change every weight.
+  private func refuseUnrounded(_ source: any TensorSource) throws {
+    let small: Set<DType> = [
+      .f8E4M3, .f8E5M2, .f8E4M3FNUZ, .f8E5M2FNUZ, .f8E8M0, .f4, .f6E2M3, .f6E3M2,
+    ]
+    guard let info = source.tensors.first(where: { small.contains($0.dtype) }) else { return }
+    let scales = source.tensors.first { $0.name.contains("_scale") }
+    throw CheckpointError(
+      .unsupportedType, file: info.file,
+      reason: "\(displayName(info.name)) is \(info.dtype.rawValue)"
+        + (scales.map { ": this is an FP8 model with scales beside its weights (\(displayName($0.name)))" } ?? "")
+        + ", and such values are not rounded to another type here",
+      remedy: "leave \(.valueType) out, or take the model's release in 16 bits")
+  }
+
+  /// Says how many tensors beside the model are left out.
+  func noteOthers() {
+    let count = model.otherCount
+    guard count > 0 else { return }
+    remark(
+      .note(
+        (count == 1 ? "1 tensor that is" : "\(count) tensors that are")
+          + " not the model's, but a trainer's, \(count == 1 ? "is" : "are") left out"))
+  }
+
+  /// Refuses to call Hugging Face's what has names of which nothing is known, and no configuration beside it.
+  private func requireNames() throws {
+    let names = model.tensors.tensors.map(\.name)
+    let isMeta = names.contains("tok_embeddings.weight")
+    guard isMeta || !HuggingFaceNames.areKnown(model.tensors), let first = names.first,
+      isMeta || Folder.kind(of: Folder.join(model.folder, "config.json")) != .file
+    else { return }
+    throw CheckpointError(
+      .badTensor, file: model.path,
+      reason: isMeta
+        ? "its names are Meta's, and \(MetaFolder.parametersName) is not beside all of its shards"
+        : "how \(displayName(first)) is called in Hugging Face's layout is not known",
+      remedy: isMeta
+        ? "give the folder that holds \(MetaFolder.parametersName) and all shards"
+        : "leave \(.layout(nil)) out")
+  }
+
   private func inLayout() throws -> Arrangement {
     if target.isGGUF { return try asGGUF() }
     if case .gguf(let file) = model.layout { return try fromGGUF(file) }
@@ -50,34 +101,38 @@ struct Arranger {
       try require(described.source, fits: described.configuration)
       if let text = try described.checkFrequencies() { note(text) }
       var companions = companions
-      companions.make("config.json", try described.configurationText())
+      let special = (try? model.tokenizer())?.special
+      for (name, bytes) in try model.tokenizerFiles().files { companions.make(name, bytes) }
+      companions.make("config.json", try described.configurationText(special: special))
+      for text in described.gaps(special: special) { note(text) }
       return Arrangement(source: described.source, companions: companions)
     case (.huggingFace, _):
-      if model.otherCount > 0 {
-        remark(
-          .note(
-            (model.otherCount == 1 ? "1 tensor that is" : "\(model.otherCount) tensors that are")
-              + " not the model's, but a trainer's, \(model.otherCount == 1 ? "is" : "are") left out"))
-      }
-      return Arrangement(source: try HuggingFaceNames.completed(model.tensors), companions: companions)
+      try requireNames()
+      noteOthers()
+      return Arrangement(
+        source: try HuggingFaceNames.completed(model.tensors), companions: companions, omitted: model.otherCount)
     case (.keep, .meta(let meta)), (.meta, .meta(let meta)):
       let file = try InputFile(Folder.join(model.folder, "params.json"))
       return inMeta(meta, parameters: try file.bytes(count: file.size))
     case (.meta, _):
-      guard HuggingFaceNames.mayBeMeta(model.tensors) else {
+      guard HuggingFaceNames.mayBeMeta(model.tensors) || HuggingFaceNames.hasHead(model.tensors) else {
         throw CheckpointError(
           .badTensor, file: model.path, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
           remedy: "leave \(.layout(nil)) out")
       }
-      let (configuration, _) = try model.configuration()
-      try require(model.tensors, fits: configuration)
-      let export = try MetaExport(model.tensors, configuration, file: model.path)
-      let file = Folder.join(model.folder, "config.json")
-      if let text = try configuration.checkFrequencies(model.tensors, file: file) { note(text) }
-      return inMeta(export.source, parameters: export.parameters)
+      let description = try model.described()
+      for text in description.notes { note(text) }
+      noteOthers()
+      try require(description.weights, fits: description.configuration)
+      let omitted = try withoutPlace(description.weights, description.configuration, .meta)
+      let source = TensorView(description.weights) { !omitted.contains($0.name) }
+      let export = try MetaExport(source, description.configuration, file: model.path)
+      var result = inMeta(export.source, parameters: export.parameters)
+      result.omitted = omitted.count + model.otherCount
+      return result
     case (.keep, _):
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.
-      return Arrangement(source: model.otherCount == 0 ? model.tensors : model.stored, companions: companions)
+      return Arrangement(source: model.everything, companions: companions)
     }
   }
 

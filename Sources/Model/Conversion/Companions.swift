@@ -34,9 +34,7 @@ struct Companions {
     }
     guard let text = made[name], var object = (try? boundedJSONObject(text)) as? [String: Any], try change(&object)
     else { return }
-    let data = try JSONSerialization.data(
-      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    made[name] = [UInt8](data) + [0x0A]
+    made[name] = try jsonText(object)
   }
 
   /// Brings what config.json says of the values' type in step.

@@ -82,7 +82,7 @@ package struct Conversion {
       for (name, bytes) in made { try staged.write(bytes, as: name, replacing: true) }
       try staged.copyCompanions(copied, from: folder, replacing: true)
     }
-    var proof = try ConversionProof(of: arrangement, writtenTo: staged)
+    var proof = try ConversionProof(of: arrangement, part: model.part, writtenTo: staged)
     try inputs.checkUnchanged(toleratesRemoval: true)
     (proof.replaced, proof.removed) = try place.take(from: staging.path, inputs: inputs, replacing: replacing)
     return proof

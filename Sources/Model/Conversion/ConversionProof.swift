@@ -20,6 +20,10 @@ package struct ConversionProof: Sendable {
   package let change: String?
   /// How many finite values became infinite.
   package private(set) var overflows = 0
+  /// How many of the model's tensors were left out.
+  package let omitted: Int
+  /// Which part of a model the input was, in words; nil for a whole one.
+  package let part: String?
   /// The paths of files that were replaced.
   package internal(set) var replaced: [String] = []
   /// The paths of files that were removed, because they would be taken for parts of the model.
@@ -30,7 +34,10 @@ package struct ConversionProof: Sendable {
 
   /// Opens finished files. Each was read again and compared with its source when it was written; where values changed, or
   /// packed integers moved to another form, they are compared with what they were.
-  init(of arrangement: Arrangement, writtenTo output: ModelOutput) throws {
+  ///
+  /// - Parameter part: which part of a model was arranged.
+  init(of arrangement: Arrangement, part: String?, writtenTo output: ModelOutput) throws {
+    (omitted, self.part) = (arrangement.omitted, part)
     let result: any TensorSource =
       output.files.count == 1
       ? try Checkpoint.open(file: Folder.join(output.folder, output.files[0].name))

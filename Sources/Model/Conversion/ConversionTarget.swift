@@ -63,6 +63,9 @@ package struct ConversionTarget: Sendable {
   /// Whether a GGUF file is to be written.
   package var isGGUF: Bool { wanted == .gguf }
 
+  /// Whether the model becomes one file, whatever it is: Meta's layout is written as one shard.
+  package var wantsOneFile: Bool { isGGUF || layout == .meta && wanted ?? .torch == .torch || packing == .belle }
+
   /// What a GGUF file's tensors become.
   var types: GGUFTypes { GGUFTypes(weights, embeddings: embeddings) }
 

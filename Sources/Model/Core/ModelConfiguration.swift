@@ -43,6 +43,8 @@ package struct ModelConfiguration: Sendable, Equatable {
   package var contextLength: Int?
   /// Whether q, k and v must have biases.
   package var needsInputBias: Bool
+  /// Whether the configuration says that the feed-forward modules have biases.
+  package var needsFeedForwardBias = false
 
   /// The base of the rotary angles.
   package var rotaryBase: Double { statedRotaryBase ?? Self.defaultRotaryBase }

@@ -13,6 +13,8 @@ package enum ModelErrorCode: Sendable, Equatable {
   case malformed
   /// An architecture, or a part of one, that is not known here.
   case unsupported
+  /// Two parts of the configuration say different things.
+  case contradictory
   /// The configuration and the tensors do not fit each other.
   case mismatch
   /// A token that the vocabulary does not have, or windows that do not fit the model.

@@ -1,7 +1,7 @@
 // The families that are known here, and the modules that they have. To add a family, add a row; what its layers compute
 // beyond the rows that are there is added to Sources/Transformer/Layer.swift.
 // Sources: transformers, models/llama, models/mistral, models/qwen2, models/qwen3, models/bloom (classes, names, keys of config.json);
-// llama.cpp, gguf-py/gguf/constants.py and tensor_mapping.py, and the converters (names, rows); meta-llama/llama, model.py;
+// llama.cpp, gguf-py/gguf/constants.py and tensor_mapping.py, the converters (names, rows) and src/llama-model.cpp (biases); meta-llama/llama, model.py;
 // vLLM, gguf_loader.py.
 
 // MARK: - What modules there are
@@ -73,26 +73,29 @@ extension ModelFamily {
   /// LLaMA: RMSNorm, rotary positions, SwiGLU.
   package static let llama = decoder(
     name: "llama", title: "LLaMA", className: "LlamaForCausalLM", gguf: "llama", rows: .interleaved,
-    inputBias: .configured, hasMetaLayout: true)
+    ggufBiases: allLinear, inputBias: .configured, hasMetaLayout: true)
 
   /// Mistral: LLaMA with a window that attention slides over.
   package static let mistral = decoder(
     name: "mistral", title: "Mistral", className: "MistralForCausalLM", gguf: "llama", rows: .interleaved,
-    inputBias: .configured, hasMetaLayout: true, slidingWindow: .stated)
+    ggufBiases: allLinear, inputBias: .configured, hasMetaLayout: true, slidingWindow: .stated)
 
   /// Qwen2: LLaMA with biases of q, k and v.
   package static let qwen2 = decoder(
-    name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: "qwen2", rows: nil, inputBias: .always,
+    name: "qwen2", title: "Qwen2", className: "Qwen2ForCausalLM", gguf: "qwen2", rows: nil,
+    ggufBiases: [.queries, .keys, .values], inputBias: .always,
     hasMetaLayout: false, slidingWindow: .switched)
 
   /// Qwen3: LLaMA with a norm of each head of queries and keys.
   package static let qwen3 = decoder(
-    name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: "qwen3", rows: nil, inputBias: .configured,
+    name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: "qwen3", rows: nil,
+    ggufBiases: [.queries, .keys, .values, .attentionOutput], inputBias: .configured,
     hasMetaLayout: false, hasHeadNorms: true, defaultHeadSize: 128, slidingWindow: .switched)
 
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
   package static let bloom = ModelFamily(
-    name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom", isGGUFReadByVLLM: false,
+    name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom",
+    ggufBiases: [.fusedAttention, .attentionOutput, .up, .down], isGGUFReadByVLLM: false,
     normalization: .layer, activation: .gelu, positions: .linearBiases,
     keys: ConfigurationKeys(
       hiddenSize: ["hidden_size", "n_embed"], layerCount: ["n_layer", "num_hidden_layers"],
@@ -114,14 +117,18 @@ extension ModelFamily {
       Module(.head, "lm_head", gguf: "output"),
     ])
 
+  private static let allLinear: Set<Role> = [.queries, .keys, .values, .attentionOutput, .gate, .up, .down]
+
   /// A family that is built like LLaMA.
   ///
   /// - Parameters:
   ///   - rows: how GGUF's rows of q and k lie; nil where they lie as Hugging Face's.
+  ///   - ggufBiases: the modules whose biases llama.cpp has a place for.
   ///   - inputBias: of q, k and v.
   ///   - hasHeadNorms: whether each head of q and k is normed.
   private static func decoder(
-    name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, inputBias: Module.Bias,
+    name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, ggufBiases: Set<Role>,
+    inputBias: Module.Bias,
     hasMetaLayout: Bool, hasHeadNorms: Bool = false, defaultHeadSize: Int? = nil,
     slidingWindow: SlidingWindow = .none
   ) -> ModelFamily {
@@ -131,7 +138,7 @@ extension ModelFamily {
     ]
     let meta = { (name: String, rows: Module.Rows?) in hasMetaLayout ? Module.Name(name, rows: rows) : nil }
     return ModelFamily(
-      name: name, title: title, className: className, gguf: gguf, isGGUFReadByVLLM: true,
+      name: name, title: title, className: className, gguf: gguf, ggufBiases: ggufBiases, isGGUFReadByVLLM: true,
       normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary,
       keys: ConfigurationKeys(defaultHeadSize: defaultHeadSize),
       slidingWindow: slidingWindow, prefix: "model.", layers: "layers.",

@@ -53,6 +53,8 @@ package struct ModelFamily: Sendable {
   let className: String
   /// `general.architecture` in GGUF; nil where models of the family are not read from GGUF nor written to it.
   let gguf: String?
+  /// The linear modules whose biases llama.cpp has a place for; a file with others it refuses as a whole.
+  let ggufBiases: Set<Role>
   /// Whether vLLM's loader of GGUF files knows it.
   let isGGUFReadByVLLM: Bool
   /// The norms.
@@ -71,6 +73,12 @@ package struct ModelFamily: Sendable {
   let layers: String
   /// The modules, in the order in which they are used.
   let modules: [Module]
+
+  /// Whether the model computes with the bias of a module; there may be others in a file, which engines leave out.
+  func usesBias(_ role: Role) -> Bool { role.group != nil || role.isNorm && normalization == .layer }
+
+  /// Whether llama.cpp has a place for the bias of a module.
+  func hasGGUFBias(_ role: Role) -> Bool { ggufBiases.contains(role) || role.isNorm && normalization == .layer }
 
   /// The module with a role; nil where the family has none.
   func module(_ role: Role) -> Module? { modules.first { $0.role == role } }

@@ -164,11 +164,18 @@ package struct ModelTensors: Sendable {
     ]
   }
 
-  /// The names of tensors that the family has no place for, computed ones left out.
+  /// The tensor that the family calls so, with or without the prefix of the whole model; nil where it calls none so.
+  func tensor(named name: String) -> ModelFamily.Tensor? {
+    configuration.family.tensor(named: missingPrefix + name, in: .huggingFace)
+      ?? configuration.family.tensor(named: name, in: .huggingFace)
+  }
+
+  /// The names of tensors that the family has no place for, computed ones left out; biases that it does not compute with
+  /// among them.
   private var strangers: [String] {
     source.tensors.filter { info in
-      configuration.family.tensor(named: missingPrefix + info.name, in: .huggingFace) == nil
-        && configuration.family.tensor(named: info.name, in: .huggingFace) == nil && !ComputedTensors.contains(info)
+      guard let tensor = tensor(named: info.name) else { return !ComputedTensors.contains(info) }
+      return tensor.part == .bias && !configuration.family.usesBias(tensor.role)
     }.map(\.name)
   }
 

@@ -25,9 +25,16 @@ extension Doctor {
         .error, .missingConfiguration, configurationPath, "there is no such file",
         "download config.json too: every engine reads the model's measures there")
     }
-    do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch {
-      add(error, .badConfiguration, configurationPath)
+    do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch { addOfConfiguration(error) }
+  }
+
+  /// Adds what is wrong with the configuration. What it says in two ways every engine loads, one in one way and one in the
+  /// other.
+  private func addOfConfiguration(_ error: any Error) {
+    guard let error = error as? ModelError, error.code == .contradictory else {
+      return add(error, .badConfiguration, configurationPath)
     }
+    add(.warning, .contradictoryConfiguration, configurationPath, error.reason, error.remedy)
   }
 
   private func decoded<Value: Decodable>(_ type: Value.Type, _ path: String) -> Value? {
@@ -39,6 +46,19 @@ extension Doctor {
 
   /// Holds the tensors against the configuration.
   func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
+    do {
+      if facts.form == .huggingFace, !facts.isPacked {
+        try StoredBiases.check(configuration, source, file: configurationPath)
+      }
+    } catch { addOfConfiguration(error) }
+    let tied: TiedHead
+    do { tied = try TiedHead(configuration, source) } catch { return add(error, .unreadableFile, path) }
+    if let text = tied.note {
+      add(
+        .warning, .tiedWeightsDiffer, path, text + "; older engines tie them and lose the head",
+        "set tie_word_embeddings to false in config.json")
+    }
+    let (source, configuration) = (tied.source, tied.configuration)
     let tensors = ModelTensors(unchecked: configuration, source)
     let head = tensors.name(.head).map { $0 + ".weight" }
     let hasEmbedding = tensors.name(.embedding).flatMap { tensors.index($0 + ".weight") } != nil
@@ -69,7 +89,6 @@ extension Doctor {
         "\(tensors.others.count == 1 ? "it lies" : "it and \(tensors.others.count - 1) more lie") outside of the language "
           + "model: engines leave it out", nil)
     }
-    examineTies(source, tensors)
   }
 
   /// Holds stored frequencies of positions against the configuration.
@@ -93,47 +112,15 @@ extension Doctor {
     }
   }
 
-  /// A head that is stored beside the embedding that it is said to be must be equal to it.
-  private func examineTies(_ source: any TensorSource, _ tensors: ModelTensors) {
-    let place = { (role: ModelFamily.Role) in tensors.name(role).flatMap { tensors.index($0 + ".weight") } }
-    guard tensors.configuration.tiesHead, let head = place(.head), let embedding = place(.embedding) else { return }
-    let differ = {
-      self.add(
-        .error, .tiedWeightsDiffer, source.tensors[head].name,
-        "the configuration says that it is the embedding, and it has other values: engines that tie them lose it",
-        "set tie_word_embeddings to false in config.json")
-    }
-    let (one, other) = (source.tensors[head], source.tensors[embedding])
-    guard one.shape == other.shape, one.dtype == other.dtype else { return differ() }
-    do {
-      var (a, b) = (Hash(), Hash())
-      try source.read(head) { a.add($0) }
-      try source.read(embedding) { b.add($0) }
-      if a != b { differ() }
-    } catch { add(error, .unreadableFile, path) }
-  }
-
-  /// FNV-1a over 64-bit words of a stream, however it is cut: enough to tell two tensors from each other.
-  private struct Hash: Equatable {
-    private var value: UInt64 = 0xCBF2_9CE4_8422_2325
-
-    mutating func add(_ part: RawSpan) {
-      // SAFETY: the bytes are read inside the call.
-      unsafe part.withUnsafeBytes { bytes in
-        for at in 0..<bytes.count { value = unsafe (value ^ UInt64(bytes[at])) &* 0x100_0000_01B3 }
-      }
-    }
-  }
-
   /// Opens the tokenizer and holds it against the vocabulary.
   func examineTokenizer(vocabularySize: Int) {
-    let files = Tokenizers.fileNames.map { Folder.join(folder, $0) }.filter { Folder.kind(of: $0) == .file }
+    let files = Tokenizers.fileNames.map { Folder.join(tokenizerFolder, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !files.isEmpty else {
       return add(
         .warning, .missingTokenizer, folder, "there is no tokenizer.model and no tokenizer.json",
         "copy the tokenizer's files from the model that this one was made from")
     }
-    do { examine(try Tokenizers.open(folder), vocabularySize: vocabularySize) } catch {
+    do { examine(try Tokenizers.open(tokenizerFolder), vocabularySize: vocabularySize) } catch {
       add(error, .badTokenizer, folder)
     }
   }

@@ -15,17 +15,55 @@ extension Doctor {
     var metadata: Metadata?
   }
 
-  /// Opens the tensors; nil where they cannot be opened, which is a finding then.
-  func openTensors() -> (any TensorSource)? {
-    if Folder.kind(of: path) == .folder {
-      for name in ShardedFolder.indexNames where Folder.kind(of: Folder.join(path, name)) == .file {
-        guard examineIndex(Folder.join(path, name)) else { return nil }
+  /// Opens the model; nil where it cannot be opened, which is a finding then.
+  func openModel() -> Model? {
+    guard examineSets() else { return nil }
+    do {
+      let model = try Model.open(path, skipping: skipped)
+      if let part = model.part {
+        add(
+          .warning, .partOfModel, path, "this file is \(part): the others are not looked at",
+          "give the folder, or the index, for the whole model")
       }
-    }
-    do { return try Model.open(path, skipping: skipped).stored } catch {
+      return model
+    } catch {
       add(error, Self.code(of: error), path)
       return nil
     }
+  }
+
+  /// Looks at the sets of weights in a folder: at the index of the one that is read, and at what lies beside it.
+  ///
+  /// - Returns: whether the model can be opened, as far as its index goes.
+  private func examineSets() -> Bool {
+    guard Folder.kind(of: path) == .folder, let sets = attempt({ try WeightSets(path) }),
+      let read = attempt({ try sets.read() })
+    else { return true }
+    for (set, words) in sets.others(than: read) {
+      let named = [Container.safetensors, .torch].contains { $0.indexName == set.entry }
+      // transformers takes safetensors before PyTorch's files, and looks no further.
+      let isInTheWay = set.isLeftOver && named && isBefore(set.entry, read.entry)
+      if set.isLeftOver {
+        add(
+          isInTheWay ? .error : .warning, .leftOverIndex, Folder.join(path, set.entry), words,
+          isInTheWay ? "remove it: transformers takes it for the model" : "remove it, or download its files")
+      } else {
+        let isIndexed =
+          read.entry == Container.safetensors.fileName(1, of: 1) && set.entry == Container.safetensors.indexName
+        add(
+          .warning, .severalModels, Folder.join(path, set.entry),
+          words + (isIndexed ? "; vLLM and MLX take the index" : ""),
+          "move away the set that is not wanted: engines do not agree on which they take")
+      }
+    }
+    return read.form != .index || examineIndex(Folder.join(path, read.entry))
+  }
+
+  /// Whether transformers looks for one name before another.
+  private func isBefore(_ one: String, _ other: String) -> Bool {
+    let names = [Container.safetensors, .torch].flatMap { [$0.fileName(1, of: 1), $0.indexName] }
+    guard let first = names.firstIndex(of: one) else { return false }
+    return names.firstIndex(of: other).map { first < $0 } ?? true
   }
 
   /// Says what of an adapter there is.
@@ -73,7 +111,9 @@ extension Doctor {
     }
     var isWhole = true
     var wanted: [String: Set<String>] = [:]
-    for (tensor, file) in contents.weight_map { wanted[file, default: []].insert(tensor) }
+    /// A name without `./`, which says nothing.
+    let clean = { (name: String) in name.hasPrefix("./") ? String(name.dropFirst(2)) : name }
+    for (tensor, file) in contents.weight_map { wanted[clean(file), default: []].insert(tensor) }
     /// The files that hold a tensor.
     var holders: [String: [String]] = [:]
     var total = 0
@@ -95,7 +135,7 @@ extension Doctor {
       }
       do {
         let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
-        for info in shard.tensors {
+        for info in shard.tensors where contents.weight_map[info.name] != nil || !ComputedTensors.contains(info) {
           holders[info.name, default: []].append(file)
           total += info.byteCount
         }
@@ -104,14 +144,28 @@ extension Doctor {
         isWhole = false
       }
     }
-    guard isWhole else { return false }
-    for (tensor, file) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
-      if !(holders[tensor] ?? []).contains(file) {
+    guard isWhole else {
+      let strangers = ShardedFolder.strangers(beside: Array(wanted.keys), in: path)
+      if !strangers.isEmpty {
         add(
-          .error, .missingTensor, displayName(tensor),
-          "the index places it in \(displayName(file)), which does not hold it",
-          "the files are of different versions: download them again")
-        isWhole = false
+          .error, .badIndex, index,
+          "shards of another count lie here: \(strangers.prefix(8).map(displayName).joined(separator: ", "))",
+          "the index and the shards are of different versions of the model: download the index of the shards that are here"
+        )
+      }
+      return false
+    }
+    for (tensor, file) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
+      let file = clean(file)
+      if holders[tensor] == nil {
+        add(
+          .warning, .unheldTensor, displayName(tensor),
+          "the index places it in \(displayName(file)), and no file holds it: engines read the rest",
+          "the index is wrong, or the files are of different versions: download them again where the model needs it")
+      } else if !(holders[tensor] ?? []).contains(file) {
+        add(
+          .warning, .badIndex, displayName(tensor),
+          "the index places it in \(displayName(file)), and another file holds it", "the index is of another version")
       }
     }
     for (tensor, files) in holders.sorted(by: { $0.key < $1.key }) {
@@ -124,9 +178,8 @@ extension Doctor {
       } else if contents.weight_map[tensor] == nil {
         add(
           .warning, .unindexedTensor, displayName(tensor),
-          "\(displayName(files[0])) holds it, and the index does not name it",
+          "\(displayName(files[0])) holds it, and the index does not name it: transformers reads it all the same",
           "the index is of another version")
-        isWhole = false
       }
     }
     if let stated = contents.metadata?.total_size, isWhole, Int(exactly: stated) != total {

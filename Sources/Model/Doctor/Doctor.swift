@@ -20,6 +20,8 @@ package final class Doctor {
 
   let path: String
   let folder: String
+  /// Where the tokenizer's files lie: the folder, or of Meta's download the one above.
+  var tokenizerFolder: String
   let threads: Int
   /// What takes names of pickles that are not known.
   let skipped: SkippedNames?
@@ -64,10 +66,12 @@ package final class Doctor {
   ///   - threads: how many read values.
   ///   - skipped: as in `Checkpoint.open`.
   package init(_ path: String, threads: Int, skipping skipped: SkippedNames? = nil) {
-    self.path = path
+    // A folder of Hugging Face's cache stands for its snapshot; where there are several the examination says so.
+    self.path = (try? Checkpoint.located(path)) ?? path
     self.skipped = skipped
     self.threads = threads
-    folder = Folder.home(of: path)
+    folder = Folder.home(of: self.path)
+    tokenizerFolder = folder
   }
 
   func add(
@@ -133,13 +137,14 @@ package final class Doctor {
   }
 
   private func examineAll(_ progress: @escaping @Sendable (Int, Int) -> Void) {
-    guard let source = openTensors() else { return }
+    guard let model = openModel() else { return }
+    let source = model.stored
+    tokenizerFolder = model.tokenizerFolder
     examineAdapter(source)
     if facts.adapter == .alone || facts.adapter == .empty {
       facts.form = .other
       return examineValues(source, progress)
     }
-    let model = Model(source, path: path)
     switch model.layout {
     case .gguf(let file):
       facts.form = .gguf
@@ -193,7 +198,7 @@ package final class Doctor {
     if let wrapper = model.wrapper {
       add(
         .error, .wrappedNames, path,
-        "all names of the model's tensors begin with \(displayName(wrapper)): engines do not find them, and some then draw "
+        "the names of the model's tensors are wrapped in \(displayName(wrapper)): engines do not find them, and some then draw "
           + "the weights at random without an error",
         "\(.converting(.huggingFace(path))) writes them under their own names")
     }

@@ -25,6 +25,10 @@ package struct Finding: Sendable, Equatable {
     case truncatedFile = "truncated-file"
     case badIndex = "bad-index"
     case unindexedTensor = "unindexed-tensor"
+    case unheldTensor = "unheld-tensor"
+    case leftOverIndex = "left-over-index"
+    case severalModels = "several-models"
+    case partOfModel = "part-of-model"
     case duplicateTensor = "duplicate-tensor"
     // Configuration and tensors.
     case missingConfiguration = "missing-config"

@@ -28,13 +28,14 @@ package enum HuggingFaceNames {
   /// A source whose tensors have the names of the whole language model: with the prefix where a base model lacks it;
   /// models of no known family stay as they are.
   ///
-  /// - Parameter addsHead: whether a head that is not stored is shown as the embedding that it is tied to.
+  /// - Parameters:
+  ///   - addsHead: whether a head that is not stored is shown as the embedding that it is tied to.
+  ///   - embedding: what an embedding that is not stored is shown as, where there is a head to which it is tied.
   /// - Throws: `CheckpointError` where two tensors have one name.
   package static func completed(
-    _ source: any TensorSource, addsHead: Bool = false
+    _ source: any TensorSource, addsHead: Bool = false, addsEmbedding embedding: String? = nil
   ) throws(CheckpointError) -> TensorView {
-    let names = Set(source.tensors.map(\.name))
-    let missing = embeddings.first { names.contains(String($0.name.dropFirst($0.prefix.count))) }?.prefix ?? ""
+    let missing = missingPrefix(source)
     var entries = source.tensors.enumerated().map { index, info in
       TensorView.Entry(isOfHead(info) ? info : info.renamed(missing + info.name), .stored(index))
     }
@@ -43,18 +44,100 @@ package enum HuggingFaceNames {
     {
       entries.append(TensorView.Entry(embedding.info.renamed(head), embedding.origin))
     }
+    if let embedding, !entries.contains(where: { $0.info.name == embedding }),
+      let head = entries.first(where: { heads.contains($0.info.name) })
+    {
+      entries.append(TensorView.Entry(head.info.renamed(embedding), head.origin))
+    }
     return try TensorView(entries, of: source)
+  }
+
+  /// What the names of a base model lack that is stored alone: by its embedding, or by its layers where it has none.
+  private static func missingPrefix(_ source: any TensorSource) -> String {
+    let names = Set(source.tensors.map(\.name))
+    if embeddings.contains(where: { names.contains($0.name) }) { return "" }
+    return embeddings.first { names.contains(String($0.name.dropFirst($0.prefix.count))) }?.prefix ?? ""
+  }
+
+  /// The name of the embedding in a whole language model; nil where none is stored.
+  package static func embedding(of source: any TensorSource) -> String? {
+    let names = Set(source.tensors.map(\.name))
+    return embeddings.first { names.contains($0.name) || names.contains(String($0.name.dropFirst($0.prefix.count))) }?
+      .name
+  }
+
+  /// Parts that programs put into names, at the beginning or in the middle: torch.compile, FSDP, activation checkpointing.
+  private static let innerParts: Set<Substring> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
+  /// What the key of a state dict around another one, or the name of a wrapping module, is where a base model is in it:
+  /// DataParallel and DeepSpeed, trl, peft, trainers.
+  private static let outerParts: Set<Substring> = [
+    "module", "pretrained_model", "base_model", "state_dict", "model_state_dict", "net", "network",
+  ]
+
+  /// The tensors of a model without what wraps their names.
+  ///
+  /// - Returns: the model's tensors under their own names, those of other things left out; everything, the others under the
+  ///   names that they have; and what the wrapper is called. Nil where nothing is wrapped, or two models are.
+  package static func unwrapped(
+    _ source: any TensorSource
+  ) -> (model: TensorView, everything: any TensorSource, wrapper: String)? {
+    var inner: Set<Substring> = []
+    let names = source.tensors.map { info -> String in
+      let parts = info.name.split(separator: ".", omittingEmptySubsequences: false)
+      guard parts.contains(where: innerParts.contains) else { return info.name }
+      inner.formUnion(parts.filter(innerParts.contains))
+      return parts.filter { !innerParts.contains($0) }.joined(separator: ".")
+    }
+    let prefix = wrapper(of: names) ?? ""
+    guard !prefix.isEmpty || !inner.isEmpty else { return nil }
+    let clean = { (index: Int) in
+      names[index].hasPrefix(prefix) ? String(names[index].dropFirst(prefix.count)) : nil
+    }
+    let entries = source.tensors.enumerated().map { index, info in
+      (TensorView.Entry(info.renamed(clean(index) ?? info.name), .stored(index)), isModels: clean(index) != nil)
+    }
+    guard let model = try? TensorView(entries.filter(\.isModels).map(\.0), of: source) else { return nil }
+    let everything = try? TensorView(entries.map(\.0), of: source)
+    return (model, everything ?? source, inner.sorted().map { $0 + "." }.joined() + prefix)
   }
 
   /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it is
   /// not. What lies beside the wrapper, an optimizer's state for example, is not part of the model.
-  package static func wrapper(of source: any TensorSource) -> String? {
-    let wrappers = Set(
-      source.tensors.flatMap { info in
-        embeddings.filter { info.name.hasSuffix($0.name) }.map { String(info.name.dropLast($0.name.count)) }
-      })
-    guard let wrapper = wrappers.first, wrappers.count == 1, wrapper.hasSuffix(".") else { return nil }
-    return wrapper
+  private static func wrapper(of names: [String]) -> String? {
+    func prefixes(_ wanted: some Sequence<String>) -> Set<String> {
+      Set(names.flatMap { name in wanted.filter(name.hasSuffix).map { String(name.dropLast($0.count)) } })
+    }
+    var found = prefixes(embeddings.map(\.name))
+    if found.isEmpty {
+      // A base model alone, in a module or under a key that is known to wrap models.
+      found = prefixes(embeddings.map { String($0.name.dropFirst($0.prefix.count)) }).filter { prefix in
+        prefix.split(separator: ".").last.map(outerParts.contains) ?? false
+      }
+    }
+    // A head alone, to which the embedding is tied.
+    if found.isEmpty {
+      let layers = ModelFamily.all.map { $0.layerPrefix(.huggingFace) }
+      found = prefixes(heads).filter { prefix in
+        names.contains { name in
+          name.hasPrefix(prefix) && layers.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+        }
+      }
+    }
+    guard let prefix = found.first, found.count == 1, prefix.hasSuffix("."),
+      // The language model of a model for pictures, which lie beside it.
+      !prefix.contains("language_model."), !prefix.contains("text_model.")
+    else { return nil }
+    return prefix
+  }
+
+  /// Whether any tensor has a name that one of the families gives it, in a whole language model or in a base model alone.
+  package static func areKnown(_ source: any TensorSource) -> Bool {
+    source.tensors.contains { info in
+      isOfHead(info)
+        || ModelFamily.all.contains { family in
+          ["", family.prefix].contains { family.tensor(named: $0 + info.name, in: .huggingFace) != nil }
+        }
+    }
   }
 
   /// Whether a source has a head of its own.

@@ -114,7 +114,7 @@ package struct GPTQFormat: QuantizedFormat {
     let settings = settings(model)
     try output.write(try settings.text(), as: QuantizationSettings.fileName, replacing: true)
     description["quantization_config"] = try settings.object()
-    try output.write(try json(description), as: "config.json", replacing: true)
+    try output.write(try jsonText(description), as: "config.json", replacing: true)
   }
 
   private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
@@ -122,12 +122,6 @@ package struct GPTQFormat: QuantizedFormat {
       throw ModelError(.malformed, file: model.path, reason: "config.json is no JSON object")
     }
     return object
-  }
-
-  private func json(_ object: [String: Any]) throws -> [UInt8] {
-    let data = try JSONSerialization.data(
-      withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    return [UInt8](data) + [0x0A]
   }
 
   /// What quantize_config.json says.

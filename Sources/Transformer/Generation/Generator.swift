@@ -97,7 +97,8 @@ package final class Generator {
     var text = ""
     var end = End.length
     while tokens.count < limit {
-      guard let token = sampler.next(logits) else {
+      // One NaN is a weight that is none: a token that is never chosen for it would be a wrong answer in silence.
+      guard !logits.contains(where: \.isNaN), let token = sampler.next(logits) else {
         throw ModelError(
           .mismatch, reason: "the model's predictions are not numbers",
           remedy: "a weight may be NaN or infinite: \(.diagnosis) and \(.statistics) show which")

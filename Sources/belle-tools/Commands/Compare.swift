@@ -40,6 +40,7 @@ struct Compare: ParsableCommand {
   func run() throws {
     let models = (try unknown.open(first), try unknown.open(second))
     for model in [models.0, models.1] {
+      Console.shared.remarks(model.remarks, on: model.path)
       guard let adapter = model.adapter else { continue }
       Console.shared.note("\(displayName(adapter.file)): \(adapter.reason)")
     }

@@ -95,6 +95,10 @@ struct Convert: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    if maxShardSize != nil, Container(fileName: output) != nil || target.wantsOneFile {
+      throw ValidationError(
+        "--max-shard-size divides the files of a folder, and this output is one file: leave it out.")
+    }
     guard format == nil || to == nil else {
       throw ValidationError("--to is another name of --format: give one of them.")
     }
@@ -152,6 +156,7 @@ struct Convert: ParsableCommand {
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
+        "omitted": .int(proof.omitted), "part": JSONValue(proof.part),
         "identical": .bool(proof.isIdentical), "relative": .double(proof.relative),
         "max_abs": .double(proof.maximum), "worst": JSONValue(proof.worst), "overflows": .int(overflows),
         "replaced": JSONValue(proof.replaced), "removed": JSONValue(proof.removed),
@@ -162,7 +167,9 @@ struct Convert: ParsableCommand {
         ? "every value identical"
         : "\(proof.change ?? "changed"), relative difference of the worst \(Float(proof.relative)), largest "
           + "\(Float(proof.maximum))"
-      Console.shared.result("\(proof.tensors) tensors, \(values): \(displayName(output))")
+      let part = proof.part.map { " of \($0)" } ?? ""
+      let omitted = proof.omitted > 0 ? ", \(proof.omitted) left out" : ""
+      Console.shared.result("\(proof.tensors) tensors\(part)\(omitted), \(values): \(displayName(output))")
     }
   }
 

@@ -59,7 +59,7 @@ struct Evaluate: ParsableCommand {
     let files = try unknown.open(model)
     let opened = try TransformerModel(files)
     let other = try reference.map { try TransformerModel(unknown.open($0)) }
-    for model in [opened, other].compactMap(\.self) { Console.shared.notes(model.notes, on: model.path) }
+    for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     let data = try Calibration.inOrder(
       text, tokenizer: { try files.tokenizer(from: tokenizer.path) },

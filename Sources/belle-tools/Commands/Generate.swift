@@ -76,7 +76,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     let files = try unknown.open(model)
     let opened = try TransformerModel(files)
-    Console.shared.notes(opened.notes, on: opened.path)
+    Console.shared.notes(on: opened)
     let tokens = try files.tokenizer(from: tokenizer.path)
     guard tokens.ownSize <= opened.configuration.vocabularySize else {
       throw ModelError(

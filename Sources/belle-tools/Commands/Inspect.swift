@@ -41,9 +41,11 @@ struct Inspect: ParsableCommand {
   func run() throws {
     if safety { return try runSafety() }
     let skipped = unknown.names
-    let source = try Checkpoint.open(input, skipping: skipped)
+    let opened = try Checkpoint.opened(input, skipping: skipped)
+    let source = opened.source
     Console.shared.tell(skipped, of: input)
-    if let adapter = AdapterPresence(in: source, at: input) {
+    Console.shared.remarks(opened.remarks, on: opened.path)
+    if let adapter = AdapterPresence(in: source, at: opened.path) {
       Console.shared.note("\(displayName(adapter.file)): \(adapter.reason); \(adapter.remedy.words)")
     }
     if crc { try source.verifyChecksums() }

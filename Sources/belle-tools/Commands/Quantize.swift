@@ -221,7 +221,7 @@ struct QuantizeCommand: ParsableCommand {
   func run() throws {
     let files = try open()
     let opened = try TransformerModel(files)
-    Console.shared.notes(opened.notes, on: opened.path)
+    Console.shared.notes(on: opened)
     let options = options
     if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil

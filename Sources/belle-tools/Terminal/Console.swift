@@ -1,7 +1,10 @@
 // What the user sees: results on stdout, messages and progress on stderr. One lock, so that lines never mix.
 
 import ByteIO
+import Checkpoint
+import Model
 import Synchronization
+import Transformer
 
 /// The terminal, or what stands in for it.
 final class Console: Sendable {
@@ -54,6 +57,22 @@ final class Console: Sendable {
   /// What is to be told of a model: what lies beside it or in it, and is not used.
   func notes(_ texts: [String], on path: String) {
     for text in texts { note("\(displayName(path)): \(text)") }
+  }
+
+  /// What is to be told of how a checkpoint was found: other weights beside it, an index that does not fit.
+  func remarks(_ remarks: [Checkpoint.Remark], on path: String) {
+    for remark in remarks {
+      switch remark {
+      case .note(let text): note("\(displayName(path)): \(text)")
+      case .warning(let text): warning("\(displayName(path)): \(text)")
+      }
+    }
+  }
+
+  /// What is to be told of a model: how it was found, what lies beside it or in it and is not used.
+  func notes(on model: TransformerModel) {
+    remarks(model.origin?.remarks ?? [], on: model.path)
+    notes(model.notes, on: model.path)
   }
 
   /// A thing that may matter, and stops nothing.

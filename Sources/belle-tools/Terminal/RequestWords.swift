@@ -17,6 +17,7 @@ extension Request {
     case .losing: "--lossy"
     case .dequantizing: "--dequantize"
     case .layout(let name): Self.option("--layout", name)
+    case .valueType: "--dtype"
     case .blockType(let name): "--gguf-type \(name)"
     case .skippingUnknown: "--skip-unknown"
     case .bits(let count): "--bits \(count)"
