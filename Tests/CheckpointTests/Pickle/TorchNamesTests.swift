@@ -178,6 +178,7 @@ private func path(_ name: String) -> String { project("Tests/Fixtures/torch-name
     ] {
       let limits = PickleMachine.limits(bytes)
       #expect(limits.values >= values && limits.holders >= holders && limits.stack >= 4_000_000)
+      #expect(limits.tensors >= (holders > 1 ? 300_000 : 100_000))
     }
     // What a small file may cost stays what it was.
     #expect(PickleMachine.limits(16 << 20).holders == PickleMachine.valueLimit)
@@ -187,6 +188,18 @@ private func path(_ name: String) -> String { project("Tests/Fixtures/torch-name
   func containers() {
     let pickle = [0x80, 2] + [UInt8](repeating: 0x5D, count: PickleMachine.valueLimit + 10) + [0x2E]
     let error = #expect(throws: CheckpointError.self) { try PickleMachine.run(pickle, file: "a.pkl") }
+    #expect(error?.code == .limit)
+  }
+
+  @Test("a tensor that is made again and again of one memo is bounded by the pickle's length")
+  func tensors() {
+    let make =
+      P.global("torch._utils", "_rebuild_meta_tensor_no_storage") + [0x71, 1] + [0x28] + P.global("torch", "float32")
+      + [0x4B, 3, 0x85, 0x4B, 1, 0x85, 0x89, 0x74, 0x71, 2, 0x28]
+    let again = (0...PickleMachine.tensorLimit).flatMap { _ in [0x68, 1, 0x68, 2, 0x52] as [UInt8] }
+    let error = #expect(throws: CheckpointError.self) {
+      try PickleMachine.run([0x80, 2] + make + again + Array("t.".utf8), file: "a.pkl")
+    }
     #expect(error?.code == .limit)
   }
 

@@ -51,7 +51,7 @@ struct PickleContents {
   /// - Parameter skipped: told of tensors that names which are not known were to make something of.
   init(_ graph: PickleGraph, root: NodeIndex, file: String, skipped: SkippedNames? = nil) throws(CheckpointError) {
     let holding = Self.tensorHolders(graph)
-    var names: [String: [Place?]] = [:]
+    var names = Names()
     var entered: Set<NodeIndex> = []
     // A stack, the next one last.
     var waiting = [Step(node: root, name: "", depth: 0)]
@@ -74,7 +74,7 @@ struct PickleContents {
           throw CheckpointError(.limit, file: file, reason: "more than \(tensors.count) tensors are named")
         }
         if !graph.foreign.isEmpty { given.insert(index) }
-        let full = try Self.unique(name.isEmpty ? "tensor" : name, step.place, among: &names, file)
+        let full = try names.take(name.isEmpty ? "tensor" : name, step.place, file)
         tensors.append((full, graph.tensors[number]))
         continue
       }
@@ -128,20 +128,33 @@ struct PickleContents {
     skipped?.leaveOut(graph.tensorCount(below: root, without: given))
   }
 
-  /// A name that no tensor has: `{"a": {"b": …}, "a.b": …}` has two of one name, and so has `{1: …, "1": …}`.
-  private static func unique(
-    _ name: String, _ place: Place?, among names: inout [String: [Place?]], _ file: String
-  ) throws(CheckpointError) -> String {
-    let others = names[name] ?? []
-    let full = others.isEmpty ? name : "\(name)#\(others.count + 1)"
-    // Of texts that are no Unicode what they cannot be told apart by is all that is here.
-    let isTwice = others.contains(place) && !name.unicodeScalars.contains("\u{FFFD}")
-    guard others.count < 100, !isTwice, others.isEmpty || names[full] == nil else {
-      throw CheckpointError(.malformed, file: file, reason: "two tensors are called \(displayName(name))")
+  /// The names of tensors: each once.
+  private struct Names {
+    /// The number of each name's tensor.
+    private var numbers: [String: Int] = [:]
+    /// Where each tensor was found.
+    private var places: [Place?] = []
+    /// Where the others were found that came to a name.
+    private var others: [String: [Place?]] = [:]
+
+    /// The name of the next tensor. `{"a": {"b": …}, "a.b": …}` has two of one name, and so has `{1: …, "1": …}`: the second
+    /// is called `a.b#2`.
+    mutating func take(_ name: String, _ place: Place?, _ file: String) throws(CheckpointError) -> String {
+      var full = name
+      var isTwice = false
+      if let first = numbers[name] {
+        let known = [places[first]] + (others[name] ?? [])
+        // Of texts that are no Unicode what they cannot be told apart by is all that is here.
+        isTwice = known.count > 100 || known.contains(place) && !name.unicodeScalars.contains("\u{FFFD}")
+        full = "\(name)#\(known.count + 1)"
+        others[name, default: []].append(place)
+      }
+      guard !isTwice, numbers.updateValue(places.count, forKey: full) == nil else {
+        throw CheckpointError(.malformed, file: file, reason: "two tensors are called \(displayName(name))")
+      }
+      places.append(place)
+      return full
     }
-    names[name, default: []].append(place)
-    if full != name { names[full] = [nil] }
-    return full
   }
 
   private static func memberCount(_ graph: PickleGraph, _ index: NodeIndex) -> Int {

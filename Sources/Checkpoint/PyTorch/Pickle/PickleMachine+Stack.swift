@@ -21,6 +21,9 @@ extension PickleMachine {
   mutating func add(_ node: PickleNode) throws(CheckpointError) -> NodeIndex {
     if let index = PickleGraph.shared(node) { return index }
     if node.isHolder { holderCount += 1 }
+    guard graph.tensors.count <= limits.tensors, graph.storages.count <= limits.tensors else {
+      throw failure("more than \(limits.tensors) tensors or storages: more than a pickle of its size has", .limit)
+    }
     guard graph.nodes.count < limits.values, holderCount <= limits.holders else {
       throw failure(
         "\(graph.nodes.count) values, \(holderCount) of them containers, tensors, bytes or long texts: more than a pickle "

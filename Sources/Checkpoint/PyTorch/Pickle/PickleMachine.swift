@@ -22,6 +22,10 @@ struct PickleMachine {
   static let valueLimit = 3_000_000
   private static let bytesOfValue = 3
   private static let bytesOfHolder = 8
+  /// The most tensors, and storages, of a small pickle; a larger one may have one in 32 bytes. torch writes more than twice
+  /// as many of each, and the least that makes one is three bytes, which name it again.
+  static let tensorLimit = 100_000
+  private static let bytesOfTensor = 32
   /// The most values of a small pickle that may wait on the stack, and the most marks.
   static let stackLimit = 8_000_000
   static let markLimit = 1_000_000
@@ -43,7 +47,7 @@ struct PickleMachine {
   /// What gathers names that are not known, where they are passed over.
   let skipped: SkippedNames?
   /// The most values, those of them that hold others or bytes, and those that may wait on the stack.
-  let limits: (values: Int, holders: Int, stack: Int)
+  let limits: (values: Int, holders: Int, stack: Int, tensors: Int)
   /// How many values hold others or bytes.
   var holderCount = 0
   /// Where the pickle stands in its file, for places in messages.
@@ -84,10 +88,10 @@ struct PickleMachine {
   }
 
   /// The limits of a pickle, or of what stands in one file with it, of some bytes.
-  static func limits(_ byteCount: Int) -> (values: Int, holders: Int, stack: Int) {
+  static func limits(_ byteCount: Int) -> (values: Int, holders: Int, stack: Int, tensors: Int) {
     (
       max(valueLimit, byteCount / bytesOfValue), max(valueLimit, byteCount / bytesOfHolder),
-      max(stackLimit, byteCount / bytesOfValue)
+      max(stackLimit, byteCount / bytesOfValue), max(tensorLimit, byteCount / bytesOfTensor)
     )
   }
 
