@@ -42,8 +42,10 @@ extension Model {
       let (stated, text) = try configuration()
       let frequencies = try stated.checkFrequencies(tensors, file: configurationPath)
       var weights = ComputedTensors.removed(from: tensors)
+      var version: String?
       if form == .packed {
         let packed = try PackedCheckpoint.ofModel(weights, folder: folder)
+        version = packed.versionNote
         // BELLE's scripts store biases of zeros for modules that have none.
         weights = stated.needsInputBias ? packed : try packed.withoutZeroBiases()
       }
@@ -51,8 +53,18 @@ extension Model {
       let tied = try TiedHead(stated, weights)
       return description(
         tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),
-        tied.source, notes: [frequencies, tied.note])
+        tied.source, notes: [frequencies, tied.note, version, Self.ownCode(text)])
     }
+  }
+
+  /// What is to be told of a config.json that names code of its own; nil where it names none.
+  static func ownCode(_ text: [UInt8]) -> String? {
+    guard let object = try? boundedJSONObject(text) as? [String: Any], let map = object["auto_map"] as? [String: Any],
+      let first = map.values.compactMap({ $0 as? String }).min()
+    else { return nil }
+    return
+      "config.json names code of its own (auto_map: \(displayName(first))), which is not run here: programs that run it "
+      + "may compute something else"
   }
 
   /// The text of a config.json whose head is its own.

@@ -12,11 +12,11 @@ extension GPTQForm {
   static func versionToldByZeros(
     _ source: any TensorSource, _ indices: [String: Int], _ settings: QuantizationSettings
   ) throws -> GPTQVersion? {
-    guard settings.isSymmetric != false, settings.method ?? "gptq" == "gptq",
+    guard settings.method ?? "gptq" == "gptq",
       ["gptq", "gptq_v2"].contains(settings.format ?? "gptq")
     else { return nil }
     let other: GPTQVersion = settings.version == .first ? .second : .first
-    var isTold = false
+    var count = 0
     for info in source.tensors {
       guard let name = info.name.suffixRemoved(".qweight"), let zeros = indices[name + ".qzeros"] else { continue }
       let (words, shape) = (source.tensors[zeros], info.shape)
@@ -25,9 +25,10 @@ extension GPTQForm {
         let bits = bits(info, words, indices[name + ".g_idx"].map { source.tensors[$0] }, settings)
       else { return nil }
       guard try allZeros(source, zeros, columns: shape[1], bits: bits, are: other) else { return nil }
-      isTold = true
+      count += words.shape[0] * shape[1]
     }
-    return isTold ? other : nil
+    // Grids with zero points of their own are all alike by chance only where there are few.
+    return count >= (settings.isSymmetric == false ? 256 : 1) ? other : nil
   }
 
   private static func bits(

@@ -12,7 +12,11 @@ package enum PackedForms {
 
   /// The settings' words for the forms that are known, for a message.
   package static var known: String {
-    methods.map { "\($0.name) (\($0.formats.joined(separator: ", ")))" }.joined(separator: ", ")
+    var names: [String] = []
+    for method in methods where !names.contains(method.name) { names.append(method.name) }
+    return names.map { name in
+      "\(name) (\(methods.filter { $0.name == name }.flatMap(\.formats).joined(separator: ", ")))"
+    }.joined(separator: ", ")
   }
 
   /// Whether a method, as settings name it, is one that is read.

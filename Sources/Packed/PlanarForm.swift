@@ -42,11 +42,13 @@ package struct PlanarForm: PackedForm {
     return PackedModule(outFeatures: out, inFeatures: width) {
       let values = try module.scales(scales, bits: bits)
       // Rows of words along the inputs, a column an output; a group's zero points lie in one row along the outputs.
+      // Integers of 7 bits are numbers of 8, with the middle in the middle: 64 is added to both.
+      let added: UInt8 = bits == 7 ? 64 : 0
       let codes = Self.integers(
-        transposed(try module.words(weights), rows: weights.shape[0], columns: out), bits: bits, planes)
-      let zeroPoints = Self.integers(try module.words(zeros), bits: bits, planes).map { UInt16($0) }
+        transposed(try module.words(weights), rows: weights.shape[0], columns: out), bits: bits, planes
+      ).map { $0 + added }
+      let zeroPoints = Self.integers(try module.words(zeros), bits: bits, planes).map { UInt16($0 + added) }
       return PackedLinear(
-        // Integers of 7 bits are numbers of 8.
         bits: bits == 7 ? 8 : bits, outFeatures: out, inFeatures: width, codes: .bytes(codes),
         scales: transposed(values, rows: groupCount, columns: out), scaleType: scales.info.dtype,
         offsets: .zeros(transposed(zeroPoints, rows: groupCount, columns: out)),

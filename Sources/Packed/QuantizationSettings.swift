@@ -98,6 +98,9 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     case byModule = "extra_config"
   }
 
+  /// What auto-round calls its method.
+  private static let programs = ["auto-round", "auto_round", "intel/auto-round"]
+
   /// What auto-round's names of forms stand for: GPTQ's packing with zero points less one, or as they are; AutoAWQ's.
   private static let autoRound: [String: (method: String, format: String)] = [
     "auto_round:auto_gptq": ("gptq", "gptq"), "auto_round:gptq": ("gptq", "gptq"),
@@ -142,7 +145,7 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     let patterns = try? values.nestedContainer(keyedBy: AnyKey.self, forKey: .dynamic).allKeys
     let modules = try? others.nestedContainer(keyedBy: AnyKey.self, forKey: .byModule).allKeys
     variesByModule = patterns?.contains { !$0.stringValue.hasPrefix("-:") } == true || modules?.isEmpty == false
-    if let name = method, ["auto-round", "auto_round", "intel/auto-round"].contains(name) {
+    if let name = method, Self.programs.contains(name) {
       for key in [OtherKeys.packing, .backend] where format == nil || key == .packing {
         guard let value = try others.decodeIfPresent(String.self, forKey: key) else { continue }
         (format, formatKey) = (value, key.rawValue)
@@ -193,7 +196,17 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   ///
   /// - Throws: ``CheckpointError`` with code `.malformed` where it cannot be read.
   package static func read(_ folder: String) throws -> QuantizationSettings? {
-    try own(folder) ?? inner(folder)
+    guard let own = try own(folder) else { return try inner(folder) }
+    // A config.json that cannot be read is told where it is asked for.
+    if let inner = try? inner(folder), inner.method ?? own.method == own.method ?? inner.method,
+      let one = own.format, let other = inner.format, one != other
+    {
+      throw CheckpointError(
+        .malformed, file: folder,
+        reason: "\(own.formatKey) is \(displayName(one)) in its own settings and \(displayName(other)) in config.json",
+        remedy: "programs read one or the other: make them agree, as the publisher has them")
+    }
+    return own
   }
 
   /// What the file in a folder that is about nothing else says; nil where there is none.
@@ -246,5 +259,9 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   package static func setVersion(_ version: GPTQVersion, in object: inout [String: Any]) {
     object[CodingKeys.format.rawValue] = version.rawValue
     if object[OtherKeys.format.rawValue] != nil { object[OtherKeys.format.rawValue] = version.rawValue }
+    // What stood there for a form by another program's name would be believed before.
+    guard let method = object[CodingKeys.method.rawValue] as? String, programs.contains(method) else { return }
+    object[CodingKeys.method.rawValue] = "gptq"
+    for key in [OtherKeys.packing, .backend] { object[key.rawValue] = nil }
   }
 }

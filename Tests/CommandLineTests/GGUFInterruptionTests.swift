@@ -95,8 +95,8 @@ extension GGUFVerbTests {
     let failure: Int32 = verb == "doctor" ? 2 : 1
     #expect(try run().status == 0)
     // An index of another format beside the file: it names shards that are not there, and makes way, as in transformers.
-    // The doctor has a finding all the same.
-    let found: Int32 = verb == "doctor" ? 2 : 0
+    // What doctor has is a warning: the engines load it.
+    let found: Int32 = 0
     try folder.write("model/pytorch_model.bin.index.json", #"{"weight_map": {"model.norm.weight": "none.bin"}}"#)
     #expect(try run().status == found)
     // Two indices.

@@ -149,14 +149,15 @@ import Testing
       }
     }
     try check(
-      ["--calibration", tokens, "--group-size", "48"], ["error: model.layers.0", "groups of 48", "hint: give"])
+      ["--calibration", tokens, "--group-size", "48", "--no-fallback"],
+      ["error: model.layers.0", "groups of 48", "hint: give"])
     try check(["--calibration", tokens, "--bits", "5"], ["--bits must be"], status: 64)
     for option in ["--samples", "--sequence-length"] {
       for value in ["0", "4611686018427387904", "9223372036854775807"] {
         try check([option, value], ["\(option) must be between"], status: 64)
       }
     }
-    try check(["--calibration", folder.file("missing.txt")], ["missing.txt", "cannot open it"])
+    try check(["--calibration", folder.file("missing.txt")], ["missing.txt", "there is no such file"])
     try folder.write("empty.txt", "")
     try check(["--calibration", try folder.write("tokenizer-less.txt", "text")], ["tokenizer"])
     try check(

@@ -33,6 +33,13 @@ import Testing
     #expect(json.contains { $0["type"] as? String == "skipped" && $0["name"] as? String == "trainer.Config" })
   }
 
+  @Test("what a call that is not known was given is not given, nor what shares its memory")
+  func changed() throws {
+    let run = try belleTools("inspect", files + "changed-by-a-call.pt", "--skip-unknown")
+    #expect(run.status == 0 && run.output.contains("2 tensors") && run.errors.contains("2 tensors are left out"))
+    #expect(!run.output.contains("\na  ") && !run.output.contains("view  "), "\(run.output)")
+  }
+
   @Test("a name that does something is told with what it does", arguments: [[], ["--skip-unknown"]])
   func active(options: [String]) throws {
     let path = project("Tests/Fixtures/hostile/reduce-os-system.pt")

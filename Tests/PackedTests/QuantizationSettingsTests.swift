@@ -1,5 +1,6 @@
 import ByteIO
 import Checkpoint
+import Foundation
 import TestSupport
 import Testing
 
@@ -26,6 +27,32 @@ import Testing
     settings.format = "gptq_v2"
     try folder.write("quantize_config.json", settings.text())
     #expect(try QuantizationSettings.read(folder.path) == settings && settings.version == .second)
+  }
+
+  @Test("another version of auto-round's folder is GPTQ's by every key")
+  func otherVersion() throws {
+    for packing in ["auto_round:auto_gptq", "auto_round:gptqmodel"] {
+      var object: [String: Any] = [
+        "bits": 4, "group_size": 32, "sym": false, "quant_method": "auto-round", "packing_format": packing,
+      ]
+      for version in [GPTQVersion.second, .first] {
+        QuantizationSettings.setVersion(version, in: &object)
+        let text = String(decoding: try JSONSerialization.data(withJSONObject: object), as: UTF8.self)
+        let found = try #require(try read(text))
+        #expect(found.version == version && found.method == "gptq" && found.program == nil)
+      }
+    }
+  }
+
+  @Test("two places that say another format are refused, and other differences are the doctor's")
+  func contradiction() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("quantize_config.json", #"{"bits": 4, "checkpoint_format": "gptq_v2"}"#)
+    try folder.write("config.json", #"{"quantization_config": {"bits": 4, "checkpoint_format": "gptq"}}"#)
+    let error = #expect(throws: CheckpointError.self) { try QuantizationSettings.read(folder.path) }
+    #expect(error?.reason.contains("gptq_v2") == true && error?.reason.contains("config.json") == true)
+    try folder.write("config.json", #"{"quantization_config": {"bits": 8}}"#)
+    #expect(try QuantizationSettings.read(folder.path)?.bits == 4)
   }
 
   @Test("the file's text has its keys in order, and none for what is not said")

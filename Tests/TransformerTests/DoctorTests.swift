@@ -71,6 +71,13 @@ import Tokenizer
         }
       ),
       ("config.json is no JSON", [.badConfiguration], { $0.configuration = "{]" }),
+      (
+        "code of its own", [.ownCode],
+        {
+          $0.configuration =
+            $0.configuration.dropLast() + #", "auto_map": {"AutoModelForCausalLM": "modeling_x.XForCausalLM"}}"#
+        }
+      ),
       ("no tokenizer", [.missingTokenizer], { $0.hasTokenizer = false }),
       (
         "fewer embeddings than tokens", [.tokenizerTooLarge],

@@ -206,14 +206,14 @@ struct RoundedLinear {
       try refused {
         $0.remove("m.g_idx")
         $0.add("m.g_idx", .i32, [64], [Int32](repeating: 2, count: 64))
-      }?.reason.contains("group 2 of 2") == true)
+      }?.reason.contains("names group 2, and there are 2") == true)
     #expect(
       try refused {
         $0.remove("m.g_idx")
         $0.add("m.g_idx", .i32, [1], [0] as [Int32])
       }?.code == .badTensor)
     #expect(try refused({ _ in }, json: #"{"bits": 8}"#)?.code == .badTensor)
-    #expect(try refused({ _ in }, json: #"{"bits": 4, "checkpoint_format": "gptq_p"}"#)?.code == .unknownFormat)
+    #expect(try refused({ _ in }, json: #"{"bits": 4, "checkpoint_format": "marlin"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: #"{"quant_method": "hqq"}"#)?.code == .unknownFormat)
     #expect(try refused({ _ in }, json: "[]")?.code == .malformed)
   }

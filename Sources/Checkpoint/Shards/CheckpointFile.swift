@@ -10,6 +10,7 @@ enum CheckpointFile {
   /// - Throws: ``CheckpointError`` or ``ByteIOError``.
   static func open(_ file: any ByteSource, skipping skipped: SkippedNames? = nil) throws -> any TensorSource {
     let path = file.path
+    if file is InputFile, let unfinished = DownloadedFolder.unfinished(path) { throw unfinished }
     let head = try file.bytes(count: FileKind.headSize)
     if let complaint = FileKind(head: head, size: file.size).complaint {
       throw CheckpointError(.notDownloaded, file: path, reason: complaint.reason, remedy: complaint.remedy)

@@ -38,6 +38,14 @@ package enum DownloadedFolder {
     return CheckpointError(.notDownloaded, file: path, reason: "this file is encrypted", remedy: decrypting)
   }
 
+  /// Why one file is not whole although its name is its own: its downloader's note lies beside it.
+  static func unfinished(_ path: String) -> CheckpointError? {
+    guard let names = try? Folder.entries(of: Folder.parent(of: path)).map(\.name),
+      let note = DownloadName.isUnfinished(Folder.name(of: path), among: names), let name = DownloadName(note)
+    else { return nil }
+    return CheckpointError(.notDownloaded, file: path, reason: name.reason, remedy: name.remedy)
+  }
+
   private static let decrypting: Remedy =
     "decrypt first, with the weights that the release was made with: \(.decrypting)"
 }

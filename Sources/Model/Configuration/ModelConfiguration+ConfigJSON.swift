@@ -75,7 +75,8 @@ extension ModelConfiguration {
     guard let name, let family = ModelFamily(name: name) else {
       throw ModelError(
         .unsupported, file: path,
-        reason: name.map { "the model type \(displayName($0)) is not known" } ?? "it has no model_type",
+        reason: (name.map { "the model type \(displayName($0)) is not known" } ?? "it has no model_type")
+          + (fields.contains("auto_map") ? "; its auto_map names code of its own, which is not run here" : ""),
         remedy: "known are \(ModelFamily.list(\.name))")
     }
     return family

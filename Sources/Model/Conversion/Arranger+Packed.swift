@@ -9,6 +9,7 @@ extension Arranger {
   func packed() throws -> Arrangement {
     guard target.layout != .meta else { throw ConversionMisfit.metaOfPacked }
     let packed = try PackedCheckpoint.ofModel(model.tensors, folder: model.folder)
+    if target.packing != .keep, let text = packed.versionNote { note(text) }
     if target.packing == .dequantized { return try dequantized(packed) }
     guard target.dtype == nil else { throw ConversionMisfit.typeOfPacked }
     if target.packing == .belle { return try forBELLE() }
@@ -21,7 +22,7 @@ extension Arranger {
   }
 
   private func dequantized(_ packed: PackedCheckpoint) throws -> Arrangement {
-    var companions = Companions(in: companions.folder, omitting: [QuantizationSettings.fileName])
+    var companions = Companions(in: companions.folder, omitting: Set(QuantizationSettings.fileNames))
     try companions.edit("config.json") { object in
       object["quantization_config"] = nil
       for key in ["torch_dtype", "dtype"] where object[key] != nil { object[key] = DType.f32.torchName }
@@ -37,7 +38,7 @@ extension Arranger {
       QuantizationSettings.setVersion(version, in: &object)
       return true
     }
-    try companions.edit(QuantizationSettings.fileName, edit)
+    for name in QuantizationSettings.fileNames { try companions.edit(name, edit) }
     try companions.edit("config.json") { object in
       guard var inner = object["quantization_config"] as? [String: Any] else { return false }
       _ = edit(&inner)
@@ -95,7 +96,7 @@ extension Arranger {
     let result = try RepackedModel(
       asBELLE: packed, headSize: measures.headSize, rotaryBase: measures.rotaryBase)
     let group = result.survey.groupSize.map { $0 > 0 ? "-\($0)g" : "" } ?? ""
-    var companions = Companions(in: companions.folder, omitting: [QuantizationSettings.fileName])
+    var companions = Companions(in: companions.folder, omitting: Set(QuantizationSettings.fileNames))
     try companions.edit("config.json") { $0.removeValue(forKey: "quantization_config") != nil }
     return Arrangement(
       source: result.tensors, original: packed, container: .torch,

@@ -28,6 +28,7 @@ struct Arranger {
       throw CheckpointError(.unknownFormat, file: model.path, reason: "there is no tensor in it")
     }
     if let type = target.dtype {
+      try model.refuseForeignQuantization()
       try refuseUnrounded(result.source)
       result.original = result.source
       result.source = try ConvertedSource(result.source, dtype: type)

@@ -99,6 +99,8 @@ package struct Conversion {
       guard output.container == .torch, source.metadata.contains(where: { $0.name != "format" }) else { return }
       return remark(.warning("a PyTorch file has no place for the metadata of \(path); it is left out"))
     }
+    // What a GGUF file says beside its tensors is its own.
+    guard !(source is any GGUFDescribed) else { return }
     let torch = model.stored as? TorchFile
     guard torch != nil || source.holdsSettings else { return }
     // A view of the file does not tell of those that the file itself does not tell.

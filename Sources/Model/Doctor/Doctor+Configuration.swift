@@ -25,6 +25,9 @@ extension Doctor {
         .error, .missingConfiguration, configurationPath, "there is no such file",
         "download config.json too: every engine reads the model's measures there")
     }
+    if let text = attempt({ try ModelConfiguration.text(configurationPath) }), let note = Model.ownCode(text) {
+      add(.warning, .ownCode, configurationPath, note, "read that code before a program may run it (trust_remote_code)")
+    }
     do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch { addOfConfiguration(error) }
   }
 

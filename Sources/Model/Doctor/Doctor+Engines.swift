@@ -48,6 +48,7 @@ extension Doctor {
 
   /// Where a GGUF file of the model is to be had.
   private var ggufRemedy: Remedy {
+    if findings.contains(where: { $0.severity == .error }) { return "mend the errors above first" }
     guard facts.fitsGGUF, facts.foreign == nil else { return "llama.cpp's convert_hf_to_gguf.py may make one" }
     return facts.isScattered ? "\(.converting(.gguf)) with \(.losing) makes one" : "\(.converting(.gguf))"
   }
@@ -62,10 +63,10 @@ extension Doctor {
     if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, and no model" }
     // What it reads and what it lacks is to be asked of the merged model.
     if facts.adapter == .unmerged { return nil }
+    let isBroken = findings.contains { $0.severity == .error }
+    if facts.form == .unknown || facts.form == .other { return isBroken ? nil : "the checkpoint could not be read" }
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
-    case ("llama.cpp", .unknown), ("llama.cpp", .other):
-      return findings.isEmpty ? "the checkpoint could not be read" : nil
     case ("llama.cpp", _): return "it reads GGUF only: \(ggufRemedy)"
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
     case ("transformers", .gguf): return nil
@@ -73,13 +74,13 @@ extension Doctor {
       guard let family = facts.configuration?.family, !family.isGGUFReadByVLLM else { return nil }
       return "its GGUF loader does not know \(family.title)"
     case (_, .meta): return "it reads Hugging Face's layout: \(.converting(.huggingFace(nil)))"
-    case (_, .unknown), (_, .other): return findings.isEmpty ? "the checkpoint could not be read" : nil
     case ("gptqmodel", .huggingFace) where !facts.isPacked:
       if facts.foreign != nil { return nil }
-      return facts.configuration == nil
+      return facts.configuration == nil || isBroken
         ? "it has no GPTQ or AWQ weights" : "it has no GPTQ or AWQ weights: \(.quantizing) makes them"
     case (_, .huggingFace): break
     case (_, .gguf): return "it does not read GGUF"
+    case (_, .unknown), (_, .other): return nil
     }
     if facts.isBELLE {
       return

@@ -43,6 +43,7 @@ package struct Finding: Sendable, Equatable {
     case tiedWeightsDiffer = "tied-weights-differ"
     case notFinite = "not-finite"
     case frequenciesDiffer = "rope-differs"
+    case ownCode = "own-code"
     // Adapters.
     case unmergedAdapter = "unmerged-adapter"
     case adapterAlone = "adapter-alone"

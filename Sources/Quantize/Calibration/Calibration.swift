@@ -98,7 +98,7 @@ package struct Calibration: Sendable, Equatable {
 
   /// Samples of some files, drawn by a seed.
   ///
-  /// Texts are cut into passages of some ten kilobytes at line ends, and shuffled; their tokens, one after the other, are
+  /// Texts are cut into passages of some ten kilobytes (for short windows of twice a window's length) at line ends, and shuffled; their tokens, one after the other, are
   /// cut into windows until there are enough. So samples come from all over a file, and a large file is not encoded whole.
   /// - Parameters:
   ///   - arguments: text, JSON, JSON Lines and token files; token files' rows are shuffled among each other.
@@ -138,9 +138,12 @@ package struct Calibration: Sendable, Equatable {
     }
     var passages: [Passage] = []
     var notes: [String] = []
+    // A few short windows, too, come from several places.
+    let window = length ?? defaultLength
+    let limit = window < 1024 ? max(128, 2 * window) : 10_000
     for argument in arguments {
       let reading = try TextDocuments.forEach(argument) { document in
-        passages += Self.passages(document, limit: 10_000)
+        passages += Self.passages(document, limit: limit)
         return true
       }
       notes += reading.notes

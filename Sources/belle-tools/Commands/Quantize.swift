@@ -290,7 +290,7 @@ struct QuantizeCommand: ParsableCommand {
     guard groupSize != -1 else { return nil }
     let widths = Set(modules(of: model).map(\.inFeatures))
     guard !refusesFallback, let odd = widths.filter({ $0 % groupSize != 0 }).min(),
-      let size = [128, 64, 32].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
+      let size = [128, 64, 32, 16].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
     else { return groupSize }
     common.note("groups of \(size) in place of \(groupSize), which do not divide \(odd) inputs")
     return size

@@ -12,6 +12,7 @@ import enum
 import functools
 import hashlib
 import json
+import operator
 import pathlib
 import sys
 import types
@@ -205,6 +206,16 @@ class Plain(torch.nn.Module):
         return self.fc(x)
 
 
+class Changed:
+    """What changes a tensor that others name, too, where it lies."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __reduce__(self):
+        return operator.imul, (self.value, -5)
+
+
 def unknown():
     trainer = module("trainer", AttributeDict=AttributeDict, Config=Config, Wrapped=Wrapped, Stated=Stated, Image=Image,
                      Scaled=Scaled, Mode=Mode, Net=Net)  # fmt: skip
@@ -226,6 +237,9 @@ def unknown():
     image = torch.arange(3.0).as_subclass(Image)
     scaled = torch.arange(4.0).as_subclass(Scaled)
     scaled.scale = 3.0
+    changed = W.clone()
+    save("changed-by-a-call.pt", {"a": changed, "view": changed[1:], "x": Changed(changed), "model": MODEL}, READ,
+         skipped=["_operator.imul"], left_out=2)
     save("subclasses.pt", {"image": image, "scaled": scaled, "model": MODEL}, {"image": torch.arange(3.0), **READ},
          {"scaled": ["wrapper", "F32"]}, skipped=["trainer.Image", "trainer.Scaled"])  # fmt: skip
     from torch.testing._internal.two_tensor import TwoTensor

@@ -2,6 +2,7 @@
 // - A module of torch.nn keeps its tensors in `_parameters`, `_buffers` and `_modules`, and so does what torch.jit.save
 //   writes in its attributes: their tensors have the names that state_dict() gives them.
 // - What is set or appended in an object of a class of lists or dictionaries is in it.
+// - What a call is given it may change where it lies: those tensors are not given either, wherever else they are named.
 // - Whatever else an object is given, arguments of a call or a state, is what it is made of, and not it: the tensors among
 //   them are not given, but counted. In a state modules are looked for, and settings are told.
 // Sources: torch/nn/modules/module.py; torch/csrc/jit/serialization/pickler.cpp; CPython, Lib/copyreg.py.
@@ -59,6 +60,29 @@ extension PickleGraph {
     object.arguments.forEach(body)
     if let state = object.state { body(state) }
     if let members = object.members { body(members) }
+  }
+
+  /// The tensors that calls which are not known were given, and all that are views of the same storages: whoever is called
+  /// may have changed them where they lie.
+  var changedTensors: Set<Int> {
+    guard !foreign.isEmpty else { return [] }
+    var seen = [Bool](repeating: false, count: nodes.count)
+    var waiting = foreign.flatMap(\.arguments)
+    var found: Set<Int> = []
+    while let index = waiting.popLast() {
+      guard !seen[Int(index)] else { continue }
+      seen[Int(index)] = true
+      switch nodes[Int(index)] {
+      case .tensor(let number): found.insert(number)
+      case .dictionary(let number): waiting += dictionaries[number].map(\.value)
+      case .foreign: forEachHeld(by: index) { waiting.append($0) }
+      default: waiting += elements(index) ?? []
+      }
+    }
+    // Values that lie in the pickle itself have no key.
+    let keys = Set(found.map { tensors[$0].storage.key }.filter { !$0.isEmpty })
+    guard !keys.isEmpty else { return found }
+    return found.union(tensors.indices.filter { keys.contains(tensors[$0].storage.key) })
   }
 
   /// How many tensors lie below a value that are not among some.

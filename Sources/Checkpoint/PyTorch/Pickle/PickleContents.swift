@@ -59,6 +59,7 @@ struct PickleContents {
     var nameBytes = 0
     var textBytes = 0
     var given: Set<NodeIndex> = []
+    let changed = graph.changedTensors
     // What is named is paid for by the pickle, with something for small ones.
     let namedLimit = Self.repetitionLimit * graph.nodes.count + Self.metadataLimit
     let bytesLimit = Self.namesLimit * namedLimit
@@ -69,7 +70,7 @@ struct PickleContents {
         throw CheckpointError(.limit, file: file, reason: "a name of more than \(Self.nameLimit) bytes")
       }
       if case .tensor(let number) = node {
-        guard !step.isForeign else { continue }
+        guard !step.isForeign, !changed.contains(number) else { continue }
         guard tensors.count < namedLimit else {
           throw CheckpointError(.limit, file: file, reason: "more than \(tensors.count) tensors are named")
         }
