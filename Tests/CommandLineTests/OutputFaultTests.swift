@@ -150,11 +150,12 @@ import Testing
     let before = try folder.names()
     let run = try Running(["convert", model, folder.file(output)] + more).finish()
     #expect(run.status == 1)
+    // A GGUF file gets no chat template that the model does not have, which is told before.
+    let errors = run.errors.split(separator: "\n").filter { !$0.hasPrefix("note: ") || output != "o.gguf" }
     #expect(
-      run.errors == """
+      errors.joined(separator: "\n") == """
         error: \(folder.file(output)): the output is one file, and this is a folder
         hint: give the name of a file in it, or let it end in a slash to write a whole model there
-
         """)
     #expect(try folder.names() == before && folder.names(in: output) == [])
     #expect(try Running(["convert", model, folder.file(output + "/")] + more).finish().status == 0)

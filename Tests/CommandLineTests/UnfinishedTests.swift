@@ -5,7 +5,8 @@ import Testing
 
 /// aria2 sets a file's whole size aside: beside its note a file that looks whole is not.
 @Suite("Files beside a downloader's note") struct UnfinishedTests {
-  @Test("no verb reads them", arguments: ["evaluate", "convert", "quantize", "generate", "inspect", "compare", "doctor"])
+  @Test(
+    "no verb reads them", arguments: ["evaluate", "convert", "quantize", "generate", "inspect", "compare", "doctor"])
   func refused(verb: String) throws {
     let folder = try TemporaryFolder()
     let model = try RandomCheckpoint(layers: 1).write(folder)
