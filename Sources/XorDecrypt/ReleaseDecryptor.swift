@@ -5,54 +5,6 @@ import ByteIO
 import Checksum
 import Synchronization
 
-/// What became of one file.
-package struct FileResult: Sendable {
-  /// How it ended.
-  package enum Status: Sendable {
-    /// Written, and every digest agrees.
-    case verified
-    /// It was there already, and every digest agrees.
-    case skipped
-    /// It would be written; only a dry run says so.
-    case planned
-    /// It was not written.
-    case failed(any ToolError)
-  }
-
-  /// The input's path.
-  package let input: String
-  /// The output's path; nil where the input's name does not tell, and for a file that something else takes the place of.
-  package let output: String?
-  /// The paths of all files that it became.
-  package let outputs: [String]
-  /// What is there to say besides.
-  package let note: String?
-  /// The plain file's size in bytes.
-  package let bytes: Int
-  /// The digests that were computed of the plain file.
-  package let digests: [DigestAlgorithm: Digest]
-  /// How it ended.
-  package let status: Status
-
-  init(
-    input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
-    status: Status, note: String? = nil
-  ) {
-    self.input = input
-    self.output = output
-    self.outputs = outputs ?? output.map { [$0] } ?? []
-    self.bytes = bytes
-    self.digests = digests
-    self.status = status
-    self.note = note
-  }
-
-  /// The error, where it failed.
-  package var error: (any ToolError)? {
-    if case .failed(let error) = status { error } else { nil }
-  }
-}
-
 /// What the work on one file needs from those around it.
 struct FileWork {
   let stream: ChunkStream
@@ -104,73 +56,27 @@ package struct ReleaseDecryptor: Sendable {
     try Folder.create(plan.outputFolder)
     TemporaryFiles.removeAbandoned(in: plan.outputFolder)
 
-    var outcome = Outcome()
-    var proof = KeyProof()
-    var failures: [DecryptItem] = []
-    func take(_ result: FileResult, _ item: DecryptItem) {
-      if result.error != nil {
-        failures.append(item)
-      } else if case .verified = result.status {
-        proof.add(item)
-      }
-    }
-    func tell(_ result: FileResult, _ item: DecryptItem) {
-      let (explained, isDoubtful) = explained(result, item, proof)
-      if isDoubtful { outcome.isKeyDoubtful = true }
-      receive(explained)
-    }
-
+    var course = Course()
     // What cannot be decrypted anyway.
-    let hopeless = plan.items.filter { $0.problem != nil }
-    for item in hopeless {
+    for item in plan.items {
       guard let problem = item.problem else { continue }
-      receive(self.result(item, .failed(problem)))
-      failures.append(item)
+      receive(result(item, .failed(problem)))
+      course.failures.append(item)
     }
     var waiting = plan.items.filter { $0.problem == nil }
-    // A name alone says nothing of the others.
-    let stopping = { failures.filter { !$0.isProblemOfName } }
-    if !stopping().isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: stopping(), receive)
-      return outcome
-    }
+    guard goesOn(course, waiting, receive) else { return course.outcome }
 
     // Small files, all of them: together they tell a wrong key from a damaged file.
     let small = waiting.filter(\.goesFirst)
     waiting.removeAll(where: \.goesFirst)
     let stream = ChunkStream(sharedBy: min(plan.options.jobs, max(1, plan.items.count)))
-    let items = self
-    var smallResults: [String: FileResult] = [:]
-    forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
-      (item, items.decrypt(item, as: nil, stream: stream, progress: progress, flag: flag))
-    } receive: { item, result in
-      take(result, item)
-      smallResults[item.input] = result
-      return true
-    }
-    for item in small { if let result = smallResults[item.input] { tell(result, item) } }
-    if !stopping().isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: stopping(), receive)
-      return outcome
-    }
+    decryptSmall(small, stream, progress, &course, receive)
+    guard goesOn(course, waiting, receive) else { return course.outcome }
 
-    // The large ones' first bytes, with what the key makes of them.
-    for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
-      guard case .garbled(let byte) = try head(of: item) else { continue }
-      let (cause, remedy, isDoubtful) = proof.cause(upTo: byte + 1, plan)
-      if isDoubtful { outcome.isKeyDoubtful = true }
-      let error = XorDecryptError(
-        proof.isAny ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
-        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled", remedy: remedy)
-      receive(result(item, .failed(error)))
-      failures.append(item)
-    }
-    let garbled = Set(failures.map(\.input))
+    try refuseGarbled(waiting, &course, receive)
+    let garbled = Set(course.failures.map(\.input))
     waiting.removeAll { garbled.contains($0.input) }
-    if !stopping().isEmpty, !plan.options.keepGoing {
-      refuse(waiting, because: stopping(), receive)
-      return outcome
-    }
+    guard goesOn(course, waiting, receive) else { return course.outcome }
 
     let conversion = try conversion(of: plan.items)
     var outputs = plan.items.filter { $0.problem == nil && !$0.isConverted }.map(\.outputName)
@@ -181,24 +87,73 @@ package struct ReleaseDecryptor: Sendable {
       if !conversion.hasFailures { _ = try leftovers(outputs) }
     }
     var begun: Set<String> = []
+    let items = self
     forEachConcurrently(waiting, jobs: plan.options.jobs) { item, flag in
       let wanted = item.isConverted ? conversion?.plans[item.outputName] : nil
       return (item, items.decrypt(item, as: wanted, stream: stream, progress: progress, flag: flag))
     } receive: { item, result in
       begun.insert(item.input)
-      take(result, item)
-      tell(result, item)
+      course.take(result, item)
+      tell(result, item, &course, receive)
       // With a key whose beginning is right, another file's damage is no reason to stop.
-      return stopping().isEmpty || proof.isAny || plan.options.keepGoing
+      return course.stopping.isEmpty || course.proof.isAny || plan.options.keepGoing
     }
-    refuse(waiting.filter { !begun.contains($0.input) }, because: stopping(), receive)
-    outcome.absent = try absentFiles(besides: failures)
-    guard failures.isEmpty else { return outcome }
+    refuse(waiting.filter { !begun.contains($0.input) }, because: course.stopping, receive)
+    course.outcome.absent = try absentFiles(besides: course.failures)
+    guard course.failures.isEmpty else { return course.outcome }
     if let index = conversion?.index { try write(index) }
     // Only now: with a failure on the way the old model would be lost, and the new one not there.
-    outcome.removed = try leftovers(outputs)
-    try FinalName.take([], removing: outcome.removed, replacing: plan.options.force)
-    return outcome
+    course.outcome.removed = try leftovers(outputs)
+    try FinalName.take([], removing: course.outcome.removed, replacing: plan.options.force)
+    return course.outcome
+  }
+
+  /// Whether the work goes on with what waits; otherwise each of these files is said to be left.
+  private func goesOn(_ course: Course, _ waiting: [DecryptItem], _ receive: (FileResult) -> Void) -> Bool {
+    guard !course.stopping.isEmpty, !plan.options.keepGoing else { return true }
+    refuse(waiting, because: course.stopping, receive)
+    return false
+  }
+
+  /// Tells of a result, with what the key's proof makes of a failure.
+  private func tell(
+    _ result: FileResult, _ item: DecryptItem, _ course: inout Course, _ receive: (FileResult) -> Void
+  ) {
+    let (explained, isDoubtful) = explained(result, item, course.proof)
+    if isDoubtful { course.outcome.isKeyDoubtful = true }
+    receive(explained)
+  }
+
+  private func decryptSmall(
+    _ small: [DecryptItem], _ stream: ChunkStream, _ progress: @escaping ProgressHandler, _ course: inout Course,
+    _ receive: (FileResult) -> Void
+  ) {
+    let items = self
+    var results: [String: FileResult] = [:]
+    forEachConcurrently(small, jobs: plan.options.jobs) { item, flag in
+      (item, items.decrypt(item, as: nil, stream: stream, progress: progress, flag: flag))
+    } receive: { item, result in
+      course.take(result, item)
+      results[item.input] = result
+      return true
+    }
+    for item in small { if let result = results[item.input] { tell(result, item, &course, receive) } }
+  }
+
+  /// Looks at the large files' first bytes, with what the key makes of them.
+  private func refuseGarbled(
+    _ waiting: [DecryptItem], _ course: inout Course, _ receive: (FileResult) -> Void
+  ) throws {
+    for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
+      guard case .garbled(let byte) = try head(of: item) else { continue }
+      let (cause, remedy, isDoubtful) = course.proof.cause(upTo: byte + 1, plan)
+      if isDoubtful { course.outcome.isKeyDoubtful = true }
+      let error = XorDecryptError(
+        course.proof.isAny ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
+        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled", remedy: remedy)
+      receive(result(item, .failed(error)))
+      course.failures.append(item)
+    }
   }
 
   /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).

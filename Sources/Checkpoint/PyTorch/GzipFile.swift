@@ -47,7 +47,7 @@ package enum GzipFile {
       }
       var taken = 0
       while taken < input.count, status == Z_OK || status == Z_BUF_ERROR {
-        let (used, made) = inflate(&input, taken, into: &part, &stream, &status)
+        let (used, made) = unsafe inflate(&input, taken, into: &part, &stream, &status)
         taken += used
         guard text.count + made <= limit else { return .tooLarge }
         text += part[..<made]

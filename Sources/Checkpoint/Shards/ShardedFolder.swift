@@ -56,16 +56,16 @@ public struct ShardedFolder: TensorSource {
           hasMap = true
           try json.object { json, tensor in
             guard case .string(let stated) = try json.scalar() else {
-              throw failure("the file of \(displayName(tensor)) is no name", nil)
+              throw failure("the file of \(displayName(tensor)) is not a text", nil)
             }
             let name = stated.hasPrefix("./") ? String(stated.dropFirst(2)) : stated
             guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
               throw failure(
-                "the file \(displayName(stated)) is not in the index's own folder", "treat the index as hostile")
+                "the file \(displayName(stated)) is not in the index's own folder", ShardedFolder.outsideRemedy)
             }
             // An index among the files could name itself, and so on without end.
             guard !isIndex(name) else {
-              throw failure("the file \(displayName(name)) is an index itself", "treat the index as hostile")
+              throw failure("the file \(displayName(name)) is an index itself", "name the files that hold its tensors")
             }
             if wanted[name] == nil { files.append(name) }
             wanted[name, default: []].insert(tensor)
@@ -79,6 +79,10 @@ public struct ShardedFolder: TensorSource {
       (self.files, self.wanted) = (files.sorted(), wanted)
     }
   }
+
+  /// What to do about an index whose files lie elsewhere.
+  package static let outsideRemedy: Remedy =
+    "put the files beside the index and correct their names; where you did not expect such names, do not use it"
 
   /// The files that an index names; none where it cannot be read.
   static func fileNames(_ index: String) -> [String] { (try? Map(index))?.files ?? [] }

@@ -90,62 +90,28 @@ extension Doctor {
     }
   }
 
+  /// What the files of an index hold.
+  private struct Holdings {
+    /// The files that hold a tensor.
+    var holders: [String: [String]] = [:]
+    /// The bytes of all tensors.
+    var total = 0
+    /// Whether all files can be opened.
+    var isWhole = true
+  }
+
+  /// A file's name without `./`, which says nothing.
+  private static func clean(_ name: String) -> String { name.hasPrefix("./") ? String(name.dropFirst(2)) : name }
+
   /// Holds an index against its files.
   ///
   /// - Returns: whether the model can be opened all the same.
   private func examineIndex(_ index: String) -> Bool {
-    let contents: Index
-    do {
-      let file = try InputFile(index)
-      guard file.size <= 256 << 20 else {
-        add(.error, .badIndex, index, "\(file.size) bytes are too many for an index")
-        return false
-      }
-      contents = try decodeBoundedJSON(Index.self, from: try file.bytes(count: file.size))
-    } catch let error as ByteIOError {
-      add(error, .badIndex, index)
-      return false
-    } catch {
-      add(.error, .badIndex, index, "it has no weight_map of names", "download it again")
-      return false
-    }
-    var isWhole = true
-    var wanted: [String: Set<String>] = [:]
-    /// A name without `./`, which says nothing.
-    let clean = { (name: String) in name.hasPrefix("./") ? String(name.dropFirst(2)) : name }
-    for (tensor, file) in contents.weight_map { wanted[clean(file), default: []].insert(tensor) }
-    /// The files that hold a tensor.
-    var holders: [String: [String]] = [:]
-    var total = 0
-    for file in wanted.keys.sorted() {
-      let place = Folder.join(path, file)
-      guard !file.contains("/"), !file.contains("\\"), file != ".." else {
-        add(.error, .badIndex, index, "it names \(displayName(file)), outside its folder", "treat it as hostile")
-        isWhole = false
-        continue
-      }
-      guard Folder.kind(of: place) == .file else {
-        let substitute = DownloadedFolder.substitute(for: file, in: path)
-        add(
-          .error, .missingFile, place,
-          "the index names it, and it is not there" + (substitute.map { ": \($0.reason)" } ?? ""),
-          substitute?.remedy ?? "download it")
-        isWhole = false
-        continue
-      }
-      do {
-        let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
-        for info in shard.tensors where contents.weight_map[info.name] != nil || !ComputedTensors.contains(info) {
-          holders[info.name, default: []].append(file)
-          total += info.byteCount
-        }
-      } catch {
-        add(error, Self.code(of: error), place)
-        isWhole = false
-      }
-    }
-    guard isWhole else {
-      let strangers = ShardedFolder.strangers(beside: Array(wanted.keys), in: path)
+    guard let contents = readIndex(index) else { return false }
+    let files = Set(contents.weight_map.values.map(Self.clean))
+    let holdings = examineFiles(files, of: index, contents)
+    guard holdings.isWhole else {
+      let strangers = ShardedFolder.strangers(beside: Array(files), in: path)
       if !strangers.isEmpty {
         add(
           .error, .badIndex, index,
@@ -155,20 +121,93 @@ extension Doctor {
       }
       return false
     }
-    for (tensor, file) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
-      let file = clean(file)
-      if holders[tensor] == nil {
+    examinePlaces(contents, holdings)
+    let isWhole = examineHolders(contents, holdings)
+    if let stated = contents.metadata?.total_size, isWhole, Int(exactly: stated) != holdings.total {
+      add(
+        .warning, .badIndex, index,
+        "it says that the tensors have \(Int(stated)) bytes, and they have \(holdings.total)",
+        "the index is of another version, or the files are")
+    }
+    return isWhole
+  }
+
+  /// Reads an index; nil where it is none, which is a finding then.
+  private func readIndex(_ index: String) -> Index? {
+    do {
+      let file = try InputFile(index)
+      guard file.size <= 256 << 20 else {
+        add(.error, .badIndex, index, "\(file.size) bytes; at most 256 MiB are read as an index")
+        return nil
+      }
+      return try decodeBoundedJSON(Index.self, from: try file.bytes(count: file.size))
+    } catch let error as ByteIOError {
+      add(error, .badIndex, index)
+    } catch {
+      add(.error, .badIndex, index, "it has no weight_map of names", "compare it with the publisher's")
+    }
+    return nil
+  }
+
+  /// Opens the files that an index names.
+  private func examineFiles(_ files: Set<String>, of index: String, _ contents: Index) -> Holdings {
+    var holdings = Holdings()
+    for file in files.sorted() {
+      let place = Folder.join(path, file)
+      guard !file.contains("/"), !file.contains("\\"), file != ".." else {
+        add(
+          .error, .badIndex, index, "it names \(displayName(file)); expected the name of a file in its own folder",
+          ShardedFolder.outsideRemedy)
+        holdings.isWhole = false
+        continue
+      }
+      guard Folder.kind(of: place) == .file else {
+        let substitute = DownloadedFolder.substitute(for: file, in: path)
+        add(
+          .error, .missingFile, place,
+          "the index names it, and it is not there" + (substitute.map { ": \($0.reason)" } ?? ""),
+          substitute?.remedy ?? "download it")
+        holdings.isWhole = false
+        continue
+      }
+      do {
+        let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
+        for info in shard.tensors where contents.weight_map[info.name] != nil || !ComputedTensors.contains(info) {
+          holdings.holders[info.name, default: []].append(file)
+          holdings.total += info.byteCount
+        }
+      } catch {
+        add(error, Self.code(of: error), place)
+        holdings.isWhole = false
+      }
+    }
+    return holdings
+  }
+
+  /// Looks for tensors where an index places them.
+  private func examinePlaces(_ contents: Index, _ holdings: Holdings) {
+    for (tensor, stated) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
+      let file = Self.clean(stated)
+      guard let holders = holdings.holders[tensor] else {
         add(
           .warning, .unheldTensor, displayName(tensor),
           "the index places it in \(displayName(file)), and no file holds it: engines read the rest",
           "the index is wrong, or the files are of different versions: download them again where the model needs it")
-      } else if !(holders[tensor] ?? []).contains(file) {
-        add(
-          .warning, .badIndex, displayName(tensor),
-          "the index places it in \(displayName(file)), and another file holds it", "the index is of another version")
+        continue
       }
+      guard !holders.contains(file) else { continue }
+      add(
+        .warning, .badIndex, displayName(tensor),
+        "the index places it in \(displayName(file)), and another file holds it", "the index is of another version")
     }
-    for (tensor, files) in holders.sorted(by: { $0.key < $1.key }) {
+  }
+
+  /// Looks for tensors that several files hold, or that the index does not name.
+  ///
+  /// - Returns: whether each lies in one file.
+  private func examineHolders(_ contents: Index, _ holdings: Holdings) -> Bool {
+    var isWhole = true
+    for (tensor, files) in holdings.holders.sorted(by: { $0.key < $1.key }) {
       if files.count > 1 {
         add(
           .error, .duplicateTensor, displayName(tensor),
@@ -181,11 +220,6 @@ extension Doctor {
           "\(displayName(files[0])) holds it, and the index does not name it: transformers reads it all the same",
           "the index is of another version")
       }
-    }
-    if let stated = contents.metadata?.total_size, isWhole, Int(exactly: stated) != total {
-      add(
-        .warning, .badIndex, index, "it says that the tensors have \(Int(stated)) bytes, and they have \(total)",
-        "the index is of another version, or the files are")
     }
     return isWhole
   }

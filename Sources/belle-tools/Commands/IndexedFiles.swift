@@ -19,7 +19,7 @@ struct IndexedFiles {
       CheckpointError(
         .badIndex, file: path, place: place.map { "byte \($0)" },
         reason: "\(reason): the files that it names were not looked at",
-        remedy: "treat the index as hostile")
+        remedy: "look at the files that it names yourself, or do not use it")
     }
     var names: Set<String> = []
     do {
