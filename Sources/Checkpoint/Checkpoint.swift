@@ -111,9 +111,6 @@ public enum Checkpoint {
     return "part \(number + 1) of \(shards.count)"
   }
 
-  /// The files that peft writes, in the order in which it looks for them.
-  public static let adapterFiles = ["adapter_model.safetensors", "adapter_model.bin"]
-
   /// The files of a folder that a loader may take for pickles, those that trainers leave included.
   public static func loadableFiles(in folder: String) throws -> [String] {
     try Folder.entries(of: folder).filter { entry in
@@ -124,12 +121,7 @@ public enum Checkpoint {
 
   /// The files of a folder that look like checkpoints.
   public static func modelFiles(in folder: String) throws -> [String] {
-    try Folder.entries(of: folder).filter { $0.kind == .file && isModelFile($0.name) }.map(\.name)
-  }
-
-  /// Whether a file, by its name, looks like a checkpoint.
-  static func isModelFile(_ name: String) -> Bool {
-    CheckpointFile.isModel(name)
+    try Folder.entries(of: folder).filter { $0.kind == .file && ModelFileName.isModel($0.name) }.map(\.name)
   }
 
   /// Opens one file, by what it is and not by its name; but for an index, which is known by its name.

@@ -31,7 +31,7 @@ struct ModelNeighbours {
   init(among there: [String], besides written: [String], in place: ModelPlace.Kind) {
     self.place = place
     new = Set(written)
-    let weights = written.filter { Checkpoint.isModelFile($0) && !Checkpoint.adapterFiles.contains($0) }
+    let weights = written.filter { ModelFileName.isModel($0) && !ModelFileName.adapters.contains($0) }
     isStandard = written.contains { name in Self.parts.contains { $0.isModelFile(name) } }
     isGGUF = weights.allSatisfy { Container(fileName: $0) == .gguf }
     isMeta = weights.contains(where: MetaFolder.isShard)
@@ -54,7 +54,7 @@ struct ModelNeighbours {
 
   /// Whose a file is that would be taken for the model or a part of it; nil for one that would not.
   private func meaning(of name: String, isBesideMeta: Bool) -> Meaning? {
-    let isWeights = Checkpoint.isModelFile(name) && !Checkpoint.adapterFiles.contains(name)
+    let isWeights = ModelFileName.isModel(name) && !ModelFileName.adapters.contains(name)
     // A GGUF file makes no other model go: engines are given its name. A folder that has only that must have only that.
     if isGGUF { return place == .model && (isWeights || isIndex(name)) ? .others : nil }
     guard place == .model || isStandard else { return nil }

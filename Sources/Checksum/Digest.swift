@@ -40,6 +40,9 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   /// Its bytes, as many as the algorithm makes.
   public let bytes: [UInt8]
 
+  /// SHA-256 of no bytes, in hexadecimal digits: what TechGPT's file names hold.
+  public static let hexOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
   /// A digest from its bytes; nil where their number is not the algorithm's.
   public init?(_ algorithm: DigestAlgorithm, bytes: [UInt8]) {
     guard bytes.count == algorithm.byteCount else { return nil }

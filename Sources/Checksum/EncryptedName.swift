@@ -64,5 +64,5 @@ package struct EncryptedName: Hashable, Sendable {
 
   /// Whether the digest is that of no bytes: then either the plain file is empty, or the file is of the variant without
   /// header (TechGPT), where it says nothing.
-  package var hasDigestOfNothing: Bool { digest.hex == Registry.digestOfNothing }
+  package var hasDigestOfNothing: Bool { digest.hex == Digest.hexOfNothing }
 }

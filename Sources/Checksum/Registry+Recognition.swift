@@ -48,12 +48,9 @@ extension Registry {
     release.files.contains { file in
       if let known = file.encryptedName { return known == name }
       // A release without header carries the digest of nothing in every name.
-      return !release.hasHeader && name == "\(file.name).\(digestOfNothing).enc"
+      return !release.hasHeader && name == "\(file.name).\(Digest.hexOfNothing).enc"
     }
   }
-
-  /// SHA-256 of no bytes: what TechGPT's file names hold.
-  public static let digestOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
   /// What is in a folder that is to be verified.
   public struct Recognized: Sendable {

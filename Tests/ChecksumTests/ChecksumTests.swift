@@ -183,13 +183,13 @@ import Testing
     let names = release.files.compactMap(\.encryptedName)
     #expect(registry.releases(ofEncrypted: names).map(\.name) == [release.name])
     #expect(
-      registry.releases(ofEncrypted: names + ["other.\(Registry.digestOfNothing).enc"]).map(\.name) == [release.name])
+      registry.releases(ofEncrypted: names + ["other.\(Digest.hexOfNothing).enc"]).map(\.name) == [release.name])
     let tokenizer = try #require(names.first { $0.hasPrefix("tokenizer.model") })
     #expect(registry.releases(ofEncrypted: [tokenizer]).count > 1)
     let empty = "special_tokens_map.json.44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a.enc"
     #expect(registry.releases(ofEncrypted: [empty, "config.json.\(String(repeating: "0", count: 64)).enc"]).isEmpty)
     #expect(
-      registry.releases(ofEncrypted: ["config.json.\(Registry.digestOfNothing).enc"]).map(\.name) == ["TechGPT-7B"])
+      registry.releases(ofEncrypted: ["config.json.\(Digest.hexOfNothing).enc"]).map(\.name) == ["TechGPT-7B"])
     #expect(registry.releases(ofEncrypted: []).isEmpty)
   }
 

@@ -300,7 +300,7 @@ import Testing
     let key = SplitMix64.bytes(seed: 1, count: 1000)
     let keyPath = try folder.write("key", key)
     let plain = Array("{\"model\": 1}".utf8)
-    try folder.write("enc/a.json.\(Registry.digestOfNothing).enc", zip(plain, key).map { $0 ^ $1 })
+    try folder.write("enc/a.json.\(Digest.hexOfNothing).enc", zip(plain, key).map { $0 ^ $1 })
     let bare = try belleTools("decrypt", folder.file("enc"), keyPath, folder.file("out"))
     #expect(bare.status == 1)
     #expect(bare.errors.contains("--manifest"))

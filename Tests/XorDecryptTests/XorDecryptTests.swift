@@ -195,7 +195,7 @@ import Testing
   func decrypting(vector: Vectors.Vector) throws {
     let folder = try TemporaryFolder()
     let key = try folder.write("key", Self.key(vector.key))
-    let digest = vector.header_32_bytes ? vector.plaintext_sha256 : Registry.digestOfNothing
+    let digest = vector.header_32_bytes ? vector.plaintext_sha256 : Digest.hexOfNothing
     try folder.write("enc/\(vector.file).\(digest).enc", try Self.encrypted(vector))
     let plan = try DecryptPlan(
       input: folder.file("enc"), key: key, outputFolder: folder.file("out"), options: DecryptOptions(jobs: 1))

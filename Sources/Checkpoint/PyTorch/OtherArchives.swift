@@ -84,7 +84,7 @@ enum OtherArchives {
   static func kind(ofTar names: some Collection<String>) -> (what: String, remedy: Remedy?)? {
     let last = names.map { $0.split(separator: "/").last.map(String.init) ?? "" }
     guard let weights = last.first(where: { $0.hasSuffix(".ckpt") }), last.contains("model_config.yaml") else {
-      return !TarContainer.memberNames.isDisjoint(with: last)
+      return !TarArchive.membersOfTorch.isDisjoint(with: last)
         ? nil
         : (
           "this is a tar archive, and not torch's",

@@ -10,6 +10,9 @@ struct TarArchive {
   /// Where each member's bytes are.
   let members: [String: Range<Int>]
 
+  /// What the members of torch's own archive are called.
+  static let membersOfTorch: Set<String> = ["sys_info", "storages", "tensors", "pickle"]
+
   /// The most members; torch's container has four, and archives of other things may be looked through.
   private static let memberLimit = 10_000
   /// The longest extended header, in bytes.

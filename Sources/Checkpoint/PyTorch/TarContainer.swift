@@ -13,9 +13,6 @@ struct TarContainer {
   /// Where each storage's values are in the file.
   let ranges: [String: Range<Int>]
 
-  /// What its members are called.
-  static let memberNames: Set<String> = ["sys_info", "storages", "tensors", "pickle"]
-
   /// Reads the members.
   ///
   /// - Parameters:

@@ -18,7 +18,7 @@ package enum DownloadedFolder {
         remedy: decrypting)
     }
     let downloads = names.compactMap(DownloadName.init)
-    let weights = downloads.first { CheckpointFile.isModel($0.original) || (try? EncryptedName($0.original)) != nil }
+    let weights = downloads.first { ModelFileName.isModel($0.original) || (try? EncryptedName($0.original)) != nil }
     return weights.map { CheckpointError(.notDownloaded, file: folder, reason: $0.reason, remedy: $0.remedy) }
   }
 

@@ -11,7 +11,7 @@ public struct ReleaseConverter: FileConverting {
 
   /// Whether a file, by its name, is a checkpoint that can become safetensors.
   public static func isCandidate(_ name: String) -> Bool {
-    Container(fileName: name) == .torch && !CheckpointFile.isTrainersOwn(name)
+    Container(fileName: name) == .torch && !ModelFileName.isTrainersOwn(name)
   }
 
   /// Whether a file, by its name, speaks of the files that are replaced, and is replaced itself.

@@ -89,7 +89,7 @@ extension PickleSurveyor {
       try lookAt(SurveyPart(file, range, name: name), member: name)
     }
     // torch's own has pickles between the values, too.
-    guard !TarContainer.memberNames.isDisjoint(with: archive.members.keys) else { return }
+    guard !TarArchive.membersOfTorch.isDisjoint(with: archive.members.keys) else { return }
     let trace = PickleTrace()
     defer {
       survey.hasPickle = true

@@ -42,7 +42,7 @@ package struct AdapterPresence: Sendable, Equatable {
   package init?(in source: any TensorSource, at path: String) {
     let isFolder = Folder.kind(of: path) == .folder
     let folder = isFolder ? path : Folder.parent(of: path)
-    let beside = ([Self.configurationName] + Checkpoint.adapterFiles).filter {
+    let beside = ([Self.configurationName] + ModelFileName.adapters).filter {
       Folder.kind(of: Folder.join(folder, $0)) == .file
     }
     let settings = beside.first == Self.configurationName ? AdapterSettings(in: folder) : nil
@@ -53,10 +53,10 @@ package struct AdapterPresence: Sendable, Equatable {
     let base = settings?.base.map { " of \(displayName($0))" } ?? ""
     let file =
       source.tensors.first?.file ?? beside.first { $0 != Self.configurationName }.map { Folder.join(folder, $0) }
-    let isAdapterFile = file.map { Checkpoint.adapterFiles.contains(Folder.name(of: $0)) } ?? false
+    let isAdapterFile = file.map { ModelFileName.adapters.contains(Folder.name(of: $0)) } ?? false
     let isGGUF = (source as? GGUFFile)?.values["general.type"]?.string == "adapter"
 
-    if source.tensors.isEmpty, isAdapterFile || Checkpoint.adapterFiles.contains(Folder.name(of: path)) {
+    if source.tensors.isEmpty, isAdapterFile || ModelFileName.adapters.contains(Folder.name(of: path)) {
       (kind, self.file) = (.empty, isFolder ? file ?? path : path)
       reason = "the adapter file is empty, a known fault of training"
       remedy =
