@@ -44,6 +44,8 @@ package struct Model: Sendable {
   /// What begins the names of the model's tensors, or stands in them, because a trainer saved the model as a part of
   /// something; nil where nothing does. Engines do not look for it.
   package let wrapper: String?
+  /// The first tensor beside those of the model; nil where there is none.
+  package let firstOther: String?
   /// What the weights are stored as.
   package let form: Form
   /// What of an adapter there is.
@@ -91,7 +93,7 @@ package struct Model: Sendable {
     default: layout = .huggingFace
     }
     guard case .huggingFace = layout else {
-      (tensors, everything, wrapper) = (stored, stored, nil)
+      (tensors, everything, wrapper, firstOther) = (stored, stored, nil, nil)
       let isQuantized = stored.tensors.contains {
         $0.dtype.block != nil && $0.name.hasPrefix("blk.") && $0.shape.count > 1
       }
@@ -103,6 +105,7 @@ package struct Model: Sendable {
     wrapper = unwrapped?.wrapper
     tensors = unwrapped?.model ?? stored
     everything = unwrapped?.everything ?? stored
+    firstOther = unwrapped?.firstOther
     form = PackedCheckpoint.isPacked(tensors) ? .packed : .plain
   }
 

@@ -190,13 +190,16 @@ import Testing
     "names that a trainer wraps are one model in each verb, and convert writes clean ones",
     arguments: [
       "module.", "_orig_mod.", "module._orig_mod.", "pretrained_model.", "base_model.model.", "state_dict.", "inner",
-      "base",
+      "base", "all but the head", "all but the norm", "all but the norm of a layer",
     ])
   func wrapped(prefix: String) throws {
     let source = try renamed(small) { name in
       switch prefix {
       case "inner":
         name.replacing("layers.0.", with: "layers.0._orig_mod.").replacing("mlp.", with: "_fsdp_wrapped_module.mlp.")
+      case "all but the head": name == "lm_head.weight" ? name : "module." + name
+      case "all but the norm": name == "model.norm.weight" ? name : "module." + name
+      case "all but the norm of a layer": name == "model.layers.1.input_layernorm.weight" ? name : "_orig_mod." + name
       case "base": name == "lm_head.weight" ? nil : "module." + name.dropFirst("model.".count)
       default: prefix + name
       }

@@ -346,8 +346,24 @@ import Testing
     target.layout = .huggingFace
     #expect(
       try Conversion(model, to: target) { remarks.append($0) }.run().tensors == base.tensors.count)
-    #expect(remarks == [.note("1 tensor that is not the model's, but a trainer's, is left out")])
+    #expect(remarks == [.note("1 tensor that is not under module., where the model is, is left out: optimizer.step")])
     let kept = try Conversion(model, to: ConversionTarget(folder.file("kept.safetensors"))).run()
     #expect(kept.tensors == source.tensors.count)
+  }
+
+  @Test("a tensor outside of the wrapper is the model's by its name, but not where the wrapper has one of that name")
+  func bare() throws {
+    var source = MemorySource()
+    let base = RandomCheckpoint().source
+    for (index, info) in base.tensors.enumerated() {
+      var bytes: [UInt8] = []
+      try base.read(index) { part in part.withUnsafeBytes { bytes += Array($0) } }
+      let isBare = info.name == "model.norm.weight"
+      source.add((isBare ? "" : "module.") + info.name, info.dtype, info.shape, bytes)
+      if info.name == "model.embed_tokens.weight" { source.add(info.name, info.dtype, info.shape, bytes) }
+    }
+    let model = Model(source, path: "m")
+    #expect(model.tensors.tensors.map(\.name) == base.tensors.map(\.name))
+    #expect(model.otherCount == 1 && model.firstOther == "model.embed_tokens.weight")
   }
 }

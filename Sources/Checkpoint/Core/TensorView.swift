@@ -78,12 +78,13 @@ public struct TensorView: TensorSource {
     self.init(unchecked: entries, sources, format: format, metadata: metadata)
     var names: Set<String> = []
     for entry in entries {
-      guard names.insert(entry.info.name).inserted else {
-        throw CheckpointError(
-          .badTensor, file: entry.info.file, reason: "two tensors are called \(displayName(entry.info.name))")
-      }
+      guard names.insert(entry.info.name).inserted else { throw Self.twice(entry.info) }
       try check(entry)
     }
+  }
+
+  private static func twice(_ info: TensorInfo) -> CheckpointError {
+    CheckpointError(.badTensor, file: info.file, reason: "two tensors are called \(displayName(info.name))")
   }
 
   private func check(_ entry: Entry) throws(CheckpointError) {
@@ -192,11 +193,19 @@ extension TensorView {
   public init(
     _ source: any TensorSource, renamed name: (TensorInfo) throws(CheckpointError) -> String?
   ) throws(CheckpointError) {
-    var entries: [Entry] = []
+    // Without a list of entries: where there are hundreds of thousands of tensors it is most of what is taken.
+    var tensors: [TensorInfo] = []
+    var origins: [Origin] = []
+    tensors.reserveCapacity(source.tensors.count)
+    origins.reserveCapacity(source.tensors.count)
+    var names: Set<String> = []
     for (index, info) in source.tensors.enumerated() {
-      if let name = try name(info) { entries.append(Entry(info.renamed(name), .stored(index))) }
+      guard let name = try name(info) else { continue }
+      guard names.insert(name).inserted else { throw Self.twice(info.renamed(name)) }
+      tensors.append(info.renamed(name))
+      origins.append(.stored(index))
     }
-    try self.init(entries, ofAll: [source], format: nil, metadata: nil)
+    (self.tensors, self.origins, sources, givenFormat, givenMetadata) = (tensors, origins, [source], nil, nil)
   }
 
   /// The tensors of a source that are wanted, in its order.

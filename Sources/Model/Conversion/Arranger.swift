@@ -67,11 +67,13 @@ struct Arranger {
   /// Says how many tensors beside the model are left out.
   func noteOthers() {
     let count = model.otherCount
-    guard count > 0 else { return }
+    guard count > 0, let first = model.firstOther else { return }
+    let names = displayName(first) + (count > 1 ? " and \(count - 1) more" : "")
     remark(
       .note(
         (count == 1 ? "1 tensor that is" : "\(count) tensors that are")
-          + " not the model's, but a trainer's, \(count == 1 ? "is" : "are") left out"))
+          + " not under \(displayName(model.wrapper ?? "")), where the model is, \(count == 1 ? "is" : "are") left out: \(names)"
+      ))
   }
 
   /// Refuses to call Hugging Face's what has names of which nothing is known, and no configuration beside it.

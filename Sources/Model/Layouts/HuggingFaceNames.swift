@@ -12,8 +12,8 @@ package enum HuggingFaceNames {
   /// A family's name of the head; all have the same.
   private static let heads = Set(ModelFamily.all.compactMap { weight(of: .head, in: $0) })
   /// Whether a tensor is of the head, which may be packed: `lm_head.qweight`.
-  private static func isOfHead(_ info: TensorInfo) -> Bool {
-    heads.contains { info.name.hasPrefix($0.dropLast("weight".count)) }
+  private static func isOfHead(_ name: String) -> Bool {
+    heads.contains { name.hasPrefix($0.dropLast("weight".count)) }
   }
   /// The families' names of the embedding, and what stands before it.
   private static let embeddings = ModelFamily.all.reduce(into: [(name: String, prefix: String)]()) { found, family in
@@ -36,10 +36,11 @@ package enum HuggingFaceNames {
     _ source: any TensorSource, addsHead: Bool = false, addsEmbedding embedding: String? = nil
   ) throws(CheckpointError) -> TensorView {
     let missing = missingPrefix(source)
+    if missing.isEmpty, !addsHead, embedding == nil, let view = source as? TensorView { return view }
     var entries = source.tensors.enumerated().map { index, info in
-      TensorView.Entry(isOfHead(info) ? info : info.renamed(missing + info.name), .stored(index))
+      TensorView.Entry(isOfHead(info.name) ? info : info.renamed(missing + info.name), .stored(index))
     }
-    if addsHead, !source.tensors.contains(where: isOfHead), let head = heads.first,
+    if addsHead, !source.tensors.contains(where: { isOfHead($0.name) }), let head = heads.first,
       let embedding = entries.first(where: { entry in embeddings.contains { $0.name == entry.info.name } })
     {
       entries.append(TensorView.Entry(embedding.info.renamed(head), embedding.origin))
@@ -76,11 +77,15 @@ package enum HuggingFaceNames {
 
   /// The tensors of a model without what wraps their names.
   ///
+  /// A tensor that stands outside of the wrapper under a name that a family gives it is the model's too, but where the
+  /// wrapper holds one of that name.
+  ///
   /// - Returns: the model's tensors under their own names, those of other things left out; everything, the others under the
-  ///   names that they have; and what the wrapper is called. Nil where nothing is wrapped, or two models are.
+  ///   names that they have; what the wrapper is called; and the name of the first of the other things. Nil where nothing
+  ///   is wrapped, or two models are.
   package static func unwrapped(
     _ source: any TensorSource
-  ) -> (model: TensorView, everything: any TensorSource, wrapper: String)? {
+  ) -> (model: TensorView, everything: any TensorSource, wrapper: String, firstOther: String?)? {
     var inner: Set<Substring> = []
     let names = source.tensors.map { info -> String in
       let parts = info.name.split(separator: ".", omittingEmptySubsequences: false)
@@ -90,15 +95,25 @@ package enum HuggingFaceNames {
     }
     let prefix = wrapper(of: names) ?? ""
     guard !prefix.isEmpty || !inner.isEmpty else { return nil }
-    let clean = { (index: Int) in
-      names[index].hasPrefix(prefix) ? String(names[index].dropFirst(prefix.count)) : nil
+    var bare = Set(names.filter { !$0.hasPrefix(prefix) && isKnown($0) })
+    if !bare.isEmpty {
+      for name in names where name.hasPrefix(prefix) { bare.remove(String(name.dropFirst(prefix.count))) }
     }
-    let entries = source.tensors.enumerated().map { index, info in
-      (TensorView.Entry(info.renamed(clean(index) ?? info.name), .stored(index)), isModels: clean(index) != nil)
+    let clean = names.map { name in
+      name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : bare.contains(name) ? name : nil
     }
-    guard let model = try? TensorView(entries.filter(\.isModels).map(\.0), of: source) else { return nil }
-    let everything = try? TensorView(entries.map(\.0), of: source)
-    return (model, everything ?? source, inner.sorted().map { $0 + "." }.joined() + prefix)
+    // A view asks for the names in its order.
+    func view(_ name: (Int) -> String?) -> TensorView? {
+      var index = -1
+      return try? TensorView(source) { _ in
+        index += 1
+        return name(index)
+      }
+    }
+    guard let model = view({ clean[$0] }) else { return nil }
+    let wrapper = inner.sorted().map { $0 + "." }.joined() + prefix
+    guard let other = clean.firstIndex(of: nil) else { return (model, model, wrapper, nil) }
+    return (model, view { clean[$0] ?? source.tensors[$0].name } ?? source, wrapper, source.tensors[other].name)
   }
 
   /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it is
@@ -132,12 +147,14 @@ package enum HuggingFaceNames {
 
   /// Whether any tensor has a name that one of the families gives it, in a whole language model or in a base model alone.
   package static func areKnown(_ source: any TensorSource) -> Bool {
-    source.tensors.contains { info in
-      isOfHead(info)
-        || ModelFamily.all.contains { family in
-          ["", family.prefix].contains { family.tensor(named: $0 + info.name, in: .huggingFace) != nil }
-        }
-    }
+    source.tensors.contains { isKnown($0.name) }
+  }
+
+  private static func isKnown(_ name: String) -> Bool {
+    isOfHead(name)
+      || ModelFamily.all.contains { family in
+        ["", family.prefix].contains { family.tensor(named: $0 + name, in: .huggingFace) != nil }
+      }
   }
 
   /// Whether a source has a head of its own.
