@@ -34,18 +34,20 @@ package enum HuggingFaceNames {
   /// - Throws: `CheckpointError` where two tensors have one name.
   package static func completed(
     _ source: any TensorSource, addsHead: Bool = false, addsEmbedding embedding: String? = nil
-  ) throws(CheckpointError) -> TensorView {
+  ) throws(CheckpointError) -> any TensorSource {
     let missing = missingPrefix(source)
-    if missing.isEmpty, !addsHead, embedding == nil, let view = source as? TensorView { return view }
+    let lacksHead = addsHead && !source.tensors.contains { isOfHead($0.name) }
+    let lacksEmbedding = embedding.map { name in !source.tensors.contains { missing + $0.name == name } } ?? false
+    guard !missing.isEmpty || lacksHead || lacksEmbedding else { return source }
     var entries = source.tensors.enumerated().map { index, info in
       TensorView.Entry(isOfHead(info.name) ? info : info.renamed(missing + info.name), .stored(index))
     }
-    if addsHead, !source.tensors.contains(where: { isOfHead($0.name) }), let head = heads.first,
+    if lacksHead, let head = heads.first,
       let embedding = entries.first(where: { entry in embeddings.contains { $0.name == entry.info.name } })
     {
       entries.append(TensorView.Entry(embedding.info.renamed(head), embedding.origin))
     }
-    if let embedding, !entries.contains(where: { $0.info.name == embedding }),
+    if lacksEmbedding, let embedding,
       let head = entries.first(where: { heads.contains($0.info.name) })
     {
       entries.append(TensorView.Entry(head.info.renamed(embedding), head.origin))
