@@ -158,9 +158,12 @@ private enum AdapterNames {
     "c_attn", "c_proj", "c_fc", "w1", "w2", "w3",
   ]
 
-  private static func method(of part: Substring) -> String? {
-    AdapterParts.peft[String(part)] ?? parts[String(part)]
-  }
+  /// The method that a part of a name belongs to, by the part; today's peft is asked first.
+  private static let methods: [Substring: String] = Dictionary(
+    AdapterParts.peft.merging(parts) { peft, _ in peft }.map { (Substring($0), $1) },
+    uniquingKeysWith: { first, _ in first })
+
+  private static func method(of part: Substring) -> String? { methods[part] }
 
   private static func split(_ name: String) -> [Substring] {
     name.split(separator: ".", omittingEmptySubsequences: false)
@@ -168,13 +171,18 @@ private enum AdapterNames {
 
   /// The tensors of a source that are an adapter's.
   static func tensors(of source: any TensorSource) -> [(info: TensorInfo, method: String)] {
-    let isPeft =
-      source.tensors.contains { $0.name.hasPrefix("base_model.") || split($0.name).contains { method(of: $0) != nil } }
-      || source.tensors.map(\.name) == ["prompt_embeddings"]
+    var isPeft = source.tensors.count == 1 && source.tensors[0].name == "prompt_embeddings"
+    var isWrapped = false
+    for info in source.tensors where !isPeft || !isWrapped {
+      let all = split(info.name)
+      isPeft = isPeft || info.name.hasPrefix("base_model.") || all.contains { method(of: $0) != nil }
+      isWrapped = isWrapped || all.contains(where: wrappers.contains)
+    }
+    guard isPeft || isWrapped else { return [] }
     // Of each wrapped layer what else lies in it.
     var others: Set<String> = []
     var wrapped: Set<String> = []
-    for info in source.tensors {
+    for info in source.tensors where isWrapped {
       let all = split(info.name)
       for (place, part) in all.enumerated().dropFirst() {
         let module = all[..<place].joined(separator: ".")
