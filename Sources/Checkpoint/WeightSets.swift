@@ -111,11 +111,10 @@ public struct WeightSets: Sendable {
 
   /// One name of each set of parts, in order.
   private static func parts(_ names: [String]) -> [PartName] {
-    var found: [PartName] = []
-    for part in names.compactMap(PartName.init) where ModelFileName.isModel(part.name(of: part.number)) {
-      if !found.contains(where: part.isSibling) { found.append(part) }
+    var firsts: Set<String> = []
+    return names.compactMap(PartName.init).filter { part in
+      ModelFileName.isModel(part.name(of: part.number)) && firsts.insert(part.name(of: 1)).inserted
     }
-    return found
   }
 
   /// Of files that belong to no set those that are models: an adapter beside a model is none, a GGUF file beside another

@@ -49,7 +49,7 @@ extension Model {
         // BELLE's scripts store biases of zeros for modules that have none.
         weights = stated.needsInputBias ? packed : try packed.withoutZeroBiases()
       }
-      if form == .plain { try StoredBiases.check(stated, weights, file: configurationPath) }
+      try StoredBiases.check(stated, weights, file: configurationPath)
       let tied = try TiedHead(stated, weights)
       return description(
         tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),
@@ -117,7 +117,8 @@ extension Model {
       Tokenizers.fileNames.contains { Folder.kind(of: Folder.join(folder, $0)) == .file }
     }
     guard case .meta = layout, !hasFiles(folder) else { return folder }
-    let parent = folder == "." ? ".." : Folder.parent(of: folder)
+    let parent =
+      [".", ".."].contains(Folder.name(of: folder)) ? Folder.join(folder, "..") : Folder.parent(of: folder)
     return hasFiles(parent) ? parent : folder
   }
 
@@ -155,6 +156,11 @@ extension Model {
     if home != folder || Folder.kind(of: path) == .file {
       for name in Self.tokenizerNames where Folder.kind(of: Folder.join(home, name)) == .file {
         let file = try InputFile(Folder.join(home, name))
+        guard file.size <= Self.tokenizerLimit else {
+          throw ModelError(
+            .unsupported, file: file.path,
+            reason: "\(file.size) bytes; at most \(Self.tokenizerLimit >> 20) MiB are copied as a tokenizer's file")
+        }
         files[name] = try file.bytes(count: file.size)
       }
     }
@@ -167,6 +173,8 @@ extension Model {
     return files
   }
 
+  /// Bytes of a tokenizer's file, at most.
+  private static let tokenizerLimit = 256 << 20
   private static let tokenizerNames = [
     "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
   ]
@@ -178,10 +186,15 @@ extension Model {
   package func vocabulary(from path: String? = nil) throws -> Vocabulary {
     if let path {
       if let model = try Self.ggufModel(at: path) { return try model.vocabulary() }
-      return try Tokenizers.vocabulary(path)
+      return try withEnds(Tokenizers.vocabulary(path))
     }
     if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path) }
-    var vocabulary = try Tokenizers.vocabulary(tokenizerFolder)
+    return try withEnds(Tokenizers.vocabulary(tokenizerFolder))
+  }
+
+  /// A vocabulary with what else ends a text by the model's own files.
+  private func withEnds(_ given: Vocabulary) throws -> Vocabulary {
+    var vocabulary = given
     let eos = vocabulary.special.eos
     vocabulary.otherEnds = try EndTokens.read(folder: folder).sorted().filter {
       $0 != eos && vocabulary.tokens.indices.contains(Int($0))

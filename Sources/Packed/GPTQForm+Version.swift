@@ -20,15 +20,25 @@ extension GPTQForm {
     for info in source.tensors {
       guard let name = info.name.suffixRemoved(".qweight"), let zeros = indices[name + ".qzeros"] else { continue }
       let (words, shape) = (source.tensors[zeros], info.shape)
+      let groups = indices[name + ".g_idx"].map { source.tensors[$0] }
       // What does not fit is another's to name.
-      guard shape.count == 2, words.shape.count == 2, words.dtype == .i32, !words.shape.contains(0),
-        let bits = bits(info, words, indices[name + ".g_idx"].map { source.tensors[$0] }, settings)
+      guard isMatrix(info), isMatrix(words), groups.map({ $0.shape.count == 1 && isFilled($0) }) ?? true,
+        let bits = bits(info, words, groups, settings)
       else { return nil }
       guard try allZeros(source, zeros, columns: shape[1], bits: bits, are: other) else { return nil }
       count += words.shape[0] * shape[1]
     }
     // Grids with zero points of their own are all alike by chance only where there are few.
     return count >= (settings.isSymmetric == false ? 256 : 1) ? other : nil
+  }
+
+  /// Whether a tensor has values, as many as its shape says: then its dimensions are within the file's size.
+  private static func isFilled(_ info: TensorInfo) -> Bool {
+    info.unread == nil && info.byteCount > 0 && TensorInfo.size(of: info.shape, info.dtype)?.bytes == info.byteCount
+  }
+
+  private static func isMatrix(_ info: TensorInfo) -> Bool {
+    info.dtype == .i32 && info.shape.count == 2 && isFilled(info)
   }
 
   private static func bits(

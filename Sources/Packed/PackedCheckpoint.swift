@@ -146,7 +146,7 @@ package struct PackedCheckpoint: TensorSource {
     let zeros = try Set(
       tensors.enumerated().compactMap { index, info -> String? in
         guard let module = info.name.suffixRemoved(".bias"), modules[module + ".weight"] != nil,
-          try view.allBytes(index).allSatisfy({ $0 == 0 })
+          try view.holdsZeros(index)
         else { return nil }
         return info.name
       })

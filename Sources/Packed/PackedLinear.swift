@@ -24,7 +24,7 @@ package struct PackedLinear: Sendable {
     case minimums([Float])
   }
 
-  /// Bits of an integer: 2, 3, 4, 5 or 8.
+  /// Bits of an integer: 2, 3, 4, 5, 6 or 8.
   package let bits: Int
   /// Outputs.
   package let outFeatures: Int

@@ -34,6 +34,9 @@ package struct PlanarForm: PackedForm {
       among: GPTQForm.bits(weights.shape, zeros: zeros.shape, inputs: index?.shape[0], of: Array(2...8)))
     guard let planes = Self.planes[bits] else { return try GPTQForm(version: .second).open(module, context) }
     let width = weights.shape[0] * 32 / bits
+    guard index.map({ $0.shape[0] == width }) ?? true else {
+      throw module.failure("g_idx has \(index?.shape[0] ?? 0) inputs, and qweight \(width)")
+    }
     guard out % 32 == 0, width % 32 == 0 else {
       throw module.failure(
         "expected inputs and outputs in multiples of 32 for \(bits) planar bits, found \(width) and \(out)")

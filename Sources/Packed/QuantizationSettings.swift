@@ -196,9 +196,10 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   ///
   /// - Throws: ``CheckpointError`` with code `.malformed` where it cannot be read.
   package static func read(_ folder: String) throws -> QuantizationSettings? {
-    guard let own = try own(folder) else { return try inner(folder) }
+    guard var own = try own(folder) else { return try inner(folder) }
     // A config.json that cannot be read is told where it is asked for.
-    if let inner = try? inner(folder), inner.method ?? own.method == own.method ?? inner.method,
+    let inner = try? inner(folder)
+    if let inner, inner.method ?? own.method == own.method ?? inner.method,
       let one = own.format, let other = inner.format, one != other
     {
       throw CheckpointError(
@@ -206,7 +207,20 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
         reason: "\(own.formatKey) is \(displayName(one)) in its own settings and \(displayName(other)) in config.json",
         remedy: "programs read one or the other: make them agree, as the publisher has them")
     }
+    if let inner { own.complete(from: inner) }
     return own
+  }
+
+  /// Takes what these settings do not say from others of the same model.
+  private mutating func complete(from other: QuantizationSettings) {
+    method = method ?? other.method
+    bits = bits ?? other.bits
+    groupSize = groupSize ?? other.groupSize
+    isSymmetric = isSymmetric ?? other.isSymmetric
+    wordType = wordType ?? other.wordType
+    if format == nil { (format, formatKey) = (other.format, other.formatKey) }
+    program = program ?? other.program
+    variesByModule = variesByModule || other.variesByModule
   }
 
   /// What the file in a folder that is about nothing else says; nil where there is none.

@@ -55,8 +55,14 @@ struct WordPattern: Sendable, Equatable {
 
   let alternatives: [[Item]]
 
+  /// The longest expression, in bytes; those of published models have some hundreds.
+  private static let sizeLimit = 4096
+  /// Groups in groups, at most.
+  private static let depthLimit = 8
+
   /// Compiles an expression; nil for one that goes further.
   init?(_ expression: String) {
+    guard expression.utf8.count <= Self.sizeLimit else { return nil }
     var parser = Parser(Array(expression.unicodeScalars))
     guard let alternatives = parser.alternatives(), parser.isAtEnd else { return nil }
     self.alternatives = alternatives
@@ -127,6 +133,7 @@ struct WordPattern: Sendable, Equatable {
     private var at = 0
     /// Within `(?i:…)`.
     private var folds = false
+    private var depth = 0
 
     init(_ text: [Unicode.Scalar]) { self.text = text }
 
@@ -152,7 +159,11 @@ struct WordPattern: Sendable, Equatable {
           continue
         }
         guard let atoms = atom(), current.count * atoms.count <= 64 else { return nil }
-        current = current.flatMap { head in atoms.map { head + $0 } }
+        if atoms.count == 1 {
+          for index in current.indices { current[index] += atoms[0] }
+        } else {
+          current = current.flatMap { head in atoms.map { head + $0 } }
+        }
       }
       return result + current
     }
@@ -166,8 +177,9 @@ struct WordPattern: Sendable, Equatable {
       if take("(?i:") || take("(?:") {
         let outer = folds
         folds = folds || text[at - 2] == "i"
-        defer { folds = outer }
-        guard let inner = alternatives(), take(")") else { return nil }
+        depth += 1
+        defer { (folds, depth) = (outer, depth - 1) }
+        guard depth <= WordPattern.depthLimit, let inner = alternatives(), take(")") else { return nil }
         return take("?") ? inner + [[]] : inner
       }
       guard let characters = characters(), let counts = counts() else { return nil }

@@ -173,6 +173,15 @@ import Testing
     for path in [cut, broken] {
       #expect { try TextDocuments.read(path) } throws: { ($0 as? CalibrationError)?.code == .malformed }
     }
+    // A member a line, as loggers write them.
+    #expect(try make("echo '{\"text\": \"a\"}' | gzip -c > line.gz") == 0)
+    let member = try readBytes(folder.file("line.gz"))
+    let members = try folder.write("members.jsonl.gz", Array(repeatElement(member, count: 20000).joined()))
+    #expect(try TextDocuments.read(members).count == 20000)
+    let tape = try folder.write("tape.jsonl.gz", member + [UInt8](repeating: 0, count: 512))
+    #expect(try TextDocuments.read(tape).count == 1)
+    let foreign = try folder.write("foreign.jsonl.gz", member + [0, 0, 7])
+    #expect { try TextDocuments.read(foreign) } throws: { ($0 as? CalibrationError)?.code == .malformed }
     #expect(try make("head -c 100000000 /dev/zero | gzip -c > bomb.txt.gz") == 0)
     #expect { try TextDocuments.read(folder.file("bomb.txt.gz")) } throws: { ($0 as? CalibrationError)?.code == .limit }
   }

@@ -267,4 +267,16 @@ private final class CountingSource: TensorSource {
       #expect(one.verifications == before + 1, "\(type(of: made))")
     }
   }
+
+  @Test("zeros are zeros of either sign, and whole numbers have no sign bit")
+  func zeros() throws {
+    var source = TestSupport.MemorySource()
+    source.add("f32", .f32, [3], [0, -0.0, 0] as [Float])
+    source.add("f16", .f16, [2], [0x8000, 0] as [UInt16])
+    source.add("i16", .i16, [2], [0x8000, 0] as [UInt16])
+    source.add("small", .f32, [1], [Float.leastNonzeroMagnitude])
+    source.add("empty", .f32, [0], [Float]())
+    let found = try source.tensors.indices.map { try source.holdsZeros($0) }
+    #expect(found == [true, true, false, false, true])
+  }
 }

@@ -75,7 +75,7 @@ import Testing
   @Test(
     "names that are no tensors of the architecture are refused",
     arguments: [
-      "blk.0.attn_q", "blk.x.attn_q.weight", "blk.01.attn_q.weight", "rope_freqs.weight", "blk.0.attn_qkv.weight",
+      "blk.0.attn_q", "blk.x.attn_q.weight", "blk.01.attn_q.weight", "blk.0.attn_qkv.weight",
     ])
   func foreign(name: String) {
     let layout = ModelLayout(.llama, .gguf, headCount: 1, keyValueHeadCount: 1)

@@ -210,14 +210,14 @@ import Testing
     // transformers would take 1 and 2 where they are not mentioned.
     #expect(small["eos_token_id"] is NSNull && small["bos_token_id"] is NSNull)
     #expect(try object("", vocabulary: 32000)["eos_token_id"] as? Int == 2)
-    #expect(small["max_position_embeddings"] as? Int == 2048)
+    #expect(small["max_position_embeddings"] == nil)
     #expect(try object(#", "rope_theta": 5e5"#)["max_position_embeddings"] == nil)
   }
 
   @Test(
     "the length of text that a model was made for is told by what its generation says",
     arguments: [
-      (1e-6, "", false, 2048), (1e-5, "", false, 4096), (1e-5, "", true, 2048),
+      (1e-6, "", false, nil), (1e-5, "", false, nil), (1e-5, "", true, 2048),
       (1e-5, #", "rope_theta": 5e5"#, false, nil),
       (1e-3, "", false, nil), (1e-6, #", "head_dim": 4"#, false, nil),
     ] as [(Double, String, Bool, Int?)])
@@ -226,5 +226,40 @@ import Testing
       "", keyRows: 16, more: hasLayerFrequencies ? ["layers.0.attention.inner_attention.rope.freqs"] : [])
     try folder.write("params.json", "{\"dim\": 16, \"n_layers\": 1, \"n_heads\": 4, \"norm_eps\": \(epsilon)\(more)}")
     #expect(try ModelConfiguration(MetaFolder(folder.path)).contextLength == wanted)
+  }
+
+  @Test(
+    "of measures alone, the length of text is that of the published models that have them, where these agree",
+    arguments: [
+      (4096, 32, 1e-6, false, nil), (4096, 32, 1e-5, false, 4096), (5120, 40, 1e-6, false, nil),
+      (5120, 40, 1e-5, false, 4096), (6656, 60, 1e-6, false, 2048), (6656, 60, 1e-5, false, nil),
+      (8192, 80, 1e-5, false, 2048), (8192, 80, 1e-5, true, 4096), (2048, 22, 1e-5, true, nil),
+      (4096, 32, 1e-4, false, nil),
+    ] as [(Int, Int, Float, Bool, Int?)])
+  func publishedLength(dim: Int, layers: Int, epsilon: Float, isGrouped: Bool, wanted: Int?) {
+    #expect(
+      ModelConfiguration.publishedLength((dim, layers), epsilon: epsilon, isGrouped: isGrouped) == wanted)
+  }
+
+  @Test("fields beside the inner object of params.json, and names that occur twice in one that counts, are refused")
+  func besides() throws {
+    let (folder, _) = try meta("", keyRows: 16)
+    let inner = #"{"dim": 16, "n_layers": 1, "n_heads": 4, "norm_eps": 1e-5}"#
+    try folder.write("params.json", "{\"model\": \(inner)}")
+    _ = try ModelConfiguration(MetaFolder(folder.path))
+    try folder.write("params.json", "{\"model\": \(inner), \"lora_args\": {\"rank\": 8}}")
+    #expect(throws: ModelError.self) { try ModelConfiguration(MetaFolder(folder.path)) }
+    for object in [#""rope_scaling": {"type": "linear", "factor": 2, "factor": 4}"#] {
+      let error = #expect(throws: ModelError.self) { try config(object) }
+      #expect(error?.code == .contradictory)
+    }
+  }
+
+  @Test("a window that slides without being said to be so wide is transformers' own")
+  func impliedWindow() throws {
+    let error = #expect(throws: ModelError.self) {
+      try config(#""use_sliding_window": true, "max_position_embeddings": 32768"#, type: "qwen2")
+    }
+    #expect(error?.reason.contains("4096") == true)
   }
 }

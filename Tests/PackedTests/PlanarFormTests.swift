@@ -76,4 +76,24 @@ import Testing
     let error = #expect(throws: CheckpointError.self) { try PackedCheckpoint(source, Self.settings(5)) }
     #expect(error?.reason.contains("multiples of 32") == true, "\(error?.reason ?? "")")
   }
+
+  @Test("a g_idx of another length than the integers is refused")
+  func otherLength() throws {
+    var (source, _, _, _) = module(32, 32, groups: 1, bits: 3, isScattered: true)
+    source.remove("m.g_idx")
+    source.add("m.g_idx", .i32, [30], [UInt32](repeating: 0, count: 30))
+    let error = #expect(throws: CheckpointError.self) { try PackedCheckpoint(source, Self.settings(3)) }
+    #expect(error?.reason.contains("30") == true && error?.reason.contains("32") == true)
+  }
+
+  @Test("shapes of nothing whose numbers would overflow are refused", arguments: [[1 << 60, 0], [0, 1 << 62]])
+  func overflow(shape: [Int]) {
+    var source = MemorySource()
+    source.add("m.qweight", .i32, shape, [UInt32]())
+    source.add("m.qzeros", .i32, [1, 1], [0 as UInt32])
+    source.add("m.scales", .f32, [1, 1], [0 as Float])
+    var settings = QuantizationSettings(bits: 4)
+    settings.method = "gptq"
+    #expect(throws: CheckpointError.self) { try PackedCheckpoint(source, settings) }
+  }
 }

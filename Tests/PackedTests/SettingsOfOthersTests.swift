@@ -137,4 +137,16 @@ import Testing
     }
     #expect(error?.reason.contains("128 inputs are in 3 groups of unknown size") == true)
   }
+
+  @Test("what the settings in a file of their own do not say is config.json's")
+  func completed() throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      "config.json",
+      #"{"quantization_config": {"bits": 3, "group_size": 64, "quant_method": "gptq", "checkpoint_format": "gptq_v2"}}"#
+    )
+    try folder.write("quant_config.json", #"{"zero_point": true, "w_bit": 4, "group_size": 32}"#)
+    let found = try #require(try QuantizationSettings.read(folder.path))
+    #expect(found.bits == 3 && found.groupSize == 32 && found.method == "gptq" && found.version == .second)
+  }
 }

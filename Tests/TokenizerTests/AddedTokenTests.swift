@@ -172,6 +172,15 @@ private struct Group: Decodable, Sendable, CustomTestStringConvertible {
     #expect(pattern == nil || expression.isEmpty, "\(expression)")
   }
 
+  @Test("groups in groups and expressions without end are no patterns", .timeLimit(.minutes(1)))
+  func bounded() {
+    #expect(WordPattern(String(repeating: "(?:", count: 100_000)) == nil)
+    #expect(WordPattern(String(repeating: "(?:", count: 1000) + "a" + String(repeating: ")", count: 1000)) == nil)
+    #expect(WordPattern(String(repeating: "a", count: 1_000_000)) == nil)
+    let branches = String(repeating: "(?:a|b)", count: 6)
+    #expect(WordPattern(branches + String(repeating: "a", count: 4000))?.alternatives.count == 64)
+  }
+
   @Test(
     "a piece is the same whatever the window that it is looked for in", arguments: Array(PreTokenizer.compiled.keys))
   fileprivate func windows(pattern: PreTokenizer) throws {

@@ -302,15 +302,15 @@ import Tokenizer
       map[info.name] = index < half ? "one.safetensors" : "two.safetensors"
     }
     let whole = map
-    func codes(size: Int? = nil) throws -> Set<Finding.Code> {
+    func codes(size: String? = nil) throws -> Set<Finding.Code> {
       let entries = map.map { "\"\($0.key)\": \"\($0.value)\"" }.sorted().joined(separator: ", ")
-      let total = size ?? source.tensors.reduce(0) { $0 + $1.byteCount }
+      let total = size ?? "\(source.tensors.reduce(0) { $0 + $1.byteCount })"
       try folder.write(
         "model.safetensors.index.json", "{\"metadata\": {\"total_size\": \(total)}, \"weight_map\": {\(entries)}}")
       return Set(try Patient.doctor(folder.path).findings.map(\.code))
     }
     #expect(try codes().isEmpty)
-    #expect(try codes(size: 5) == [.badIndex])
+    for size in ["5", "1e300", "-0.5"] { #expect(try codes(size: size) == [.badIndex], "\(size)") }
     map["model.norm.weight"] = "three.safetensors"
     #expect(try codes() == [.missingFile])
     map = whole
@@ -339,5 +339,48 @@ import Tokenizer
     #expect(Set(doctor.findings.map(\.code)) == [.missingValue, .missingTokenizer])
     #expect(doctor.findings.contains { $0.message.contains("llama.context_length") })
     #expect(doctor.engines.allSatisfy { $0.loads == false })
+  }
+
+  @Test("what a GGUF file has too many of: a bias is llama.cpp's to refuse, scaled positions are not judged here")
+  func ggufTensors() throws {
+    let folder = try TemporaryFolder()
+    let made = try RandomModel(Patient.json.replacing("4096", with: "50"))
+    let file = try #require(try Checkpoint.open(GGUFParts.write(made, folder)) as? GGUFFile)
+    func doctor(with name: String, _ values: [Float]) throws -> Doctor {
+      let bytes = values.withUnsafeBytes { Array($0) }
+      let stored = file.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }
+      let view = try TensorView(stored + [TensorView.Entry(name, .f32, [values.count], bytes)], of: file)
+      var writer = try GGUFWriter(view.tensors, values: file.values)
+      #expect(
+        try writer.take(view, Array(view.tensors.indices), as: "x.gguf", in: folder.path, replacing: true))
+      return try Patient.doctor(folder.file("x.gguf"))
+    }
+    let biased = try doctor(with: "output.bias", [Float](repeating: 0, count: 50))
+    #expect(biased.findings.contains { $0.severity == .error && $0.code == .unexpectedTensor }, "\(biased.findings)")
+    #expect(biased.engines.first { $0.engine == "llama.cpp" }?.loads == false)
+    let inner = try doctor(with: "blk.0.ffn_down.bias", [Float](repeating: 0, count: 32))
+    #expect(inner.engines.first { $0.engine == "llama.cpp" }?.loads == true, "\(inner.findings)")
+    let scaled = try doctor(with: "rope_freqs.weight", [1, 1, 2, 8])
+    #expect(scaled.findings.allSatisfy { $0.severity != .error }, "\(scaled.findings)")
+    #expect(scaled.engines.first { $0.engine == "llama.cpp" }?.loads == .some(nil))
+  }
+
+  @Test(
+    "a bias that a model has no place for is told where it has values",
+    arguments: [
+      ("llama", "", "self_attn.o_proj", 1, true), ("llama", "", "self_attn.o_proj", -0.0, false),
+      ("llama", #""attention_bias": true,"#, "self_attn.o_proj", 1, false), ("llama", "", "mlp.down_proj", 1, true),
+      ("llama", #""mlp_bias": true,"#, "mlp.down_proj", 1, false),
+      ("mistral", #""attention_bias": true, "mlp_bias": true, "sliding_window": null,"#, "mlp.down_proj", 1, true),
+      ("mistral", #""attention_bias": true, "sliding_window": null,"#, "self_attn.o_proj", 1, true),
+    ] as [(String, String, String, Float, Bool)])
+  func biases(type: String, fields: String, module: String, value: Float, isTold: Bool) throws {
+    var patient = try Patient(isPacked: false)
+    patient.configuration = Patient.json.replacing(
+      #""model_type": "llama","#, with: #""model_type": "\#(type)", \#(fields)"#)
+    patient.put(
+      "model.layers.0.\(module).bias", .f32, [32], [Float](repeating: value, count: 32))
+    let doctor = try patient.doctor()
+    #expect(doctor.findings.contains { $0.code == .contradictoryConfiguration } == isTold, "\(doctor.findings)")
   }
 }

@@ -24,7 +24,7 @@ extension GGUFFile {
     let number = values[Self.numberKey]?.integer
     guard let name = PartName(Folder.name(of: path)), name.count == count, number == name.number - 1 else {
       throw failure(
-        "this is \(number.map { "part \($0 + 1)" } ?? "a part") of a model in \(count) files, and its name does not say "
+        "this is \(number.flatMap { (0..<count).contains($0) ? "part \($0 + 1)" : nil } ?? "a part") of a model in \(count) files, and its name does not say "
           + "what the others are called",
         "name the parts as they were, NAME-00001-of-0000\(count).gguf, or join them with llama-gguf-split")
     }

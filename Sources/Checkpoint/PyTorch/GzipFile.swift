@@ -37,26 +37,24 @@ package enum GzipFile {
     var at = 0
     while at < file.size {
       var input = try file.bytes(at: at, count: min(partSize, file.size - at))
-      // The next member; zeros behind the last one fill up a tape's block.
-      if status == Z_STREAM_END {
-        if input.allSatisfy({ $0 == 0 }) {
-          at += input.count
-          continue
-        }
-        status = unsafe inflateReset(&stream)
-      }
       var taken = 0
-      while taken < input.count, status == Z_OK || status == Z_BUF_ERROR {
+      while taken < input.count {
+        // The next member; zeros behind the last one fill up a tape's block.
+        if status == Z_STREAM_END {
+          if input[taken] == 0 {
+            guard input[taken...].allSatisfy({ $0 == 0 }) else { return .broken(at: at + taken) }
+            break
+          }
+          status = unsafe inflateReset(&stream)
+        }
         let (used, made) = unsafe inflate(&input, taken, into: &part, &stream, &status)
         taken += used
         guard text.count + made <= limit else { return .tooLarge }
         text += part[..<made]
-        if used == 0, made == 0 { break }
+        let isWell = status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END
+        guard isWell, used > 0 || made > 0 || status == Z_STREAM_END else { return .broken(at: at + taken) }
       }
-      guard status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END, taken > 0 else {
-        return .broken(at: at + taken)
-      }
-      at += taken
+      at += input.count
     }
     return status == Z_STREAM_END ? .bytes(text) : .broken(at: file.size)
   }

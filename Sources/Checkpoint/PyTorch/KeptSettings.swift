@@ -25,4 +25,9 @@ package struct KeptSettings: Sendable {
 extension TensorSource {
   /// Whether its metadata are the settings of a PyTorch file.
   package var holdsSettings: Bool { format == "pickle" || format.hasPrefix("torch-") }
+
+  /// How many settings it holds besides tensors, those that it does not tell included.
+  package var settingCount: Int {
+    holdsSettings ? metadata.count + ((self as? TorchFile)?.omittedSettings ?? 0) : 0
+  }
 }

@@ -32,10 +32,11 @@ struct SafetensorsHeader {
     guard file.size >= 8 else {
       throw Self.failure(file, .truncated, 0, "\(file.size) bytes are too few for a safetensors file")
     }
-    guard let length = try file.bytes(count: 8).u64(at: 0), length <= Self.sizeLimit else {
+    let stated = try file.bytes(count: 8).u64(at: 0)
+    guard let length = stated, length <= Self.sizeLimit else {
       throw Self.failure(
         file, .limit, 0,
-        "its header would have \(try file.bytes(count: 8).u64(at: 0) ?? 0) bytes; at most 100 MB are read")
+        "its header would have \(stated.map(String.init) ?? "more than 2^63") bytes; at most 100 MB are read")
     }
     guard length <= file.size - 8 else {
       throw Self.failure(

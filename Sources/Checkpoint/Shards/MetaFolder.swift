@@ -47,6 +47,9 @@ public struct MetaFolder: TensorSource {
     case repeated
   }
 
+  /// How many settings the shards hold besides tensors, where they are PyTorch's.
+  package var settingCount: Int { shards.reduce(0) { $0 + $1.settingCount } }
+
   private let shards: [any TensorSource]
   private let places: [(indices: [Int], merge: Merge)]
 

@@ -1,6 +1,7 @@
 // What the PyTorch files of a release become as safetensors, worked out from their directories and pickles alone, so
 // that the values can go to their places as they stream by. The files are those that converting the release later would
-// give, byte for byte.
+// give, byte for byte; where parts of a model hold settings besides tensors, which converting leaves out with a warning,
+// these are kept.
 
 import ByteIO
 

@@ -17,6 +17,9 @@ public struct ShardedFolder: TensorSource {
   /// What is to be told of an index that its files do not fit.
   public let remarks: [String]
 
+  /// How many settings the shards hold besides tensors, where they are PyTorch's.
+  package var settingCount: Int { shards.reduce(0) { $0 + $1.settingCount } }
+
   private let shards: [any TensorSource]
   /// For each tensor: its shard, and its number there.
   private let places: [(shard: Int, index: Int)]
@@ -63,11 +66,14 @@ public struct ShardedFolder: TensorSource {
               throw failure(
                 "the file \(displayName(stated)) is not in the index's own folder", ShardedFolder.outsideRemedy)
             }
-            // An index among the files could name itself, and so on without end.
-            guard !isIndex(name) else {
-              throw failure("the file \(displayName(name)) is an index itself", "name the files that hold its tensors")
+            if wanted[name] == nil {
+              // An index among the files could name itself, and so on without end.
+              guard !isIndex(name) else {
+                throw failure(
+                  "the file \(displayName(name)) is an index itself", "name the files that hold its tensors")
+              }
+              files.append(name)
             }
-            if wanted[name] == nil { files.append(name) }
             wanted[name, default: []].insert(tensor)
           }
         }
@@ -125,7 +131,8 @@ public struct ShardedFolder: TensorSource {
   private static func incomplete(_ path: String, _ missing: [String], of count: Int) -> CheckpointError {
     let folder = Folder.home(of: path)
     let strangers = strangers(beside: missing, in: folder)
-    let substitute = missing.lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
+    // Each is looked for among all names of the folder.
+    let substitute = missing.prefix(16).lazy.compactMap { DownloadedFolder.substitute(for: $0, in: folder) }.first
     let all = missing.prefix(16).map(displayName).joined(separator: ", ")
     return CheckpointError(
       .badIndex, file: path,

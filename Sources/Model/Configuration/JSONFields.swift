@@ -64,17 +64,32 @@ struct JSONFields {
     }
   }
 
-  /// A name that occurs twice, of which decoders take the first and Python the last.
+  /// The objects whose fields count as well.
+  private static let inner: Set<String> = ["rope_scaling", "rope_parameters", "model"]
+
+  /// A name that occurs twice, of which decoders take the first and Python the last: in the object, or in one of those in it
+  /// that count.
   private static func repeated(_ json: [UInt8]) -> String? {
     guard var reader = try? JSONReader(json, depthLimit: 128), reader.peek() == UInt8(ascii: "{") else { return nil }
-    var names: Set<[UInt8]> = []
-    var found: String?
     // What is no JSON for this reader was taken by the decoder, and names nothing twice that is known of.
-    try? reader.largeObject { json, name in
-      if !names.insert(name).inserted { found = found ?? String(decoding: name, as: UTF8.self) }
-      try json.skip()
-    }
+    var found: String?
+    try? repeated(&reader, &found, isOuter: true)
     return found
+  }
+
+  private static func repeated(_ reader: inout JSONReader, _ found: inout String?, isOuter: Bool) throws {
+    var names: Set<[UInt8]> = []
+    var first = found
+    try reader.largeObject { json, name in
+      let text = String(decoding: name, as: UTF8.self)
+      if !names.insert(name).inserted { first = first ?? text }
+      if isOuter, inner.contains(text), json.peek() == UInt8(ascii: "{") {
+        try repeated(&json, &first, isOuter: false)
+      } else {
+        try json.skip()
+      }
+    }
+    found = first
   }
 
   private func wrong(_ name: String, _ wanted: String) -> ModelError {

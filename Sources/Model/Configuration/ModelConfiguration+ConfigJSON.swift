@@ -61,10 +61,10 @@ extension ModelConfiguration {
     needsInputBias =
       switch family.inputBias {
       case .always: true
-      case .configured: try fields.flag("attention_bias") ?? false
+      case .configured: try family.biasFields[.attentionInput].flatMap(fields.flag) ?? false
       case .optional: false
       }
-    if family.inputBias == .configured { needsFeedForwardBias = try fields.flag("mlp_bias") ?? false }
+    if let field = family.biasFields[.feedForwardInput] { needsFeedForwardBias = try fields.flag(field) ?? false }
     (statedRotaryBase, rotaryScaling) = try Self.rotary(fields, path)
     try check(file: path)
     try refuseSwitches(fields, path)
@@ -82,7 +82,8 @@ extension ModelConfiguration {
     return family
   }
 
-  /// The window of a Mistral whose configuration does not mention one: transformers' default.
+  /// The window of a model that has one and whose configuration does not say of how many tokens: transformers' default for
+  /// Mistral and for Qwen.
   private static let defaultWindow = 4096
 
   /// Refuses what would change the arithmetic.
@@ -97,7 +98,7 @@ extension ModelConfiguration {
       case .stated: true
       case .switched: try fields.flag("use_sliding_window") ?? false
       }
-    let isImplied = family.slidingWindow == .stated && !fields.mentions("sliding_window")
+    let isImplied = slides && !fields.mentions("sliding_window")
     let window = isImplied ? Self.defaultWindow : try fields.integer("sliding_window")
     if slides, let window, window < contextLength ?? Int.max {
       throw ModelError(
@@ -148,8 +149,8 @@ extension ModelConfiguration {
     for (key, flag) in keys.switches { object[key] = flag }
     if let contextLength { object[keys.contextLength] = contextLength }
     object["hidden_act"] = family.activation.name
-    if case .configured = family.inputBias, needsInputBias { object["attention_bias"] = true }
-    if needsFeedForwardBias { object["mlp_bias"] = true }
+    if let field = family.biasFields[.attentionInput], needsInputBias { object[field] = true }
+    if let field = family.biasFields[.feedForwardInput], needsFeedForwardBias { object[field] = true }
     if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
     if family.positions == .rotary { object["rope_theta"] = rotaryBase }
     switch rotaryScaling {

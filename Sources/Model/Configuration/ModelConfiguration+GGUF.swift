@@ -117,7 +117,8 @@ extension ModelConfiguration {
     case .always: needsInputBias = true
     case .configured, .optional: needsInputBias = file.tensors.contains { $0.name == "blk.0.attn_q.bias" }
     }
-    needsFeedForwardBias = family.inputBias == .configured && file.tensors.contains { $0.name == "blk.0.ffn_down.bias" }
+    needsFeedForwardBias =
+      family.biasFields[.feedForwardInput] != nil && file.tensors.contains { $0.name == "blk.0.ffn_down.bias" }
     statedRotaryBase = try values.number("rope.freq_base")
     rotaryScaling = try Self.scaling(values)
     let key = family.normalization.ggufKey

@@ -17,7 +17,8 @@ extension ModelConfiguration {
     let path = meta.parametersPath
     let outer = try JSONFields(meta.parameters, file: path)
     // Some of Meta's files have the measures in an object of their own.
-    let fields = try outer.contains("dim") ? outer : outer.object("model") ?? outer
+    let inner = try outer.contains("dim") ? nil : outer.object("model")
+    let fields = inner ?? outer
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
     let needed = { (name: String) throws -> Int in
       guard let value = try fields.measure(name) else { throw malformed("it has no \(name)") }
@@ -50,6 +51,7 @@ extension ModelConfiguration {
     contextLength = try trainedLength(fields, meta)
     try check(file: path)
     try Self.refuseUnknown(fields, path)
+    if inner != nil { try Self.refuseUnknown(outer, path, besides: "model") }
     // Rows of a head are as many in wk as in wq: a number of key heads that is not said would give another order of rows.
     if let queries = try? rows("layers.0.attention.wq.weight"), let keys = try? rows("layers.0.attention.wk.weight"),
       queries != headCount * headSize || keys != keyValueHeadCount * headSize
@@ -63,8 +65,8 @@ extension ModelConfiguration {
     }
   }
 
-  private static func refuseUnknown(_ fields: JSONFields, _ path: String) throws {
-    for name in fields.names where !ConfigurationTerms.params.contains(name) {
+  private static func refuseUnknown(_ fields: JSONFields, _ path: String, besides known: String? = nil) throws {
+    for name in fields.names where name != known && !ConfigurationTerms.params.contains(name) {
       if let neutral = ConfigurationTerms.neutralParams[name], fields.isOne(name, of: neutral) { continue }
       throw ModelError(
         .unsupported, file: path,
@@ -105,23 +107,31 @@ extension ModelConfiguration {
 
   /// The length of text that a model was made for, where the file and the tensors tell: the first LLaMA and Llama 2 say no
   /// base of positions; the first one's epsilon is 1e-6, but for 65B, and its 7B stores the frequencies of each layer;
-  /// Llama 2 has 1e-5, and 1e-6 in 7B Chat.
+  /// Llama 2 has 1e-5, and 1e-6 in 7B Chat. Of models with other measures nothing is known.
   private func trainedLength(_ fields: JSONFields, _ meta: MetaFolder) throws -> Int? {
     if let stated = try fields.measure("max_position_embeddings") { return stated }
-    let (first, second) = (2048, 4096)
     guard !fields.contains("rope_theta"), !fields.contains("hidden_dim"), !fields.contains("head_dim") else {
       return nil
     }
-    if meta.tensors.contains(where: { $0.name.hasSuffix(".inner_attention.rope.freqs") }) { return first }
+    if meta.tensors.contains(where: { $0.name.hasSuffix(".inner_attention.rope.freqs") }) { return Self.firstLength }
+    return Self.publishedLength(
+      (hiddenSize, layerCount), epsilon: epsilon, isGrouped: keyValueHeadCount != headCount)
+  }
+
+  private static let firstLength = 2048
+
+  /// The length of text of the published model without a base of positions that has such measures; nil where there is none,
+  /// or several that differ: 7B of the first without its frequencies, as converters leave them out, and 7B Chat of the second
+  /// say the same, and so do 13B of the first and 13B Chat.
+  static func publishedLength(_ measures: (dim: Int, layers: Int), epsilon: Float, isGrouped: Bool) -> Int? {
     let isFine = abs(epsilon - 1e-6) < 1e-8
     guard isFine || abs(epsilon - 1e-5) < 1e-7 else { return nil }
-    let isGrouped = keyValueHeadCount != headCount
-    switch (hiddenSize, layerCount) {
-    case (4096, 32): return second
-    // 13B of the first and 13B Chat of the second say the same.
-    case (5120, 40): return isFine ? nil : second
-    case (8192, 80): return isGrouped ? second : first
-    default: return isFine && !isGrouped ? first : second
+    let second = 4096
+    switch measures {
+    case (4096, 32), (5120, 40): return isFine || isGrouped ? nil : second
+    case (6656, 60): return isFine && !isGrouped ? firstLength : nil
+    case (8192, 80): return isGrouped ? second : firstLength
+    default: return nil
     }
   }
 

@@ -38,7 +38,7 @@ extension ModelConfiguration {
     switch scaling {
     case .none: "no scaling"
     case .linear(let factor): "linear by \(factor)"
-    case .llama3(let factor, _, _, _): "llama3 by \(factor)"
+    case .llama3(let factor, let low, let high, let length): "llama3 by \(factor) (\(low), \(high), \(length))"
     }
   }
 

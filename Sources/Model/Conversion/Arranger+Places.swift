@@ -22,7 +22,7 @@ extension Arranger {
         continue
       }
       guard tensor.part == .bias, dialect == .meta || !family.hasGGUFBias(tensor.role) else { continue }
-      guard try source.allBytes(index).allSatisfy({ $0 == 0 }) else {
+      guard try source.holdsZeros(index) else {
         throw CheckpointError(
           .badTensor, file: info.file,
           reason: "\(dialect == .gguf ? "llama.cpp" : "Meta's layout") has no place for \(displayName(info.name)) in a "

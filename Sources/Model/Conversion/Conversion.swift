@@ -101,6 +101,13 @@ package struct Conversion {
     }
     // What a GGUF file says beside its tensors is its own.
     guard !(source is any GGUFDescribed) else { return }
+    // They are of one part each, and the parts of the output are others.
+    let inShards = (model.stored as? ShardedFolder)?.settingCount ?? (model.stored as? MetaFolder)?.settingCount ?? 0
+    guard inShards == 0 else {
+      let what =
+        inShards == 1 ? "1 setting in the shards of \(path) is" : "\(inShards) settings in the shards of \(path) are"
+      return remark(.warning(what + " left out"))
+    }
     let torch = model.stored as? TorchFile
     guard torch != nil || source.holdsSettings else { return }
     // A view of the file does not tell of those that the file itself does not tell.

@@ -40,6 +40,15 @@ package struct ForeignQuantization: Sendable, Equatable {
 
     var quantization_config: Settings?
     var quantization: MLX?
+
+    private enum CodingKeys: String, CodingKey { case quantization_config, quantization }
+
+    /// Each by itself: one of another form than is known says nothing, and takes nothing from the other.
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      quantization_config = try? values.decodeIfPresent(Settings.self, forKey: .quantization_config)
+      quantization = try? values.decodeIfPresent(MLX.self, forKey: .quantization)
+    }
   }
 
   /// How the names of tensors end that only one way stores; the first that is there tells.

@@ -73,12 +73,17 @@ extension ModelFamily {
   /// LLaMA: RMSNorm, rotary positions, SwiGLU.
   package static let llama = decoder(
     name: "llama", title: "LLaMA", className: "LlamaForCausalLM", gguf: "llama", rows: .interleaved,
-    ggufBiases: allLinear, inputBias: .configured, hasMetaLayout: true)
+    ggufBiases: allLinear, inputBias: .configured,
+    biasFields: [
+      .attentionInput: "attention_bias", .attentionOutput: "attention_bias", .feedForwardInput: "mlp_bias",
+      .feedForwardOutput: "mlp_bias",
+    ],
+    hasMetaLayout: true)
 
-  /// Mistral: LLaMA with a window that attention slides over.
+  /// Mistral: LLaMA with a window that attention slides over, and without biases.
   package static let mistral = decoder(
     name: "mistral", title: "Mistral", className: "MistralForCausalLM", gguf: "llama", rows: .interleaved,
-    ggufBiases: allLinear, inputBias: .configured, hasMetaLayout: true, slidingWindow: .stated)
+    ggufBiases: allLinear, inputBias: .optional, hasMetaLayout: true, slidingWindow: .stated)
 
   /// Qwen2: LLaMA with biases of q, k and v.
   package static let qwen2 = decoder(
@@ -90,12 +95,13 @@ extension ModelFamily {
   package static let qwen3 = decoder(
     name: "qwen3", title: "Qwen3", className: "Qwen3ForCausalLM", gguf: "qwen3", rows: nil,
     ggufBiases: [.queries, .keys, .values, .attentionOutput], inputBias: .configured,
+    biasFields: [.attentionInput: "attention_bias", .attentionOutput: "attention_bias"],
     hasMetaLayout: false, hasHeadNorms: true, defaultHeadSize: 128, slidingWindow: .switched)
 
   /// BLOOM: LayerNorm, ALiBi, tanh GELU, biases everywhere, q, k and v in one matrix.
   package static let bloom = ModelFamily(
     name: "bloom", title: "BLOOM", className: "BloomForCausalLM", gguf: "bloom",
-    ggufBiases: [.fusedAttention, .attentionOutput, .up, .down], isGGUFReadByVLLM: false,
+    ggufBiases: [.fusedAttention, .attentionOutput, .up, .down], biasFields: [:], isGGUFReadByVLLM: false,
     normalization: .layer, activation: .gelu, positions: .linearBiases,
     keys: ConfigurationKeys(
       hiddenSize: ["hidden_size", "n_embed"], layerCount: ["n_layer", "num_hidden_layers"],
@@ -125,10 +131,11 @@ extension ModelFamily {
   ///   - rows: how GGUF's rows of q and k lie; nil where they lie as Hugging Face's.
   ///   - ggufBiases: the modules whose biases llama.cpp has a place for.
   ///   - inputBias: of q, k and v.
+  ///   - biasFields: the fields of config.json that give modules their biases.
   ///   - hasHeadNorms: whether each head of q and k is normed.
   private static func decoder(
     name: String, title: String, className: String, gguf: String?, rows: Module.Rows?, ggufBiases: Set<Role>,
-    inputBias: Module.Bias,
+    inputBias: Module.Bias, biasFields: [LinearGroup.Role: String] = [:],
     hasMetaLayout: Bool, hasHeadNorms: Bool = false, defaultHeadSize: Int? = nil,
     slidingWindow: SlidingWindow = .none
   ) -> ModelFamily {
@@ -138,7 +145,8 @@ extension ModelFamily {
     ]
     let meta = { (name: String, rows: Module.Rows?) in hasMetaLayout ? Module.Name(name, rows: rows) : nil }
     return ModelFamily(
-      name: name, title: title, className: className, gguf: gguf, ggufBiases: ggufBiases, isGGUFReadByVLLM: true,
+      name: name, title: title, className: className, gguf: gguf, ggufBiases: ggufBiases, biasFields: biasFields,
+      isGGUFReadByVLLM: true,
       normalization: .rootMeanSquare, activation: .gatedSiLU, positions: .rotary,
       keys: ConfigurationKeys(defaultHeadSize: defaultHeadSize),
       slidingWindow: slidingWindow, prefix: "model.", layers: "layers.",

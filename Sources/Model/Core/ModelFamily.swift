@@ -55,6 +55,9 @@ package struct ModelFamily: Sendable {
   let gguf: String?
   /// The linear modules whose biases llama.cpp has a place for; a file with others it refuses as a whole.
   let ggufBiases: Set<Role>
+  /// The fields of `config.json` that give a layer's linear modules their biases, where they have none otherwise; transformers
+  /// makes the others with a bias always or never.
+  let biasFields: [LinearGroup.Role: String]
   /// Whether vLLM's loader of GGUF files knows it.
   let isGGUFReadByVLLM: Bool
   /// The norms.

@@ -50,7 +50,7 @@ extension Doctor {
   /// Holds the tensors against the configuration.
   func examineTensors(_ source: any TensorSource, _ configuration: ModelConfiguration) {
     do {
-      if facts.form == .huggingFace, !facts.isPacked {
+      if facts.form == .huggingFace {
         try StoredBiases.check(configuration, source, file: configurationPath)
       }
     } catch { addOfConfiguration(error) }
@@ -145,9 +145,11 @@ extension Doctor {
     // Old configurations of LLaMA write -1 for none.
     for (name, id) in named + ends.sorted().map({ ("eos_token_id", Int($0)) }) {
       guard let id, id >= vocabularySize || id < -1 else { continue }
-      // torch makes no embedding whose padding lies outside.
+      // torch makes no embedding whose padding lies outside; below 0 it counts from the end, and BLOOM's has none.
+      let isPadding = name == "pad_token_id" && (id >= 0 || id < -vocabularySize)
+      let hasPadding = facts.configuration.map { $0.family.positions == .rotary } ?? true
       add(
-        name == "pad_token_id" ? .error : .warning, .tokenOutOfRange, configurationPath,
+        isPadding && hasPadding ? .error : .warning, .tokenOutOfRange, configurationPath,
         "\(name) is \(id), and the vocabulary has \(vocabularySize) tokens",
         "set it to an id below \(vocabularySize), or to null")
     }
@@ -175,7 +177,7 @@ extension Doctor {
       if facts.configuration != nil { add(error, .badConfiguration, configurationPath) }
       isReadable = false
     }
-    facts.quantization = own ?? inner
+    facts.quantization = attempt { try QuantizationSettings.read(folder) } ?? nil ?? own ?? inner
     // BELLE's scripts are told on their command line.
     guard !facts.isBELLE else { return }
     guard own != nil || inner != nil else {

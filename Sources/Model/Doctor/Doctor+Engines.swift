@@ -26,13 +26,21 @@ extension Doctor {
 
   /// Whether an error is one for an engine.
   private func concerns(_ finding: Finding, _ engine: String) -> Bool {
+    switch (engine, finding.code) {
     // GPTQModel reads quantize_config.json before config.json.
-    !(engine == "gptqmodel" && finding.code == .missingQuantization && facts.quantization != nil)
+    case ("gptqmodel", .missingQuantization): facts.quantization == nil
+    // vLLM looks for files by their endings, and takes an index only with safetensors; its embedding knows no padding.
+    case ("vllm", .leftOverIndex), ("vllm", .tokenOutOfRange): false
+    default: true
+    }
   }
 
   /// Why it cannot be told whether an engine loads the model; nil where it can.
   private func unknown(_ engine: String) -> Remedy? {
     if let first = findings.first(where: { $0.severity == .notJudged }) { return "\(first.message)" }
+    if facts.form == .huggingFace, facts.configuration == nil, facts.adapter != .unmerged {
+      return "config.json could not be used, so the tensors were not held against it"
+    }
     guard let settings = facts.quantization, facts.isPacked else { return nil }
     if let program = settings.program { return "it needs what \(program) adds to it" }
     if settings.format == "gptq_p", engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }

@@ -126,7 +126,7 @@ extension Doctor {
     if let stated = contents.metadata?.total_size, isWhole, Int(exactly: stated) != holdings.total {
       add(
         .warning, .badIndex, index,
-        "it says that the tensors have \(Int(stated)) bytes, and they have \(holdings.total)",
+        "it says that the tensors have \(Int(exactly: stated).map(String.init) ?? "\(stated)") bytes, and they have \(holdings.total)",
         "the index is of another version, or the files are")
     }
     return isWhole

@@ -37,6 +37,7 @@ extension Doctor {
     do {
       let model = try GGUFModel(file, path: path)
       facts.configuration = model.configuration
+      examineBiases(file, model.configuration.family)
       examineTensors(try DequantizedSource(model.source), model.configuration)
       if values["tokenizer.ggml.model"] != nil {
         do {
@@ -47,6 +48,19 @@ extension Doctor {
       }
     } catch { add(error, .badConfiguration, path) }
     examineValues(dequantized(file), progress)
+  }
+
+  /// Looks for biases that llama.cpp has no place for.
+  private func examineBiases(_ file: GGUFFile, _ family: ModelFamily) {
+    for info in file.tensors {
+      guard let tensor = family.tensor(named: info.name, in: .gguf), tensor.part == .bias,
+        !family.hasGGUFBias(tensor.role)
+      else { continue }
+      add(
+        .error, .unexpectedTensor, displayName(info.name),
+        "llama.cpp has no place for it in a \(family.name) model, and refuses the file",
+        "make the file again without it, where it holds zeros")
+    }
   }
 
   /// The values of the blocks; the file as it is where some cannot be read.

@@ -134,11 +134,16 @@ package enum HuggingFaceNames {
     // A head alone, to which the embedding is tied.
     if found.isEmpty {
       let layers = ModelFamily.all.map { $0.layerPrefix(.huggingFace) }
-      found = prefixes(heads).filter { prefix in
-        names.contains { name in
-          name.hasPrefix(prefix) && layers.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+      let candidates = prefixes(heads)
+      // More are several models, or none; each is held against all names.
+      found =
+        candidates.count > 8
+        ? []
+        : candidates.filter { prefix in
+          names.contains { name in
+            name.hasPrefix(prefix) && layers.contains { name.dropFirst(prefix.count).hasPrefix($0) }
+          }
         }
-      }
     }
     guard let prefix = found.first, found.count == 1, prefix.hasSuffix("."),
       // The language model of a model for pictures, which lie beside it.

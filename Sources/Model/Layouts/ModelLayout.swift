@@ -48,10 +48,16 @@ package struct ModelLayout: Sendable {
       guard let tensor = family.tensor(named: info.name, in: dialect),
         let name = family.name(of: tensor, in: .huggingFace)
       else {
+        // llama.cpp divides frequencies by it: Llama 3.1's scaling as its converter writes it.
+        if dialect == .gguf, info.name == "rope_freqs.weight" {
+          throw CheckpointError(
+            .unsupportedType, file: info.file,
+            reason: "its positions are scaled by rope_freqs.weight, which is not read from GGUF here",
+            remedy: "take the model's release in Hugging Face's layout")
+        }
         throw CheckpointError(
           .badTensor, file: info.file,
-          reason: "\(displayName(info.name)) is not a tensor of a \(family.name) model in \(title)",
-          remedy: info.name == "rope_freqs.weight" ? "models with scaled positions are not read from GGUF" : nil)
+          reason: "\(displayName(info.name)) is not a tensor of a \(family.name) model in \(title)")
       }
       entries.append(TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)?.inverse)))
     }

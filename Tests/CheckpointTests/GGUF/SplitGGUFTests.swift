@@ -64,6 +64,10 @@ import Testing
     let bytes = try readBytes(parts(renamed)[1])
     #expect(try reason(renamed.write("other.gguf", bytes))?.contains("part 2 of a model in 3 files") == true)
 
+    let huge = try TemporaryFolder()
+    let path = try parts(huge) { _, values in values["split.no"] = .int64(.max) }[0]
+    #expect(reason(path)?.contains("this is a part of a model in 3 files") == true)
+
     for (key, value) in [
       ("split.no", GGUFValue.uint16(7)), ("split.count", .uint16(2)), ("split.tensors.count", .int32(9)),
       ("general.architecture", .string("bloom")),

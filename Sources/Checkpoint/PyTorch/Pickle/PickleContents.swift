@@ -83,7 +83,12 @@ struct PickleContents {
       guard !parts.isEmpty else {
         var value = Self.text(node)
         if case .described(let number) = node { value = graph.descriptions[number] }
-        guard let value else { continue }
+        guard let value else {
+          // What an unknown name makes is told as that; a storage by itself, or a class, is a setting without a text.
+          if case .foreign = node { continue }
+          omittedCount += 1
+          continue
+        }
         guard metadata.count < Self.metadataLimit, value.utf8.count <= Self.textLimit,
           textBytes + value.utf8.count <= Self.textsLimit
         else {
@@ -109,9 +114,11 @@ struct PickleContents {
       for part in parts.reversed() {
         // Of long containers only what holds tensors counts; a million settings are data, not settings.
         let isShort = Self.memberCount(graph, part.container) <= Self.metadataLimit
-        if !isShort, !holding[Int(part.container)] { omittedCount += Self.memberCount(graph, part.container) }
         Self.forEachMember(graph, part.container) { value, kind, key in
-          guard isShort || holding[Int(value)] else { return }
+          guard isShort || holding[Int(value)] else {
+            omittedCount += 1
+            return
+          }
           // Cut names are refused above, before anything has them.
           let key = String(key().prefix(Self.nameLimit + 1))
           let full = name.isEmpty ? key : "\(name).\(key)"

@@ -61,8 +61,10 @@ extension PickleMachine {
     if case .foreign = graph.nodes[Int(function)] {
       return try call(function, try tuple(parts.dropFirst()), place)
     }
+    // A class that is known is called without harm; a survey does not know what is on the stack.
     throw failure(
-      "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
+      "the opcode OBJ makes an object, which no weight file does", isSurvey ? .unsafeGlobal : .unsupportedPickle,
+      at: place, remedy: isSurvey ? Self.hostile : Self.odd)
   }
 
   /// NEWOBJ_EX: arguments by name are those of no name that weight files use.
@@ -72,7 +74,8 @@ extension PickleMachine {
     let function = try pop(place)
     guard graph.isEmptyDictionary(names) || graph.isUnknown(function) else {
       throw failure(
-        "NEWOBJ_EX with keyword arguments, which no weight file needs", at: place, remedy: Self.hostile)
+        "NEWOBJ_EX with keyword arguments, which no weight file has", at: place,
+        remedy: isSurvey ? Self.hostile : Self.odd)
     }
     if case .foreign = graph.nodes[Int(function)], !graph.isEmptyDictionary(names) {
       let given = graph.elements(arguments) ?? [arguments]

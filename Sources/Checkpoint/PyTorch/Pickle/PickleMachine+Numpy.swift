@@ -100,7 +100,7 @@ extension PickleMachine {
   }
 
   /// An array over bytes of the pickle.
-  private func array(
+  private mutating func array(
     _ node: NodeIndex, _ numbers: (dtype: DType, isBigEndian: Bool), _ shape: [Int], isFortran: Bool, _ place: Int
   ) throws(CheckpointError) -> PickleTensor {
     let dtype = numbers.dtype
@@ -119,6 +119,8 @@ extension PickleMachine {
       strides[dimension] = step
       step *= max(shape[dimension], 1)
     }
+    // The bytes may be remembered and used again; what is turned is a copy of them.
+    if numbers.isBigEndian { try pay(values.count) }
     return tensor(numbers.isBigEndian ? Self.turned(values, dtype) : values, dtype, shape, strides)
   }
 
