@@ -129,6 +129,15 @@ def models(place):
     shutil.copy(make(place / "other") / "model.safetensors", both / "model.safetensors")
     torch.save({name: value * 2 for name, value in load_file(both / "model.safetensors").items()}, both / "pytorch_model.bin")
     yield "two sets", both
+    for name, other in {
+        "another name": "weights.safetensors", "an older name": "consolidated.safetensors",
+        "a part alone": "model-00001-of-00001.safetensors",
+    }.items():  # fmt: skip
+        (make(place / name) / "model.safetensors").rename(place / name / other)
+        yield name, place / name
+    torch.save(load_file(make(place / "a checkpoint") / "model.safetensors"), place / "a checkpoint" / "last.ckpt")
+    (place / "a checkpoint" / "model.safetensors").unlink()
+    yield "a checkpoint", place / "a checkpoint"
     yield from indexes(place)
 
 
@@ -205,7 +214,7 @@ def held(engine, loads, these):
             continue
         said = engines[engine]
         counts[said] += 1
-        if said is None or said is False and errors & OF_VALUES:
+        if said is None or said is False and errors and errors <= OF_VALUES:
             continue
         does, why = loads(path)
         if does != said:
