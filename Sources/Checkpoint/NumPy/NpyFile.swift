@@ -41,7 +41,7 @@ public struct NpyFile: TensorSource {
     }
     let lead = try file.bytes(count: NpyHeader.leadSize)
     guard let place = NpyHeader.range(lead), (1...3).contains(lead[6]) else {
-      throw failure(.malformed, "this is no .npy file")
+      throw failure(.malformed, "this is not a .npy file")
     }
     guard place.count <= NpyHeader.sizeLimit, place.upperBound <= file.size else {
       throw failure(.truncated, "its header of \(place.count) bytes does not fit the file")

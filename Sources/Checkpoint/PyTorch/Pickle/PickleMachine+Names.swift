@@ -62,7 +62,7 @@ extension PickleMachine {
       return try call(function, try tuple(parts.dropFirst()), place)
     }
     throw failure(
-      "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.hostile)
+      "the opcode OBJ makes an object, which no weight file needs", .unsafeGlobal, at: place, remedy: Self.odd)
   }
 
   /// NEWOBJ_EX: arguments by name are those of no name that weight files use.
@@ -72,7 +72,7 @@ extension PickleMachine {
     let function = try pop(place)
     guard graph.isEmptyDictionary(names) || graph.isUnknown(function) else {
       throw failure(
-        "NEWOBJ_EX with keyword arguments, which no weight file needs", at: place, remedy: Self.hostile)
+        "NEWOBJ_EX with keyword arguments, which no weight file needs", at: place, remedy: Self.odd)
     }
     if case .foreign = graph.nodes[Int(function)], !graph.isEmptyDictionary(names) {
       let given = graph.elements(arguments) ?? [arguments]
