@@ -51,7 +51,9 @@ package struct ModelLayout: Sendable {
         throw CheckpointError(
           .badTensor, file: info.file,
           reason: "\(displayName(info.name)) is not a tensor of a \(family.name) model in \(title)",
-          remedy: info.name == "rope_freqs.weight" ? "models with scaled positions are not read from GGUF" : nil)
+          remedy: info.name == "rope_freqs.weight"
+            ? "models with Llama 3.1's scaled positions are not read from GGUF: take the release in Hugging Face's layout"
+            : nil)
       }
       entries.append(TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)?.inverse)))
     }
@@ -76,7 +78,7 @@ package struct ModelLayout: Sendable {
         throw CheckpointError(
           .badTensor, file: info.file,
           reason: "\(title) has no name for \(displayName(info.name)) in a \(family.name) model",
-          remedy: "adapters and heads of other kinds are to be merged or removed before")
+          remedy: "merge adapters and remove heads of other kinds before")
       }
       let entry = TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)))
       entries.append((entry, dialect == .gguf ? rank(tensor) : [index]))
