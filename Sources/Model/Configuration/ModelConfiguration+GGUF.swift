@@ -26,12 +26,11 @@ extension ModelConfiguration {
   ///
   /// - Throws: ``ModelError`` with code `.unsupported` for families that are not written as GGUF.
   package func ggufValues(file path: String) throws -> [(key: String, value: GGUFValue)] {
-    let unsupported = { (reason: String) in
-      ModelError(
-        .unsupported, file: path, reason: reason,
+    guard let name = family.gguf else {
+      throw Self.unsupported(
+        "a \(family.name) model is not written as GGUF", path,
         remedy: "GGUF files are written for \(ModelFamily.list { $0.gguf == nil ? nil : $0.title }) models")
     }
-    guard let name = family.gguf else { throw unsupported("a \(family.name) model is not written as GGUF") }
     let word = { (value: Int) -> GGUFValue in .uint32(UInt32(clamping: value)) }
     var values: [(key: String, value: GGUFValue)] = [
       ("vocab_size", word(vocabularySize)), ("context_length", word(contextLength ?? Self.defaultContextLength)),
@@ -49,7 +48,8 @@ extension ModelConfiguration {
     case .none: break
     case .linear(let factor):
       values += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .float32(Float(factor)))]
-    case .llama3: throw unsupported("its positions are scaled as Llama 3.1's")
+    case .llama3:
+      throw Self.unsupported("its positions are scaled as Llama 3.1's, which is not written as GGUF here", path)
     }
     return values.map { ("\(name).\($0.key)", $0.value) }
   }
