@@ -21,7 +21,7 @@ extension Vocabulary {
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused || $0.isSetAside }) else {
       throw ModelError(
         .mismatch, file: path, reason: "the tokenizer has \(tokens.count) tokens, and the embedding \(rows) rows",
-        remedy: "the tokenizer belongs to another model")
+        remedy: "put the model's own tokenizer beside it, or resize the embedding")
     }
     let all = Array(tokens.prefix(rows)) + (min(tokens.count, rows)..<rows).map(Vocabulary.padding)
     var values: [(key: String, value: GGUFValue)] = []
