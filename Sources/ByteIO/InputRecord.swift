@@ -81,7 +81,7 @@ public struct InputRecord: Sendable {
       let reason =
         now == nil
         ? "it was removed while it was worked on"
-        : "it was changed while it was worked on: what was made is of neither version"
+        : "it was changed while it was worked on: what was made may be of both versions"
       throw ByteIOError(
         .changed, file: entry.path, reason: reason,
         remedy: "leave the inputs alone until the work is done, and begin again")

@@ -57,11 +57,19 @@ public func jsonText(_ object: [String: Any]) throws -> [UInt8] {
   return PythonNumbers.restored([UInt8](data)) + [0x0A]
 }
 
+/// The number of Python's that a decoded text stands for; nil for one that the file has as a text.
+package func pythonNumber(_ text: String) -> String? { PythonNumbers.word(text) }
+
 /// `NaN`, `Infinity` and `-Infinity`, which Python writes and reads and JSON does not know: texts with a mark stand for them.
 private enum PythonNumbers {
   private static let words = ["NaN", "-Infinity", "Infinity"]
-  /// A character of private use before the word, in quotes.
-  private static func mark(_ word: String) -> [UInt8] { Array("\"\u{F8FF}\(word)\"".utf8) }
+  /// A character of private use.
+  private static let sign = "\u{F8FF}"
+  /// The sign before the word, in quotes.
+  private static func mark(_ word: String) -> [UInt8] { Array("\"\(sign)\(word)\"".utf8) }
+
+  /// The word behind the sign.
+  static func word(_ text: String) -> String? { words.first { text == sign + $0 } }
 
   /// A text with marks in place of the numbers.
   static func marked(_ bytes: [UInt8]) -> [UInt8] {
@@ -99,6 +107,5 @@ private enum PythonNumbers {
 
 private func tooManyValues(_ file: String?) -> ByteIOError {
   ByteIOError(
-    .limit, file: file, reason: "it has more than \(jsonValueLimit) values, which no configuration needs",
-    remedy: "download it again")
+    .limit, file: file, reason: "it has more than \(jsonValueLimit) values, and no more are read here")
 }

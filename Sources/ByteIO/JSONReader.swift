@@ -209,11 +209,11 @@ public struct JSONReader {
       default: text.append(byte)
       }
     }
-    throw Failure(offset: at, reason: "a string without end")
+    throw Failure(offset: at, reason: "a string that does not end")
   }
 
   private mutating func escape() throws(Failure) -> Unicode.Scalar {
-    guard let byte = next else { throw Failure(offset: at, reason: "a string without end") }
+    guard let byte = next else { throw Failure(offset: at, reason: "a string that does not end") }
     at += 1
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)

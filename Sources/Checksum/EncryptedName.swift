@@ -38,7 +38,7 @@ package struct EncryptedName: Hashable, Sendable {
     guard !plainName.isEmpty, plainName != ".", plainName != "..", !TemporaryFiles.isTemporary(plainName) else {
       throw ChecksumError(
         .badName, file: name, reason: "the name of the plain file would be \"\(plainName)\"",
-        remedy: "no honest release has such a name; download it from its publisher again")
+        remedy: "give the file the name it was published under; the digits stand behind the name of the plain file")
     }
   }
 

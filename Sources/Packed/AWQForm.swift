@@ -32,7 +32,9 @@ package struct AWQForm: PackedForm {
     let zeros = try module.tensor("qzeros", [.i32], dimensions: 2)
     let scales = try module.tensor("scales", [.f16, .bf16, .f32], dimensions: 2)
     guard context.settings.bits ?? 4 == 4 else {
-      throw module.failure("AWQ's integers have 4 bits, and the settings say \(context.settings.bits ?? 4)")
+      throw module.failure(
+        "AWQ's integers have 4 bits, and the settings say \(context.settings.bits ?? 4)",
+        remedy: "set bits to 4 where the model is AWQ's; others are not read in this form")
     }
     let (width, groupCount, out) = (weights.shape[0], scales.shape[0], scales.shape[1])
     guard out % 8 == 0, weights.shape[1] == out / 8, zeros.shape == [groupCount, out / 8] else {

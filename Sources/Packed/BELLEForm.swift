@@ -31,7 +31,7 @@ package struct BELLEForm: WritableForm {
     guard module.inFeatures % 256 == 0, module.outFeatures % 256 == 0 else {
       throw module.refusal(
         "is \(module.outFeatures) × \(module.inFeatures), and BELLE's kernels take multiples of 256 only",
-        "write a GPTQ folder")
+        "write a GPTQ folder instead")
     }
   }
 

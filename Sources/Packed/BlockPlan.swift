@@ -50,7 +50,7 @@ struct BlockPlan: Sendable {
     // Version 1 cannot tell a zero point of 0 from one of 2^bits, and means the latter: then no integer is above zero.
     let (lowest, highest) = zeros.reduce((Int.max, Int.min)) { (min($0.0, Int($1)), max($0.1, Int($1))) }
     guard let block = BlockType(type), let bits = block.bits else {
-      throw refusal("its blocks are not taken apart", rounding)
+      throw refusal("such blocks cannot take the integers of a quantized model", rounding)
     }
     let (middle, levels) = (block.middle, 1 << bits)
     let largest = 1 << weights.bits - 1
@@ -62,7 +62,7 @@ struct BlockPlan: Sendable {
             ? "\(.blockType("q5_0")) holds them as they are, q4_1 with rounded minima; \(rounding)" : rounding)
       }
     } else if largest >= levels {
-      throw refusal("its integers have \(weights.bits) bits", rounding)
+      throw refusal("its integers have \(weights.bits) bits, more than such blocks hold", rounding)
     }
     if weights.scaleType != .f16, let scale = weights.scales.first(where: { Half(exactly: $0) == nil }) {
       throw refusal("half precision does not have the scale \(scale)", rounding)

@@ -41,10 +41,13 @@ package struct EarlyForm: PackedForm {
       throw module.failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
     }
     guard let bits = context.settings.bits ?? context.untoldBits else {
-      throw module.failure("its zero points are not packed, and nothing tells how many bits its integers have")
+      throw module.failure(
+        "its zero points are not packed, and neither settings nor shapes tell how many bits its integers have",
+        remedy: "put a quantize_config.json with its bits beside it")
     }
     guard [2, 3, 4, 8].contains(bits) else {
-      throw module.failure("expected 2, 3, 4 or 8 bits, found \(bits) in the settings")
+      throw module.failure(
+        "expected 2, 3, 4 or 8 bits, found \(bits) in the settings", remedy: "set bits to those of the model")
     }
     guard weights.shape[0] * 32 % bits == 0 else {
       throw module.failure("qweight \(weights.shape) is not of a whole number of inputs of \(bits) bits")
@@ -55,7 +58,8 @@ package struct EarlyForm: PackedForm {
       let products = try module.source.floats(zeros.index)
       let zeroPoints = try zip(products, values).map { product, scale in
         guard let zero = Self.zeroPoint(product, scale: scale, zeros.info.dtype, bits: bits) else {
-          throw module.failure("zeros has \(product) for a scale of \(scale), which is no zero point of \(bits) bits")
+          throw module.failure(
+            "zeros has \(product) for a scale of \(scale), which is not a zero point of \(bits) bits")
         }
         return zero
       }

@@ -80,7 +80,7 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
     } else if stated == nil, let first = candidates.first {
       return first
     }
-    guard !candidates.isEmpty else { throw module.failure("its shapes are those of no number of bits") }
+    guard !candidates.isEmpty else { throw module.failure("its shapes fit none of 2, 3, 4 and 8 bits") }
     throw module.failure(
       "expected the shapes of \(stated ?? 4) bits, as the settings say, and found those of \(found)",
       remedy: "the settings are of another model, or leave out what differs by module (GPTQModel's dynamic)")
@@ -92,7 +92,7 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
     guard inputs % groups == 0 else {
       throw module.failure(
         "its \(inputs) inputs are in \(groups) groups of unknown size",
-        remedy: "give quantize_config.json with the group_size that the model was quantized with")
+        remedy: "put a quantize_config.json with the group_size of the quantization beside it")
     }
     return inputs / groups
   }

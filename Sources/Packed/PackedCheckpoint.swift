@@ -84,7 +84,7 @@ package struct PackedCheckpoint: TensorSource {
       guard let name = info.name.suffixRemoved(".qweight") else { continue }
       let tensors = ModuleTensors(name: name, source: source, indices: indices)
       guard let form = PackedForms.readable.lazy.compactMap({ $0.recognized(tensors, context) }).first else {
-        throw tensors.failure("it is packed in no form that is read here")
+        throw tensors.failure("it is packed in a form that is not read here")
       }
       isEarly = isEarly || form is EarlyForm
       isGPTQ = isGPTQ && form is GPTQForm

@@ -86,7 +86,7 @@ package struct PackedBlocks: Sendable, Equatable {
     else {
       throw QuantizeError(
         .notStorable, place: layer.report.layer,
-        reason: "\(weights.inFeatures) inputs on this grid are no \(format.rawValue) blocks",
+        reason: "\(weights.inFeatures) inputs on this grid do not make \(format.rawValue) blocks",
         remedy: "quantize on the grid of \(format.rawValue)")
     }
     self.format = format

@@ -93,7 +93,8 @@ struct AddedTokenLists {
       object.values.allSatisfy({ (0..<Self.idLimit).contains($0) })
     else {
       throw TokenizerError(
-        .malformed, file: path, reason: "it is no JSON object of texts and ids", remedy: "download it again")
+        .malformed, file: path, reason: "expected a JSON object of texts and their ids, found something else",
+        remedy: "compare the file with the publisher's")
     }
     return object.map { ($0, Int32($1)) }.sorted { $0.1 < $1.1 }
   }

@@ -8,11 +8,13 @@ extension ByteLevelBPE {
   /// - Throws: ``TokenizerError`` for a pattern that is not known, tokens that occur twice, merges of others.
   init(_ description: Vocabulary, file path: String) throws {
     guard case .byteLevelBPE(let pattern, let spelledMerges) = description.model else {
-      throw TokenizerError(.unsupported, file: path, reason: "the vocabulary is not one of bytes")
+      throw TokenizerError(.unsupported, file: path, reason: "the vocabulary is not one of byte-level BPE")
     }
     let preTokenizer = try PreTokenizer(name: pattern, file: path)
     guard description.tokens.count <= Self.tokenLimit, spelledMerges.count <= Self.tokenLimit else {
-      throw TokenizerError(.limit, file: path, reason: "\(description.tokens.count) tokens are too many")
+      throw TokenizerError(
+        .limit, file: path,
+        reason: "\(description.tokens.count) tokens are too many: at most \(Self.tokenLimit) are read")
     }
     var table = StringTable(capacity: description.tokens.count)
     var added: [AddedTokens.Token] = []
@@ -23,7 +25,7 @@ extension ByteLevelBPE {
       case .unused: spellings.append([])
       case .control, .userDefined, .unknown:
         guard !spelling.isEmpty else {
-          throw TokenizerError(.malformed, file: path, reason: "the token \(id) is set aside and has no text")
+          throw TokenizerError(.malformed, file: path, reason: "the token \(id) is a special one and has no text")
         }
         added.append(
           AddedTokens.Token(id: Int32(id), content: spelling, isSpecial: token.kind != .userDefined))

@@ -37,7 +37,9 @@ package struct ByteLevelBPE: Tokenizer {
   /// The first ids of a text.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
-      throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
+      throw TokenizerError(
+        .badText, file: path,
+        reason: "a text of \(text.utf8.count) bytes is too long: at most \(Self.textLimit) are taken")
     }
     var ids: [Int32] = []
     var merger = Merger(self)

@@ -32,7 +32,7 @@ enum ByteRanks {
     throw TokenizerError(
       .unsupported, file: path,
       reason:
-        "this is a tiktoken list (byte strings and their ranks), as Meta's own Llama 3 has it, and no SentencePiece model",
+        "this is a tiktoken list (byte strings and their ranks), as Meta's own Llama 3 has it, not a SentencePiece model",
       remedy: "give the tokenizer.json of the same model in Hugging Face's form: it says how words are cut, too")
   }
 

@@ -31,7 +31,7 @@ struct MergeTable: Sendable {
       else {
         throw TokenizerError(
           .malformed, file: path, reason: "merge \(rank) is of tokens that the vocabulary does not have",
-          remedy: "download it again")
+          remedy: "compare the file with the publisher's")
       }
       // The first of equal pairs counts: a later one could never be reached.
       let pair = Self.pair(left, right)

@@ -16,7 +16,9 @@ import CSentencePiece
   /// - Throws: ``TokenizerError`` for bytes that are none, with code `.unsupported` for those that are known otherwise.
   init(_ bytes: [UInt8], path: String) throws {
     guard !SentencePieceProto.hasTooManyPieces(bytes) else {
-      throw TokenizerError(.limit, file: path, reason: "it has more than \(SentencePieceProto.pieceLimit) pieces")
+      throw TokenizerError(
+        .limit, file: path,
+        reason: "it has more than \(SentencePieceProto.pieceLimit) pieces, and no more are read here")
     }
     // SAFETY: the library reads the bytes before it returns, and writes at most the message's size.
     var message = [CChar](repeating: 0, count: 512)
@@ -28,8 +30,8 @@ import CSentencePiece
     guard let loaded = unsafe loaded else {
       let reason = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       throw TokenizerError(
-        .malformed, file: path, reason: "this is no SentencePiece model (\(displayName(reason)))",
-        remedy: "download it again")
+        .malformed, file: path, reason: "this is not a SentencePiece model (\(displayName(reason)))",
+        remedy: "compare the file with the publisher's")
     }
     self.path = path
     unsafe model = loaded

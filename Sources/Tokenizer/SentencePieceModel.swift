@@ -107,7 +107,9 @@ package final class SentencePieceModel: Tokenizer {
   /// The first ids of a text. A long one is encoded in parts, which takes a hundredth of the memory.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
-      throw TokenizerError(.badText, file: path, reason: "a text of \(text.utf8.count) bytes is too long")
+      throw TokenizerError(
+        .badText, file: path,
+        reason: "a text of \(text.utf8.count) bytes is too long: at most \(Self.textLimit) are taken")
     }
     guard !added.isEmpty else { return try encode(text, with: library, atLeast: count) }
     var ids: [Int32] = []

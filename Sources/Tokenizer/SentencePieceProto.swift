@@ -79,7 +79,7 @@ struct SentencePieceProto: Sendable, Equatable {
       case (3, 0):
         let number = try reader.varint()
         guard let kind = Int32(exactly: number).flatMap(Vocabulary.Kind.init) else {
-          throw reader.failure("a piece has the kind \(number)")
+          throw reader.failure("a piece has the kind \(number), which is not known")
         }
         token.kind = kind
       default: try reader.skip(wire)
@@ -93,7 +93,9 @@ struct SentencePieceProto: Sendable, Equatable {
       switch (field, wire) {
       case (3, 0):
         let number = try reader.varint()
-        guard let known = Algorithm(rawValue: number) else { throw reader.failure("the algorithm is \(number)") }
+        guard let known = Algorithm(rawValue: number) else {
+          throw reader.failure("the algorithm \(number) is not known")
+        }
         algorithm = known
       case (24, 0): putsSpacesBehind = try reader.varint() != 0
       case (35, 0): hasByteFallback = try reader.varint() != 0
@@ -125,7 +127,8 @@ struct SentencePieceProto: Sendable, Equatable {
     removesExtraSpaces = false
     let bytes = pieces.count { $0.kind == .byte }
     guard bytes == 0 || bytes == 256 else {
-      throw TokenizerError(.malformed, file: path, reason: "its vocabulary has tokens for \(bytes) of the 256 bytes")
+      throw TokenizerError(
+        .malformed, file: path, reason: "expected tokens for none or all of the 256 bytes, found \(bytes)")
     }
     hasByteFallback = bytes > 0
   }
@@ -227,7 +230,7 @@ struct SentencePieceProto: Sendable, Equatable {
         _ = try fixed32()
       case 2: _ = try message()
       case 5: _ = try fixed32()
-      default: throw failure("a field of the wire type \(wire)")
+      default: throw failure("a field of the wire type \(wire), which is not known")
       }
     }
   }

@@ -122,8 +122,8 @@ struct TokenizerConfiguration: Decodable, Sendable {
       throw error
     } catch {
       throw TokenizerError(
-        .malformed, file: path, reason: "it is no JSON object with tokens as text",
-        remedy: "download it again, or move it away: then the tokenizer's own rules hold")
+        .malformed, file: path, reason: "expected a JSON object with tokens as texts, found something else",
+        remedy: "compare it with the publisher's, or move it away: then the tokenizer's own rules hold")
     }
   }
 

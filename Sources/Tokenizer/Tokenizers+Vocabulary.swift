@@ -35,7 +35,8 @@ extension Tokenizers {
       throw TokenizerError(.malformed, file: path, place: "byte \(error.offset)", reason: error.reason)
     }
     let unsupported = { (reason: String) in
-      TokenizerError(.unsupported, file: path, reason: reason, remedy: "such a tokenizer works in its own form only")
+      TokenizerError(
+        .unsupported, file: path, reason: reason, remedy: "such a tokenizer cannot be written in another form")
     }
     guard proto.algorithm == .bpe else {
       throw unsupported("it is a SentencePiece model of the kind \(proto.algorithm), not BPE")
@@ -56,7 +57,7 @@ extension Tokenizers {
       guard id == tokens.count else {
         throw TokenizerError(
           .malformed, file: path,
-          reason: "the added token \(displayName(text)) has the id \(id), and \(tokens.count) would be next")
+          reason: "the added token \(displayName(text)) has the id \(id); expected \(tokens.count), the next one")
       }
       tokens.append(token)
     }

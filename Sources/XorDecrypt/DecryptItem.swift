@@ -83,7 +83,7 @@ package struct DecryptItem: Sendable {
     guard !expected.isEmpty else {
       throw XorDecryptError(
         .unverifiable, file: input,
-        reason: "it has no header and its name holds the digest of nothing, so nothing could prove the result",
+        reason: "it has no header, and the digest in its name is that of an empty file: nothing could prove the result",
         remedy: "give the publisher's list of the decrypted files with \(.manifest)")
     }
   }

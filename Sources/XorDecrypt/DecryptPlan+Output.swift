@@ -39,7 +39,7 @@ extension DecryptPlan {
       guard let kind = Folder.kind(of: path) else { continue }
       guard kind == .file else {
         items[index].problem = XorDecryptError(
-          .outputExists, file: path, reason: "something that is no file has the output's name",
+          .outputExists, file: path, reason: "something that is not a file has the output's name",
           remedy: "move it away, or give another output folder")
         continue
       }

@@ -99,7 +99,7 @@ struct KeyAdvice: Sendable {
       let wanted = wanted.isEmpty ? "" : "\(owner) wants \(wanted.joined(separator: " or ")); "
       let oddity = try KeyRecognition.oddity(key)
       if !wanted.isEmpty || oddity != nil {
-        warnings.append("the key \(oddity ?? "is no original that is known"); \(wanted)the digests will tell")
+        warnings.append("the key \(oddity ?? "is not an original that is known"); \(wanted)the digests will tell")
       }
     }
   }

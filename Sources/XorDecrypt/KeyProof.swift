@@ -32,7 +32,7 @@ struct KeyProof {
     let keySize = plan.key.file.size
     guard isAny else {
       return (
-        "the key is wrong",
+        "the key is wrong or the file is damaged",
         "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); \(.verifying(nil)) checks the .enc files",
         false
       )

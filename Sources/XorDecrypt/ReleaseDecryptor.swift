@@ -282,7 +282,7 @@ package struct ReleaseDecryptor: Sendable {
   func existingFile(_ path: String) throws -> InputFile? {
     guard let kind = Folder.kind(of: path) else { return nil }
     guard kind == .file else {
-      throw XorDecryptError(.outputExists, file: path, reason: "something that is no file has the output's name")
+      throw XorDecryptError(.outputExists, file: path, reason: "something that is not a file has the output's name")
     }
     return try InputFile(path)
   }

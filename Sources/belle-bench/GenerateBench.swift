@@ -109,7 +109,7 @@ import Transformer
     let seconds = try Ceilings.time {
       for _ in 0..<Self.tokens {
         guard let token = sampler.next(logits) else {
-          throw ByteIOError(.interrupted, reason: "the model's answer is no number")
+          throw ByteIOError(.interrupted, reason: "the model's answer is not a number")
         }
         logits = try model.logits([token], cache, threads: threads)
       }

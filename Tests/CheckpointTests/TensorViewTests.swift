@@ -232,7 +232,7 @@ private final class CountingSource: TensorSource {
       Entry(TensorInfo(name: "w", dtype: .u8, shape: [3], file: "", byteCount: 2), .computed { BytesCursor([]) }),
     ] {
       #expect { try TensorView([entry], of: one) } throws: {
-        ($0 as? CheckpointError)?.reason.hasSuffix("is not what its values are") == true
+        ($0 as? CheckpointError)?.reason.hasSuffix("does not have the type, shape or size of its values") == true
       }
     }
     for count in [2, 4] {

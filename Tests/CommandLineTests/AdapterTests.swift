@@ -149,7 +149,7 @@ import Testing
   func alone() throws {
     try RandomCheckpoint(layers: 1).write(folder)
     let adapter = Self.fixtures + "adapter"
-    let text = "this is a LoRA adapter of base-llamamha-float16, and no model"
+    let text = "this is a LoRA adapter of base-llamamha-float16, not a model"
     for model in [adapter, adapter + "/adapter_model.bin"] {
       for arguments in runs(model) {
         let run = try Running(arguments).finish()
@@ -181,7 +181,7 @@ import Testing
     source.add("base_model.model.lm_head.weight", .f32, [1, 64], ones)
     try source.write(in: folder.path)
     let named = try belleTools("evaluate", folder.file("model.safetensors"), "--text", "x")
-    #expect(named.status == 1 && named.errors.contains("this is a LoRA adapter, and no model"), "\(named.errors)")
+    #expect(named.status == 1 && named.errors.contains("this is a LoRA adapter, not a model"), "\(named.errors)")
 
     var prompts = MemorySource()
     prompts.add("prompt_embeddings", .f32, [1, 64], ones)
@@ -204,7 +204,7 @@ import Testing
       ["convert", folder.file("adapter.gguf"), folder.file("out")],
     ] {
       let run = try Running(arguments).finish()
-      #expect(run.status == 1 && run.errors.contains("this is a LoRA adapter, and no model"), "\(run.errors)")
+      #expect(run.status == 1 && run.errors.contains("this is a LoRA adapter, not a model"), "\(run.errors)")
     }
     let doctor = try belleTools("doctor", folder.file("adapter.gguf"))
     #expect(doctor.status == 2 && doctor.output.contains("[adapter-alone]"), "\(doctor.output)")

@@ -221,7 +221,7 @@ import Testing
     for values in [[3], [-1, 5, 2, 0, 0, 0, 0, 1], [.nan, 1, 1, 1, 1, 1, 1, 1]] as [[Float16]] {
       try replace(values, in: path)
       let run = try belleTools("evaluate", path, "--text", tokens)
-      #expect(run.status == 0 && run.errors.contains("rope.freqs is no list of frequencies"), "\(run.errors)")
+      #expect(run.status == 0 && run.errors.contains("rope.freqs is not a list of frequencies"), "\(run.errors)")
     }
   }
 }

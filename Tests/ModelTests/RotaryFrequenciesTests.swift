@@ -52,7 +52,7 @@ import Testing
     for values in [
       [], [1], Array(falling.reversed()), falling.map { -$0 }, falling.map { $0 * .nan }, falling.map { _ in 1 },
     ] {
-      #expect(try check(values, base: nil)?.contains("is no list of frequencies") == true)
+      #expect(try check(values, base: nil)?.contains("is not a list of frequencies") == true)
     }
     for type in [DType.i32, .u8] {
       let info = MemorySource([("rope.freqs", type, [2], [UInt8](repeating: 1, count: 2 * (type.byteCount ?? 1)))])

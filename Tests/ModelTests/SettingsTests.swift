@@ -78,7 +78,8 @@ import Testing
   @Test("Python's numbers are none of a model's measures, and stay what they are in a file that is edited")
   func pythonNumbers() throws {
     let error = refusal(#""rms_norm_eps": NaN"#)
-    #expect(error?.reason == "rms_norm_eps is not a number")
+    #expect(error?.reason == "rms_norm_eps is NaN, not a number")
+    #expect(refusal(#""num_key_value_heads": "2""#)?.reason == "num_key_value_heads is the text 2, not a whole number")
     let text = #"{"a": [1, Infinity], "b": "NaN\" Infinity", "c": -Infinity, "d": NaN}"#
     let object = try #require(try boundedJSONObject(Array(text.utf8)) as? [String: Any])
     #expect(object["b"] as? String == "NaN\" Infinity")

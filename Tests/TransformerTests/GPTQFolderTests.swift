@@ -270,7 +270,7 @@ struct RoundedLinear {
       let opened = try PackedCheckpoint.ofModel(early(bits: 4, zeros: zeros).0, nil)
       let index = try #require(source.tensors.firstIndex { $0.name.hasSuffix("qweight") })
       let error = #expect(throws: CheckpointError.self) { try opened.packedLinear(index) }
-      #expect(error?.code == .badTensor && error?.reason.contains("no zero point of 4 bits") == true)
+      #expect(error?.code == .badTensor && error?.reason.contains("not a zero point of 4 bits") == true)
     }
   }
 

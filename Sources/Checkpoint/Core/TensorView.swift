@@ -105,7 +105,9 @@ public struct TensorView: TensorSource {
     guard fits else {
       throw CheckpointError(
         .badTensor, file: info.file,
-        reason: "tensor \(displayName(info.name)) of \(info.dtype.rawValue), \(info.shape), is not what its values are")
+        reason:
+          "tensor \(displayName(info.name)) of \(info.dtype.rawValue), \(info.shape), does not have the type, shape or size of its values"
+      )
     }
   }
 

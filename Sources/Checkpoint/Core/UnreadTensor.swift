@@ -64,7 +64,7 @@ extension UnreadTensor.Kind {
     case .quantized: "save its dequantize(), or its int_repr(), with PyTorch"
     case .meta: "its values were never saved: save the file again once they are loaded"
     case .otherType: "save it in another type with PyTorch"
-    case .wrapper: "save what its class makes a plain tensor of, as full_tensor() or dequantize(), with PyTorch"
+    case .wrapper: "save it as a plain tensor with PyTorch: its class may have full_tensor() or dequantize() for that"
     case .expanded: "save its contiguous() with PyTorch"
     case .converted: "save its cpu() with PyTorch"
     }

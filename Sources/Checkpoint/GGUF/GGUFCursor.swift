@@ -61,7 +61,9 @@ struct GGUFCursor {
   mutating func count(_ what: @autoclosure () -> String) throws -> Int {
     let start = at
     let value = try integer(UInt64.self, what())
-    guard let count = Int(exactly: value) else { throw failure(.limit, at: start, "\(what()) is \(value)") }
+    guard let count = Int(exactly: value) else {
+      throw failure(.limit, at: start, "\(what()) is \(value), more than a file can hold")
+    }
     return count
   }
 
@@ -105,18 +107,21 @@ struct GGUFCursor {
     case .string: return .string(try string(what))
     case .bool:
       let byte = try integer(UInt8.self, what)
-      guard byte <= 1 else { throw failure(.malformed, at: at - 1, "\(what) is a truth value of \(byte)") }
+      guard byte <= 1 else { throw failure(.malformed, at: at - 1, "\(what) is \(byte); expected 0 or 1") }
       return .bool(byte == 1)
     case .array:
       let start = at
-      guard depth < Self.depthLimit else { throw failure(.limit, at: start, "\(what) is nested too deep") }
+      guard depth < Self.depthLimit else {
+        throw failure(.limit, at: start, "\(what) is nested more than \(Self.depthLimit) deep")
+      }
       let type = try self.type(what)
       let count = try self.count("the length of \(what)")
       guard count <= left / type.leastSize else {
         throw failure(.truncated, at: start, "\(what) has \(count) elements, and \(left) bytes are left in the file")
       }
       guard count <= Self.valueLimit - valueCount else {
-        throw failure(.limit, at: start, "there are more than \(Self.valueLimit) values")
+        throw failure(
+          .limit, at: start, "its lists have more than \(Self.valueLimit) values, and no more are read here")
       }
       valueCount += count
       var elements: [GGUFValue] = []

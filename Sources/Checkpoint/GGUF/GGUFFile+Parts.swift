@@ -43,7 +43,7 @@ extension GGUFFile {
       guard part.values[Self.countKey]?.integer == count, part.values[Self.numberKey]?.integer == place else {
         throw failure(
           "\(displayName(other)) does not say that it is part \(place + 1) of \(count)",
-          "the files are of different models: download them again")
+          "the files may be of different models: download all parts of one")
       }
       return part
     }
@@ -55,7 +55,7 @@ extension GGUFFile {
   private static func check(
     _ parts: [GGUFFile], _ failure: (_ reason: String, _ remedy: Remedy) -> CheckpointError
   ) throws(CheckpointError) {
-    let different: Remedy = "the files are of different models: download them again"
+    let different: Remedy = "the files may be of different models: download all parts of one"
     var names: Set<String> = []
     for info in parts.flatMap(\.tensors) where !names.insert(info.name).inserted {
       throw failure("\(displayName(info.name)) is in two of the parts", different)
@@ -67,7 +67,7 @@ extension GGUFFile {
       for (key, value) in part.values.entries where !splitKeys.contains(key) && key != "general.alignment" {
         guard let first = parts[0].values[key] else { continue }
         guard first == value else {
-          throw failure("two of the parts say different things of \(displayName(key))", different)
+          throw failure("two of the parts have different values of \(displayName(key))", different)
         }
       }
     }

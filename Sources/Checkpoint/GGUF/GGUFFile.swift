@@ -43,7 +43,7 @@ public struct GGUFFile: GGUFDescribed {
   public init(_ file: any ByteSource) throws {
     var cursor = GGUFCursor(file)
     guard Self.isRecognized(try file.bytes(count: 4)) else {
-      throw cursor.failure(.unknownFormat, at: 0, "this is no GGUF file")
+      throw cursor.failure(.unknownFormat, at: 0, "this is not a GGUF file")
     }
     _ = try cursor.integer(UInt32.self, "the magic")
     let version = try cursor.integer(UInt32.self, "the version")
@@ -52,9 +52,9 @@ public struct GGUFFile: GGUFDescribed {
       throw CheckpointError(
         .unknownFormat, file: file.path, place: "byte 4",
         reason: isSwapped
-          ? "this GGUF file is big-endian" : "this is GGUF version \(version), and 2 and 3 are known",
+          ? "this GGUF file is big-endian" : "this is GGUF version \(version); expected 2 or 3",
         remedy: isSwapped
-          ? "convert the model on a little-endian machine" : "convert the model again, with a newer program")
+          ? "convert the model on a little-endian machine" : "convert the model again, to version 3")
     }
     let tensorCountAt = cursor.at
     let tensorCount = try cursor.count("the number of tensors")
@@ -128,7 +128,7 @@ public struct GGUFFile: GGUFDescribed {
     guard case .uint32(let number) = value, number >= 8, number <= 1 << 30, number.nonzeroBitCount == 1 else {
       throw cursor.failure(
         .malformed, at: values.alignmentAt,
-        "the alignment is \(value.text) (\(value.type)): it must be an unsigned word, a power of two from 8 on")
+        "the alignment is \(value.text) (\(value.type)); expected a power of two from 8 on, as uint32")
     }
     return Int(number)
   }
@@ -154,7 +154,7 @@ public struct GGUFFile: GGUFDescribed {
       let dimensionsAt = cursor.at
       let dimensions = try cursor.integer(UInt32.self, "the number of dimensions of \(what)")
       guard dimensions <= dimensionLimit else {
-        throw cursor.failure(.malformed, at: dimensionsAt, "\(what) has \(dimensions) dimensions, and 4 are the most")
+        throw cursor.failure(.malformed, at: dimensionsAt, "\(what) has \(dimensions) dimensions; expected at most 4")
       }
       // The innermost comes first.
       var shape: [Int] = []
@@ -167,7 +167,7 @@ public struct GGUFFile: GGUFDescribed {
       guard let size = TensorInfo.size(of: shape, dtype) else {
         throw cursor.failure(
           .malformed, at: dimensionsAt,
-          "\(what) has shape \(shape), which overflows or is no whole number of \(dtype.rawValue) blocks")
+          "\(what) has shape \(shape), which overflows or is not a whole number of \(dtype.rawValue) blocks")
       }
       let offsetAt = cursor.at
       let offset = try cursor.count("the offset of \(what)")
@@ -197,7 +197,8 @@ public struct GGUFFile: GGUFDescribed {
       .map(\.element)
     {
       guard entry.offset % alignment == 0 else {
-        throw failure(.malformed, entry, "begins at \(entry.offset), which is no multiple of \(alignment)")
+        throw failure(
+          .malformed, entry, "begins at \(entry.offset), which is not a multiple of the alignment, \(alignment)")
       }
       let (first, overflow) = start.addingReportingOverflow(entry.offset)
       let (last, lastOverflow) = first.addingReportingOverflow(entry.info.byteCount)

@@ -41,10 +41,12 @@ public struct NpyFile: TensorSource {
     }
     let lead = try file.bytes(count: NpyHeader.leadSize)
     guard let place = NpyHeader.range(lead), (1...3).contains(lead[6]) else {
-      throw failure(.malformed, "this is no .npy file")
+      throw failure(.malformed, "this is not a .npy file")
     }
     guard place.count <= NpyHeader.sizeLimit, place.upperBound <= file.size else {
-      throw failure(.truncated, "its header of \(place.count) bytes does not fit the file")
+      throw failure(
+        .truncated, "its header of \(place.count) bytes does not fit the file",
+        "compare the file's size with the original's")
     }
     guard let header = NpyHeader(try file.bytes(at: place.lowerBound, count: place.count)) else {
       throw failure(

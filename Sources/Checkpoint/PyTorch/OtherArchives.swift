@@ -77,7 +77,7 @@ enum OtherArchives {
       return ("this is NumPy's .npz, an archive of arrays", "unpack it, and give one of its .npy files")
     }
     if last.contains("model.weights.h5") { return ("this is a model of Keras", nil) }
-    return ("this zip holds no data.pkl: it is no PyTorch checkpoint", nil)
+    return ("this zip holds no data.pkl: it is not a PyTorch checkpoint", nil)
   }
 
   /// What a tar is that is not torch's.
@@ -87,7 +87,7 @@ enum OtherArchives {
       return !TarArchive.membersOfTorch.isDisjoint(with: last)
         ? nil
         : (
-          "this is a tar archive, and not torch's",
+          "this is a tar archive that torch did not write",
           "unpack it, and give the checkpoint in it"
         )
     }

@@ -144,7 +144,8 @@ private struct MemberReader {
   init(_ file: any ByteSource, _ archive: TarArchive, _ name: String, _ trace: PickleTrace?) throws {
     guard let range = archive.members[name] else {
       throw CheckpointError(
-        .unknownFormat, file: file.path, reason: "this tar archive has no member \(name): it is no PyTorch checkpoint")
+        .unknownFormat, file: file.path,
+        reason: "this tar archive has no member \(name): it is not a PyTorch checkpoint")
     }
     self.file = file
     self.range = range

@@ -90,12 +90,12 @@ public struct TorchFile: TensorSource {
     guard !contents.tensors.isEmpty else {
       throw CheckpointError(
         .unknownFormat, file: file.path, reason: "this is a bare pickle and holds no tensors",
-        remedy: "a checkpoint is what torch.save writes")
+        remedy: "give what torch.save wrote")
     }
     guard contents.tensors.allSatisfy({ $0.tensor.storage.values != nil }) else {
       throw CheckpointError(
         .badTensor, file: file.path, reason: "this is a bare pickle, and the values of its tensors are not in it",
-        remedy: "a checkpoint is what torch.save writes; this may be the data.pkl of one")
+        remedy: "give the whole file that torch.save wrote; this may be the data.pkl of one")
     }
     try self.init(file, "pickle", contents, [:], nil)
   }
@@ -116,7 +116,7 @@ public struct TorchFile: TensorSource {
     {
       throw CheckpointError(
         .malformed, file: file.path, place: "byte \(order.dataOffset)",
-        reason: "its values are big-endian, which no checkpoint in use is",
+        reason: "its values are big-endian, and only little-endian ones are read",
         remedy: "save it again on a little-endian machine")
     }
     let contents = try PickleContents(result.graph, root: result.root, file: file.path, skipped: skipped)
@@ -129,13 +129,13 @@ public struct TorchFile: TensorSource {
         throw CheckpointError(
           .badTensor, file: file.path,
           reason: "the storage \(storage.key) of tensor \(displayName(name)) is not in the file",
-          remedy: "the file is damaged; download it again")
+          remedy: ZipMember.damaged)
       }
       guard spellings[member.name.lowercased()] == 1 else {
         throw CheckpointError(
           .malformed, file: file.path, place: "byte \(member.dataOffset)",
           reason: "two members are called \(displayName(member.name)) but for case, which torch does not tell apart",
-          remedy: "the file was made to mislead; do not load it")
+          remedy: ZipMember.misleading)
       }
       let (bytes, overflow) = storage.wholeCount.multipliedReportingOverflow(by: storage.dtype.byteCount ?? 1)
       guard !overflow, member.size == bytes else {
@@ -213,8 +213,8 @@ public struct TorchFile: TensorSource {
         throw CheckpointError(
           .limit, file: file.path,
           reason:
-            "tensor \(displayName(name)) is one too many: the tensors until it make far more than the file's \(byteCount(file.size))",
-          remedy: "save it with PyTorch without what expands few values to very many, or as their contiguous()")
+            "the tensors until \(displayName(name)) take far more than the file's \(byteCount(file.size)): they share or repeat values",
+          remedy: "save each tensor's clone() with PyTorch, which neither shares nor repeats values")
       }
       tensors.append(info)
     }

@@ -39,10 +39,15 @@ struct ZipArchive: Sendable {
         throw Self.failure(file, place, "expected a member's name in UTF-8, found other bytes")
       }
       let shown = displayName(name)
-      guard flags & 1 == 0 else { throw Self.failure(file, place, "the member \(shown) is encrypted") }
+      guard flags & 1 == 0 else {
+        throw Self.failure(
+          file, place, "the member \(shown) is encrypted",
+          remedy: "unpack it with its password, and pack it again without one")
+      }
       guard method == 0 || method == 8 else {
         throw Self.failure(
-          file, place, "the member \(shown) is compressed by method \(method), neither stored nor deflated")
+          file, place, "the member \(shown) is compressed by method \(method), neither stored nor deflated",
+          remedy: "unpack it, and pack it again stored: zip -0 -r")
       }
       var fields = [bytes.u32(at: at + 24), bytes.u32(at: at + 20), bytes.u32(at: at + 42)]
       try Self.widen(&fields, bytes, at + 46 + nameLength..<at + 46 + nameLength + extraLength) {
@@ -69,7 +74,7 @@ struct ZipArchive: Sendable {
         name: name, isDeflated: method == 8, crc: UInt32(bytes.u32(at: at + 16)), storedSize: storedSize, size: size,
         dataOffset: dataOffset)
       guard members.updateValue(member, forKey: name) == nil else {
-        throw Self.failure(file, place, "two members are called \(shown)")
+        throw Self.failure(file, place, "two members are called \(shown)", remedy: ZipMember.misleading)
       }
       names.append(name)
       spans.append(headerOffset..<dataOffset + storedSize)
@@ -82,7 +87,7 @@ struct ZipArchive: Sendable {
     }
     spans.sort { $0.lowerBound < $1.lowerBound }
     for (one, other) in zip(spans, spans.dropFirst()) where other.lowerBound < one.upperBound {
-      throw Self.failure(file, other.lowerBound, "two members of the zip overlap")
+      throw Self.failure(file, other.lowerBound, "two members of the zip overlap", remedy: ZipMember.misleading)
     }
     self.members = members
     self.names = names
@@ -99,10 +104,10 @@ struct ZipArchive: Sendable {
 
   // MARK: The directory
 
-  static func failure(_ file: any ByteSource, _ offset: Int, _ reason: String) -> CheckpointError {
-    CheckpointError(
-      .malformed, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: ZipMember.damaged)
+  static func failure(
+    _ file: any ByteSource, _ offset: Int, _ reason: String, remedy: Remedy = ZipMember.damaged
+  ) -> CheckpointError {
+    CheckpointError(.malformed, file: file.path, place: "byte \(offset)", reason: reason, remedy: remedy)
   }
 
   /// The last end record in the last bytes of a file.
@@ -165,7 +170,7 @@ struct ZipArchive: Sendable {
     let truncated = CheckpointError(
       .truncated, file: file.path, place: "byte \(file.size)",
       reason: "the zip's directory, which stands at its end, is missing",
-      remedy: "the download is incomplete; download it again")
+      remedy: "the download may be incomplete; download it again")
     guard let end = Self.end(in: tail) else { throw truncated }
     let endAt = tailStart + end
     // Readers differ in which end record they take where there are several, and so in which members they see.
@@ -173,7 +178,9 @@ struct ZipArchive: Sendable {
       throw failure(file, endAt, "the end record of the zip is not at the end of the file")
     }
     guard tail.u16(at: end + 4) == 0 || tail.u16(at: end + 4) == 0xFFFF else {
-      throw failure(file, endAt, "the archive has several parts")
+      throw failure(
+        file, endAt, "the archive has several parts",
+        remedy: "join them: zip -s 0 <last part> -O <whole.zip>")
     }
     var count = tail.u16(at: end + 10)
     var size = tail.u32(at: end + 12)

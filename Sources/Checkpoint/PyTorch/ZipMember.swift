@@ -15,7 +15,10 @@ struct ZipMember: Sendable {
   let dataOffset: Int
 
   /// What to do about an archive that contradicts itself.
-  static let damaged: Remedy = "the file is damaged or was made to mislead; download it again"
+  static let damaged: Remedy = "the file may be damaged: download it again, or ask its publisher for safetensors"
+  /// What to do about one that different readers take for different things.
+  static let misleading: Remedy =
+    "readers differ in what they take it for: do not load it; ask its publisher for safetensors"
 
   /// Its bytes are not what the directory says.
   func failure(_ file: any ByteSource, _ reason: String) -> CheckpointError {

@@ -63,7 +63,7 @@ struct SafetensorsHeader {
   ) -> CheckpointError {
     CheckpointError(
       code, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: code == .truncated ? "the file is cut off: compare its size with the publisher's" : nil)
+      remedy: code == .truncated ? "the file may be cut off: compare its size with the publisher's" : nil)
   }
 
   private func failure(_ code: CheckpointErrorCode, _ offset: Int, _ reason: String) -> CheckpointError {
@@ -79,7 +79,7 @@ struct SafetensorsHeader {
       _ = json.peek()
       let at = json.at
       guard case .string(let text) = try json.scalar() else {
-        throw failure(.malformed, 8 + at, "metadata that is not a string")
+        throw failure(.malformed, 8 + at, "expected a string in __metadata__, found something else")
       }
       guard metadata.count < Self.metadataLimit else {
         throw failure(.limit, 8 + json.at, "more than \(Self.metadataLimit) entries of metadata")
@@ -116,23 +116,24 @@ struct SafetensorsHeader {
     }
     guard let dtype, let shape, let offsets, offsets.count == 2 else {
       throw bad(
-        "dtype, shape and data_offsets must be a type, and lists of whole numbers that are not negative, "
-          + "at most \(Self.dimensionLimit)")
+        "expected a dtype, a shape of at most \(Self.dimensionLimit) whole numbers and two data_offsets, none of them negative"
+      )
     }
     guard let size = TensorInfo.size(of: shape, dtype) else {
-      throw bad("its shape \(shape) overflows or is no whole byte")
+      throw bad("its shape \(shape) overflows, or does not fill whole bytes with \(dtype.rawValue)")
     }
-    guard offsets[0] <= offsets[1] else { throw bad("it ends before it begins") }
+    guard offsets[0] <= offsets[1] else { throw bad("its data_offsets end before they begin") }
     guard offsets[1] - offsets[0] == size.bytes else {
       throw bad(
-        "shape \(shape) of \(dtype.rawValue) takes \(size.bytes) bytes, and it has \(offsets[1] - offsets[0])")
+        "shape \(shape) of \(dtype.rawValue) takes \(size.bytes) bytes, and its data_offsets are \(offsets[1] - offsets[0]) apart"
+      )
     }
     guard offsets[1] <= file.size - dataStart else {
       throw CheckpointError(
         .truncated, file: file.path, place: "byte \(at)",
         reason:
           "tensor \(displayName(name)) ends \(offsets[1] - (file.size - dataStart)) bytes after the end of the file",
-        remedy: "the file is cut off: compare its size with the publisher's")
+        remedy: "the file may be cut off: compare its size with the publisher's")
     }
     entries.append(
       (

@@ -37,7 +37,7 @@ enum CheckpointFile {
       throw CheckpointError(.unknownFormat, file: path, reason: kind.what, remedy: kind.remedy)
     }
     throw CheckpointError(
-      .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
+      .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
   }
 }

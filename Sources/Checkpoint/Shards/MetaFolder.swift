@@ -75,6 +75,10 @@ public struct MetaFolder: TensorSource {
     try self.init(folder, shards: Self.sets(names).first ?? [], skipping: skipped)
   }
 
+  /// What to do about shards that do not fit together.
+  private static let different: Remedy =
+    "the shards may be of different models, or damaged: download all of them from one place"
+
   /// Opens shards.
   ///
   /// - Parameters:
@@ -120,7 +124,7 @@ public struct MetaFolder: TensorSource {
       for (number, shard) in indices.enumerated() {
         guard let index = shard[info.name] else {
           throw failure(
-            "the shard \(names[number]) has no tensor \(displayName(info.name))", "the shards are of different models")
+            "the shard \(names[number]) has no tensor \(displayName(info.name))", Self.different)
         }
         parts.append(index)
       }
@@ -130,12 +134,12 @@ public struct MetaFolder: TensorSource {
         throw failure(
           "tensor \(displayName(info.name)) has different shapes or types in the shards: "
             + all.map { "\($0.dtype.rawValue) \($0.shape)" }.joined(separator: ", "),
-          "the shards are of different models")
+          Self.different)
       }
       if info.name == "tok_embeddings.weight", shape.last != dim {
         throw failure(
           "the shards have embeddings of width \(shape.last ?? 0) together, and params.json says \(dim)",
-          "params.json and the shards are of different models, or shards are missing")
+          "params.json and the shards may be of different models, or shards are missing")
       }
       guard let size = TensorInfo.size(of: shape, info.dtype) else {
         throw failure("tensor \(displayName(info.name)) overflows", nil)
@@ -227,7 +231,7 @@ public struct MetaFolder: TensorSource {
         throw CheckpointError(
           .badTensor, file: shards[number].tensors[indices[number]].file,
           reason: "tensor \(displayName(tensors[index].name)) must be equal in all shards, and is not",
-          remedy: "the shards are of different models, or damaged")
+          remedy: Self.different)
       }
       return BytesCursor(copies[0])
     case .columns:

@@ -143,7 +143,7 @@ public struct ShardedFolder: TensorSource {
         + (substitute.map { "; \($0.reason)" } ?? ""),
       remedy: strangers.isEmpty
         ? substitute?.remedy ?? "download them too"
-        : "the index and the shards are of different versions of the model: download the index of the shards that are "
+        : "the index and the shards may be of different versions of the model: download the index of the shards that are "
           + "here, or move it away to read them without one")
   }
 
@@ -164,7 +164,7 @@ public struct ShardedFolder: TensorSource {
           throw CheckpointError(
             .badIndex, file: path,
             reason: "\(displayName(info.name)) is in \(displayName(other)) and in \(displayName(name))",
-            remedy: "the files are of different versions: download them again")
+            remedy: "the files may be of different versions: download all of them from one place")
         }
         if let map, map.wanted[name]?.contains(info.name) != true {
           if listed.contains(info.name) {

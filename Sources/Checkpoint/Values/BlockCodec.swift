@@ -28,7 +28,9 @@ public struct BlockCodec: Sendable {
     guard let type = BlockType(dtype), type.bits != nil else {
       throw CheckpointError(
         .unsupportedType, reason: "values of \(dtype.rawValue) blocks are not read here",
-        remedy: "these can: \(BlockType.all.filter { $0.bits != nil }.map(\.dtype.rawValue).joined(separator: ", "))")
+        remedy:
+          "those of these types are: \(BlockType.all.filter { $0.bits != nil }.map(\.dtype.rawValue).joined(separator: ", "))"
+      )
     }
     self.dtype = dtype
     self.type = type

@@ -31,7 +31,7 @@ public struct DTypeConversion: Sendable {
       let wrong = Self.kind(source) == nil ? source : target
       throw CheckpointError(
         .unsupportedType, reason: "\(wrong.rawValue) is not converted here",
-        remedy: "these can: F64, F32, F16, BF16")
+        remedy: "F64, F32, F16 and BF16 are")
     }
     self.source = source
     self.target = target

@@ -55,12 +55,12 @@ struct JSONFields {
     }
     do { values = try decodeBoundedJSON([String: Value].self, from: json, file: file) } catch let error as ByteIOError {
       throw error
-    } catch { throw ModelError(.malformed, file: file, reason: "it is not a JSON object", remedy: "download it again") }
+    } catch { throw ModelError(.malformed, file: file, reason: "it is not a JSON object") }
     self.file = file
     if let name = Self.repeated(json) {
       throw ModelError(
         .contradictory, file: file, reason: "the field \(displayName(name)) occurs twice",
-        remedy: "leave the one that is right: programs take one or the other")
+        remedy: "leave only the one that is right: programs take one or the other")
     }
   }
 
@@ -93,7 +93,9 @@ struct JSONFields {
   }
 
   private func wrong(_ name: String, _ wanted: String) -> ModelError {
-    ModelError(.malformed, file: file, reason: "\(name) is not \(wanted)")
+    let isText = if case .text(let text) = values[name] { pythonNumber(text) == nil } else { false }
+    return ModelError(
+      .malformed, file: file, reason: "\(name) is \(isText ? "the text " : "")\(shown(name)), not \(wanted)")
   }
 
   /// The names of the fields that are not null, sorted.
@@ -109,7 +111,7 @@ struct JSONFields {
     case .integer(let number): "\(number)"
     case .real(let number): "\(number)"
     case .flag(let flag): "\(flag)"
-    case .text(let text): displayName(text)
+    case .text(let text): pythonNumber(text) ?? displayName(text)
     case .object: "an object"
     case .list: "a list"
     case .other: "something else"
@@ -159,7 +161,7 @@ struct JSONFields {
   func measure(_ name: String) throws -> Int? {
     let number = try integer(name)
     if let number, !(1...1 << 24).contains(number) {
-      throw ModelError(.malformed, file: file, reason: "\(name) is \(number)")
+      throw ModelError(.malformed, file: file, reason: "\(name) is \(number); expected 1 to \(1 << 24)")
     }
     return number
   }

@@ -26,12 +26,11 @@ extension ModelConfiguration {
   ///
   /// - Throws: ``ModelError`` with code `.unsupported` for families that are not written as GGUF.
   package func ggufValues(file path: String) throws -> [(key: String, value: GGUFValue)] {
-    let unsupported = { (reason: String) in
-      ModelError(
-        .unsupported, file: path, reason: reason,
-        remedy: "GGUF files are written of \(ModelFamily.list { $0.gguf == nil ? nil : $0.title }) models")
+    guard let name = family.gguf else {
+      throw Self.unsupported(
+        "a \(family.name) model is not written as GGUF", path,
+        remedy: "GGUF files are written for \(ModelFamily.list { $0.gguf == nil ? nil : $0.title }) models")
     }
-    guard let name = family.gguf else { throw unsupported("a \(family.name) model is not written as GGUF") }
     let word = { (value: Int) -> GGUFValue in .uint32(UInt32(clamping: value)) }
     var values: [(key: String, value: GGUFValue)] = [
       ("vocab_size", word(vocabularySize)), ("context_length", word(contextLength ?? Self.defaultContextLength)),
@@ -49,7 +48,8 @@ extension ModelConfiguration {
     case .none: break
     case .linear(let factor):
       values += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .float32(Float(factor)))]
-    case .llama3: throw unsupported("its positions are scaled as Llama 3.1's")
+    case .llama3:
+      throw Self.unsupported("its positions are scaled as Llama 3.1's, which is not written as GGUF here", path)
     }
     return values.map { ("\(name).\($0.key)", $0.value) }
   }
@@ -67,7 +67,7 @@ extension ModelConfiguration {
     func count(_ key: String) throws -> Int? {
       guard let value = metadata["\(architecture).\(key)"] else { return nil }
       guard let number = value.integer, (1...1 << 24).contains(number) else {
-        throw malformed("\(architecture).\(key) is \(displayName(value.text))")
+        throw malformed("\(architecture).\(key) is \(displayName(value.text)); expected 1 to \(1 << 24)")
       }
       return number
     }
@@ -80,7 +80,7 @@ extension ModelConfiguration {
     func number(_ key: String) throws -> Double? {
       guard let value = metadata["\(architecture).\(key)"] else { return nil }
       guard let number = value.number, number > 0, number.isFinite else {
-        throw malformed("\(architecture).\(key) is \(displayName(value.text))")
+        throw malformed("\(architecture).\(key) is \(displayName(value.text)); expected a positive number")
       }
       return number
     }
@@ -94,7 +94,8 @@ extension ModelConfiguration {
       throw ModelError(.malformed, file: path, reason: "it has no general.architecture")
     }
     guard let family = ModelFamily(gguf: name) else {
-      throw Self.unsupported("the architecture \(displayName(name)) is not known", path)
+      throw Self.unsupported(
+        "the architecture \(displayName(name)) is not known", path, remedy: "known are \(ModelFamily.list(\.gguf))")
     }
     let values = Values(metadata: file.values, architecture: name, path: path)
     self.family = family
@@ -106,11 +107,11 @@ extension ModelConfiguration {
     contextLength = try values.count("context_length")
     let keyLength = try values.count("attention.key_length")
     guard keyLength != nil || hiddenSize % headCount == 0 else {
-      throw values.malformed("\(headCount) heads do not divide \(hiddenSize)")
+      throw values.malformed("\(headCount) heads do not divide embedding_length, \(hiddenSize)")
     }
     headSize = keyLength ?? hiddenSize / headCount
     guard let embedding = file.tensors.first(where: { $0.name == "token_embd.weight" }), embedding.shape.count == 2
-    else { throw values.malformed("there is no tensor token_embd.weight") }
+    else { throw values.malformed("there is no tensor token_embd.weight of two dimensions") }
     vocabularySize = embedding.shape[0]
     tiesHead = !file.tensors.contains { $0.name == "output.weight" }
     switch family.inputBias {
@@ -128,8 +129,8 @@ extension ModelConfiguration {
     try refuse(values)
   }
 
-  private static func unsupported(_ reason: String, _ path: String) -> ModelError {
-    ModelError(.unsupported, file: path, reason: reason, remedy: "known are \(ModelFamily.list(\.gguf))")
+  private static func unsupported(_ reason: String, _ path: String, remedy: Remedy? = nil) -> ModelError {
+    ModelError(.unsupported, file: path, reason: reason, remedy: remedy)
   }
 
   /// The scaling of positions as llama.cpp reads it: linear where the type is not said, by the factor, or by the older key
@@ -140,18 +141,20 @@ extension ModelConfiguration {
     let factor = try ["scaling.factor", "scale_linear"].lazy.compactMap { name -> Double? in
       guard let value = values.metadata[key(name)] else { return nil }
       guard let number = value.number, number >= 0, number.isFinite else {
-        throw values.malformed("\(key(name)) is \(displayName(value.text))")
+        throw values.malformed("\(key(name)) is \(displayName(value.text)); expected a number from 0 on")
       }
       return number
     }.first
     switch type?.string {
     case "none": return .none
-    case nil where type != nil: throw values.malformed("\(key("scaling.type")) is no text")
+    case nil where type != nil: throw values.malformed("\(key("scaling.type")) is not a text")
     case nil, "linear":
       guard let factor, factor != 0, factor != 1 else { return .none }
       return .linear(factor: factor)
     case .some(let kind):
-      throw unsupported("the scaling \(displayName(kind)) of rotary positions is not known", values.path)
+      throw unsupported(
+        "the scaling \(displayName(kind)) of rotary positions is not known", values.path,
+        remedy: "known are none and linear")
     }
   }
 
@@ -185,19 +188,21 @@ extension ModelConfiguration {
         "its attention has a sliding window of \(window) tokens, which is not known here", values.path)
     }
     guard try (values.count("attention.value_length") ?? headSize) == headSize else {
-      throw Self.unsupported("keys and values are of different sizes", values.path)
+      throw Self.unsupported("keys and values are of different sizes, which is not known here", values.path)
     }
     guard try (values.count("rope.dimension_count") ?? headSize) == headSize else {
-      throw Self.unsupported("only a part of each head has rotary positions", values.path)
+      throw Self.unsupported("only a part of each head has rotary positions, which is not known here", values.path)
     }
     if values.metadata["\(values.architecture).expert_count"]?.integer ?? 0 > 0 {
-      throw Self.unsupported("it is a mixture of experts", values.path)
+      throw Self.unsupported("it is a mixture of experts, which is not known here", values.path)
     }
     if family.keys.intermediateSize == nil, intermediateSize != 4 * hiddenSize {
-      throw values.malformed("\(values.architecture).feed_forward_length is \(intermediateSize)")
+      throw values.malformed(
+        "\(values.architecture).feed_forward_length is \(intermediateSize); expected 4 times embedding_length, \(hiddenSize)"
+      )
     }
     if family.keys.keyValueHeadCount == nil, keyValueHeadCount != headCount {
-      throw values.malformed("\(headCount) heads, \(keyValueHeadCount) of keys, do not fit together")
+      throw values.malformed("\(headCount) heads of queries and \(keyValueHeadCount) of keys; expected as many of both")
     }
     try Self.refuseUnknown(values)
   }

@@ -59,8 +59,8 @@ extension ModelConfiguration {
       throw ModelError(
         .mismatch, file: path,
         reason:
-          "wq has \(queries) rows and wk \(keys), and \(headCount) heads of queries and \(keyValueHeadCount) of keys, "
-          + "each of \(headSize), have \(headCount * headSize) and \(keyValueHeadCount * headSize)",
+          "\(headCount) heads of queries and \(keyValueHeadCount) of keys, each of \(headSize), have "
+          + "\(headCount * headSize) rows of wq and \(keyValueHeadCount * headSize) of wk; found \(queries) and \(keys)",
         remedy: "n_heads, n_kv_heads and head_dim must be those of the model")
     }
   }
@@ -95,7 +95,7 @@ extension ModelConfiguration {
     guard let factor = try fields.number("rope_scale_factor") ?? published, factor > 0, factor.isFinite else {
       throw ModelError(
         .unsupported, file: path,
-        reason: "use_scaled_rope is true, and by which factor positions are scaled it does not say",
+        reason: "use_scaled_rope is true, but it does not say by which factor positions are scaled",
         remedy:
           "add rope_scale_factor to it, 8 for a model made from Llama 3.1 or 3.3 and 32 for one made from 3.2, or take "
           + "the model's release in Hugging Face's layout")
@@ -146,10 +146,11 @@ extension ModelConfiguration {
     guard family.hasMetaLayout else { throw unsupported("Meta's layout has no names for a \(family.name) model") }
     let published = Self.scaledModels.first { $0 == (hiddenSize, layerCount, $0.factor) }
     guard rotaryScaling == .none || published.map({ Self.scaled(by: $0.factor) }) == rotaryScaling else {
-      throw unsupported("its positions are scaled (rope_scaling), which Meta's params.json has no words for")
+      throw unsupported("its positions are scaled (rope_scaling), for which Meta's params.json has no field")
     }
     guard headSize * headCount == hiddenSize else {
-      throw unsupported("heads of \(headSize) are not the hidden size, \(hiddenSize), by \(headCount) heads")
+      throw unsupported(
+        "\(headCount) heads of \(headSize) do not make up the hidden size, \(hiddenSize), as Meta's layout wants")
     }
     var object: [String: Any] = [
       "dim": hiddenSize, "n_layers": layerCount, "n_heads": headCount, "vocab_size": vocabularySize,

@@ -20,7 +20,7 @@ extension ModelConfiguration {
     let contradiction = { (reason: String) in
       ModelError(
         .contradictory, file: path, reason: reason,
-        remedy: "engines take one or the other: leave the one that the model was made with")
+        remedy: "engines take one or the other: leave only the one that the model was made with")
     }
     if places.count == 2, places[0].scaling != places[1].scaling {
       throw contradiction(
@@ -60,11 +60,13 @@ extension ModelConfiguration {
       throw ModelError(
         .contradictory, file: path,
         reason: "\(name) has the type \(displayName(older)) and the rope_type \(displayName(type))",
-        remedy: "engines take one or the other: leave the one that the model was made with")
+        remedy: "engines take one or the other: leave only the one that the model was made with")
     }
     let factor = try fields.number("factor") ?? 1
     guard factor > 0, factor.isFinite else {
-      throw ModelError(.malformed, file: path, reason: "the scaling factor of rotary positions is \(factor)")
+      throw ModelError(
+        .malformed, file: path,
+        reason: "the scaling factor of rotary positions is \(factor); expected a positive number")
     }
     if let part = try fields.number("partial_rotary_factor"), part != 1 {
       throw unsupported("only a part (\(part)) of each head has rotary positions")
@@ -72,13 +74,19 @@ extension ModelConfiguration {
     let result: RotaryScaling
     switch type ?? older {
     case nil where fields.contains("factor") && factor != 1:
-      throw unsupported("\(name) has the factor \(factor) and no type")
+      throw unsupported("\(name) has the factor \(factor), and no type says how it scales")
     case nil, "default": result = .none
     case "linear": result = .linear(factor: factor)
     case "llama3":
       guard let low = try fields.number("low_freq_factor"), let high = try fields.number("high_freq_factor"),
         let length = try fields.number("original_max_position_embeddings"), low > 0, high > low, length > 0
-      else { throw ModelError(.malformed, file: path, reason: "the llama3 scaling of positions is incomplete") }
+      else {
+        throw ModelError(
+          .malformed, file: path,
+          reason:
+            "the llama3 scaling of \(name) needs low_freq_factor, a larger high_freq_factor and original_max_position_embeddings"
+        )
+      }
       result = .llama3(factor: factor, lowFrequency: low, highFrequency: high, originalLength: length)
     case .some(let kind):
       throw unsupported("the scaling \(displayName(kind)) of rotary positions is not known")

@@ -87,7 +87,7 @@ struct Arranger {
       .badTensor, file: model.path,
       reason: isMeta
         ? "its names are Meta's, and \(MetaFolder.parametersName) is not beside all of its shards"
-        : "how \(displayName(first)) is called in Hugging Face's layout is not known",
+        : "what \(displayName(first)) is called in Hugging Face's layout is not known",
       remedy: isMeta
         ? "give the folder that holds \(MetaFolder.parametersName) and all shards"
         : "leave \(.layout(nil)) out")
@@ -120,7 +120,7 @@ struct Arranger {
     case (.meta, _):
       guard HuggingFaceNames.mayBeMeta(model.tensors) || HuggingFaceNames.hasHead(model.tensors) else {
         throw CheckpointError(
-          .badTensor, file: model.path, reason: "this is no LLaMA model, and Meta's layout is LLaMA's only",
+          .badTensor, file: model.path, reason: "this is not a LLaMA model, and only LLaMA models have Meta's layout",
           remedy: "leave \(.layout(nil)) out")
       }
       let description = try model.described()

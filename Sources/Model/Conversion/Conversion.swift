@@ -70,7 +70,7 @@ package struct Conversion {
     if !replaced.isEmpty { remark(.replaces(replaced)) }
     if !output.isFolder, !leftovers.isEmpty {
       let names = leftovers.map(displayName).joined(separator: ", ")
-      remark(.warning("\(names) stay beside the output: who reads the folder takes parts of two models"))
+      remark(.warning("\(names) stay beside the output: programs that read the folder may take parts of two models"))
     }
 
     try Folder.create(output.folder)

@@ -89,12 +89,20 @@ package struct ModelConfiguration: Sendable, Equatable {
   /// - Throws: ``ModelError`` with code `.malformed`.
   func check(file path: String) throws {
     let malformed = { (reason: String) in ModelError(.malformed, file: path, reason: reason) }
-    guard layerCount <= Self.largestLayerCount else { throw malformed("\(layerCount) layers are too many") }
-    guard headCount % keyValueHeadCount == 0 else {
-      throw malformed("\(headCount) heads of queries are no multiple of \(keyValueHeadCount) heads of keys")
+    guard layerCount <= Self.largestLayerCount else {
+      throw malformed("it has \(layerCount) layers; at most \(Self.largestLayerCount) are read")
     }
-    guard family.positions != .rotary || headSize % 2 == 0 else { throw malformed("the head size \(headSize) is odd") }
-    guard epsilon > 0, epsilon < 1 else { throw malformed("the epsilon of the norms is \(epsilon)") }
-    guard rotaryBase > 0, rotaryBase.isFinite else { throw malformed("the base of the rotary angles is \(rotaryBase)") }
+    guard headCount % keyValueHeadCount == 0 else {
+      throw malformed("\(headCount) heads of queries are not a multiple of \(keyValueHeadCount) heads of keys")
+    }
+    guard family.positions != .rotary || headSize % 2 == 0 else {
+      throw malformed("the head size \(headSize) is odd, and rotary positions need pairs")
+    }
+    guard epsilon > 0, epsilon < 1 else {
+      throw malformed("the epsilon of the norms is \(epsilon); expected more than 0 and less than 1")
+    }
+    guard rotaryBase > 0, rotaryBase.isFinite else {
+      throw malformed("the base of the rotary angles is \(rotaryBase); expected a positive number")
+    }
   }
 }

@@ -138,7 +138,7 @@ package struct ModelTensors: Sendable {
     guard [.f16, .bf16, .f32, .f64].contains(info.dtype) else {
       return Mismatch(
         kind: .type, name: info.name,
-        text: "\(displayName(info.name)) has type \(info.dtype.rawValue), which is none of weights")
+        text: "\(displayName(info.name)) has type \(info.dtype.rawValue); expected F16, BF16, F32 or F64")
     }
     return nil
   }

@@ -68,7 +68,7 @@ extension Doctor {
 
   /// Why an engine cannot load such a model, even where nothing is wrong with it; nil where it can.
   private func obstacle(_ engine: String) -> Remedy? {
-    if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, and no model" }
+    if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, not a model" }
     // What it reads and what it lacks is to be asked of the merged model.
     if facts.adapter == .unmerged { return nil }
     let isBroken = findings.contains { $0.severity == .error }

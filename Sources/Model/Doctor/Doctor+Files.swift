@@ -116,7 +116,7 @@ extension Doctor {
         add(
           .error, .badIndex, index,
           "shards of another count lie here: \(strangers.prefix(8).map(displayName).joined(separator: ", "))",
-          "the index and the shards are of different versions of the model: download the index of the shards that are here"
+          "the index and the shards may be of different versions of the model: download the index of the shards that are here"
         )
       }
       return false
@@ -127,7 +127,7 @@ extension Doctor {
       add(
         .warning, .badIndex, index,
         "it says that the tensors have \(Int(exactly: stated).map(String.init) ?? "\(stated)") bytes, and they have \(holdings.total)",
-        "the index is of another version, or the files are")
+        "the index may be of another version, or the files: download all of them from one place")
     }
     return isWhole
   }
@@ -198,7 +198,8 @@ extension Doctor {
       guard !holders.contains(file) else { continue }
       add(
         .warning, .badIndex, displayName(tensor),
-        "the index places it in \(displayName(file)), and another file holds it", "the index is of another version")
+        "the index places it in \(displayName(file)), and another file holds it",
+        "the index may be of another version: download that of these files")
     }
   }
 
@@ -218,7 +219,7 @@ extension Doctor {
         add(
           .warning, .unindexedTensor, displayName(tensor),
           "\(displayName(files[0])) holds it, and the index does not name it: transformers reads it all the same",
-          "the index is of another version")
+          "the index may be of another version: download that of these files")
       }
     }
     return isWhole

@@ -92,7 +92,7 @@ extension Doctor {
     guard let bits = candidates.first(where: { $0 == stated }) ?? candidates.first else {
       return add(
         .error, .badPart, place,
-        "qzeros \(zeroInfo.shape) for \(outputs) outputs are those of no number of bits; expected 2, 3, 4 or 8",
+        "qzeros \(zeroInfo.shape) do not fit \(outputs) outputs; expected zero points of 2, 3, 4 or 8 bits",
         "compare the file with the publisher's; other ways of packing are not read")
     }
     let inputs = weightInfo.shape[0] * 32 / bits

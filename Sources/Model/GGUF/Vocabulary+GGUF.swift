@@ -21,7 +21,7 @@ extension Vocabulary {
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused || $0.isSetAside }) else {
       throw ModelError(
         .mismatch, file: path, reason: "the tokenizer has \(tokens.count) tokens, and the embedding \(rows) rows",
-        remedy: "the tokenizer belongs to another model")
+        remedy: "put the model's own tokenizer beside it, or resize the embedding")
     }
     let all = Array(tokens.prefix(rows)) + (min(tokens.count, rows)..<rows).map(Vocabulary.padding)
     var values: [(key: String, value: GGUFValue)] = []
@@ -87,18 +87,18 @@ extension Vocabulary {
     let list = { (name: String) throws -> [GGUFValue]? in
       guard let found = value(name) else { return nil }
       guard let elements = found.elements, elements.count == texts.count else {
-        throw malformed("tokenizer.ggml.\(name) is no list of as many as there are tokens")
+        throw malformed("expected a list of \(texts.count) values, one a token, as tokenizer.ggml.\(name)")
       }
       return elements
     }
     let scores = try list("scores")
     let kinds = try list("token_type")
     let tokens = try texts.enumerated().map { id, text in
-      guard let text = text.string else { throw malformed("the tokens are no strings") }
+      guard let text = text.string else { throw malformed("tokenizer.ggml.tokens holds other values than strings") }
       let score = scores?[id].number ?? 0
       let number = kinds?[id].integer ?? Int(Kind.normal.rawValue)
       guard let kind = Int32(exactly: number).flatMap(Kind.init) else {
-        throw malformed("the token \(id) has the kind \(number)")
+        throw malformed("the token \(id) has the kind \(number), which is not known")
       }
       return Token(text, score: Float(score), kind: kind)
     }

@@ -64,7 +64,7 @@ package struct AdapterPresence: Sendable, Equatable {
         + "adapter with peft, and merge it into its base"
     } else if isAdapterFile || isGGUF || AdapterNames.areAlone(tensors, in: source) {
       (kind, self.file) = (.alone, path)
-      reason = "this is \(adapter)\(base), and no model"
+      reason = "this is \(adapter)\(base), not a model"
       remedy = AdapterNames.remedy(method)
     } else if let first = tensors.first {
       (kind, self.file) = (.unmerged, first.file)

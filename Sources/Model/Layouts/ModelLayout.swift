@@ -82,7 +82,7 @@ package struct ModelLayout: Sendable {
         throw CheckpointError(
           .badTensor, file: info.file,
           reason: "\(title) has no name for \(displayName(info.name)) in a \(family.name) model",
-          remedy: "adapters and heads of other kinds are to be merged or removed before")
+          remedy: "merge adapters and remove heads of other kinds before")
       }
       let entry = TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)))
       entries.append((entry, dialect == .gguf ? rank(tensor) : [index]))

@@ -43,7 +43,7 @@ struct RotaryFrequencies: Sendable {
       }
       let place = displayName(info.name)
       guard let values, Self.areFrequencies(values) else {
-        return "\(place) is no list of frequencies of heads of \(headSize), and is not used"
+        return "\(place) is not a list of frequencies of heads of \(headSize), and is not used"
       }
       let other = fittingBase(values).map { ", but those of base \(Self.short($0))" } ?? ""
       let reason = "\(place) holds frequencies that are not those of base \(Self.short(base))" + other

@@ -93,7 +93,8 @@ package enum TextDocuments {
     var malformed: CalibrationError {
       CalibrationError(
         .malformed, file: reading.path, place: number == 0 ? nil : "element \(number)",
-        reason: "it begins as a JSON array and is none", remedy: "the file may be cut off: download it again")
+        reason: "it begins as a JSON array, and its JSON breaks off or is wrong here",
+        remedy: "see whether the file is cut off, or correct the JSON there")
     }
     guard var at = bytes.firstIndex(of: UInt8(ascii: "[")).map({ $0 + 1 }) else { throw malformed }
     func skipSpace() { while at < bytes.endIndex, isSpace(bytes[at]) { at += 1 } }
@@ -161,7 +162,7 @@ package enum TextDocuments {
           return
         }
         throw CalibrationError(
-          .malformed, file: reading.path, place: place, reason: "this is no JSON",
+          .malformed, file: reading.path, place: place, reason: "this is not JSON",
           remedy: end == bytes.endIndex
             ? "the file may be cut off: download it again, or leave its last line out" : "each line is one JSON value")
       }
@@ -179,7 +180,7 @@ package enum TextDocuments {
   ) throws -> Any {
     guard jsonValueCount(bytes) <= valueLimit else {
       throw CalibrationError(
-        .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, which no text needs")
+        .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, and no more are read here")
     }
     if let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed) { return value }
     // Python writes what JSON does not have.

@@ -53,7 +53,8 @@ enum TextFile {
     }
     guard !text.contains(0) else {
       throw CalibrationError(
-        .malformed, file: path, reason: "there are zero bytes in it, which no text has", remedy: "give a file of text")
+        .malformed, file: path, reason: "there are zero bytes in it, which texts do not have",
+        remedy: "give a file of text")
     }
     return text
   }

@@ -42,7 +42,8 @@ package enum TokenFile {
           ? "there is no integer tensor [rows, length] in it, but \(names)"
           : "there are several integer tensors in it: \(names)")
       throw CalibrationError(
-        .unknownForm, file: path, reason: reason, remedy: "name one: \(path):\(source.tensors.first?.name ?? "NAME")")
+        .unknownForm, file: path, reason: reason,
+        remedy: "name a tensor of integers, [rows, length], as in \(path):NAME")
     }
     let info = source.tensors[index]
     guard info.shape.count == 2, types.contains(info.dtype) else {

@@ -49,12 +49,12 @@ package struct BELLEFormat: QuantizedFormat {
     for (count, kind) in [(module.inFeatures, "inputs"), (module.outFeatures, "outputs")] where count % 256 != 0 {
       throw QuantizeError(
         .shape, place: module.name,
-        reason: "its \(count) \(kind) are no multiple of 256, and BELLE's kernels take no others",
+        reason: "its \(count) \(kind) are not a multiple of 256, and BELLE's kernels take only multiples",
         remedy: "give \(.format("gptq"))")
     }
     if let size = base.groupSize, size < 32 {
       throw QuantizeError(
-        .badOption, place: module.name, reason: "BELLE's kernels have no groups of \(size)",
+        .badOption, place: module.name, reason: "BELLE's kernels do not take groups of \(size)",
         remedy: "give \(.groupSize(32)) or more, or -1")
     }
   }

@@ -50,7 +50,8 @@ package struct GPTQFormat: QuantizedFormat {
   /// Engines take whole words and whole groups only.
   package func check(_ module: LinearModule) throws {
     guard [2, 3, 4, 8].contains(bits) else {
-      throw QuantizeError(.badOption, reason: "the GPTQ format has no \(bits) bits", remedy: "choose 2, 3, 4 or 8")
+      throw QuantizeError(
+        .badOption, reason: "the GPTQ format does not have \(bits) bits", remedy: "choose 2, 3, 4 or 8")
     }
     func refuse(_ reason: String, _ remedy: Remedy) -> QuantizeError {
       QuantizeError(.shape, place: module.name, reason: reason, remedy: remedy)
@@ -119,7 +120,7 @@ package struct GPTQFormat: QuantizedFormat {
 
   private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
     guard let object = try boundedJSONObject(model.configurationText) as? [String: Any] else {
-      throw ModelError(.malformed, file: model.path, reason: "config.json is no JSON object")
+      throw ModelError(.malformed, file: model.path, reason: "config.json is not a JSON object")
     }
     return object
   }

@@ -183,11 +183,11 @@ struct Convert: ParsableCommand {
     case .blocksOutsideGGUF: "--gguf-type and --embedding-type are for outputs in GGUF."
     case .templateOutsideGGUF: "--chat-template is for outputs in GGUF."
     case .packingInGGUF: "--checkpoint-format is for outputs with packed integers, and GGUF has none."
-    case .dequantizedPlain: "--dequantize is for quantized models, and this is none."
+    case .dequantizedPlain: "--dequantize is for quantized models, and this is not one."
     case .packingOfPlain: "--checkpoint-format is for models that GPTQ has quantized."
     case .metaOfGGUF: "a GGUF file becomes Hugging Face's layout first: convert it without --layout meta."
     case .metaOfPacked:
-      "Meta's layout has no place for quantized weights: give --dequantize first, without --layout."
+      "Meta's layout has no place for quantized weights: convert with --dequantize alone, and its output with --layout meta."
     case .typeOfPacked: "--dtype is for floating-point values: with --dequantize the packed ones become such."
     case .packingOfFile: "--checkpoint-format needs a folder as output: the configuration says which it is."
     case .belleOutsideTorch: "BELLE's form is a .pt file: give a folder, or a name that ends in .pt."

@@ -144,7 +144,7 @@ struct Verify: ParsableCommand {
       .unknownRelease, file: folder,
       reason: fitting.isEmpty
         ? "the files in this folder fit no known release"
-        : "these files are no known release's by their digests; their names alone are those of "
+        : "by their digests these files are of no known release; only their names are those of "
           + fitting.joined(separator: ", "),
       remedy: Remedy(
         fitting.isEmpty ? hint : "where it should be one of these, name it with --release; otherwise " + hint))

@@ -121,7 +121,7 @@ struct LegacyContainer {
       throw CheckpointError(
         .truncated, file: file, place: "byte \(offset)",
         reason: "the storage \(displayName(key)) ends after the end of the file",
-        remedy: "the download is incomplete; download it again")
+        remedy: "the download may be incomplete; download it again")
     }
     return offset + 8..<offset + 8 + bytes.partialValue
   }

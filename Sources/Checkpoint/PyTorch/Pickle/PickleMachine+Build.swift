@@ -22,7 +22,7 @@ extension PickleMachine {
       guard graph.tensors[number].storage.values == nil else {
         throw failure(
           "BUILD of an array that has its values, which no weight file does", .unsafeGlobal, at: place,
-          remedy: Self.hostile)
+          remedy: Self.odd)
       }
     case .numpyType(let type):
       trace?.called()

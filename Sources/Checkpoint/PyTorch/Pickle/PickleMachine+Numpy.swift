@@ -80,7 +80,7 @@ extension PickleMachine {
       guard type.fits(graph, elements[4], shape: shape) else {
         throw failure(
           "a numpy.ndarray, \(shape), whose values are \(graph.summary(elements[4]))", .unsafeGlobal, at: place,
-          remedy: Self.hostile)
+          remedy: Self.odd)
       }
       graph.nodes[Int(target)] = isSurvey ? .opaque : try setting(type, shape, elements[4])
       return

@@ -55,7 +55,7 @@ extension PickleMachine {
     let areObjects = flags & 0b111
     guard isSound, areObjects == (type == .objects ? 0b111 : 0), ["<", ">", "|", "="].contains(order) else {
       throw failure(
-        "BUILD of a numpy.dtype with a state that numpy does not write", .unsafeGlobal, at: place, remedy: Self.hostile)
+        "BUILD of a numpy.dtype with a state that numpy does not write", .unsafeGlobal, at: place, remedy: Self.odd)
     }
     // The characters of such texts are the other way round; they are not read.
     if case .plain(UInt8(ascii: "U"), let own, let isFlexible) = type, order == ">" {

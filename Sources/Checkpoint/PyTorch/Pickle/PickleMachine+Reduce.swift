@@ -125,7 +125,7 @@ extension PickleMachine {
       default:
         throw mismatch(
           "collections.defaultdict", expected: "a builtin class as its factory", found: first, .unsafeGlobal,
-          at: place, remedy: Self.hostile)
+          at: place, remedy: Self.odd)
       }
     }
     try push(try dictionary())
@@ -170,7 +170,7 @@ extension PickleMachine {
       throw failure(
         "_codecs.encode: expected the encoding latin1, as pickles of bytes have it, found "
           + (codec.map(displayName) ?? graph.summary(arguments[1])),
-        .unsafeGlobal, at: place, remedy: Self.hostile)
+        .unsafeGlobal, at: place, remedy: Self.odd)
     }
     guard let bytes = PickleText.latin1(text) else {
       throw failure("_codecs.encode: expected characters of latin1, found others", at: place)

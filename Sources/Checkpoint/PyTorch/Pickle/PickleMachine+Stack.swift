@@ -7,7 +7,7 @@ extension PickleMachine {
   // MARK: The stack
 
   mutating func push(_ index: NodeIndex) throws(CheckpointError) {
-    guard stack.count < limits.stack else { throw failure("more than \(limits.stack) values wait", .limit) }
+    guard stack.count < limits.stack else { throw failure("more than \(limits.stack) values on the stack", .limit) }
     stack.append(index)
   }
 
@@ -22,12 +22,13 @@ extension PickleMachine {
     if let index = PickleGraph.shared(node) { return index }
     if node.isHolder { holderCount += 1 }
     guard graph.tensors.count <= limits.tensors, graph.storages.count <= limits.tensors else {
-      throw failure("more than \(limits.tensors) tensors or storages: more than a pickle of its size has", .limit)
+      throw failure(
+        "more than \(limits.tensors) tensors or storages: more than are read of a pickle of its size", .limit)
     }
     guard graph.nodes.count < limits.values, holderCount <= limits.holders else {
       throw failure(
-        "\(graph.nodes.count) values, \(holderCount) of them containers, tensors, bytes or long texts: more than a pickle "
-          + "of its size has", .limit)
+        "\(graph.nodes.count) values, \(holderCount) of them containers, tensors, bytes or long texts: more than are "
+          + "read of a pickle of its size", .limit)
     }
     graph.nodes.append(node)
     return NodeIndex(graph.nodes.count - 1)
@@ -126,7 +127,7 @@ extension PickleMachine {
     case .dictionary(let number):
       guard graph.frozenDictionaries.isEmpty || !graph.frozenDictionaries.contains(number) else {
         throw failure(
-          "items for a dict that is in use by a numpy.dtype", .unsafeGlobal, at: place, remedy: Self.hostile)
+          "items for a dict that is in use by a numpy.dtype", .unsafeGlobal, at: place, remedy: Self.odd)
       }
       for index in stride(from: 0, to: items.count, by: 2) {
         graph.dictionaries[number].append((items[index], items[index + 1]))

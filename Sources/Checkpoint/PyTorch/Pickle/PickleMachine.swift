@@ -115,7 +115,7 @@ struct PickleMachine {
   /// For a pickle that does something: a name that does, a call of what it made, a function for an attribute.
   static let hostile: Remedy = "treat the file as hostile; ask its publisher for safetensors"
   /// For one that merely is as no pickler writes it.
-  static let odd: Remedy = "no pickler writes such a file: ask its publisher for another, or for safetensors"
+  static let odd: Remedy = "ask its publisher for safetensors"
 
   /// Where a byte of the pickle is in the file.
   func offset(of place: Int) -> Int { base + place }
