@@ -80,7 +80,11 @@ public struct DownloadName: Sendable, Equatable {
 
   /// Whether the file itself, which has its name, is not finished: its downloader's note lies beside it.
   public static func isUnfinished(_ name: String, among names: some Sequence<String>) -> String? {
-    names.first { other in DownloadName(other).map { $0.fault == .control && $0.original == name } ?? false }
+    // A note's name begins with that of its file; of most names nothing more is to be asked.
+    names.first { other in
+      other != name && other.hasPrefix(name)
+        && (DownloadName(other).map { $0.fault == .control && $0.original == name } ?? false)
+    }
   }
 
   /// What is the matter, in words that begin with the name.

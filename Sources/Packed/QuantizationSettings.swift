@@ -207,7 +207,8 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
         reason: "\(own.formatKey) is \(displayName(one)) in its own settings and \(displayName(other)) in config.json",
         remedy: "programs read one or the other: make them agree, as the publisher has them")
     }
-    if let inner { own.complete(from: inner) }
+    // What does not even say how many bits is no settings by itself: AutoAWQ's early files, those of other programs.
+    if own.bits == nil, let inner { own.complete(from: inner) }
     return own
   }
 

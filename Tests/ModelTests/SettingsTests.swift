@@ -257,7 +257,7 @@ import Testing
   }
 
   @Test("a window that slides without being said to be so wide is transformers' own")
-  func impliedWindow() throws {
+  func impliedWindowOfQwen() throws {
     let error = #expect(throws: ModelError.self) {
       try config(#""use_sliding_window": true, "max_position_embeddings": 32768"#, type: "qwen2")
     }

@@ -20,14 +20,32 @@ public struct PartName: Sendable, Equatable {
 
   /// Takes a name apart; nil for one that is no part's of several.
   public init?(_ name: String) {
-    guard let match = name.wholeMatch(of: /(.*?[-_.])([0-9]{1,5})([-_]of[-_])([0-9]{1,5})(\.[A-Za-z]+)/),
-      let number = Int(match.2), let count = Int(match.4), count > 1, count <= Self.countLimit,
-      (1...count).contains(number)
+    // By hand: every name in a folder is tried, and most end here. `stem` `number` `-of-` `count` `.ending`, from behind.
+    var rest = Substring(name)
+    func cut(_ characters: (UInt8) -> Bool) -> Substring {
+      let taken = rest.utf8.reversed().prefix(while: characters).count
+      defer { rest = rest.dropLast(taken) }
+      return rest.suffix(taken)
+    }
+    let isLetter = { (byte: UInt8) in (0x41...0x5A).contains(byte & ~0x20) }
+    let isDigit = { (byte: UInt8) in (0x30...0x39).contains(byte) }
+    let ending = cut(isLetter)
+    guard name.utf8.allSatisfy({ $0 < 0x80 }), !ending.isEmpty, rest.popLast() == ".",
+      case let digits = cut(isDigit), (1...5).contains(digits.utf8.count), let count = Int(digits),
+      (2...Self.countLimit).contains(count),
+      let link = Self.links.first(where: { rest.hasSuffix($0) })
     else { return nil }
-    (stem, ending, link) = (String(match.1), String(match.5), String(match.3))
+    rest = rest.dropLast(link.utf8.count)
+    let numberDigits = cut(isDigit)
+    guard (1...5).contains(numberDigits.utf8.count), let number = Int(numberDigits), (1...count).contains(number),
+      let last = rest.last, "-_.".contains(last)
+    else { return nil }
+    (stem, self.ending, self.link) = (String(rest), "." + ending, link)
     (self.number, self.count) = (number, count)
-    widths = (match.2.count, match.4.count)
+    widths = (numberDigits.utf8.count, digits.utf8.count)
   }
+
+  private static let links = ["-of-", "_of_", "-of_", "_of-"]
 
   /// The name of a part of the same model.
   ///

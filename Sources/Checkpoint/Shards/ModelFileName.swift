@@ -17,8 +17,10 @@ package enum ModelFileName {
     let ending = name[dot...]
     guard [".pt", ".pth", ".bin", ".safetensors", ".pkl"].contains(String(ending)) else { return false }
     // `rng_state_0`, `optimizer_1`: of one process.
-    let stem = String(name[..<dot]).replacing(/_[0-9]+$/, with: "")
-    return trainersFiles.contains(stem) || stem.hasSuffix("_optim_states")
+    var stem = name[..<dot]
+    let digits = stem.reversed().prefix { $0.isASCII && $0.isNumber }.count
+    if digits > 0, stem.dropLast(digits).last == "_" { stem = stem.dropLast(digits + 1) }
+    return trainersFiles.contains(String(stem)) || stem.hasSuffix("_optim_states")
   }
 
   private static let trainersFiles: Set<String> = [

@@ -31,7 +31,10 @@ public struct ShardedFolder: TensorSource {
   /// Whether a name is one of an index: of the usual ones, of one with a base name of its own, as AutoGPTQ writes it, or of
   /// a variant (`model.safetensors.index.fp16.json`).
   public static func isIndex(_ name: String) -> Bool {
-    name.hasSuffix(".index.json") || name.wholeMatch(of: /.*\.(safetensors|bin)\.index\.[^.]+\.json/) != nil
+    guard name.hasSuffix(".json") else { return false }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false).suffix(5).map(String.init)
+    if parts.count >= 3, parts[parts.count - 2] == "index" { return true }
+    return parts.count == 5 && ["safetensors", "bin"].contains(parts[1]) && parts[2] == "index" && !parts[3].isEmpty
   }
 
   /// The tensors that an index places in each file, and the files in their order.
