@@ -1,6 +1,7 @@
 // The tokens that a model's folder adds to its tokenizer, as transformers finds them: `added_tokens_decoder` of
-// tokenizer_config.json and added_tokens.json; without the first also special_tokens_map.json and the list of a
-// tokenizer.json; and those that the folder only names, which get the next numbers.
+// tokenizer_config.json; without it added_tokens.json, special_tokens_map.json and the list of a tokenizer.json; and those
+// that the folder only names, which get the next numbers. An added_tokens.json beside the first is not read, and where it
+// says something else that is told.
 // Source: transformers 5, tokenization_utils_base.py (`_from_pretrained`) and tokenization_utils_tokenizers.py.
 
 import ByteIO
@@ -11,6 +12,8 @@ struct AddedTokenLists {
   let tokens: [AddedTokens.Token]
   /// What the folder says of special tokens, with what special_tokens_map.json says besides.
   let configuration: TokenizerConfiguration
+  /// What is to be told of a list that is not read; nil where nothing is.
+  let remark: String?
   /// The numbers that the tokenizer's own file has for the texts that are named.
   private let known: [[UInt8]: Int32]
 
@@ -39,7 +42,9 @@ struct AddedTokenLists {
       else { continue }
       listed.append(token.token(id: number))
     }
-    for (text, number) in try Self.addedTokens(folder: folder) {
+    let isListed = given.added_tokens_decoder != nil
+    remark = isListed ? Self.remark(folder: folder, beside: listed) : nil
+    for (text, number) in isListed ? [] : try Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
       guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
       let isSpecial = names.contains(content)
@@ -81,6 +86,18 @@ struct AddedTokenLists {
       next += 1
     }
     if let last, last.isFiller { found[last.id] = nil }
+  }
+
+  /// What an added_tokens.json says that is not read, where it is not what is read; what is no such list says nothing.
+  private static func remark(folder: String, beside listed: [AddedTokens.Token]) -> String? {
+    let others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
+      !listed.contains { $0.id == id && $0.content.elementsEqual(text.utf8) }
+    }
+    guard !others.isEmpty else { return nil }
+    let shown = others.prefix(5).map { "\(displayName($0.text)) (\($0.id))" }.joined(separator: ", ")
+    return
+      "added_tokens.json has \(shown)\(others.count > 5 ? " and \(others.count - 5) more" : ""), and added_tokens_decoder in "
+      + "tokenizer_config.json has not: only the latter is read, as transformers does it"
   }
 
   /// `added_tokens.json`: texts and their numbers.
