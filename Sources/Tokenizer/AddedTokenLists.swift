@@ -43,7 +43,7 @@ struct AddedTokenLists {
       listed.append(token.token(id: number))
     }
     let isListed = given.added_tokens_decoder != nil
-    remark = isListed ? Self.remark(folder: folder, beside: listed) : nil
+    remark = isListed ? Self.remark(folder: folder, beside: listed, lookUp: lookUp) : nil
     for (text, number) in isListed ? [] : try Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
       guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
@@ -89,10 +89,16 @@ struct AddedTokenLists {
   }
 
   /// What an added_tokens.json says that is not read, where it is not what is read; what is no such list says nothing.
-  private static func remark(folder: String, beside listed: [AddedTokens.Token]) -> String? {
-    let others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
+  private static func remark(
+    folder: String, beside listed: [AddedTokens.Token], lookUp: (Set<[UInt8]>) -> [[UInt8]: Int32]
+  ) -> String? {
+    var others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
       !listed.contains { $0.id == id && $0.content.elementsEqual(text.utf8) }
     }
+    guard !others.isEmpty else { return nil }
+    // What the tokenizer's own file has under the same number is no other.
+    let known = lookUp(Set(others.map { Array($0.text.utf8) }))
+    others.removeAll { known[Array($0.text.utf8)] == $0.id }
     guard !others.isEmpty else { return nil }
     let shown = others.prefix(5).map { "\(displayName($0.text)) (\($0.id))" }.joined(separator: ", ")
     return

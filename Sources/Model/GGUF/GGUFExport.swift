@@ -106,18 +106,18 @@ package struct GGUFExport: GGUFDescribed {
 
   /// Says which matrices get which type in place of another.
   private static func substitutions(_ tensors: [TensorInfo], _ chosen: [DType], _ types: GGUFTypes) -> [String] {
-    var found: [(wanted: DType, chosen: DType, names: [String], rows: Int)] = []
+    var found: [(wanted: DType, chosen: DType, names: [String])] = []
     for (info, type) in zip(tensors, chosen) {
-      guard let wanted = types.wanted(of: info), wanted != type, let rows = info.shape.last else { continue }
+      guard let wanted = types.wanted(of: info), wanted != type else { continue }
       if let place = found.firstIndex(where: { $0.wanted == wanted && $0.chosen == type }) {
         found[place].names.append(info.name)
       } else {
-        found.append((wanted, type, [info.name], rows))
+        found.append((wanted, type, [info.name]))
       }
     }
-    return found.map { wanted, chosen, names, rows in
+    return found.map { wanted, chosen, names in
       "\(chosen.rawValue) in place of \(wanted.rawValue) for \(names.count == 1 ? "1 tensor" : "\(names.count) tensors"), "
-        + "whose rows (\(rows)) are no whole blocks of \(BlockType(wanted)?.elements ?? 1): \(displayName(names[0]))"
+        + "whose rows are no whole blocks of \(BlockType(wanted)?.elements ?? 1): \(displayName(names[0]))"
         + (names.count > 1 ? " …" : "")
     }
   }
