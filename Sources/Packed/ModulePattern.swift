@@ -178,11 +178,11 @@ struct ModulePattern: Sendable, Equatable {
         if take("?") { guard take(":") else { return nil } }
         guard let inner = choice(), take(")") else { return nil }
         return inner
-      case "[": return characters().map { .one($0) }
+      case "[": return characters().map { Node.one($0) }
       case ".": return .one(Characters(ranges: [0x0A...0x0A], isNegated: true))
       case "^": return .beginning
       case "$": return .end
-      case "\\": return escaped().map { .one($0) }
+      case "\\": return escaped().map { Node.one($0) }
       case "*", "+", "?", "{", "}", "]": return nil
       default: return .one(Characters(ranges: [scalar.value...scalar.value]))
       }
@@ -240,7 +240,8 @@ struct ModulePattern: Sendable, Equatable {
     /// A part with the count behind it.
     private mutating func repeated(_ node: Node) -> Node? {
       let counts: (least: Int, most: Int?)
-      switch next {
+      guard let scalar = next else { return node }
+      switch scalar {
       case "*": counts = (0, nil)
       case "+": counts = (1, nil)
       case "?": counts = (0, 1)

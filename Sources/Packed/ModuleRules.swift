@@ -101,7 +101,10 @@ extension QuantizationSettings {
   package mutating func leaveOut(_ modules: [String]) {
     guard !modules.isEmpty else { return }
     var patterns = dynamic ?? [:]
-    for module in modules { patterns["-:^\(module.replacing(/[^A-Za-z0-9_]/, with: { "\\" + $0.output }))$"] = [:] }
+    for module in modules {
+      let escaped = module.replacing(/[^A-Za-z0-9_]/) { "\\" + $0.output }
+      patterns["-:^" + escaped + "$"] = [:]
+    }
     dynamic = patterns
   }
 }

@@ -44,7 +44,7 @@ struct AddedTokenLists {
     }
     let isListed = given.added_tokens_decoder != nil
     remark = isListed ? Self.remark(folder: folder, beside: listed, lookUp: lookUp) : nil
-    for (text, number) in isListed ? [] : try Self.addedTokens(folder: folder) {
+    for (text, number) in try isListed ? [] : Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
       guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
       let isSpecial = names.contains(content)

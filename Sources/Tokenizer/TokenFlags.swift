@@ -25,5 +25,5 @@ package struct TokenFlags: OptionSet, Sendable, Hashable {
   package var names: [String] { Self.keys.filter { contains($0.flag) }.map(\.key) }
 
   /// What a file says: each key with its truth.
-  var object: [String: Any] { Dictionary(uniqueKeysWithValues: Self.keys.map { ($0.key, contains($0.flag)) }) }
+  var object: [String: Any] { Dictionary(uniqueKeysWithValues: Self.keys.map { ($0.key, contains($0.flag) as Any) }) }
 }

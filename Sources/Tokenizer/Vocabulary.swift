@@ -127,7 +127,8 @@ extension Vocabulary {
   /// Takes over how added tokens are looked for. Those that every SentencePiece model sets aside are not looked for.
   mutating func takeFlags(of added: [AddedTokens.Token]) {
     let flags = Dictionary(added.map { ($0.id, $0.flags) }) { one, _ in one }.filter { !$0.value.isEmpty }
-    guard case .sentencePiece = model else { return self.flags = flags }
+    self.flags = flags
+    guard case .sentencePiece = model else { return }
     let lookedFor = Set(addedTokens.map(\.id))
     self.flags = flags.filter { lookedFor.contains($0.key) }
   }

@@ -4,8 +4,7 @@ import Foundation
 import Model
 import TestSupport
 import Testing
-
-@testable import Tokenizer
+import Tokenizer
 
 @Suite("Special tokens of GGUF files (kinds 9 and 12)") struct GGUFTokenTests {
   /// Texts of tokens behind a model's own three, and at which of them llama.cpp ends a text.

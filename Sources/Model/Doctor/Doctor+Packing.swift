@@ -29,8 +29,10 @@ extension Doctor {
     }
     tell(
       plain, "its weight is not packed, and the settings do not leave it out: engines look for packed tensors there",
-      "where that is meant, quantize_config.json and config.json must say so, as in "
-        + "\"dynamic\": {\"-:^\(Self.escaped(plain))$\": {}}")
+      settings.method == "awq"
+        ? "where that is meant, quantization_config in config.json must name it in modules_to_not_convert"
+        : "where that is meant, quantize_config.json and config.json must say so, as in "
+          + "\"dynamic\": {\"-:^\(Self.escaped(plain))$\": {}}")
     tell(
       packed, "it is packed, and the settings leave it out: engines look for a plain weight there",
       "take the pattern that fits it out of dynamic in quantize_config.json and config.json")

@@ -69,8 +69,13 @@ struct GGUFTokenIDs {
 
   /// A text that ends none where others are there that do: o200k's and Solar's `<|end|>` only ends a message, and Gemma 4's
   /// `</s>` is an ordinary token.
-  private static let exceptions: [(text: String, where: [[String]])] = [
-    ("<|end|>", [["<|return|>", "<|call|>"], ["<|return|>", "<|calls|>"], ["<|flush|>", "<|call|>"], ["<|flush|>", "<|calls|>"]]),
+  private static let exceptions: [(text: String, beside: [[String]])] = [
+    (
+      "<|end|>",
+      [
+        ["<|return|>", "<|call|>"], ["<|return|>", "<|calls|>"], ["<|flush|>", "<|call|>"], ["<|flush|>", "<|calls|>"],
+      ]
+    ),
     ("</s>", [["<|tool_response>"]]),
   ]
 

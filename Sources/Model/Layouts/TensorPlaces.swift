@@ -54,6 +54,7 @@ package struct TensorPlaces {
 extension TensorSource {
   /// The tensors but for some.
   package func without(_ names: Set<String>) -> any TensorSource {
-    names.isEmpty ? self : TensorView(self) { !names.contains($0.name) }
+    if names.isEmpty { return self }
+    return TensorView(self) { !names.contains($0.name) }
   }
 }

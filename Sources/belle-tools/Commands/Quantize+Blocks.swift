@@ -19,7 +19,7 @@ extension QuantizeCommand {
 
   /// The modules whose inputs no block of a GGUF file divides, and which stay as they are; none where all are such, which the
   /// work then refuses by name.
-  func misfits(_ model: TransformerModel) throws -> [String] {
+  func misfits(_ model: TransformerModel) -> [String] {
     guard format == .gguf, !refusesFallback else { return [] }
     let all = modules(of: model).filter { $0.name != model.headModule?.name }
     let types = [blockType.block, blockType.block.next].compactMap(\.self)

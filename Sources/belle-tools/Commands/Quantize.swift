@@ -227,7 +227,7 @@ struct QuantizeCommand: ParsableCommand {
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     var options = options
-    options.skip += try misfits(opened)
+    options.skip += misfits(opened)
     if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
