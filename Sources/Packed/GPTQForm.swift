@@ -65,6 +65,9 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
     let found = candidates.map(String.init).joined(separator: " or ")
     if context.settings.variesByModule {
       if candidates.count == 1 { return candidates[0] }
+      // Two may fit one shape; then the settings have the word.
+      let said = context.settings.said(of: module.name)?.bits ?? []
+      if candidates.filter(said.contains).count == 1, let only = candidates.first(where: said.contains) { return only }
       if candidates.count > 1 {
         throw module.failure(
           "its shapes are those of \(found) bits, and the settings differ by module",

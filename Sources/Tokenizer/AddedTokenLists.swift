@@ -12,8 +12,8 @@ struct AddedTokenLists {
   let tokens: [AddedTokens.Token]
   /// What the folder says of special tokens, with what special_tokens_map.json says besides.
   let configuration: TokenizerConfiguration
-  /// What is to be told of a list that is not read; nil where nothing is.
-  let remark: String?
+  /// What is to be told of a list that is not read, and of numbers that are none.
+  let remarks: [String]
   /// The numbers that the tokenizer's own file has for the texts that are named.
   private let known: [[UInt8]: Int32]
 
@@ -37,13 +37,18 @@ struct AddedTokenLists {
     }
     let names = configuration.specialNames.filter { !$0.isEmpty }.map { Array($0.utf8) }
     var listed = own
+    var remarks: [String] = []
     for (number, token) in (given.added_tokens_decoder ?? [:]).sorted(by: { $0.key < $1.key }) {
-      guard let number = Int32(number), (0..<Self.idLimit).contains(Int(number)), !token.content.isEmpty
-      else { continue }
-      listed.append(token.token(id: number))
+      guard let id = Int32(number), (0..<Self.idLimit).contains(Int(id)), !token.content.isEmpty else {
+        remarks.append(
+          "added_tokens_decoder has \(displayName(token.content)) under \(displayName(number)), which is no token: left out")
+        continue
+      }
+      listed.append(token.token(id: id))
     }
     let isListed = given.added_tokens_decoder != nil
-    remark = isListed ? Self.remark(folder: folder, beside: listed, lookUp: lookUp) : nil
+    if isListed { remarks += Self.remarks(folder: folder, beside: listed, lookUp: lookUp) }
+    self.remarks = remarks
     for (text, number) in try isListed ? [] : Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
       guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
@@ -89,21 +94,22 @@ struct AddedTokenLists {
   }
 
   /// What an added_tokens.json says that is not read, where it is not what is read; what is no such list says nothing.
-  private static func remark(
+  private static func remarks(
     folder: String, beside listed: [AddedTokens.Token], lookUp: (Set<[UInt8]>) -> [[UInt8]: Int32]
-  ) -> String? {
+  ) -> [String] {
     var others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
       !listed.contains { $0.id == id && $0.content.elementsEqual(text.utf8) }
     }
-    guard !others.isEmpty else { return nil }
+    guard !others.isEmpty else { return [] }
     // What the tokenizer's own file has under the same number is no other.
     let known = lookUp(Set(others.map { Array($0.text.utf8) }))
     others.removeAll { known[Array($0.text.utf8)] == $0.id }
-    guard !others.isEmpty else { return nil }
+    guard !others.isEmpty else { return [] }
     let shown = others.prefix(5).map { "\(displayName($0.text)) (\($0.id))" }.joined(separator: ", ")
-    return
+    return [
       "added_tokens.json has \(shown)\(others.count > 5 ? " and \(others.count - 5) more" : ""), and added_tokens_decoder in "
       + "tokenizer_config.json has not: only the latter is read, as transformers does it"
+    ]
   }
 
   /// `added_tokens.json`: texts and their numbers.

@@ -72,7 +72,7 @@ package final class SentencePieceModel: Tokenizer {
     if settings.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
     self.init(
       library, bytes: bytes, special: special, added: added, spacesEveryPart: settings.legacy ?? false,
-      remarks: [lists.remark].compactMap(\.self))
+      remarks: lists.remarks)
   }
 
   /// What a tokenizer.json beside the model adds; nothing where it cannot be read, for it is not needed.

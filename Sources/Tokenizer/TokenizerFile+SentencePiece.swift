@@ -68,7 +68,7 @@ extension TokenizerFile {
       model: .sentencePiece(addsSpacePrefix: addsSpacePrefix), tokens: tokens, special: special)
     result.spacesEveryPart = spacesEveryPart
     result.takeFlags(of: added)
-    result.remarks = [lists.remark].compactMap(\.self)
+    result.remarks = lists.remarks
     return result
   }
 

@@ -138,6 +138,15 @@ import Tokenizer
     #expect(values.first { $0.key == "tokenizer.ggml.tokens" }?.value.elements?[4097] == .string("[PAD4097]"))
   }
 
+  @Test("two tokens of one text are refused by name: llama.cpp takes no such file")
+  func twice() throws {
+    let vocabulary = try vocabulary(["<a>", "<b>", "<a>"])
+    let error = #expect(throws: ModelError.self) { try vocabulary.ggufValues(rows: 4100, file: "m") }
+    #expect(error?.reason.contains("<a>: 4096 and 4098") == true)
+    // Without a row there is one of them.
+    #expect(try !vocabulary.ggufValues(rows: 4098, file: "m").isEmpty)
+  }
+
   @Test("an id that is no row is left out with a warning that names it")
   func noRow() throws {
     var vocabulary = try vocabulary(["<a>", "<|im_end|>"])

@@ -15,7 +15,8 @@ extension Vocabulary {
   /// - Parameters:
   ///   - rows: those of the embedding: what has no token is filled with such as stand for nothing.
   ///   - path: what errors name.
-  /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows.
+  /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows, `.unsupported` where two tokens
+  ///   have one text.
   package func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
     // What is over may go where it stands for nothing, or was added to a model that has no row for it.
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused || $0.isSetAside }) else {
@@ -24,6 +25,15 @@ extension Vocabulary {
         remedy: "the tokenizer belongs to another model")
     }
     let all = Array(tokens.prefix(rows)) + (min(tokens.count, rows)..<rows).map(Vocabulary.padding)
+    // By their bytes: Swift takes different spellings of a character for the same.
+    var ids: [[UInt8]: Int] = [:]
+    for (id, token) in all.enumerated() {
+      guard let other = ids.updateValue(id, forKey: Array(token.text.utf8)) else { continue }
+      throw ModelError(
+        .unsupported, file: path,
+        reason: "two tokens are called \(displayName(token.text)): \(other) and \(id); llama.cpp takes no such file",
+        remedy: "give one of them another name in the tokenizer's files")
+    }
     var values: [(key: String, value: GGUFValue)] = []
     let key = { (name: String) in Self.prefix + name }
     switch model {
