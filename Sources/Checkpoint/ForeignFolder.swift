@@ -13,7 +13,10 @@ enum ForeignFolder {
     ([".onnx"], "an ONNX model", takePyTorch),
     ([".ot"], "weights of rust-bert", takePyTorch),
     ([".tflite"], "a model of TensorFlow Lite", takePyTorch),
-    ([".npz"], "NumPy's archives of arrays, as MLX wrote them", "unpack them, and give their .npy files; or take the model's safetensors"),
+    (
+      [".npz"], "NumPy's archives of arrays, as MLX wrote them",
+      "unpack them, and give their .npy files; or take the model's safetensors"
+    ),
     ([".nemo"], "NeMo's archive", "unpack it with tar -xf; its weights are model_weights.ckpt"),
   ]
 

@@ -85,7 +85,8 @@ extension QuantizationSettings {
       if let bits = rule?.bits ?? bits { said.bits.insert(bits) }
       if let size = rule?.groupSize ?? groupSize { said.groupSizes.insert(size) }
     }
-    if !moduleRules.packed.isEmpty, !moduleRules.packed.contains(where: { module.hasSuffix("." + $0) || module == $0 }) {
+    if !moduleRules.packed.isEmpty, !moduleRules.packed.contains(where: { module.hasSuffix("." + $0) || module == $0 })
+    {
       said.mayBePlain = true
     }
     if moduleRules.plain.contains(where: { module.contains($0) }) { said.mayBePlain = true }

@@ -41,7 +41,8 @@ struct AddedTokenLists {
     for (number, token) in (given.added_tokens_decoder ?? [:]).sorted(by: { $0.key < $1.key }) {
       guard let id = Int32(number), (0..<Self.idLimit).contains(Int(id)), !token.content.isEmpty else {
         remarks.append(
-          "added_tokens_decoder has \(displayName(token.content)) under \(displayName(number)), which is no token: left out")
+          "added_tokens_decoder has \(displayName(token.content)) under \(displayName(number)), which is no token: left out"
+        )
         continue
       }
       listed.append(token.token(id: id))
@@ -108,7 +109,7 @@ struct AddedTokenLists {
     let shown = others.prefix(5).map { "\(displayName($0.text)) (\($0.id))" }.joined(separator: ", ")
     return [
       "added_tokens.json has \(shown)\(others.count > 5 ? " and \(others.count - 5) more" : ""), and added_tokens_decoder in "
-      + "tokenizer_config.json has not: only the latter is read, as transformers does it"
+        + "tokenizer_config.json has not: only the latter is read, as transformers does it"
     ]
   }
 

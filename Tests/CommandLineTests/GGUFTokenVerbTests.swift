@@ -13,7 +13,8 @@ import Testing
   /// Added tokens behind the tokenizer's 4096, with what is said of them.
   private static func added(_ tokens: [(id: Int, text: String, more: String)], _ more: String = "") -> String {
     let list = tokens.map { #""\#($0.id)": {"content": "\#($0.text)", "special": true\#($0.more)}"# }
-    return #"{"bos_token": "<s>", "eos_token": "</s>"\#(more), "added_tokens_decoder": {\#(list.joined(separator: ", "))}}"#
+    return
+      #"{"bos_token": "<s>", "eos_token": "</s>"\#(more), "added_tokens_decoder": {\#(list.joined(separator: ", "))}}"#
   }
 
   /// Both verbs that write a GGUF file of a model.
@@ -42,7 +43,9 @@ import Testing
   func noFlags(verb: [String]) throws {
     let run = try write(verb, try TokenizedCheckpoint().write(folder, "m"))
     #expect(run.status == 0)
-    for word in ["warning", "legacy", "ends a text", "no place for"] { #expect(!run.errors.contains(word), "\(run.errors)") }
+    for word in ["warning", "legacy", "ends a text", "no place for"] {
+      #expect(!run.errors.contains(word), "\(run.errors)")
+    }
   }
 
   @Test("a hole among added ids is filled with unused tokens, and told", arguments: verbs)
@@ -64,22 +67,30 @@ import Testing
 
   @Test(
     "an end that is no token is left out by name with a warning, and -1 is none", arguments: verbs,
-    [("[2, 999999]", "999999"), ("[2, -1]", nil), ("-1", nil), ("[2, 99999999999]", "2147483647")] as [(String, String?)])
+    [("[2, 999999]", "999999"), ("[2, -1]", nil), ("-1", nil), ("[2, 99999999999]", "2147483647")]
+      as [(String, String?)])
   func ends(verb: [String], said: (String, String?)) throws {
-    let path = try TokenizedCheckpoint().write(folder, "m", ["generation_config.json": #"{"eos_token_id": \#(said.0)}"#])
+    let path = try TokenizedCheckpoint().write(
+      folder, "m", ["generation_config.json": #"{"eos_token_id": \#(said.0)}"#])
     let run = try write(verb, path)
     #expect(run.status == 0, "\(run.errors)")
     #expect(run.errors.contains("warning: ") == (said.1 != nil), "\(run.errors)")
-    if let id = said.1 { #expect(run.errors.contains("eos_token_id is \(id), and the embedding has 4096 rows: left out")) }
+    if let id = said.1 {
+      #expect(run.errors.contains("eos_token_id is \(id), and the embedding has 4096 rows: left out"))
+    }
   }
 
   @Test("added_tokens.json beside added_tokens_decoder is not read, and told where it differs")
   func twoLists() throws {
     let config = Self.added([(4096, "<a>", "")])
-    for (list, isTold) in [(#"{"<a>": 4096}"#, false), (#"{"<b>": 4096}"#, true), (#"{"<a>": 4096, "<s>": 1}"#, false)] {
+    for (list, isTold) in [(#"{"<a>": 4096}"#, false), (#"{"<b>": 4096}"#, true), (#"{"<a>": 4096, "<s>": 1}"#, false)]
+    {
       let path = try TokenizedCheckpoint(rows: 4100).write(
         folder, "m", ["tokenizer_config.json": config, "added_tokens.json": list])
-      for verb in [["generate", path, "--prompt", "a<a>", "--max-tokens", "1"], ["convert", path, folder.file("m.gguf"), "--force"]] {
+      for verb in [
+        ["generate", path, "--prompt", "a<a>", "--max-tokens", "1"],
+        ["convert", path, folder.file("m.gguf"), "--force"],
+      ] {
         let run = try Running(verb).finish()
         #expect(run.status == 0 && run.errors.contains("only the latter is read") == isTold, "\(run.errors)")
       }
@@ -137,7 +148,8 @@ import Testing
     let run = try write(["convert"], named)
     #expect(run.status == 0, "\(run.errors)")
     let end = { (model: String) in
-      try belleTools("generate", model, "--prompt", "a", "--max-tokens", "1", "--json").objects().first?["end"] as? String
+      try belleTools("generate", model, "--prompt", "a", "--max-tokens", "1", "--json").objects().first?["end"]
+        as? String
     }
     #expect(try end(named) == "length" && end(folder.file("m.gguf")) == "eos")
     #expect(try belleTools("convert", folder.file("m.gguf"), folder.file("again")).status == 0)

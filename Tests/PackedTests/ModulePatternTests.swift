@@ -63,7 +63,8 @@ import Testing
   @Test("of several expressions that fit, what any says may be so; what is not understood says nothing")
   func several() throws {
     let said = try settings(
-      #"{"bits": 4, "group_size": 128, "dynamic": {"+:.*q_proj": {"bits": 8}, ".*": {"group_size": 32}, "-:.*head": {}}}"#)
+      #"{"bits": 4, "group_size": 128, "dynamic": {"+:.*q_proj": {"bits": 8}, ".*": {"group_size": 32}, "-:.*head": {}}}"#
+    )
     #expect(said.said(of: "a.q_proj")?.bits == [4, 8] && said.said(of: "a.q_proj")?.groupSizes == [32, 128])
     #expect(said.said(of: "a.k_proj")?.bits == [4] && said.said(of: "a.k_proj")?.groupSizes == [32])
     #expect(said.said(of: "lm_head")?.mayBePlain == true && said.said(of: "lm_head")?.mayBePacked == true)

@@ -69,7 +69,8 @@ import Testing
       file: folder.write("wide.jinja", [0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }))
     #expect(wide.text == text && wide.remark != nil)
     let settings = try folder.write(
-      "tokenizer_config.json", #"{"bos_token": "<s>", "chat_template": [{"name": "default", "template": "d"}, {"name": "t", "template": "t"}]}"#)
+      "tokenizer_config.json",
+      #"{"bos_token": "<s>", "chat_template": [{"name": "default", "template": "d"}, {"name": "t", "template": "t"}]}"#)
     let inner = try ChatTemplates(file: settings)
     #expect(inner.text == "d" && inner.remark?.contains("its chat_template is taken; of its 2") == true)
   }

@@ -104,7 +104,8 @@ import Tokenizer
   @Test(
     "engines look for names of their own: what they do not find is told with the way",
     arguments: [
-      ("weights.safetensors", false, ["transformers", "gptqmodel"]), ("weights.safetensors", true, ["transformers", "gptqmodel"]),
+      ("weights.safetensors", false, ["transformers", "gptqmodel"]),
+      ("weights.safetensors", true, ["transformers", "gptqmodel"]),
       ("gptq_model-4bit-32g.safetensors", true, ["transformers"]), ("model.safetensors", true, []),
       ("model-00001-of-00001.safetensors", false, ["transformers", "gptqmodel"]),
     ])
@@ -147,7 +148,8 @@ import Tokenizer
     try FileManager.default.moveItem(
       atPath: folder.file("quantize_config.json"), toPath: folder.file("quant_config.json"))
     let finding = try #require(try Patient.doctor(folder.path).findings.first)
-    #expect(finding.code == .missingQuantization && finding.message.contains("vLLM does not look for quant_config.json"))
+    #expect(
+      finding.code == .missingQuantization && finding.message.contains("vLLM does not look for quant_config.json"))
     let remedy = finding.remedy?.description ?? ""
     #expect(remedy.contains("put what quant_config.json says there, as quantization_config, with quant_method gptq"))
     // What is advised, done.

@@ -20,7 +20,11 @@ struct DoctorPackingTests {
       ),
       (
         "dynamic as the shapes are", [],
-        { $0.settings(#""bits": 4"#, #""bits": 8, "dynamic": {".*[vqk]_proj": {"bits": 4}, "+:.*(o|gate|up|down)_proj": {"bits": 4}}"#) }
+        {
+          $0.settings(
+            #""bits": 4"#,
+            #""bits": 8, "dynamic": {".*[vqk]_proj": {"bits": 4}, "+:.*(o|gate|up|down)_proj": {"bits": 4}}"#)
+        }
       ),
       (
         "dynamic with other groups than the shapes", [.groupSizeDenied],

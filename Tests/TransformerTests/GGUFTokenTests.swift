@@ -15,7 +15,8 @@ import Tokenizer
     (["<|end|>", "<|return|>", "<|call|>"], [1, 2]), (["<|end|>", "<|return|>"], [0, 1]),
     (["<|end|>", "<|flush|>", "<|calls|>"], [1, 2]), (["<|tool_response>", "<turn|>"], [0, 1]),
     (["<|fim_prefix|>", "<|fim_middle|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"], [2, 3, 4]),
-    (["[PAD]", "<reponame>"], [0, 1]), (["<pad>", "im_end", "<|IM_END|>"], []), (["<｜end▁of▁sentence｜>", "[e~["], [0, 1]),
+    (["[PAD]", "<reponame>"], [0, 1]), (["<pad>", "im_end", "<|IM_END|>"], []),
+    (["<｜end▁of▁sentence｜>", "[e~["], [0, 1]),
   ]
 
   @Test("a GGUF file ends a text where llama.cpp does, by the texts of its tokens", arguments: texts.indices)
@@ -113,7 +114,9 @@ import Tokenizer
     vocabulary.flags = [4097: flags]
     let (notes, warnings) = texts(vocabulary)
     let isNote = flags == .isNormalized
-    #expect(warnings.count == (isNote ? 0 : 1) && (isNote ? notes : warnings).contains { $0.contains("<b> (\(words))") || $0.contains("<b> (normalized)") })
+    #expect(
+      warnings.count == (isNote ? 0 : 1)
+        && (isNote ? notes : warnings).contains { $0.contains("<b> (\(words))") || $0.contains("<b> (normalized)") })
     #expect(notes.contains { $0.contains("normalized") } == flags.contains(.isNormalized))
     // What is left out needs no word.
     #expect(texts(vocabulary, rows: 4097).warnings.isEmpty)
@@ -131,7 +134,10 @@ import Tokenizer
   func holes() throws {
     var vocabulary = try vocabulary(["<a>"])
     vocabulary.tokens += [Vocabulary.padding(4097), Vocabulary.Token("<c>", kind: .userDefined)]
-    #expect(texts(vocabulary).notes.contains { $0.hasPrefix("4097 between the added tokens is no token: filled as [PAD4097]") })
+    #expect(
+      texts(vocabulary).notes.contains {
+        $0.hasPrefix("4097 between the added tokens is no token: filled as [PAD4097]")
+      })
     let values = try vocabulary.ggufValues(rows: 4100, file: "m")
     let kinds = try #require(values.first { $0.key == "tokenizer.ggml.token_type" }?.value.elements)
     #expect(kinds[4097] == .int32(5) && kinds[4098] == .int32(4) && kinds.count == 4100)
@@ -153,10 +159,11 @@ import Tokenizer
     vocabulary.special.eos = 4097
     vocabulary.otherEnds = [2, 999_999]
     let warnings = texts(vocabulary, rows: 4097).warnings
-    #expect(warnings == [
-      "eos_token is 4097 (<|im_end|>), and the embedding has 4097 rows: left out",
-      "eos_token_id is 999999, and the embedding has 4097 rows: left out",
-    ])
+    #expect(
+      warnings == [
+        "eos_token is 4097 (<|im_end|>), and the embedding has 4097 rows: left out",
+        "eos_token_id is 999999, and the embedding has 4097 rows: left out",
+      ])
     let keys = try vocabulary.ggufValues(rows: 4097, file: "m").map(\.key)
     #expect(!keys.contains("tokenizer.ggml.eos_token_id"))
     #expect(texts(vocabulary, rows: 4098).warnings.count == 1)
@@ -165,7 +172,10 @@ import Tokenizer
   @Test("where llama.cpp ends a text and the model's files do not is told")
   func otherEnds() throws {
     var vocabulary = try vocabulary(["<|im_start|>", "<|im_end|>", "[PAD]"])
-    #expect(texts(vocabulary).notes.contains { $0.hasPrefix("llama.cpp ends a text also at <|im_end|>, [PAD], by their texts") })
+    #expect(
+      texts(vocabulary).notes.contains {
+        $0.hasPrefix("llama.cpp ends a text also at <|im_end|>, [PAD], by their texts")
+      })
     vocabulary.otherEnds = [4097, 4098]
     #expect(!texts(vocabulary).notes.contains { $0.contains("also at") })
   }

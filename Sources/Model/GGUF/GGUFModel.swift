@@ -39,7 +39,8 @@ package struct GGUFModel: Sendable {
     let ids = GGUFTokenIDs(file.values)
     let embedding = file.tensors.first { $0.name == "token_embd.weight" }?.dtype
     return try configuration.json(
-      bos: ids.id("bos"), eos: ids.id("eos"), pad: ids.id("padding"), type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
+      bos: ids.id("bos"), eos: ids.id("eos"), pad: ids.id("padding"),
+      type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
   }
 
   /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer. Where

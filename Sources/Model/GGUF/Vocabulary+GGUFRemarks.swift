@@ -40,7 +40,8 @@ extension Vocabulary {
             + "filled as [PAD\(holes[0])]\(holes.count > 1 ? " …" : "") and unused, as llama.cpp's converter does"))
     }
     let named = [
-      ("bos_token", special.bos), ("eos_token", special.eos), ("unk_token", special.unknown), ("pad_token", special.pad),
+      ("bos_token", special.bos), ("eos_token", special.eos), ("unk_token", special.unknown),
+      ("pad_token", special.pad),
     ]
     let ends = otherEnds.filter { !tokens.indices.contains(Int($0)) || $0 >= rows }.map { ("eos_token_id", Int32?($0)) }
     for (name, id) in named + ends {

@@ -64,7 +64,8 @@ package struct GGUFFormat: QuantizedFormat {
     omitted = places.omitted
     // What the file will say is put together here, so that what it cannot say shows now.
     let export = try GGUFExport(
-      model.source.without(places.omitted), model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),
+      model.source.without(places.omitted), model.configuration, vocabulary,
+      types: GGUFTypes(nil, embeddings: self.embeddings),
       chatTemplate: chatTemplate, base: base, file: model.path)
     hasChatTemplate = export.hasChatTemplate
     remarks =
