@@ -5,6 +5,7 @@ transformers draws weights at random that it does not find, and says so beside: 
 values (NaN, zero points of the other version), an engine loads the file, and computes something else than the model; so it does where it leaves layers out.
 """
 
+import argparse
 import importlib.util
 import json
 import os
@@ -138,12 +139,19 @@ def models(place):
     torch.save(load_file(make(place / "a checkpoint") / "model.safetensors"), place / "a checkpoint" / "last.ckpt")
     (place / "a checkpoint" / "model.safetensors").unlink()
     yield "a checkpoint", place / "a checkpoint"
+    named = make(place / "names in its pickle")
+    held = load_file(named / "model.safetensors")
+    (named / "model.safetensors").unlink()
+    torch.save({**held, "args": argparse.Namespace(lr=1)}, named / "pytorch_model.bin")
+    yield "names in its pickle", named
     yield from indexes(place)
 
 
 def indexes(place):
     """Models in two files, and what their index says of them."""
-    for name in ("index", "index and a tensor that no file holds", "index without a tensor", "index without its file"):
+    for name in (
+        "index", "index and a tensor that no file holds", "index without a tensor", "index without its file", "no index",
+    ):  # fmt: skip
         path = make(place / name)
         held = load_file(path / "model.safetensors")
         (path / "model.safetensors").unlink()
@@ -160,7 +168,8 @@ def indexes(place):
             (path / "model-00002-of-00002.safetensors").unlink()
         size = sum(value.nbytes for value in held.values())
         index = {"metadata": {"total_size": size}, "weight_map": where}
-        (path / "model.safetensors.index.json").write_text(json.dumps(index))
+        if name != "no index":
+            (path / "model.safetensors.index.json").write_text(json.dumps(index))
         yield name, path
 
 

@@ -159,6 +159,7 @@ public struct WeightSets: Sendable {
     case 0:
       if let leftOver { return leftOver }
       if let absence = try DownloadedFolder.absence(in: folder) { throw absence }
+      if let absence = ForeignFolder.absence(in: folder) { throw absence }
       throw nothing()
     default:
       if loose.allSatisfy(MetaFolder.isShard) {

@@ -15,10 +15,10 @@ package enum EndTokens {
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: Key.self)
-      if let one = try? container.decode(Int32.self, forKey: .eos_token_id) {
-        ids = [one]
+      if let one = try? container.decode(Int.self, forKey: .eos_token_id) {
+        ids = [Int32(clamping: one)]
       } else {
-        ids = (try? container.decode([Int32].self, forKey: .eos_token_id)) ?? []
+        ids = ((try? container.decode([Int].self, forKey: .eos_token_id)) ?? []).map { Int32(clamping: $0) }
       }
     }
   }

@@ -196,27 +196,26 @@ extension Model {
   private func withEnds(_ given: Vocabulary) throws -> Vocabulary {
     var vocabulary = given
     let eos = vocabulary.special.eos
-    vocabulary.otherEnds = try EndTokens.read(folder: folder).sorted().filter {
-      $0 != eos && vocabulary.tokens.indices.contains(Int($0))
-    }
+    // transformers writes −1 for none; what else is no token is told where it matters.
+    vocabulary.otherEnds = try EndTokens.read(folder: folder).sorted().filter { $0 != eos && $0 != -1 }
     return vocabulary
   }
 
-  /// The tokens that end a text: those that a GGUF file names, or those of the folder's files.
+  /// The tokens that end a text: those at which llama.cpp ends one with a GGUF file, or those of the folder's files.
   ///
   /// - Throws: ``ByteIOError`` for files that cannot be read.
   package func endTokens() throws -> Set<Int32> {
     guard case .gguf(let file) = layout else { return try EndTokens.read(folder: folder) }
     // Without a look at the tokenizer, which may be of a kind that is not known here.
-    let ids = ["eos", "eot", "eom"].compactMap { file.values["tokenizer.ggml.\($0)_token_id"]?.integer }
-    return Set(ids.compactMap { Int32(exactly: $0) }.filter { $0 >= 0 })
+    return GGUFTokenIDs(file.values).ends
   }
 
-  /// The model's own chat template; nil where it has none.
+  /// The model's own chat template, nil where it has none, and what is to be told of it.
   ///
   /// - Throws: `TokenizerError` for a file that is no template.
-  package func chatTemplate() throws -> String? {
-    if case .gguf(let file) = layout { return file.values["tokenizer.chat_template"]?.string }
-    return try Tokenizers.chatTemplate(tokenizerFolder)
+  package func chatTemplate() throws -> (text: String?, remark: String?) {
+    if case .gguf(let file) = layout { return (file.values["tokenizer.chat_template"]?.string, nil) }
+    let templates = try ChatTemplates(folder: tokenizerFolder)
+    return (templates.text, templates.remark)
   }
 }

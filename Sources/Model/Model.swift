@@ -76,8 +76,9 @@ package struct Model: Sendable {
   package init(_ stored: any TensorSource, path: String, remarks: [Checkpoint.Remark] = []) {
     let part = Checkpoint.part(path, stored)
     self.part = part
+    let ofTokens = (stored as? GGUFFile).map { GGUFTokenIDs($0.values).remarks } ?? []
     self.remarks =
-      remarks
+      remarks + ofTokens.map { .warning($0) }
       + [
         part.map { part in
           .warning("this file is \(part): the others are not read; give the folder, or the index, for all of them")

@@ -26,14 +26,9 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
   }
 
   package func open(_ module: ModuleTensors, _ context: PackedContext) throws -> PackedModule {
-    let weights = try module.tensor("qweight", [.i32], dimensions: 2)
-    let zeros = try module.tensor("qzeros", [.i32], dimensions: 2)
-    let scales = try module.tensor("scales", [.f16, .bf16, .f32], dimensions: 2)
-    let (out, groupCount) = (weights.shape[1], scales.shape[0])
-    guard scales.shape[1] == out, zeros.shape[0] == groupCount else {
-      throw module.failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
-    }
-    let index = module.has("g_idx") ? try module.tensor("g_idx", [.i32, .i64], dimensions: 1) : nil
+    let parts = try GPTQParts(module)
+    let (weights, zeros, scales, index) = (parts.weights, parts.zeros, parts.scales, parts.index)
+    let (out, groupCount) = (parts.outFeatures, parts.groupCount)
     let bits = try Self.bits(
       module, context, among: Self.bits(weights.shape, zeros: zeros.shape, inputs: index?.shape[0]))
     let width = index?.shape[0] ?? weights.shape[0] * 32 / bits
@@ -70,6 +65,9 @@ package struct GPTQForm: PackedForm, WritableForm, Equatable {
     let found = candidates.map(String.init).joined(separator: " or ")
     if context.settings.variesByModule {
       if candidates.count == 1 { return candidates[0] }
+      // Two may fit one shape; then the settings have the word.
+      let said = context.settings.said(of: module.name)?.bits ?? []
+      if candidates.filter(said.contains).count == 1, let only = candidates.first(where: said.contains) { return only }
       if candidates.count > 1 {
         throw module.failure(
           "its shapes are those of \(found) bits, and the settings differ by module",

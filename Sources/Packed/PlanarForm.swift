@@ -21,14 +21,9 @@ package struct PlanarForm: PackedForm {
   }
 
   package func open(_ module: ModuleTensors, _ context: PackedContext) throws -> PackedModule {
-    let weights = try module.tensor("qweight", [.i32], dimensions: 2)
-    let zeros = try module.tensor("qzeros", [.i32], dimensions: 2)
-    let scales = try module.tensor("scales", [.f16, .bf16, .f32], dimensions: 2)
-    let (out, groupCount) = (weights.shape[1], scales.shape[0])
-    guard scales.shape[1] == out, zeros.shape[0] == groupCount else {
-      throw module.failure("qweight \(weights.shape), zero points \(zeros.shape) and scales \(scales.shape) do not fit")
-    }
-    let index = module.has("g_idx") ? try module.tensor("g_idx", [.i32, .i64], dimensions: 1) : nil
+    let parts = try GPTQParts(module)
+    let (weights, zeros, scales, index) = (parts.weights, parts.zeros, parts.scales, parts.index)
+    let (out, groupCount) = (parts.outFeatures, parts.groupCount)
     let bits = try GPTQForm.bits(
       module, context,
       among: GPTQForm.bits(weights.shape, zeros: zeros.shape, inputs: index?.shape[0], of: Array(2...8)))

@@ -36,9 +36,11 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   package var meta: Meta?
   /// Patterns of modules' names with what differs for them; `-:` before a pattern leaves its modules out.
   package var dynamic: [String: [String: String]]?
-  /// Whether some modules have other bits or groups than all: GPTQModel's `dynamic`, auto-round's `extra_config`. Which
-  /// ones the shapes tell, so that patterns are not matched here.
+  /// Whether some modules have other bits or groups than all: GPTQModel's `dynamic`, auto-round's `extra_config`. For reading,
+  /// which ones the shapes tell.
   package private(set) var variesByModule = false
+  /// What is said of single modules, as it was read.
+  private(set) var moduleRules = ModuleRules()
   /// The program whose own name for the method was read, where it stands for a form of another: `auto-round`.
   package private(set) var program: String?
 
@@ -92,10 +94,16 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
 
   /// What others write in place of `checkpoint_format`: GPTQModel `format`, AutoAWQ `version` and a backend.
   /// auto-round has its form in `packing_format`, before in the backend, and what differs by module in `extra_config`.
+  /// GPTQModel takes AutoAWQ's older words for bits and groups, and has a newer one for the method.
   private enum OtherKeys: String, CodingKey {
-    case format, version, backend
+    case format, version, backend, method
     case packing = "packing_format"
     case byModule = "extra_config"
+    case wordBits = "w_bit"
+    case wordGroupSize = "q_group_size"
+    case zeroPoint = "zero_point"
+    case packedModules = "modules_in_block_to_quantize"
+    case plainModules = "modules_to_not_convert"
   }
 
   /// What auto-round calls its method.
@@ -108,6 +116,8 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     "auto_round:auto_awq": ("awq", "gemm"), "auto_round:awq": ("awq", "gemm"),
   ]
 
+  /// Whether bits or groups were said in AutoAWQ's older words, which transformers does not know.
+  package private(set) var hasOldKeys = false
   /// The key that the format was read from.
   private var formatKey = CodingKeys.format.rawValue
 
@@ -120,13 +130,19 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   /// Reads what tells how tensors are packed, and by whom.
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    bits = try values.decodeIfPresent(Int.self, forKey: .bits)
-    groupSize = try values.decodeIfPresent(Int.self, forKey: .groupSize)
+    let others = try decoder.container(keyedBy: OtherKeys.self)
+    bits = try values.decodeIfPresent(Int.self, forKey: .bits) ?? others.decodeIfPresent(Int.self, forKey: .wordBits)
+    groupSize =
+      try values.decodeIfPresent(Int.self, forKey: .groupSize)
+      ?? others.decodeIfPresent(Int.self, forKey: .wordGroupSize)
     actOrder = try values.decodeIfPresent(Bool.self, forKey: .actOrder)
     isSymmetric = try values.decodeIfPresent(Bool.self, forKey: .isSymmetric)
-    method = try values.decodeIfPresent(String.self, forKey: .method)
+    method =
+      try values.decodeIfPresent(String.self, forKey: .method) ?? others.decodeIfPresent(String.self, forKey: .method)
+      ?? (others.contains(.wordBits) && others.contains(.zeroPoint) ? "awq" : nil)
+    hasOldKeys = others.contains(.wordBits) || others.contains(.wordGroupSize)
+    includesHead = try? values.decodeIfPresent(Bool.self, forKey: .includesHead)
     format = try values.decodeIfPresent(String.self, forKey: .format)
-    let others = try decoder.container(keyedBy: OtherKeys.self)
     func read(_ key: OtherKeys) throws {
       guard format == nil, let value = try others.decodeIfPresent(String.self, forKey: key) else { return }
       (format, formatKey) = (value, key.rawValue)
@@ -141,10 +157,7 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     }
     wordType = try values.decodeIfPresent(String.self, forKey: .wordType)
     meta = try values.decodeIfPresent(Meta.self, forKey: .meta)
-    // A pattern that leaves modules out says nothing of those that are packed.
-    let patterns = try? values.nestedContainer(keyedBy: AnyKey.self, forKey: .dynamic).allKeys
-    let modules = try? others.nestedContainer(keyedBy: AnyKey.self, forKey: .byModule).allKeys
-    variesByModule = patterns?.contains { !$0.stringValue.hasPrefix("-:") } == true || modules?.isEmpty == false
+    readRules(values, others)
     if let name = method, Self.programs.contains(name) {
       for key in [OtherKeys.packing, .backend] where format == nil || key == .packing {
         guard let value = try others.decodeIfPresent(String.self, forKey: key) else { continue }
@@ -154,6 +167,38 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
         (program, self.method, format) = (name, method, form)
       }
     }
+  }
+
+  /// Reads what is said of single modules; what is of another form says nothing.
+  private mutating func readRules(
+    _ values: KeyedDecodingContainer<CodingKeys>, _ others: KeyedDecodingContainer<OtherKeys>
+  ) {
+    struct Own: Decodable {
+      var bits: Int?
+      var w_bit: Int?
+      var group_size: Int?
+      var q_group_size: Int?
+    }
+    func add(_ container: KeyedDecodingContainer<AnyKey>?, areNames: Bool) {
+      for key in container?.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) ?? [] {
+        let own = try? container?.decode(Own.self, forKey: key)
+        let text = key.stringValue
+        let mark = areNames ? nil : ["-:", "+:"].first { text.hasPrefix($0) }
+        moduleRules.rules.append(
+          ModuleRules.Rule(
+            modules: areNames ? .one(text) : ModuleRules.Modules(expression: String(text.dropFirst(mark?.count ?? 0))),
+            isName: areNames,
+            isLeftOut: mark == "-:" || areNames && (own?.bits ?? 0) >= 16, bits: own?.bits ?? own?.w_bit,
+            groupSize: own?.group_size ?? own?.q_group_size))
+      }
+    }
+    add(try? values.nestedContainer(keyedBy: AnyKey.self, forKey: .dynamic), areNames: false)
+    add(try? others.nestedContainer(keyedBy: AnyKey.self, forKey: .byModule), areNames: true)
+    // A pattern that leaves modules out says nothing of those that are packed.
+    variesByModule = moduleRules.rules.contains { $0.isName || !$0.isLeftOut }
+    let lists = try? others.decodeIfPresent([[String]].self, forKey: .packedModules)
+    moduleRules.packed = lists?.flatMap(\.self) ?? []
+    moduleRules.plain = (try? others.decodeIfPresent([String].self, forKey: .plainModules)) ?? []
   }
 
   /// Any key of an object.
@@ -222,6 +267,11 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     if format == nil { (format, formatKey) = (other.format, other.formatKey) }
     program = program ?? other.program
     variesByModule = variesByModule || other.variesByModule
+  }
+
+  /// The name of the file in a folder that is about nothing else; nil where there is none.
+  package static func ownName(_ folder: String) -> String? {
+    fileNames.first { Folder.kind(of: Folder.join(folder, $0)) == .file }
   }
 
   /// What the file in a folder that is about nothing else says; nil where there is none.

@@ -1,6 +1,7 @@
 // The tokens that a model's folder adds to its tokenizer, as transformers finds them: `added_tokens_decoder` of
-// tokenizer_config.json and added_tokens.json; without the first also special_tokens_map.json and the list of a
-// tokenizer.json; and those that the folder only names, which get the next numbers.
+// tokenizer_config.json; without it added_tokens.json, special_tokens_map.json and the list of a tokenizer.json; and those
+// that the folder only names, which get the next numbers. An added_tokens.json beside the first is not read, and where it
+// says something else that is told.
 // Source: transformers 5, tokenization_utils_base.py (`_from_pretrained`) and tokenization_utils_tokenizers.py.
 
 import ByteIO
@@ -11,6 +12,8 @@ struct AddedTokenLists {
   let tokens: [AddedTokens.Token]
   /// What the folder says of special tokens, with what special_tokens_map.json says besides.
   let configuration: TokenizerConfiguration
+  /// What is to be told of a list that is not read, and of numbers that are none.
+  let remarks: [String]
   /// The numbers that the tokenizer's own file has for the texts that are named.
   private let known: [[UInt8]: Int32]
 
@@ -34,12 +37,20 @@ struct AddedTokenLists {
     }
     let names = configuration.specialNames.filter { !$0.isEmpty }.map { Array($0.utf8) }
     var listed = own
+    var remarks: [String] = []
     for (number, token) in (given.added_tokens_decoder ?? [:]).sorted(by: { $0.key < $1.key }) {
-      guard let number = Int32(number), (0..<Self.idLimit).contains(Int(number)), !token.content.isEmpty
-      else { continue }
-      listed.append(token.token(id: number))
+      guard let id = Int32(number), (0..<Self.idLimit).contains(Int(id)), !token.content.isEmpty else {
+        remarks.append(
+          "added_tokens_decoder has \(displayName(token.content)) under \(displayName(number)), which is no token: left out"
+        )
+        continue
+      }
+      listed.append(token.token(id: id))
     }
-    for (text, number) in try Self.addedTokens(folder: folder) {
+    let isListed = given.added_tokens_decoder != nil
+    if isListed { remarks += Self.remarks(folder: folder, beside: listed, lookUp: lookUp) }
+    self.remarks = remarks
+    for (text, number) in try isListed ? [] : Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
       guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
       let isSpecial = names.contains(content)
@@ -81,6 +92,25 @@ struct AddedTokenLists {
       next += 1
     }
     if let last, last.isFiller { found[last.id] = nil }
+  }
+
+  /// What an added_tokens.json says that is not read, where it is not what is read; what is no such list says nothing.
+  private static func remarks(
+    folder: String, beside listed: [AddedTokens.Token], lookUp: (Set<[UInt8]>) -> [[UInt8]: Int32]
+  ) -> [String] {
+    var others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
+      !listed.contains { $0.id == id && $0.content.elementsEqual(text.utf8) }
+    }
+    guard !others.isEmpty else { return [] }
+    // What the tokenizer's own file has under the same number is no other.
+    let known = lookUp(Set(others.map { Array($0.text.utf8) }))
+    others.removeAll { known[Array($0.text.utf8)] == $0.id }
+    guard !others.isEmpty else { return [] }
+    let shown = others.prefix(5).map { "\(displayName($0.text)) (\($0.id))" }.joined(separator: ", ")
+    return [
+      "added_tokens.json has \(shown)\(others.count > 5 ? " and \(others.count - 5) more" : ""), and added_tokens_decoder in "
+        + "tokenizer_config.json has not: only the latter is read, as transformers does it"
+    ]
   }
 
   /// `added_tokens.json`: texts and their numbers.

@@ -19,6 +19,23 @@ struct AddedTokens: Sendable {
     /// Whether it is one of control, and no part of the text.
     var isSpecial = false
 
+    /// How it is looked for besides by its text.
+    var flags: TokenFlags {
+      get {
+        let said: [(Bool, TokenFlags)] = [
+          (stripsLeft, .stripsLeft), (stripsRight, .stripsRight), (isSingleWord, .isSingleWord),
+          (isNormalized, .isNormalized),
+        ]
+        return TokenFlags(said.filter(\.0).map(\.1))
+      }
+      set {
+        stripsLeft = newValue.contains(.stripsLeft)
+        stripsRight = newValue.contains(.stripsRight)
+        isSingleWord = newValue.contains(.isSingleWord)
+        isNormalized = newValue.contains(.isNormalized)
+      }
+    }
+
     /// The same with another number.
     func numbered(_ id: Int32) -> Token {
       var token = self

@@ -67,6 +67,7 @@ extension ByteLevelBPE {
     vocabulary = contents.vocabulary
     self.added = AddedTokens(added, normalize: normalizesNFC ? Self.composed : nil)
     special = contents.specialTokens(lists)
+    remarks = lists.remarks
   }
 
   private static func preTokenizer(_ tree: JSONTree) -> (PreTokenizer, addsPrefixSpace: Bool)? {

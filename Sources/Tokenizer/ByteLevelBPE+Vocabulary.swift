@@ -27,8 +27,9 @@ extension ByteLevelBPE {
         guard !spelling.isEmpty else {
           throw TokenizerError(.malformed, file: path, reason: "the token \(id) is a special one and has no text")
         }
-        added.append(
-          AddedTokens.Token(id: Int32(id), content: spelling, isSpecial: token.kind != .userDefined))
+        var one = AddedTokens.Token(id: Int32(id), content: spelling, isSpecial: token.kind != .userDefined)
+        one.flags = description.flags[Int32(id)] ?? []
+        added.append(one)
         // Its name may be that of an ordinary token too.
         _ = table.insert(spelling, id: Int32(id))
         spellings.append(spelling)
@@ -43,6 +44,7 @@ extension ByteLevelBPE {
     vocabularySize = description.tokens.count
     ownSize = vocabularySize
     special = description.special
+    remarks = description.remarks
     self.path = path
     vocabulary = table
     self.preTokenizer = preTokenizer

@@ -15,6 +15,8 @@ package struct ByteLevelBPE: Tokenizer {
   package let ownSize: Int
   /// The ids that are set aside, and which of them a text gets.
   package let special: SpecialTokens
+  /// What is to be told of the files that it was read from.
+  package let remarks: [String]
 
   let path: String
   let vocabulary: StringTable

@@ -36,12 +36,33 @@ enum ByteRanks {
       remedy: "give the tokenizer.json of the same model in Hugging Face's form: it says how words are cut, too")
   }
 
+  /// Whether a file is such a list by its name: `qwen.tiktoken`, Kimi's `tiktoken.model`, Mistral's `tekken.json`.
+  private static func isNamedList(_ name: String) -> Bool {
+    name.hasSuffix(".tiktoken") || name == "tiktoken.model" || name == tekken
+  }
+
+  private static let tekken = "tekken.json"
+
+  /// Refuses Mistral's list, which is JSON and no tokenizer.json, by its name.
+  static func refuseTekken(file path: String) throws {
+    guard Folder.name(of: path) == tekken else { return }
+    throw TokenizerError(
+      .unsupported, file: path,
+      reason: "this is Mistral's tekken.json, a tiktoken list (byte strings and their ranks), and no tokenizer.json",
+      remedy: "give the tokenizer.json of the same model in Hugging Face's form")
+  }
+
   /// What else lies in a folder that has no tokenizer of the kinds that are read.
   static func others(in folder: String) -> String? {
     let names = Set((try? Folder.entries(of: folder).map(\.name)) ?? [])
-    let lists = names.filter { $0.hasSuffix(".tiktoken") || $0 == "tekken.json" }.sorted()
+    let lists = names.filter(isNamedList).sorted()
     if !lists.isEmpty {
       return "\(lists.map(displayName).joined(separator: ", ")) is a tiktoken list, which is not read"
+    }
+    // Mistral numbers its models; T5, XLM and others have names of their own for SentencePiece's.
+    let models = names.filter { $0.hasPrefix("tokenizer.model.") || $0.hasSuffix(".model") }.sorted()
+    if let first = models.first {
+      return "\(displayName(first)) may be a SentencePiece model under another name: it can be named by itself"
     }
     if names.isSuperset(of: ["vocab.json", "merges.txt"]) {
       return "vocab.json and merges.txt alone do not say how words are cut"

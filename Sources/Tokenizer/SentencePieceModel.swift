@@ -17,6 +17,8 @@ package final class SentencePieceModel: Tokenizer {
   package var ownSize: Int { library.count }
   /// The ids that are set aside, and which of them a text gets.
   package let special: SpecialTokens
+  /// What is to be told of the files that it was read from.
+  package let remarks: [String]
 
   static let sizeLimit = 256 << 20
   let path: String
@@ -68,7 +70,9 @@ package final class SentencePieceModel: Tokenizer {
     special.pad = lists.id(of: settings.pad_token) ?? own.pad
     if settings.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
     if settings.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
-    self.init(library, bytes: bytes, special: special, added: added, spacesEveryPart: settings.legacy ?? false)
+    self.init(
+      library, bytes: bytes, special: special, added: added, spacesEveryPart: settings.legacy ?? false,
+      remarks: lists.remarks)
   }
 
   /// What a tokenizer.json beside the model adds; nothing where it cannot be read, for it is not needed.
@@ -80,18 +84,20 @@ package final class SentencePieceModel: Tokenizer {
 
   /// Makes a model from a serialized one, and from what is known besides of its ids.
   convenience init(
-    bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token] = [], spacesEveryPart: Bool = false, path: String
+    bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token] = [], spacesEveryPart: Bool = false,
+    remarks: [String] = [], path: String
   ) throws {
     self.init(
       try SentencePieceLibrary(bytes, path: path), bytes: bytes, special: special, added: added,
-      spacesEveryPart: spacesEveryPart)
+      spacesEveryPart: spacesEveryPart, remarks: remarks)
   }
 
   private init(
     _ library: SentencePieceLibrary, bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token],
-    spacesEveryPart: Bool
+    spacesEveryPart: Bool, remarks: [String]
   ) {
     path = library.path
+    self.remarks = remarks
     self.library = library
     self.bytes = bytes
     self.special = special

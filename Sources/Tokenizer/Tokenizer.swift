@@ -10,6 +10,8 @@ package protocol Tokenizer: Sendable {
   var ownSize: Int { get }
   /// The ids that are set aside, and which of them a text gets.
   var special: SpecialTokens { get }
+  /// What is to be told of the files that it was read from: a list that is not read.
+  var remarks: [String] { get }
 
   /// The ids of a text, without those that stand before and after it.
   ///
@@ -57,6 +59,9 @@ extension Tokenizer {
 
   /// All of them.
   package var ownSize: Int { vocabularySize }
+
+  /// Nothing.
+  package var remarks: [String] { [] }
 
   /// Everything at once.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }

@@ -72,9 +72,11 @@ struct TokenizerConfiguration: Decodable, Sendable {
     }
   }
 
-  /// How a chat becomes a text: one template, or several with names, of which `default` counts.
+  /// How a chat becomes a text: one template, or several with names, of which `default` counts; see ``ChatTemplates``.
   struct ChatTemplate: Decodable, Sendable {
     let text: String?
+    /// The names of several; none for one without a name.
+    let names: [String]
 
     private struct Named: Decodable {
       let name: String
@@ -83,9 +85,15 @@ struct TokenizerConfiguration: Decodable, Sendable {
 
     init(from decoder: any Decoder) throws {
       let value = try decoder.singleValueContainer()
-      text =
-        (try? value.decode(String.self))
-        ?? (try? value.decode([Named].self))?.first { $0.name == "default" }?.template
+      if let one = try? value.decode(String.self) {
+        (text, names) = (one, [])
+      } else if let list = try? value.decode([Named].self) {
+        // Of two with one name transformers takes the last.
+        (text, names) = (list.last { $0.name == "default" }?.template, list.map(\.name))
+      } else {
+        let named = (try? value.decode([String: String].self)) ?? [:]
+        (text, names) = (named["default"], named.keys.sorted())
+      }
     }
   }
 
@@ -140,13 +148,10 @@ struct TokenizerConfiguration: Decodable, Sendable {
       object["legacy"] = vocabulary.spacesEveryPart
       // The pieces are in the model too; but transformers finds in a text what is listed here.
       let listed = vocabulary.addedTokens.map { token in
-        (
-          String(token.id),
-          [
-            "content": String(decoding: token.content, as: UTF8.self), "special": token.isSpecial, "lstrip": false,
-            "rstrip": false, "single_word": false, "normalized": false,
-          ] as [String: Any]
-        )
+        let said: [String: Any] = [
+          "content": String(decoding: token.content, as: UTF8.self), "special": token.isSpecial,
+        ]
+        return (String(token.id), said.merging(token.flags.object) { one, _ in one })
       }
       if !listed.isEmpty { object["added_tokens_decoder"] = Dictionary(uniqueKeysWithValues: listed) }
     case .byteLevelBPE: object["tokenizer_class"] = "PreTrainedTokenizerFast"

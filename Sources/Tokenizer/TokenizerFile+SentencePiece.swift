@@ -67,6 +67,8 @@ extension TokenizerFile {
     var result = Vocabulary(
       model: .sentencePiece(addsSpacePrefix: addsSpacePrefix), tokens: tokens, special: special)
     result.spacesEveryPart = spacesEveryPart
+    result.takeFlags(of: added)
+    result.remarks = lists.remarks
     return result
   }
 

@@ -23,10 +23,8 @@ extension TokenizerFile {
     for (id, token) in vocabulary.realTokens.enumerated() where token.kind != .unused {
       spellings.append("\(try quoted(token.text)):\(id)")
       guard token.kind == .control || token.kind == .userDefined || token.kind == .unknown else { continue }
-      added.append([
-        "id": id, "content": token.text, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-        "special": token.kind != .userDefined,
-      ])
+      let said: [String: Any] = ["id": id, "content": token.text, "special": token.kind != .userDefined]
+      added.append(said.merging((vocabulary.flags[Int32(id)] ?? []).object) { one, _ in one })
     }
     let special = vocabulary.special
     let texts = { (ids: [Int32]) in ids.compactMap { vocabulary.token($0)?.text } }

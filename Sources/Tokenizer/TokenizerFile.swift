@@ -26,6 +26,7 @@ struct TokenizerFile {
 
   /// Reads a file.
   init(_ path: String) throws {
+    try ByteRanks.refuseTekken(file: path)
     let file = try InputFile(path)
     guard file.size <= Self.sizeLimit else {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a tokenizer.json")

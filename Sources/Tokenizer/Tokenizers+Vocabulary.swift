@@ -1,7 +1,9 @@
 // A vocabulary from a model's folder, as other engines understand it: what has no place in one is refused, for another
 // engine would give other ids in silence.
-// Refused: SentencePiece models that are no BPE, replace characters or squeeze spaces; added tokens with gaps.
-// Source: what llama.cpp's tokenizers do with a text (src/llama-vocab.cpp); transformers, tokenization_utils_base.py.
+// Refused: SentencePiece models that are no BPE, replace characters or squeeze spaces. Ids without a token, between added ones,
+// are filled as llama.cpp's converter fills them. Sources: what llama.cpp's tokenizers do with a text (src/llama-vocab.cpp)
+// and its converter with a vocabulary (conversion/base.py, `_create_vocab_sentencepiece`); transformers,
+// tokenization_utils_base.py.
 
 import ByteIO
 
@@ -17,7 +19,7 @@ extension Tokenizers {
       let configuration = try TokenizerConfiguration.read(folder: folder)
       let contents = try TokenizerFile(tokenizer.path)
       var result = try contents.sentencePieceVocabulary(contents.lists(configuration))
-      result.chatTemplate = try chatTemplate(folder)
+      try result.take(ChatTemplates(folder: folder))
       return result
     case let tokenizer as ByteLevelBPE: return try vocabulary(of: tokenizer)
     case let other:
@@ -45,6 +47,7 @@ extension Tokenizers {
     guard !proto.removesExtraSpaces else { throw unsupported("it makes one space of several") }
     guard proto.escapesSpaces else { throw unsupported("it does not spell spaces as ▁") }
     var tokens = proto.pieces
+    tokens.reserveCapacity(tokenizer.vocabularySize)
     for added in tokenizer.added.all {
       let text = String(decoding: added.content, as: UTF8.self)
       let token = Vocabulary.Token(text, score: -1000, kind: added.isSpecial ? .control : .userDefined)
@@ -54,18 +57,15 @@ extension Tokenizers {
         if tokens[id].kind != token.kind || tokens[id].text != text { tokens[id] = token }
         continue
       }
-      guard id == tokens.count else {
-        throw TokenizerError(
-          .malformed, file: path,
-          reason: "the added token \(displayName(text)) has the id \(id); expected \(tokens.count), the next one")
-      }
+      while tokens.count < id { tokens.append(Vocabulary.padding(tokens.count)) }
       tokens.append(token)
     }
-    let folder = Folder.parent(of: path)
     var result = Vocabulary(
-      model: .sentencePiece(addsSpacePrefix: proto.addsSpacePrefix), tokens: tokens, special: tokenizer.special,
-      chatTemplate: try chatTemplate(folder))
+      model: .sentencePiece(addsSpacePrefix: proto.addsSpacePrefix), tokens: tokens, special: tokenizer.special)
     result.spacesEveryPart = tokenizer.spacesEveryPart
+    result.takeFlags(of: tokenizer.added.all)
+    result.remarks = tokenizer.remarks
+    try result.take(ChatTemplates(folder: Folder.parent(of: path)))
     return result
   }
 
@@ -73,32 +73,6 @@ extension Tokenizers {
     do { return try file.bytes(count: file.size) } catch {
       throw SentencePieceProto.Failure(offset: 0, reason: error.reason)
     }
-  }
-
-  /// The chat template of a model's folder: of `chat_template.jinja`, or else of tokenizer_config.json, as in transformers;
-  /// nil where there is none.
-  ///
-  /// - Throws: ``TokenizerError`` for a file that is no text.
-  package static func chatTemplate(_ folder: String) throws -> String? {
-    let path = Folder.join(folder, "chat_template.jinja")
-    guard Folder.kind(of: path) == .file else {
-      return try TokenizerConfiguration.read(folder: folder).chat_template?.text
-    }
-    return try chatTemplate(file: path)
-  }
-
-  /// The chat template that is a file of its own.
-  ///
-  /// - Throws: ``TokenizerError`` for a file that is no text, or larger than any template.
-  package static func chatTemplate(file path: String) throws -> String {
-    let file = try InputFile(path)
-    guard file.size <= 1 << 20 else {
-      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a chat template")
-    }
-    guard let text = String(validating: try file.bytes(count: file.size), as: UTF8.self) else {
-      throw TokenizerError(.malformed, file: path, reason: "the chat template is not UTF-8")
-    }
-    return text
   }
 
   // MARK: Byte-level BPE
@@ -124,10 +98,12 @@ extension Tokenizers {
       let halves = [left, right].map { spellings[Int($0)] ?? [] }
       return String(decoding: halves[0] + [0x20] + halves[1], as: UTF8.self)
     }
-    let folder = Folder.parent(of: tokenizer.path)
-    return Vocabulary(
+    var result = Vocabulary(
       model: .byteLevelBPE(pattern: tokenizer.preTokenizer.name, merges: merges), tokens: tokens,
-      special: tokenizer.special,
-      chatTemplate: try chatTemplate(folder))
+      special: tokenizer.special)
+    result.takeFlags(of: tokenizer.added.all)
+    result.remarks = tokenizer.remarks
+    try result.take(ChatTemplates(folder: Folder.parent(of: tokenizer.path)))
+    return result
   }
 }

@@ -19,8 +19,7 @@ package enum Tokenizers {
       guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
       let contents = try TokenizerFile(path)
       guard contents.spellsBytes else { return try ByteLevelBPE(contents, configuration) }
-      let lists = try contents.lists(configuration)
-      return try tokenizer(of: contents.sentencePieceVocabulary(lists), file: path, added: lists.tokens)
+      return try tokenizer(of: contents.sentencePieceVocabulary(contents.lists(configuration)), file: path)
     }
     let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !paths.isEmpty else {
@@ -43,22 +42,12 @@ package enum Tokenizers {
   /// - Throws: ``TokenizerError`` for patterns that are not known, merges of tokens that are not there, and what the
   ///   kind of tokenizer cannot take.
   package static func tokenizer(of vocabulary: Vocabulary, file path: String) throws -> any Tokenizer {
-    try tokenizer(of: vocabulary, file: path, added: [])
-  }
-
-  /// - Parameter rules: how added tokens of SentencePiece are looked for, where that is known.
-  private static func tokenizer(
-    of vocabulary: Vocabulary, file path: String, added rules: [AddedTokens.Token]
-  ) throws -> any Tokenizer {
     switch vocabulary.model {
     case .sentencePiece(let addsSpacePrefix):
       let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
-      let added = vocabulary.addedTokens.map { token in
-        rules.first { $0.id == token.id && $0.content == token.content } ?? token
-      }
       return try SentencePieceModel(
-        bytes: proto.serialized(vocabulary.special), special: vocabulary.special, added: added,
-        spacesEveryPart: vocabulary.spacesEveryPart, path: path)
+        bytes: proto.serialized(vocabulary.special), special: vocabulary.special, added: vocabulary.addedTokens,
+        spacesEveryPart: vocabulary.spacesEveryPart, remarks: vocabulary.remarks, path: path)
     case .byteLevelBPE: return try ByteLevelBPE(vocabulary, file: path)
     }
   }

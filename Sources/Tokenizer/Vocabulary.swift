@@ -60,6 +60,12 @@ package struct Vocabulary: Sendable, Equatable {
   /// first. GGUF has no place for it.
   package var spacesEveryPart = false
 
+  /// How added tokens are looked for besides by their texts, by number; none for those without a rule of their own. GGUF has
+  /// no place for it.
+  package var flags: [Int32: TokenFlags] = [:]
+  /// What is to be told of where it came from: a list that is not read, an id that is none.
+  package var remarks: [String] = []
+
   /// A vocabulary from its parts.
   package init(model: Model, tokens: [Token], special: SpecialTokens, chatTemplate: String? = nil) {
     (self.model, self.tokens, self.special, self.chatTemplate) = (model, tokens, special, chatTemplate)
@@ -75,7 +81,9 @@ package struct Vocabulary: Sendable, Equatable {
       guard token.kind == .control || token.kind == .userDefined && id > last, !token.text.isEmpty else { return nil }
       let content = Array(token.text.utf8)
       guard !Self.isOwn(Int32(id), content, special, head: head) else { return nil }
-      return AddedTokens.Token(id: Int32(id), content: content, isSpecial: token.kind == .control)
+      var added = AddedTokens.Token(id: Int32(id), content: content, isSpecial: token.kind == .control)
+      added.flags = flags[Int32(id)] ?? []
+      return added
     }
   }
 
@@ -100,6 +108,28 @@ package struct Vocabulary: Sendable, Equatable {
   /// The tokens up to the last that stands for something: what fills up to the embedding's rows is no token.
   var realTokens: ArraySlice<Token> { tokens[..<((tokens.lastIndex { $0.kind != .unused } ?? -1) + 1)] }
 
+  /// The ids between tokens that have none, and are filled with such as stand for nothing.
+  package var holes: [Int] {
+    realTokens.indices.filter { tokens[$0].kind == .unused && tokens[$0] == Self.padding($0) }
+  }
+
+  /// Whether a text is changed before most added tokens are looked for in it: Qwen2's is composed.
+  package var normalizes: Bool {
+    guard case .byteLevelBPE(let pattern, _) = model else { return false }
+    return pattern == PreTokenizer.qwen2.name
+  }
+
   /// The token of an id; nil where there is none.
   func token(_ id: Int32?) -> Token? { id.flatMap { tokens.indices.contains(Int($0)) ? tokens[Int($0)] : nil } }
+}
+
+extension Vocabulary {
+  /// Takes over how added tokens are looked for. Those that every SentencePiece model sets aside are not looked for.
+  mutating func takeFlags(of added: [AddedTokens.Token]) {
+    let flags = Dictionary(added.map { ($0.id, $0.flags) }) { one, _ in one }.filter { !$0.value.isEmpty }
+    self.flags = flags
+    guard case .sentencePiece = model else { return }
+    let lookedFor = Set(addedTokens.map(\.id))
+    self.flags = flags.filter { lookedFor.contains($0.key) }
+  }
 }

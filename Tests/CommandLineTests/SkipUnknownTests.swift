@@ -102,6 +102,34 @@ import Testing
     return Dictionary(pairs) { one, _ in one }
   }
 
+  @Test("of a model in several PyTorch files they are kept as of one, and counted where they have no place")
+  func shards() throws {
+    let folder = try TemporaryFolder()
+    let model = RandomCheckpoint(layers: 1)
+    let half = model.source.tensors.count / 2
+    var places: [String: String] = [:]
+    for (number, part) in [Array(0..<half), Array(half..<model.source.tensors.count)].enumerated() {
+      let name = "pytorch_model-0000\(number + 1)-of-00002.bin"
+      _ = try TorchWriter.write(model.source, part, metadata: [:], as: name, in: folder.file("m"), replacing: true)
+      for index in part { places[model.source.tensors[index].name] = name }
+    }
+    // A file of settings alone is a shard like any other.
+    try folder.write("m/pytorch_model-00003-of-00003.bin", readBytes(nested))
+    places["settings"] = "pytorch_model-00003-of-00003.bin"
+    let map = places.map { "\"\($0)\": \"\($1)\"" }.joined(separator: ", ")
+    try folder.write("m/pytorch_model.bin.index.json", "{\"weight_map\": {\(map)}}")
+    try folder.write("m/config.json", model.configuration)
+    let single = try belleTools("convert", nested, folder.file("one.safetensors"))
+    #expect(single.status == 0)
+    let wanted = try metadata(folder.file("one.safetensors")).filter { $0.key != "format" }
+    let run = try belleTools("convert", folder.file("m"), folder.file("o.safetensors"))
+    #expect(run.status == 0, "\(run.errors)")
+    let found = try metadata(folder.file("o.safetensors"))
+    #expect(!wanted.isEmpty && wanted.allSatisfy { found[$0.key] == $0.value }, "\(found)")
+    let torch = try belleTools("convert", folder.file("m"), folder.file("o.bin"))
+    #expect(torch.errors.contains("setting") && torch.errors.contains("left out"), "\(torch.errors)")
+  }
+
   @Test("a safetensors file keeps them as metadata")
   func kept() throws {
     let folder = try TemporaryFolder()

@@ -102,6 +102,9 @@ import Testing
     let mlx: @Sendable (String, Int) -> [(String, DType, [Int])] = {
       [($0 + ".weight", .u32, [$1 / 8]), ($0 + ".scales", .f16, [$1 / 64]), ($0 + ".biases", .f16, [$1 / 64])]
     }
+    let mxfp4: @Sendable (String, Int) -> [(String, DType, [Int])] = {
+      [($0 + "_blocks", .u8, [$1 / 2]), ($0 + "_scales", .u8, [$1 / 32])]
+    }
     let hqq: @Sendable (String, Int) -> [(String, DType, [Int])] = {
       [($0 + ".W_q", .u8, [$1 / 2]), ($0 + ".meta", .f32, [2])]
     }
@@ -116,6 +119,9 @@ import Testing
       Foreign(method: "compressed-tensors", configuration: method("compressed-tensors"), parts: packed),
       Foreign(method: "compressed-tensors", configuration: "", parts: packed),
       Foreign(method: "MLX", configuration: #", "quantization": {"bits": 4, "group_size": 64}"#, parts: mlx),
+      Foreign(method: "MLX", configuration: "", parts: mlx),
+      Foreign(method: "mxfp4", configuration: "", parts: mxfp4),
+      Foreign(method: "mxfp4", configuration: method("mxfp4"), parts: mxfp4),
       Foreign(method: "hqq", configuration: method("hqq"), parts: hqq),
       Foreign(method: "hqq", configuration: "", parts: hqq),
       Foreign(method: "torchao", configuration: method("torchao"), parts: fp8),
@@ -146,6 +152,22 @@ import Testing
     ] {
       let run = try Running(arguments).finish()
       #expect(run.status == 1 && run.errors.contains("quantized with \(way.method)"), "\(arguments): \(run.errors)")
+    }
+  }
+
+  @Test(
+    "a folder of another program's weights alone is called what it is, in every verb",
+    arguments: [
+      ("__0_0.distcp", "torch.distributed.checkpoint"), ("tf_model.h5", "Keras or TensorFlow"),
+      ("flax_model.msgpack", "Flax"), ("model.onnx", "ONNX"), ("weights.npz", "NumPy's archives"),
+    ])
+  func otherFolders(name: String, what: String) throws {
+    try folder.write("other/" + name, "x")
+    try folder.write("other/config.json", model.configuration)
+    for verb in [["inspect"], ["doctor"], ["evaluate", "--text", "t"], ["convert", folder.file("out")]] {
+      let run = try Running([verb[0], folder.file("other")] + verb.dropFirst()).finish()
+      let all = run.errors + run.output
+      #expect(run.status != 0 && all.contains(what) && all.contains(name), "\(all)")
     }
   }
 

@@ -50,7 +50,8 @@ import Testing
     ])
   func sizes(output: String, options: [String]) throws {
     // BELLE's kernels want 256 inputs, and a GGUF file the tokenizer's 4096 tokens.
-    let path = output == "q" ? model : try tiny()
+    let path =
+      output == "q" ? model : try TokenizedCheckpoint(hidden: 256, intermediate: 256).write(folder, "tiny")
     let arguments = options + (output == "q" ? ["--group-size", "32"] : [])
     let run = try Running(["quantize", path, folder.file(output), "--method", "rtn", "--json"] + arguments).finish()
     #expect(run.status == 0, "\(run.errors)")
@@ -60,34 +61,71 @@ import Testing
     #expect(try summary["bytes"] as? Int == readBytes(folder.file(file)).count)
   }
 
-  /// A model of random numbers with the vocabulary of the tokenizer that lies in `tiny/`.
-  private func tiny() throws -> String {
-    var source = MemorySource()
-    var random = SplitMix64(seed: 3)
-    func add(_ name: String, _ shape: [Int]) {
-      let values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -0.1...0.1, using: &random) }
-      source.add(name, .f32, shape, values)
+  @Test("rows that are no whole blocks of any type become F16, which is told and counted")
+  func noBlocks() throws {
+    let path = try TokenizedCheckpoint(hidden: 48, intermediate: 80).write(folder, "odd")
+    let run = try belleTools("convert", path, folder.file("m.gguf"), "--gguf-type", "q4_0")
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains("F16 in place of Q4_0 for 7 tensors, whose rows are no whole blocks of 32"))
+    #expect(run.errors.contains("F16 in place of Q6_K for 2 tensors, whose rows are no whole blocks of 256"))
+    #expect(run.output.contains("rounded to F16 (9)") && !run.output.contains("Q4_0"), "\(run.output)")
+    let fits = try TokenizedCheckpoint(hidden: 64, intermediate: 80).write(folder, "half")
+    let half = try belleTools(
+      "convert", fits, folder.file("h.gguf"), "--gguf-type", "q4_0", "--embedding-type", "f16")
+    #expect(half.errors.contains("F16 in place of Q4_0 for 1 tensor, whose rows"), "\(half.errors)")
+    #expect(half.output.contains("rounded to Q4_0 (6), F16 (3)"), "\(half.output)")
+  }
+
+  @Test("quantize leaves modules as they are whose inputs no block divides, and says so")
+  func leftModules() throws {
+    let path = try TokenizedCheckpoint(hidden: 64, intermediate: 80).write(folder, "half")
+    let arguments = ["quantize", path, folder.file("h.gguf"), "--method", "rtn", "--format", "gguf", "--json"]
+    let run = try Running(arguments).finish()
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains("1 of 7 modules stay as they are, for their inputs (80) are not a multiple of 32"))
+    let summary = try #require(try run.objects().last)
+    #expect(try summary["bytes"] as? Int == readBytes(folder.file("h.gguf")).count)
+    #expect(try Running(arguments + ["--force", "--no-fallback"]).finish().status == 1)
+    let odd = try TokenizedCheckpoint(hidden: 48, intermediate: 80).write(folder, "odd")
+    let refused = try belleTools("quantize", odd, folder.file("o.gguf"), "--method", "rtn", "--format", "gguf")
+    #expect(refused.status == 1 && refused.errors.contains("its 48 inputs are not a multiple of 32"))
+  }
+
+  @Test("--bits chooses the blocks, and what has none is refused by name")
+  func blocksByBits() throws {
+    let path = try TokenizedCheckpoint(hidden: 256, intermediate: 256).write(folder, "wide")
+    func run(_ more: String...) throws -> (Finished, types: String) {
+      let output = folder.file("b.gguf")
+      let run = try Running(
+        ["quantize", path, output, "--method", "rtn", "--format", "gguf", "--force"] + more
+      ).finish()
+      return (run, run.status == 0 ? try belleTools("inspect", output).output : "")
     }
-    let tokenizer = project("Tests/Fixtures/tiny/llama/")
-    for name in ["tokenizer.model", "tokenizer_config.json"] {
-      try folder.write("tiny/" + name, try readBytes(tokenizer + name))
+    let three = try run("--bits", "3")
+    #expect(three.0.status == 0 && three.0.errors.contains("the blocks are Q3_K"), "\(three.0.errors)")
+    #expect(three.types.contains("Q3_K"))
+    #expect(try run("--bits", "4").types.contains("Q4_0") && run("--bits", "4", "--asymmetric").types.contains("Q4_1"))
+    let eight = try run("--bits", "8", "--asymmetric")
+    #expect(eight.0.errors.contains("Q8_0, whose grid is symmetric") && eight.types.contains("Q8_0"))
+    let two = try run("--bits", "2")
+    #expect(two.0.status == 64 && two.0.errors.contains("q2_k is only read") && two.0.errors.contains("--bits 3"))
+  }
+
+  @Test("a value head is left out of a GGUF file by both verbs, and told")
+  func valueHead() throws {
+    var made = TokenizedCheckpoint()
+    made.source.add("v_head.summary.weight", .f32, [1, 64], [Float](repeating: 1, count: 64))
+    made.source.add("v_head.summary.bias", .f32, [1], [Float(1)])
+    let path = try made.write(folder, "rewarded")
+    for arguments in [["convert"], ["quantize", "--method", "rtn", "--format", "gguf"]] {
+      let output = folder.file(arguments[0] + ".gguf")
+      let run = try Running([arguments[0], path, output] + arguments.dropFirst()).finish()
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(
+        run.errors.contains("v_head.summary.weight and 1 more lie outside of the language model: left out"),
+        "\(run.errors)")
+      #expect(try !belleTools("inspect", output).output.contains("v_head"))
+      #expect(try belleTools("doctor", output).status == 0)
     }
-    let text =
-      #"{"model_type": "llama", "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1, "#
-      + #""num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 4096, "max_position_embeddings": 512}"#
-    try folder.write("tiny/config.json", text)
-    add("model.embed_tokens.weight", [4096, 256])
-    for name in [
-      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
-      "mlp.down_proj",
-    ] {
-      add("model.layers.0.\(name).weight", [256, 256])
-    }
-    for name in ["model.layers.0.input_layernorm", "model.layers.0.post_attention_layernorm", "model.norm"] {
-      add(name + ".weight", [256])
-    }
-    add("lm_head.weight", [4096, 256])
-    try source.write(in: folder.file("tiny"))
-    return folder.file("tiny")
   }
 }

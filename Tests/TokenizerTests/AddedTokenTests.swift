@@ -59,10 +59,9 @@ private struct Group: Decodable, Sendable, CustomTestStringConvertible {
     #expect(try tokenizer.encodeDocument("a") == group.document)
   }
 
-  /// GGUF has no place for spaces that belong to a token, for words, and for normalization.
-  private static let plain = Group.all.filter { $0.base != nil && !$0.name.contains("flags") }
+  private static let ofSentencePiece = Group.all.filter { $0.base != nil }
 
-  @Test("as a vocabulary, and as the files that are made of it, they are the same", arguments: plain)
+  @Test("as a vocabulary, and as the files that are made of it, they are the same", arguments: ofSentencePiece)
   fileprivate func asVocabulary(group: Group) throws {
     let folder = try group.folder()
     let vocabulary = try Tokenizers.vocabulary(folder.path)
@@ -84,13 +83,31 @@ private struct Group: Decodable, Sendable, CustomTestStringConvertible {
       return
     }
     #expect(pattern == group.name)
-    let markers = ["<both>", "word", "<n>", "你好", "<|im", "é"]
-    let cases = group.cases.filter { known in !markers.contains { known.text.contains($0) } }
-    #expect(cases.count > group.cases.count / 8)
+    let cases = group.cases
     try expect(try Tokenizers.tokenizer(of: vocabulary, file: "memory"), cases)
     let again = try TemporaryFolder()
     for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try again.write(name, bytes) }
     try expect(try Tokenizers.open(again.path), cases)
+  }
+
+  /// Each is looked for in a way of its own: as transformers' words for it say.
+  private static let flagged = [
+    ("lstrip", "a  <x>"), ("rstrip", "<x>  a"), ("single_word", "a<x>"), ("normalized", "<x>"),
+  ]
+
+  @Test("flags of added tokens are kept by a vocabulary, and are in no file that has none", arguments: flagged)
+  fileprivate func flags(flag: String, text: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("tokenizer.model", readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    try folder.write(
+      "tokenizer_config.json",
+      #"{"added_tokens_decoder": {"4096": {"content": "<x>", "special": true, "\#(flag)": true}, "1": {"content": "<s>", "lstrip": true, "special": true}}}"#
+    )
+    let vocabulary = try Tokenizers.vocabulary(folder.path)
+    #expect(vocabulary.flags.mapValues(\.names) == [4096: [flag]])
+    let ids = try Tokenizers.open(folder.path).encode(text)
+    #expect(try Tokenizers.tokenizer(of: vocabulary, file: "memory").encode(text) == ids)
+    #expect(ids.contains(4096) == (flag != "single_word"))
   }
 
   @Test("names of every SentencePiece model's own pieces are ordinary text, listed or not")
@@ -144,7 +161,26 @@ private struct Group: Decodable, Sendable, CustomTestStringConvertible {
     #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
   }
 
-  @Test("a tiktoken list is named as what it is", arguments: ["tokenizer.model", "qwen.tiktoken", "tekken.json"])
+  @Test("a Mistral list that is named by itself is no tokenizer.json, and says so")
+  func tekken() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("tekken.json", #"{"config": {"pattern": ""}, "vocab": []}"#)
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(path) }
+    #expect(error?.reason.contains("tekken.json") == true && error?.code == .unsupported)
+  }
+
+  @Test("a SentencePiece model under another name is named", arguments: ["tokenizer.model.v3", "spiece.model"])
+  func otherNames(name: String) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(name, readBytes(project("Tests/Fixtures/tiny/llama/tokenizer.model")))
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+    #expect(error?.reason.contains(name) == true, "\(error?.reason ?? "")")
+    #expect(try Tokenizers.open(path).encode("a") == [261])
+  }
+
+  @Test(
+    "a tiktoken list is named as what it is",
+    arguments: ["tokenizer.model", "qwen.tiktoken", "tiktoken.model", "tekken.json"])
   func tiktoken(name: String) throws {
     let folder = try TemporaryFolder()
     let lines = (0..<256).map { "\(Data([UInt8($0)]).base64EncodedString()) \($0)\n" }

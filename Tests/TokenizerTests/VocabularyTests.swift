@@ -71,7 +71,7 @@ private struct Case: Decodable {
     #expect(bloom.tokens[2] == Vocabulary.Token("</s>", kind: .control))
   }
 
-  @Test("added tokens come behind SentencePiece's, and may not leave a gap")
+  @Test("added tokens come behind SentencePiece's, and what is between them stands for nothing")
   func addedTokens() throws {
     let folder = try TemporaryFolder()
     try folder.write("tokenizer.model", readBytes(tiny("llama") + "/tokenizer.model"))
@@ -86,8 +86,17 @@ private struct Case: Decodable {
     )
     let changed = try Tokenizers.vocabulary(folder.path)
     #expect(changed.tokens[4096].kind == .control && changed.special.pad == 4096 && changed.chatTemplate == "d")
-    try folder.write("added_tokens.json", #"{"<chat>": 5000}"#)
-    #expect { try Tokenizers.vocabulary(folder.path) } throws: { ($0 as? TokenizerError)?.code == .malformed }
+    // Beside added_tokens_decoder added_tokens.json is not read, as in transformers.
+    #expect(changed.tokens.count == 4097 && changed.remarks.count == 2, "\(changed.remarks)")
+    #expect(changed.remarks[0].contains("<chat> (4097)") && changed.remarks[1].contains("(tools, default)"))
+    try folder.write("tokenizer_config.json", "{}")
+    try folder.write("added_tokens.json", #"{"<chat>": 4100, "<end>": 4102}"#)
+    let gap = try Tokenizers.vocabulary(folder.path)
+    #expect(gap.tokens.count == 4103 && gap.holes == [4096, 4097, 4098, 4099, 4101])
+    #expect(gap.tokens[4101] == Vocabulary.Token("[PAD4101]", kind: .unused))
+    let tokenizer = try Tokenizers.tokenizer(of: gap, file: "memory")
+    #expect(try tokenizer.encode("a<chat><end>") == [261, 4100, 4102])
+    #expect(try tokenizer.decode([4101]).isEmpty)
   }
 
   @Test("SentencePiece models that other engines would take otherwise are refused")

@@ -101,6 +101,63 @@ import Tokenizer
     #expect(Set(short.findings.map(\.code)) == [.badPart])
   }
 
+  @Test(
+    "engines look for names of their own: what they do not find is told with the way",
+    arguments: [
+      ("weights.safetensors", false, ["transformers", "gptqmodel"]),
+      ("weights.safetensors", true, ["transformers", "gptqmodel"]),
+      ("gptq_model-4bit-32g.safetensors", true, ["transformers"]), ("model.safetensors", true, []),
+      ("model-00001-of-00001.safetensors", false, ["transformers", "gptqmodel"]),
+    ])
+  func names(name: String, isPacked: Bool, unfound: [String]) throws {
+    let folder = try Patient(isPacked: isPacked).folder()
+    try FileManager.default.moveItem(atPath: folder.file("model.safetensors"), toPath: folder.file("named"))
+    try FileManager.default.moveItem(atPath: folder.file("named"), toPath: folder.file(name))
+    let doctor = try Patient.doctor(folder.path)
+    #expect(doctor.findings.isEmpty, "\(doctor.findings)")
+    for engine in ["transformers", "gptqmodel"] where isPacked || engine == "transformers" {
+      let verdict = try #require(doctor.engines.first { $0.engine == engine })
+      #expect(verdict.loads == !unfound.contains(engine), "\(verdict)")
+      if unfound.contains(engine) {
+        #expect(verdict.reason?.description.contains("model.safetensors") == true)
+        #expect(verdict.reason?.description.contains(name) == true)
+      }
+    }
+    // By itself the file is judged by its name, too.
+    let alone = try Patient.doctor(folder.file(name))
+    #expect(alone.engines[0].loads == !unfound.contains("transformers"))
+  }
+
+  @Test("PyTorch files have names and readers of their own", arguments: ["pytorch_model.bin", "model.pt", "last.ckpt"])
+  func torchNames(name: String) throws {
+    let patient = try Patient(isPacked: false)
+    let folder = try patient.folder()
+    try FileManager.default.removeItem(atPath: folder.file("model.safetensors"))
+    _ = try TorchWriter.write(
+      patient.source, Array(patient.source.tensors.indices), metadata: [:], as: name, in: folder.path, replacing: true)
+    let loads = try Dictionary(uniqueKeysWithValues: Patient.doctor(folder.path).engines.map { ($0.engine, $0.loads) })
+    #expect(loads["transformers"] == .some(name == "pytorch_model.bin"))
+    #expect(loads["vllm"] == .some(name != "last.ckpt"))
+  }
+
+  @Test("settings in quant_config.json are named as what they are, and the advice is what engines read")
+  func otherName() throws {
+    var patient = try Patient()
+    patient.inner = nil
+    let folder = try patient.folder()
+    try FileManager.default.moveItem(
+      atPath: folder.file("quantize_config.json"), toPath: folder.file("quant_config.json"))
+    let finding = try #require(try Patient.doctor(folder.path).findings.first)
+    #expect(
+      finding.code == .missingQuantization && finding.message.contains("vLLM does not look for quant_config.json"))
+    let remedy = finding.remedy?.description ?? ""
+    #expect(remedy.contains("put what quant_config.json says there, as quantization_config, with quant_method gptq"))
+    // What is advised, done.
+    let said = String(decoding: try readBytes(folder.file("quant_config.json")), as: UTF8.self)
+    try folder.write("config.json", Patient.json.dropLast() + ", \"quantization_config\": \(said)}")
+    #expect(try Patient.doctor(folder.path).findings.isEmpty)
+  }
+
   @Test("nothing is wrong with a folder that GPTQModel wrote, and engines load it")
   func gptqModel() throws {
     let doctor = try Patient.doctor(project("Tests/Fixtures/gptqmodel"))

@@ -229,7 +229,9 @@ import Tokenizer
   private static let fileCodes: Set<Finding.Code> = [
     .missingFile, .notDownloaded, .unreadableFile, .truncatedFile, .badIndex, .unindexedTensor, .duplicateTensor,
     .missingTensor, .missingConfiguration, .badTokenizer, .missingValue, .adapterAlone, .adapterBeside, .emptyAdapter,
-    .wrappedNames, .notJudged, .unheldTensor,
+    .wrappedNames, .notJudged, .unheldTensor, .unknownNames,
+    // DoctorPackingTests.
+    .packingDenied,
     // FoundModelTests, with the other verbs.
     .severalModels, .leftOverIndex, .partOfModel,
   ]

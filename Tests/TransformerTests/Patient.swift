@@ -52,6 +52,27 @@ struct Patient {
     source.add(name, type, shape, values)
   }
 
+  /// Changes both settings.
+  mutating func settings(_ old: String, _ new: String) {
+    inner = inner?.replacing(old, with: new)
+    quantization = inner
+  }
+
+  /// Puts plain numbers in place of a packed module of 32 inputs and outputs.
+  mutating func unpack(_ name: String) {
+    for part in ["qweight", "qzeros", "scales", "g_idx"] { source.remove("\(name).\(part)") }
+    put(name + ".weight", .f32, [32, 32], [Float](repeating: 0.1, count: 1024))
+  }
+
+  /// Packs the head.
+  mutating func packHead() {
+    source.remove("lm_head.weight")
+    put("lm_head.qweight", .i32, [4, 4096], [UInt32](repeating: 0x8765_4321, count: 4 * 4096))
+    put("lm_head.qzeros", .i32, [1, 512], [UInt32](repeating: 0x7777_7777, count: 512))
+    put("lm_head.scales", .f32, [1, 4096], [Float](repeating: 0.01, count: 4096))
+    put("lm_head.g_idx", .i32, [32], [Int32](repeating: 0, count: 32))
+  }
+
   func folder() throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
     try source.write(in: folder.path)

@@ -33,9 +33,15 @@ public struct GGUFTypes: Sendable, Equatable {
   public func type(of info: TensorInfo) -> DType? {
     guard DTypeConversion.isConvertible(info.dtype) || info.dtype.block != nil else { return nil }
     guard info.shape.count >= 2 else { return .f32 }
-    let wanted = ["token_embd.weight", "output.weight"].contains(info.name) ? embeddings : weights
+    let rows = info.shape[info.shape.count - 1]
     // llama.cpp has no kernels for F64.
-    return Self.fitting(wanted ?? (info.dtype == .f64 ? .f32 : info.dtype), rows: info.shape[info.shape.count - 1])
+    return Self.fitting(wanted(of: info) ?? (info.dtype == .f64 ? .f32 : info.dtype), rows: rows)
+  }
+
+  /// The type that was asked for a matrix, whatever its rows are; nil for vectors, and where it keeps what it has.
+  package func wanted(of info: TensorInfo) -> DType? {
+    guard info.shape.count >= 2 else { return nil }
+    return ["token_embd.weight", "output.weight"].contains(info.name) ? embeddings : weights
   }
 
   /// The type, or the one that is used in its place for rows of a length.

@@ -1,7 +1,6 @@
 // What the PyTorch files of a release become as safetensors, worked out from their directories and pickles alone, so
 // that the values can go to their places as they stream by. The files are those that converting the release later would
-// give, byte for byte; where parts of a model hold settings besides tensors, which converting leaves out with a warning,
-// these are kept.
+// give, byte for byte; but where parts of a model hold settings besides tensors each has its own here.
 
 import ByteIO
 

@@ -17,8 +17,10 @@ public struct ShardedFolder: TensorSource {
   /// What is to be told of an index that its files do not fit.
   public let remarks: [String]
 
-  /// How many settings the shards hold besides tensors, where they are PyTorch's.
-  package var settingCount: Int { shards.reduce(0) { $0 + $1.settingCount } }
+  /// The settings in its PyTorch files, each once; of those that differ by file, under the file's name.
+  package let settings: [(name: String, value: String)]
+  /// How many settings these files hold besides, which they do not tell.
+  package let omittedSettings: Int
 
   private let shards: [any TensorSource]
   /// For each tensor: its shard, and its number there.
@@ -157,6 +159,7 @@ public struct ShardedFolder: TensorSource {
     var tensors: [TensorInfo] = []
     var places: [(shard: Int, index: Int)] = []
     var metadata: [(name: String, value: String)] = []
+    var settings: [String: [(file: String, value: String)]] = [:]
     var holders: [String: String] = [:]
     var (unlisted, misplaced): ([TensorInfo], [TensorInfo]) = ([], [])
     let listed = map?.wanted.values.reduce(into: Set<String>()) { $0.formUnion($1) } ?? []
@@ -180,6 +183,9 @@ public struct ShardedFolder: TensorSource {
         places.append((shards.count, index))
       }
       metadata += shard.metadata.map { ("\(name): \($0.name)", $0.value) }
+      if shard.holdsSettings {
+        for setting in shard.metadata { settings[setting.name, default: []].append((name, setting.value)) }
+      }
       shards.append(shard)
     }
     let absent = listed.filter { holders[$0] == nil }.sorted()
@@ -187,6 +193,10 @@ public struct ShardedFolder: TensorSource {
     self.tensors = tensors
     self.places = places
     self.metadata = metadata
+    self.settings = settings.sorted { $0.key < $1.key }.flatMap { name, said in
+      Set(said.map(\.value)).count == 1 ? [(name, said[0].value)] : said.map { ("\($0.file): \(name)", $0.value) }
+    }
+    omittedSettings = shards.reduce(0) { $0 + (($1 as? TorchFile)?.omittedSettings ?? 0) }
     remarks = Self.remarks(absent: absent, unlisted: unlisted.map(\.name), misplaced: misplaced.map(\.name), path)
   }
 

@@ -18,35 +18,28 @@ extension Arranger {
     noteOthers()
     let vocabulary = try model.vocabulary()
     if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
-    if vocabulary.endsWithoutPlace > 0 {
-      note("\(vocabulary.endsWithoutPlace) of the tokens that end a text have no place in a GGUF file")
-    }
-    let rowless = vocabulary.tokensWithoutRow(rows: description.configuration.vocabularySize)
-    if rowless > 0 {
-      note(
-        (rowless == 1 ? "1 added token has" : "\(rowless) added tokens have")
-          + " no row in the embedding: left out, as llama.cpp's converter does")
-    }
+    tell(vocabulary.ggufRemarks(rows: description.configuration.vocabularySize))
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
         file: model.path)
     }
-    let left = try withoutPlace(description.weights, description.configuration, .gguf)
-    let omitted = left.count
-    let isWanted = { (info: TensorInfo) in !left.contains(info.name) }
+    let places = try TensorPlaces(description.weights, description.configuration, in: .gguf)
+    for text in places.remarks { note(text) }
+    let omitted = places.omitted.count
+    let isWanted = { (info: TensorInfo) in !places.omitted.contains(info.name) }
     guard let packed = PackedCheckpoint.of(description.weights)?.filtered(isWanted) else {
       try refuseForPlain()
       let source = TensorView(description.weights, where: isWanted)
       let result = try export(source, target.types)
-      return gguf(result, original: result.original, rounded(to: target.weights), omitted: omitted)
+      return gguf(result, original: result.original, rounded(result), omitted: omitted)
     }
     let layout = description.configuration.layout(.gguf)
     let original = try layout.arranged(packed, tiesHead: description.configuration.tiesHead)
     if target.packing == .dequantized || target.weights == .f32 {
       let result = try export(packed, target.types)
       guard target.weights ?? .f32 == .f32 || target.allowsLoss else { throw loss(of: target.weights) }
-      return gguf(result, original: original, rounded(to: target.weights), omitted: omitted)
+      return gguf(result, original: original, rounded(result), omitted: omitted)
     }
     do {
       let blocks = try BlockPackedSource(packed, type: target.weights)
@@ -56,7 +49,8 @@ extension Arranger {
     } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
       guard let type = target.weights else { throw error }
       remark(.warning("\(error.reason); the weights are rounded again"))
-      return gguf(try export(packed, target.types), original: original, rounded(to: type), omitted: omitted)
+      let result = try export(packed, GGUFTypes(type, embeddings: target.embeddings))
+      return gguf(result, original: original, rounded(result), omitted: omitted)
     }
   }
 
@@ -73,7 +67,7 @@ extension Arranger {
       described.source, described.configuration, nil, types: wanted, chatTemplate: target.chatTemplate,
       base: file.values, file: model.path)
     try refuseLoss(export)
-    return gguf(export, original: export.original, rounded(to: wanted.weights))
+    return gguf(export, original: export.original, rounded(export))
   }
 
   private func gguf(
@@ -85,7 +79,12 @@ extension Arranger {
       omitted: omitted + model.otherCount)
   }
 
-  private func rounded(to type: DType?) -> String { type.map { "rounded to \($0.rawValue)" } ?? "rounded" }
+  /// What the values became, in words; and says where that is another type than was asked for.
+  private func rounded(_ export: GGUFExport) -> String {
+    for text in export.substitutions { note(text) }
+    guard let type = target.weights else { return "rounded" }
+    return export.substitutions.isEmpty ? "rounded to \(type.rawValue)" : "rounded to \(export.typesOfMatrices)"
+  }
 
   private func loss(of type: DType?) -> CheckpointError {
     CheckpointError(

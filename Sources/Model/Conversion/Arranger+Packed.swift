@@ -71,7 +71,8 @@ extension Arranger {
     let result = try RepackedModel(asGPTQ: packed, version: version)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let kept = try PackedCheckpoint(result.tensors, QuantizationSettings(version: result.version))
-    let settings = result.settings
+    var settings = result.settings
+    settings.leaveOut(plainModules)
     var companions = Companions(in: model.folder)
     companions.make(QuantizationSettings.fileName, try settings.text())
     try companions.edit("config.json") { object in
@@ -86,6 +87,15 @@ extension Arranger {
     }
     return Arrangement(
       source: result.tensors, original: TensorView(packed, namedAs: kept), companions: companions)
+  }
+
+  /// The linear modules of layers that are stored as numbers, where others are packed: engines look for packed tensors there
+  /// unless the settings say so.
+  private var plainModules: [String] {
+    guard let configuration = try? model.configuration().0 else { return [] }
+    let tensors = ModelTensors(unchecked: configuration, model.tensors)
+    return (0..<configuration.layerCount).flatMap { tensors.groups(layer: $0).flatMap(\.modules).map(\.name) }
+      .filter { tensors.index($0 + ".weight") != nil && tensors.index($0 + ".qweight") == nil }
   }
 
   private func forBELLE() throws -> Arrangement {

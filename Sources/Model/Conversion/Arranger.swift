@@ -16,12 +16,7 @@ struct Arranger {
   /// - Throws: ``ConversionMisfit`` for what the model cannot become; `CheckpointError` or ``ModelError`` with the reason
   ///   why this one cannot.
   func arranged() throws -> Arrangement {
-    for text in model.remarks {
-      switch text {
-      case .note(let text): note(text)
-      case .warning(let text): remark(.warning("\(displayName(model.path)): \(text)"))
-      }
-    }
+    tell(model.remarks)
     try noteAdapter()
     var result = try inLayout()
     guard !result.source.tensors.isEmpty else {
@@ -40,6 +35,15 @@ struct Arranger {
 
   /// The small files of a model that was given as a folder, all of which are copied.
   var companions: Companions { Companions(in: Folder.kind(of: model.path) == .folder ? model.path : nil) }
+
+  func tell(_ remarks: [Checkpoint.Remark]) {
+    for text in remarks {
+      switch text {
+      case .note(let text): note(text)
+      case .warning(let text): remark(.warning("\(displayName(model.path)): \(text)"))
+      }
+    }
+  }
 
   func note(_ text: String) { remark(.note("\(displayName(model.path)): \(text)")) }
 
@@ -127,11 +131,12 @@ struct Arranger {
       for text in description.notes { note(text) }
       noteOthers()
       try require(description.weights, fits: description.configuration)
-      let omitted = try withoutPlace(description.weights, description.configuration, .meta)
-      let source = TensorView(description.weights) { !omitted.contains($0.name) }
+      let places = try TensorPlaces(description.weights, description.configuration, in: .meta)
+      for text in places.remarks { note(text) }
+      let source = TensorView(description.weights) { !places.omitted.contains($0.name) }
       let export = try MetaExport(source, description.configuration, file: model.path)
       var result = inMeta(export.source, parameters: export.parameters)
-      result.omitted = omitted.count + model.otherCount
+      result.omitted = places.omitted.count + model.otherCount
       return result
     case (.keep, _):
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.

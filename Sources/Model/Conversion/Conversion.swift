@@ -89,7 +89,12 @@ package struct Conversion {
   }
 
   /// What a safetensors file says of itself: what its source says, or the settings of a PyTorch file.
-  private var metadata: [String: String] { KeptSettings(of: arrangement.source).metadata }
+  private var metadata: [String: String] {
+    var kept = KeptSettings(of: arrangement.source).metadata
+    // A model in several PyTorch files holds those of each.
+    for (name, value) in (model.stored as? ShardedFolder)?.settings ?? [] where kept[name] == nil { kept[name] = value }
+    return kept
+  }
 
   /// Says what besides tensors has no place in the output.
   private func warnAboutMetadata() {
@@ -101,22 +106,24 @@ package struct Conversion {
     }
     // What a GGUF file says beside its tensors is its own.
     guard !(source is any GGUFDescribed) else { return }
-    // They are of one part each, and the parts of the output are others.
-    let inShards = (model.stored as? ShardedFolder)?.settingCount ?? (model.stored as? MetaFolder)?.settingCount ?? 0
+    // Meta's shards have each their own.
+    let inShards = (model.stored as? MetaFolder)?.settingCount ?? 0
     guard inShards == 0 else {
       let what =
         inShards == 1 ? "1 setting in the shards of \(path) is" : "\(inShards) settings in the shards of \(path) are"
       return remark(.warning(what + " left out"))
     }
     let torch = model.stored as? TorchFile
-    guard torch != nil || source.holdsSettings else { return }
+    let shards = model.stored as? ShardedFolder
+    guard torch != nil || source.holdsSettings || shards != nil else { return }
+    let settings = shards?.settings ?? source.metadata
     // A view of the file does not tell of those that the file itself does not tell.
-    let untold = torch?.omittedSettings ?? 0
+    let untold = torch?.omittedSettings ?? shards?.omittedSettings ?? 0
     let kept = KeptSettings(of: source).omittedCount + (source is TorchFile ? 0 : untold)
-    let all = source.metadata.count + untold
+    let all = settings.count + untold
     let omitted = output.container == .safetensors ? kept : all
     guard omitted > 0 else { return }
-    let examples = source.metadata.prefix(3).map { displayName($0.name) }.joined(separator: ", ")
+    let examples = settings.prefix(3).map { displayName($0.name) }.joined(separator: ", ")
     let which = omitted == all && !examples.isEmpty ? " (\(examples)\(all > 3 ? ", …" : ""))" : ""
     remark(
       .warning(

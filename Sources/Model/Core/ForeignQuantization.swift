@@ -3,7 +3,7 @@
 // Sources: transformers, quantizers/auto.py and utils/quantization_config.py (the methods); bitsandbytes, nn/modules.py
 // (SCB) and functional.py (absmax, quant_state); compressed-tensors, compressors (weight_packed); HQQ, core/quantize.py
 // (W_q); AQLM, inference.py (codes, codebooks); optimum-quanto (weight._data); MLX, nn/layers/quantized.py; DeepSeek-V3's
-// release (weight_scale_inv).
+// release (weight_scale_inv); gpt-oss's release (_blocks and _scales).
 
 import ByteIO
 import Checkpoint
@@ -24,6 +24,25 @@ package struct ForeignQuantization: Sendable, Equatable {
 
   /// What there is to do.
   package static let remedy: Remedy = "take the model that it was made from, or save it dequantized by its own library"
+
+  /// A tensor whose type and neighbour tell a way of quantizing: MLX's integers in words of 32 bits beside their scales, and
+  /// the blocks of 4-bit floats that gpt-oss has beside theirs.
+  private static func pair(_ source: any TensorSource) -> (method: String, info: TensorInfo)? {
+    let indices = source.indicesByName()
+    for info in source.tensors {
+      if info.dtype == .u32, info.name.hasSuffix(".weight"),
+        indices[info.name.dropLast("weight".count) + "scales"] != nil
+      {
+        return ("MLX", info)
+      }
+      if info.dtype == .u8, info.name.hasSuffix("_blocks"),
+        indices[info.name.dropLast("blocks".count) + "scales"] != nil
+      {
+        return ("mxfp4", info)
+      }
+    }
+    return nil
+  }
 
   /// What config.json says of it.
   private struct Outer: Decodable {
@@ -81,6 +100,10 @@ package struct ForeignQuantization: Sendable, Equatable {
       return
     }
     guard !isPacked else { return nil }
+    if let (method, info) = Self.pair(source) {
+      (self.method, sign) = (method, "the tensor \(displayName(info.name))")
+      return
+    }
     for (suffix, method) in Self.signs {
       guard let info = source.tensors.first(where: { $0.name.hasSuffix(suffix) }) else { continue }
       (self.method, sign) = (method, "the tensor \(displayName(info.name))")

@@ -162,9 +162,13 @@ extension Doctor {
       "where the model ends its texts with it, add \(own) to the list of eos_token_id")
   }
 
+  /// What the shapes of packed tensors say of the method.
+  private func method(_ source: any TensorSource) -> String { PackedCheckpoint.isAWQ(source, nil) ? "awq" : "gptq" }
+
   /// Reads the settings of a quantized model, in both places, and holds them against each other.
   func examineQuantization(_ source: any TensorSource) {
-    let path = Folder.join(folder, QuantizationSettings.fileName)
+    let name = QuantizationSettings.ownName(folder) ?? QuantizationSettings.fileName
+    let path = Folder.join(folder, name)
     var (own, inner): (QuantizationSettings?, QuantizationSettings?)
     // What cannot be read is not missing.
     var isReadable = true
@@ -191,8 +195,10 @@ extension Doctor {
     if inner == nil, isReadable {
       add(
         .error, .missingQuantization, configurationPath,
-        "it has no quantization_config: transformers and vLLM take the model for an unquantized one",
-        "copy the fields of quantize_config.json there, with quant_method \(own?.method ?? "gptq")")
+        "it has no quantization_config: transformers takes the model for an unquantized one"
+          + (name == QuantizationSettings.fileName ? "" : ", and vLLM does not look for \(name)"),
+        "put what \(name) says there, as quantization_config, with quant_method \(own?.method ?? method(source))"
+          + (own?.hasOldKeys == true ? ", and bits and group_size in place of w_bit and q_group_size" : ""))
     }
     for (place, settings) in [(path, own), (configurationPath, inner)] {
       guard let settings else { continue }
@@ -201,10 +207,9 @@ extension Doctor {
         add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows")
       }
       if place == configurationPath, settings.method == nil {
-        let method = PackedCheckpoint.isAWQ(source, nil) ? "awq" : "gptq"
         add(
           .error, .missingKey, place, "quant_method is missing from quantization_config",
-          "set it to \(method): so the shapes of the tensors are")
+          "set it to \(method(source)): so the shapes of the tensors are")
       }
       for (key, value) in PackedForms.unknown(settings) {
         add(
@@ -219,12 +224,13 @@ extension Doctor {
         ("desc_act", own.actOrder.map(String.init), inner.actOrder.map(String.init)),
         ("sym", own.isSymmetric.map(String.init), inner.isSymmetric.map(String.init)),
         ("checkpoint_format", own.format, inner.format),
+        ("lm_head", own.includesHead.map(String.init), inner.includesHead.map(String.init)),
       ]
       for (key, one, other) in pairs {
         guard let one, let other, one != other else { continue }
         add(
           .error, .contradictoryConfiguration, folder,
-          "\(key) is \(displayName(one)) in quantize_config.json and \(displayName(other)) in config.json",
+          "\(key) is \(displayName(one)) in \(name) and \(displayName(other)) in config.json",
           "engines read one or the other: make them agree")
       }
     }

@@ -66,6 +66,28 @@ extension Doctor {
     return values.filter { seen.insert($0).inserted }
   }
 
+  /// Why an engine does not find the model's file by its name; nil where it does.
+  ///
+  /// transformers asks for four names, GPTQModel for safetensors called `model` or as AutoGPTQ called them, vLLM for endings.
+  private func unfound(_ engine: String) -> Remedy? {
+    guard let (name, isTorch) = facts.entry else { return nil }
+    let isNamed = Self.transformersNames.contains(name)
+    let called: Remedy = "and this is called \(displayName(name))"
+    let remedy: Remedy =
+      isTorch || PartName(name) != nil || ShardedFolder.isIndex(name)
+      ? "\(.converting(.folder)) writes it under names that it finds" : "rename it to model.safetensors"
+    switch engine {
+    case "transformers" where !isNamed:
+      return "it looks for model.safetensors, pytorch_model.bin and their indexes, \(called): \(remedy)"
+    case "gptqmodel" where isTorch: return "it reads safetensors only: \(.converting(.folder)) writes it so"
+    case "gptqmodel" where !isNamed && !name.hasPrefix("gptq_model-"):
+      return "it looks for model.safetensors and its index, \(called): \(remedy)"
+    case "vllm" where isTorch && ![".bin", ".pt", ".json"].contains(where: name.hasSuffix):
+      return "it looks for .safetensors, .bin and .pt files, \(called): \(remedy)"
+    default: return nil
+    }
+  }
+
   /// Why an engine cannot load such a model, even where nothing is wrong with it; nil where it can.
   private func obstacle(_ engine: String) -> Remedy? {
     if facts.adapter == .alone || facts.adapter == .empty { return "this is an adapter, not a model" }
@@ -94,6 +116,7 @@ extension Doctor {
       return
         "this is the form of BELLE's and GPTQ-for-LLaMA's scripts: \(.converting(.folder)) makes a GPTQ folder"
     }
+    if let reason = unfound(engine) { return reason }
     guard facts.isPacked else { return nil }
     if facts.isAWQ {
       // vLLM takes what the form takes; transformers hands packed models to GPTQModel's modules.

@@ -27,9 +27,34 @@ extension Doctor {
       }
       return model
     } catch {
-      add(error, Self.code(of: error), path)
+      addOpening(error, path)
       return nil
     }
+  }
+
+  /// Adds an error that kept a file from being opened.
+  private func addOpening(_ error: any Error, _ place: String) {
+    let code = Self.code(of: error)
+    guard code == .unknownNames, let error = error as? CheckpointError else { return add(error, code, place) }
+    add(
+      .error, code, error.file ?? place,
+      [error.place, error.reason].compactMap(\.self).joined(separator: ": ") + Self.refusedByTorch,
+      error.remedy ?? "\(.skippingUnknown) reads the tensors without what such names make")
+  }
+
+  /// What torch makes of names that are not on its list.
+  private static let refusedByTorch =
+    "; torch.load(weights_only=True), by which engines load it, refuses such names too"
+
+  /// Says which names of pickles were passed over, which torch does not do.
+  func examineSkippedNames() {
+    let names = skipped?.names ?? []
+    guard let first = names.first else { return }
+    add(
+      .error, .unknownNames, path,
+      "its pickle names what is not known: \(displayName("\(first.module).\(first.name)"))"
+        + (names.count > 1 ? " and \(names.count - 1) more" : "") + Self.refusedByTorch,
+      "\(.converting(.automatic)) with \(.skippingUnknown) writes the tensors alone")
   }
 
   /// Looks at the sets of weights in a folder: at the index of the one that is read, and at what lies beside it.
@@ -38,7 +63,13 @@ extension Doctor {
   private func examineSets() -> Bool {
     guard Folder.kind(of: path) == .folder, let sets = attempt({ try WeightSets(path) }),
       let read = attempt({ try sets.read() })
-    else { return true }
+    else {
+      // A part is looked at by itself; an engine is given its folder.
+      let name = Folder.name(of: path)
+      facts.entry = Folder.kind(of: path) == .file && PartName(name) == nil ? entry(name) : nil
+      return true
+    }
+    facts.entry = entry(read.form == .parts ? read.files.first ?? read.entry : read.entry)
     for (set, words) in sets.others(than: read) {
       let named = [Container.safetensors, .torch].contains { $0.indexName == set.entry }
       // transformers takes safetensors before PyTorch's files, and looks no further.
@@ -59,9 +90,16 @@ extension Doctor {
     return read.form != .index || examineIndex(Folder.join(path, read.entry))
   }
 
+  private func entry(_ name: String) -> (name: String, isTorch: Bool) {
+    (name, !name.contains(".safetensors"))
+  }
+
+  /// The names that transformers looks for in a folder, in its order.
+  static let transformersNames = [Container.safetensors, .torch].flatMap { [$0.fileName(1, of: 1), $0.indexName] }
+
   /// Whether transformers looks for one name before another.
   private func isBefore(_ one: String, _ other: String) -> Bool {
-    let names = [Container.safetensors, .torch].flatMap { [$0.fileName(1, of: 1), $0.indexName] }
+    let names = Self.transformersNames
     guard let first = names.firstIndex(of: one) else { return false }
     return names.firstIndex(of: other).map { first < $0 } ?? true
   }
@@ -86,6 +124,7 @@ extension Doctor {
     case .notDownloaded: return .notDownloaded
     case .truncated: return .truncatedFile
     case .badIndex: return .badIndex
+    case .unknownName: return .unknownNames
     default: return .unreadableFile
     }
   }
@@ -177,7 +216,7 @@ extension Doctor {
           holdings.total += info.byteCount
         }
       } catch {
-        add(error, Self.code(of: error), place)
+        addOpening(error, place)
         holdings.isWhole = false
       }
     }

@@ -31,6 +31,9 @@ extension Doctor {
         .error, .missingTokenizer, path, "there is no tokenizer in it",
         "make the file again, with the tokenizer's files")
     }
+    for text in GGUFTokenIDs(values).remarks {
+      add(.warning, .tokenOutOfRange, path, text, "make the file again from the original model")
+    }
     guard !findings.contains(where: { $0.severity == .error && $0.code == .missingValue }) else {
       return examineValues(dequantized(file), progress)
     }

@@ -88,8 +88,8 @@ extension Doctor {
     // Where g_idx fits none, it is told below.
     var candidates = fitting(index?.count == 1 ? index?[0] : nil)
     if candidates.isEmpty { candidates = fitting(nil) }
-    let stated = facts.quantization?.bits
-    guard let bits = candidates.first(where: { $0 == stated }) ?? candidates.first else {
+    let stated = facts.quantization?.said(of: module)?.bits ?? []
+    guard let bits = candidates.first(where: stated.contains) ?? candidates.first else {
       return add(
         .error, .badPart, place,
         "qzeros \(zeroInfo.shape) do not fit \(outputs) outputs; expected zero points of 2, 3, 4 or 8 bits",
@@ -239,11 +239,19 @@ extension Doctor {
     facts.allBits = Set(tally.bits.map(\.bits))
     facts.bits = facts.allBits.count == 1 ? facts.allBits.first : facts.quantization?.bits ?? facts.allBits.max()
     // A module of 7 planar bits is held in 8.
-    guard let settings = facts.quantization, let stated = settings.bits, !settings.variesByModule,
-      !(settings.format == "gptq_p" && stated == 7)
-    else { return }
-    let wrong = tally.bits.filter { $0.bits != stated }
+    guard let settings = facts.quantization, !(settings.format == "gptq_p" && settings.bits == 7) else { return }
+    let wrong = tally.bits.filter { module in
+      guard let said = settings.said(of: module.name), !said.bits.isEmpty else { return false }
+      return !said.bits.contains(module.bits)
+    }
     guard let first = wrong.first else { return }
+    guard !settings.variesByModule, let stated = settings.bits else {
+      let said = settings.said(of: first.name)?.bits.sorted().map(String.init).joined(separator: " or ") ?? ""
+      return add(
+        .error, .bitsDenied, displayName(first.name),
+        "its shapes are those of \(first.bits) bits, and the settings say \(said) for it: so it is in \(wrong.count) of "
+          + "\(tally.bits.count) modules", Self.byModule)
+    }
     let isAll = wrong.count == tally.bits.count && facts.allBits.count == 1
     add(
       .error, .bitsDenied, displayName(first.name),
@@ -257,18 +265,23 @@ extension Doctor {
   /// Groups, against the configuration's.
   private func examineGroupSizes(_ tally: Tally) {
     let settings = facts.quantization
-    if let stated = settings?.groupSize {
+    let fits = { (stated: Int, module: (name: String, inputs: Int, count: Int)) in
+      let size = stated == -1 ? module.inputs : stated
+      return size > 0 && module.inputs / size + (module.inputs % size == 0 ? 0 : 1) == module.count
+    }
+    if let settings {
       let wrong = tally.groups.filter { module in
-        let size = stated == -1 ? module.inputs : stated
-        return size <= 0 || module.inputs / size + (module.inputs % size == 0 ? 0 : 1) != module.count
+        guard let said = settings.said(of: module.name), !said.groupSizes.isEmpty else { return false }
+        return !said.groupSizes.contains { fits($0, module) }
       }
-      if let first = wrong.first, settings?.variesByModule != true {
+      if let first = wrong.first {
+        let stated = settings.said(of: first.name)?.groupSizes.sorted().map(String.init).joined(separator: " or ") ?? ""
         let sizes = Set(tally.groups.map { $0.count == 1 ? -1 : ($0.inputs + $0.count - 1) / $0.count })
         add(
           .error, .groupSizeDenied, displayName(first.name),
           "it has \(first.count) groups for \(first.inputs) inputs, and the configuration says group_size \(stated)"
             + (wrong.count > 1 ? "; so it is in \(wrong.count - 1) modules more" : ""),
-          sizes.count == 1 ? "set group_size to \(sizes.first ?? -1)" : Self.byModule)
+          sizes.count == 1 && !settings.variesByModule ? "set group_size to \(sizes.first ?? -1)" : Self.byModule)
       }
     }
     let first = tally.groups.first { $0.count > 1 }

@@ -35,6 +35,8 @@ package final class Doctor {
     }
 
     var form = Form.unknown
+    /// The name of the file that the model is opened by, and the bytes of which container it holds.
+    var entry: (name: String, isTorch: Bool)?
     /// What of an adapter there is among the files.
     var adapter: AdapterPresence.Kind?
     var isPacked = false
@@ -140,6 +142,7 @@ package final class Doctor {
     guard let model = openModel() else { return }
     let source = model.stored
     tokenizerFolder = model.tokenizerFolder
+    examineSkippedNames()
     examineAdapter(source)
     if facts.adapter == .alone || facts.adapter == .empty {
       facts.form = .other
@@ -220,6 +223,7 @@ package final class Doctor {
         ? nil
         : PackedCheckpoint.isGPTQ(source, facts.quantization)
           ? examinePacked(source) ? unpacked(source) : nil : examineByForm(source)
+      examinePacking(source, facts.configuration)
     } else if let settings = attempt({ try QuantizationSettings.read(folder) }) ?? nil, let method = settings.method,
       PackedForms.isKnown(method)
     {

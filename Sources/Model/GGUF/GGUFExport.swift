@@ -51,6 +51,8 @@ package struct GGUFExport: GGUFDescribed {
   package let original: TensorView
   /// Tensors of blocks that become other blocks, or floats of fewer bits than their values have: they lose again.
   package let requantized: [TensorInfo]
+  /// What is to be told of matrices that get another type than was asked for, for their rows are no whole blocks of it.
+  package let substitutions: [String]
   /// Whether the file says how a chat becomes a text.
   package var hasChatTemplate: Bool { values[Self.chatTemplateKey] != nil }
   /// How many finite values became infinite in the tensors that were read.
@@ -78,6 +80,7 @@ package struct GGUFExport: GGUFDescribed {
     let wanted = original.tensors.map { types.type(of: $0) ?? $0.dtype }
     requantized = zip(original.tensors, wanted).filter { $0.dtype.block != nil && $0.dtype != $1 && $1 != .f32 }.map(
       \.0)
+    substitutions = Self.substitutions(original.tensors, wanted, types)
     let changed = Set(zip(original.tensors, wanted).filter { $0.dtype != $1 }.map(\.0.name))
     self.source = try QuantizedSource(
       DequantizedSource(original, keeping: { !changed.contains($0.name) }), types: wanted)
@@ -99,6 +102,33 @@ package struct GGUFExport: GGUFDescribed {
     let template = chatTemplate.text(own: values[Self.chatTemplateKey]?.string, beginsWithBOS: beginsWithBOS)
     values[Self.chatTemplateKey] = template.map { .string($0) }
     self.values = values
+  }
+
+  /// Says which matrices get which type in place of another.
+  private static func substitutions(_ tensors: [TensorInfo], _ chosen: [DType], _ types: GGUFTypes) -> [String] {
+    var found: [(wanted: DType, chosen: DType, names: [String])] = []
+    for (info, type) in zip(tensors, chosen) {
+      guard let wanted = types.wanted(of: info), wanted != type else { continue }
+      if let place = found.firstIndex(where: { $0.wanted == wanted && $0.chosen == type }) {
+        found[place].names.append(info.name)
+      } else {
+        found.append((wanted, type, [info.name]))
+      }
+    }
+    return found.map { wanted, chosen, names in
+      "\(chosen.rawValue) in place of \(wanted.rawValue) for \(names.count == 1 ? "1 tensor" : "\(names.count) tensors"), "
+        + "whose rows are no whole blocks of \(BlockType(wanted)?.elements ?? 1): \(displayName(names[0]))"
+        + (names.count > 1 ? " …" : "")
+    }
+  }
+
+  /// The types of the matrices with their numbers, in words.
+  package var typesOfMatrices: String {
+    let matrices = tensors.filter { $0.shape.count >= 2 }
+    let counts = Dictionary(grouping: matrices, by: \.dtype).mapValues(\.count).sorted {
+      ($1.value, $0.key.rawValue) < ($0.value, $1.key.rawValue)
+    }
+    return counts.map { "\($0.key.rawValue) (\($0.value))" }.joined(separator: ", ")
   }
 
   /// The type that most of the layers' weights have: what a file is called by.

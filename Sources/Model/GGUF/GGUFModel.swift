@@ -36,14 +36,11 @@ package struct GGUFModel: Sendable {
   ///
   /// - Parameter type: what it says of the values' type; where nil, the embedding's.
   package func configurationText(type: DType? = nil) throws -> [UInt8] {
-    let id = { (name: String) -> Int32? in
-      file.values["tokenizer.ggml.\(name)_token_id"]?.integer.flatMap(Int32.init(exactly:)).flatMap {
-        $0 < 0 ? nil : $0
-      }
-    }
+    let ids = GGUFTokenIDs(file.values)
     let embedding = file.tensors.first { $0.name == "token_embd.weight" }?.dtype
     return try configuration.json(
-      bos: id("bos"), eos: id("eos"), pad: id("padding"), type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
+      bos: ids.id("bos"), eos: ids.id("eos"), pad: ids.id("padding"),
+      type: type ?? embedding.map { $0.block == nil ? $0 : .f32 })
   }
 
   /// The files of its tokenizer, as they lie beside a model in Hugging Face's layout; none where it has no tokenizer. Where

@@ -6,7 +6,7 @@ import Checkpoint
 import Tokenizer
 
 extension Vocabulary {
-  private static let prefix = "tokenizer.ggml."
+  private static let prefix = GGUFTokenIDs.prefix
 
   // MARK: To GGUF
 
@@ -15,7 +15,8 @@ extension Vocabulary {
   /// - Parameters:
   ///   - rows: those of the embedding: what has no token is filled with such as stand for nothing.
   ///   - path: what errors name.
-  /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows.
+  /// - Throws: ``ModelError`` with code `.mismatch` where there are more tokens than rows, `.unsupported` where two tokens
+  ///   have one text.
   package func ggufValues(rows: Int, file path: String) throws -> [(key: String, value: GGUFValue)] {
     // What is over may go where it stands for nothing, or was added to a model that has no row for it.
     guard tokens.count <= rows || tokens[rows...].allSatisfy({ $0.kind == .unused || $0.isSetAside }) else {
@@ -24,6 +25,15 @@ extension Vocabulary {
         remedy: "put the model's own tokenizer beside it, or resize the embedding")
     }
     let all = Array(tokens.prefix(rows)) + (min(tokens.count, rows)..<rows).map(Vocabulary.padding)
+    // By their bytes: Swift takes different spellings of a character for the same.
+    var ids: [[UInt8]: Int] = [:]
+    for (id, token) in all.enumerated() {
+      guard let other = ids.updateValue(id, forKey: Array(token.text.utf8)) else { continue }
+      throw ModelError(
+        .unsupported, file: path,
+        reason: "two tokens are called \(displayName(token.text)): \(other) and \(id); llama.cpp takes no such file",
+        remedy: "give one of them another name in the tokenizer's files")
+    }
     var values: [(key: String, value: GGUFValue)] = []
     let key = { (name: String) in Self.prefix + name }
     switch model {
@@ -49,9 +59,6 @@ extension Vocabulary {
     return values
   }
 
-  /// The added tokens that an embedding of so many rows has none for.
-  package func tokensWithoutRow(rows: Int) -> Int { tokens.dropFirst(rows).count { $0.isSetAside } }
-
   /// The ends besides the end of a text that a file has names for: of a turn, and of a message, which llama.cpp ends a text at
   /// as well.
   private var namedEnds: (turn: Int32?, message: Int32?) {
@@ -62,12 +69,18 @@ extension Vocabulary {
     }
     let message = take { $0 == "<|eom_id|>" }
     let turn = take { ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"].contains($0) }
-    return (turn ?? take { _ in true }, message ?? take { _ in true })
+    // Those at which llama.cpp ends a text by their texts need no place: first come the others.
+    let other = { take { !GGUFTokenIDs.isEnd($0) } ?? take { _ in true } }
+    return (turn ?? other(), message ?? other())
   }
 
-  /// How many tokens end a text that a GGUF file has no place for.
+  /// How many tokens end a text that a GGUF file has no place for, and at which llama.cpp ends none by their texts.
   package var endsWithoutPlace: Int {
-    max(0, otherEnds.count { $0 != special.eos && tokens.indices.contains(Int($0)) } - 2)
+    let named = namedEnds
+    return otherEnds.count { id in
+      id != special.eos && tokens.indices.contains(Int(id)) && id != named.turn && id != named.message
+        && !GGUFTokenIDs.isEnd(tokens[Int(id)].text)
+    }
   }
 
   // MARK: From GGUF
@@ -122,27 +135,18 @@ extension Vocabulary {
         .unsupported, file: path, reason: "the tokenizer is \(displayName(kind)), which is not known",
         remedy: "known are llama and gpt2")
     }
-    let id = { (name: String) throws -> Int32? in
-      guard let found = value(name) else { return nil }
-      // Some writers put −1 for none.
-      guard let number = found.integer, let id = Int32(exactly: number), tokens.indices.contains(number) else {
-        if found.integer == -1 || found.integer == Int(UInt32.max) { return nil }
-        throw malformed("tokenizer.ggml.\(name) is \(displayName(found.text)), and there are \(tokens.count) tokens")
-      }
-      return id
-    }
+    let ids = GGUFTokenIDs(values)
     var special = SpecialTokens()
     // llama.cpp's defaults for its SentencePiece models.
     let isLlama = kind == "llama"
-    special.bos = try id("bos_token_id") ?? (isLlama && tokens.count > 2 ? 1 : nil)
-    special.eos = try id("eos_token_id") ?? (isLlama && tokens.count > 2 ? 2 : nil)
-    special.unknown = try id("unknown_token_id") ?? (isLlama ? 0 : nil)
-    special.pad = try id("padding_token_id")
+    special.bos = ids.id("bos") ?? (isLlama && tokens.count > 2 ? 1 : nil)
+    special.eos = ids.id("eos") ?? (isLlama && tokens.count > 2 ? 2 : nil)
+    special.unknown = ids.id("unknown") ?? (isLlama ? 0 : nil)
+    special.pad = ids.id("padding")
     if value("add_bos_token")?.bool ?? isLlama, let bos = special.bos { special.prefix = [bos] }
     if value("add_eos_token")?.bool ?? false, let eos = special.eos { special.suffix = [eos] }
     self.init(
       model: model, tokens: tokens, special: special, chatTemplate: values["tokenizer.chat_template"]?.string)
-    let eos = special.eos
-    otherEnds = try ["eot_token_id", "eom_token_id"].compactMap(id).filter { $0 != eos }
+    otherEnds = ids.ends.filter { $0 != special.eos }.sorted()
   }
 }

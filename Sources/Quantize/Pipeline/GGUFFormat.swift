@@ -21,12 +21,16 @@ package struct GGUFFormat: QuantizedFormat {
 
   /// Whether the file says how a chat becomes a text.
   package let hasChatTemplate: Bool
+  /// What is to be told of the file: what it has no place for, and types that fit in place of others.
+  package let remarks: [Checkpoint.Remark]
 
   /// The tokenizer; nil where `base` says what a GGUF file says of it.
   private let vocabulary: Vocabulary?
   private let base: GGUFMetadata
   /// The blocks of modules that the type has no whole blocks for, by their names.
   private let others: [String: BlockFormat]
+  /// The names of tensors that the file has no place for.
+  private let omitted: Set<String>
 
   /// A format for a model.
   ///
@@ -56,11 +60,17 @@ package struct GGUFFormat: QuantizedFormat {
       vocabulary = try origin.vocabulary(from: tokenizer)
     }
     self.base = base
+    let places = try TensorPlaces(model.source, model.configuration, in: .gguf)
+    omitted = places.omitted
     // What the file will say is put together here, so that what it cannot say shows now.
-    hasChatTemplate = try GGUFExport(
-      model.source, model.configuration, vocabulary, types: GGUFTypes(nil, embeddings: self.embeddings),
-      chatTemplate: chatTemplate, base: base, file: model.path
-    ).hasChatTemplate
+    let export = try GGUFExport(
+      model.source.without(places.omitted), model.configuration, vocabulary,
+      types: GGUFTypes(nil, embeddings: self.embeddings),
+      chatTemplate: chatTemplate, base: base, file: model.path)
+    hasChatTemplate = export.hasChatTemplate
+    remarks =
+      (vocabulary?.ggufRemarks(rows: model.configuration.vocabularySize) ?? [])
+      + (places.remarks + export.substitutions).map { .note($0) }
   }
 
   /// Everything in it that changes a byte.
@@ -157,7 +167,7 @@ package struct GGUFFormat: QuantizedFormat {
       if let calibration = model.calibration { base["belle.calibration_sha256"] = .string(calibration) }
     }
     let export = try GGUFExport(
-      asWeights(model.tensors()), original.configuration, vocabulary,
+      asWeights(model.tensors()).without(omitted), original.configuration, vocabulary,
       types: GGUFTypes(nil, embeddings: embeddings),
       chatTemplate: chatTemplate, base: base, file: original.path)
     let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)

@@ -139,12 +139,7 @@ package struct GPTQFormat: QuantizedFormat {
       quantizer: [options.program.replacingOccurrences(of: " ", with: ":")], method: options.method.rawValue,
       recipe: options.recipeName, steps: recipe.description)
     settings.meta?.calibration = model.calibration
-    let untouched = model.untouched.filter { $0.name != "lm_head" }
-    if !untouched.isEmpty {
-      // GPTQModel's and vLLM's way to say that a module is not quantized: a minus, and a regular expression.
-      let patterns = untouched.map { "-:^" + NSRegularExpression.escapedPattern(for: $0.name) + "$" }
-      settings.dynamic = Dictionary(uniqueKeysWithValues: patterns.map { ($0, [:]) })
-    }
+    settings.leaveOut(model.untouched.map(\.name).filter { $0 != "lm_head" })
     return settings
   }
 }

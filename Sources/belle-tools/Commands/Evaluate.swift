@@ -62,7 +62,7 @@ struct Evaluate: ParsableCommand {
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     let data = try Calibration.inOrder(
-      text, tokenizer: { try files.tokenizer(from: tokenizer.path) },
+      text, tokenizer: { try tokenizer.open(for: files) },
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
       defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
     for note in data.notes { common.note(note) }

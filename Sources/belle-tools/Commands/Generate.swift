@@ -77,7 +77,7 @@ struct Generate: ParsableCommand {
     let files = try unknown.open(model)
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
-    let tokens = try files.tokenizer(from: tokenizer.path)
+    let tokens = try tokenizer.open(for: files)
     guard tokens.ownSize <= opened.configuration.vocabularySize else {
       throw ModelError(
         .mismatch, file: model,

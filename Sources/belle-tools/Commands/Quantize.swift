@@ -116,7 +116,7 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Quantize the head too.")
   var quantizeHead = false
 
-  @Option(help: "With --format gguf: the blocks; without it q4_0, q4_1 or q8_0 by --bits and symmetry.")
+  @Option(help: "With --format gguf: the blocks; without it q3_k, q4_0, q4_1 or q8_0 by --bits and symmetry.")
   var ggufType: BlockFormat?
 
   @Option(
@@ -199,8 +199,12 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
     if format == .gguf {
-      guard ggufType != nil || bits == 4 || bits == 8 else {
-        throw ValidationError("--bits \(bits) chooses no blocks of GGUF by itself: --gguf-type says which to take.")
+      guard ggufType != nil || Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) != nil else {
+        let names = BlockType.all.filter { $0.bits == bits }.map { $0.dtype.rawValue.lowercased() }
+        throw ValidationError(
+          "no blocks of GGUF with \(bits) bits are written here"
+            + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")) is only read)")
+            + ": give --bits 3, which takes q3_k, or --gguf-type.")
       }
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {
@@ -222,7 +226,8 @@ struct QuantizeCommand: ParsableCommand {
     let files = try open()
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
-    let options = options
+    var options = options
+    options.skip += misfits(opened)
     if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
@@ -269,7 +274,9 @@ struct QuantizeCommand: ParsableCommand {
       let gguf = try GGUFFormat(
         model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
         chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
+      tellOfBlocks()
       tellOfOthers(gguf, modules(of: model))
+      Console.shared.remarks(gguf.remarks, on: files.path)
       if !gguf.hasChatTemplate, !chatTemplate.isAsked {
         common.note("\(displayName(files.path)): \(ChatTemplateArgument.missing)")
       }
@@ -278,7 +285,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   /// The modules that are to be quantized.
-  private func modules(of model: TransformerModel) -> [LinearModule] {
+  func modules(of model: TransformerModel) -> [LinearModule] {
     let options = options
     let layers = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
     let head = options.quantizesHead ? model.headModule : nil
@@ -296,24 +303,9 @@ struct QuantizeCommand: ParsableCommand {
     return size
   }
 
-  /// Says which modules get other blocks than those that were asked for.
-  private func tellOfOthers(_ format: GGUFFormat, _ modules: [LinearModule]) {
-    let others = modules.filter { format.blocks(of: $0.name) != format.blocks }
-    guard let first = others.first else { return }
-    common.note(
-      "\(format.blocks(of: first.name).rawValue) in place of \(format.blocks.rawValue) for \(others.count) of "
-        + "\(modules.count) modules, whose inputs are not a multiple of \(format.blocks.elements): \(first.name)"
-        + (others.count > 1 ? " …" : ""))
-  }
-
   /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
   private var namedContainer: Container? {
     output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(fileName: $0) }
-  }
-
-  /// The blocks that were asked for, or that have the bits and the symmetry that were.
-  private var blockType: BlockFormat {
-    ggufType ?? (bits == 8 ? .q8_0 : symmetry == .symmetric ? .q4_0 : .q4_1)
   }
 
   private var options: QuantizationOptions {
@@ -360,7 +352,7 @@ struct QuantizeCommand: ParsableCommand {
   private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {
     let configuration = model.configuration
     let length = min(2048, configuration.contextLength ?? 2048)
-    let open = { try files.tokenizer(from: tokenizer.path) }
+    let open = { try tokenizer.open(for: files) }
     let data =
       calibration.isEmpty
       ? try Calibration.builtIn(

@@ -37,9 +37,9 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
     case .belle: return .form(.belle)
     case .belle2: return .form(.belle2)
     case .none: return .none
-    case .file(let path): return .text(try Self.text(path))
+    case .file(let path): return .text(try Self.text(path, common))
     case .auto:
-      guard case .huggingFace = model.layout, try model.chatTemplate() == nil,
+      guard case .huggingFace = model.layout, try model.chatTemplate().text == nil,
         let release = try Registry.builtIn.release(ofWeights: Set(model.stored.tensors.map(\.file)))
       else { return .automatic }
       common.note(
@@ -55,7 +55,7 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
     case .belle2: return .belle2
     case .none: return nil
     case .file(let path):
-      guard let form = ChatForm(template: try Self.text(path)) else {
+      guard let form = ChatForm(template: try Self.text(path, common)) else {
         throw TokenizerError(
           .unsupported, file: path,
           reason: "templates other than BELLE's are written into GGUF files, and not yet used here",
@@ -64,7 +64,9 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
       return form
     case .auto:
       let name = displayName(model.path)
-      guard let own = try model.chatTemplate() else {
+      let (own, remark) = try model.chatTemplate()
+      if let remark { common.note("\(name): \(remark)") }
+      guard let own else {
         common.note(
           "\(name): the model has no chat template: this is BELLE's form; --chat-template belle2 is the second version's, "
             + "none leaves the text as it is")
@@ -78,13 +80,15 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
     }
   }
 
-  private static func text(_ path: String) throws -> String {
+  private static func text(_ path: String, _ common: CommonOptions) throws -> String {
     guard Folder.kind(of: path) == .file else {
       throw TokenizerError(
         .missing, file: path, reason: "there is no such file",
         remedy: "--chat-template is auto, belle, belle2, none, or a file with a template")
     }
-    return try Tokenizers.chatTemplate(file: path)
+    let templates = try ChatTemplates(file: path)
+    if let remark = templates.remark { common.note("\(displayName(path)): \(remark)") }
+    return templates.text ?? ""
   }
 
   /// What is to be said where a GGUF file gets no template.

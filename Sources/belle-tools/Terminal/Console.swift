@@ -16,6 +16,8 @@ final class Console: Sendable {
     /// Why a result could not be written, other than that nobody wanted it.
     var outputError: Int32?
     var lastHint: Remedy?
+    /// What was told of models: once is enough.
+    var told: Set<String> = []
   }
 
   private let state = Mutex(State())
@@ -56,14 +58,17 @@ final class Console: Sendable {
 
   /// What is to be told of a model: what lies beside it or in it, and is not used.
   func notes(_ texts: [String], on path: String) {
-    for text in texts { note("\(displayName(path)): \(text)") }
+    for text in texts {
+      let line = "\(displayName(path)): \(text)"
+      if state.withLock({ $0.told.insert(line).inserted }) { note(line) }
+    }
   }
 
   /// What is to be told of how a checkpoint was found: other weights beside it, an index that does not fit.
   func remarks(_ remarks: [Checkpoint.Remark], on path: String) {
     for remark in remarks {
       switch remark {
-      case .note(let text): note("\(displayName(path)): \(text)")
+      case .note(let text): notes([text], on: path)
       case .warning(let text): warning("\(displayName(path)): \(text)")
       }
     }

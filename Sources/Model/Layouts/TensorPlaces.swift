@@ -5,14 +5,18 @@
 import ByteIO
 import Checkpoint
 
-extension Arranger {
-  /// The names of tensors that a dialect has no place for, and that are to be left out, which is told.
+/// A model without the tensors that a dialect has no place for.
+package struct TensorPlaces {
+  /// The names of those that are left out.
+  package let omitted: Set<String>
+  /// What is to be told of them.
+  package let remarks: [String]
+
+  /// Looks at a model.
   ///
-  /// - Parameter source: a model that fits its configuration.
+  /// - Parameter source: in Hugging Face's names, fitting its configuration.
   /// - Throws: `CheckpointError` with code `.badTensor` for a bias that has a value.
-  func withoutPlace(
-    _ source: any TensorSource, _ configuration: ModelConfiguration, _ dialect: Dialect
-  ) throws -> Set<String> {
+  package init(_ source: any TensorSource, _ configuration: ModelConfiguration, in dialect: Dialect) throws {
     let tensors = ModelTensors(unchecked: configuration, source)
     let family = configuration.family
     var (zeros, others): ([String], [String]) = ([], [])
@@ -33,14 +37,24 @@ extension Arranger {
       }
       zeros.append(info.name)
     }
-    tell(zeros, "hold zeros, change nothing, and have no place in the output")
-    tell(others, "lie outside of the language model")
-    return Set(zeros + others)
+    omitted = Set(zeros + others)
+    remarks = [
+      Self.words(zeros, "holds zeros, changes nothing, and has", "hold zeros, change nothing, and have", "no place in the output"),
+      Self.words(others, "lies", "lie", "outside of the language model"),
+    ].compactMap(\.self)
   }
 
-  private func tell(_ names: [String], _ what: String) {
-    guard let first = names.first else { return }
-    note(
-      "\(displayName(first))\(names.count > 1 ? " and \(names.count - 1) more" : "") \(what): left out")
+  private static func words(_ names: [String], _ one: String, _ several: String, _ what: String) -> String? {
+    names.first.map { first in
+      displayName(first) + (names.count > 1 ? " and \(names.count - 1) more \(several)" : " \(one)") + " \(what): left out"
+    }
+  }
+}
+
+extension TensorSource {
+  /// The tensors but for some.
+  package func without(_ names: Set<String>) -> any TensorSource {
+    if names.isEmpty { return self }
+    return TensorView(self) { !names.contains($0.name) }
   }
 }
