@@ -112,7 +112,7 @@ public struct WeightSets: Sendable {
   /// One name of each set of parts, in order.
   private static func parts(_ names: [String]) -> [PartName] {
     var found: [PartName] = []
-    for part in names.compactMap(PartName.init) where Checkpoint.isModelFile(part.name(of: part.number)) {
+    for part in names.compactMap(PartName.init) where CheckpointFile.isModel(part.name(of: part.number)) {
       if !found.contains(where: part.isSibling) { found.append(part) }
     }
     return found
@@ -122,8 +122,8 @@ public struct WeightSets: Sendable {
   /// one is that made for another engine, and what trainers save under endings of their own counts where there is nothing
   /// else.
   private static func loose(_ names: [String]) -> [String] {
-    var models = names.filter(Checkpoint.isModelFile)
-    let adapters = Checkpoint.adapterFiles.filter(models.contains)
+    var models = names.filter(CheckpointFile.isModel)
+    let adapters = CheckpointFile.adapterFiles.filter(models.contains)
     for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(Container.gguf.suffix) }] as [(String) -> Bool] {
       let others = models.filter(isOther)
       if !others.isEmpty { models = others }

@@ -23,7 +23,9 @@ enum CheckpointFile {
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
     // An encrypted file that is being decrypted has that name, too.
     if file is InputFile, let encryption = DownloadedFolder.encryption(of: path) { throw encryption }
-    if let naming = FileKind(head: head, size: file.size).naming(isWeights: true) {
+    let isDifference = (file as? InputFile).map { BaseDifference.isCompressed($0) } ?? false
+    let kind = isDifference ? FileKind.zeros : FileKind(head: head, size: file.size)
+    if let naming = kind.naming(isWeights: true) {
       throw CheckpointError(.unknownFormat, file: path, place: "byte 0", reason: naming.reason, remedy: naming.remedy)
     }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {
@@ -40,6 +42,9 @@ enum CheckpointFile {
       .unknownFormat, file: path, place: "byte 0", reason: "this is no checkpoint of a known format",
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
   }
+
+  /// The files that peft writes, in the order in which it looks for them.
+  static let adapterFiles = ["adapter_model.safetensors", "adapter_model.bin"]
 
   /// Whether a file, by its name, looks like a model's.
   static func isModel(_ name: String) -> Bool { Container(fileName: name) != nil && !isTrainersOwn(name) }

@@ -26,8 +26,14 @@ extension Doctor {
 
   /// Whether an error is one for an engine.
   private func concerns(_ finding: Finding, _ engine: String) -> Bool {
+    switch finding.code {
     // GPTQModel reads quantize_config.json before config.json.
-    !(engine == "gptqmodel" && finding.code == .missingQuantization && facts.quantization != nil)
+    case .missingQuantization: !(engine == "gptqmodel" && facts.quantization != nil)
+    // Where an engine needs the file, that it is missing is a finding of its own.
+    case .unfinishedFile: false
+    case .misnamedFile: facts.hasMisnamedWeights
+    default: true
+    }
   }
 
   /// Why it cannot be told whether an engine loads the model; nil where it can.
