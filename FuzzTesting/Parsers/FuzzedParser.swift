@@ -97,11 +97,16 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         try readAll(MetaExport(model.tensors, model.configuration().0, file: folder).source)
       }
     case .manifest:
-      attempt {
-        let manifest = try Manifest(text: String(decoding: bytes, as: UTF8.self), file: "list")
-        for entry in manifest.entries {
-          precondition(
-            !entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
+      for keepsGoodLines in [false, true] {
+        attempt {
+          var manifest = try Manifest(
+            text: String(decoding: bytes, as: UTF8.self), file: "list", keepsGoodLines: keepsGoodLines)
+          // Whether there is such a file is any answer.
+          _ = manifest.settle(file: "list") { $0.utf8.count % 2 == 0 }
+          for entry in manifest.entries {
+            precondition(
+              !entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")
+          }
         }
       }
     case .name:

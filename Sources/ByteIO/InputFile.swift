@@ -22,7 +22,13 @@ public final class InputFile: ByteSource {
   ///
   /// - Parameter path: the file; symbolic links are followed.
   /// - Throws: ``ByteIOError`` when it is missing, not readable or no regular file.
-  public init(_ path: String) throws(ByteIOError) {
+  public convenience init(_ path: String) throws(ByteIOError) { try self.init(path, isInput: true) }
+
+  /// Opens a file to see what it is.
+  ///
+  /// - Parameter isInput: whether the work is made from it: see ``InputRecord``.
+  /// - Throws: ``ByteIOError`` when it is missing, not readable or no regular file.
+  package init(_ path: String, isInput: Bool) throws(ByteIOError) {
     // O_NONBLOCK: a named pipe is refused below instead of waiting here for a writer. It has no effect on files.
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw ByteIOError(errno: errno, file: path, action: "open it") }
@@ -41,7 +47,7 @@ public final class InputFile: ByteSource {
     self.path = path
     self.descriptor = descriptor
     state = FileState(status)
-    InputRecord.note(path, state)
+    if isInput { InputRecord.note(path, state) }
   }
 
   deinit { close(descriptor) }

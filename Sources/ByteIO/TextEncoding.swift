@@ -97,7 +97,8 @@ public enum TextEncoding: Sendable, Equatable {
   /// The byte order of UTF-16 without a mark; nil where the bytes are not that for sure.
   ///
   /// Pairs of letters of other encodings look like Chinese characters too. So spaces, line ends and Chinese punctuation must
-  /// be among the units, as they are in every text, and nearly all units must be of common blocks.
+  /// be among the units, as they are in every text, and nearly all units must be of common blocks; or a quarter must be ASCII,
+  /// each with its zero, and none what no text has.
   private static func unmarkedUTF16(_ bytes: [UInt8]) -> Bool? {
     guard bytes.count >= 8, bytes.count % 2 == 0 else { return nil }
     let part = Array(bytes.prefix(64 << 10))
@@ -108,9 +109,15 @@ public enum TextEncoding: Sendable, Equatable {
       var common = 0
       var marks = 0
       var count = 0
+      var (ascii, odd) = (0, 0)
       var units = Units(bytes: part, isBigEndian: isBigEndian)
       while let unit = units.next() {
         count += 1
+        switch unit {
+        case 0x09, 0x0A, 0x0D, 0x20...0x7E: ascii += 1
+        case 0..<0x20, 0x7F..<0xA0, 0xFFFE, 0xFFFF: odd += 1
+        default: break
+        }
         switch unit {
         case 0x20, 0x0A, 0x3001, 0x3002, 0xFF0C: (common, marks) = (common + 1, marks + 1)
         case 0x09, 0x0D, 0x21...0x7E, 0x3000...0x30FF, 0x4E00...0x9FFF, 0xFF01...0xFF5E, 0x2010...0x2026:
@@ -118,7 +125,7 @@ public enum TextEncoding: Sendable, Equatable {
         default: break
         }
       }
-      return common * 20 >= count * 19 && marks * 500 >= count && marks > 0
+      return common * 20 >= count * 19 && marks * 500 >= count && marks > 0 || ascii * 4 >= count && odd == 0
     }
     return fitting.count == 1 ? fitting[0] : nil
   }
@@ -140,7 +147,7 @@ public enum TextEncoding: Sendable, Equatable {
 
   /// Where UTF-8 is broken first, how often, and how many characters of several bytes are sound.
   private static func faultsOfUTF8(_ bytes: [UInt8]) -> (first: Int?, faults: Int, characters: Int) {
-    if String(validating: bytes, as: UTF8.self) != nil { return (nil, 0, 0) }
+    if isUTF8(bytes) { return (nil, 0, 0) }
     var first: Int?
     var (faults, characters, at) = (0, 0, 0)
     while at < bytes.count {
@@ -157,6 +164,19 @@ public enum TextEncoding: Sendable, Equatable {
       }
     }
     return (first, faults, characters)
+  }
+
+  /// Whether a text is UTF-8; in parts, so that no second copy of it is made.
+  private static func isUTF8(_ bytes: [UInt8]) -> Bool {
+    var start = 0
+    while start < bytes.count {
+      var end = min(start + 1 << 20, bytes.count)
+      // Not within a character.
+      for _ in 0..<3 where end < bytes.count && bytes[end] & 0xC0 == 0x80 { end -= 1 }
+      guard String(validating: bytes[start..<end], as: UTF8.self) != nil else { return false }
+      start = end
+    }
+    return true
   }
 
   /// How many bytes the character has that begins at a place; 0 where none does. Unicode 16, table 3-7.

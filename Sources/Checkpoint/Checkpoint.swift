@@ -1,6 +1,7 @@
 // The door: a path in, a source of tensors out, whatever the format.
 
 import ByteIO
+import Checksum
 
 /// Opening checkpoints.
 public enum Checkpoint {
@@ -37,16 +38,32 @@ public enum Checkpoint {
 
   /// Opens a file or a folder as ``open(_:skipping:)`` does, and says what is to be told of it.
   ///
-  /// - Throws: ``CheckpointError`` or ``ByteIOError``.
+  /// - Throws: ``CheckpointError`` or ``ByteIOError``; also where a file of the model beside its weights is not whole, or has
+  ///   a name by which programs do not find it.
   public static func opened(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Opened {
+    try opened(path, skipping: skipped, allowsFaults: false)
+  }
+
+  /// - Parameter allowsFaults: whether files of the model beside its weights may be unfinished or have other names.
+  package static func opened(
+    _ path: String, skipping skipped: SkippedNames? = nil, allowsFaults: Bool
+  ) throws -> Opened {
     let path = try located(path)
     var remarks: [Remark] = []
     let source: any TensorSource
     if Folder.kind(of: path) == .folder {
+      if let difference = BaseDifference.found(in: path) { throw difference }
       let sets = try WeightSets(path)
       let read = try sets.read()
+      for fault in try FolderFault.found(in: path) {
+        if let remark = fault.remark(beside: read) {
+          remarks.append(.warning(remark))
+        } else if !allowsFaults {
+          throw fault.error
+        }
+      }
       source = try open(read, in: path, skipping: skipped)
-      remarks = sets.others(than: read).map { .note($0.words) }
+      remarks += sets.others(than: read).map { .note($0.words) }
     } else {
       source = try open(file: path, skipping: skipped)
     }
@@ -77,8 +94,9 @@ public enum Checkpoint {
   ///
   /// - Throws: ``CheckpointError`` where there are several snapshots and nothing says which.
   public static func located(_ path: String) throws -> String {
+    guard Folder.kind(of: path) == .folder else { return path }
     let snapshots = Folder.join(path, "snapshots")
-    guard Folder.kind(of: path) == .folder, Folder.kind(of: snapshots) == .folder else { return path }
+    guard Folder.kind(of: snapshots) == .folder else { return try placeInCache(path) }
     let sets = try WeightSets(path)
     guard sets.sets.isEmpty, sets.loose.isEmpty else { return path }
     let names = try Folder.entries(of: snapshots).filter { $0.kind == .folder }.map(\.name)
@@ -94,6 +112,15 @@ public enum Checkpoint {
       .unknownFormat, file: path, reason: "there are \(names.count) snapshots of a model in this folder",
       remedy:
         "give one of them: \(names.prefix(3).map { displayName(Folder.join(snapshots, $0)) }.joined(separator: ", "))")
+  }
+
+  /// The snapshot of the only model in a folder of Hugging Face's cache above models; the folder itself where it is none.
+  private static func placeInCache(_ path: String) throws -> String {
+    let place: String
+    do { place = try HubDownload.place(of: path) } catch let error as ChecksumError {
+      throw CheckpointError(.unknownFormat, file: path, reason: error.reason, remedy: error.remedy)
+    }
+    return place == path ? path : try located(place)
   }
 
   /// Which part of a model a file is, in words, by its name and what lies beside it; nil for one that is all of it.

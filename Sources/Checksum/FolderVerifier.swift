@@ -94,15 +94,17 @@ public struct FolderVerifier: Sendable {
     let hub = try HubDownload.unfinished(in: folder)
     for path in hub { receive([besides(path, .unfinished, unfinished(path))]) }
     for entry in present where !listed.contains(entry.name) && !ignoring.contains(entry.name) {
-      if HubDownload.isBookkeeping(entry.name) || hub.contains(entry.name) { continue }
+      if HubDownload.isBookkeeping(entry.name, in: folder) || hub.contains(entry.name) { continue }
       let name = entry.kind == .folder ? entry.name + "/" : entry.name
       if let fault = sizes[entry.name]?.fault(of: entry.size, in: owner) {
         let error = ChecksumError(
           .unfinished, file: path(entry.name), reason: fault.reason, remedy: "download it again")
         receive([besides(name, .mismatch, error)])
-      } else if let download = DownloadName(entry.name), download.isSurelyUnfinished, !names.contains(download.original)
+      } else if let download = DownloadName(entry.name), download.isSurelyUnfinished,
+        !(names.contains(download.original) && (download.fault == .unfinished || listed.contains(download.original)))
       {
-        // Where the list has the file, it is missing and that was said already.
+        // Where the list has the file, it is missing and that was said already; and where its digest agrees, a note beside
+        // it is left over.
         receive([besides(name, .unfinished, listed.contains(download.original) ? nil : unfinished(entry.name))])
       } else {
         receive([besides(name, .extra, nil)])

@@ -3,8 +3,10 @@
 // Read: md5sum and sha256sum in GNU form (`<hex>  name`, `<hex> *name`, with a leading backslash where the name is
 // escaped), lines that end with NUL (`md5sum -z`), BSD form (`MD5 (name) = <hex>`, and OpenSSL's `SHA2-256(name)= <hex>`),
 // Meta's `checklist.chk`; in UTF-8 and UTF-16; with CRLF, a byte order mark, `./`, Windows' backslashes, blank lines, `#`
-// comments and Markdown fences; with NUL bytes, or the two characters `^@` that a NUL becomes on a web page.
-// Refused, with its line: anything else, other digests, absolute paths and paths with `..`, contradictions.
+// comments and Markdown fences; with NUL bytes, or the two characters `^@` that a NUL becomes on a web page; with line ends
+// of CR alone; PowerShell's and certutil's forms (WindowsDigests); one digest alone, in a list that is named after its file.
+// Refused, with its line: anything else, other digests, paths with `..`, contradictions; and absolute paths, where nothing
+// says which files of a folder they are (Manifest+Absolute).
 // Source of the forms: coreutils manual, "md5sum invocation"; openssl-dgst(1).
 
 import ByteIO
@@ -23,6 +25,9 @@ public struct Manifest: Sendable, Equatable {
   public private(set) var entries: [Entry] = []
 
   private var positions: [String: Int] = [:]
+
+  /// The files that the list names by absolute paths, until ``settle(file:isThere:)`` says which of a folder's they are.
+  var absolutes: [AbsoluteEntry] = []
 
   /// The largest file that is taken for a list, in bytes.
   public static let sizeLimit = 16 << 20
@@ -79,12 +84,30 @@ public struct Manifest: Sendable, Equatable {
   ///     an error.
   /// - Throws: ``ChecksumError`` with the line, or `.notAList` where there is no checksum line at all.
   public init(text: String, file: String? = nil, keepsGoodLines: Bool = false) throws(ChecksumError) {
+    if let (digest, name) = Self.alone(text, file) {
+      _ = insert(digest, for: name)
+      return
+    }
     // Where each piece between NULs is a line, they end lines; otherwise they are what copying left.
     let pieces = text.utf8.contains(0) ? text.utf8.split(separator: 0).map { String(Substring($0)) } : []
     let endsWithNul = !pieces.isEmpty && pieces.allSatisfy { (Self.gnu($0) ?? Self.bsd($0)) != nil }
-    let end = endsWithNul ? 0 : UInt8(ascii: "\n")
+    let isOld = !text.utf8.contains(0x0A) && text.utf8.contains(0x0D)
+    let end = endsWithNul ? 0 : isOld ? 0x0D : UInt8(ascii: "\n")
+    var windows = WindowsDigests()
     var number = 0
     var badCount = 0
+    func note(_ error: ChecksumError) throws(ChecksumError) {
+      guard keepsGoodLines, error.code != .contradiction else { throw error }
+      badCount += 1
+      if problems.count < Self.problemLimit { problems.append(error) }
+    }
+    func takeWindows(_ line: WindowsDigests.Line, _ number: Int) throws(ChecksumError) {
+      do {
+        try add(
+          (hex: line.hex, name: line.name, isEscaped: false), number, file, isWindows: true,
+          keepsAbsolute: keepsGoodLines)
+      } catch { try note(error) }
+    }
     // By bytes: Swift takes CR LF for one character. One line at a time: a list of nothing but line ends has millions.
     var rest: Substring.UTF8View? = text.utf8[...]
     while let now = rest {
@@ -97,32 +120,63 @@ public struct Manifest: Sendable, Equatable {
       if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
         continue
       }
-      do { try take(line, number, file, isFromUnix: endsWithNul) } catch {
-        guard keepsGoodLines, error.code != .contradiction else { throw error }
-        badCount += 1
-        if problems.count < Self.problemLimit { problems.append(error) }
+      if !endsWithNul, (Self.gnu(line) ?? Self.bsd(line)) == nil {
+        let (before, this) = windows.take(line)
+        if let before { try takeWindows(before, number - 1) }
+        if case .line(let one) = this { try takeWindows(one, number) }
+        guard case .foreign = this else { continue }
+      }
+      do { try take(line, number, file, isFromUnix: endsWithNul, keepsAbsolute: keepsGoodLines) } catch {
+        try note(error)
       }
     }
+    if let one = windows.finish() { try takeWindows(one, number) }
     // What has more bad lines than good ones is something else.
-    if let first = problems.first, badCount > entries.count { throw first }
-    guard !entries.isEmpty else {
+    if let first = problems.first, badCount > entries.count + absolutes.count { throw first }
+    guard !entries.isEmpty || !absolutes.isEmpty else {
       throw ChecksumError(
         .notAList, file: file, reason: "there is no checksum line in it",
         remedy: "a list has lines of the form `<hex digest>  <file>`")
     }
   }
 
+  /// A digest that is all of a list, and the file that it is of, which the list is named after: `model.bin.sha256`.
+  private static func alone(_ text: String, _ file: String?) -> (Digest, String)? {
+    guard text.utf8.count <= 256 else { return nil }
+    let words = text.split { $0.isWhitespace || $0 == "\u{FEFF}" || $0 == "\0" }
+    guard words.count == 1, let digest = Digest(hex: words[0]), let file else { return nil }
+    let list = Folder.name(of: file)
+    let endings = [".md5", ".md5sum", ".md5.txt", ".sha256", ".sha256sum", ".sha256.txt"]
+    guard let ending = endings.first(where: { list.lowercased().hasSuffix($0) && list.utf8.count > $0.utf8.count })
+    else { return nil }
+    return (digest, String(list.dropLast(ending.count)))
+  }
+
   /// Takes one line.
   private mutating func take(
-    _ line: String, _ number: Int, _ file: String?, isFromUnix: Bool
+    _ line: String, _ number: Int, _ file: String?, isFromUnix: Bool, keepsAbsolute: Bool
   ) throws(ChecksumError) {
+    guard let line = Self.gnu(line) ?? Self.bsd(line) else {
+      throw ChecksumError(
+        .malformedLine, file: file, place: "line \(number)",
+        reason: "not a checksum line: \(displayName(String(line.prefix(80))))",
+        remedy: "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`"
+      )
+    }
+    // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
+    let isWindows = !isFromUnix && !line.isEscaped && line.name.contains("\\")
+    try add(line, number, file, isWindows: isWindows, keepsAbsolute: keepsAbsolute)
+  }
+
+  /// Adds what one line says.
+  ///
+  /// - Parameter keepsAbsolute: whether an absolute path is kept until it is settled, and not refused.
+  private mutating func add(
+    _ line: Line, _ number: Int, _ file: String?, isWindows: Bool, keepsAbsolute: Bool
+  ) throws(ChecksumError) {
+    let (hex, name, _) = line
     let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
       ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
-    }
-    guard let (hex, name, isEscaped) = Self.gnu(line) ?? Self.bsd(line) else {
-      throw problem(
-        .malformedLine, "not a checksum line: \(displayName(String(line.prefix(80))))",
-        "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`")
     }
     guard let digest = Digest(hex: hex) else {
       throw problem(
@@ -137,13 +191,14 @@ public struct Manifest: Sendable, Equatable {
       throw problem(
         .malformedLine, "the name \(displayName(name)) is not UTF-8", "convert the list: iconv -f GB18030 -t UTF-8")
     }
-    // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
-    let isWindows = !isFromUnix && !isEscaped && name.contains("\\")
-    guard let path = Self.relative(isWindows ? name.replacing("\\", with: "/") : name, isWindows: isWindows) else {
+    let (found, isAbsolute) = Self.parts(isWindows ? name.replacing("\\", with: "/") : name)
+    guard let parts = found, !isAbsolute || keepsAbsolute else {
       throw problem(
         .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
         "make the list with paths relative to that folder")
     }
+    if isAbsolute { return absolutes.append(AbsoluteEntry(parts: parts, digest: digest, line: number)) }
+    let path = parts.joined(separator: "/")
     guard insert(digest, for: path) else {
       throw problem(
         .contradiction, "a second, different \(digest.algorithm.title) for \(displayName(path))",
@@ -267,14 +322,13 @@ public struct Manifest: Sendable, Equatable {
     return result.isEmpty ? nil : String(result)
   }
 
-  /// A path without `./`; nil where it leaves the folder.
-  private static func relative(_ name: String, isWindows: Bool) -> String? {
-    guard !name.hasPrefix("/") else { return nil }
-    // A drive's letter.
-    if isWindows, name.dropFirst().hasPrefix(":") { return nil }
-    let parts = name.split(separator: "/", omittingEmptySubsequences: true).filter { $0 != "." }
-    guard !parts.isEmpty, !parts.contains("..") else { return nil }
-    return parts.joined(separator: "/")
+  /// The parts of a path, without `.`; nil where there is none, or it may leave the folder that it begins in. And whether it
+  /// begins at a root, in somebody's home or on a drive.
+  private static func parts(_ name: String) -> (parts: [String]?, isAbsolute: Bool) {
+    let isDrive = name.wholeMatch(of: /[A-Za-z]:(\/.*)?/) != nil
+    let parts = name.split(separator: "/", omittingEmptySubsequences: true).map(String.init).filter { $0 != "." }
+    let isAbsolute = name.hasPrefix("/") || isDrive || name.hasPrefix("~/")
+    return (parts.isEmpty || parts.contains("..") ? nil : parts, isAbsolute)
   }
 }
 

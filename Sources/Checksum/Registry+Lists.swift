@@ -66,6 +66,7 @@ extension Manifest {
   /// - Throws: ``ChecksumError`` with code `.contradiction`.
   public mutating func merge(_ other: Manifest, named name: String) throws(ChecksumError) {
     problems += other.problems
+    absolutes += other.absolutes
     for entry in other.entries {
       for digest in entry.digests.values where !insert(digest, for: entry.path) {
         throw ChecksumError(

@@ -89,9 +89,14 @@ extension Model {
   /// - Throws: ``ModelError`` with code `.missing` where there is none.
   package func configuration() throws -> (ModelConfiguration, text: [UInt8]) {
     guard Folder.kind(of: configurationPath) == .file else {
+      let other = DownloadedFolder.substitute(for: "config.json", in: folder)
       throw ModelError(
-        .missing, file: path, reason: "there is no config.json beside the weights",
-        remedy: "download config.json too; without it heads and positions are not known")
+        .missing, file: path,
+        reason: "there is no config.json beside the weights" + (other.map { "; \($0.reason)" } ?? ""),
+        remedy: other?.remedy ?? "download config.json too; without it heads and positions are not known")
+    }
+    if let download = DownloadName.unfinished(at: configurationPath) {
+      throw ModelError(.missing, file: configurationPath, reason: download.reason, remedy: download.remedy)
     }
     let text = try ModelConfiguration.text(configurationPath)
     return (try ModelConfiguration(json: text, file: configurationPath), text)

@@ -57,15 +57,19 @@ package struct Model: Sendable {
 
   /// Opens a file or folder.
   ///
-  /// - Parameter skipped: as in `Checkpoint.open`; tensors that are no ordinary ones are left out with it.
+  /// - Parameters:
+  ///   - skipped: as in `Checkpoint.open`; tensors that are no ordinary ones are left out with it.
+  ///   - allowsFaults: whether files beside the weights may be unfinished or have other names.
   /// - Throws: `CheckpointError` or `ByteIOError` where its tensors cannot be opened.
-  package static func open(_ path: String, skipping skipped: SkippedNames? = nil) throws -> Model {
+  package static func open(
+    _ path: String, skipping skipped: SkippedNames? = nil, allowsFaults: Bool = false
+  ) throws -> Model {
     // Meta's file, where there is only one, stands for the folder that it is in.
     if MetaFolder.isWhole(path), Folder.kind(of: Folder.join(Folder.parent(of: path), "config.json")) != .file {
       let shard = Folder.name(of: path)
       return Model(try MetaFolder(Folder.parent(of: path), shards: [shard], skipping: skipped), path: path)
     }
-    let opened = try Checkpoint.opened(path, skipping: skipped)
+    let opened = try Checkpoint.opened(path, skipping: skipped, allowsFaults: allowsFaults)
     return Model(
       skipped?.readable(of: opened.source) ?? opened.source, path: opened.path, remarks: opened.remarks)
   }

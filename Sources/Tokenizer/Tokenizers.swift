@@ -14,6 +14,9 @@ package enum Tokenizers {
   /// - Throws: ``TokenizerError``, with code `.missing` where there is none.
   package static func open(_ path: String) throws -> any Tokenizer {
     if Folder.kind(of: path) == .file {
+      if let download = DownloadName.unfinished(at: path) {
+        throw TokenizerError(.missing, file: path, reason: download.reason, remedy: download.remedy)
+      }
       let folder = Folder.parent(of: path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
       guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
@@ -23,11 +26,13 @@ package enum Tokenizers {
     }
     let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
     guard !paths.isEmpty else {
+      let other = fileNames.lazy.compactMap { DownloadName.standIn(for: $0, in: path) }.first
       throw TokenizerError(
         .missing, file: path,
         reason: "there is no tokenizer.model and no tokenizer.json in it"
-          + (ByteRanks.others(in: path).map { "; \($0)" } ?? ""),
-        remedy: "download the tokenizer's files too, or copy them from the model that this one was made from")
+          + ((other?.reason ?? ByteRanks.others(in: path)).map { "; \($0)" } ?? ""),
+        remedy: other?.remedy
+          ?? "download the tokenizer's files too, or copy them from the model that this one was made from")
     }
     var first: (any Error)?
     for path in paths {

@@ -23,6 +23,8 @@ package struct DecryptItem: Sendable {
   private(set) var isProblemOfName = false
   /// What is to be said of the name: it lost a part, which was taken from what is known.
   private(set) var nameNote: String?
+  /// The paths of other copies of the same file, which are not used.
+  var copies: [String] = []
 
   /// The largest plain file that counts as small: done in milliseconds, so it goes first.
   static let smallSize = 1 << 20
@@ -47,18 +49,7 @@ package struct DecryptItem: Sendable {
   }
 
   private mutating func inspect(_ release: KnownRelease?, _ options: DecryptOptions, _ registry: Registry) throws {
-    let name: EncryptedName
-    do { name = try EncryptedName(Folder.name(of: input)) } catch {
-      let recovery = RecoveredName(of: input, options: options, registry: registry)
-      guard let recovered = try recovery.name() else {
-        isProblemOfName = recovery.isHarmless
-        throw XorDecryptError(.badName, file: input, reason: error.reason, remedy: error.remedy)
-      }
-      name = recovered
-      nameNote =
-        "the name is not <name>.<64 hexadecimal digits>.enc: taken for \(displayName(name.plainName)), "
-        + "with the digest in its header"
-    }
+    let name = try self.name(options, registry)
     outputName = name.plainName
     let file = try InputFile(input)
     let size = file.size
@@ -86,6 +77,45 @@ package struct DecryptItem: Sendable {
         reason: "it has no header, and the digest in its name is that of an empty file: nothing could prove the result",
         remedy: "give the publisher's list of the decrypted files with \(.manifest)")
     }
+  }
+
+  /// The file's name; where it has another, the one that is known of it.
+  private mutating func name(_ options: DecryptOptions, _ registry: Registry) throws -> EncryptedName {
+    let recovery = RecoveredName(of: input, options: options, registry: registry)
+    var name: EncryptedName
+    do { name = try EncryptedName(Folder.name(of: input)) } catch {
+      guard let recovered = try recovery.name() else {
+        isProblemOfName = recovery.isHarmless
+        outputName = recovery.withoutEnding?.plainName ?? ""
+        guard let whole = recovery.withoutEnding else {
+          throw XorDecryptError(.badName, file: input, reason: error.reason, remedy: error.remedy)
+        }
+        throw XorDecryptError(
+          .badName, file: input,
+          reason: "its name is that of an encrypted file without the ending .enc"
+            + (whole.hasDigestOfNothing ? "" : ", and its header is not the digest in the name"),
+          remedy: whole.hasDigestOfNothing
+            ? "rename it to \(displayName(whole.fileName))"
+            : "it is damaged, or something else: download it again, or move it away")
+      }
+      name = recovered
+      nameNote =
+        "the name is not <name>.<64 hexadecimal digits>.enc: taken for \(displayName(name.plainName)), "
+        + "with the digest in its header"
+    }
+    guard let (right, isProven) = recovery.rightCase(of: name) else { return name }
+    guard isProven else {
+      isProblemOfName = true
+      outputName = name.plainName
+      throw XorDecryptError(
+        .badName, file: input,
+        reason: "the plain file would be called \(displayName(name.plainName)), and programs look for "
+          + displayName(right),
+        remedy: "rename it to \(displayName(EncryptedName(plainName: right, digest: name.digest).fileName))")
+    }
+    nameNote = "\(displayName(name.plainName)) is \(displayName(right)) in another case, and is called so"
+    name = EncryptedName(plainName: right, digest: name.digest)
+    return name
   }
 
   /// Holds the header against the digest in the name.

@@ -17,6 +17,33 @@ extension DecryptPlan {
     }
   }
 
+  /// Leaves out what is another copy of a file: it has the same name and, by its header or its name, the same digest.
+  /// Of copies of several sizes the largest counts, for a shorter one was cut off.
+  static func withoutCopies(_ items: [DecryptItem]) -> (items: [DecryptItem], notes: [String]) {
+    var kept: [DecryptItem] = []
+    var notes: [String] = []
+    let ranked = items.sorted { one, other in
+      one.plainSize != other.plainSize ? one.plainSize > other.plainSize : one.nameNote == nil && other.nameNote != nil
+    }
+    for item in ranked {
+      let first = kept.firstIndex { other in
+        item.problem == nil && other.problem == nil && other.outputName == item.outputName
+          && other.expected == item.expected
+      }
+      guard let first else {
+        kept.append(item)
+        continue
+      }
+      kept[first].copies.append(item.input)
+      let isShorter = item.plainSize < kept[first].plainSize
+      notes.append(
+        "\(displayName(Folder.name(of: item.input))) is another copy of \(displayName(item.outputName))"
+          + (isShorter ? ", and shorter" : "")
+          + ": \(displayName(Folder.name(of: kept[first].input))) is used")
+    }
+    return (kept, notes)
+  }
+
   /// Two inputs of one output, an output that is the key or an input, and outputs of another size.
   static func checkOutputs(
     _ items: inout [DecryptItem], _ inputs: InputRecord, _ outputFolder: String, _ options: DecryptOptions

@@ -14,6 +14,8 @@ package struct DecryptPlan: Sendable {
   package internal(set) var releases: [KnownRelease] = []
   /// What the user should know, and what does not stop the work.
   package internal(set) var warnings: [String] = []
+  /// What is worth knowing: second copies, which are not used.
+  package private(set) var notes: [String] = []
   /// Files that the release or the manifest has, and that are neither among the inputs nor in the output folder.
   package internal(set) var absent: [String] = []
   /// Whether a folder is decrypted, and not one file.
@@ -41,15 +43,25 @@ package struct DecryptPlan: Sendable {
     input: String, key keyPath: String, outputFolder: String, options: DecryptOptions,
     registry: Registry = .builtIn, progress: @escaping ProgressHandler = { _ in }
   ) throws {
-    let found = try EncryptedInput(input, keyPath: keyPath, registry: registry)
+    let found = try EncryptedInput(input, keyPath: keyPath, options: options, registry: registry)
     key = try KeyFile(keyPath)
     isFolder = found.isFolder
     try Self.checkOutputFolder(outputFolder)
 
-    releases = registry.releases(ofEncrypted: found.paths.map { Folder.name(of: $0) })
+    releases = registry.releases(
+      ofEncrypted: found.paths.map { path in
+        let name = Folder.name(of: path)
+        guard (try? EncryptedName(name)) == nil else { return name }
+        return (try? RecoveredName(of: path, options: options, registry: registry).provenName())?.fileName ?? name
+      })
     let release = releases.count == 1 ? releases[0] : nil
     var items = found.paths.map {
       DecryptItem(inspecting: $0, release: release, options: options, registry: registry)
+    }
+    (items, notes) = Self.withoutCopies(items)
+    notes += found.copies.map { path, first in
+      "\(displayName(Folder.name(of: path))) has the name of a second copy of "
+        + "\(displayName(Folder.name(of: first))), and is not used"
     }
     items += found.faulty.map { DecryptItem($0.path, plainName: $0.plainName, problem: $0.problem) }
     if let converter = options.converter {

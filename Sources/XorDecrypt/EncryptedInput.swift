@@ -10,6 +10,8 @@ struct EncryptedInput {
   let paths: [String]
   /// Encrypted files under names that a download left them with, and what is wrong with each.
   let faulty: [(path: String, plainName: String, problem: XorDecryptError)]
+  /// Second copies of encrypted files under a browser's names, beside the first.
+  let copies: [(path: String, first: String)]
   /// Names in the folder that are no encrypted files; those of folders end with a slash.
   let ignored: [String]
   /// Whether a folder was given.
@@ -22,8 +24,9 @@ struct EncryptedInput {
   /// - Parameters:
   ///   - input: an `.enc` file, or a folder that holds some.
   ///   - keyPath: what was given as the key: the two are easily swapped.
+  ///   - options: may hold a list, by which files are known whatever they are called.
   /// - Throws: ``XorDecryptError`` with code `.wrongInput` where there is none; ``ByteIOError``.
-  init(_ input: String, keyPath: String, registry: Registry) throws {
+  init(_ input: String, keyPath: String, options: DecryptOptions, registry: Registry) throws {
     guard let kind = Folder.kind(of: input) else {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
     }
@@ -40,26 +43,40 @@ struct EncryptedInput {
       }
       let neighbours = (try? Folder.entries(of: Folder.parent(of: input)).map(\.name)) ?? [name]
       faulty = Self.faultyNames(neighbours, in: Folder.parent(of: input)).filter { Folder.name(of: $0.path) == name }
-      (paths, ignored, isFolder) = (faulty.isEmpty ? [input] : [], [], false)
+      (paths, copies, ignored, isFolder) = (faulty.isEmpty ? [input] : [], [], [], false)
       return
     }
 
     let entries = try Folder.entries(of: input)
     let names = entries.map(\.name)
-    faulty = Self.faultyNames(names, in: input) + (try Self.unfinishedByHub(in: input, names))
+    faulty =
+      Self.faultyNames(names, in: input) + (try Self.unfinishedByHub(in: input, names, registry))
     let isFaulty = Set(faulty.map(\.path))
     // A second copy of a file that is there, too, adds nothing.
+    copies = names.compactMap { name in
+      guard let copy = DownloadName(name), copy.fault == .copy, name.hasSuffix(EncryptedName.suffix),
+        names.contains(copy.original)
+      else { return nil }
+      return (Folder.join(input, name), Folder.join(input, copy.original))
+    }
+    let isCopy = Set(copies.map(\.path))
     let encrypted = entries.filter { entry in
-      entry.name.hasSuffix(EncryptedName.suffix) && entry.kind != .folder
-        && !isFaulty.contains(Folder.join(input, entry.name))
-        && !(DownloadName(entry.name).map { $0.fault == .copy && names.contains($0.original) } ?? false)
+      let path = Folder.join(input, entry.name)
+      guard entry.kind != .folder, !isFaulty.contains(path), !isCopy.contains(path) else { return false }
+      if entry.name.hasSuffix(EncryptedName.suffix) { return true }
+      guard entry.kind == .file, !TemporaryFiles.isTemporary(entry.name) else { return false }
+      // Whatever it is called: its name is whole but for the ending, or its header says which file it is.
+      let recovery = RecoveredName(of: path, options: options, registry: registry)
+      if let whole = recovery.withoutEnding, !names.contains(whole.fileName) { return true }
+      return (try? recovery.provenName()) != nil
     }
     guard !encrypted.isEmpty || !faulty.isEmpty else {
       throw try Self.emptiness(of: input, entries, keyLooksEncrypted: keyLooksEncrypted, registry)
     }
     let isEncrypted = Set(encrypted.map(\.name))
     let ignored = entries.filter {
-      !isEncrypted.contains($0.name) && !isFaulty.contains(Folder.join(input, $0.name))
+      let path = Folder.join(input, $0.name)
+      return !isEncrypted.contains($0.name) && !isFaulty.contains(path) && !isCopy.contains(path)
         && !TemporaryFiles.isTemporary($0.name)
     }
     paths = encrypted.map { Folder.join(input, $0.name) }
@@ -84,8 +101,10 @@ struct EncryptedInput {
         isOtherCase
         ? name.dropLast(EncryptedName.suffix.count) + EncryptedName.suffix
         : DownloadName(name).map(\.original) ?? added(name)
-      guard let original, let encrypted = try? EncryptedName(inAnyCase: original) else { return nil }
-      if names.contains(encrypted.fileName) || names.contains(original) { return nil }
+      guard let original, let stated = try? EncryptedName(inAnyCase: original) else { return nil }
+      let encrypted = EncryptedName(
+        plainName: DownloadName.usual(stated.plainName) ?? stated.plainName, digest: stated.digest)
+      if [encrypted.fileName, stated.fileName, original].contains(where: names.contains) { return nil }
       let download = DownloadName.standIn(for: encrypted.fileName, among: [name])
       return fault(
         name, encrypted, in: folder, reason: download?.reason ?? "its name has an ending too many",
@@ -109,16 +128,24 @@ struct EncryptedInput {
     return String(name.prefix(lower.distance(from: lower.startIndex, to: end) - 1))
   }
 
-  /// What Hugging Face's program began to download into the folder and did not finish.
+  /// What Hugging Face's program began to download into the folder and did not finish. Which file that is its name tells,
+  /// or the digest in it; where neither does, it is one that nobody can name.
   private static func unfinishedByHub(
-    in folder: String, _ names: [String]
+    in folder: String, _ names: [String], _ registry: Registry
   ) throws -> [(path: String, plainName: String, problem: XorDecryptError)] {
-    try HubDownload.unfinished(in: folder).compactMap { path in
-      let name = DownloadName(Folder.name(of: path))?.original ?? ""
-      guard let encrypted = try? EncryptedName(name), !names.contains(name) else { return nil }
-      return fault(
-        path, encrypted, in: folder, reason: "this is a download that is not finished",
+    try HubDownload.unfinished(in: folder).compactMap { part in
+      let path = Folder.join(folder, part)
+      let name = DownloadName(Folder.name(of: part))?.original ?? Folder.name(of: part)
+      let known = HubDownload.digest(ofUnfinished: part).map { registry.owners(of: $0).map(\.file) } ?? []
+      let candidates = [try? EncryptedName(name)] + known.map { try? EncryptedName($0) }
+      let encrypted = candidates.lazy.compactMap(\.self).first
+      if let encrypted, names.contains(encrypted.fileName) { return nil }
+      let problem = XorDecryptError(
+        .unfinished, file: path,
+        reason: "this is a download that is not finished"
+          + (encrypted.map { ": of \(displayName($0.plainName))" } ?? ""),
         remedy: "let the download finish, or download it again")
+      return (path, encrypted?.plainName ?? "", problem)
     }
   }
 

@@ -11,6 +11,8 @@ struct KeyAdvice: Sendable {
   let wanted: [String]
   /// What the user should know, and what does not stop the work.
   private(set) var warnings: [String] = []
+  /// The original that the key is all but in its first bytes.
+  private(set) var nearMiss: NearMiss?
 
   private let registry: Registry
   /// Whether the whole key was read, and its digest is the original's.
@@ -31,6 +33,7 @@ struct KeyAdvice: Sendable {
     self.registry = registry
     isProvenByDigest = checksDigest
     original = try KeyRecognition.identify(key, registry: registry)
+    if original == nil { nearMiss = try NearMiss(key, registry: registry) }
     wanted = try Self.wanted(by: items, of: releases, registry)
     if checksDigest {
       let found = try KeyRecognition.identifyByDigest(
@@ -85,19 +88,18 @@ struct KeyAdvice: Sendable {
       }
       if let size = original.keyFile?.plainSize, size > key.file.size {
         let missing = "\(size - key.file.size) of its \(size) bytes are missing"
-        if releases.count == 1, items.contains(where: { $0.problem == nil && $0.plainSize > key.file.size }) {
+        // A file that is longer meets bytes that are missing, whatever release it is of.
+        if items.contains(where: { $0.problem == nil && $0.plainSize > key.file.size }) {
           throw XorDecryptError(
             .unusableKey, file: key.file.path, reason: "this is the beginning of \(original.name), but \(missing)",
             remedy: "the download of the key is incomplete; download it again")
         }
-        let isEnough = items.allSatisfy { $0.plainSize <= key.file.size }
         warnings.append(
-          "the key begins as \(original.name), but \(missing)"
-            + (isEnough ? "; the files here are short enough for it" : ""))
+          "the key begins as \(original.name), but \(missing); the files here are short enough for it")
       }
     } else {
       let wanted = wanted.isEmpty ? "" : "\(owner) wants \(wanted.joined(separator: " or ")); "
-      let oddity = try KeyRecognition.oddity(key)
+      let oddity = try nearMiss?.words ?? KeyRecognition.oddity(key)
       if !wanted.isEmpty || oddity != nil {
         warnings.append("the key \(oddity ?? "is not an original that is known"); \(wanted)the digests will tell")
       }

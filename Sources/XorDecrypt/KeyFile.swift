@@ -30,13 +30,9 @@ package final class KeyFile: Sendable {
     if let complaint = try FileKind(of: file).complaint {
       throw XorDecryptError(.unusableKey, file: path, reason: "as a key: \(complaint.reason)", remedy: complaint.remedy)
     }
-    let neighbours = (try? Folder.entries(of: Folder.parent(of: path)).map(\.name)) ?? []
-    let name = Folder.name(of: path)
-    if let note = DownloadName.isUnfinished(name, among: neighbours)
-      ?? (DownloadName(name)?.isSurelyUnfinished == true ? name : nil)
-    {
+    if let download = DownloadName.unfinished(at: path) {
       throw XorDecryptError(
-        .unusableKey, file: path, reason: "the key's download is not finished, as \(displayName(note)) says",
+        .unusableKey, file: path, reason: "the key's download is not finished, as \(displayName(download.name)) says",
         remedy: "let the download finish, or download it again")
     }
     layout = KeyStreamLayout(keySize: file.size)

@@ -22,19 +22,30 @@ struct KeyProof {
     (byteCount, name) = (item.plainSize, item.outputName)
   }
 
+  /// What a file that did not come out right says of the key.
+  enum Doubt: Sendable {
+    /// Nothing: the bytes that it met are proven.
+    case none
+    /// The key's beginning is proven, and not as far as the file needs it.
+    case beyondProof
+    /// Nothing proves the key, which may be another one.
+    case all
+  }
+
   /// What is at fault where a file did not come out right.
   ///
   /// - Parameters:
   ///   - count: how many of its bytes are in question, from its beginning.
   ///   - plan: what the file is a part of.
-  /// - Returns: the cause, what to do, and whether the key may be at fault beyond what is proven of it.
-  func cause(upTo count: Int, _ plan: DecryptPlan) -> (cause: String, remedy: Remedy, isDoubtful: Bool) {
+  /// - Returns: the cause, what to do, and how far the key is in doubt.
+  func cause(upTo count: Int, _ plan: DecryptPlan) -> (cause: String, remedy: Remedy, doubt: Doubt) {
     let keySize = plan.key.file.size
     guard isAny else {
+      let miss = plan.keyAdvice.nearMiss.map { "the key \($0.words); " } ?? ""
       return (
         "the key is wrong or the file is damaged",
-        "the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); \(.verifying(nil)) checks the .enc files",
-        false
+        "\(miss)the key is wrong or the file is damaged: \(plan.keyAdvice.remedy); \(.verifying(nil)) checks the .enc files",
+        .all
       )
     }
     if count <= byteCount || byteCount >= keySize {
@@ -42,14 +53,14 @@ struct KeyProof {
       return (
         "the file is damaged",
         "\(part), for \(displayName(name)) came out right: this file is damaged; download it again",
-        false
+        .none
       )
     }
     return (
       "the file or the key is damaged",
       "this file is damaged, or the key is beyond its first \(byteCount) bytes, which \(displayName(name)) proves: "
         + "\(plan.keyAdvice.check); \(.verifying(nil)) checks the .enc files",
-      true
+      .beyondProof
     )
   }
 }

@@ -37,8 +37,8 @@ package struct ReleaseDecryptor: Sendable {
     package var removed: [String] = []
     /// Files that a decrypted index names, and that are neither outputs nor in the output folder.
     package var absent: [(name: String, index: String)] = []
-    /// Whether a file came out wrong of which nothing says if itself or the key is at fault.
-    package var isKeyDoubtful = false
+    /// How far the key is in doubt; nil where it is not.
+    package var keyDoubt: KeyDoubt?
 
     /// Nothing yet.
     package init() {}
@@ -116,11 +116,11 @@ package struct ReleaseDecryptor: Sendable {
   }
 
   /// Tells of a result, with what the key's proof makes of a failure.
-  private func tell(
+  func tell(
     _ result: FileResult, _ item: DecryptItem, _ course: inout Course, _ receive: (FileResult) -> Void
   ) {
-    let (explained, isDoubtful) = explained(result, item, course.proof)
-    if isDoubtful { course.outcome.isKeyDoubtful = true }
+    let (explained, doubt) = explained(result, item, course.proof)
+    course.doubt(doubt, item.plainSize, of: plan.key)
     receive(explained)
   }
 
@@ -145,20 +145,20 @@ package struct ReleaseDecryptor: Sendable {
     _ waiting: [DecryptItem], _ course: inout Course, _ receive: (FileResult) -> Void
   ) throws {
     for item in waiting where Folder.kind(of: Folder.join(plan.outputFolder, item.outputName)) == nil && !item.isSmall {
-      guard case .garbled(let byte) = try head(of: item) else { continue }
-      let (cause, remedy, isDoubtful) = course.proof.cause(upTo: byte + 1, plan)
-      if isDoubtful { course.outcome.isKeyDoubtful = true }
-      let error = XorDecryptError(
-        course.proof.isAny ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
-        reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled", remedy: remedy)
+      guard let error = try garbled(item, &course) else { continue }
       receive(result(item, .failed(error)))
       course.failures.append(item)
     }
   }
 
-  /// What a dry run says of each file: whether it would be decrypted (or, where it is there already, checked).
-  package func dryRun(receive: (FileResult) -> Void) {
-    for item in plan.items { receive(result(item, item.problem.map { .failed($0) } ?? .planned)) }
+  /// What is to be said of a large file whose beginning the key garbles; nil for another.
+  func garbled(_ item: DecryptItem, _ course: inout Course) throws -> XorDecryptError? {
+    guard case .garbled(let byte) = try head(of: item) else { return nil }
+    let (cause, remedy, doubt) = course.proof.cause(upTo: byte + 1, plan)
+    course.doubt(doubt, byte + 1, of: plan.key)
+    return XorDecryptError(
+      course.proof.isAny ? .digestMismatch : .wrongKey, file: item.input, place: "byte \(byte) of the plain file",
+      reason: "\(cause): this begins as a PyTorch file, but its data.pkl is garbled", remedy: remedy)
   }
 
   /// The warning for large checkpoints that begin as nothing known; the digest decides.
@@ -297,11 +297,11 @@ package struct ReleaseDecryptor: Sendable {
       isCancelled: { work.flag.isSet })
   }
 
-  private func agree(_ digests: [DigestAlgorithm: Digest], _ item: DecryptItem) -> Bool {
+  func agree(_ digests: [DigestAlgorithm: Digest], _ item: DecryptItem) -> Bool {
     !item.expected.isEmpty && item.expected.allSatisfy { digests[$0.key] == $0.value }
   }
 
-  private func mismatch(_ item: DecryptItem, _ digests: [DigestAlgorithm: Digest]) -> XorDecryptError {
+  func mismatch(_ item: DecryptItem, _ digests: [DigestAlgorithm: Digest]) -> XorDecryptError {
     let wrong = DigestAlgorithm.allCases.compactMap { algorithm -> String? in
       guard let expected = item.expected[algorithm], let actual = digests[algorithm], expected != actual else {
         return nil
@@ -311,23 +311,27 @@ package struct ReleaseDecryptor: Sendable {
     return XorDecryptError(.digestMismatch, file: item.input, reason: wrong.joined(separator: "; "), remedy: nil)
   }
 
-  /// A mismatch with what the other files say about its cause, and whether that leaves the key in doubt.
-  private func explained(_ result: FileResult, _ item: DecryptItem, _ proof: KeyProof) -> (FileResult, Bool) {
-    guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return (result, false) }
-    let (_, remedy, isDoubtful) = proof.cause(upTo: item.plainSize, plan)
-    let name = item.nameNote.map { "; " + $0 } ?? ""
+  /// A mismatch with what the other files say about its cause, and how far that leaves the key in doubt.
+  private func explained(
+    _ result: FileResult, _ item: DecryptItem, _ proof: KeyProof
+  ) -> (FileResult, KeyProof.Doubt) {
+    guard let error = result.error as? XorDecryptError, error.code == .digestMismatch else { return (result, .none) }
+    let (_, remedy, doubt) = proof.cause(upTo: item.plainSize, plan)
+    let copies = item.copies.map { displayName(Folder.name(of: $0)) }.joined(separator: ", ")
+    let name =
+      (item.nameNote.map { "; " + $0 } ?? "") + (copies.isEmpty ? "" : "; another copy of it lies here: \(copies)")
     let explained = XorDecryptError(
       .digestMismatch, file: error.file, place: error.place, reason: error.reason + name, remedy: remedy)
     return (
       FileResult(
         input: result.input, output: result.output, bytes: result.bytes, digests: result.digests,
-        status: .failed(explained)), isDoubtful
+        status: .failed(explained)), doubt
     )
   }
 
   // MARK: First bytes
 
-  private func head(of item: DecryptItem) throws -> PickleHead.Verdict {
+  func head(of item: DecryptItem) throws -> PickleHead.Verdict {
     PickleHead.judge(try plainBytes(of: item, count: PickleHead.size))
   }
 

@@ -60,7 +60,7 @@ package struct ReleaseEncryptor: Sendable {
           .wrongInput, file: path, reason: "this is the key itself; encrypted with itself it would be all zeros",
           remedy: "move the key out of the folder")
       }
-      try Self.refuseUnfinished(file, among: paths)
+      try Self.refuseUnfinished(file)
       sizes[path] = file.size
     }
     if let kind = Folder.kind(of: outputFolder), kind != .folder {
@@ -97,14 +97,10 @@ package struct ReleaseEncryptor: Sendable {
   }
 
   /// Refuses what was not downloaded: it would be published under the digest of something else.
-  private static func refuseUnfinished(_ file: InputFile, among paths: [String]) throws {
-    let name = Folder.name(of: file.path)
-    let names = paths.map { Folder.name(of: $0) }
-    if let note = DownloadName.isUnfinished(name, among: names)
-      ?? (DownloadName(name)?.isSurelyUnfinished == true ? name : nil)
-    {
+  private static func refuseUnfinished(_ file: InputFile) throws {
+    if let download = DownloadName.unfinished(at: file.path) {
       throw XorDecryptError(
-        .unfinished, file: file.path, reason: "its download is not finished, as \(displayName(note)) says",
+        .unfinished, file: file.path, reason: "its download is not finished, as \(displayName(download.name)) says",
         remedy: "let the download finish, or move the file away")
     }
     if case .gitLFSPointer = try FileKind(of: file), let complaint = try FileKind(of: file).complaint {

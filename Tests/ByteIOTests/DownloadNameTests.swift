@@ -128,3 +128,21 @@ import Testing
     #expect(TextEncoding(of: []) == .utf8)
   }
 }
+
+@Suite("Names that programs look for (kind 11)") struct UsualNameTests {
+  @Test(
+    "a usual name in another case is told",
+    arguments: [
+      ("Config.json", "config.json"), ("CONFIG.JSON", "config.json"), ("Model.Safetensors", "model.safetensors"),
+      ("Pytorch_Model-00001-of-00002.BIN", "pytorch_model-00001-of-00002.bin"),
+      ("Consolidated.00.PTH", "consolidated.00.pth"),
+    ])
+  func otherCase(name: String, usual: String) {
+    #expect(DownloadName.usual(name) == usual)
+    #expect(DownloadName.usual(usual) == nil)
+    #expect(DownloadName.isUsual(usual))
+  }
+
+  @Test("other names are their own", arguments: ["README.md", "LICENSE", "MyModel.safetensors", "Model.GGUF", ""])
+  func others(name: String) { #expect(DownloadName.usual(name) == nil) }
+}

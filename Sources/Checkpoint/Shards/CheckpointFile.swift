@@ -23,7 +23,9 @@ enum CheckpointFile {
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
     // An encrypted file that is being decrypted has that name, too.
     if file is InputFile, let encryption = DownloadedFolder.encryption(of: path) { throw encryption }
-    if let naming = FileKind(head: head, size: file.size).naming(isWeights: true) {
+    let isDifference = (file as? InputFile).map { BaseDifference.isCompressed($0) } ?? false
+    let kind = isDifference ? FileKind.zeros : FileKind(head: head, size: file.size)
+    if let naming = kind.naming(isWeights: true) {
       throw CheckpointError(.unknownFormat, file: path, place: "byte 0", reason: naming.reason, remedy: naming.remedy)
     }
     if path.hasSuffix(".safetensors") || head.count > 8 && head[8] == UInt8(ascii: "{") {

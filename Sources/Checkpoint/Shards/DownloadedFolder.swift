@@ -19,7 +19,27 @@ package enum DownloadedFolder {
     }
     let downloads = names.compactMap(DownloadName.init)
     let weights = downloads.first { ModelFileName.isModel($0.original) || (try? EncryptedName($0.original)) != nil }
-    return weights.map { CheckpointError(.notDownloaded, file: folder, reason: $0.reason, remedy: $0.remedy) }
+    if let weights {
+      return CheckpointError(.notDownloaded, file: folder, reason: weights.reason, remedy: weights.remedy)
+    }
+    // Endings in another case.
+    if let name = names.first(where: { ModelFileName.isModel($0.lowercased()) && !ModelFileName.isModel($0) }) {
+      let ending = name.lastIndex(of: ".") ?? name.endIndex
+      let right = DownloadName.usual(name) ?? name[..<ending] + name[ending...].lowercased()
+      return CheckpointError(
+        .notDownloaded, file: folder, reason: "\(displayName(name)) has the ending of a checkpoint in another case",
+        remedy: "rename it to \(displayName(right))")
+    }
+    return unfinishedByHub(in: folder).map {
+      CheckpointError(.notDownloaded, file: folder, reason: $0.reason, remedy: $0.remedy)
+    }
+  }
+
+  /// What Hugging Face's programs began to download into a folder, and did not finish: which file that is they do not say.
+  private static func unfinishedByHub(in folder: String) -> (reason: String, remedy: Remedy)? {
+    ((try? HubDownload.unfinished(in: folder)) ?? []).first.map {
+      ("\(displayName($0)) is a download that is not finished", "let the download finish, or download it again")
+    }
   }
 
   /// What lies in a folder in place of a file that is missing; nil where its names do not tell.
@@ -28,7 +48,7 @@ package enum DownloadedFolder {
     if let form = EncryptedName.form(of: name, among: names) {
       return ("\(displayName(form)) is there, encrypted", decrypting)
     }
-    return DownloadName.standIn(for: name, among: names).map { ($0.reason, $0.remedy) }
+    return DownloadName.standIn(for: name, among: names).map { ($0.reason, $0.remedy) } ?? unfinishedByHub(in: folder)
   }
 
   /// Why one file cannot be opened: it is encrypted, by its name.
@@ -38,12 +58,11 @@ package enum DownloadedFolder {
     return CheckpointError(.notDownloaded, file: path, reason: "this file is encrypted", remedy: decrypting)
   }
 
-  /// Why one file is not whole although its name is its own: its downloader's note lies beside it.
+  /// Why one file is not whole: its name says so, or its downloader's note lies beside it.
   static func unfinished(_ path: String) -> CheckpointError? {
-    guard let names = try? Folder.entries(of: Folder.parent(of: path)).map(\.name),
-      let note = DownloadName.isUnfinished(Folder.name(of: path), among: names), let name = DownloadName(note)
-    else { return nil }
-    return CheckpointError(.notDownloaded, file: path, reason: name.reason, remedy: name.remedy)
+    DownloadName.unfinished(at: path).map {
+      CheckpointError(.notDownloaded, file: path, reason: $0.reason, remedy: $0.remedy)
+    }
   }
 
   private static let decrypting: Remedy =

@@ -51,7 +51,10 @@ public struct ShardedFolder: TensorSource {
       let failure = { (reason: String, remedy: Remedy?) in
         CheckpointError(.badIndex, file: path, reason: reason, remedy: remedy)
       }
+      if let unfinished = DownloadedFolder.unfinished(path) { throw unfinished }
       let input = try InputFile(path)
+      let kind = BaseDifference.isCompressed(input) ? FileKind.zeros : try FileKind(of: input)
+      if let naming = kind.naming(isWeights: true) { throw failure(naming.reason, naming.remedy) }
       guard input.size <= indexLimit else { throw failure("\(input.size) bytes are too many for an index", nil) }
       let text = try input.bytes(count: input.size)
       var (files, wanted): ([String], [String: Set<String>]) = ([], [:])

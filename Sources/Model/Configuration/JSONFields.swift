@@ -49,7 +49,7 @@ struct JSONFields {
   /// - Parameter file: what errors name.
   /// - Throws: ``ModelError`` with code `.malformed`; `ByteIOError` where there are too many values.
   init(_ json: [UInt8], file: String) throws {
-    let complaint = FileKind(head: Array(json.prefix(FileKind.headSize)), size: json.count).complaint
+    let complaint = FileKind(head: Array(json.prefix(FileKind.headSize)), size: json.count).naming(isWeights: true)
     if let complaint {
       throw ModelError(.malformed, file: file, reason: complaint.reason, remedy: complaint.remedy)
     }

@@ -21,9 +21,11 @@ extension Doctor {
     guard Folder.kind(of: configurationPath) == .file else {
       // A trainer puts none beside a model with its adapter, and merging writes one.
       guard facts.adapter != .unmerged else { return }
+      let other = DownloadedFolder.substitute(for: "config.json", in: folder)
       return add(
-        .error, .missingConfiguration, configurationPath, "there is no such file",
-        "download config.json too: every engine reads the model's measures there")
+        .error, .missingConfiguration, configurationPath,
+        "there is no such file" + (other.map { "; \($0.reason)" } ?? ""),
+        other?.remedy ?? "download config.json too: every engine reads the model's measures there")
     }
     if let text = attempt({ try ModelConfiguration.text(configurationPath) }), let note = Model.ownCode(text) {
       add(.warning, .ownCode, configurationPath, note, "read that code before a program may run it (trust_remote_code)")

@@ -31,6 +31,9 @@ extension Doctor {
     case ("gptqmodel", .missingQuantization): facts.quantization == nil
     // vLLM looks for files by their endings, and takes an index only with safetensors; its embedding knows no padding.
     case ("vllm", .leftOverIndex), ("vllm", .tokenOutOfRange): false
+    // Where an engine needs the file, that it is missing is a finding of its own.
+    case (_, .unfinishedFile): false
+    case (_, .misnamedFile): facts.hasMisnamedWeights
     default: true
     }
   }

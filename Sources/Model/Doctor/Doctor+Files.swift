@@ -17,9 +17,14 @@ extension Doctor {
 
   /// Opens the model; nil where it cannot be opened, which is a finding then.
   func openModel() -> Model? {
+    if Folder.kind(of: path) == .folder, let difference = BaseDifference.found(in: path) {
+      add(difference, .unreadableFile, path)
+      return nil
+    }
+    examineNames()
     guard examineSets() else { return nil }
     do {
-      let model = try Model.open(path, skipping: skipped)
+      let model = try Model.open(path, skipping: skipped, allowsFaults: true)
       if let part = model.part {
         add(
           .warning, .partOfModel, path, "this file is \(part): the others are not looked at",
@@ -55,6 +60,22 @@ extension Doctor {
       "its pickle names what is not known: \(displayName("\(first.module).\(first.name)"))"
         + (names.count > 1 ? " and \(names.count - 1) more" : "") + Self.refusedByTorch,
       "\(.converting(.automatic)) with \(.skippingUnknown) writes the tensors alone")
+  }
+
+  /// Looks at what a download left in a folder: files that are not whole, and names by which programs do not find them.
+  private func examineNames() {
+    guard Folder.kind(of: path) == .folder, let faults = attempt({ try FolderFault.found(in: path) }) else {
+      return
+    }
+    let read = attempt { try WeightSets(path).read() }
+    for fault in faults {
+      let remark = read.flatMap { fault.remark(beside: $0) }
+      let isRead = read?.entry == Folder.name(of: fault.path) && !fault.isUnfinished
+      if isRead { facts.hasMisnamedWeights = true }
+      add(
+        remark == nil || isRead ? .error : .warning, fault.isUnfinished ? .unfinishedFile : .misnamedFile, fault.path,
+        remark ?? fault.reason, fault.remedy)
+    }
   }
 
   /// Looks at the sets of weights in a folder: at the index of the one that is read, and at what lies beside it.

@@ -39,6 +39,8 @@ package final class Doctor {
     var entry: (name: String, isTorch: Bool)?
     /// What of an adapter there is among the files.
     var adapter: AdapterPresence.Kind?
+    /// Whether the weights have a name by which engines do not find them.
+    var hasMisnamedWeights = false
     var isPacked = false
     /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
     var isBELLE = false

@@ -21,6 +21,8 @@ package struct Finding: Sendable, Equatable {
     // Files.
     case missingFile = "missing-file"
     case notDownloaded = "not-downloaded"
+    case unfinishedFile = "unfinished-file"
+    case misnamedFile = "misnamed-file"
     case unreadableFile = "unreadable-file"
     case unknownNames = "unknown-names"
     case truncatedFile = "truncated-file"

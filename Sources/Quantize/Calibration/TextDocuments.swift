@@ -1,5 +1,6 @@
-// Texts from files: plain text, JSON (an array, or one object) and JSON Lines, whose records are `TextRecord`'s. A record
-// without a text is skipped and counted, and so is one of an unknown form among others; JSON that is none is an error.
+// Texts from files: plain text, JSON (an array, an array in an object, or one object) and JSON Lines, whose records are
+// `TextRecord`'s. A record without a text is skipped and counted, and so is one of an unknown form among others, one whose
+// bytes are no text, and one that is too large; JSON that is none is an error.
 
 import ByteIO
 import Foundation
@@ -10,7 +11,10 @@ package enum TextDocuments {
   package static let sizeLimit = TextFile.sizeLimit
 
   /// Values that one JSON document may have: a conversation has some hundred.
-  package static let valueLimit = 1 << 17
+  package static let valueLimit = RelaxedJSON.valueLimit
+
+  /// The bytes that one record may have. Some times as many are taken to read it.
+  static let recordLimit = 64 << 20
 
   /// What was read of a file.
   package struct Reading: Sendable {
@@ -22,12 +26,14 @@ package enum TextDocuments {
     package fileprivate(set) var skipped = 0
     /// Why the first of these did not, and whether such a record is known.
     fileprivate var first: CalibrationError?
+    /// Whether some records are no text, and so left out.
+    fileprivate let isDamaged: Bool
     /// What is to be said of the file besides.
-    fileprivate var note: String?
+    fileprivate let own: [String]
 
     /// What the user should know.
     package var notes: [String] {
-      var notes = note.map { [$0] } ?? []
+      var notes = own
       if skipped > 0, let first {
         let place = first.place.map { $0 + ": " } ?? ""
         notes.append(
@@ -60,34 +66,29 @@ package enum TextDocuments {
   ///   place.
   @discardableResult
   package static func forEach(_ path: String, _ body: (String) throws -> Bool) throws -> Reading {
-    let bytes = try TextFile.contents(of: path)
-    var reading = Reading(path: path, note: TextFile.note(on: path))
-    guard TextFile.isJSON(path) else {
+    let contents = try TextFile.contents(of: path)
+    let bytes = contents.bytes
+    let form = RecordForm(of: bytes, path)
+    let notes = [TextFile.note(on: path), form.note(path).map { "\(displayName(path)): \($0)" }].compactMap(\.self)
+    var reading = Reading(path: path, isDamaged: contents.isDamaged, own: notes)
+    switch form {
+    case .text:
       if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }
       return reading
-    }
-    if isOneArray(bytes, path) {
-      try elements(bytes, &reading, body)
-    } else {
-      try lines(bytes, &reading, body)
+    case .lines: try lines(bytes, &reading, body)
+    case .array(let start): try elements(bytes, from: start, isWhole: true, &reading, body)
+    case .wrapped(_, let start, _): try elements(bytes, from: start, isWhole: false, &reading, body)
     }
     if reading.records > 0, reading.skipped == reading.records, let first = reading.first { throw first }
     return reading
   }
 
-  /// Whether a file is an array of documents, and not lines of which each may be one.
-  private static func isOneArray(_ bytes: ArraySlice<UInt8>, _ path: String) -> Bool {
-    guard let start = bytes.firstIndex(where: { !isSpace($0) }), bytes[start] == UInt8(ascii: "[") else { return false }
-    guard TextFile.isJSONLines(path) else { return true }
-    let line = bytes[start...].prefix { $0 != 0x0A }
-    return line.last(where: { !isSpace($0) }) != UInt8(ascii: "]")
-  }
-
-  private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x0A, 0x0D, 0x09].contains(byte) }
-
   /// An array of documents.
+  ///
+  /// - Parameter isWhole: whether nothing may follow it.
   private static func elements(
-    _ bytes: ArraySlice<UInt8>, _ reading: inout Reading, _ body: (String) throws -> Bool
+    _ bytes: ArraySlice<UInt8>, from start: Int, isWhole: Bool, _ reading: inout Reading,
+    _ body: (String) throws -> Bool
   ) throws {
     var number = 0
     var malformed: CalibrationError {
@@ -96,49 +97,23 @@ package enum TextDocuments {
         reason: "it begins as a JSON array, and its JSON breaks off or is wrong here",
         remedy: "see whether the file is cut off, or correct the JSON there")
     }
-    guard var at = bytes.firstIndex(of: UInt8(ascii: "[")).map({ $0 + 1 }) else { throw malformed }
-    func skipSpace() { while at < bytes.endIndex, isSpace(bytes[at]) { at += 1 } }
+    var at = start + 1
+    func skipSpace() { while at < bytes.endIndex, isJSONSpace(bytes[at]) { at += 1 } }
     skipSpace()
     var isEnd = at < bytes.endIndex && bytes[at] == UInt8(ascii: "]")
     while !isEnd {
       number += 1
-      let place = "element \(number)"
-      guard let end = valueEnd(bytes, at), end < bytes.endIndex, end > at else { throw malformed }
-      let value: Any
-      do { value = try parse(bytes[at..<end], reading.path, place) } catch is NotJSON { throw malformed }
-      if try !take(value, place, &reading, body) { return }
+      guard let end = jsonValueEnd(bytes, at), end > at, bytes[end] != UInt8(ascii: "}") else { throw malformed }
+      do {
+        if try !readRecord(bytes[at..<end], "element \(number)", &reading, body) { return }
+      } catch is NotJSON { throw malformed }
       isEnd = bytes[end] == UInt8(ascii: "]")
       at = end + 1
       if !isEnd { skipSpace() }
     }
     if number == 0 { at += 1 }
     skipSpace()
-    guard at == bytes.endIndex else { throw malformed }
-  }
-
-  /// Where an array's element ends: at the comma or bracket behind it; nil where there is none.
-  private static func valueEnd(_ bytes: ArraySlice<UInt8>, _ start: Int) -> Int? {
-    var depth = 0
-    var isText = false
-    var at = start
-    while at < bytes.endIndex {
-      let byte = bytes[at]
-      if isText {
-        if byte == UInt8(ascii: "\\") { at += 1 } else if byte == UInt8(ascii: "\"") { isText = false }
-      } else {
-        switch byte {
-        case UInt8(ascii: "\""): isText = true
-        case UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
-        case UInt8(ascii: "]"), UInt8(ascii: "}"):
-          if depth == 0 { return byte == UInt8(ascii: "]") ? at : nil }
-          depth -= 1
-        case UInt8(ascii: ",") where depth == 0: return at
-        default: break
-        }
-      }
-      at += 1
-    }
-    return nil
+    guard at == bytes.endIndex || !isWhole else { throw malformed }
   }
 
   /// JSON Lines (which BELLE's .json files are too), or one object.
@@ -152,12 +127,11 @@ package enum TextDocuments {
       let line = bytes[at..<end]
       at = end + 1
       number += 1
-      guard line.contains(where: { !isSpace($0) }) else { continue }
+      guard line.contains(where: { !isJSONSpace($0) }) else { continue }
       let place = "line \(number)"
-      let value: Any
-      do { value = try parse(line, reading.path, place) } catch is NotJSON {
+      do { if try !readRecord(line, place, &reading, body) { return } } catch is NotJSON {
         // An object that is written on several lines.
-        if reading.records == 0, let whole = try? parse(bytes, reading.path, nil) {
+        if reading.records == 0, bytes.count <= recordLimit, let whole = RelaxedJSON.value(of: bytes) {
           _ = try take(whole, nil, &reading, body)
           return
         }
@@ -166,29 +140,39 @@ package enum TextDocuments {
           remedy: end == bytes.endIndex
             ? "the file may be cut off: download it again, or leave its last line out" : "each line is one JSON value")
       }
-      // A line may hold the turns of a conversation, or documents.
-      let values = (value as? [Any]).flatMap { TextRecord.isConversation($0) ? nil : $0 } ?? [value]
-      for value in values { if try !take(value, place, &reading, body) { return } }
     }
+  }
+
+  /// Hands over the texts of one value as it stands in the file, or counts it.
+  ///
+  /// - Returns: whether to go on.
+  private static func readRecord(
+    _ bytes: ArraySlice<UInt8>, _ place: String, _ reading: inout Reading, _ body: (String) throws -> Bool
+  ) throws -> Bool {
+    if bytes.count > recordLimit {
+      skip(.limit, "it has \(bytes.count) bytes, and a record at most \(recordLimit)", nil, place, &reading)
+      return true
+    }
+    if reading.isDamaged, !isSoundText(bytes) {
+      skip(
+        .malformed, "there are bytes in it that are not UTF-8", "convert the file, or download it again", place,
+        &reading)
+      return true
+    }
+    guard jsonValueCount(bytes) <= valueLimit else {
+      throw CalibrationError(
+        .limit, file: reading.path, place: place,
+        reason: "it has more than \(valueLimit) values, and no more are read here")
+    }
+    guard let value = RelaxedJSON.value(of: bytes) else { throw NotJSON() }
+    // A line may hold the turns of a conversation, or documents.
+    let isList = place.hasPrefix("line")
+    let values = (value as? [Any]).flatMap { isList && !TextRecord.isConversation($0) ? $0 : nil } ?? [value]
+    for value in values { if try !take(value, place, &reading, body) { return false } }
+    return true
   }
 
   private struct NotJSON: Error {}
-
-  /// One JSON value.
-  private static func parse(
-    _ bytes: ArraySlice<UInt8>, _ path: String, _ place: String?
-  ) throws -> Any {
-    guard jsonValueCount(bytes) <= valueLimit else {
-      throw CalibrationError(
-        .limit, file: path, place: place, reason: "it has more than \(valueLimit) values, and no more are read here")
-    }
-    if let value = try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed) { return value }
-    // Python writes what JSON does not have.
-    guard let repaired = RelaxedJSON.repaired(bytes),
-      let value = try? JSONSerialization.jsonObject(with: Data(repaired), options: .fragmentsAllowed)
-    else { throw NotJSON() }
-    return value
-  }
 
   /// Hands over the text of one record, or counts it.
   ///
@@ -196,18 +180,24 @@ package enum TextDocuments {
   private static func take(
     _ value: Any, _ place: String?, _ reading: inout Reading, _ body: (String) throws -> Bool
   ) throws -> Bool {
-    reading.records += 1
-    let fault: (code: CalibrationErrorCode, reason: String, remedy: Remedy?)
     switch TextRecord(value) {
-    case .text(let text): return try body(text)
-    case .empty(let reason): fault = (.tooShort, reason, "give records that have a text")
-    case .unknown(let reason, let remedy): fault = (.unknownForm, reason, remedy)
-    }
-    reading.skipped += 1
-    if reading.first == nil {
-      reading.first = CalibrationError(
-        fault.code, file: reading.path, place: place, reason: fault.reason, remedy: fault.remedy)
+    case .text(let text):
+      reading.records += 1
+      return try body(text)
+    case .empty(let reason): skip(.tooShort, reason, "give records that have a text", place, &reading)
+    case .unknown(let reason, let remedy): skip(.unknownForm, reason, remedy, place, &reading)
     }
     return true
+  }
+
+  /// Counts a record that gives no text.
+  private static func skip(
+    _ code: CalibrationErrorCode, _ reason: String, _ remedy: Remedy?, _ place: String?, _ reading: inout Reading
+  ) {
+    reading.records += 1
+    reading.skipped += 1
+    if reading.first == nil {
+      reading.first = CalibrationError(code, file: reading.path, place: place, reason: reason, remedy: remedy)
+    }
   }
 }

@@ -12,15 +12,25 @@ enum TextFile {
   /// What a gzip file may become, in bytes, whatever its size. Beyond it a small file could fill the memory.
   private static let inflatedSize = 64 << 20
 
+  /// What a file holds.
+  struct Contents {
+    /// Its bytes, which are UTF-8 without a byte order mark.
+    let bytes: ArraySlice<UInt8>
+    /// Whether that is not so of some lines, which are to be left out: the file is of records, and most are sound.
+    let isDamaged: Bool
+  }
+
   /// Reads a file.
   ///
-  /// - Returns: its bytes, which are UTF-8 without a byte order mark.
   /// - Throws: ``CalibrationError`` for what is no text, ``ByteIOError``.
-  static func contents(of path: String) throws -> ArraySlice<UInt8> {
+  static func contents(of path: String) throws -> Contents {
     guard Folder.kind(of: path) != nil else {
       throw ByteIOError(
         .notFound, file: path, reason: "there is no such file",
         remedy: "check the path; data sets are files here: download one as text, JSON or JSON Lines, and give its path")
+    }
+    if let download = DownloadName.unfinished(at: path) {
+      throw CalibrationError(.malformed, file: path, reason: download.reason, remedy: download.remedy)
     }
     let file = try InputFile(path)
     let tooMuch = CalibrationError(
@@ -30,20 +40,36 @@ enum TextFile {
       throw CalibrationError(.tooShort, file: path, reason: "the file is empty", remedy: "give a file with text in it")
     }
     let kind = try FileKind(of: file)
-    let bytes: [UInt8]
+    try refuse(kind, path)
+    if case .compressed("gzip", _) = kind {
+      let bytes = try inflated(file)
+      try refuse(FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: bytes.count), path)
+      return try text(bytes, path)
+    }
+    return try text(file.bytes(count: file.size), path)
+  }
+
+  /// Refuses what is no text by its first bytes; gzip is decompressed.
+  private static func refuse(_ kind: FileKind, _ path: String) throws(CalibrationError) {
     switch kind {
-    case .compressed("gzip", _): bytes = try inflated(file)
+    case .compressed("gzip", _): return
     case .zip:
       throw CalibrationError(
         .unknownForm, file: path, reason: "this is a zip archive", remedy: "unpack it first, and give a file of it")
     default:
-      if let complaint = kind.naming(isWeights: false) {
-        throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
-      }
-      bytes = try file.bytes(count: file.size)
+      guard let complaint = kind.naming(isWeights: false) else { return }
+      throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
+  }
+
+  /// Some bytes as UTF-8.
+  private static func text(_ bytes: [UInt8], _ path: String) throws(CalibrationError) -> Contents {
     let encoding = TextEncoding(of: bytes)
     if let complaint = encoding.complaint {
+      // GB18030 is no damage: its lines in Chinese would be left out, and those in English stay.
+      if encoding != .gb18030, isOfRecords(bytes, path), hasFewFaults(bytes) {
+        return Contents(bytes: bytes[...], isDamaged: true)
+      }
       throw CalibrationError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     guard let text = encoding.utf8(bytes) else {
@@ -51,12 +77,28 @@ enum TextFile {
         .malformed, file: path, reason: "it begins as UTF-16 or UTF-32, and there are bytes in it that are not",
         remedy: "save the text again as UTF-8")
     }
-    guard !text.contains(0) else {
-      throw CalibrationError(
-        .malformed, file: path, reason: "there are zero bytes in it, which texts do not have",
-        remedy: "give a file of text")
+    guard text.contains(0) else { return Contents(bytes: text, isDamaged: false) }
+    if encoding == .utf8, isOfRecords(bytes, path), hasFewFaults(bytes) {
+      return Contents(bytes: text, isDamaged: true)
     }
-    return text
+    throw CalibrationError(
+      .malformed, file: path, reason: "there are zero bytes in it, which texts do not have",
+      remedy: "give a file of text")
+  }
+
+  private static func isOfRecords(_ bytes: [UInt8], _ path: String) -> Bool {
+    TextName.isJSON(path) || RecordForm(of: bytes[...], path) != .text
+  }
+
+  /// Whether at least half of the lines are sound.
+  private static func hasFewFaults(_ bytes: [UInt8]) -> Bool {
+    var (sound, faulty, at) = (0, 0, 0)
+    while at < bytes.count {
+      let end = bytes[at...].firstIndex(of: 0x0A) ?? bytes.count
+      if end > at { if isSoundText(bytes[at..<end]) { sound += 1 } else { faulty += 1 } }
+      at = end + 1
+    }
+    return faulty <= sound
   }
 
   private static func inflated(_ file: InputFile) throws -> [UInt8] {
@@ -75,21 +117,9 @@ enum TextFile {
     }
   }
 
-  /// Whether a file's name says that it holds JSON or JSON Lines.
-  static func isJSON(_ path: String) -> Bool { plainName(path).hasSuffix(".json") || isJSONLines(path) }
-
-  /// Whether a file's name says that it holds JSON Lines.
-  static func isJSONLines(_ path: String) -> Bool { [".jsonl", ".ndjson"].contains(where: plainName(path).hasSuffix) }
-
-  /// A name in lower case, without gzip's ending.
-  private static func plainName(_ path: String) -> String {
-    let name = path.lowercased()
-    return name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
-  }
-
   /// What is to be said of a text; nil for most.
   static func note(on path: String) -> String? {
-    guard [".csv", ".tsv"].contains(where: plainName(path).hasSuffix) else { return nil }
+    guard TextName.isTable(path) else { return nil }
     return
       "\(displayName(path)) is read as plain text, with its separators and quotes: JSON Lines would be read by fields"
   }

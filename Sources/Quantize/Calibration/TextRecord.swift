@@ -41,6 +41,9 @@ enum TextRecord: Equatable {
     "tool_response", "observation", "ipython", "environment", "context", "thought", "thinking", "reasoning",
   ]
 
+  /// Fields of which a record has one at least.
+  static var knownFields: Set<String> { Set(texts + conversations + pairs.map(\.question)) }
+
   /// Takes a record.
   init(_ value: Any) {
     if let text = value as? String {
@@ -85,6 +88,8 @@ enum TextRecord: Equatable {
         return .text(pair(object, question, asked, answer))
       }
     }
+    // The datasets server of Hugging Face wraps each.
+    if !isKnown, let row = object["row"] as? [String: Any], row["row"] == nil { return record(row) }
     let fields = "its fields are \(object.keys.sorted().prefix(20).map(displayName).joined(separator: ", "))"
     return isKnown ? .empty("no text is in it; " + fields) : .unknown(fields, remedy)
   }

@@ -71,7 +71,8 @@ struct Decrypt: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     var options = DecryptOptions(jobs: threads.count)
-    options.manifest = try manifest.map { try Manifest(contentsOf: $0, keepsGoodLines: true) }
+    try refuseDifference()
+    options.manifest = try manifest.map { try list($0) }
     options.manifestName = manifest
     options.force = force.isGiven
     options.keepGoing = keepGoing
@@ -96,18 +97,39 @@ struct Decrypt: ParsableCommand {
     var outcome = ReleaseDecryptor.Outcome()
     if dryRun {
       try decryptor.checkLeftovers()
-      decryptor.dryRun(receive: receive)
+      outcome = try decryptor.dryRun(isCut: KeyJudgement.cut, receive: receive)
     } else {
       outcome = try common.showingProgress(total: plan.plainSize) { try decryptor.run(progress: $0, receive: receive) }
     }
     let absent: [(name: String, lister: String)] =
       plan.absent.map { ($0, plan.lister) } + outcome.absent.map { ($0.name, displayName($0.index)) }
     for (name, lister) in absent { show(absent: name, listedBy: lister) }
-    if outcome.isKeyDoubtful { judgeKey() }
+    if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: key, doubt, common) }
     Console.shared.warn(ofRemoved: outcome.removed)
     summarize(plan, counts, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
     if !absent.isEmpty || options.manifest?.problems.isEmpty == false { throw ExitCode.negative }
+  }
+
+  /// Names the XOR folders of other projects, which have no .enc files.
+  private func refuseDifference() throws {
+    guard let names = try? Folder.entries(of: input).map(\.name),
+      !names.contains(where: { $0.lowercased().hasSuffix(EncryptedName.suffix) }),
+      let difference = BaseDifference.found(in: input)
+    else { return }
+    throw difference
+  }
+
+  /// Reads the list; files that it names by absolute paths are those of their names.
+  private func list(_ path: String) throws -> Manifest {
+    var list = try Manifest(contentsOf: path, keepsGoodLines: true)
+    let names = ((try? Folder.entries(of: Folder.home(of: input))) ?? []).map(\.name)
+    let note = list.settle(file: path) { name in
+      !name.contains("/")
+        && (EncryptedName.form(of: name, among: names) != nil || Folder.kind(of: Folder.join(output, name)) == .file)
+    }
+    if let note { common.note("\(displayName(path)): \(note)") }
+    return list
   }
 
   private func show(absent name: String, listedBy lister: String) {
@@ -120,28 +142,12 @@ struct Decrypt: ParsableCommand {
     Console.shared.result("missing   \(displayName(name))  (\(lister) lists it; it is not here)")
   }
 
-  /// Tells a damaged key from damaged files by the checksums that PyTorch's zip files hold of themselves.
-  private func judgeKey() {
-    guard let file = try? InputFile(key), let kind = try? FileKind(of: file), kind == .zip else { return }
-    common.note("checking the key by its own checksums")
-    do {
-      try Checkpoint.open(file).verifyChecksums()
-      common.note("the key's own checksums agree: the files are damaged, as far as these tell")
-    } catch let error as CheckpointError where [.badChecksum, .truncated].contains(error.code) {
-      Console.shared.report(
-        XorDecryptError(
-          .unusableKey, file: key, place: error.place, reason: "the key is damaged: \(error.reason)",
-          remedy: "download the key again; the .enc files may be whole"))
-    } catch {
-      // A key that is no checkpoint says nothing of itself.
-    }
-  }
-
   private func announce(_ plan: DecryptPlan, warnings: [String]) throws {
     for warning in warnings { Console.shared.warning(warning) }
     let release = plan.releases.count == 1 ? plan.releases[0].name : nil
     if let release { common.note("release \(release)") }
     if let claim = plan.keyClaim { common.note("key: \(claim)") }
+    for note in plan.notes { common.note(note) }
     if !plan.ignored.isEmpty {
       common.note("left alone, no .enc files: \(plan.ignored.map(displayName).joined(separator: ", "))")
     }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ByteIO
+import Checkpoint
 import Checksum
 import Foundation
 
@@ -14,10 +15,11 @@ struct Verify: ParsableCommand {
         belle-tools verify model/ --manifest belle.md5
         belle-tools verify model/
 
-      Lists are those of md5sum and sha256sum in GNU or BSD form, and Meta's checklist.chk. Without an option the known \
-      release that the files are is found; where they are none, lists that lie in the folder are used, and the digests that \
-      Hugging Face's programs keep in their cache and below a folder that they downloaded to. Prints a line a file \
-      as md5sum does. Exit status 2 where a file differs, is missing or not finished, or a line of the list cannot be read.
+      Lists are those of md5sum and sha256sum in GNU or BSD form, of PowerShell and certutil, and Meta's checklist.chk. \
+      Without an option the known release that the files are is found; where they are none, lists that lie in the folder \
+      are used, and the digests that Hugging Face's programs keep in their cache and below a folder that they downloaded \
+      to. Prints a line a file as md5sum does. Exit status 2 where a file differs, is missing or not finished, an index in \
+      the folder names one that is not there, or a line of the list cannot be read.
       """)
 
   @Argument(help: ArgumentHelp("A folder of files, or one file.", valueName: "folder"))
@@ -46,7 +48,7 @@ struct Verify: ParsableCommand {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
     }
     let isFile = kind == .file
-    let folder = isFile ? Folder.parent(of: input) : input
+    let folder = isFile ? Folder.parent(of: input) : try place()
     let name = isFile ? Folder.name(of: input) : nil
     if let name, release == nil, manifest.isEmpty, try noted(name, in: folder) == nil { return try identify(name) }
 
@@ -75,12 +77,45 @@ struct Verify: ParsableCommand {
         show(results, status, isKnown: source.unlisted.contains(first.path))
       }
     }
+    if !isFile, manifest.isEmpty {
+      for name in unheld(by: folder, besides: source.list) {
+        counts[.missing, default: 0] += 1
+        show(unheld: name, in: folder)
+      }
+    }
     summarize(counts, source: source)
     if !isFile { try explain(counts, source.list, in: folder) }
     if unreadable > 0 { throw ExitCode.failure }
     let isNo =
       [.mismatch, .missing, .unfinished].contains { counts[$0, default: 0] > 0 } || !source.list.problems.isEmpty
     if isNo || strict && counts[.extra, default: 0] > 0 { throw ExitCode.negative }
+  }
+
+  /// The folder that is verified: of a folder of Hugging Face's cache that of the only model in it. Paths in a list that is
+  /// given begin in the folder that is given.
+  private func place() throws -> String {
+    guard manifest.isEmpty else { return input }
+    let place = try HubDownload.place(of: input)
+    if place != input { common.note("\(displayName(place)) is the only model in \(displayName(input))") }
+    return place
+  }
+
+  /// The files that a model in a folder wants by its index or the names of its parts, that are not there, and that no list
+  /// names.
+  private func unheld(by folder: String, besides list: Manifest) -> [String] {
+    guard let place = try? Checkpoint.located(folder), let read = try? WeightSets(place).read() else { return [] }
+    return read.missing.filter { list.digests(for: $0).isEmpty }
+  }
+
+  private func show(unheld name: String, in folder: String) {
+    let reason = "the index, or the names of other parts, say that there must be such a file"
+    if common.json {
+      return Console.shared.result([
+        "type": "file", "path": .string(name), "algorithm": nil, "expected": nil, "actual": nil,
+        "status": .string(VerifyResult.Status.missing.rawValue), "error": .string(reason),
+      ])
+    }
+    Console.shared.result("\(Manifest.escaped(name).name): MISSING (\(reason))")
   }
 
   /// What files are held against.
@@ -95,10 +130,12 @@ struct Verify: ParsableCommand {
     /// Names that belong to the release but whose digests are not known.
     var unlisted: Set<String> = []
     var sizes: [String: KnownSize] = [:]
+    /// Whether names alone say whose the files are, so that they may be another's.
+    var isByName = false
   }
 
   private func source(for folder: String, _ file: String?) throws -> Source {
-    if !manifest.isEmpty { return try read(manifest) }
+    if !manifest.isEmpty { return try read(manifest, for: folder) }
     let registry = Registry.builtIn
     let entries = try Folder.entries(of: folder)
     let noted = try HubDownload.manifest(of: folder)
@@ -125,14 +162,21 @@ struct Verify: ParsableCommand {
           remedy: "give the publisher's list with --manifest")
       }
       source.unlisted = known.names.subtracting(source.list.entries.map(\.path))
+      // A name that holds a digest is no other file's.
+      source.isByName = release == nil && !source.list.entries.contains { (try? EncryptedName($0.path)) != nil }
       return source
     }
     let lists = entries.filter { $0.kind == .file && Manifest.isListName($0.name) }.map(\.name)
     if !lists.isEmpty {
-      let source = try read(lists.map { Folder.join(folder, $0) })
+      let source = try read(lists.map { Folder.join(folder, $0) }, for: folder)
       return noted.map { source.completed(from: $0, named: hub) } ?? source
     }
     if let noted { return Source(list: noted, name: hub) }
+    if let difference = BaseDifference.found(in: folder) { throw difference }
+    // What is not finished is told whatever the files are.
+    if file == nil, try !HubDownload.unfinished(in: folder).isEmpty || Self.isUnfinished(entries.map(\.name)) {
+      return Source(list: Manifest(), name: "the names of the files alone, for no digest of them is known")
+    }
     if found.count > 1 {
       throw ChecksumError(
         .ambiguousRelease, file: folder,
@@ -158,16 +202,26 @@ struct Verify: ParsableCommand {
     return (try registry.releases(ofEncrypted: names).map { try registry.contents(of: $0.name, encrypted: true) }, [])
   }
 
+  /// Whether names among some tell that the download of a file is not finished.
+  private static func isUnfinished(_ names: [String]) -> Bool {
+    names.contains { name in
+      guard let download = DownloadName(name), download.isSurelyUnfinished else { return false }
+      return download.fault == .control || !names.contains(download.original)
+    }
+  }
+
   /// What Hugging Face's programs noted of one file; nil where they did not.
   private func noted(_ name: String, in folder: String) throws -> Manifest? {
     let list = try HubDownload.manifest(of: folder)?.restricted(to: name)
     return list?.entries.isEmpty == false ? list : nil
   }
 
-  private func read(_ paths: [String]) throws -> Source {
+  private func read(_ paths: [String], for folder: String) throws -> Source {
     var all = Manifest()
     for path in paths {
-      let list = try path == "-" ? Self.standardInput() : Manifest(contentsOf: path, keepsGoodLines: true)
+      var list = try path == "-" ? Self.standardInput() : Manifest(contentsOf: path, keepsGoodLines: true)
+      let note = list.settle(file: path) { Folder.kind(of: Folder.join(folder, $0)) == .file }
+      if let note { common.note("\(displayName(path)): \(note)") }
       try all.merge(list, named: path)
     }
     return Source(
@@ -220,7 +274,9 @@ struct Verify: ParsableCommand {
       console.result("\(shown.isEscaped ? "\\" : "")\(shown.name): OK (\(names.joined(separator: ", ")))")
     }
     guard !names.isEmpty else {
-      if let complaint = try FileKind(of: file).complaint {
+      if let download = DownloadName.unfinished(at: input) {
+        console.report(ChecksumError(.unfinished, file: input, reason: download.reason, remedy: download.remedy))
+      } else if let complaint = try FileKind(of: file).complaint {
         console.report(ByteIOError(.wrongKind, file: input, reason: complaint.reason, remedy: complaint.remedy))
       } else if !common.json {
         console.note("no known release has a file with these digests")
@@ -267,7 +323,7 @@ struct Verify: ParsableCommand {
         .filter { $0.0 > 0 }.map { ", \($0.0) \($0.1)" }.joined()
       common.note(
         "\(count(.ok)) OK, \(count(.mismatch)) failed, \(count(.missing)) missing, \(count(.extra)) not listed\(more)")
-      if count(.ok) == 0, count(.mismatch) > 0, manifest.isEmpty, release == nil {
+      if count(.ok) == 0, count(.mismatch) > 0, source.isByName {
         common.note(
           "not one digest agrees: perhaps these files are of another model (see --manifest, --release)")
       }
