@@ -111,7 +111,7 @@ public enum HubDownload {
       }
     if models.isEmpty {
       let inner = Folder.join(folder, "hub")
-      return entries.contains("hub") && (try hasModels(inner)) ? try place(of: inner) : folder
+      return try entries.contains("hub") && hasModels(inner) ? place(of: inner) : folder
     }
     guard models.count > 1 else { return Folder.join(folder, models[0]) }
     let shown = models.prefix(8).map { displayName(Folder.join(folder, $0)) }.joined(separator: ", ")
