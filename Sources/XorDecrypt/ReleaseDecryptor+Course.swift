@@ -1,5 +1,7 @@
 // What is known while a plan is carried out: which files failed, and what those that came out right prove of the key.
 
+import ByteIO
+
 /// How far a key is in doubt, where a file came out wrong and nothing says if itself or the key is at fault.
 package struct KeyDoubt: Sendable {
   /// How many of its bytes, from its beginning, files met that came out wrong.
