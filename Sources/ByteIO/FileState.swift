@@ -48,4 +48,7 @@ struct FileState: Equatable, Sendable {
 extension Folder {
   /// The size of a file in bytes, links followed; nil where there is nothing.
   public static func size(of path: String) -> Int? { FileState(ofFileAt: path)?.size }
+
+  /// When a file was last written, in nanoseconds since 1970, links followed; nil where there is nothing.
+  package static func modificationTime(of path: String) -> Int64? { FileState(ofFileAt: path)?.modificationTime }
 }

@@ -58,6 +58,14 @@ import COpenSSL
     return digest
   }
 
+  /// SHA-1 of some bytes without what git puts before them; nil where the system's policy forbids it.
+  static func sha1(of bytes: [UInt8]) -> [UInt8]? {
+    // SAFETY: the buffer has room for the longest digest that OpenSSL knows; the bytes are read during the call only.
+    var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
+    let result = unsafe EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha1(), nil)
+    return result == 1 ? Array(digest.prefix(DigestAlgorithm.gitBlob.byteCount)) : nil
+  }
+
   /// The digest of some bytes.
   public static func digest(_ algorithm: DigestAlgorithm, of bytes: [UInt8]) throws(ChecksumError) -> Digest {
     let stream = try DigestStream(algorithm, byteCount: bytes.count)

@@ -5,6 +5,7 @@
 // modelscope, hub/file_download.py (its temporary folder).
 
 import ByteIO
+import Foundation
 
 /// Folders that Hugging Face's programs filled.
 public enum HubDownload {
@@ -39,7 +40,16 @@ public enum HubDownload {
       let unfinished = files.filter { $0.hasSuffix(ending) }
       guard !unfinished.isEmpty else { return [String]() }
       let finished = try Set(files).union(tags(of: files, in: Folder.join(folder, place)))
+      let root = place.isEmpty ? folder : Folder.join(folder, place)
+      let notes = notes(among: files)
       return unfinished.filter { path in
+        // What was begun before the file came whole, of another revision.
+        if let note = notes[String(path.prefix(path.count - Folder.name(of: path).count)) + Self.stem(of: path)],
+          let whole = Folder.modificationTime(of: Folder.join(root, note)),
+          let begun = Folder.modificationTime(of: Folder.join(root, path)), begun < whole
+        {
+          return false
+        }
         // In the cache a blob has the same name; below a folder the tag stands behind the file's name or a hash of it, and
         // the note of a file that came whole has the tag.
         var stem = String(path.dropLast(ending.count))
@@ -60,6 +70,24 @@ public enum HubDownload {
     return try Folder.tree(of: Folder.join(folder, modelScopeFolder)).files.filter { path in
       Folder.kind(of: Folder.join(folder, path)) == nil
     }.map { Folder.join(modelScopeFolder, $0) }
+  }
+
+  /// What a name begins with, up to its first dot.
+  private static func stem(of path: String) -> String {
+    String(Folder.name(of: path).prefix { $0 != "." })
+  }
+
+  /// The notes among some files, by the folder that they lie in with the hash by which an unfinished download of the same file
+  /// is called: SHA-1 of the note's name, as base64 for addresses.
+  private static func notes(among files: [String]) -> [String: String] {
+    var found: [String: String] = [:]
+    for path in files where path.hasSuffix(".metadata") {
+      let name = Folder.name(of: path)
+      guard let digest = DigestStream.sha1(of: Array(name.utf8)) else { continue }
+      let hash = Data(digest).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_")
+      found[path.prefix(path.count - name.count) + hash] = path
+    }
+    return found
   }
 
   /// The digest of the file that an unfinished download is of, where its name tells: the tag before its ending.
@@ -129,7 +157,9 @@ public enum HubDownload {
   ///
   /// - Parameter folder: what it lies in: the cache keeps the names of branches in `refs`.
   public static func isBookkeeping(_ name: String, in folder: String) -> Bool {
+    // Parts among the blobs that are not finished are told by themselves.
     bookkeeping.contains(name) || name == "refs" && isCache(folder)
+      || name.hasSuffix(ending) && Folder.name(of: Folder.absolute(folder)) == "blobs"
   }
 
   /// Where the notes lie: today, and before huggingface_hub 0.25.

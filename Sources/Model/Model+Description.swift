@@ -57,6 +57,14 @@ extension Model {
     }
   }
 
+  /// What is to be told of a config.json that is made for the model and cannot say all that programs want to know.
+  ///
+  /// - Throws: as ``described()``.
+  package func configurationGaps() throws -> [String] {
+    guard case .meta(let meta) = layout else { return [] }
+    return try MetaModel(meta).gaps(special: try? tokenizer().special)
+  }
+
   /// What is to be told of a config.json that names code of its own; nil where it names none.
   static func ownCode(_ text: [UInt8]) -> String? {
     guard let object = try? boundedJSONObject(text) as? [String: Any], let map = object["auto_map"] as? [String: Any],

@@ -165,7 +165,8 @@ import Testing
         == 0)
     #expect(try TextDocuments.read(folder.file("a.jsonl.gz")) == TextDocuments.read(plain))
     #expect(try TextDocuments.read(folder.file("two.jsonl.gz")).count == 2000)
-    #expect(try TextDocuments.read(folder.file("a.txt.gz")) == [text])
+    // Records are records whatever the name.
+    #expect(try TextDocuments.read(folder.file("a.txt.gz")).count == 1000)
     var bytes = try readBytes(folder.file("a.jsonl.gz"))
     let cut = try folder.write("cut.jsonl.gz", bytes.dropLast(9))
     bytes[bytes.count - 6] ^= 1

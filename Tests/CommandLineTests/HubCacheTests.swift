@@ -59,6 +59,23 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     #expect(try belleTools("verify", folder.file("m")).status == 0)
   }
 
+  @Test("what was begun of a revision before the one that came whole is left over; what was begun after it is not")
+  func otherRevision() throws {
+    let folder = try TemporaryFolder()
+    // huggingface_hub 1.x: base64 of SHA-1("config.json.metadata").
+    let hash = "8_PA_wEVGiVa2goH2H4KQOQpvVY="
+    let part = "m/.cache/huggingface/download/\(hash).\(try sha("an earlier one")).incomplete"
+    try folder.write("m/config.json", "{}")
+    try folder.write(part, "an ear")
+    let note = "\(String(repeating: "a", count: 40))\n\(try sha("{}"))\n1.0\n"
+    try folder.write("m/.cache/huggingface/download/config.json.metadata", note)
+    for (age, status) in [(-3600.0, 0), (3600, 2)] as [(Double, Int32)] {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: age)], ofItemAtPath: folder.file(part))
+      #expect(try belleTools("verify", folder.file("m")).status == status, "\(age)")
+    }
+  }
+
   @Test(
     "what the cache keeps for itself is not extra",
     arguments: ["hub/models--o--n", "hub", "", "hub/models--o--n/snapshots"])

@@ -20,6 +20,16 @@ extension ModelConfiguration {
   /// What models are taken to have been trained with that do not say it: LLaMA 1 and BLOOM.
   private static let defaultContextLength = 2048
 
+  /// What is to be told of the values of a GGUF file that the configuration does not say.
+  package var ggufRemarks: [Checkpoint.Remark] {
+    contextLength == nil && family.positions == .rotary
+      ? [
+        .note(
+          "for which length of text the model was made is not known: context_length is \(Self.defaultContextLength) in the "
+            + "file")
+      ] : []
+  }
+
   // MARK: Writing
 
   /// The values that llama.cpp builds the model by.

@@ -18,6 +18,7 @@ extension Arranger {
     noteOthers()
     let vocabulary = try model.vocabulary()
     if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
+    tell(description.configuration.ggufRemarks)
     tell(vocabulary.ggufRemarks(rows: description.configuration.vocabularySize))
     let export = { (source: any TensorSource, types: GGUFTypes) in
       try GGUFExport(

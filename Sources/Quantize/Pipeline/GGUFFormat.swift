@@ -69,7 +69,7 @@ package struct GGUFFormat: QuantizedFormat {
       chatTemplate: chatTemplate, base: base, file: model.path)
     hasChatTemplate = export.hasChatTemplate
     remarks =
-      (vocabulary?.ggufRemarks(rows: model.configuration.vocabularySize) ?? [])
+      model.configuration.ggufRemarks + (vocabulary?.ggufRemarks(rows: model.configuration.vocabularySize) ?? [])
       + (places.remarks + export.substitutions).map { .note($0) }
   }
 

@@ -228,7 +228,10 @@ struct QuantizeCommand: ParsableCommand {
     Console.shared.notes(on: opened)
     var options = options
     options.skip += misfits(opened)
-    if format != .gguf, let lack = try files.tokenizerFiles().lack { Console.shared.notes([lack], on: files.path) }
+    if format != .gguf {
+      let lack = try files.tokenizerFiles().lack
+      Console.shared.notes([lack].compactMap(\.self) + (try files.configurationGaps()), on: files.path)
+    }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data,
