@@ -1,6 +1,7 @@
 // Kind 7 and the settings of a checkpoint, with the real binary: what is not known is named and passed over on request in
 // every verb that reads, and what a conversion cannot keep is counted.
 
+import Checkpoint
 import Foundation
 import TestSupport
 import Testing

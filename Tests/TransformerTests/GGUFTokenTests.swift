@@ -8,7 +8,7 @@ import Tokenizer
 
 @Suite("Special tokens of GGUF files (kinds 9 and 12)") struct GGUFTokenTests {
   /// Texts of tokens behind a model's own three, and at which of them llama.cpp ends a text.
-  private static let texts: [(texts: [String], ends: Set<Int>)] = [
+  private static let known: [(texts: [String], ends: Set<Int>)] = [
     (["<|im_start|>", "<|im_end|>"], [1]), (["<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"], [0, 1, 2]),
     (["<|end|>", "<|assistant|>"], [0]), (["<start_of_turn>", "<end_of_turn>", "<eos>"], [1, 2]),
     (["<|endoftext|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]"], [0, 1, 2, 3, 4]),
@@ -19,9 +19,9 @@ import Tokenizer
     (["<｜end▁of▁sentence｜>", "[e~["], [0, 1]),
   ]
 
-  @Test("a GGUF file ends a text where llama.cpp does, by the texts of its tokens", arguments: texts.indices)
+  @Test("a GGUF file ends a text where llama.cpp does, by the texts of its tokens", arguments: known.indices)
   func byText(index: Int) throws {
-    let (texts, ends) = Self.texts[index]
+    let (texts, ends) = Self.known[index]
     let folder = try TemporaryFolder()
     let made = try RandomModel(RandomModel.llama())
     let path = try GGUFParts.write(made, folder) { values in
