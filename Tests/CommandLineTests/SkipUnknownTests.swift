@@ -108,6 +108,7 @@ import Testing
     let folder = try TemporaryFolder()
     let model = RandomCheckpoint(layers: 1)
     let half = model.source.tensors.count / 2
+    try folder.write("m/config.json", model.configuration)
     var places: [String: String] = [:]
     for (number, part) in [Array(0..<half), Array(half..<model.source.tensors.count)].enumerated() {
       let name = "pytorch_model-0000\(number + 1)-of-00002.bin"
@@ -119,7 +120,6 @@ import Testing
     places["settings"] = "pytorch_model-00003-of-00003.bin"
     let map = places.map { "\"\($0)\": \"\($1)\"" }.joined(separator: ", ")
     try folder.write("m/pytorch_model.bin.index.json", "{\"weight_map\": {\(map)}}")
-    try folder.write("m/config.json", model.configuration)
     let single = try belleTools("convert", nested, folder.file("one.safetensors"))
     #expect(single.status == 0)
     let wanted = try metadata(folder.file("one.safetensors")).filter { $0.key != "format" }
