@@ -56,3 +56,15 @@ struct ModuleRules: Sendable, Equatable {
   /// Whether nothing is said of single modules.
   var isEmpty: Bool { rules.isEmpty && packed.isEmpty && plain.isEmpty }
 }
+
+/// What the settings say of one module, as far as that is certain.
+package struct ModuleSaid: Sendable, Equatable {
+  /// The bits that it may have; none where nothing is said.
+  package var bits: Set<Int> = []
+  /// The sizes that its groups may have; none where nothing is said.
+  package var groupSizes: Set<Int> = []
+  /// Whether it may be packed.
+  package var mayBePacked = true
+  /// Whether it may be left as it is.
+  package var mayBePlain = false
+}

@@ -1,16 +1,4 @@
-// What the settings of a quantized model come to for one module: see ModuleRules.
-
-/// What the settings say of one module, as far as that is certain.
-package struct ModuleSaid: Sendable, Equatable {
-  /// The bits that it may have; none where nothing is said.
-  package var bits: Set<Int> = []
-  /// The sizes that its groups may have; none where nothing is said.
-  package var groupSizes: Set<Int> = []
-  /// Whether it may be packed.
-  package var mayBePacked = true
-  /// Whether it may be left as it is.
-  package var mayBePlain = false
-}
+// What the settings of a quantized model say of one module, and how they leave modules out.
 
 extension QuantizationSettings {
   /// What is said of a module; nil where an expression is not understood.

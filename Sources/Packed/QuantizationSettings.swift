@@ -138,7 +138,8 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     actOrder = try values.decodeIfPresent(Bool.self, forKey: .actOrder)
     isSymmetric = try values.decodeIfPresent(Bool.self, forKey: .isSymmetric)
     method =
-      try values.decodeIfPresent(String.self, forKey: .method) ?? others.decodeIfPresent(String.self, forKey: .method)
+      try values.decodeIfPresent(String.self, forKey: .method)
+      ?? (try? others.decodeIfPresent(String.self, forKey: .method))
       ?? (others.contains(.wordBits) && others.contains(.zeroPoint) ? "awq" : nil)
     hasOldKeys = others.contains(.wordBits) || others.contains(.wordGroupSize)
     includesHead = try? values.decodeIfPresent(Bool.self, forKey: .includesHead)

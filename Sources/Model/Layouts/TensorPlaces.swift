@@ -39,14 +39,17 @@ package struct TensorPlaces {
     }
     omitted = Set(zeros + others)
     remarks = [
-      Self.words(zeros, "holds zeros, changes nothing, and has", "hold zeros, change nothing, and have", "no place in the output"),
+      Self.words(
+        zeros, "holds zeros, changes nothing, and has", "hold zeros, change nothing, and have", "no place in the output"
+      ),
       Self.words(others, "lies", "lie", "outside of the language model"),
     ].compactMap(\.self)
   }
 
   private static func words(_ names: [String], _ one: String, _ several: String, _ what: String) -> String? {
     names.first.map { first in
-      displayName(first) + (names.count > 1 ? " and \(names.count - 1) more \(several)" : " \(one)") + " \(what): left out"
+      displayName(first) + (names.count > 1 ? " and \(names.count - 1) more \(several)" : " \(one)")
+        + " \(what): left out"
     }
   }
 }
