@@ -54,8 +54,13 @@ public enum Checkpoint {
     if Folder.kind(of: path) == .folder {
       if let difference = BaseDifference.found(in: path) { throw difference }
       let sets = try WeightSets(path)
-      let read = try sets.read()
-      for fault in try FolderFault.found(in: path) {
+      let faults = try FolderFault.found(in: path)
+      let read: WeightSet
+      do { read = try sets.read() } catch let error as CheckpointError where error.code == .unknownFormat {
+        // Where nothing says which file is the model, one that has its name in all but a detail does.
+        throw faults.first { ModelFileName.isModel($0.original) }?.error ?? error
+      }
+      for fault in faults {
         if let remark = fault.remark(beside: read) {
           remarks.append(.warning(remark))
         } else if !allowsFaults {
