@@ -224,8 +224,6 @@ enum GGUFParts {
     Change(key: "tokenizer.ggml.scores", value: nil, code: .malformed),
     Change(key: "tokenizer.ggml.scores", value: .array(.float32, [.float32(1)]), code: .malformed),
     Change(key: "tokenizer.ggml.token_type", value: .array(.int32, (0..<50).map { .int32($0) }), code: .malformed),
-    Change(key: "tokenizer.ggml.bos_token_id", value: .uint32(50), code: .malformed),
-    Change(key: "tokenizer.ggml.eos_token_id", value: .string("</s>"), code: .malformed),
   ]
 
   @Test("tokenizers that contradict themselves are refused", arguments: tokenizerChanges)

@@ -70,6 +70,16 @@ import Tokenizer
     #expect(configuration.vocabularySize == 50)
   }
 
+  @Test("a special token that is no number is left out with a warning, too")
+  func noNumber() throws {
+    let folder = try TemporaryFolder()
+    let path = try GGUFParts.write(try RandomModel(RandomModel.llama()), folder) {
+      $0["tokenizer.ggml.eos_token_id"] = .string("</s>")
+    }
+    let model = try Model.open(path)
+    #expect(try model.remarks.count == 1 && model.tokenizer().special.eos == 2)
+  }
+
   @Test("−1 is none, and no fault", arguments: ["eos", "padding", "eot"])
   func none(name: String) throws {
     let folder = try TemporaryFolder()
