@@ -145,7 +145,7 @@ import Testing
       "config.json",
       #"{"quantization_config": {"bits": 3, "group_size": 64, "quant_method": "gptq", "checkpoint_format": "gptq_v2"}}"#
     )
-    try folder.write("quant_config.json", #"{"zero_point": true, "w_bit": 4, "group_size": 32}"#)
+    try folder.write("quant_config.json", #"{"zero_point": true, "group_size": 32}"#)
     let found = try #require(try QuantizationSettings.read(folder.path))
     #expect(found.bits == 3 && found.groupSize == 32 && found.method == "gptq" && found.version == .second)
   }

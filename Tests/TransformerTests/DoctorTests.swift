@@ -234,6 +234,8 @@ import Tokenizer
     .packingDenied,
     // FoundModelTests, with the other verbs.
     .severalModels, .leftOverIndex, .partOfModel,
+    // ModelFolderTests, with the other verbs.
+    .unfinishedFile, .misnamedFile,
   ]
 
   @Test("every kind of finding has a case")
