@@ -268,6 +268,8 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
     if format == nil { (format, formatKey) = (other.format, other.formatKey) }
     program = program ?? other.program
     variesByModule = variesByModule || other.variesByModule
+    if moduleRules.isEmpty { moduleRules = other.moduleRules }
+    includesHead = includesHead ?? other.includesHead
   }
 
   /// The name of the file in a folder that is about nothing else; nil where there is none.

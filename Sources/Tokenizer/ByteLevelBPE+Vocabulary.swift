@@ -30,8 +30,8 @@ extension ByteLevelBPE {
         var one = AddedTokens.Token(id: Int32(id), content: spelling, isSpecial: token.kind != .userDefined)
         one.flags = description.flags[Int32(id)] ?? []
         added.append(one)
-        // Its name may be that of an ordinary token too.
-        _ = table.insert(spelling, id: Int32(id))
+        // Its name may be that of an ordinary token too; but not where it is found between words only.
+        if !one.isSingleWord { _ = table.insert(spelling, id: Int32(id)) }
         spellings.append(spelling)
       case .normal, .byte:
         guard table.insert(spelling, id: Int32(id)) else {

@@ -85,16 +85,16 @@ package final class SentencePieceModel: Tokenizer {
   /// Makes a model from a serialized one, and from what is known besides of its ids.
   convenience init(
     bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token] = [], spacesEveryPart: Bool = false,
-    remarks: [String] = [], path: String
+    remarks: [String] = [], holes: [Int] = [], path: String
   ) throws {
     self.init(
       try SentencePieceLibrary(bytes, path: path), bytes: bytes, special: special, added: added,
-      spacesEveryPart: spacesEveryPart, remarks: remarks)
+      spacesEveryPart: spacesEveryPart, remarks: remarks, holes: holes)
   }
 
   private init(
     _ library: SentencePieceLibrary, bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token],
-    spacesEveryPart: Bool, remarks: [String]
+    spacesEveryPart: Bool, remarks: [String], holes: [Int] = []
   ) {
     path = library.path
     self.remarks = remarks
@@ -103,7 +103,9 @@ package final class SentencePieceModel: Tokenizer {
     self.special = special
     self.added = AddedTokens(added)
     self.spacesEveryPart = spacesEveryPart
-    addedTexts = Dictionary(added.map { ($0.id, $0.content) }) { one, _ in one }
+    // What only fills up an id stands for nothing.
+    addedTexts = Dictionary(
+      added.map { ($0.id, $0.content) } + holes.map { (Int32($0), []) }, uniquingKeysWith: { one, _ in one })
     vocabularySize = max(library.count, (added.map { Int($0.id) }.max() ?? -1) + 1)
   }
 

@@ -122,6 +122,10 @@ struct SentencePieceProto: Sendable, Equatable {
   /// - Throws: ``TokenizerError`` where some bytes have a token and others have none.
   init(_ vocabulary: Vocabulary, addsSpacePrefix: Bool, file path: String) throws {
     pieces = Array(vocabulary.realTokens)
+    // SentencePiece would find these in the middle of a word, too; they are looked for before it sees the text.
+    for token in vocabulary.addedTokens where token.isSingleWord && !token.isSpecial {
+      pieces[Int(token.id)].kind = .control
+    }
     algorithm = .bpe
     self.addsSpacePrefix = addsSpacePrefix
     removesExtraSpaces = false

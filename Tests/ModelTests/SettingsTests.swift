@@ -211,14 +211,14 @@ import Testing
     // transformers would take 1 and 2 where they are not mentioned.
     #expect(small["eos_token_id"] is NSNull && small["bos_token_id"] is NSNull)
     #expect(try object("", vocabulary: 32000)["eos_token_id"] as? Int == 2)
-    #expect(small["max_position_embeddings"] == nil)
+    #expect(small["max_position_embeddings"] as? Int == 2048)
     #expect(try object(#", "rope_theta": 5e5"#)["max_position_embeddings"] == nil)
   }
 
   @Test(
     "the length of text that a model was made for is told by what its generation says",
     arguments: [
-      (1e-6, "", false, nil), (1e-5, "", false, nil), (1e-5, "", true, 2048),
+      (1e-6, "", false, 2048), (1e-5, "", false, nil), (1e-5, "", true, 2048),
       (1e-5, #", "rope_theta": 5e5"#, false, nil),
       (1e-3, "", false, nil), (1e-6, #", "head_dim": 4"#, false, nil),
     ] as [(Double, String, Bool, Int?)])

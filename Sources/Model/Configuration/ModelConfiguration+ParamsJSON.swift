@@ -107,7 +107,7 @@ extension ModelConfiguration {
 
   /// The length of text that a model was made for, where the file and the tensors tell: the first LLaMA and Llama 2 say no
   /// base of positions; the first one's epsilon is 1e-6, but for 65B, and its 7B stores the frequencies of each layer;
-  /// Llama 2 has 1e-5, and 1e-6 in 7B Chat. Of models with other measures nothing is known.
+  /// Llama 2 has 1e-5, and 1e-6 in 7B Chat.
   private func trainedLength(_ fields: JSONFields, _ meta: MetaFolder) throws -> Int? {
     if let stated = try fields.measure("max_position_embeddings") { return stated }
     guard !fields.contains("rope_theta"), !fields.contains("hidden_dim"), !fields.contains("head_dim") else {
@@ -129,9 +129,9 @@ extension ModelConfiguration {
     let second = 4096
     switch measures {
     case (4096, 32), (5120, 40): return isFine || isGrouped ? nil : second
-    case (6656, 60): return isFine && !isGrouped ? firstLength : nil
     case (8192, 80): return isGrouped ? second : firstLength
-    default: return nil
+    // The first generation says this epsilon and no base, and what is made like it.
+    default: return isFine && !isGrouped ? firstLength : nil
     }
   }
 
