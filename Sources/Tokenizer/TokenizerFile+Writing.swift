@@ -20,8 +20,11 @@ extension TokenizerFile {
     ]
     var added: [[String: Any]] = []
     var spellings: [String] = []
+    let last = vocabulary.tokens.lastIndex { $0.kind == .normal || $0.kind == .byte } ?? -1
     for (id, token) in vocabulary.realTokens.enumerated() where token.kind != .unused {
-      spellings.append("\(try quoted(token.text)):\(id)")
+      // What is found between words only is no word of the model's own, which would be found where merges are ignored.
+      let isOutside = id > last && vocabulary.flags[Int32(id)]?.contains(.isSingleWord) == true
+      if !isOutside { spellings.append("\(try quoted(token.text)):\(id)") }
       guard token.kind == .control || token.kind == .userDefined || token.kind == .unknown else { continue }
       let said: [String: Any] = ["id": id, "content": token.text, "special": token.kind != .userDefined]
       added.append(said.merging((vocabulary.flags[Int32(id)] ?? []).object) { one, _ in one })
@@ -61,7 +64,7 @@ extension TokenizerFile {
     // The vocabulary keeps its order, which a dictionary would lose.
     let model =
       #""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
-      + #""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":\#(pattern == .llama3),"#
+      + #""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":\#(pattern.ignoresMerges),"#
       + #""vocab":{\#(spellings.joined(separator: ","))},"merges":[\#(try merges.map(quoted).joined(separator: ","))]}"#
     return [UInt8](head).dropLast() + Array(",\(model)}\n".utf8)
   }
