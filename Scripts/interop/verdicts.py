@@ -78,7 +78,7 @@ def with_tensor(name, value):
 
 def models(place):
     """Folders and files, by what they are."""
-    for name in ("tiny/llama", "qwen/qwen2", "qwen/qwen3", "llama1", "gptqmodel", "awq/gemm", "awq/plain",
+    for name in ("qwen/qwen2", "qwen/qwen3", "llama1", "gptqmodel", "awq/gemm", "awq/plain",
                  "checkpoints/meta-1shard", "checkpoints/meta-2shard", "checkpoints/hf-sharded-st",
                  "checkpoints/hf-sharded-bin"):
         if (FIXTURES / name).exists():
@@ -251,12 +251,12 @@ def llama_cpp():
         raise Skip("llama_cpp is not installed")
 
     def files(place):
-        for name in ("tiny/llama", "qwen/qwen2", "qwen/qwen3"):
+        for name in ("qwen/qwen2", "qwen/qwen3"):
             for kind in ("f16", "q4_0"):
                 path = place / f"{name.replace('/', '-')}-{kind}.gguf"
                 tools("convert", FIXTURES / name, path, "--gguf-type", kind)
                 yield path.name, path
-        whole = (place / "tiny-llama-f16.gguf").read_bytes()
+        whole = (place / "qwen-qwen2-f16.gguf").read_bytes()
         (place / "cut.gguf").write_bytes(whole[: len(whole) // 2])
         yield "cut off", place / "cut.gguf"
 
@@ -272,9 +272,10 @@ def gptqmodel():
     def folders(place):
         yield "gptqmodel", FIXTURES / "gptqmodel"
         yield "awq", FIXTURES / "awq/gemm"
-        for name, options in {"4 bits": [], "2 bits": ["--bits", "2"], "version 2": ["--checkpoint-format", "gptq_v2"]}.items():
+        plain = make(place / "plain")
+        for name, options in {"4 bits": [], "2 bits": ["--bits", "2"], "version 2": ["--asymmetric"]}.items():
             path = place / name
-            tools("quantize", FIXTURES / "tiny/llama", path, "--method", "rtn", *options)
+            tools("quantize", plain, path, "--method", "rtn", "--group-size", "32", *options)
             yield name, path
 
     with folder() as place:
