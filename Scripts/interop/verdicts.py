@@ -78,7 +78,7 @@ def with_tensor(name, value):
 
 def models(place):
     """Folders and files, by what they are."""
-    for name in ("qwen/qwen2", "qwen/qwen3", "llama1", "gptqmodel", "awq/gemm", "awq/plain",
+    for name in ("tiny/llama", "qwen/qwen2", "qwen/qwen3", "llama1", "gptqmodel", "awq/gemm", "awq/plain",
                  "checkpoints/meta-1shard", "checkpoints/meta-2shard", "checkpoints/hf-sharded-st",
                  "checkpoints/hf-sharded-bin"):
         if (FIXTURES / name).exists():
