@@ -85,11 +85,16 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // Adapters and deltas, merged into their bases.
+    .target(
+      name: "Merging", dependencies: ["ByteIO", "Checkpoint", "Checksum", "Model", "Packed", "CBelleKernels"],
+      swiftSettings: strict),
+
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Quantize", "Tokenizer",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize", "Tokenizer",
         "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -106,7 +111,7 @@ let package = Package(
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
       name: "FuzzedParsers",
-      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Model", "Tokenizer", "Transformer", "XorDecrypt"],
+      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Merging", "Model", "Tokenizer", "Transformer", "XorDecrypt"],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
@@ -128,6 +133,9 @@ let package = Package(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "ModelTests", dependencies: ["Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
+      swiftSettings: test),
+    .testTarget(
+      name: "MergingTests", dependencies: ["Merging", "Model", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "TransformerTests",

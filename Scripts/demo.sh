@@ -33,6 +33,10 @@ step "Both in one pass, from the encrypted files: no pickle reaches the disk." \
   decrypt $release/enc $release/llama/consolidated.00.pth $out/tiny-belle-direct --format safetensors
 step "The same model in two containers." \
   compare $out/tiny-belle $out/tiny-belle-safetensors
+step "For an adapter the base in Hugging Face's layout." \
+  convert $release/llama $out/llama-hf --layout hf
+step "A LoRA adapter goes into its base: every tensor of it is used, and the result is computed twice and compared." \
+  merge $out/llama-hf $release/adapter $out/llama-merged
 step "Four bits a weight, calibrated with the corpus that comes along." \
   quantize $out/tiny-belle $out/tiny-belle-4bit --bits 4
 step "What did it lose? Both models on the same tokens: perplexity, divergence, how often they agree." \

@@ -37,6 +37,7 @@ seeds() {
     index) find $fixtures -name '*.index.json' ;;
     parameters) find $fixtures Examples -name params.json ;;
     configuration) find $fixtures Examples -name config.json ;;
+    adapter) find $fixtures -name adapter_config.json ;;
     manifest) find checksums Examples -type f -name '*.md5' ;;
   esac
 }

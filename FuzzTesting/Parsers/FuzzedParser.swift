@@ -1,11 +1,14 @@
-// The parsers of bytes from outside, each as something that takes any bytes: the body of a fuzz target, and what the unit
-// tests replay findings through. An input must be read or refused with one of our errors; anything else ends the process.
+// The parsers of bytes from outside, each as something that takes any bytes: the body of a fuzz target, and what the
+// unit
+// tests replay findings through. An input must be read or refused with one of our errors; anything else ends the
+// process.
 // A new parser is a case here, its line in `take`, and seeds in Scripts/fuzz.sh.
 
 import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import Merging
 import Model
 import Tokenizer
 import Transformer
@@ -41,6 +44,10 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case name
   /// A PyTorch file that becomes safetensors while it is decrypted: the plan of what goes where.
   case release
+  /// `adapter_config.json` of a LoRA adapter, and the scales of some modules.
+  case adapter
+  /// An adapter of llama.cpp's in the form of 2023.
+  case ggla
 
   /// The most bytes of values that are read of one input: views may be expanded again and again.
   private static let valueLimit = 1 << 20
@@ -116,6 +123,15 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         precondition(again.plainName == name.plainName && again.digest == name.digest, "a name that changes")
       }
     case .release: takeRelease(bytes)
+    case .adapter:
+      attempt {
+        let configuration = try AdapterConfiguration(bytes, file: "adapter_config.json")
+        for module in ["model.layers.0.self_attn.q_proj", "lm_head", ""] {
+          let scale = try configuration.scale(of: module, rows: 8)
+          precondition(!scale.isNaN, "a scale that is no number")
+        }
+      }
+    case .ggla: attempt { try readAll(GGLAFile(MemoryBytes(bytes, "a.bin"))) }
     }
   }
 

@@ -1,4 +1,5 @@
-// What can be done about an error, as words in which what the program can be asked for stands as a value. Libraries know
+// What can be done about an error, as words in which what the program can be asked for stands as a value. Libraries
+// know
 // what may be asked, not how a command line spells it: its console words each request, see RequestWords in belle-tools.
 
 /// Something that this program can be asked for: a setting, or a piece of work.
@@ -65,6 +66,12 @@ public enum Request: Sendable, Equatable {
   case quantizing
   /// A model in another form.
   case converting(Conversion)
+  /// An adapter or a delta, merged into its base.
+  case merging
+  /// A delta, made of two models.
+  case reversing
+  /// How a delta or an adapter goes into its base; nil for the choice of one.
+  case scheme(String?)
 
   /// What a model is to become.
   public enum Conversion: Sendable, Equatable {

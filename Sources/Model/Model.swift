@@ -1,4 +1,5 @@
-// What a model is: the only place that asks. A path is opened here once, and told from what is there: in which layout its
+// What a model is: the only place that asks. A path is opened here once, and told from what is there: in which layout
+// its
 // tensors lie, what wraps their names, whether its weights are numbers, packed integers or blocks, where its companions
 // are. Nothing is computed, and a configuration is read only where it is asked for, so that a model whose configuration
 // is missing can still be listed, compared and converted.
@@ -50,7 +51,8 @@ package struct Model: Sendable {
   package let form: Form
   /// What of an adapter there is.
   package let adapter: AdapterPresence?
-  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not read.
+  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not
+  /// read.
   package let remarks: [Checkpoint.Remark]
   /// Which part of a model the file is that was given, in words; nil for a whole model.
   package let part: String?
@@ -76,22 +78,25 @@ package struct Model: Sendable {
 
   /// A model whose tensors are open already.
   ///
-  /// - Parameter remarks: what is to be told of how it was found.
-  package init(_ stored: any TensorSource, path: String, remarks: [Checkpoint.Remark] = []) {
+  /// - Parameters:
+  ///   - remarks: what is to be told of how it was found.
+  ///   - looksForAdapter: whether what lies at the path may be an adapter, or have one; not for what was merged.
+  package init(
+    _ stored: any TensorSource, path: String, remarks: [Checkpoint.Remark] = [], looksForAdapter: Bool = true
+  ) {
     let part = Checkpoint.part(path, stored)
     self.part = part
     let ofTokens = (stored as? GGUFFile).map { GGUFTokenIDs($0.values).remarks } ?? []
+    let ofPart = part.map { part in
+      Checkpoint.Remark.warning(
+        "this file is \(part): the others are not read; give the folder, or the index, for all of them")
+    }
     self.remarks =
-      remarks + ofTokens.map { .warning($0) }
-      + [
-        part.map { part in
-          .warning("this file is \(part): the others are not read; give the folder, or the index, for all of them")
-        }
-      ].compactMap(\.self)
+      remarks + ofTokens.map { .warning($0) } + [ofPart].compactMap(\.self).filter { !remarks.contains($0) }
     self.path = path
     self.stored = stored
     folder = Folder.home(of: path)
-    adapter = AdapterPresence(in: stored, at: path)
+    adapter = looksForAdapter ? AdapterPresence(in: stored, at: path) : nil
     switch stored {
     case let meta as MetaFolder: layout = .meta(meta)
     case let file as GGUFFile: layout = .gguf(file)

@@ -1,11 +1,14 @@
-// Regular expressions over the names of modules, as GPTQModel's `dynamic` has them: matched from the beginning of a name, to
-// wherever the expression ends (Python's `re.match`). All ways are followed at once (Thompson 1968), so that no expression
-// takes longer than its length times the name's. Refused: what goes beyond characters, classes, groups, alternatives and
+// Regular expressions over the names of modules, as GPTQModel's `dynamic` has them: matched from the beginning of a
+// name, to
+// wherever the expression ends (Python's `re.match`). All ways are followed at once (Thompson 1968), so that no
+// expression
+// takes longer than its length times the name's. Refused: what goes beyond characters, classes, groups, alternatives
+// and
 // counts, such as lookaheads and references.
 // Source: Python, Lib/re/_parser.py (the syntax); GPTQModel, quantization/config.py (`dynamic_get`).
 
 /// A regular expression over names.
-struct ModulePattern: Sendable, Equatable {
+package struct ModulePattern: Sendable, Equatable {
   private enum Step: Sendable {
     case one(Characters, next: Int)
     case either(Int, Int)
@@ -40,7 +43,7 @@ struct ModulePattern: Sendable, Equatable {
   private var start = 0
 
   /// Compiles an expression; nil for what is none, or goes beyond what is known here.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     self.text = text
     guard text.unicodeScalars.count <= 1 << 10 else { return nil }
     var parser = Parser(scalars: Array(text.unicodeScalars))
@@ -53,7 +56,7 @@ struct ModulePattern: Sendable, Equatable {
   /// Whether a name begins with what the expression describes.
   ///
   /// - Complexity: O(expression · name).
-  func matches(_ name: String) -> Bool {
+  package func matches(_ name: String) -> Bool {
     let scalars = Array(name.unicodeScalars)
     var states: Set<Int> = []
     var isMatched = false
@@ -83,7 +86,7 @@ struct ModulePattern: Sendable, Equatable {
   }
 
   /// Equal expressions.
-  static func == (one: ModulePattern, other: ModulePattern) -> Bool { one.text == other.text }
+  package static func == (one: ModulePattern, other: ModulePattern) -> Bool { one.text == other.text }
 
   // MARK: Compiling
 

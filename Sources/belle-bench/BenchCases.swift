@@ -7,6 +7,7 @@ enum BenchCases {
       DecryptBench.self,
       VerifyBench.self,
       CheckpointBench.self,
+      MergeBench.self,
       GPTQBench.self,
       GenerateBench.self,
       ModelBench.self,

@@ -19,8 +19,9 @@ struct BelleTools: ParsableCommand {
       """,
     version: Program.version,
     subcommands: [
-      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, Compare.self, Evaluate.self,
-      Generate.self, QuantizeCommand.self, DoctorCommand.self,
+      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self,
+      Compare.self,
+      Evaluate.self, Generate.self, QuantizeCommand.self, DoctorCommand.self,
     ])
 
   static func main() {
@@ -43,7 +44,8 @@ struct BelleTools: ParsableCommand {
     }
   }
 
-  /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that it
+  /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that
+  /// it
   /// could not make.
   private static func leave(_ code: ExitCode) -> Never {
     // An answer that nobody can read is none.

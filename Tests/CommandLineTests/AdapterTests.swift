@@ -7,7 +7,7 @@ import Testing
 /// A model with an unmerged adapter was taken for its base, and an adapter for a model.
 @Suite("Adapters") struct AdapterTests {
   private static let fixtures = project("Tests/Fixtures/lora/")
-  private static let remedy = "hint: merge it into its base first (peft's merge_and_unload)"
+  private static let remedy = "hint: merge it into its base first"
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

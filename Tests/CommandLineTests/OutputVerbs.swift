@@ -14,18 +14,20 @@ enum OutputVerb: String, CaseIterable, Sendable {
   case convertToFile = "convert to a file"
   case convertToShards = "convert to several files"
   case convertToGGUF = "convert to GGUF"
+  case merge
   case quantize
   case quantizeToShards = "quantize to several files"
   case quantizeToBELLE = "quantize --format belle"
   case quantizeToPt = "quantize --format belle to a .pt"
   case quantizeToGGUF = "quantize --format gguf"
 
-  /// A file of another model that readers would take before what it writes, or for a part of that; nil where it writes none
+  /// A file of another model that readers would take before what it writes, or for a part of that; nil where it writes
+  /// none
   /// that they look for.
   var otherModel: String? {
     switch self {
     case .decryptToSafetensors: "pytorch_model.bin.index.json"
-    case .decrypt, .convertToFolder, .convertToShards, .quantizeToShards, .quantizeToBELLE: "model.safetensors"
+    case .decrypt, .convertToFolder, .merge, .convertToShards, .quantizeToShards, .quantizeToBELLE: "model.safetensors"
     case .quantize: "model.safetensors.index.json"
     case .encrypt, .convertToFile, .convertToGGUF, .quantizeToPt, .quantizeToGGUF: nil
     }
@@ -106,6 +108,8 @@ final class OutputBench {
       (arguments, tried) = (
         ["convert", model, out, "--max-shard-size", "4200kB"], "model-00002-of-00003.safetensors"
       )
+    case .merge:
+      (arguments, tried) = (["merge", model, try makeAdapter(), out, "--format", "torch"], "pytorch_model.bin")
     case .convertToFile: (arguments, tried) = (["convert", model, out + "/m.safetensors"], "m.safetensors")
     case .convertToGGUF:
       (arguments, tried) = (["convert", model, out + "/m.gguf", "--gguf-type", "q8_0"], "m.gguf")
@@ -125,6 +129,24 @@ final class OutputBench {
       arguments += ["--calibration", text]
       inputs.append(text)
     }
+  }
+
+  /// An adapter for it.
+  private func makeAdapter() throws -> String {
+    var source = MemorySource()
+    var random = SplitMix64(seed: 12)
+    for name in ["self_attn.q_proj", "mlp.up_proj"] {
+      for (part, shape) in [("A", [4, 256]), ("B", [256, 4])] {
+        let values = (0..<1024).map { _ in Float.random(in: -0.05...0.05, using: &random) }
+        source.add("base_model.model.model.layers.0.\(name).lora_\(part).weight", .f32, shape, values)
+      }
+    }
+    try folder.write("adapter/adapter_config.json", #"{"peft_type": "LORA", "r": 4, "lora_alpha": 8}"#)
+    _ = try SafetensorsWriter.write(
+      source, Array(source.tensors.indices), metadata: [:], as: "adapter_model.safetensors",
+      in: folder.file("adapter"), replacing: false)
+    inputs += try folder.names(in: "adapter").map { folder.file("adapter/" + $0) }
+    return folder.file("adapter")
   }
 
   /// A LLaMA of one layer.

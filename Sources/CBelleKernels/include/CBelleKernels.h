@@ -9,6 +9,7 @@
 #include "belle_gptq.h"
 #include "belle_integers.h"
 #include "belle_layout.h"
+#include "belle_low_rank.h"
 #include "belle_memory.h"
 #include "belle_model.h"
 #include "belle_packed.h"

@@ -1,4 +1,5 @@
-// A whole gzip file, decompressed in memory: several members one after the other are one text, as gzip(1) says.
+// A whole gzip file, decompressed in memory or in parts: several members one after the other are one text, as gzip(1)
+// says.
 // Source: RFC 1952; zlib.h. Refused: what does not inflate, ends too early or becomes larger than it may.
 
 import ByteIO
@@ -25,13 +26,43 @@ package enum GzipFile {
   ///   - limit: the most bytes that may come out.
   /// - Throws: ``ByteIOError`` where it cannot be read.
   package static func contents(of file: InputFile, limit: Int) throws(ByteIOError) -> Contents {
+    var text: [UInt8] = []
+    let end = try read(file) { part in
+      guard text.count + part.count <= limit else { return false }
+      text += part
+      return true
+    }
+    return end == .stopped ? .tooLarge : end.fault.map { .broken(at: $0) } ?? .bytes(text)
+  }
+
+  /// How a file was read.
+  package enum End: Sendable, Equatable {
+    /// All of it.
+    case whole
+    /// Up to where whoever took it had enough.
+    case stopped
+    /// Something is no gzip, from a byte of the file on, or the beginning of one.
+    case broken(at: Int)
+
+    /// Where it is broken; nil where it is not.
+    package var fault: Int? { if case .broken(let place) = self { place } else { nil } }
+  }
+
+  /// Decompresses a file in parts.
+  ///
+  /// - Parameters:
+  ///   - file: begins as gzip does.
+  ///   - take: gets what came out, in order; false where it wants no more.
+  /// - Throws: ``ByteIOError`` where it cannot be read.
+  package static func read(
+    _ file: any ByteSource, _ take: (ArraySlice<UInt8>) throws(ByteIOError) -> Bool
+  ) throws(ByteIOError) -> End {
     var stream = unsafe z_stream()
     // 16: gzip's header and nothing else.
     guard unsafe inflateInit2_(&stream, 15 + 16, zlibVersion(), Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
       return .broken(at: 0)
     }
     defer { unsafe inflateEnd(&stream) }
-    var text: [UInt8] = []
     var part = [UInt8](repeating: 0, count: partSize)
     var status = Z_OK
     var at = 0
@@ -49,14 +80,13 @@ package enum GzipFile {
         }
         let (used, made) = unsafe inflate(&input, taken, into: &part, &stream, &status)
         taken += used
-        guard text.count + made <= limit else { return .tooLarge }
-        text += part[..<made]
+        guard try take(part[..<made]) else { return .stopped }
         let isWell = status == Z_OK || status == Z_BUF_ERROR || status == Z_STREAM_END
         guard isWell, used > 0 || made > 0 || status == Z_STREAM_END else { return .broken(at: at + taken) }
       }
       at += input.count
     }
-    return status == Z_STREAM_END ? .bytes(text) : .broken(at: file.size)
+    return status == Z_STREAM_END ? .whole : .broken(at: file.size)
   }
 
   private static func inflate(

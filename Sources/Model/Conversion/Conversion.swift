@@ -1,4 +1,5 @@
-// A model on its way to another container, layout, type or quantized form: arranged, written beside its place, read again
+// A model on its way to another container, layout, type or quantized form: arranged, written beside its place, read
+// again
 // and compared with what it was, and then given its names, all files together.
 
 import ByteIO
@@ -16,14 +17,19 @@ package struct Conversion {
 
   /// Arranges a model for a target. Few values are read, and nothing is written.
   ///
-  /// - Parameter remark: takes what is to be told, now and while the conversion runs.
-  /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`, ``ModelError`` or
+  /// - Parameters:
+  ///   - files: small files, by name, that take the place of the model's own beside it.
+  ///   - remark: takes what is to be told, now and while the conversion runs.
+  /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`,
+  /// ``ModelError`` or
   ///   `TokenizerError` for a model that cannot become that.
-  package init(_ model: Model, to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void = { _ in })
-    throws
-  {
+  package init(
+    _ model: Model, to target: ConversionTarget, files: [String: [UInt8]] = [:],
+    remark: @escaping (ConversionRemark) -> Void = { _ in }
+  ) throws {
     try target.check()
-    let arrangement = try Arranger(model: model, target: target, remark: remark).arranged()
+    var arrangement = try Arranger(model: model, target: target, remark: remark).arranged()
+    for (name, bytes) in files { arrangement.companions.make(name, bytes) }
     for info in arrangement.source.tensors { try info.checkIsRead() }
     (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
     output = ModelOutput(
@@ -42,14 +48,18 @@ package struct Conversion {
   /// - Parameters:
   ///   - replacing: whether other files that have the outputs' names are replaced, and parts of another model that lie
   ///     there removed.
-  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced, and a
+  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced,
+  /// and a
   ///     change of either is an error.
+  ///   - check: looks at the finished files, in the folder that it gets, before they have their names.
   /// - Returns: what became of the values.
-  /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
+  /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that
+  /// cannot
   ///   be read, or were not written as they are.
   @discardableResult
   package func run(
-    replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
+    replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in },
+    checking check: (String) throws -> Void = { _ in }
   ) throws -> ConversionProof {
     let source = arrangement.source
     warnAboutMetadata()
@@ -83,6 +93,7 @@ package struct Conversion {
       try staged.copyCompanions(copied, from: folder, replacing: true)
     }
     var proof = try ConversionProof(of: arrangement, part: model.part, writtenTo: staged)
+    try check(staging.path)
     try inputs.checkUnchanged(toleratesRemoval: true)
     (proof.replaced, proof.removed) = try place.take(from: staging.path, inputs: inputs, replacing: replacing)
     return proof

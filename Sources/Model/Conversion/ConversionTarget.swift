@@ -58,7 +58,7 @@ package struct ConversionTarget: Sendable {
   var named: Container? { Container(fileName: path) }
 
   /// The container that is asked for, by itself or by the name.
-  var wanted: Container? { container ?? named }
+  package var wanted: Container? { container ?? named }
 
   /// Whether a GGUF file is to be written.
   package var isGGUF: Bool { wanted == .gguf }

@@ -39,6 +39,9 @@ extension Request {
     case .diagnosis: "`belle-tools doctor <model>`"
     case .quantizing: "`belle-tools quantize <model>`"
     case .converting(let conversion): "`belle-tools convert\(conversion.arguments)`"
+    case .merging: "`belle-tools merge <base> <adapter-or-delta> <output>`"
+    case .reversing: "`belle-tools merge --reverse <base> <tuned> <delta>`"
+    case .scheme(let name): Self.option("--scheme", name)
     }
   }
 

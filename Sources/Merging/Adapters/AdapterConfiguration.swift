@@ -1,0 +1,269 @@
+// adapter_config.json: what peft's LoRA is to do with an adapter's tensors. Every key is known to change the
+// arithmetic, or
+// not to, or it is refused by its name: a key of a later version that is set may mean another product.
+// Source: peft, tuners/lora/config.py, utils/other.py (get_pattern_key); microsoft/LoRA (enable_lora).
+
+import ByteIO
+import Packed
+
+/// What an adapter's tensors stand for.
+package struct AdapterConfiguration: Sendable {
+  /// The rank or alpha of the modules whose names a pattern describes.
+  private struct Pattern: Sendable {
+    let pattern: ModulePattern
+    let value: Double
+  }
+
+  /// Where the scale of a product comes from.
+  private enum Scale: Sendable {
+    /// peft's: alpha by the rank that the configuration gives, or by its root.
+    case stated(rank: Double, alpha: Double, byRoot: Bool, ranks: [Pattern], alphas: [Pattern])
+    /// llama.cpp's: alpha by the rows of A; 1 where alpha is 0.
+    case byRows(alpha: Double)
+  }
+
+  private let scale: Scale
+  private let file: String
+  /// Whether weights are decomposed into direction and magnitude (DoRA).
+  let isDecomposed: Bool
+  /// Whether adapted weights are stored as `[in, out]`.
+  let isTransposed: Bool
+  /// Whether B has a bias.
+  let addsBias: Bool
+  /// Whether adapters of tied weights are tied too.
+  let tiesAdapters: Bool
+  /// The modules that were trained whole.
+  let wholeModules: [String]
+  /// The modules that have products, where the configuration lists them and nothing else narrows that list; nil
+  /// otherwise.
+  let targets: [String]?
+
+  /// The largest configuration that is read, in bytes.
+  package static let sizeLimit = 1 << 20
+  private static let largestRank = 1 << 20
+
+  /// What llama.cpp's adapters say.
+  init(alpha: Double, file: String) {
+    (scale, self.file) = (.byRows(alpha: alpha), file)
+    (isDecomposed, isTransposed, addsBias, tiesAdapters) = (false, false, false, false)
+    (wholeModules, targets) = ([], nil)
+  }
+
+  /// Reads a text.
+  ///
+  /// - Parameter file: what errors name.
+  /// - Throws: ``MergeError`` with code `.configuration`.
+  package init(_ text: [UInt8], file: String) throws(MergeError) {
+    let fields = try Fields(text, file: file)
+    try fields.refuseMethod()
+    try fields.refuseUnknown()
+    let byRoot = try fields.flag("use_rslora")
+    scale = .stated(
+      rank: try Self.rank(fields.number("r"), "r", file), alpha: try fields.number("lora_alpha"), byRoot: byRoot,
+      ranks: try Self.ranks(fields.patterns("rank_pattern"), file), alphas: try fields.patterns("alpha_pattern"))
+    isDecomposed = try fields.flag("use_dora")
+    isTransposed = try fields.flag("fan_in_fan_out")
+    addsBias = try fields.flag("lora_bias")
+    tiesAdapters = try fields.flag("ensure_weight_tying")
+    wholeModules = try fields.texts("modules_to_save") ?? []
+    let isNarrowed = ["layers_to_transform", "layers_pattern", "exclude_modules"].contains { !fields[$0].isUnset }
+    targets = isNarrowed ? nil : try fields.texts("target_modules")
+    self.file = file
+  }
+
+  private static func ranks(_ patterns: [Pattern], _ file: String) throws(MergeError) -> [Pattern] {
+    for pattern in patterns { _ = try rank(pattern.value, "rank_pattern", file) }
+    return patterns
+  }
+
+  private static func rank(_ number: Double, _ key: String, _ file: String) throws(MergeError) -> Double {
+    guard let rank = Int(exactly: number), (1...largestRank).contains(rank) else {
+      throw MergeError(
+        .configuration, file: file,
+        reason: "\(key) is \(number), and a rank is a whole number from 1 "
+          + "on")
+    }
+    return number
+  }
+
+  /// What a module's product is multiplied by.
+  ///
+  /// - Parameters:
+  ///   - module: as the base calls it.
+  ///   - rows: of A: the rank that the tensors have.
+  /// - Throws: ``MergeError`` with code `.adapter` where that is not the configuration's.
+  package func scale(of module: String, rows: Int) throws(MergeError) -> Double {
+    switch scale {
+    case .byRows(let alpha): return alpha == 0 ? 1 : alpha / Double(rows)
+    case .stated(let rank, let alpha, let byRoot, let ranks, let alphas):
+      let find = { (patterns: [Pattern]) in patterns.first { $0.pattern.matches(module) }?.value }
+      let stated = find(ranks) ?? rank
+      guard Double(rows) == stated else {
+        throw MergeError(
+          .adapter, file: file,
+          reason: "\(displayName(module)) has a product of rank \(rows), and the configuration says \(Int(stated))",
+          remedy: "take the configuration and the tensors of one training")
+      }
+      return (find(alphas) ?? alpha) / (byRoot ? stated.squareRoot() : stated)
+    }
+  }
+
+  // MARK: - Fields
+
+  /// The members of the object.
+  private struct Fields {
+    private let members: [ConfigurationValue.Member]
+    let file: String
+
+    init(_ text: [UInt8], file: String) throws(MergeError) {
+      self.file = file
+      guard text.count <= AdapterConfiguration.sizeLimit else {
+        throw MergeError(
+          .configuration, file: file,
+          reason: "\(text.count) bytes; no adapter's configuration is so "
+            + "large")
+      }
+      do {
+        guard case .object(let members) = try ConfigurationValue.read(text) else {
+          throw MergeError(.configuration, file: file, reason: "it is not a JSON object")
+        }
+        self.members = members
+      } catch let failure as JSONReader.Failure {
+        throw MergeError(.configuration, file: file, place: "byte \(failure.offset)", reason: failure.reason)
+      } catch let error as MergeError {
+        throw error
+      } catch { throw MergeError(.configuration, file: file, reason: "\(error)") }
+    }
+
+    subscript(_ name: String) -> ConfigurationValue { members.first { $0.name == name }?.value ?? .null }
+
+    private func wrong(_ name: String, _ wanted: String) -> MergeError {
+      MergeError(.configuration, file: file, reason: "\(displayName(name)) is \(self[name].words), not \(wanted)")
+    }
+
+    func flag(_ name: String) throws(MergeError) -> Bool {
+      switch self[name] {
+      case .null: return false
+      case .flag(let flag): return flag
+      default: throw wrong(name, "true or false")
+      }
+    }
+
+    func number(_ name: String) throws(MergeError) -> Double {
+      guard case .number(let number) = self[name] else { throw wrong(name, "a number") }
+      return number
+    }
+
+    /// A list of texts; nil where there is none, or one text that describes names.
+    func texts(_ name: String) throws(MergeError) -> [String]? {
+      switch self[name] {
+      case .null, .text: return nil
+      case .list(let elements):
+        let texts = elements.compactMap { if case .text(let text) = $0 { text } else { nil } }
+        guard texts.count == elements.count else { throw wrong(name, "a list of texts") }
+        return texts
+      default: throw wrong(name, "a list of texts")
+      }
+    }
+
+    /// peft's patterns with their values, in the file's order.
+    func patterns(_ name: String) throws(MergeError) -> [Pattern] {
+      if self[name].isUnset { return [] }
+      guard case .object(let members) = self[name] else { throw wrong(name, "an object") }
+      var patterns: [Pattern] = []
+      for member in members {
+        guard case .number(let number) = member.value else {
+          throw MergeError(
+            .configuration, file: file,
+            reason: "\(name) gives \(displayName(member.name)) the value \(member.value.words), not a number")
+        }
+        guard let pattern = ModulePattern("(.*\\.)?(\(member.name))$") else {
+          throw MergeError(
+            .configuration, file: file,
+            reason: "\(name) has the expression \(displayName(member.name)), which is not read here",
+            remedy: AdapterConfiguration.withPeft)
+        }
+        patterns.append(Pattern(pattern: pattern, value: number))
+      }
+      return patterns
+    }
+
+    /// Refuses what is no LoRA.
+    func refuseMethod() throws(MergeError) {
+      guard self["peft_type"] != .text("LORA") else { return }
+      guard case .text(let method) = self["peft_type"] else { throw wrong("peft_type", "LORA") }
+      throw MergeError(
+        .configuration, file: file,
+        reason: "this is an adapter of the method \(displayName(method)), and LoRA's are "
+          + "merged here",
+        remedy: AdapterConfiguration.withPeft)
+    }
+
+    /// Refuses keys that change the arithmetic, and set ones that nothing is known of.
+    func refuseUnknown() throws(MergeError) {
+      for member in members where !member.value.isUnset && !AdapterConfiguration.read.contains(member.name) {
+        guard let kind = AdapterConfiguration.others[member.name] else {
+          throw refused(member, "and nothing is known of that key here")
+        }
+        switch kind {
+        case .harmless: continue
+        case .arithmetic: throw refused(member, "which changes what the adapter's tensors stand for")
+        }
+      }
+      switch self["init_lora_weights"] {
+      case .null, .flag: break
+      case .text(let text) where ["gaussian", "eva", "orthogonal", "true", "false"].contains(text.lowercased()): break
+      default:
+        throw MergeError(
+          .configuration, file: file,
+          reason: "init_lora_weights is \(self["init_lora_weights"].words): training began with another base than the "
+            + "model's",
+          remedy: "let peft convert the adapter when it saves it (path_initial_model_for_weight_conversion)")
+      }
+      switch self["bias"] {
+      case .null, .text("none"), .text("all"), .text("lora_only"): break
+      default: throw wrong("bias", "none, all or lora_only")
+      }
+    }
+
+    private func refused(_ member: ConfigurationValue.Member, _ reason: String) -> MergeError {
+      MergeError(
+        .configuration, file: file, reason: "\(displayName(member.name)) is \(member.value.words), \(reason)",
+        remedy: AdapterConfiguration.withPeft)
+    }
+  }
+
+  static let withPeft: Remedy = "merge it with the program that trained it (peft's merge_and_unload)"
+
+  // MARK: - Keys
+
+  private enum Kind { case harmless, arithmetic }
+
+  /// Keys that are read here.
+  private static let read: Set<String> = [
+    "peft_type", "r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_bias", "ensure_weight_tying",
+    "rank_pattern", "alpha_pattern", "modules_to_save", "target_modules", "layers_to_transform", "layers_pattern",
+    "exclude_modules", "init_lora_weights", "bias",
+  ]
+
+  /// The other keys that are known.
+  private static let others: [String: Kind] = {
+    let harmless = [
+      "task_type", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping", "peft_version",
+      "lora_dropout", "merge_weights", "runtime_config",
+      // The name of a module, which counts where megatron_config is set.
+      "megatron_core",
+      // How training began; what matters of it, init_lora_weights says.
+      "loftq_config", "eva_config", "corda_config", "lora_ga_config",
+      // Counts where use_qalora is set.
+      "qalora_group_size",
+    ]
+    let arithmetic = [
+      "layer_replication", "use_qalora", "alora_invocation_tokens", "target_parameters", "trainable_token_indices",
+      "megatron_config", "arrow_config", "kasa_config", "monteclora_config", "use_bdlora", "velora_config",
+      "enable_lora",
+    ]
+    return Dictionary(
+      uniqueKeysWithValues: harmless.map { ($0, .harmless) } + arithmetic.map { ($0, .arithmetic) })
+  }()
+}

@@ -1,0 +1,42 @@
+// A folder of files that are made one by one, and appear together when all are what their names say.
+
+import ByteIO
+import Checkpoint
+import Model
+
+/// The output of an XOR of files.
+struct FilesOutput {
+  private let files: XorFiles
+  private let folder: String
+
+  init(_ files: XorFiles, to folder: String) { (self.files, self.folder) = (files, folder) }
+
+  /// Writes all, and gives them their names.
+  ///
+  /// - Parameter check: looks at the finished files before they have their names.
+  /// - Returns: the bytes that were written, and the paths of files that were replaced and removed.
+  func run(
+    replacing: Bool, inputs: InputRecord, remark: (ConversionRemark) -> Void, checking check: (String) throws -> Void,
+    progress: @escaping ProgressHandler
+  ) throws -> (bytes: Int, replaced: [String], removed: [String]) {
+    let nothing = try TensorView([])
+    let output = ModelOutput(nothing, to: folder, container: nil, shardSize: nil)
+    let names = ModelOutput.ordered(files.items.map(\.name))
+    TemporaryFiles.removeAbandoned(in: folder)
+    let existing = try output.check(nothing, others: names, inputs: inputs, replacing: replacing)
+    let place = ModelPlace(folder, names: names, kind: .model)
+    _ = try place.leftovers(inputs: inputs, replacing: replacing)
+    if !existing.isEmpty { remark(.replaces(existing)) }
+    try Folder.create(folder)
+    let staging = try StagingFolder(in: folder)
+    try staging.standing(for: folder) {
+      for item in files.items { try files.write(item, in: staging.path, progress: progress) }
+    }
+    if !files.isReversed { for item in files.items { try XorFiles.check(item.name, in: staging.path) } }
+    try check(staging.path)
+    try inputs.checkUnchanged(toleratesRemoval: true)
+    let bytes = try names.reduce(0) { try $0 + InputFile(Folder.join(staging.path, $1), isInput: false).size }
+    let (replaced, removed) = try place.take(from: staging.path, inputs: inputs, replacing: replacing)
+    return (bytes, replaced, removed)
+  }
+}

@@ -1,0 +1,87 @@
+// The small files of a merged model: the base's, but for what the merge changes in config.json, and what a delta or an
+// adapter
+// with a vocabulary of its own brings along.
+
+import ByteIO
+import Checkpoint
+import Foundation
+import Model
+
+/// Small files that take the place of a model's own.
+struct MergedFiles {
+  /// The model whose files are copied: its path.
+  private(set) var path: String
+  /// The files in place of its own, by name.
+  private(set) var files: [String: [UInt8]] = [:]
+
+  private static let tokenizers = [
+    "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "chat_template.jinja",
+  ]
+
+  /// The largest file that is taken along, in bytes.
+  private static let sizeLimit = 256 << 20
+
+  /// Those of a model.
+  init(_ path: String) { self.path = path }
+
+  private var folder: String? { Folder.kind(of: path) == .folder ? path : nil }
+
+  private static func bytes(_ name: String, in folder: String) throws -> [UInt8]? {
+    let path = Folder.join(folder, name)
+    guard Folder.kind(of: path) == .file else { return nil }
+    let file = try InputFile(path)
+    guard file.size <= sizeLimit else {
+      throw MergeError(.result, file: path, reason: "\(file.size) bytes; no small file of a model is so large")
+    }
+    return try file.bytes(count: file.size)
+  }
+
+  /// Takes a delta's own files first: where it has a configuration, it is the one of the result.
+  mutating func prefer(_ delta: String) throws {
+    guard Folder.kind(of: delta) == .folder else { return }
+    let before = (folder, files)
+    if Folder.kind(of: Folder.join(delta, "config.json")) == .file {
+      path = delta
+      files = [:]
+      for name in ModelOutput.companions where Folder.kind(of: Folder.join(delta, name)) != .file {
+        files[name] = try before.1[name] ?? before.0.flatMap { try Self.bytes(name, in: $0) }
+      }
+    } else {
+      for name in ModelOutput.companions { if let bytes = try Self.bytes(name, in: delta) { files[name] = bytes } }
+    }
+  }
+
+  /// Takes the tokenizer of an adapter's folder, which knows the tokens that the base does not.
+  ///
+  /// - Returns: whether there is one.
+  mutating func takeTokenizer(of adapter: String) throws -> Bool {
+    let folder = Folder.home(of: adapter)
+    var isThere = false
+    for name in Self.tokenizers {
+      guard let bytes = try Self.bytes(name, in: folder) else { continue }
+      files[name] = bytes
+      isThere = isThere || name == "tokenizer.model" || name == "tokenizer.json" || name == "vocab.json"
+    }
+    return isThere
+  }
+
+  /// Changes the configuration.
+  ///
+  /// - Returns: whether there is one.
+  mutating func edit(_ change: (inout [String: Any]) -> Void) throws -> Bool {
+    let name = "config.json"
+    guard let text = try files[name] ?? folder.flatMap({ try Self.bytes(name, in: $0) }),
+      var object = (try? boundedJSONObject(text)) as? [String: Any]
+    else { return false }
+    change(&object)
+    files[name] = try jsonText(object)
+    return true
+  }
+
+  /// Brings what the configuration says of the values' type in step.
+  mutating func editType(_ type: DType) throws {
+    let isNamed = { (object: [String: Any]) in ["torch_dtype", "dtype"].filter { object[$0] != nil } }
+    _ = try edit { object in for key in isNamed(object) { object[key] = type.torchName } }
+  }
+}

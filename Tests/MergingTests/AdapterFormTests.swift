@@ -1,0 +1,177 @@
+import ByteIO
+import Checkpoint
+import Foundation
+import Model
+import TestSupport
+import Testing
+
+@testable import Merging
+
+/// The forms that adapters come in: what peft and its users wrote over the years, and llama.cpp's files.
+@Suite("Forms of adapters") struct AdapterFormTests {
+  private let folder: TemporaryFolder
+  private static let fixtures = project("Tests/Fixtures/lora/")
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private var out: String { folder.file("out") }
+
+  @Test(
+    "what a name says",
+    arguments: [
+      (
+        "base_model.model.model.layers.0.q.lora_A.weight",
+        AdapterKey.part(.down, module: "model.layers.0.q", adapter: nil)
+      ),
+      ("base_model.model.base_model.model.q.lora_B.weight", .part(.up, module: "q", adapter: nil)),
+      ("module.base_model.model.q.lora_B.default.weight", .part(.up, module: "q", adapter: "default")),
+      ("q.lora_B.bias", .part(.upBias, module: "q", adapter: nil)),
+      ("q.lora_embedding_A", .part(.embeddingDown, module: "q", adapter: nil)),
+      ("q.lora_embedding_B.default", .part(.embeddingUp, module: "q", adapter: "default")),
+      ("q.lora_magnitude_vector", .part(.magnitude, module: "q", adapter: nil)),
+      ("q.lora_magnitude_vector.weight", .part(.magnitude, module: "q", adapter: nil)),
+      ("q.lora_magnitude_vector.default.weight", .part(.magnitude, module: "q", adapter: "default")),
+      ("q.base_layer.weight", .whole("q.weight")), ("q.base_layer.bias", .whole("q.bias")),
+      ("q.weight", .whole("q.weight")),
+      ("head.modules_to_save.default.weight", .saved("head.weight", adapter: "default")),
+      ("head.original_module.weight", .original("head.weight")), ("q.base_layer.weight.absmax", .unknown),
+      ("q.lora_A.default.other.weight", .unknown), ("q.lora_bias.weight", .unknown),
+      ("model.lora_projection.weight", .whole("model.lora_projection.weight")),
+    ])
+  func names(name: String, key: AdapterKey) { #expect(AdapterKey(name) == key) }
+
+  @Test("a trainer's checkpoint merges with itself, and into any base, and its adapter into its own base: all the same")
+  func trainer() throws {
+    let checkpoint = Self.fixtures + "trainer-checkpoint"
+    let merged = try Merged(checkpoint, [], to: out)
+    #expect(merged.report.steps.first?.changed == 14 && merged.report.tensors == 21)
+    // The base, taken out of the checkpoint.
+    let parts = try SelfMerge(checkpoint)
+    try Folder.create(folder.file("base"))
+    _ = try SafetensorsWriter.write(
+      parts.base.stored, Array(parts.base.stored.tensors.indices), metadata: [:], as: "model.safetensors",
+      in: folder.file("base"), replacing: false)
+    for (name, adapter) in [("apart", Self.fixtures + "adapter"), ("again", checkpoint)] {
+      let other = try Merged(folder.file("base"), [adapter], to: folder.file(name))
+      try expectEqual(other.source, merged.source)
+    }
+    #expect(try merged.floats("model.layers.0.self_attn.q_proj.weight") != parts.base.stored.floats(1))
+  }
+
+  @Test("today's names: base_layer, and modules that were trained whole beside what they have replaced")
+  func wrapped() throws {
+    let model = RandomCheckpoint(layers: 1)
+    let query = "model.layers.0.self_attn.q_proj"
+    var source = MemorySource()
+    let ones = [Float](repeating: 1, count: 96 * 64)
+    for (index, info) in model.source.tensors.enumerated() {
+      let values = try model.source.floats(index)
+      let prefix = "base_model.model."
+      switch info.name {
+      case query + ".weight": source.add(prefix + query + ".base_layer.weight", .f32, info.shape, values)
+      case "lm_head.weight":
+        source.add(prefix + "lm_head.original_module.weight", .f32, info.shape, values)
+        source.add(prefix + "lm_head.modules_to_save.default.weight", .f32, info.shape, ones)
+      default: source.add(prefix + info.name, .f32, info.shape, values)
+      }
+    }
+    var adapter = AdapterFolder(seed: 3)
+    let (a, b) = adapter.add(layer: query, rank: 4, inputs: 64, outputs: 64)
+    source.add("base_model.model.\(query).lora_A.default.weight", .f32, [4, 64], a)
+    source.add("base_model.model.\(query).lora_B.default.weight", .f32, [64, 4], b)
+    adapter.source = source
+    _ = try adapter.write(folder, "checkpoint")
+    try FileManager.default.moveItem(
+      atPath: folder.file("checkpoint/adapter_model.safetensors"), toPath: folder.file("checkpoint/model.safetensors"))
+    let merged = try Merged(folder.file("checkpoint"), [], to: out)
+    #expect(try merged.floats("lm_head.weight") == ones)
+    let weights = try model.source.floats(try #require(model.source.indicesByName()[query + ".weight"]))
+    let expected = zip(weights, product(b, a, rank: 4)).map { Float(Double($0) + 2 * $1) }
+    #expect(try merged.floats(query + ".weight") == expected)
+    #expect(Set(merged.source.tensors.map(\.name)) == Set(model.source.tensors.map(\.name)))
+  }
+
+  @Test("llama.cpp's files are the same adapter, rows of q and k in its order", arguments: ["gguf", "ggla"])
+  func llama(form: String) throws {
+    let model = RandomCheckpoint(layers: 1)
+    let base = try model.write(folder)
+    var adapter = AdapterFolder(seed: 21)
+    let modules = [
+      ("self_attn.q_proj", "blk.0.attn_q", "layers.0.attention.wq", 64, 64, 4),
+      ("self_attn.k_proj", "blk.0.attn_k", "layers.0.attention.wk", 64, 32, 2),
+      ("mlp.down_proj", "blk.0.ffn_down", "layers.0.feed_forward.w2", 128, 64, 0),
+    ]
+    var (gguf, old) = (MemorySource(), [UInt8]())
+    for word in [0x6767_6C61, 1, 4, 8] as [Int32] { withUnsafeBytes(of: word) { old += Array($0) } }
+    for (name, llama, meta, inputs, outputs, heads) in modules {
+      let (a, b) = adapter.add(layer: "model.layers.0." + name, rank: 4, inputs: inputs, outputs: outputs)
+      let half = heads > 0 ? outputs / heads / 2 : 0
+      let rows = (0..<outputs).map { row -> Int in
+        guard heads > 0 else { return row }
+        let (head, within) = (row / (2 * half), row % (2 * half))
+        return head * 2 * half + within % 2 * half + within / 2
+      }
+      let paired = rows.flatMap { b[$0 * 4..<($0 + 1) * 4] }
+      gguf.add(llama + ".weight.lora_a", .f32, [4, inputs], a)
+      gguf.add(llama + ".weight.lora_b", .f32, [outputs, 4], paired)
+      let turned = (0..<inputs * 4).map { a[$0 % 4 * inputs + $0 / 4] }
+      Self.append(meta + ".weight.loraA", [inputs, 4], turned, to: &old)
+      Self.append(meta + ".weight.loraB", [outputs, 4], paired, to: &old)
+    }
+    let plain = try Merged(base, [try adapter.write(folder)], to: out)
+    let path: String
+    if form == "gguf" {
+      var values = GGUFMetadata()
+      values["general.architecture"] = .string("llama")
+      values["general.type"] = .string("adapter")
+      values["adapter.type"] = .string("lora")
+      values["adapter.lora.alpha"] = .float32(8)
+      var sink = try GGUFWriter(gguf.tensors, values: values)
+      _ = try sink.take(gguf, Array(gguf.tensors.indices), as: "a.gguf", in: folder.path, replacing: false)
+      path = folder.file("a.gguf")
+    } else {
+      path = try folder.write("ggml-adapter-model.bin", old)
+    }
+    let merged = try Merged(base, [path], to: folder.file("other"))
+    try expectEqual(merged.source, plain.source)
+  }
+
+  private static func append(_ name: String, _ shape: [Int], _ values: [Float], to file: inout [UInt8]) {
+    for word in [2, name.utf8.count, 0, shape[1], shape[0]] {
+      withUnsafeBytes(of: Int32(word)) { file += Array($0) }
+    }
+    file += Array(name.utf8)
+    file += [UInt8](repeating: 0, count: (32 - file.count % 32) % 32)
+    values.withUnsafeBytes { file += Array($0) }
+  }
+
+  @Test("an old file that ends early, or says what it is not, is refused with the byte")
+  func broken() throws {
+    var file: [UInt8] = []
+    for word in [0x6767_6C61, 1, 4, 8] as [Int32] { withUnsafeBytes(of: word) { file += Array($0) } }
+    Self.append("layers.0.attention.wq.weight.loraA", [64, 4], [Float](repeating: 1, count: 256), to: &file)
+    let base = try RandomCheckpoint(layers: 1).write(folder)
+    for (change, place) in [
+      ({ $0.removeLast(8) }, "byte 28"), ({ $0[4] = 2 }, "byte 0"), ({ $0[16] = 3 }, "byte 16"),
+      ({ $0[24] = 8 }, "byte 24"), ({ $0[20] = 255 }, "byte 28"), ({ $0[8] = 0 }, "byte 8"),
+    ] as [((inout [UInt8]) -> Void, String)] {
+      var bytes = file
+      change(&bytes)
+      let path = try folder.write("old.bin", bytes)
+      let error = #expect(throws: MergeError.self) { try Merged(base, [path], to: out) }
+      #expect(error?.place == place, "\(place): \(String(describing: error))")
+    }
+    let half = try folder.write("half.bin", file)
+    let error = #expect(throws: MergeError.self) { try Merged(base, [half], to: out) }
+    #expect(error?.reason.contains("the other half is missing") == true)
+  }
+
+  private func expectEqual(_ one: any TensorSource, _ other: any TensorSource) throws {
+    #expect(one.tensors.map(\.name).sorted() == other.tensors.map(\.name).sorted())
+    let places = other.indicesByName()
+    for (index, info) in one.tensors.enumerated() {
+      let place = try #require(places[info.name])
+      #expect(try one.allBytes(index) == other.allBytes(place), "\(info.name)")
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import ByteIO
+import Checkpoint
+import Foundation
+import Model
+import TestSupport
+import Testing
+
+@testable import Merging
+
+@Suite("Deltas") struct DeltaTests {
+  private let folder: TemporaryFolder
+  private static let query = "model.layers.0.self_attn.q_proj.weight"
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private var out: String { folder.file("out") }
+
+  /// A model in half precision, or what a change makes of one: a tuned model, or a delta.
+  private func model(
+    _ name: String, seed: UInt64 = 1, dtype: DType = .f16, rows: Int = 96,
+    _ change: (String, Float, inout SplitMix64) -> Float
+  ) throws -> String {
+    var random = SplitMix64(seed: seed)
+    var source = MemorySource()
+    for (index, info) in RandomCheckpoint(layers: 1).source.tensors.enumerated() {
+      let base = try RandomCheckpoint(layers: 1).source.floats(index).map { Float(Half($0)) }
+      let isTable = HuggingFaceNames.isOfVocabulary(info.name)
+      let count = isTable ? rows * 64 : base.count
+      let values = (0..<count).map { change(info.name, $0 < base.count ? base[$0] : 0, &random) }
+      let shape = isTable ? [rows, 64] : info.shape
+      if dtype == .f16 {
+        source.add(info.name, .f16, shape, values.map { Half($0).bits })
+      } else {
+        source.add(info.name, .f32, shape, values)
+      }
+    }
+    try folder.write(name + "/config.json", RandomCheckpoint(layers: 1).configuration)
+    try source.write(in: folder.file(name))
+    return folder.file(name)
+  }
+
+  private func base() throws -> String { try model("base") { _, value, _ in value } }
+
+  private func delta(rows: Int = 96, dtype: DType = .f16) throws -> String {
+    try model("delta", seed: 5, dtype: dtype, rows: rows) { name, _, random in
+      name.contains("norm") ? 0.01 : Float.random(in: -0.1...0.1, using: &random)
+    }
+  }
+
+  private func values(_ path: String, _ name: String) throws -> [Float] {
+    let source = try Checkpoint.open(path)
+    return try source.floats(try #require(source.indicesByName()[name]))
+  }
+
+  @Test("a sum in half precision is rounded once, as torch adds halves")
+  func add() throws {
+    let (base, delta) = (try base(), try delta())
+    let merged = try Merged(base, [delta], to: out)
+    #expect(merged.report.steps.first?.scheme == .add)
+    let expected = zip(try values(base, Self.query), try values(delta, Self.query)).map { Float(Half($0 + $1)) }
+    #expect(try merged.floats(Self.query) == expected)
+    #expect(merged.source.tensors.allSatisfy { $0.dtype == .f16 })
+  }
+
+  @Test("a row that the base does not have is the delta's in FastChat's first version")
+  func padded() throws {
+    let (base, delta) = (try base(), try delta(rows: 97))
+    try folder.write(
+      "delta/config.json",
+      RandomCheckpoint(layers: 1).configuration.replacing(
+        "\"vocab_size\": "
+          + "96", with: "\"vocab_size\": 97"))
+    let merged = try Merged(base, [delta], to: out)
+    #expect(merged.report.steps.first?.scheme == .add)
+    let table = try merged.floats("model.embed_tokens.weight")
+    #expect(try Array(table[(96 * 64)...]) == Array(values(delta, "model.embed_tokens.weight")[(96 * 64)...]))
+    #expect(String(decoding: try readBytes(out + "/config.json"), as: UTF8.self).contains("97"))
+  }
+
+  @Test("in single precision such a row is the mean of the base's, as Stanford Alpaca has it, and the sum is told")
+  func mean() throws {
+    let (base, delta) = (try base(), try delta(rows: 97, dtype: .f32))
+    let merged = try Merged(base, [delta], to: out)
+    #expect(merged.report.steps.first?.scheme == .alpaca && merged.report.sum != nil)
+    let (table, other) = (try values(base, "lm_head.weight"), try values(delta, "lm_head.weight"))
+    let found = try merged.floats("lm_head.weight")
+    var sum = 0.0
+    for column in 0..<64 {
+      let mean = Float((0..<96).reduce(0.0) { $0 + Double(table[$1 * 64 + column]) } / 96)
+      #expect(found[96 * 64 + column] == mean + other[96 * 64 + column])
+    }
+    for info in merged.source.tensors { sum += try merged.floats(info.name).reduce(0.0) { $0 + Double($1) } }
+    #expect(abs((merged.report.sum ?? 0) - sum) < 1e-2)
+    #expect(merged.source.tensors.allSatisfy { $0.dtype == .f32 })
+    let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
+    #expect(text.contains("float32") && text.contains("\"vocab_size\" : 97"), "\(text)")
+  }
+
+  @Test("with another vocabulary altogether, embedding and head are the delta's")
+  func otherVocabulary() throws {
+    let (base, delta) = (try base(), try delta(rows: 120))
+    let merged = try Merged(base, [delta], to: out)
+    #expect(merged.report.steps.first?.scheme == .ziya && merged.report.steps.first?.replaced == 2)
+    #expect(try merged.floats("lm_head.weight") == values(delta, "lm_head.weight"))
+    let expected = zip(try values(base, Self.query), try values(delta, Self.query)).map { Float(Half($0 + $1)) }
+    #expect(try merged.floats(Self.query) == expected)
+  }
+
+  @Test("a few rows more are refused until somebody says what they are")
+  func unclear() throws {
+    let (base, delta) = (try base(), try delta(rows: 99))
+    let error = #expect(throws: MergeError.self) { try Merged(base, [delta], to: out) }
+    #expect(error?.code == .scheme && error?.reason.contains("3 tokens more") == true)
+    _ = try Merged(base, [delta], to: out) { $0.scheme = .add }
+  }
+
+  @Test("a model is no delta, and a delta of another model is refused")
+  func noDelta() throws {
+    let base = try base()
+    let tuned = try model("tuned") { _, value, random in value + Float.random(in: -0.01...0.01, using: &random) }
+    let error = #expect(throws: MergeError.self) { try Merged(base, [tuned], to: out) }
+    #expect(error?.code == .scheme && error?.remedy?.requests == [.reversing], "\(String(describing: error))")
+    let bloom = try RandomCheckpoint(bloom: true, layers: 1).write(folder, "bloom")
+    #expect(throws: MergeError.self) { try Merged(base, [bloom], to: out) }
+    #expect(Folder.kind(of: out) == nil)
+  }
+
+  @Test("a delta that is made leads back to the tuned model", arguments: [96, 97], [DType.f16, .f32])
+  func reversed(rows: Int, dtype: DType) throws {
+    let base = try base()
+    let tuned = try model("tuned", dtype: dtype, rows: rows) { _, value, random in
+      // Multiples of a power of two: nothing is rounded.
+      value + Float(Int.random(in: -4...4, using: &random)) / 256
+    }
+    let made = try Merged(base, [tuned], to: folder.file("made")) { $0.isReversed = true }
+    #expect(made.report.steps.first?.scheme == (rows == 97 && dtype == .f32 ? .alpaca : .add))
+    let again = try Merged(base, [folder.file("made")], to: out)
+    var different = 0
+    for info in again.source.tensors {
+      different += zip(try again.floats(info.name), try values(tuned, info.name)).count { $0 != $1 }
+    }
+    #expect(made.report.inexact == different)
+    #expect(different < 200)
+  }
+
+  // MARK: - Files
+
+  private func files(compressed: Bool) throws -> (base: String, payload: String, result: [String: [UInt8]]) {
+    let base = try model("hf") { _, value, _ in value }
+    let tuned = try model("tuned") { _, value, random in value + Float.random(in: -0.1...0.1, using: &random) }
+    var result: [String: [UInt8]] = [:]
+    for name in ["config.json", "model.safetensors"] {
+      var bytes = try readBytes(tuned + "/" + name)
+      if name == "config.json" { bytes += Array(repeating: 0x20, count: 40) }
+      result[name] = bytes
+      let key = try readBytes(base + "/" + name)
+      let payload = bytes.enumerated().map { $1 ^ ($0 < key.count ? key[$0] : 0) }
+      try folder.write("payload/" + name, payload)
+      if compressed {
+        let gzip = Process()
+        gzip.executableURL = URL(filePath: "/bin/gzip")
+        gzip.arguments = ["-n", folder.file("payload/" + name)]
+        try gzip.run()
+        gzip.waitUntilExit()
+        try FileManager.default.moveItem(
+          atPath: folder.file("payload/\(name).gz"), toPath: folder.file("payload/" + name))
+      }
+    }
+    result["added_tokens.json"] = Array(#"{"<pad>": 96}"#.utf8)
+    try folder.write("payload/added_tokens.json", #"{"<pad>": 96}"#)
+    try folder.write("payload/README.md", "a card")
+    return (base, folder.file("payload"), result)
+  }
+
+  @Test("files are told by themselves and come back to the byte, beyond the base's end too", arguments: [false, true])
+  func xor(compressed: Bool) throws {
+    let (base, payload, result) = try files(compressed: compressed)
+    let merged = try Merged(base, [payload], to: out)
+    #expect(merged.report.steps.first?.scheme == .xorFiles)
+    #expect(try folder.names(in: "out").sorted() == result.keys.sorted())
+    for (name, bytes) in result { #expect(try readBytes(out + "/" + name) == bytes, "\(name)") }
+    #expect(merged.remarks.contains { $0.contains("README.md") })
+  }
+
+  @Test("a base that is not the one gives no files, and a file without its key is refused")
+  func wrongBase() throws {
+    let (base, payload, _) = try files(compressed: false)
+    try folder.write("hf/config.json", String(repeating: "[1]", count: 200))
+    let error = #expect(throws: MergeError.self) { try Merged(base, [payload], to: out) { $0.scheme = .xorFiles } }
+    #expect(error?.code == .result && error?.file == "config.json")
+    unlink(base + "/config.json")
+    let other = #expect(throws: MergeError.self) { try Merged(base, [payload], to: out) { $0.scheme = .xorFiles } }
+    #expect(other?.code == .mismatch)
+    #expect(Folder.kind(of: out) == nil || (try folder.names(in: "out")).isEmpty)
+  }
+
+  @Test("a payload that is made leads back to the tuned model's files")
+  func reversedFiles() throws {
+    let base = try model("hf") { _, value, _ in value }
+    let tuned = try model("tuned") { _, value, random in value + Float.random(in: -0.1...0.1, using: &random) }
+    _ = try Merged(base, [tuned], to: folder.file("made")) { ($0.isReversed, $0.scheme) = (true, .xorFiles) }
+    _ = try Merged(base, [folder.file("made")], to: out)
+    for name in ["config.json", "model.safetensors"] {
+      #expect(try readBytes(out + "/" + name) == readBytes(tuned + "/" + name))
+    }
+  }
+}
