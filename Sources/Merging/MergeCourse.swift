@@ -90,7 +90,7 @@ struct Course {
     steps.append(
       MergeReport.Step(
         path: path, scheme: MergeOptions.Scheme(rawValue: scheme.rawValue) ?? .add, changed: merge.changedCount,
-        replaced: merge.tensors.tensors.count - merge.changedCount))
+        replaced: merge.takenCount))
   }
 
   private mutating func add(_ adapter: AdapterSource) throws {
@@ -140,11 +140,11 @@ struct Course {
               + "base's, if any, "
               + "does not know the new ones"))
       }
-      if try !files.edit({ $0["vocab_size"] = rows }) { tellMissing("vocab_size is \(rows) now") }
+      if try !files.set("vocab_size", to: rows) { tellMissing("vocab_size is \(rows) now") }
     }
     if isUntied {
       remark(.note("the head was the embedding, and is one of its own now: tie_word_embeddings is false"))
-      if try !files.edit({ $0["tie_word_embeddings"] = false }) { tellMissing("tie_word_embeddings is false now") }
+      if try !files.set("tie_word_embeddings", to: false) { tellMissing("tie_word_embeddings is false now") }
     }
     let type = options.dtype ?? (steps.contains { $0.scheme == .alpaca } ? .f32 : nil)
     if let type, !target.isGGUF { try files.editType(type) }

@@ -66,22 +66,29 @@ struct MergedFiles {
     return isThere
   }
 
-  /// Changes the configuration.
+  /// Gives a member of the configuration a value; where it has that, the text stays as it is.
   ///
-  /// - Returns: whether there is one.
-  mutating func edit(_ change: (inout [String: Any]) -> Void) throws -> Bool {
-    let name = "config.json"
-    guard let text = try files[name] ?? folder.flatMap({ try Self.bytes(name, in: $0) }),
-      var object = (try? boundedJSONObject(text)) as? [String: Any]
-    else { return false }
-    change(&object)
-    files[name] = try jsonText(object)
+  /// - Returns: whether there is a configuration.
+  mutating func set<Value: Equatable>(_ key: String, to value: Value) throws -> Bool {
+    guard var object = try configuration() else { return false }
+    if object[key] as? Value == value { return true }
+    object[key] = value
+    files["config.json"] = try jsonText(object)
     return true
+  }
+
+  private func has(_ key: String) throws -> Bool {
+    try configuration()?[key] != nil
+  }
+
+  private func configuration() throws -> [String: Any]? {
+    let name = "config.json"
+    guard let text = try files[name] ?? folder.flatMap({ try Self.bytes(name, in: $0) }) else { return nil }
+    return (try? boundedJSONObject(text)) as? [String: Any]
   }
 
   /// Brings what the configuration says of the values' type in step.
   mutating func editType(_ type: DType) throws {
-    let isNamed = { (object: [String: Any]) in ["torch_dtype", "dtype"].filter { object[$0] != nil } }
-    _ = try edit { object in for key in isNamed(object) { object[key] = type.torchName } }
+    for key in ["torch_dtype", "dtype"] where try has(key) { _ = try set(key, to: type.torchName ?? "") }
   }
 }

@@ -44,7 +44,7 @@ import Testing
   func trainer() throws {
     let checkpoint = Self.fixtures + "trainer-checkpoint"
     let merged = try Merged(checkpoint, [], to: out)
-    #expect(merged.report.steps.first?.changed == 14 && merged.report.tensors == 21)
+    #expect(merged.report.steps.first?.changed == 14)
     // The base, taken out of the checkpoint.
     let parts = try SelfMerge(checkpoint)
     try Folder.create(folder.file("base"))

@@ -85,7 +85,7 @@ import Testing
     let b = adapter.add("model.embed_tokens.lora_embedding_B", [64, 4])
     let merged = try Merged(base, [try adapter.write(folder)], to: out)
     let delta = product(b, a, rank: 4)
-    let turned = (0..<96 * 64).map { delta[$0 % 64 * 96 + $0 / 64] }
+    let turned = (0..<96 * 64).map { (place: Int) -> Double in delta[place % 64 * 96 + place / 64] }
     #expect(try merged.floats("model.embed_tokens.weight") == sum("model.embed_tokens.weight", turned, 2))
   }
 
@@ -101,7 +101,9 @@ import Testing
     let (a, b) = adapter.add(layer: "transformer.h.0.attn.c_attn", rank: 4, inputs: 8, outputs: 6)
     let merged = try Merged(folder.file("gpt"), [try adapter.write(folder)], to: out)
     let delta = product(b, a, rank: 4)
-    let expected = (0..<48).map { Float(Double(weights[$0]) + 2 * delta[$0 % 6 * 8 + $0 / 6]) }
+    let expected = (0..<48).map { (place: Int) -> Float in
+      Float(Double(weights[place]) + 2 * delta[place % 6 * 8 + place / 6])
+    }
     #expect(try merged.floats("h.0.attn.c_attn.weight") == expected)
     var linear = AdapterFolder(seed: 7)
     linear.members = ["fan_in_fan_out": true]

@@ -35,7 +35,7 @@ private let shared = root.map { $0 + "/fixtures/" }
     "bloom-bias-lora-only", "bloom-f16", "llama-bf16", "llama-bf16-adapter-bf16", "llama-dora-f32",
     "llama-embedding-lora", "llama-embedding-lora-noemb", "llama-f16", "llama-f16-adapter-f16", "llama-f16-bin",
     "llama-f32", "llama-layers", "llama-lora-bias", "llama-modules-to-save", "llama-patterns", "mha-f16",
-    "mha-f16-bin-adapter-f16", "trained-llama-f16",
+    "mha-f16-bin-adapter-f16", "mha-second", "trained-llama-f16",
   ]
 
   private func base(_ name: String) -> String {
@@ -51,7 +51,9 @@ private let shared = root.map { $0 + "/fixtures/" }
     let place = fixtures + "lora/" + name
     let wanted = decodeJSON(Case.self, place + "/manifest.json")
     let merged = try Merged(base(wanted.base), [place], to: folder.file("out"))
-    #expect(merged.source.tensors.count == wanted.merged.count)
+    // A head that is the embedding is in transformers' state dict, and not in its file.
+    let names = Set(merged.source.tensors.map(\.name))
+    #expect(Set(wanted.merged.keys).subtracting(names).isSubset(of: ["lm_head.weight"]))
     let peft = try? Checkpoint.open(file: place + "/merged/model.safetensors")
     let before = try Checkpoint.open(base(wanted.base))
     for (index, info) in merged.source.tensors.enumerated() {
@@ -90,23 +92,20 @@ private let shared = root.map { $0 + "/fixtures/" }
       Float(sign: .plus, exponent: -24, significand: 1))
   }
 
-  @Test("a second adapter after the first")
+  @Test("a second adapter after the first is one that goes into what the first has left")
   func second() throws {
-    let place = fixtures + "lora/"
-    let wanted = decodeJSON(Case.self, place + "mha-second/manifest.json")
-    let merged = try Merged(
-      fixtures + "lora/base-llamamha-float16", [place + "mha-f16", place + "mha-second"], to: folder.file("out"))
-    let peft = try Checkpoint.open(file: place + "mha-second/merged/model.safetensors")
-    for (index, info) in merged.source.tensors.enumerated() {
-      let other = try #require(peft.indicesByName()[info.name])
-      try compare(merged.source.floats(index), peft.floats(other), nil, info, "second")
-      if wanted.merged[info.name] == nil { Issue.record("\(info.name)") }
+    let (base, lora) = (fixtures + "lora/base-llamamha-float16", fixtures + "lora/")
+    let both = try Merged(base, [lora + "mha-f16", lora + "mha-second"], to: folder.file("both"))
+    _ = try Merged(base, [lora + "mha-f16"], to: folder.file("first"))
+    let second = try Merged(folder.file("first"), [lora + "mha-second"], to: folder.file("second"))
+    for (index, info) in both.source.tensors.enumerated() {
+      let other = try #require(second.source.indicesByName()[info.name])
+      #expect(try digest(both.source, index) == digest(second.source, other), "\(info.name)")
     }
   }
 
   @Test(
-    "llama.cpp's files of the same adapter, of today and of "
-      + "2023", arguments: ["adapter.gguf", "ggml-adapter-model.bin"])
+    "llama.cpp's files of the same adapter, old and new", arguments: ["adapter.gguf", "ggml-adapter-model.bin"])
   func llama(file: String) throws {
     let place = fixtures + "lora/trained-llama-f16/"
     let one = try Merged(base("llama"), [place], to: folder.file("one"))
@@ -141,7 +140,11 @@ private let shared = root.map { $0 + "/fixtures/" }
       var all: [String: String]
       init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        all = (try? container.decode([String: String].self)) ?? ["pytorch_model.bin": try container.decode(String.self)]
+        if let several = try? container.decode([String: String].self) {
+          all = several
+        } else {
+          all = ["pytorch_model.bin": try container.decode(String.self)]
+        }
       }
     }
   }

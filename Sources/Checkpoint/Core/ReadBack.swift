@@ -38,8 +38,9 @@ final class ReadBack: Sendable {
   ///   - start: where its values begin in the file.
   /// - Throws: what an earlier tensor showed; ``CheckpointError`` with code `.badChecksum` for one that differs.
   func add(_ index: Int, _ start: Int) throws {
-    if hasThread, source.storedRange(index) != nil { return try queue.add((index, start)) }
-    // Values that have to be put together may take as much memory as a tensor: not twice at the same time.
+    let isSmall = source.storedRange(index) != nil || (source as? TensorView)?.isMadeInParts(index) == true
+    if hasThread, isSmall { return try queue.add((index, start)) }
+    // Other values that have to be put together may take as much memory as a tensor: not twice at the same time.
     try Self.compare(source, index, file, start)
   }
 

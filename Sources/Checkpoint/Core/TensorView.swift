@@ -20,6 +20,8 @@ public struct TensorView: TensorSource {
     case bytes([UInt8])
     /// Values that are made as they are read. What they are made from is among the view's sources, for its checksums.
     case computed(@Sendable () throws -> any TensorCursor)
+    /// The same, where no cursor takes much memory: two may be read at the same time.
+    case parts(@Sendable () throws -> any TensorCursor)
 
     /// A tensor of the first source, with its rows in another order where there is one.
     public static func tensor(_ index: Int, in order: RowOrder?) -> Origin {
@@ -100,7 +102,7 @@ public struct TensorView: TensorSource {
       try order.check(stored)
       fits = info.byteCount == stored.byteCount && isAlike(info, stored)
     case .bytes(let bytes): fits = info.byteCount == bytes.count && info.byteCount == declared
-    case .computed: fits = info.byteCount == declared
+    case .computed, .parts: fits = info.byteCount == declared
     }
     guard fits else {
       throw CheckpointError(
@@ -128,7 +130,7 @@ public struct TensorView: TensorSource {
     case .rows(let place, let number, let order):
       cursor = Self.reordered(try sources[number].allBytes(place), of: info, order)
     case .bytes(let bytes): cursor = BytesCursor(bytes)
-    case .computed(let make): cursor = try make()
+    case .computed(let make), .parts(let make): cursor = try make()
     }
     guard cursor.byteCount == info.byteCount else { throw info.wrongSize }
     return cursor
@@ -153,6 +155,9 @@ public struct TensorView: TensorSource {
     guard case .stored(let place, let source) = origins[index] else { return nil }
     return sources[source].storedRange(place)
   }
+
+  /// Whether a tensor's values are made in small parts.
+  func isMadeInParts(_ index: Int) -> Bool { if case .parts = origins[index] { true } else { false } }
 
   /// Verifies each source once.
   public func verifyChecksums() throws {

@@ -114,12 +114,12 @@ struct AdapterMerge {
           byteCount: values.tensors[0].byteCount)
       }
       guard let product = change.product else {
-        entries.append(TensorView.Entry(shown, .computed { [values] in try values.cursor(0) }))
+        entries.append(TensorView.Entry(shown, .parts { [values] in try values.cursor(0) }))
         continue
       }
       let merged = MergedTensor(
         info: shown, base: values, index: place, product: product, lengths: change.lengths, figures: figures)
-      entries.append(TensorView.Entry(shown, .computed { try merged.cursor() }))
+      entries.append(TensorView.Entry(shown, .parts { try merged.cursor() }))
     }
     return try TensorView(
       entries, of: base, adapter.source, format: base.format, metadata: base.metadata)

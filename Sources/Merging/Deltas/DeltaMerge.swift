@@ -15,6 +15,8 @@ struct DeltaMerge {
   let figures = MergeFigures()
   /// How many were added to, or taken from.
   let changedCount: Int
+  /// How many are the delta's own.
+  let takenCount: Int
   /// Whether all shapes are those of LLaMA 7B with one token more.
   let isAlpaca7B: Bool
 
@@ -37,7 +39,7 @@ struct DeltaMerge {
     if !isReversed { try Self.refuseModel(other, base, places, path) }
     var entries: [TensorView.Entry] = []
     var found: Set<String> = []
-    var changed = 0
+    var (changed, taken) = (0, 0)
     for (index, info) in other.tensors.enumerated() {
       try info.checkIsRead()
       let place = places[info.name]
@@ -51,6 +53,7 @@ struct DeltaMerge {
         guard scheme.takes(info.name) else {
           throw Self.mismatch(path, "the base has no \(displayName(info.name))")
         }
+        taken += 1
         entries.append(try Self.taken(index, of: other, dtype ?? scheme.dtype))
         continue
       }
@@ -58,7 +61,7 @@ struct DeltaMerge {
       let added = try Self.added(
         (other, index), (base, place), scheme, dtype ?? scheme.dtype ?? info.dtype, isReversed, figures, path)
       changed += 1
-      entries.append(TensorView.Entry(added.info, .computed { try added.cursor() }))
+      entries.append(TensorView.Entry(added.info, .parts { try added.cursor() }))
     }
     let missing = base.tensors.filter { !found.contains($0.name) && !ComputedTensors.contains($0) }
     if let first = missing.first {
@@ -69,9 +72,13 @@ struct DeltaMerge {
     }
     for (index, info) in base.tensors.enumerated() where !isReversed && ComputedTensors.contains(info) {
       guard other.tensors.contains(where: { $0.name == info.name }) else { continue }
-      entries.append(TensorView.Entry(info, .stored(index, of: 1)))
+      // By the file tensors are divided among the output's.
+      let shown = TensorInfo(
+        name: info.name, dtype: info.dtype, shape: info.shape, file: other.tensors.first?.file ?? info.file,
+        byteCount: info.byteCount)
+      entries.append(TensorView.Entry(shown, .stored(index, of: 1)))
     }
-    changedCount = changed
+    (changedCount, takenCount) = (changed, taken)
     // Gate and up of 32 layers.
     isAlpaca7B =
       entries.contains { $0.info.shape == [32001, 4096] } && entries.count { $0.info.shape == [11008, 4096] } == 64
@@ -91,7 +98,7 @@ struct DeltaMerge {
       return TensorView.Entry(info, .stored(index))
     }
     let alone = try ConvertedSource(TensorView([TensorView.Entry(info, .stored(index))], of: source), dtype: dtype)
-    return TensorView.Entry(alone.tensors[0], .computed { try alone.cursor(0) })
+    return TensorView.Entry(alone.tensors[0], .parts { try alone.cursor(0) })
   }
 
   private static func added(
