@@ -153,7 +153,7 @@ import Testing
     let base = try RandomCheckpoint(layers: 1).write(folder)
     for (change, place) in [
       ({ $0.removeLast(8) }, "byte 28"), ({ $0[4] = 2 }, "byte 0"), ({ $0[16] = 3 }, "byte 16"),
-      ({ $0[24] = 8 }, "byte 24"), ({ $0[20] = 255 }, "byte 28"), ({ $0[8] = 0 }, "byte 8"),
+      ({ $0[24] = 8 }, "byte 24"), ({ $0[20] = 255 }, "byte 36"), ({ $0[8] = 0 }, "byte 8"),
     ] as [((inout [UInt8]) -> Void, String)] {
       var bytes = file
       change(&bytes)
