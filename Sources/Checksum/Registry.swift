@@ -27,8 +27,13 @@ public struct Registry: Sendable {
   public init(files: [String: String]) throws {
     let index = try JSONDecoder().decode(Index.self, from: Data((files["releases.json"] ?? "{}").utf8))
     let vectors = try JSONDecoder().decode(HeaderVectors.self, from: Data((files["header-vectors.json"] ?? "{}").utf8))
-    let list = { (name: String) throws in
-      try files[name].map { try Manifest(text: $0, file: name).entries } ?? []
+    // Several originals share a list.
+    var lists: [String: [Manifest.Entry]] = [:]
+    func list(_ name: String) throws -> [Manifest.Entry] {
+      if let known = lists[name] { return known }
+      let entries = try files[name].map { try Manifest(text: $0, file: name).entries } ?? []
+      lists[name] = entries
+      return entries
     }
 
     releases = try index.releases.map { release in
