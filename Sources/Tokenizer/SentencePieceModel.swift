@@ -58,7 +58,8 @@ package final class SentencePieceModel: Tokenizer {
     var added = (0..<Int32(clamping: library.count)).filter(library.isControl).map {
       AddedTokens.Token(id: $0, content: library.piece($0), isSpecial: true)
     }
-    added.removeAll { token in lists.tokens.contains { $0.id == token.id } }
+    let listed = Set(lists.tokens.map(\.id))
+    added.removeAll { listed.contains($0.id) }
     added += lists.tokens
     let head = library.headCount
     added.removeAll { Vocabulary.isOwn($0.id, $0.content, own, head: head) }
