@@ -61,11 +61,11 @@ final class OutputBench {
   var output: String { Folder.join(out, tried) }
 
   private func makeRelease() throws {
-    let key = try folder.write("key.pth", SplitMix64.bytes(seed: 1, count: 11 << 20))
+    let key = try folder.write("key.pth", Self.key)
     try folder.write("plain/config.json", String(repeating: "{}", count: 200))
     try Folder.create(folder.file("plain"))
     _ = try TorchWriter.write(
-      model(width: 256), Array(0..<12), metadata: [:], as: "pytorch_model.bin", in: folder.file("plain"),
+      Self.model, Array(0..<12), metadata: [:], as: "pytorch_model.bin", in: folder.file("plain"),
       replacing: true)
     let encrypt = ["encrypt", folder.file("plain"), key]
     let run = try Running(encrypt + [folder.file("enc")]).finish()
@@ -95,7 +95,7 @@ final class OutputBench {
       {"model_type": "llama", "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1, "torch_dtype": "float32",
        "num_attention_heads": 4, "vocab_size": 4096, "rms_norm_eps": 1e-5, "max_position_embeddings": 256}
       """#)
-    try model(width: 256).write(in: folder.file("in"))
+    try Self.model.write(in: folder.file("in"))
     inputs = try folder.names(in: "in").map { folder.file("in/" + $0) }
     let model = folder.file("in")
     let quantize = ["quantize", model]
@@ -127,8 +127,12 @@ final class OutputBench {
     }
   }
 
+  // Made once for all: millions of random numbers take a second each time in a debug build.
+  private static let key = SplitMix64.bytes(seed: 1, count: 11 << 20)
+  private static let model = makeModel(width: 256)
+
   /// A LLaMA of one layer.
-  private func model(width: Int) -> MemorySource {
+  private static func makeModel(width: Int) -> MemorySource {
     var source = MemorySource()
     var random = SplitMix64(seed: 11)
     let norms = ["model.norm", "model.layers.0.input_layernorm", "model.layers.0.post_attention_layernorm"]
