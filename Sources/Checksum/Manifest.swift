@@ -251,7 +251,8 @@ public struct Manifest: Sendable, Equatable {
   /// A line without what copying and editors add to it.
   private static func cleaned(_ line: String) -> String {
     // Nearly all lines have nothing of it; 0xEF begins a byte order mark.
-    guard line.utf8.contains(where: { $0 == 0 || $0 == 0xEF || $0 == 0x0D }) || line.utf8.first == UInt8(ascii: "^") else {
+    guard line.utf8.contains(where: { $0 == 0 || $0 == 0xEF || $0 == 0x0D }) || line.utf8.first == UInt8(ascii: "^")
+    else {
       return line
     }
     var scalars = String.UnicodeScalarView(line.unicodeScalars.filter { $0 != "\0" && $0 != "\u{FEFF}" })
@@ -328,7 +329,8 @@ public struct Manifest: Sendable, Equatable {
     let bytes = name.utf8
     let slash = UInt8(ascii: "/")
     let second = bytes.dropFirst().first
-    let isDrive = bytes.first.map { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 } ?? false
+    let isDrive =
+      bytes.first.map { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 } ?? false
       && second == UInt8(ascii: ":") && (bytes.count == 2 || bytes.dropFirst(2).first == slash)
     let isHome = bytes.first == UInt8(ascii: "~") && second == slash
     let isAbsolute = bytes.first == slash || isDrive || isHome
