@@ -88,7 +88,7 @@ struct Releases: ParsableCommand {
   private func show(_ file: KnownFile, isRelease: Bool) {
     let console = Console.shared
     let size =
-      file.plainSize.map { "\($0) bytes" } ?? file.approximateEncryptedSize.map { "about \(byteCount($0))" }
+      file.plainSize.map { "\($0) bytes" } ?? file.approximateSize.map { "about \(byteCount($0))" }
       ?? "size not known"
     console.result("")
     console.result("\(file.name)  \(size)")
@@ -142,7 +142,7 @@ extension KnownFile {
     if isRelease {
       fields["enc_name"] = JSONValue(encryptedName)
       fields["enc_bytes"] = JSONValue(encryptedSize)
-      fields["enc_bytes_about"] = JSONValue(approximateEncryptedSize)
+      fields["enc_bytes_about"] = JSONValue(approximateSize)
       fields["enc_md5"] = JSONValue(encrypted[.md5]?.hex)
       fields["enc_sha256"] = JSONValue(encrypted[.sha256]?.hex)
     }
