@@ -10,11 +10,15 @@ public struct Registry: Sendable {
   public let releases: [KnownRelease]
   /// The originals, in the order of `checksums/releases.json`.
   public let originals: [KnownOriginal]
+  /// What was published as it is, as far as digests of it are known, in the order of `checksums/models.json`. It is read
+  /// when it is first asked for: decrypting does not ask.
+  public var models: [KnownModel] { loadModels() }
+  private let loadModels: @Sendable () -> [KnownModel]
 
   /// What was compiled in. A test parses it; a mistake in it is ours.
   public static let builtIn: Registry = {
     do {
-      return try Registry(files: Dictionary(uniqueKeysWithValues: EmbeddedFiles.checksums.map { ($0.path, $0.text) }))
+      return try Registry(files: Registry.embedded) { Registry.builtInModels }
     } catch {
       preconditionFailure("checksums/ does not parse: \(error)")
     }
@@ -25,6 +29,12 @@ public struct Registry: Sendable {
   /// - Parameter files: path below the folder, and text.
   /// - Throws: ``ChecksumError`` for a list that does not parse, `DecodingError` for the JSON files.
   public init(files: [String: String]) throws {
+    let models = try Self.models(in: files)
+    try self.init(files: files) { models }
+  }
+
+  private init(files: [String: String], loadModels: @escaping @Sendable () -> [KnownModel]) throws {
+    self.loadModels = loadModels
     let index = try JSONDecoder().decode(Index.self, from: Data((files["releases.json"] ?? "{}").utf8))
     let vectors = try JSONDecoder().decode(HeaderVectors.self, from: Data((files["header-vectors.json"] ?? "{}").utf8))
     // Several originals share a list.
@@ -58,10 +68,7 @@ public struct Registry: Sendable {
       for (name, facts) in original.files { builder.add(name, facts) }
       for name in ["\(original.list).sha256", "\(original.list).md5"] {
         for (list, isDerived) in [(try list(name), false), (try list("derived/" + name), true)] {
-          for entry in list where entry.path.hasPrefix(original.folder + "/") {
-            let name = String(entry.path.dropFirst(original.folder.count + 1))
-            builder.addPlain(Manifest.Entry(path: name, digests: entry.digests), isDerived: isDerived)
-          }
+          builder.addPlain(list, below: original.folder, isDerived: isDerived)
           // The tokenizer lies beside the models' folders and is one for all.
           for entry in list where entry.path == "tokenizer.model" { builder.addPlain(entry, isDerived: isDerived) }
         }
@@ -86,16 +93,22 @@ public struct Registry: Sendable {
     originals.first { $0.name.lowercased() == name.lowercased() }
   }
 
-  /// The error for a name that is neither a release nor an original.
+  /// The error for a name of which no digest is known.
   public func unknown(_ name: String) -> ChecksumError {
-    let all = releases.map(\.name) + originals.map(\.name)
+    if let repository = Catalogue.builtIn.repository(named: name) {
+      return ChecksumError(
+        .unknownRelease, reason: "no digest of \(repository.name)'s files is known",
+        remedy: "give the publisher's list with \(.manifest)")
+    }
+    let all = releases.map(\.name) + originals.map(\.name) + models.map(\.name)
     let near = all.filter { Self.folded($0).contains(Self.folded(name)) }
     return ChecksumError(
       .unknownRelease, reason: "no known release or original is called \(name)",
       remedy: near.isEmpty ? "\(.releases) lists them" : "did you mean \(near.joined(separator: ", "))?")
   }
 
-  private static func folded(_ name: String) -> String {
+  /// A name without its owner, in lower case.
+  static func folded(_ name: String) -> String {
     String(name.split(separator: "/").last ?? "").lowercased()
   }
 
@@ -108,11 +121,6 @@ public struct Registry: Sendable {
 // MARK: The files of checksums/
 
 private struct Index: Decodable {
-  struct Facts: Decodable {
-    var bytes: Int?
-    var encBytes: Int?
-    var aboutEncBytes: Int?
-  }
   struct Release: Decodable {
     let name: String
     let key: String
@@ -120,7 +128,7 @@ private struct Index: Decodable {
     let header: Bool?
     let note: String?
     let page: String
-    let files: [String: Facts]
+    let files: [String: FileFacts]
   }
   struct Original: Decodable {
     let name: String
@@ -128,7 +136,7 @@ private struct Index: Decodable {
     let folder: String
     let head: String?
     let headNote: String?
-    let files: [String: Facts]
+    let files: [String: FileFacts]
   }
   let releases: [Release]
   let originals: [Original]
@@ -139,20 +147,36 @@ private struct HeaderVectors: Decodable {
   let keys: [String: Key]
 }
 
+/// What the lists of digests do not say of a file.
+struct FileFacts: Decodable {
+  var bytes: Int?
+  var encBytes: Int?
+  var aboutBytes: Int?
+  var aboutEncBytes: Int?
+}
+
 /// Gathers what several lists say of the same files.
-private struct FileBuilder {
+struct FileBuilder {
   private var files: [String: KnownFile] = [:]
 
-  mutating func add(_ name: String, _ facts: Index.Facts) {
+  mutating func add(_ name: String, _ facts: FileFacts) {
     files[name, default: KnownFile(name: name)].plainSize = facts.bytes
     files[name]?.encryptedSize = facts.encBytes
-    files[name]?.approximateEncryptedSize = facts.aboutEncBytes
+    files[name]?.approximateSize = facts.aboutEncBytes ?? facts.aboutBytes
   }
 
   mutating func addPlain(_ entry: Manifest.Entry, isDerived: Bool) {
     for digest in entry.digests.values {
       files[entry.path, default: KnownFile(name: entry.path)].plain[digest.algorithm] = digest
       if isDerived { files[entry.path]?.derived.insert(digest) }
+    }
+  }
+
+  /// Adds those of a list's files that lie in one folder.
+  mutating func addPlain(_ entries: [Manifest.Entry], below folder: String, isDerived: Bool) {
+    for entry in entries where entry.path.hasPrefix(folder + "/") {
+      let name = String(entry.path.dropFirst(folder.count + 1))
+      addPlain(Manifest.Entry(path: name, digests: entry.digests), isDerived: isDerived)
     }
   }
 
