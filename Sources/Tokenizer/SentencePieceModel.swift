@@ -167,6 +167,14 @@ package final class SentencePieceModel: Tokenizer {
   /// The ids of a text that goes to the library in one piece.
   func encodeWhole(_ text: String) throws -> [Int32] { try library.encode(text) }
 
+  /// The ids of a text in the middle of another; added tokens in it are ordinary text.
+  package func encodeInside(_ text: String) throws -> [Int32] { try unspaced.encode(text) }
+
+  /// A piece's text.
+  ///
+  /// - Parameter id: less than ``ownSize``.
+  func piece(_ id: Int32) -> [UInt8] { library.piece(id) }
+
   /// Where a text may be cut; nil for models whose texts must stay whole.
   private var cuts: SentencePieceCuts? {
     foundCuts.withLock { found in
