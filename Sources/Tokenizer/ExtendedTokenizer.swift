@@ -94,8 +94,8 @@ package struct ExtendedTokenizer: Sendable {
     guard let token = own.added.all.first(where: { Int($0.id) >= own.ownSize }) else { return }
     throw TokenizerError(
       .unsupported, file: folder,
-      reason: "the folder adds \(displayName(String(decoding: token.content, as: UTF8.self))) as id \(token.id), and new "
-        + "pieces begin at \(own.ownSize)",
+      reason: "the folder adds \(displayName(String(decoding: token.content, as: UTF8.self))) as id \(token.id), and "
+        + "new pieces begin at \(own.ownSize)",
       remedy: "extend the model as it was before tokens were added; then add them as a list (a .json)")
   }
 
@@ -154,7 +154,7 @@ package struct ExtendedTokenizer: Sendable {
     let named = try TokenizerConfiguration.read(folder: folder).tokenizer_class
     guard let named, ["PreTrainedTokenizerFast", "TokenizersBackend"].contains(named) else { return nil }
     return
-      "tokenizer_config.json names \(named), which transformers makes of a tokenizer.json alone: name LlamaTokenizer there"
+      "tokenizer_config.json names \(named), which transformers makes of a tokenizer.json alone: name LlamaTokenizer"
   }
 
   // MARK: A list
