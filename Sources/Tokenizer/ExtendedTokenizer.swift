@@ -61,7 +61,10 @@ package struct ExtendedTokenizer: Sendable {
       throw TokenizerError(.unsupported, file: place, reason: "this is not a SentencePiece model")
     }
     try Self.refuseAddedTokens(own, folder: folder)
-    let (first, second) = (try Self.bytes(place), try Self.bytes(path))
+    if let download = DownloadName.unfinished(at: path) {
+      throw TokenizerError(.missing, file: path, reason: download.reason, remedy: download.remedy)
+    }
+    let (first, second) = (try SentencePieceModel.bytes(place), try SentencePieceModel.bytes(path))
     // What libsentencepiece does not take is refused with its reason.
     _ = try SentencePieceLibrary(second, path: path)
     let merge = try SentencePieceMerge(first, second, scores: scores, paths: (place, path))
@@ -97,14 +100,6 @@ package struct ExtendedTokenizer: Sendable {
       reason: "the folder adds \(displayName(String(decoding: token.content, as: UTF8.self))) as id \(token.id), and "
         + "new pieces begin at \(own.ownSize)",
       remedy: "extend the model as it was before tokens were added; then add them as a list (a .json)")
-  }
-
-  private static func bytes(_ path: String) throws -> [UInt8] {
-    let file = try InputFile(path)
-    guard file.size <= SentencePieceModel.sizeLimit else {
-      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
-    }
-    return try file.bytes(count: file.size)
   }
 
   /// Holds what libsentencepiece makes of a merged model against the two: every piece under its id.

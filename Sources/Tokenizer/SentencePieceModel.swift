@@ -38,17 +38,23 @@ package final class SentencePieceModel: Tokenizer {
   /// Bytes of a text that are encoded in one go.
   static let partSize = 1 << 14
 
-  convenience init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+  /// The bytes of a serialized model; what is known to be something else is refused with what it is.
+  static func bytes(_ path: String) throws -> [UInt8] {
     let file = try InputFile(path)
     let kind = FileKind(head: try file.bytes(count: FileKind.headSize), size: file.size)
     if let complaint = kind.complaint {
       throw TokenizerError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    guard file.size <= Self.sizeLimit else {
+    guard file.size <= sizeLimit else {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
     }
     let bytes = try file.bytes(count: file.size)
     try ByteRanks.refuse(bytes, file: path)
+    return bytes
+  }
+
+  convenience init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+    let bytes = try Self.bytes(path)
     let library = try SentencePieceLibrary(bytes, path: path)
     let own = library.special
     let lists = try AddedTokenLists(

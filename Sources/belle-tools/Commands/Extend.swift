@@ -143,7 +143,7 @@ struct Extend: ParsableCommand {
     let known = summary.known > 0 ? ", \(summary.known) known already" : ""
     Console.shared.result(
       "\(summary.added) new token\(summary.added == 1 ? "" : "s")\(ids)\(known); \(summary.rows) rows in "
-        + "\(summary.extended.map(displayName).joined(separator: " and ")), every other of \(proof.tensors) tensors "
-        + "identical: \(displayName(output))")
+        + "\(summary.extended.map(displayName).joined(separator: " and ")), \(proof.tensors - summary.extended.count) other "
+        + "tensors identical: \(displayName(output))")
   }
 }
