@@ -28,6 +28,8 @@ package struct ModelExtension {
   /// What becomes of the vocabulary.
   package let summary: Summary
   private let conversion: Conversion
+  /// The new tokens' file, as it was.
+  private let given: InputRecord
 
   /// Arranges a model with more tokens. Few values are read, and nothing is written.
   ///
@@ -41,6 +43,7 @@ package struct ModelExtension {
     remark: @escaping (ConversionRemark) -> Void = { _ in }
   ) throws {
     precondition(target.isFolder && target.multiple > 0)
+    given = InputRecord([Folder.kind(of: path) == .folder ? Folder.join(path, "tokenizer.model") : path])
     let order = ConversionTarget(target.path)
     try Self.refuseForms(of: model)
     var arrangement = try Arranger(model: model, target: order, remark: remark).arranged()
@@ -80,13 +83,15 @@ package struct ModelExtension {
   ///
   /// - Parameters:
   ///   - replacing: as for `Conversion.run`.
-  ///   - inputs: as for `Conversion.run`; the second tokenizer must be among them.
+  ///   - inputs: what it is made from besides the model and the new tokens, or all of it; as for `Conversion.run`.
   /// - Throws: as `Conversion.run`.
   @discardableResult
   package func run(
-    replacing: Bool = false, inputs: InputRecord, progress: ProgressHandler = { _ in }
+    replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in }
   ) throws -> ConversionProof {
-    try conversion.run(replacing: replacing, inputs: inputs, progress: progress)
+    var inputs = inputs
+    inputs.add(given)
+    return try conversion.run(replacing: replacing, inputs: inputs, progress: progress)
   }
 
   // MARK: What is refused
