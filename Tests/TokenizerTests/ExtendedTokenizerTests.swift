@@ -95,6 +95,20 @@ private struct Piece {
     for id in 0..<Int32(extended.ownCount) { #expect(try merged.decode([id]) == own.decode([id])) }
   }
 
+  @Test("long texts are encoded in parts with them as a whole", arguments: PieceScores.allCases)
+  func longTexts(scores: PieceScores) throws {
+    let model = try model()
+    let extended = try ExtendedTokenizer(model, with: fixture + "/second.model", scores: scores)
+    let merged = try #require(try opened(extended, beside: model) as? SentencePieceModel)
+    let lines = String(decoding: try readBytes(fixture + "/text.txt"), as: UTF8.self).split(separator: "\n")
+    var random = SplitMix64(seed: 18)
+    var text = ""
+    while text.utf8.count < 5 * SentencePieceModel.partSize {
+      text += (lines.randomElement(using: &random) ?? "") + (["\n", " ", "", "，"].randomElement(using: &random) ?? "")
+    }
+    #expect(try merged.encode(text) == merged.encodeWhole(text))
+  }
+
   @Test("the first model's bytes stay, with the new pieces behind its last")
   func bytes() throws {
     let first = Piece.model([Piece(text: "a", score: -1)])
