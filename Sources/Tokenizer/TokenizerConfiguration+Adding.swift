@@ -1,5 +1,4 @@
-// Tokens added to the files of a folder that list such: tokenizer_config.json, where transformers looks first, and a
-// tokenizer.json, which is changed in its list alone: the rest stays byte for byte.
+// Tokens added to a folder's tokenizer_config.json, where transformers looks first.
 
 import ByteIO
 import Foundation
@@ -48,50 +47,4 @@ extension TokenizerConfiguration {
   }
 
   private static func entry(_ token: AddedTokens.Token) -> [String: Any] { [String(token.id): token.object] }
-}
-
-extension TokenizerFile {
-  /// A tokenizer.json with more added tokens: they are put behind those of its list.
-  ///
-  /// - Throws: ``TokenizerError`` for a file without such a list.
-  static func text(_ path: String, adding tokens: [AddedTokens.Token]) throws -> [UInt8] {
-    let file = try InputFile(path)
-    guard file.size <= sizeLimit else {
-      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a tokenizer.json")
-    }
-    let bytes = try file.bytes(count: file.size)
-    var place: (end: Int, isEmpty: Bool)?
-    do {
-      var reader = try JSONReader(bytes, depthLimit: 64)
-      try reader.largeObject { json, name in
-        guard name.elementsEqual("added_tokens".utf8), json.peek() == UInt8(ascii: "[") else { return try json.skip() }
-        var count = 0
-        try json.array { json in
-          try json.skip()
-          count += 1
-        }
-        place = (json.at - 1, count == 0)
-      }
-    } catch let failure as JSONReader.Failure {
-      throw TokenizerError(.malformed, file: path, place: "byte \(failure.offset)", reason: failure.reason)
-    }
-    guard let place else {
-      throw TokenizerError(.unsupported, file: path, reason: "it has no list of added tokens (added_tokens)")
-    }
-    let entries = try tokens.map { token in
-      let object = token.object.merging(["id": Int(token.id)]) { one, _ in one }
-      let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
-      return [UInt8](try JSONSerialization.data(withJSONObject: object, options: options))
-    }
-    let text = entries.joined(separator: [UInt8(ascii: ",")])
-    return bytes[..<place.end] + (place.isEmpty ? [] : [UInt8(ascii: ",")]) + text + bytes[place.end...]
-  }
-}
-
-extension AddedTokens.Token {
-  /// What files say of it besides its id.
-  fileprivate var object: [String: Any] {
-    let said: [String: Any] = ["content": String(decoding: content, as: UTF8.self), "special": isSpecial]
-    return said.merging(flags.object) { one, _ in one }
-  }
 }
