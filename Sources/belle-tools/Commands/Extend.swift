@@ -61,7 +61,8 @@ struct Extend: ParsableCommand {
   @Argument(help: ArgumentHelp("A folder for the extended model.", valueName: "output"))
   var output: String
 
-  @Option(help: "The scores of appended pieces: keep those of their own model, or zero, before all others.")
+  @Option(
+    help: "The scores of appended pieces: keep those of their own model, as without it, or zero, before all others.")
   var scores: Scores?
 
   @Option(
