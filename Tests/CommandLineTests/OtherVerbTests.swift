@@ -276,7 +276,7 @@ import Testing
 
   @Test(
     "help opens with a worked example",
-    arguments: ["", "decrypt", "encrypt", "verify", "releases", "inspect", "convert", "compare"])
+    arguments: ["", "decrypt", "encrypt", "verify", "releases", "inspect", "convert", "extend", "compare"])
   func help(verb: String) throws {
     let run = try Running([verb, "--help"].filter { !$0.isEmpty }).finish()
     #expect(run.status == 0)

@@ -14,6 +14,7 @@ enum OutputVerb: String, CaseIterable, Sendable {
   case convertToFile = "convert to a file"
   case convertToShards = "convert to several files"
   case convertToGGUF = "convert to GGUF"
+  case extend
   case quantize
   case quantizeToShards = "quantize to several files"
   case quantizeToBELLE = "quantize --format belle"
@@ -26,7 +27,7 @@ enum OutputVerb: String, CaseIterable, Sendable {
     switch self {
     case .decryptToSafetensors: "pytorch_model.bin.index.json"
     case .decrypt, .convertToFolder, .convertToShards, .quantizeToShards, .quantizeToBELLE: "model.safetensors"
-    case .quantize: "model.safetensors.index.json"
+    case .quantize, .extend: "model.safetensors.index.json"
     case .encrypt, .convertToFile, .convertToGGUF, .quantizeToPt, .quantizeToGGUF: nil
     }
   }
@@ -102,6 +103,10 @@ final class OutputBench {
     let options = ["--group-size", "64", "--samples", "2", "--sequence-length", "64", "--recipe", "fast"]
     switch verb {
     case .convertToFolder: (arguments, tried) = (["convert", model, out, "--format", "torch"], "pytorch_model.bin")
+    case .extend:
+      let list = try folder.write("tokens.json", #"["<|im_start|>", "<|im_end|>"]"#)
+      (arguments, tried) = (["extend", model, list, out, "--rows", "pieces"], "model.safetensors")
+      inputs.append(list)
     case .convertToShards:
       (arguments, tried) = (
         ["convert", model, out, "--max-shard-size", "4200kB"], "model-00002-of-00003.safetensors"
