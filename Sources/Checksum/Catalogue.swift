@@ -58,7 +58,7 @@ public struct Catalogue: Sendable {
   /// What was compiled in. A test parses it; a mistake in it is ours.
   public static let builtIn: Catalogue = {
     do {
-      return try Catalogue(text: Registry.embedded["repositories.json"] ?? "")
+      return try Catalogue(text: ChecksumFolder.texts["repositories.json"] ?? "")
     } catch {
       preconditionFailure("checksums/repositories.json does not parse: \(error)")
     }
@@ -91,8 +91,8 @@ public struct Catalogue: Sendable {
 
   /// The repository of a name, in any case, with or without the owner (`BelleGroup/…`), or nil.
   public func repository(named name: String) -> KnownRepository? {
-    let wanted = Registry.folded(name)
-    return repositories.first { Registry.folded($0.name) == wanted }
+    let wanted = ChecksumFolder.folded(name)
+    return repositories.first { ChecksumFolder.folded($0.name) == wanted }
   }
 }
 

@@ -5,15 +5,10 @@ import ByteIO
 import Foundation
 
 extension Registry {
-  /// The texts that are compiled in, by their path below checksums/.
-  static var embedded: [String: String] {
-    Dictionary(uniqueKeysWithValues: EmbeddedFiles.checksums.map { ($0.path, $0.text) })
-  }
-
   /// What is compiled in of models and adapters. A test parses it; a mistake in it is ours.
   static let builtInModels: [KnownModel] = {
     do {
-      return try models(in: embedded)
+      return try models(in: ChecksumFolder.texts)
     } catch {
       preconditionFailure("checksums/models.json does not parse: \(error)")
     }
@@ -42,8 +37,8 @@ extension Registry {
 
   /// The model or adapter of a name, in any case, with or without the owner, or nil.
   public func model(named name: String) -> KnownModel? {
-    let wanted = Self.folded(name)
-    return models.first { Self.folded($0.name) == wanted }
+    let wanted = ChecksumFolder.folded(name)
+    return models.first { ChecksumFolder.folded($0.name) == wanted }
   }
 }
 

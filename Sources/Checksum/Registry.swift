@@ -18,7 +18,7 @@ public struct Registry: Sendable {
   /// What was compiled in. A test parses it; a mistake in it is ours.
   public static let builtIn: Registry = {
     do {
-      return try Registry(files: Registry.embedded) { Registry.builtInModels }
+      return try Registry(files: ChecksumFolder.texts) { Registry.builtInModels }
     } catch {
       preconditionFailure("checksums/ does not parse: \(error)")
     }
@@ -83,8 +83,8 @@ public struct Registry: Sendable {
   ///
   /// - Throws: ``ChecksumError`` with code `.unknownRelease` and the names that come near.
   public func release(named name: String) throws(ChecksumError) -> KnownRelease {
-    let wanted = Self.folded(name)
-    if let release = releases.first(where: { Self.folded($0.name) == wanted }) { return release }
+    let wanted = ChecksumFolder.folded(name)
+    if let release = releases.first(where: { ChecksumFolder.folded($0.name) == wanted }) { return release }
     throw unknown(name)
   }
 
@@ -101,15 +101,10 @@ public struct Registry: Sendable {
         remedy: "give the publisher's list with \(.manifest)")
     }
     let all = releases.map(\.name) + originals.map(\.name) + models.map(\.name)
-    let near = all.filter { Self.folded($0).contains(Self.folded(name)) }
+    let near = all.filter { ChecksumFolder.folded($0).contains(ChecksumFolder.folded(name)) }
     return ChecksumError(
       .unknownRelease, reason: "no known release or original is called \(name)",
       remedy: near.isEmpty ? "\(.releases) lists them" : "did you mean \(near.joined(separator: ", "))?")
-  }
-
-  /// A name without its owner, in lower case.
-  static func folded(_ name: String) -> String {
-    String(name.split(separator: "/").last ?? "").lowercased()
   }
 
   private static func bytes(hex: String) -> [UInt8] {
