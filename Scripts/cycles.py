@@ -31,7 +31,7 @@ COMMON = set("""
 
 
 def code_of(text):
-    """The program without comments and literals; what is interpolated in them stays."""
+    """The program without comments and literals; what is interpolated in them stays, and so do the ends of lines."""
     out, at = [], 0
 
     def literal(at):
@@ -50,10 +50,10 @@ def code_of(text):
                     depth += {"(": 1, ")": -1}.get(text[at], 0)
                     out.append(text[at] if depth else " ")
                     at += 1
-            elif text[at] == "\\" and not hashes:
-                at += 2
             else:
-                at += 1
+                count = 2 if text[at] == "\\" and not hashes else 1
+                out.append("\n" * text.count("\n", at, at + count))
+                at += count
         return at + len(quote + hashes)
 
     while at < len(text):
@@ -61,7 +61,9 @@ def code_of(text):
             at = text.find("\n", at) if "\n" in text[at:] else len(text)
         elif text.startswith("/*", at):
             end = text.find("*/", at)
-            at = end + 2 if end >= 0 else len(text)
+            end = end + 2 if end >= 0 else len(text)
+            out.append("\n" * text.count("\n", at, end))
+            at = end
         elif text[at] == '"' or text[at] == "#" and re.match('#+"', text[at:]):
             out.append('"')
             at = literal(at)

@@ -35,7 +35,8 @@ TIMEOUT = 120
 # The verbs, and how each is told its number of threads: by the name that older binaries know too, as in cases.txt.
 VERBS = {
     "decrypt": "--jobs", "encrypt": "--jobs", "verify": "--jobs", "inspect": "--jobs", "compare": "--jobs", "releases": "",
-    "convert": "", "merge": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads", "doctor": "--threads",
+    "convert": "", "merge": "", "extend": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads",
+    "doctor": "--threads",
 }
 NUMBER = r"-?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?"
 SIZE = r"[0-9.]+ (?:B|[kMGT]B)"

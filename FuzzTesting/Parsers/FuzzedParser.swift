@@ -28,7 +28,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case npy
   /// A GGUF file: head and values, blocks as numbers, the model in Hugging Face's layout, its tokenizer at work.
   case gguf
-  /// `tokenizer.model`: SentencePiece's message, as a vocabulary.
+  /// `tokenizer.model`: SentencePiece's message, as a vocabulary, and merged with a small one in both directions.
   case pieces
   /// `tokenizer.json`: byte-level BPE, or SentencePiece's pieces, at work and as a vocabulary.
   case tokenizer
@@ -52,6 +52,24 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   /// The most bytes of values that are read of one input: views may be expanded again and again.
   private static let valueLimit = 1 << 20
 
+  /// A SentencePiece model of two pieces: `<unk>` and `a`.
+  private static let twoPieces: [UInt8] =
+    [10, 14, 10, 5] + Array("<unk>".utf8) + [21, 0, 0, 0, 0, 24, 2, 10, 8, 10, 1, 97, 21, 0, 0, 0, 0, 18, 2, 24, 2]
+
+  private func takeMerged(_ bytes: [UInt8]) {
+    for (own, other) in [(Self.twoPieces, bytes), (bytes, Self.twoPieces)] {
+      for scores in PieceScores.allCases {
+        attempt {
+          let folders = try ModelFolders.shared.get()
+          let path = try folders.write(own, as: "tokenizer.model", in: .huggingFace)
+          let second = try folders.write(other, as: "tokenizer.model", in: .sharded)
+          let extended = try ExtendedTokenizer(Folder.parent(of: path), with: second, scores: scores)
+          for number in extended.added.indices { _ = try extended.spelling(number) }
+        }
+      }
+    }
+  }
+
   /// Takes an input from libFuzzer.
   public func take(_ input: UnsafeBufferPointer<UInt8>) { unsafe take(Array(input)) }
 
@@ -71,6 +89,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         let vocabulary = try Tokenizers.vocabulary(path)
         _ = try Tokenizers.tokenizer(of: vocabulary, file: path).encode("a b")
       }
+      takeMerged(bytes)
     case .tokenizer:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.json", in: .huggingFace)

@@ -212,6 +212,19 @@ def gptqmodel_loads(path):
     return done.returncode == 0, done.stderr.strip().splitlines()[-1:]
 
 
+def add_tokenizer(path):
+    """Puts a tokenizer into a folder: one token for each byte."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE({letter: number for number, letter in enumerate(letters)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.save(str(path / "tokenizer.json"))
+    named = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": letters[2], "pad_token": letters[0]}
+    (path / "tokenizer_config.json").write_text(json.dumps(named))
+
+
 def held(engine, loads, these):
     """Holds the verdicts on one engine against what it does with each model."""
     counts = {True: 0, False: 0, None: 0}
@@ -269,7 +282,7 @@ def gptqmodel():
     if importlib.util.find_spec("gptqmodel") is None:
         raise Skip("gptqmodel is not installed")
 
-    def folders(place):
+    def bare(place):
         yield "gptqmodel", FIXTURES / "gptqmodel"
         yield "awq", FIXTURES / "awq/gemm"
         plain = make(place / "plain")
@@ -277,6 +290,16 @@ def gptqmodel():
             path = place / name
             tools("quantize", plain, path, "--method", "rtn", "--group-size", "32", *options)
             yield name, path
+
+    def folders(place):
+        for name, path in bare(place):
+            if (path / "tokenizer.json").exists():
+                yield name, path
+                continue
+            yield f"{name}, without tokenizer", path
+            whole = shutil.copytree(path, place / f"{name} whole", copy_function=shutil.copyfile)
+            add_tokenizer(whole)
+            yield name, whole
 
     with folder() as place:
         return held("gptqmodel", gptqmodel_loads, folders(place))

@@ -81,11 +81,6 @@ public struct ChunkStream: Sendable {
   }
 }
 
-/// Lets one value cross to a thread that the compiler cannot check.
-private struct UncheckedSendable<Value>: @unchecked Sendable {
-  let value: Value
-}
-
 /// The ring's memory and its counters.
 ///
 /// SAFETY: a chunk is written by the producer only while no consumer may read it, and read only after the producer has
@@ -103,6 +98,9 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   private var producerWaits = false
   private var waitingConsumers = 0
   private var firstFailure: (any Error)?
+  /// The consumers' work, until none of them runs any more. Its last owner must be the calling thread: what is removed with
+  /// it (an output's temporary) is gone then when the stream has ended, and not when a thread of it gets a processor again.
+  private var works: [ChunkWork] = []
 
   init(count: Int, chunkSize: Int, slots: Int, consumers: Int) {
     self.count = count
@@ -144,10 +142,10 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
   ///
   /// - Returns: whether all could be made; otherwise none runs any more, and none has seen anything.
   func startConsumers(_ consumers: [ChunkWork]) -> Bool {
-    for (index, consume) in consumers.enumerated() {
-      // Unchecked, because each consumer is called from one thread only, and that thread is joined before `run` returns.
-      let work = UncheckedSendable(value: consume)
-      do { try startThread { self.consume(index, work.value) } } catch {
+    works = consumers
+    for index in consumers.indices {
+      // A thread owns nothing but the ring: it may still hold what it owns when it has been joined.
+      do { try startThread { self.consume(index) } } catch {
         condition.withLock {
           running -= consumers.count - index
           firstFailure = error
@@ -193,7 +191,17 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
     }
   }
 
-  func consume(_ consumer: Int, _ work: ChunkWork) {
+  func consume(_ consumer: Int) {
+    passAll(to: consumer)
+    condition.withLock {
+      running -= 1
+      condition.broadcast()
+    }
+  }
+
+  /// A function of its own, so that the thread holds nothing of the work when it says that it has ended.
+  @inline(never) private func passAll(to consumer: Int) {
+    let work = works[consumer]
     do {
       for index in 0..<chunks {
         let goOn = condition.withLock {
@@ -215,10 +223,6 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
     } catch {
       fail(error)
     }
-    condition.withLock {
-      running -= 1
-      condition.broadcast()
-    }
   }
 
   /// Waits until no consumer runs any more.
@@ -226,5 +230,6 @@ private struct UncheckedSendable<Value>: @unchecked Sendable {
     condition.withLock {
       while running > 0 { condition.wait() }
     }
+    works = []
   }
 }

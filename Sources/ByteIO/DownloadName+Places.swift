@@ -12,11 +12,18 @@ extension DownloadName {
     "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", "consolidated.safetensors",
   ]
 
+  /// The names of a model's parts, each digit a zero.
+  private static let partNames: Set<String> = [
+    "model-00000-of-00000.safetensors", "model-00000-of-00000.bin", "pytorch_model-00000-of-00000.safetensors",
+    "pytorch_model-00000-of-00000.bin", "consolidated.00.pth",
+  ]
+
   /// Whether programs look for a file of this name: one of ``usualNames``, or a part of a model in several files.
   public static func isUsual(_ name: String) -> Bool {
-    usualNames.contains(name)
-      || name.wholeMatch(of: /(pytorch_model|model)-[0-9]{5}-of-[0-9]{5}\.(bin|safetensors)/) != nil
-      || name.wholeMatch(of: /consolidated\.[0-9]{2}\.pth/) != nil
+    if usualNames.contains(name) { return true }
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    return partNames.contains(
+      String(decoding: name.utf8.map { digits.contains($0) ? digits.lowerBound : $0 }, as: UTF8.self))
   }
 
   /// The usual name that a name is in another case; nil for one that is as it should be, and for all others.

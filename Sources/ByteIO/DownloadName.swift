@@ -33,16 +33,16 @@ public struct DownloadName: Sendable, Equatable {
 
   /// Takes a name apart; nil for one that nothing was done to, as far as is known.
   public init?(_ name: String) {
-    let lower = name.lowercased()
-    // Where lower case has as many characters, the same number of them makes the stem.
-    let isPlain = lower.count == name.count
-    for (ending, fault) in Self.endings where isPlain && lower.hasSuffix(ending) && lower.count > ending.count {
-      self.init(name, Self.withoutTag(name.dropLast(ending.count)), fault)
+    // By bytes: every name in a folder is tried, and most are nothing of the kind.
+    let bytes = name.utf8
+    for (ending, fault) in Self.endings where bytes.count > ending.utf8.count && Self.hasSuffix(bytes, ending.utf8) {
+      self.init(name, Self.withoutTag(Substring(bytes.dropLast(ending.utf8.count))), fault)
       return
     }
-    for mark in ["?", "%3F", "%3f", "@download=", "_download="] {
-      guard let range = name.firstRange(of: mark), range.lowerBound > name.startIndex else { continue }
-      self.init(name, name[..<range.lowerBound], .query)
+    for mark in Self.marks where mark.utf8.first.map(bytes.contains) ?? false {
+      let start = bytes.indices.dropFirst().first { bytes[$0...].starts(with: mark.utf8) }
+      guard let start else { continue }
+      self.init(name, Substring(bytes[..<start]), .query)
       return
     }
     // rsync's: a dot, the name, a dot and six characters.
@@ -132,6 +132,16 @@ public struct DownloadName: Sendable, Equatable {
       ".!bt", ".!ov", ".bc!", ".jc!", ".fdmdownload", ".idmdownload", ".ucdownload", ".kd", ".dctmp", ".unfinished",
       ".tmp", ".temp",
     ].map { ($0, .unfinished) }
+
+  /// What begins the query of an address in a name.
+  private static let marks = ["?", "%3F", "%3f", "@download=", "_download="]
+
+  /// Whether bytes end with an ending in lower case, in any case of ASCII's letters.
+  private static func hasSuffix(_ bytes: String.UTF8View, _ ending: String.UTF8View) -> Bool {
+    zip(bytes.reversed(), ending.reversed()).allSatisfy { byte, wanted in
+      byte == wanted || (0x41...0x5A).contains(byte) && byte | 0x20 == wanted
+    }
+  }
 
   /// What mail programs, browsers and virus scanners add.
   private static let addedEndings = [

@@ -73,6 +73,15 @@ static const belle_embedded_file files[] = {
     {"BELLE-on-Open-Datasets.sha256", (const unsigned char[]){
 #embed "../../checksums/BELLE-on-Open-Datasets.sha256" suffix(, 0)
     }},
+    {"BELLE-plain.sha256", (const unsigned char[]){
+#embed "../../checksums/BELLE-plain.sha256" suffix(, 0)
+    }},
+    {"Chinese-LLaMA-Alpaca.sha256", (const unsigned char[]){
+#embed "../../checksums/Chinese-LLaMA-Alpaca.sha256" suffix(, 0)
+    }},
+    {"LLaMA-HF.sha256", (const unsigned char[]){
+#embed "../../checksums/LLaMA-HF.sha256" suffix(, 0)
+    }},
     {"LLaMA-originals.md5", (const unsigned char[]){
 #embed "../../checksums/LLaMA-originals.md5" suffix(, 0)
     }},
@@ -127,6 +136,9 @@ static const belle_embedded_file files[] = {
     {"lawyer-llama-13b-beta1.0.sha256", (const unsigned char[]){
 #embed "../../checksums/lawyer-llama-13b-beta1.0.sha256" suffix(, 0)
     }},
+    {"models.json", (const unsigned char[]){
+#embed "../../checksums/models.json" suffix(, 0)
+    }},
     {"point-alpaca-7B.enc.md5", (const unsigned char[]){
 #embed "../../checksums/point-alpaca-7B.enc.md5" suffix(, 0)
     }},
@@ -138,6 +150,9 @@ static const belle_embedded_file files[] = {
     }},
     {"releases.json", (const unsigned char[]){
 #embed "../../checksums/releases.json" suffix(, 0)
+    }},
+    {"repositories.json", (const unsigned char[]){
+#embed "../../checksums/repositories.json" suffix(, 0)
     }},
     {0, 0},
 };

@@ -88,6 +88,6 @@ struct ModelNeighbours {
 
   /// `model-4bit-128g.pt`, `model-4bit.pt`.
   private static func isBELLEName(_ name: String) -> Bool {
-    name.wholeMatch(of: /model-[0-9]+bit(-[0-9]+g)?\.pt/) != nil
+    name.hasPrefix("model-") && name.wholeMatch(of: /model-[0-9]+bit(-[0-9]+g)?\.pt/) != nil
   }
 }

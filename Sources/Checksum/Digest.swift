@@ -61,6 +61,7 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
       return nil
     }
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(algorithm.byteCount)
     for index in stride(from: 0, to: digits.count, by: 2) {
       guard let high = Self.value(digits[index]), let low = Self.value(digits[index + 1]) else { return nil }
       bytes.append(high << 4 | low)
@@ -78,7 +79,8 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
   /// The hexadecimal digits.
   public var description: String { hex }
 
-  private static func value(_ digit: UInt8) -> UInt8? {
+  /// The value of a hexadecimal digit of either case; nil for another character.
+  static func value(_ digit: UInt8) -> UInt8? {
     switch digit {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10

@@ -16,8 +16,8 @@ public struct KnownFile: Sendable, Equatable {
   public internal(set) var plainSize: Int?
   /// The exact size of the encrypted file in bytes.
   public internal(set) var encryptedSize: Int?
-  /// The size of the encrypted file in bytes as a page rounded it.
-  public internal(set) var approximateEncryptedSize: Int?
+  /// The size of the file in bytes as a page rounded it; of the encrypted one, where it is published so.
+  public internal(set) var approximateSize: Int?
   /// The digests that were computed and proven, but not seen published for this release.
   public internal(set) var derived: Set<Digest> = []
 }
@@ -29,7 +29,7 @@ extension KnownFile {
   public func size(encrypted isEncrypted: Bool) -> KnownSize? {
     if let exact = isEncrypted ? encryptedSize : plainSize { return .exactly(exact) }
     // The header is far below what a page rounds to.
-    return approximateEncryptedSize.map { .about($0) }
+    return approximateSize.map { .about($0) }
   }
 }
 
@@ -93,6 +93,14 @@ public struct KnownRelease: Sendable, Equatable {
     }
     return manifest
   }
+}
+
+/// A model or an adapter that was published as it is: there is nothing to decrypt.
+public struct KnownModel: Sendable, Equatable {
+  /// The name of its repository, or what people call it.
+  public let name: String
+  /// Its files, sorted by name.
+  public let files: [KnownFile]
 }
 
 /// One of the models that Meta published: its `consolidated.00.pth` may be a key.

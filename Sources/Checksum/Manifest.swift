@@ -120,15 +120,19 @@ public struct Manifest: Sendable, Equatable {
       if line.allSatisfy(\.isWhitespace) || line.hasPrefix("#") || line.hasPrefix(";") || line.hasPrefix("```") {
         continue
       }
-      if !endsWithNul, (Self.gnu(line) ?? Self.bsd(line)) == nil {
+      let parsed = Self.gnu(line) ?? Self.bsd(line)
+      if !endsWithNul, parsed == nil {
         let (before, this) = windows.take(line)
         if let before { try takeWindows(before, number - 1) }
         if case .line(let one) = this { try takeWindows(one, number) }
         guard case .foreign = this else { continue }
       }
-      do { try take(line, number, file, isFromUnix: endsWithNul, keepsAbsolute: keepsGoodLines) } catch {
-        try note(error)
-      }
+      do throws(ChecksumError) {
+        guard let parsed else { throw Self.malformed(line, number, file) }
+        // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
+        let isWindows = !endsWithNul && !parsed.isEscaped && parsed.name.utf8.contains(UInt8(ascii: "\\"))
+        try add(parsed, number, file, isWindows: isWindows, keepsAbsolute: keepsGoodLines)
+      } catch { try note(error) }
     }
     if let one = windows.finish() { try takeWindows(one, number) }
     // What has more bad lines than good ones is something else.
@@ -152,20 +156,12 @@ public struct Manifest: Sendable, Equatable {
     return (digest, String(list.dropLast(ending.count)))
   }
 
-  /// Takes one line.
-  private mutating func take(
-    _ line: String, _ number: Int, _ file: String?, isFromUnix: Bool, keepsAbsolute: Bool
-  ) throws(ChecksumError) {
-    guard let line = Self.gnu(line) ?? Self.bsd(line) else {
-      throw ChecksumError(
-        .malformedLine, file: file, place: "line \(number)",
-        reason: "not a checksum line: \(displayName(String(line.prefix(80))))",
-        remedy: "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`"
-      )
-    }
-    // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
-    let isWindows = !isFromUnix && !line.isEscaped && line.name.contains("\\")
-    try add(line, number, file, isWindows: isWindows, keepsAbsolute: keepsAbsolute)
+  /// The error for a line of no form.
+  private static func malformed(_ line: String, _ number: Int, _ file: String?) -> ChecksumError {
+    ChecksumError(
+      .malformedLine, file: file, place: "line \(number)",
+      reason: "not a checksum line: \(displayName(String(line.prefix(80))))",
+      remedy: "each line is `<hex digest>  <file>` as md5sum and sha256sum write it, or `MD5 (<file>) = <hex digest>`")
   }
 
   /// Adds what one line says.
@@ -187,7 +183,7 @@ public struct Manifest: Sendable, Equatable {
       throw problem(
         .malformedLine, "a path of \(name.utf8.count) bytes, and at most \(Self.pathLimit) are taken", nil)
     }
-    guard !name.contains("\u{FFFD}") else {
+    guard !name.unicodeScalars.contains("\u{FFFD}") else {
       throw problem(
         .malformedLine, "the name \(displayName(name)) is not UTF-8", "convert the list: iconv -f GB18030 -t UTF-8")
     }
@@ -254,8 +250,12 @@ public struct Manifest: Sendable, Equatable {
 
   /// A line without what copying and editors add to it.
   private static func cleaned(_ line: String) -> String {
-    var scalars = line.unicodeScalars[...]
-    scalars = String.UnicodeScalarView(scalars.filter { $0 != "\0" && $0 != "\u{FEFF}" })[...]
+    // Nearly all lines have nothing of it; 0xEF begins a byte order mark.
+    guard line.utf8.contains(where: { $0 == 0 || $0 == 0xEF || $0 == 0x0D }) || line.utf8.first == UInt8(ascii: "^")
+    else {
+      return line
+    }
+    var scalars = String.UnicodeScalarView(line.unicodeScalars.filter { $0 != "\0" && $0 != "\u{FEFF}" })
     if scalars.last == "\r" { scalars.removeLast() }
     let line = String(scalars)
     return line.hasPrefix("^@") ? String(line.dropFirst(2)) : line
@@ -263,21 +263,21 @@ public struct Manifest: Sendable, Equatable {
 
   /// `<hex>  name`, `<hex> *name`, also with one space or a tab; a leading backslash says that the name is escaped.
   private static func gnu(_ line: String) -> Line? {
-    var rest = line.unicodeScalars[...]
-    while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }
-    let isEscaped = rest.first == "\\"
+    let (space, tab) = (UInt8(ascii: " "), UInt8(ascii: "\t"))
+    var rest = line.utf8.drop { $0 == space || $0 == tab }
+    let isEscaped = rest.first == UInt8(ascii: "\\")
     if isEscaped { rest.removeFirst() }
-    let hex = rest.prefix { $0.properties.isASCIIHexDigit }
+    let hex = rest.prefix { Digest.value($0) != nil }
     rest = rest.dropFirst(hex.count)
-    guard hex.count >= 32, hex.count % 2 == 0, let separator = rest.first, separator == " " || separator == "\t" else {
+    guard hex.count >= 32, hex.count % 2 == 0, let separator = rest.first, separator == space || separator == tab else {
       return nil
     }
     rest.removeFirst()
     // The second character is the mode: a space for text, an asterisk for binary.
-    if let mode = rest.first, mode == " " || mode == "*" || mode == "\t" { rest.removeFirst() }
-    let name = String(rest)
-    if isEscaped { return unescaped(name).map { (String(hex), $0, true) } }
-    return name.isEmpty ? nil : (String(hex), name, false)
+    if let mode = rest.first, mode == space || mode == UInt8(ascii: "*") || mode == tab { rest.removeFirst() }
+    let name = String(Substring(rest))
+    if isEscaped { return unescaped(name).map { (String(Substring(hex)), $0, true) } }
+    return name.isEmpty ? nil : (String(Substring(hex)), name, false)
   }
 
   /// `MD5 (name) = <hex>`, `SHA256 (name) = <hex>`, OpenSSL's `MD5(name)= <hex>` and `SHA2-256(name)= <hex>`.
@@ -325,9 +325,16 @@ public struct Manifest: Sendable, Equatable {
   /// The parts of a path, without `.`; nil where there is none, or it may leave the folder that it begins in. And whether it
   /// begins at a root, in somebody's home or on a drive.
   private static func parts(_ name: String) -> (parts: [String]?, isAbsolute: Bool) {
-    let isDrive = name.wholeMatch(of: /[A-Za-z]:(\/.*)?/) != nil
-    let parts = name.split(separator: "/", omittingEmptySubsequences: true).map(String.init).filter { $0 != "." }
-    let isAbsolute = name.hasPrefix("/") || isDrive || name.hasPrefix("~/")
+    // By bytes, as systems divide paths.
+    let bytes = name.utf8
+    let slash = UInt8(ascii: "/")
+    let second = bytes.dropFirst().first
+    let isDrive =
+      bytes.first.map { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 } ?? false
+      && second == UInt8(ascii: ":") && (bytes.count == 2 || bytes.dropFirst(2).first == slash)
+    let isHome = bytes.first == UInt8(ascii: "~") && second == slash
+    let isAbsolute = bytes.first == slash || isDrive || isHome
+    let parts = bytes.split(separator: slash).map { String(Substring($0)) }.filter { $0 != "." }
     return (parts.isEmpty || parts.contains("..") ? nil : parts, isAbsolute)
   }
 }

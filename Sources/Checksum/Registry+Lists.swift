@@ -6,26 +6,31 @@ extension Registry {
   /// What a release's or original's files should have.
   ///
   /// - Parameters:
-  ///   - name: of a release or an original, in any case.
+  ///   - name: of a release, an original or a model, in any case.
   ///   - isEncrypted: of a release's encrypted files, or of its plain ones.
   /// - Throws: ``ChecksumError`` with code `.unknownRelease`.
   public func contents(of name: String, encrypted isEncrypted: Bool) throws(ChecksumError) -> Recognized {
     if let original = original(named: name) { return recognized(original) }
+    if let model = model(named: name) { return recognized(model) }
     return recognized(try release(named: name), encrypted: isEncrypted)
   }
 
-  /// The release or original that has a file of a digest, and the file's name there.
+  /// The release, original or model that has a file of a digest, and the file's name there.
   public func owners(of digest: Digest) -> [(owner: String, file: String)] {
-    releases.flatMap { release in
-      release.files.compactMap { file in
-        if file.plain[digest.algorithm] == digest { return (release.name, file.name) }
-        if file.encrypted[digest.algorithm] == digest { return (release.name, file.encryptedName ?? file.name) }
-        return nil
+    var owners: [(owner: String, file: String)] = []
+    for release in releases {
+      for file in release.files {
+        if file.plain[digest.algorithm] == digest {
+          owners.append((release.name, file.name))
+        } else if file.encrypted[digest.algorithm] == digest {
+          owners.append((release.name, file.encryptedName ?? file.name))
+        }
       }
     }
-      + originals.flatMap { original in
-        original.files.filter { $0.plain[digest.algorithm] == digest }.map { (original.name, $0.name) }
-      }
+    for (name, files) in originals.map({ ($0.name, $0.files) }) + models.map({ ($0.name, $0.files) }) {
+      for file in files where file.plain[digest.algorithm] == digest { owners.append((name, file.name)) }
+    }
+    return owners
   }
 
   func recognized(_ release: KnownRelease, encrypted: Bool) -> Recognized {
@@ -35,14 +40,20 @@ extension Registry {
       sizes: Self.sizes(named, encrypted: encrypted))
   }
 
-  func recognized(_ original: KnownOriginal) -> Recognized {
+  func recognized(_ original: KnownOriginal) -> Recognized { Self.plain(original.name, original.files) }
+
+  func recognized(_ model: KnownModel) -> Recognized {
+    Self.plain(model.name, model.files, needsWeights: true)
+  }
+
+  private static func plain(_ name: String, _ files: [KnownFile], needsWeights: Bool = false) -> Recognized {
     var manifest = Manifest()
-    for file in original.files {
+    for file in files {
       for digest in file.plain.values { _ = manifest.insert(digest, for: file.name) }
     }
     return Recognized(
-      name: original.name, manifest: manifest, names: Set(original.files.map(\.name)),
-      sizes: Self.sizes(original.files.map { ($0.name, $0) }, encrypted: false))
+      name: name, manifest: manifest, names: Set(files.map(\.name)),
+      sizes: sizes(files.map { ($0.name, $0) }, encrypted: false), needsWeights: needsWeights)
   }
 
   private static func sizes(_ files: [(String, KnownFile)], encrypted: Bool) -> [String: KnownSize] {

@@ -35,7 +35,7 @@ extension Registry {
     ].contains(name)
   }
 
-  private static func isWeights(_ name: String) -> Bool {
+  fileprivate static func isWeights(_ name: String) -> Bool {
     [".bin", ".pt", ".pth", ".safetensors"].contains(where: name.hasSuffix)
   }
 
@@ -62,6 +62,16 @@ extension Registry {
     public let names: Set<String>
     /// The sizes of its files, as far as they are known.
     public let sizes: [String: KnownSize]
+    /// Whether nothing but a digest of weights says that files are its: all its names are those of others too.
+    var needsWeights = false
+
+    /// Whether some of its names, or weights whose digests are known, are among others.
+    fileprivate func mayBe(among present: Set<String>) -> Bool {
+      let shared = names.intersection(present)
+      // At least half of its names, or it is another model that happens to have a config.json.
+      guard needsWeights else { return !shared.isEmpty && shared.count * 2 >= names.count }
+      return shared.contains { Registry.isWeights($0) && !manifest.digests(for: $0).isEmpty }
+    }
   }
 
   /// Finds what a folder holds.
@@ -83,11 +93,10 @@ extension Registry {
     let encrypted = releases(ofEncrypted: present.filter { $0.hasSuffix(EncryptedName.suffix) }.sorted())
     if !encrypted.isEmpty { return (encrypted.map { recognized($0, encrypted: true) }, []) }
 
-    // At least half of its names, or it is another model that happens to have a config.json.
-    let candidates = (releases.map { recognized($0, encrypted: false) } + originals.map { recognized($0) }).filter {
-      let shared = $0.names.intersection(present).count
-      return shared > 0 && shared * 2 >= $0.names.count
-    }
+    var candidates = releases.map { recognized($0, encrypted: false) }
+    for original in originals { candidates.append(recognized(original)) }
+    for model in models { candidates.append(recognized(model)) }
+    candidates.removeAll { !$0.mayBe(among: present) }
     guard !candidates.isEmpty else { return ([], []) }
     var digests: [String: [DigestAlgorithm: Digest]] = [:]
     func compute(_ file: FolderEntry) throws {
@@ -104,16 +113,15 @@ extension Registry {
     // The smallest first: one that agrees is enough.
     for file in wanted.filter({ $0.size > Self.smallSize && Self.isWeights($0.name) }).sorted(by: { $0.size < $1.size })
     {
-      let sizes = candidates.compactMap { $0.sizes[file.name] }
-      // Where all sizes are known, another one settles it without reading.
-      if !sizes.isEmpty, sizes.count == candidates.count, sizes.allSatisfy({ $0.fault(of: file.size, in: "") != nil }) {
-        continue
-      }
+      let owners = candidates.filter { !$0.manifest.digests(for: file.name).isEmpty }
+      let sizes = owners.compactMap { $0.sizes[file.name] }
+      // Where all sizes are known, another one settles it without reading; without a digest nothing does.
+      if sizes.count == owners.count, sizes.allSatisfy({ $0.fault(of: file.size, in: "") != nil }) { continue }
       try compute(file)
       let found = candidates.filter { Self.agrees(digests[file.name], $0.manifest.digests(for: file.name)) == true }
       if found.count == 1 { return (found, []) }
     }
-    return ([], candidates.map(\.name))
+    return ([], candidates.filter { !$0.needsWeights }.map(\.name))
   }
 
   /// What is read for recognizing alone, in bytes.
@@ -123,6 +131,7 @@ extension Registry {
   private static func fits(
     _ candidate: Recognized, _ present: Set<String>, _ digests: [String: [DigestAlgorithm: Digest]]
   ) -> Bool {
+    if candidate.needsWeights { return false }
     let weights = candidate.names.filter(isWeights)
     if !weights.isEmpty, weights.isSubset(of: present), !weights.contains(where: isUsualName) { return true }
     let verdicts = candidate.names.compactMap { name in

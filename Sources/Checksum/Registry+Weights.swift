@@ -34,7 +34,7 @@ extension Registry {
   /// Whether a file may be a known one by its size: pages round sizes to two or three digits.
   private static func mayHave(_ file: KnownFile, size: Int) -> Bool {
     if let known = file.plainSize { return known == size }
-    if let about = file.approximateEncryptedSize { return abs(size - about) <= about / 40 }
+    if let about = file.approximateSize { return abs(size - about) <= about / 40 }
     return true
   }
 }

@@ -10,11 +10,15 @@ public struct Registry: Sendable {
   public let releases: [KnownRelease]
   /// The originals, in the order of `checksums/releases.json`.
   public let originals: [KnownOriginal]
+  /// What was published as it is, as far as digests of it are known, in the order of `checksums/models.json`. It is read
+  /// when it is first asked for: decrypting does not ask.
+  public var models: [KnownModel] { loadModels() }
+  private let loadModels: @Sendable () -> [KnownModel]
 
   /// What was compiled in. A test parses it; a mistake in it is ours.
   public static let builtIn: Registry = {
     do {
-      return try Registry(files: Dictionary(uniqueKeysWithValues: EmbeddedFiles.checksums.map { ($0.path, $0.text) }))
+      return try Registry(files: ChecksumFolder.texts) { Registry.builtInModels }
     } catch {
       preconditionFailure("checksums/ does not parse: \(error)")
     }
@@ -25,10 +29,21 @@ public struct Registry: Sendable {
   /// - Parameter files: path below the folder, and text.
   /// - Throws: ``ChecksumError`` for a list that does not parse, `DecodingError` for the JSON files.
   public init(files: [String: String]) throws {
+    let models = try Self.models(in: files)
+    try self.init(files: files) { models }
+  }
+
+  private init(files: [String: String], loadModels: @escaping @Sendable () -> [KnownModel]) throws {
+    self.loadModels = loadModels
     let index = try JSONDecoder().decode(Index.self, from: Data((files["releases.json"] ?? "{}").utf8))
     let vectors = try JSONDecoder().decode(HeaderVectors.self, from: Data((files["header-vectors.json"] ?? "{}").utf8))
-    let list = { (name: String) throws in
-      try files[name].map { try Manifest(text: $0, file: name).entries } ?? []
+    // Several originals share a list.
+    var lists: [String: [Manifest.Entry]] = [:]
+    func list(_ name: String) throws -> [Manifest.Entry] {
+      if let known = lists[name] { return known }
+      let entries = try files[name].map { try Manifest(text: $0, file: name).entries } ?? []
+      lists[name] = entries
+      return entries
     }
 
     releases = try index.releases.map { release in
@@ -53,10 +68,7 @@ public struct Registry: Sendable {
       for (name, facts) in original.files { builder.add(name, facts) }
       for name in ["\(original.list).sha256", "\(original.list).md5"] {
         for (list, isDerived) in [(try list(name), false), (try list("derived/" + name), true)] {
-          for entry in list where entry.path.hasPrefix(original.folder + "/") {
-            let name = String(entry.path.dropFirst(original.folder.count + 1))
-            builder.addPlain(Manifest.Entry(path: name, digests: entry.digests), isDerived: isDerived)
-          }
+          builder.addPlain(list, below: original.folder, isDerived: isDerived)
           // The tokenizer lies beside the models' folders and is one for all.
           for entry in list where entry.path == "tokenizer.model" { builder.addPlain(entry, isDerived: isDerived) }
         }
@@ -71,8 +83,8 @@ public struct Registry: Sendable {
   ///
   /// - Throws: ``ChecksumError`` with code `.unknownRelease` and the names that come near.
   public func release(named name: String) throws(ChecksumError) -> KnownRelease {
-    let wanted = Self.folded(name)
-    if let release = releases.first(where: { Self.folded($0.name) == wanted }) { return release }
+    let wanted = ChecksumFolder.folded(name)
+    if let release = releases.first(where: { ChecksumFolder.folded($0.name) == wanted }) { return release }
     throw unknown(name)
   }
 
@@ -81,17 +93,18 @@ public struct Registry: Sendable {
     originals.first { $0.name.lowercased() == name.lowercased() }
   }
 
-  /// The error for a name that is neither a release nor an original.
+  /// The error for a name of which no digest is known.
   public func unknown(_ name: String) -> ChecksumError {
-    let all = releases.map(\.name) + originals.map(\.name)
-    let near = all.filter { Self.folded($0).contains(Self.folded(name)) }
+    if let repository = Catalogue.builtIn.repository(named: name) {
+      return ChecksumError(
+        .unknownRelease, reason: "no digest of \(repository.name)'s files is known",
+        remedy: "give the publisher's list with \(.manifest)")
+    }
+    let all = releases.map(\.name) + originals.map(\.name) + models.map(\.name)
+    let near = all.filter { ChecksumFolder.folded($0).contains(ChecksumFolder.folded(name)) }
     return ChecksumError(
       .unknownRelease, reason: "no known release or original is called \(name)",
       remedy: near.isEmpty ? "\(.releases) lists them" : "did you mean \(near.joined(separator: ", "))?")
-  }
-
-  private static func folded(_ name: String) -> String {
-    String(name.split(separator: "/").last ?? "").lowercased()
   }
 
   private static func bytes(hex: String) -> [UInt8] {
@@ -103,11 +116,6 @@ public struct Registry: Sendable {
 // MARK: The files of checksums/
 
 private struct Index: Decodable {
-  struct Facts: Decodable {
-    var bytes: Int?
-    var encBytes: Int?
-    var aboutEncBytes: Int?
-  }
   struct Release: Decodable {
     let name: String
     let key: String
@@ -115,7 +123,7 @@ private struct Index: Decodable {
     let header: Bool?
     let note: String?
     let page: String
-    let files: [String: Facts]
+    let files: [String: FileFacts]
   }
   struct Original: Decodable {
     let name: String
@@ -123,7 +131,7 @@ private struct Index: Decodable {
     let folder: String
     let head: String?
     let headNote: String?
-    let files: [String: Facts]
+    let files: [String: FileFacts]
   }
   let releases: [Release]
   let originals: [Original]
@@ -134,20 +142,36 @@ private struct HeaderVectors: Decodable {
   let keys: [String: Key]
 }
 
+/// What the lists of digests do not say of a file.
+struct FileFacts: Decodable {
+  var bytes: Int?
+  var encBytes: Int?
+  var aboutBytes: Int?
+  var aboutEncBytes: Int?
+}
+
 /// Gathers what several lists say of the same files.
-private struct FileBuilder {
+struct FileBuilder {
   private var files: [String: KnownFile] = [:]
 
-  mutating func add(_ name: String, _ facts: Index.Facts) {
+  mutating func add(_ name: String, _ facts: FileFacts) {
     files[name, default: KnownFile(name: name)].plainSize = facts.bytes
     files[name]?.encryptedSize = facts.encBytes
-    files[name]?.approximateEncryptedSize = facts.aboutEncBytes
+    files[name]?.approximateSize = facts.aboutEncBytes ?? facts.aboutBytes
   }
 
   mutating func addPlain(_ entry: Manifest.Entry, isDerived: Bool) {
     for digest in entry.digests.values {
       files[entry.path, default: KnownFile(name: entry.path)].plain[digest.algorithm] = digest
       if isDerived { files[entry.path]?.derived.insert(digest) }
+    }
+  }
+
+  /// Adds those of a list's files that lie in one folder.
+  mutating func addPlain(_ entries: [Manifest.Entry], below folder: String, isDerived: Bool) {
+    for entry in entries where entry.path.hasPrefix(folder + "/") {
+      let name = String(entry.path.dropFirst(folder.count + 1))
+      addPlain(Manifest.Entry(path: name, digests: entry.digests), isDerived: isDerived)
     }
   }
 

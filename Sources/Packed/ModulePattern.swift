@@ -38,9 +38,12 @@ package struct ModulePattern: Sendable, Equatable {
   }
 
   private static let stepLimit = 1 << 12
+  /// What is repeated may add no step at all: `(((){1000}){1000}){1000}`.
+  private static let visitLimit = 1 << 16
   private let text: String
   private var steps: [Step] = [.match]
   private var start = 0
+  private var visitCount = 0
 
   /// Compiles an expression; nil for what is none, or goes beyond what is known here.
   package init?(_ text: String) {
@@ -98,6 +101,8 @@ package struct ModulePattern: Sendable, Equatable {
 
   /// Adds the steps of a node before a step; nil where there are too many.
   private mutating func emit(_ node: Node, next: Int) -> Int? {
+    visitCount += 1
+    guard visitCount <= Self.visitLimit else { return nil }
     switch node {
     case .one(let characters): return add(.one(characters, next: next))
     case .beginning: return add(.beginning(next: next))

@@ -50,14 +50,19 @@ struct AddedTokenLists {
     let isListed = given.added_tokens_decoder != nil
     if isListed { remarks += Self.remarks(folder: folder, beside: listed, lookUp: lookUp) }
     self.remarks = remarks
+    // A list may have hundreds of thousands of tokens.
+    let special = Set(names)
+    var (ids, contents) = (Set(listed.map(\.id)), Set(listed.map(\.content)))
     for (text, number) in try isListed ? [] : Self.addedTokens(folder: folder) {
       let content = Array(text.utf8)
-      guard !content.isEmpty, !listed.contains(where: { $0.id == number || $0.content == content }) else { continue }
-      let isSpecial = names.contains(content)
+      guard !content.isEmpty, !ids.contains(number), !contents.contains(content) else { continue }
+      ids.insert(number)
+      contents.insert(content)
+      let isSpecial = special.contains(content)
       listed.append(AddedTokens.Token(id: number, content: content, isNormalized: !isSpecial, isSpecial: isSpecial))
     }
     if given.added_tokens_decoder == nil {
-      listed += beside().filter { token in !listed.contains { $0.id == token.id } }
+      listed += beside().filter { !ids.contains($0.id) }
     }
     known = lookUp(Set(listed.map(\.content) + names))
     let ownIDs = Dictionary(own.map { ($0.content, $0.id) }) { one, _ in one }
@@ -98,8 +103,9 @@ struct AddedTokenLists {
   private static func remarks(
     folder: String, beside listed: [AddedTokens.Token], lookUp: (Set<[UInt8]>) -> [[UInt8]: Int32]
   ) -> [String] {
+    let contents = Dictionary(grouping: listed, by: \.id).mapValues { Set($0.map(\.content)) }
     var others = ((try? addedTokens(folder: folder)) ?? []).filter { text, id in
-      !listed.contains { $0.id == id && $0.content.elementsEqual(text.utf8) }
+      contents[id]?.contains(Array(text.utf8)) != true
     }
     guard !others.isEmpty else { return [] }
     // What the tokenizer's own file has under the same number is no other.

@@ -36,6 +36,12 @@ struct AddedTokens: Sendable {
       }
     }
 
+    /// What files say of it besides its number.
+    var object: [String: Any] {
+      let said: [String: Any] = ["content": String(decoding: content, as: UTF8.self), "special": isSpecial]
+      return said.merging(flags.object) { one, _ in one }
+    }
+
     /// The same with another number.
     func numbered(_ id: Int32) -> Token {
       var token = self

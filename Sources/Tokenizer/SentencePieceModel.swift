@@ -38,17 +38,23 @@ package final class SentencePieceModel: Tokenizer {
   /// Bytes of a text that are encoded in one go.
   static let partSize = 1 << 14
 
-  convenience init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+  /// The bytes of a serialized model; what is known to be something else is refused with what it is.
+  static func bytes(_ path: String) throws -> [UInt8] {
     let file = try InputFile(path)
     let kind = FileKind(head: try file.bytes(count: FileKind.headSize), size: file.size)
     if let complaint = kind.complaint {
       throw TokenizerError(.malformed, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
-    guard file.size <= Self.sizeLimit else {
+    guard file.size <= sizeLimit else {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a SentencePiece model")
     }
     let bytes = try file.bytes(count: file.size)
     try ByteRanks.refuse(bytes, file: path)
+    return bytes
+  }
+
+  convenience init(_ path: String, _ configuration: TokenizerConfiguration) throws {
+    let bytes = try Self.bytes(path)
     let library = try SentencePieceLibrary(bytes, path: path)
     let own = library.special
     let lists = try AddedTokenLists(
@@ -58,7 +64,8 @@ package final class SentencePieceModel: Tokenizer {
     var added = (0..<Int32(clamping: library.count)).filter(library.isControl).map {
       AddedTokens.Token(id: $0, content: library.piece($0), isSpecial: true)
     }
-    added.removeAll { token in lists.tokens.contains { $0.id == token.id } }
+    let listed = Set(lists.tokens.map(\.id))
+    added.removeAll { listed.contains($0.id) }
     added += lists.tokens
     let head = library.headCount
     added.removeAll { Vocabulary.isOwn($0.id, $0.content, own, head: head) }
@@ -165,6 +172,14 @@ package final class SentencePieceModel: Tokenizer {
 
   /// The ids of a text that goes to the library in one piece.
   func encodeWhole(_ text: String) throws -> [Int32] { try library.encode(text) }
+
+  /// The ids of a text in the middle of another; added tokens in it are ordinary text.
+  package func encodeInside(_ text: String) throws -> [Int32] { try unspaced.encode(text) }
+
+  /// A piece's text.
+  ///
+  /// - Parameter id: less than ``ownSize``.
+  func piece(_ id: Int32) -> [UInt8] { library.piece(id) }
 
   /// Where a text may be cut; nil for models whose texts must stay whole.
   private var cuts: SentencePieceCuts? {

@@ -1,5 +1,5 @@
 // The parts of a serialized SentencePiece model (`tokenizer.model`) that libsentencepiece does not show: scores, and how a
-// text is normalized. Source: google/sentencepiece, src/sentencepiece_model.proto; protobuf's wire format.
+// text is normalized. Source: google/sentencepiece, src/sentencepiece_model.proto.
 // Refused: what is no such message, kinds that are not known, more pieces than the limit.
 
 import ByteIO
@@ -29,17 +29,14 @@ struct SentencePieceProto: Sendable, Equatable {
   var hasCharacterMap = false
 
   /// What a file is that cannot be read.
-  struct Failure: Error {
-    let offset: Int
-    let reason: String
-  }
+  typealias Failure = ProtobufFailure
 
   static let pieceLimit = 1 << 19
 
   /// Whether a serialized model has more pieces than the limit: told before anything is made of them. What cannot be read is
   /// told by whoever reads it.
   static func hasTooManyPieces(_ bytes: [UInt8]) -> Bool {
-    var reader = Reader(bytes: bytes, at: 0, end: bytes.count)
+    var reader = ProtobufReader(bytes: bytes, at: 0, end: bytes.count)
     var count = 0
     while let key = try? reader.key(), (try? reader.skip(key.wire)) != nil {
       if key.field == 1 { count += 1 }
@@ -50,7 +47,7 @@ struct SentencePieceProto: Sendable, Equatable {
 
   /// Reads a serialized model.
   init(_ bytes: [UInt8]) throws(Failure) {
-    var reader = Reader(bytes: bytes, at: 0, end: bytes.count)
+    var reader = ProtobufReader(bytes: bytes, at: 0, end: bytes.count)
     while let (field, wire) = try reader.key() {
       switch (field, wire) {
       case (1, 2):
@@ -70,7 +67,7 @@ struct SentencePieceProto: Sendable, Equatable {
     }
   }
 
-  private static func piece(_ reader: inout Reader) throws(Failure) -> Vocabulary.Token {
+  private static func piece(_ reader: inout ProtobufReader) throws(Failure) -> Vocabulary.Token {
     var token = Vocabulary.Token("")
     while let (field, wire) = try reader.key() {
       switch (field, wire) {
@@ -88,7 +85,7 @@ struct SentencePieceProto: Sendable, Equatable {
     return token
   }
 
-  private mutating func readTrainer(_ reader: inout Reader) throws(Failure) {
+  private mutating func readTrainer(_ reader: inout ProtobufReader) throws(Failure) {
     while let (field, wire) = try reader.key() {
       switch (field, wire) {
       case (3, 0):
@@ -104,7 +101,7 @@ struct SentencePieceProto: Sendable, Equatable {
     }
   }
 
-  private mutating func readNormalizer(_ reader: inout Reader) throws(Failure) {
+  private mutating func readNormalizer(_ reader: inout ProtobufReader) throws(Failure) {
     while let (field, wire) = try reader.key() {
       switch (field, wire) {
       case (2, 2): hasCharacterMap = try !reader.message().isEmpty
@@ -141,15 +138,15 @@ struct SentencePieceProto: Sendable, Equatable {
   ///
   /// - Parameter special: whose tokens' names the message must say, where they are not the usual ones.
   func serialized(_ special: SpecialTokens) -> [UInt8] {
-    var writer = Writer()
+    var writer = ProtobufWriter()
     for piece in pieces {
-      var inner = Writer()
+      var inner = ProtobufWriter()
       inner.text(1, piece.text)
       inner.fixed32(2, piece.score.bitPattern)
       if piece.kind != .normal { inner.number(3, UInt64(piece.kind.rawValue)) }
       writer.bytes(1, inner.bytes)
     }
-    var trainer = Writer()
+    var trainer = ProtobufWriter()
     trainer.number(3, algorithm.rawValue)
     trainer.number(4, UInt64(pieces.count))
     if hasByteFallback { trainer.number(35, 1) }
@@ -164,110 +161,12 @@ struct SentencePieceProto: Sendable, Equatable {
       if let id, pieces.indices.contains(Int(id)) { trainer.text(field, pieces[Int(id)].text) }
     }
     writer.bytes(2, trainer.bytes)
-    var normalizer = Writer()
+    var normalizer = ProtobufWriter()
     normalizer.text(1, "identity")
     normalizer.number(3, addsSpacePrefix ? 1 : 0)
     normalizer.number(4, removesExtraSpaces ? 1 : 0)
     normalizer.number(5, escapesSpaces ? 1 : 0)
     writer.bytes(3, normalizer.bytes)
     return writer.bytes
-  }
-
-  // MARK: The wire format
-
-  /// Reads the fields of one message, front to back.
-  private struct Reader {
-    let bytes: [UInt8]
-    var at: Int
-    let end: Int
-
-    var isEmpty: Bool { at == end }
-
-    func failure(_ reason: String) -> Failure { Failure(offset: at, reason: reason) }
-
-    mutating func varint() throws(Failure) -> UInt64 {
-      var value: UInt64 = 0
-      for place in 0..<10 {
-        guard at < end else { throw failure("it ends within a number") }
-        let byte = bytes[at]
-        at += 1
-        value |= UInt64(byte & 0x7F) << UInt64(7 * place)
-        if byte < 0x80 { return value }
-      }
-      throw failure("a number has more than ten bytes")
-    }
-
-    mutating func key() throws(Failure) -> (field: UInt64, wire: UInt64)? {
-      guard at < end else { return nil }
-      let key = try varint()
-      guard key >> 3 > 0 else { throw failure("a field has the number 0") }
-      return (key >> 3, key & 7)
-    }
-
-    /// The message, or the bytes, that a length stands before.
-    mutating func message() throws(Failure) -> Reader {
-      let length = try varint()
-      guard length <= UInt64(end - at) else { throw failure("a field of \(length) bytes, and \(end - at) are left") }
-      defer { at += Int(length) }
-      return Reader(bytes: bytes, at: at, end: at + Int(length))
-    }
-
-    mutating func text() throws(Failure) -> String {
-      let part = try message()
-      guard let text = String(validating: bytes[part.at..<part.end], as: UTF8.self) else {
-        throw failure("a piece is not UTF-8")
-      }
-      return text
-    }
-
-    mutating func fixed32() throws(Failure) -> UInt32 {
-      guard end - at >= 4 else { throw failure("it ends within a number") }
-      defer { at += 4 }
-      return (0..<4).reduce(0) { $0 | UInt32(bytes[at + $1]) << UInt32(8 * $1) }
-    }
-
-    mutating func skip(_ wire: UInt64) throws(Failure) {
-      switch wire {
-      case 0: _ = try varint()
-      case 1:
-        _ = try fixed32()
-        _ = try fixed32()
-      case 2: _ = try message()
-      case 5: _ = try fixed32()
-      default: throw failure("a field of the wire type \(wire), which is not known")
-      }
-    }
-  }
-
-  /// Appends fields.
-  private struct Writer {
-    private(set) var bytes: [UInt8] = []
-
-    private mutating func varint(_ value: UInt64) {
-      var rest = value
-      while rest >= 0x80 {
-        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-        rest >>= 7
-      }
-      bytes.append(UInt8(rest))
-    }
-
-    mutating func number(_ field: Int, _ value: UInt64) {
-      varint(UInt64(field) << 3)
-      varint(value)
-    }
-
-    mutating func bytes(_ field: Int, _ value: some Collection<UInt8>) {
-      varint(UInt64(field) << 3 | 2)
-      varint(UInt64(value.count))
-      bytes += value
-    }
-
-    mutating func text(_ field: Int, _ text: String) { bytes(field, Array(text.utf8)) }
-
-    mutating func fixed32(_ field: Int, _ value: UInt32) {
-      varint(UInt64(field) << 3 | 5)
-      for shift in [0, 8, 16, 24] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
-    }
   }
 }

@@ -23,6 +23,9 @@ package protocol Tokenizer: Sendable {
   /// further than it takes.
   func encode(_ text: String, atLeast count: Int) throws -> [Int32]
 
+  /// The ids of a text that stands in the middle of another: without the space that is put before a text, `▁` for a space.
+  func encodeInside(_ text: String) throws -> [Int32]
+
   /// The text of ids. Added and special tokens are spelled out, but for SentencePiece's own pieces of control, which are
   /// silent, as are ids beyond the last token. Bytes that are no UTF-8 become U+FFFD.
   ///
@@ -65,6 +68,9 @@ extension Tokenizer {
 
   /// Everything at once.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] { try encode(text) }
+
+  /// The same as for a whole text.
+  package func encodeInside(_ text: String) throws -> [Int32] { try encode(text) }
 
   /// The ids of a whole text as the model is fed it: with BOS and EOS where the tokenizer's rules ask for them.
   ///

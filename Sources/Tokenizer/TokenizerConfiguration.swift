@@ -147,12 +147,7 @@ struct TokenizerConfiguration: Decodable, Sendable {
       object["tokenizer_class"] = "LlamaTokenizer"
       object["legacy"] = vocabulary.spacesEveryPart
       // The pieces are in the model too; but transformers finds in a text what is listed here.
-      let listed = vocabulary.addedTokens.map { token in
-        let said: [String: Any] = [
-          "content": String(decoding: token.content, as: UTF8.self), "special": token.isSpecial,
-        ]
-        return (String(token.id), said.merging(token.flags.object) { one, _ in one })
-      }
+      let listed = vocabulary.addedTokens.map { token in (String(token.id), token.object) }
       if !listed.isEmpty { object["added_tokens_decoder"] = Dictionary(uniqueKeysWithValues: listed) }
     case .byteLevelBPE: object["tokenizer_class"] = "PreTrainedTokenizerFast"
     }

@@ -19,7 +19,7 @@ struct BelleTools: ParsableCommand {
       """,
     version: Program.version,
     subcommands: [
-      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self,
+      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self, Extend.self,
       Compare.self,
       Evaluate.self, Generate.self, QuantizeCommand.self, DoctorCommand.self,
     ])

@@ -169,6 +169,22 @@ import Testing
     }
   }
 
+  @Test("what consumers own is gone when the stream has ended: no temporary is left by an error after it")
+  func ownership() throws {
+    let folder = try TemporaryFolder()
+    func convert() throws {
+      let writers = try (0..<2).map { _ in try AtomicFileWriter(in: folder.path) }
+      try ChunkStream(chunkSize: 1 << 16, slots: 6).run(
+        count: 1 << 21, produce: { _, _ in },
+        consumers: [{ _, _ in }, { bytes, offset in try writers[0].write(bytes, at: offset) }])
+      throw Failure(at: 0)
+    }
+    for _ in 0..<50 {
+      #expect(throws: Failure.self) { try convert() }
+      #expect(try Folder.entries(of: folder.path).isEmpty)
+    }
+  }
+
   @Test("a cancelled stream stops")
   func cancellation() {
     var asked = 0

@@ -249,6 +249,25 @@ extension TemporaryFolder {
   }
 
   @Test(
+    "extend takes Hugging Face's names, and says of other forms what to do first",
+    arguments: Forms.plain + Forms.quantized, [false, true])
+  func extend(form: String, isTied: Bool) throws {
+    let forms = try Forms.made(isTied: isTied)
+    let list = project("Tests/Fixtures/extend/list.json")
+    let run = try belleTools("extend", forms.path(form), list, outputs.file("o"))
+    if form.hasPrefix("meta") || form.hasPrefix("gguf") || form.hasPrefix("q4") {
+      #expect(run.status == 1 && run.errors.contains("--layout hf"), "\(run.errors)")
+    } else if isQuantized(form) {
+      #expect(run.status == 1 && run.errors.contains("its weights are quantized"), "\(run.errors)")
+    } else {
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(try belleTools("extend", forms.path("plain"), list, outputs.file("p")).status == 0)
+      let compare = try belleTools("compare", outputs.file("p"), outputs.file("o"))
+      #expect(compare.output == "\(tensorCount(form, isTied)) tensors: \(tensorCount(form, isTied)) equal\n")
+    }
+  }
+
+  @Test(
     "doctor says which engines load it, and what they do not find", arguments: Forms.plain + Forms.quantized,
     [false, true])
   func doctor(form: String, isTied: Bool) throws {

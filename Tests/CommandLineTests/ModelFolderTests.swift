@@ -7,7 +7,7 @@ import Foundation
 import TestSupport
 import Testing
 
-private let verbs = ["inspect", "doctor", "convert", "quantize", "evaluate", "generate", "compare"]
+private let verbs = ["inspect", "doctor", "convert", "quantize", "evaluate", "generate", "compare", "extend"]
 
 /// Runs a verb on a model.
 private func runVerb(_ verb: String, _ model: String, in folder: TemporaryFolder) throws -> Finished {
@@ -17,6 +17,7 @@ private func runVerb(_ verb: String, _ model: String, in folder: TemporaryFolder
   case "quantize": try belleTools("quantize", model, folder.file("q"), "--method", "rtn")
   case "generate": try belleTools("generate", model, "--prompt", "a")
   case "compare": try belleTools("compare", model, model)
+  case "extend": try belleTools("extend", model, project("Tests/Fixtures/extend/list.json"), folder.file("e"))
   default: try belleTools(verb, model)
   }
 }

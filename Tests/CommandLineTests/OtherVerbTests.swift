@@ -151,17 +151,104 @@ import Testing
 }
 
 @Suite("releases") struct ReleasesTests {
-  @Test("all are listed, and one is told whole")
+  @Test("all are listed with their form, and one is told whole")
   func lists() throws {
     let all = try belleTools("releases")
     #expect(all.status == 0)
-    for release in Registry.builtIn.releases { #expect(all.output.contains(release.name)) }
+    let lines = all.output.split(separator: "\n")
+    for repository in Catalogue.builtIn.repositories {
+      let ours = lines.filter { $0.hasPrefix(repository.name + "  ") && $0.contains("  \(repository.form.rawValue)  ") }
+      #expect(ours.count == 1, "\(repository.name)")
+    }
     let one = try belleTools("releases", "belle-llama-7b-2m-enc")
     #expect(one.output.contains("LLaMA-1 7B's consolidated.00.pth"))
     #expect(one.output.contains("166879223b7504f1632d72b1577d57bceaa8fdeee1857c61119e575c50a4aae5"))
     let json = try belleTools("releases", "--json").objects()
-    #expect(json.count == Registry.builtIn.releases.count + Registry.builtIn.originals.count + 1)
+    #expect(json.count == Catalogue.builtIn.repositories.count + Registry.builtIn.originals.count + 1)
     #expect(try belleTools("releases", "nothing").status == 1)
+  }
+
+  @Test(
+    "licence, limits and what to do are told of each form",
+    arguments: [
+      (
+        "BELLE-LLaMA-7B-2M-enc",
+        [
+          "form:    enc", "licence: gpl-3.0", "limits:  its card: for research and learning only",
+          "to do:   belle-tools decrypt <folder> <key-file> <output>",
+          "         belle-tools convert <output> model.gguf --chat-template belle",
+        ]
+      ),
+      (
+        "BelleGroup/BELLE-LLaMA-7B-2M-gptq-enc",
+        ["         belle-tools generate <output>/llama7b-2m-4bit-128g.pt --chat"]
+      ),
+      (
+        "belle-7b-2m",
+        [
+          "form:    plain", "licence: apache-2.0", "limits:  BELLE's READMEs: ",
+          "to do:   nothing is to be decrypted", "         belle-tools generate <folder> --chat",
+          "pytorch_model.bin  about 28.3 GB",
+        ]
+      ),
+      ("BELLE-Llama2-13B-chat-0.4M", ["licence: llama2", "generate <folder> --chat --chat-template belle2"]),
+      ("BELLE-LLAMA-7B-2M", ["licence: not known", "to do:   withdrawn: take BELLE-LLaMA-7B-2M-enc; "]),
+      ("BELLE-VL", ["         belle-tools inspect <folder>"]),
+      (
+        "ChatBELLE-int4",
+        [
+          "form:    private", "licence: not known", "to do:   no program but ChatBELLE reads its file",
+          "         take BELLE-LLaMA-7B-2M-enc, decrypt it, ",
+        ]
+      ),
+      (
+        "chinese-alpaca-plus-lora-13b",
+        [
+          "form:    adapter", "base:    LLaMA-1 13B HF", "licence: apache-2.0",
+          "to do:   belle-tools merge <LLaMA-1 13B HF> <chinese-llama-plus-lora-13b> <folder> <output>",
+          "  SHA-256       a1fcdcb6d7e1068f925fb36ec78632c76058ba12ba352bed4d44060b8e6f4706",
+        ]
+      ),
+    ])
+  func forms(name: String, texts: [String]) throws {
+    let run = try belleTools("releases", name)
+    #expect(run.status == 0)
+    for text in texts { #expect(run.output.contains("\n" + text) || run.output.contains(text + "\n"), "\(text)") }
+  }
+
+  @Test("an object of each tells form, licence, limits and what to do; only encrypted ones have a key")
+  func objects() throws {
+    let objects = try belleTools("releases", "--json").objects().filter { $0["type"] as? String == "release" }
+    #expect(objects.count == Catalogue.builtIn.repositories.count)
+    for object in objects {
+      let name = try #require(object["name"] as? String)
+      let form = try #require(object["form"] as? String)
+      #expect(["enc", "plain", "adapter", "private"].contains(form), "\(name)")
+      #expect((object["licence"] as? String)?.isEmpty == false, "\(name)")
+      #expect((object["limits"] as? [String])?.isEmpty == false, "\(name)")
+      #expect((object["steps"] as? [String])?.isEmpty == false, "\(name)")
+      #expect((object["page"] as? String)?.hasPrefix("https://") == true, "\(name)")
+      #expect(object["withdrawn"] as? Bool != nil, "\(name)")
+      #expect((object["key"] as? String != nil) == (form == "enc"), "\(name)")
+      #expect(object["files"] as? [[String: Any]] != nil, "\(name)")
+    }
+  }
+
+  @Test("nothing is verified of what has no digests, and that is said")
+  func withoutDigests() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("m/bloom7b-2m-4bit-128g.pt", "?")
+    try folder.write("m/config.json", "{}")
+    for arguments in [[], ["--release", "BELLE_BLOOM_GPTQ_4BIT"], ["--release", "ChatBELLE-int4"]] {
+      let run = try Running(["verify", folder.file("m")] + arguments).finish()
+      #expect(run.status == 1, "\(arguments)")
+      #expect(run.output.isEmpty, "\(arguments)")
+    }
+    let named = try belleTools("verify", folder.file("m"), "--release", "bellegroup/belle_bloom_gptq_4bit")
+    #expect(named.errors.contains("no digest of BELLE_BLOOM_GPTQ_4BIT's files is known"))
+    // A list that lies beside the files is still found.
+    try folder.write("m/md5sums.txt", "d41d8cd98f00b204e9800998ecf8427e  config.json\n")
+    #expect(try belleTools("verify", folder.file("m")).status == 2)
   }
 
   @Test("the binary knows the releases wherever it lies")
@@ -189,7 +276,7 @@ import Testing
 
   @Test(
     "help opens with a worked example",
-    arguments: ["", "decrypt", "encrypt", "verify", "releases", "inspect", "convert", "merge", "compare"])
+    arguments: ["", "decrypt", "encrypt", "verify", "releases", "inspect", "convert", "merge", "extend", "compare"])
   func help(verb: String) throws {
     let run = try Running([verb, "--help"].filter { !$0.isEmpty }).finish()
     #expect(run.status == 0)

@@ -15,6 +15,7 @@ enum OutputVerb: String, CaseIterable, Sendable {
   case convertToShards = "convert to several files"
   case convertToGGUF = "convert to GGUF"
   case merge
+  case extend
   case quantize
   case quantizeToShards = "quantize to several files"
   case quantizeToBELLE = "quantize --format belle"
@@ -28,7 +29,7 @@ enum OutputVerb: String, CaseIterable, Sendable {
     switch self {
     case .decryptToSafetensors: "pytorch_model.bin.index.json"
     case .decrypt, .convertToFolder, .merge, .convertToShards, .quantizeToShards, .quantizeToBELLE: "model.safetensors"
-    case .quantize: "model.safetensors.index.json"
+    case .quantize, .extend: "model.safetensors.index.json"
     case .encrypt, .convertToFile, .convertToGGUF, .quantizeToPt, .quantizeToGGUF: nil
     }
   }
@@ -63,11 +64,11 @@ final class OutputBench {
   var output: String { Folder.join(out, tried) }
 
   private func makeRelease() throws {
-    let key = try folder.write("key.pth", SplitMix64.bytes(seed: 1, count: 11 << 20))
+    let key = try folder.write("key.pth", Self.key)
     try folder.write("plain/config.json", String(repeating: "{}", count: 200))
     try Folder.create(folder.file("plain"))
     _ = try TorchWriter.write(
-      model(width: 256), Array(0..<12), metadata: [:], as: "pytorch_model.bin", in: folder.file("plain"),
+      Self.model, Array(0..<12), metadata: [:], as: "pytorch_model.bin", in: folder.file("plain"),
       replacing: true)
     let encrypt = ["encrypt", folder.file("plain"), key]
     let run = try Running(encrypt + [folder.file("enc")]).finish()
@@ -97,13 +98,17 @@ final class OutputBench {
       {"model_type": "llama", "hidden_size": 256, "intermediate_size": 256, "num_hidden_layers": 1, "torch_dtype": "float32",
        "num_attention_heads": 4, "vocab_size": 4096, "rms_norm_eps": 1e-5, "max_position_embeddings": 256}
       """#)
-    try model(width: 256).write(in: folder.file("in"))
+    try Self.model.write(in: folder.file("in"))
     inputs = try folder.names(in: "in").map { folder.file("in/" + $0) }
     let model = folder.file("in")
     let quantize = ["quantize", model]
     let options = ["--group-size", "64", "--samples", "2", "--sequence-length", "64", "--recipe", "fast"]
     switch verb {
     case .convertToFolder: (arguments, tried) = (["convert", model, out, "--format", "torch"], "pytorch_model.bin")
+    case .extend:
+      let list = try folder.write("tokens.json", #"["<|im_start|>", "<|im_end|>"]"#)
+      (arguments, tried) = (["extend", model, list, out, "--rows", "pieces"], "model.safetensors")
+      inputs.append(list)
     case .convertToShards:
       (arguments, tried) = (
         ["convert", model, out, "--max-shard-size", "4200kB"], "model-00002-of-00003.safetensors"
@@ -149,8 +154,12 @@ final class OutputBench {
     return folder.file("adapter")
   }
 
+  // Made once for all: millions of random numbers take a second each time in a debug build.
+  private static let key = SplitMix64.bytes(seed: 1, count: 11 << 20)
+  private static let model = makeModel(width: 256)
+
   /// A LLaMA of one layer.
-  private func model(width: Int) -> MemorySource {
+  private static func makeModel(width: Int) -> MemorySource {
     var source = MemorySource()
     var random = SplitMix64(seed: 11)
     let norms = ["model.norm", "model.layers.0.input_layernorm", "model.layers.0.post_attention_layernorm"]

@@ -59,7 +59,7 @@ import Testing
     let compare = try belleTools("compare", files + "module.pt", files + "module.pt", "--skip-unknown")
     #expect(compare.status == 0 && compare.output.contains("9 equal"), "\(compare.output)")
     #expect(try belleTools("compare", files + "module.pt", files + "module.pt").status == 1)
-    for verb in ["inspect", "convert", "compare", "evaluate", "quantize", "generate", "doctor"] {
+    for verb in ["inspect", "convert", "compare", "evaluate", "quantize", "generate", "doctor", "extend"] {
       #expect(try belleTools(verb, "--help").output.contains("--skip-unknown"), "\(verb)")
     }
   }

@@ -198,7 +198,7 @@ public struct MetaFolder: TensorSource {
 
   /// Whether a name is one of a shard, or of the only file.
   static func isShard(_ name: String) -> Bool {
-    name.wholeMatch(of: /consolidated(\.[0-9]+)?\.(pth|pt|safetensors)/) != nil
+    name.hasPrefix("consolidated.") && name.wholeMatch(of: /consolidated(\.[0-9]+)?\.(pth|pt|safetensors)/) != nil
   }
 
   /// Whether a file is all of a model in Meta's layout: there is no other shard beside it, and params.json describes it.

@@ -30,6 +30,16 @@ package struct Conversion {
     try target.check()
     var arrangement = try Arranger(model: model, target: target, remark: remark).arranged()
     for (name, bytes) in files { arrangement.companions.make(name, bytes) }
+    try self.init(model, arrangement, to: target, remark: remark)
+  }
+
+  /// Takes a model that is arranged already.
+  ///
+  /// - Throws: `CheckpointError` for a tensor that is not read.
+  init(
+    _ model: Model, _ arrangement: Arrangement, to target: ConversionTarget,
+    remark: @escaping (ConversionRemark) -> Void
+  ) throws {
     for info in arrangement.source.tensors { try info.checkIsRead() }
     (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
     output = ModelOutput(

@@ -121,6 +121,9 @@ extension Doctor {
     }
     if let reason = unfound(engine) { return reason }
     guard facts.isPacked else { return nil }
+    if engine == "gptqmodel", findings.contains(where: { $0.code == .missingTokenizer }) {
+      return "it loads no model without its tokenizer, and there is none"
+    }
     if facts.isAWQ {
       // vLLM takes what the form takes; transformers hands packed models to GPTQModel's modules.
       let sizes = [-1, 16, 32, 64, 96, 128, 192, 256, 384, 512]

@@ -28,6 +28,8 @@ struct PickleContents {
   private(set) var metadata: [(name: String, value: String)] = []
   /// How many settings are not told, or not as a whole.
   private(set) var omittedCount = 0
+  /// The bytes of all texts in ``metadata``.
+  private var textBytes = 0
 
   /// What is to be walked through next.
   private struct Step {
@@ -57,7 +59,6 @@ struct PickleContents {
     var waiting = [Step(node: root, name: "", depth: 0)]
     var steps = 0
     var nameBytes = 0
-    var textBytes = 0
     var given: Set<NodeIndex> = []
     let changed = graph.changedTensors
     // What is named is paid for by the pickle, with something for small ones.
@@ -81,22 +82,7 @@ struct PickleContents {
       }
       let parts = graph.parts(of: index, isForeign: step.isForeign)
       guard !parts.isEmpty else {
-        var value = Self.text(node)
-        if case .described(let number) = node { value = graph.descriptions[number] }
-        guard let value else {
-          // What an unknown name makes is told as that; a storage by itself, or a class, is a setting without a text.
-          if case .foreign = node { continue }
-          omittedCount += 1
-          continue
-        }
-        guard metadata.count < Self.metadataLimit, value.utf8.count <= Self.textLimit,
-          textBytes + value.utf8.count <= Self.textsLimit
-        else {
-          omittedCount += 1
-          continue
-        }
-        textBytes += value.utf8.count
-        metadata.append((name, value))
+        addSetting(name, node, graph)
         continue
       }
       // Objects know each other in circles.
@@ -134,6 +120,26 @@ struct PickleContents {
       }
     }
     skipped?.leaveOut(graph.tensorCount(below: root, without: given))
+  }
+
+  /// Takes a value that holds nothing for a setting.
+  private mutating func addSetting(_ name: String, _ node: PickleNode, _ graph: PickleGraph) {
+    var value = Self.text(node)
+    if case .described(let number) = node { value = graph.descriptions[number] }
+    guard let value else {
+      // What an unknown name makes is told as that; a storage by itself, or a class, is a setting without a text.
+      if case .foreign = node { return }
+      omittedCount += 1
+      return
+    }
+    guard metadata.count < Self.metadataLimit, value.utf8.count <= Self.textLimit,
+      textBytes + value.utf8.count <= Self.textsLimit
+    else {
+      omittedCount += 1
+      return
+    }
+    textBytes += value.utf8.count
+    metadata.append((name, value))
   }
 
   /// The names of tensors: each once.

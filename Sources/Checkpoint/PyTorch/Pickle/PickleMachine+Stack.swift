@@ -79,17 +79,24 @@ extension PickleMachine {
   // MARK: Containers
 
   mutating func tuple(_ items: some Sequence<NodeIndex>) throws(CheckpointError) -> NodeIndex {
-    let start = Int32(clamping: graph.children.count)
+    let start = graph.children.count
     graph.children += items
-    guard graph.children.count < Int(Int32.max) else { throw failure("too many values", .limit) }
-    return try add(.tuple(start..<Int32(graph.children.count)))
+    return try tuple(from: start)
   }
 
+  /// Without a list of its own for the items: a file may have millions of such tuples.
   mutating func tuple(of count: Int, _ place: Int) throws(CheckpointError) {
     guard stack.count - (marks.last ?? 0) >= count else { throw underflow(place) }
-    let items = Array(stack.suffix(count))
+    let start = graph.children.count
+    for index in stack.count - count..<stack.count { graph.children.append(stack[index]) }
     stack.removeLast(count)
-    try push(try tuple(items))
+    try push(try tuple(from: start))
+  }
+
+  /// The tuple of all children from an index on.
+  private mutating func tuple(from start: Int) throws(CheckpointError) -> NodeIndex {
+    guard graph.children.count < Int(Int32.max) else { throw failure("too many values", .limit) }
+    return try add(.tuple(Int32(start)..<Int32(graph.children.count)))
   }
 
   mutating func list(_ items: [NodeIndex] = []) throws(CheckpointError) -> NodeIndex {
