@@ -1,7 +1,5 @@
-// The parsers of bytes from outside, each as something that takes any bytes: the body of a fuzz target, and what the
-// unit
-// tests replay findings through. An input must be read or refused with one of our errors; anything else ends the
-// process.
+// The parsers of bytes from outside, each as something that takes any bytes: the body of a fuzz target, and what the unit
+// tests replay findings through. An input must be read or refused with one of our errors; anything else ends the process.
 // A new parser is a case here, its line in `take`, and seeds in Scripts/fuzz.sh.
 
 import ByteIO

@@ -1,5 +1,4 @@
-// What can be done about an error, as words in which what the program can be asked for stands as a value. Libraries
-// know
+// What can be done about an error, as words in which what the program can be asked for stands as a value. Libraries know
 // what may be asked, not how a command line spells it: its console words each request, see RequestWords in belle-tools.
 
 /// Something that this program can be asked for: a setting, or a piece of work.

@@ -1,6 +1,6 @@
 // A base and what goes into it, in turn; then a conversion like any other: written beside its place, read again and
-// compared
-// with what was computed anew, held against a list of digests where there is one, and only then given its names.
+// compared with what was computed anew, held against a list of digests where there is one, and only then given its
+// names.
 
 import ByteIO
 import Checkpoint

@@ -1,6 +1,5 @@
 // The small files of a merged model: the base's, but for what the merge changes in config.json, and what a delta or an
-// adapter
-// with a vocabulary of its own brings along.
+// adapter with a vocabulary of its own brings along.
 
 import ByteIO
 import Checkpoint

@@ -1,5 +1,4 @@
-// What a model is: the only place that asks. A path is opened here once, and told from what is there: in which layout
-// its
+// What a model is: the only place that asks. A path is opened here once, and told from what is there: in which layout its
 // tensors lie, what wraps their names, whether its weights are numbers, packed integers or blocks, where its companions
 // are. Nothing is computed, and a configuration is read only where it is asked for, so that a model whose configuration
 // is missing can still be listed, compared and converted.
@@ -51,8 +50,7 @@ package struct Model: Sendable {
   package let form: Form
   /// What of an adapter there is.
   package let adapter: AdapterPresence?
-  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not
-  /// read.
+  /// What is to be told of how it was found: other weights beside it, an index that does not fit, parts that are not read.
   package let remarks: [Checkpoint.Remark]
   /// Which part of a model the file is that was given, in words; nil for a whole model.
   package let part: String?

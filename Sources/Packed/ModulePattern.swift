@@ -1,9 +1,6 @@
-// Regular expressions over the names of modules, as GPTQModel's `dynamic` has them: matched from the beginning of a
-// name, to
-// wherever the expression ends (Python's `re.match`). All ways are followed at once (Thompson 1968), so that no
-// expression
-// takes longer than its length times the name's. Refused: what goes beyond characters, classes, groups, alternatives
-// and
+// Regular expressions over the names of modules, as GPTQModel's `dynamic` has them: matched from the beginning of a name, to
+// wherever the expression ends (Python's `re.match`). All ways are followed at once (Thompson 1968), so that no expression
+// takes longer than its length times the name's. Refused: what goes beyond characters, classes, groups, alternatives and
 // counts, such as lookaheads and references.
 // Source: Python, Lib/re/_parser.py (the syntax); GPTQModel, quantization/config.py (`dynamic_get`).
 

@@ -44,8 +44,7 @@ struct BelleTools: ParsableCommand {
     }
   }
 
-  /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that
-  /// it
+  /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that it
   /// could not make.
   private static func leave(_ code: ExitCode) -> Never {
     // An answer that nobody can read is none.

@@ -22,8 +22,7 @@ enum OutputVerb: String, CaseIterable, Sendable {
   case quantizeToPt = "quantize --format belle to a .pt"
   case quantizeToGGUF = "quantize --format gguf"
 
-  /// A file of another model that readers would take before what it writes, or for a part of that; nil where it writes
-  /// none
+  /// A file of another model that readers would take before what it writes, or for a part of that; nil where it writes none
   /// that they look for.
   var otherModel: String? {
     switch self {

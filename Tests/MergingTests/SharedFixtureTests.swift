@@ -8,8 +8,7 @@ import Testing
 @testable import Merging
 
 /// What peft made of its adapters, and what the deltas of 2023 lead to: more fixtures than the project carries. Their
-/// folder
-/// is named by BELLE_SHARED.
+/// folder is named by BELLE_SHARED.
 private let root = ProcessInfo.processInfo.environment["BELLE_SHARED"]
 private let shared = root.map { $0 + "/fixtures/" }
 

@@ -1,9 +1,6 @@
-// Models that were published as the XOR with a base model, file by file, without a header or a digest: OpenAssistant's
-// and
-// Pygmalion's, by xor_codec.py. Such a file of JSON begins with zeros, as far as both have the same text, which no JSON
-// does;
-// one of weights too, for both are zips or both safetensors. Where it was told to compress, each is a gzip stream of
-// that.
+// Models that were published as the XOR with a base model, file by file, without a header or a digest: OpenAssistant's and
+// Pygmalion's, by xor_codec.py. Such a file of JSON begins with zeros, as far as both have the same text, which no JSON does;
+// one of weights too, for both are zips or both safetensors. Where it was told to compress, each is a gzip stream of that.
 // Source: the cards of OpenAssistant/oasst-sft-6-llama-30b-xor and PygmalionAI/pygmalion-7b; xor_codec.py beside them.
 
 import ByteIO
@@ -34,11 +31,10 @@ package enum BaseDifference {
       return CheckpointError(
         .unknownFormat, file: folder,
         reason: "these files are the XOR with those of a base model, file by file, as OpenAssistant and Pygmalion "
-          + "published them: \(displayName(entry.name)) begins with "
-          + "zeros\(form.isCompressed ? " when it is decompressed" : "")",
-        remedy: "\(.merging) undoes it, as its project's own \(codec) does, with the base model in exactly the form "
-          + "that its "
-          + "card names")
+          + "published them: \(displayName(entry.name)) begins with zeros\(form.isCompressed ? " when it is decompressed" : "")",
+        remedy:
+          "\(.merging) undoes it, as its project's own \(codec) does, with the base model in exactly the form that its card names"
+      )
     }
     return nil
   }

@@ -1,6 +1,5 @@
 // adapter_config.json: what peft's LoRA is to do with an adapter's tensors. Every key is known to change the
-// arithmetic, or
-// not to, or it is refused by its name: a key of a later version that is set may mean another product.
+// arithmetic, or not to, or it is refused by its name: a key of a later version that is set may mean another product.
 // Source: peft, tuners/lora/config.py, utils/other.py (get_pattern_key); microsoft/LoRA (enable_lora).
 
 import ByteIO

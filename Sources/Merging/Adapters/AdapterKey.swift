@@ -1,7 +1,6 @@
 // What a tensor of an adapter is, by its name: peft's names in an adapter's file and in a whole state dict of a model
-// that
-// peft wrapped, with and without what begins them.
-// Source: peft, utils/save_and_load.py, tuners/lora/layer.py, utils/other.py (ModulesToSaveWrapper).
+// that peft wrapped, with and without what begins them. Source: peft, utils/save_and_load.py, tuners/lora/layer.py,
+// utils/other.py (ModulesToSaveWrapper).
 
 /// A tensor of an adapter.
 enum AdapterKey: Hashable, Sendable {

@@ -1,6 +1,5 @@
 // A base with an adapter merged into it: a view, in which a tensor that the adapter does not touch is the base's, bytes
-// and
-// all, and the others are made as they are read.
+// and all, and the others are made as they are read.
 
 import ByteIO
 import Checkpoint

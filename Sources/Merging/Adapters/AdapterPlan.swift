@@ -1,8 +1,6 @@
 // What an adapter's tensors do to which tensors of a base: told by their names, held against the base's names and
-// shapes and
-// against the configuration. Every tensor is used, or it is an error: what has no place, halves, other ranks, two
-// adapters in
-// one file.
+// shapes and against the configuration. Every tensor is used, or it is an error: what has no place, halves, other
+// ranks, two adapters in one file.
 
 import ByteIO
 import Checkpoint

@@ -1,7 +1,6 @@
 // Opens an adapter: peft's folder or file, a trainer's checkpoint with an adapter among the model's tensors, or
-// llama.cpp's
-// GGUF and ggla files; all become tensors with peft's names, and a configuration.
-// Source: peft, utils/save_and_load.py (which file is taken).
+// llama.cpp's GGUF and ggla files; all become tensors with peft's names, and a configuration. Source: peft,
+// utils/save_and_load.py (which file is taken).
 
 import ByteIO
 import Checkpoint

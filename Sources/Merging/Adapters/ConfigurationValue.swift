@@ -1,6 +1,5 @@
 // A small JSON text as a tree, with its members in their order: peft takes the first pattern of several that match a
-// name.
-// Read by JSONReader, which refuses names that occur twice and nesting without end.
+// name. Read by JSONReader, which refuses names that occur twice and nesting without end.
 
 import ByteIO
 

@@ -1,9 +1,8 @@
 // Reads the `ggla` files in which llama.cpp had adapters from April to August 2023: u32 0x67676c61, i32 version 1, i32
-// r, i32
-// alpha; then records of i32 dimensions (2), i32 length of the name, i32 type (0 F32, 1 F16), the dimensions (innermost
-// first), the name, zeros up to a multiple of 32 of the file, and the values.
-// Source: llama.cpp of July 2023, convert-lora-to-ggml.py, llama_apply_lora_from_file_internal.
-// Refused: other versions and types, names that occur twice, records that do not end in the file.
+// r, i32 alpha; then records of i32 dimensions (2), i32 length of the name, i32 type (0 F32, 1 F16), the dimensions
+// (innermost first), the name, zeros up to a multiple of 32 of the file, and the values. Source: llama.cpp of July
+// 2023, convert-lora-to-ggml.py, llama_apply_lora_from_file_internal. Refused: other versions and types, names that
+// occur twice, records that do not end in the file.
 
 import ByteIO
 import Checkpoint

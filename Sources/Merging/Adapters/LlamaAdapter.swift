@@ -1,9 +1,7 @@
 // llama.cpp's adapters with peft's names: GGUF files of the type `adapter`, and the `ggla` files of 2023. Their tensors
-// have
-// llama.cpp's or Meta's names, rows of q and k in that layout's order, and the names and rows of the base's family say
-// which
-// of the base's they are.
-// Sources: llama.cpp, convert_lora_to_gguf.py, src/llama-adapter.cpp; convert-lora-to-ggml.py and llama.cpp of July
+// have llama.cpp's or Meta's names, rows of q and k in that layout's order, and the names and rows of the base's family
+// say which of the base's they are. Sources: llama.cpp, convert_lora_to_gguf.py, src/llama-adapter.cpp;
+// convert-lora-to-ggml.py and llama.cpp of July
 // 2023.
 // Refused: whole tensors beside the products, which llama.cpp passes over.
 

@@ -1,6 +1,5 @@
 // The product of an adapter's two matrices, in double precision: s · L · R, added to rows of a weight. Factors of
-// single
-// precision multiply exactly there, so that only the sums round, in one order on every machine:
+// single precision multiply exactly there, so that only the sums round, in one order on every machine:
 // CBelleKernels/low_rank.c.
 
 import ByteIO

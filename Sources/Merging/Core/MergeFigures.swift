@@ -1,6 +1,5 @@
 // What was found while tensors were merged: each is known when all of it has been read, and counts once, however often
-// that
-// is done: for writing, and for the comparison with what was written.
+// that is done: for writing, and for the comparison with what was written.
 
 import Synchronization
 

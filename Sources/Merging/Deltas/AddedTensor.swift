@@ -1,7 +1,6 @@
 // The sum of two tensors, or their difference, made as it is read: in double precision, rounded once. For sums of two
-// numbers
-// of one type that is what the type's own addition gives. Elements that the base does not have are as a row says, or
-// zero.
+// numbers of one type that is what the type's own addition gives. Elements that the base does not have are as a row
+// says, or zero.
 
 import ByteIO
 import Checkpoint

@@ -1,7 +1,6 @@
 // A base with a delta's tensors added, or a delta made of two models: a view whose tensors are made as they are read.
 // Refused: names that only one side has, but for computed tensors and what a scheme says is the delta's own; shapes of
-// another
-// model; a model in the delta's place.
+// another model; a model in the delta's place.
 
 import ByteIO
 import Checkpoint

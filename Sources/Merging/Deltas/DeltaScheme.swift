@@ -1,7 +1,6 @@
 // How the deltas of 2023 go into their bases, tensor by tensor, and how one is told from another: by names and shapes.
 // Sources: FastChat, fastchat/model/apply_delta.py (v0: fschat 0.1.9); Stanford Alpaca, weight_diff.py;
-// Fengshenbang-LM,
-// utils/apply_delta.py; LLaVA, llava/model/apply_delta.py.
+// Fengshenbang-LM, utils/apply_delta.py; LLaVA, llava/model/apply_delta.py.
 
 import ByteIO
 import Checkpoint

@@ -1,9 +1,7 @@
 // Models that were published as the XOR with a base model's files, file by file, by OpenAssistant and Pygmalion: each
-// byte with
-// the byte of the file of the same name, and zeros where that has ended; the payload as it is, or as a gzip stream;
-// added_tokens.json as it is. There is no digest in them, so what comes out is held against what its name says that it
-// is.
-// Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
+// byte with the byte of the file of the same name, and zeros where that has ended; the payload as it is, or as a gzip
+// stream; added_tokens.json as it is. There is no digest in them, so what comes out is held against what its name says
+// that it is. Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
 // Refused: a payload without a file of its name in the base, for nothing of it could be read.
 
 import ByteIO

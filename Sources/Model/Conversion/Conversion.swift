@@ -1,5 +1,4 @@
-// A model on its way to another container, layout, type or quantized form: arranged, written beside its place, read
-// again
+// A model on its way to another container, layout, type or quantized form: arranged, written beside its place, read again
 // and compared with what it was, and then given its names, all files together.
 
 import ByteIO
@@ -20,8 +19,7 @@ package struct Conversion {
   /// - Parameters:
   ///   - files: small files, by name, that take the place of the model's own beside it.
   ///   - remark: takes what is to be told, now and while the conversion runs.
-  /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`,
-  /// ``ModelError`` or
+  /// - Throws: ``ConversionMisfit`` for a target that does not fit itself or the model; `CheckpointError`, ``ModelError`` or
   ///   `TokenizerError` for a model that cannot become that.
   package init(
     _ model: Model, to target: ConversionTarget, files: [String: [UInt8]] = [:],
@@ -58,13 +56,11 @@ package struct Conversion {
   /// - Parameters:
   ///   - replacing: whether other files that have the outputs' names are replaced, and parts of another model that lie
   ///     there removed.
-  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced,
-  /// and a
+  ///   - inputs: what it is made from besides the model's tensors and small files, or all of it: neither is replaced, and a
   ///     change of either is an error.
   ///   - check: looks at the finished files, in the folder that it gets, before they have their names.
   /// - Returns: what became of the values.
-  /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that
-  /// cannot
+  /// - Throws: `ByteIOError` for an output that cannot be written, or must not; `CheckpointError` for tensors that cannot
   ///   be read, or were not written as they are.
   @discardableResult
   package func run(

@@ -1,10 +1,7 @@
-// Adapters: LoRA and its kin. Small tensors that change a base model when they are merged into it, and that are no
-// model
-// without it. They lie in a folder of their own, beside a model, or unmerged among a model's own tensors; to take such
-// a
+// Adapters: LoRA and its kin. Small tensors that change a base model when they are merged into it, and that are no model
+// without it. They lie in a folder of their own, beside a model, or unmerged among a model's own tensors; to take such a
 // model for its base would drop the fine-tuning in silence.
-// Sources: peft, tuners/*/layer.py (names of tensors: AdapterParts), utils/save_and_load.py (names of files);
-// llama.cpp,
+// Sources: peft, tuners/*/layer.py (names of tensors: AdapterParts), utils/save_and_load.py (names of files); llama.cpp,
 // convert_lora_to_gguf.py (`.lora_a`, `.lora_b`, general.type).
 
 import ByteIO
@@ -64,8 +61,7 @@ package struct AdapterPresence: Sendable, Equatable {
       reason = "the adapter file is empty, a known fault of training"
       remedy =
         "the trainer's checkpoint-*/pytorch_model.bin has the weights, the adapter's among them: put "
-        + "\(Self.configurationName) "
-        + "beside that, and merge it: \(.merging)"
+        + "\(Self.configurationName) beside that, and merge it: \(.merging)"
     } else if isAdapterFile || isGGUF || AdapterNames.areAlone(tensors, in: source) {
       (kind, self.file) = (.alone, path)
       reason = "this is \(adapter)\(base), not a model"
@@ -138,26 +134,22 @@ private enum AdapterNames {
   /// Methods that put tokens of their own before a text: no weights hold them.
   private static let unmergeable: Set<String> = ["prompt tuning", "prefix tuning", "adaption prompt"]
 
-  /// Parts of a tensor's name besides those of today's peft, and the methods that they belong to: llama.cpp's and
-  /// diffusers'
-  /// names, and what earlier versions of peft wrote. Models have modules of their own called `lora_…`: only whole parts
-  /// count.
+  /// Parts of a tensor's name besides those of today's peft, and the methods that they belong to: llama.cpp's and diffusers'
+  /// names, and what earlier versions of peft wrote. Models have modules of their own called `lora_…`: only whole parts count.
   private static let parts = [
     "lora_a": "lora", "lora_b": "lora", "lora_up": "lora", "lora_down": "lora", "lora_layer": "lora",
     "dora_scale": "lora", "oft_r": "oft", "oft_s": "oft", "bone_block": "bone", "modules_to_save": "trainable_tokens",
     "adaption_prompt": "adaption_prompt", "adaption_gate": "adaption_prompt",
   ]
 
-  /// Parts that models have modules of as well. They count in names that peft begins, and what peft wraps a layer in,
-  /// where
+  /// Parts that models have modules of as well. They count in names that peft begins, and what peft wraps a layer in, where
   /// the layer has nothing else.
   private static let weakParts = [
     "ranknum": "adalora", "prompt_embeddings": "prompt_tuning", "prompt_encoder": "prompt_tuning",
   ]
   private static let wrappers: Set<Substring> = ["base_layer", "original_module"]
 
-  /// The layers that adapters are for, by the last parts of their names: what lies in one of these as `base_layer` and
-  /// nothing
+  /// The layers that adapters are for, by the last parts of their names: what lies in one of these as `base_layer` and nothing
   /// else is what peft has wrapped, whatever the method.
   private static let layers: Set<Substring> = [
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "embed_tokens", "lm_head", "qkv_proj",

@@ -1,7 +1,6 @@
 // The names that Hugging Face's models go by. A base model alone is stored without the prefix that it has inside a
 // language model (`layers.0…` and `model.layers.0…`, `h.0…` and `transformer.h.0…`), and a head that is tied to the
-// embedding is stored or not: the same model all the same. Training scripts wrap the state dict in another one
-// (`model`,
+// embedding is stored or not: the same model all the same. Training scripts wrap the state dict in another one (`model`,
 // `state_dict`, `module`), whose key then begins every name.
 // Source: transformers, base_model_prefix of the families' classes.
 
@@ -87,8 +86,7 @@ package enum HuggingFaceNames {
       .name
   }
 
-  /// Parts that programs put into names, at the beginning or in the middle: torch.compile, FSDP, activation
-  /// checkpointing.
+  /// Parts that programs put into names, at the beginning or in the middle: torch.compile, FSDP, activation checkpointing.
   private static let innerParts: Set<Substring> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
   /// What the key of a state dict around another one, or the name of a wrapping module, is where a base model is in it:
   /// DataParallel and DeepSpeed, trl, peft, trainers.
@@ -101,10 +99,8 @@ package enum HuggingFaceNames {
   /// A tensor that stands outside of the wrapper under a name that a family gives it is the model's too, but where the
   /// wrapper holds one of that name.
   ///
-  /// - Returns: the model's tensors under their own names, those of other things left out; everything, the others under
-  /// the
-  ///   names that they have; what the wrapper is called; and the name of the first of the other things. Nil where
-  /// nothing
+  /// - Returns: the model's tensors under their own names, those of other things left out; everything, the others under the
+  ///   names that they have; what the wrapper is called; and the name of the first of the other things. Nil where nothing
   ///   is wrapped, or two models are.
   package static func unwrapped(
     _ source: any TensorSource
@@ -139,8 +135,7 @@ package enum HuggingFaceNames {
     return (model, view { clean[$0] ?? source.tensors[$0].name } ?? source, wrapper, source.tensors[other].name)
   }
 
-  /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it
-  /// is
+  /// What the names of a model's tensors begin with where its state dict is wrapped in others: `module.`; nil where it is
   /// not. What lies beside the wrapper, an optimizer's state for example, is not part of the model.
   private static func wrapper(of names: [String]) -> String? {
     func prefixes(_ wanted: some Sequence<String>) -> Set<String> {
@@ -174,8 +169,7 @@ package enum HuggingFaceNames {
     return prefix
   }
 
-  /// Whether any tensor has a name that one of the families gives it, in a whole language model or in a base model
-  /// alone.
+  /// Whether any tensor has a name that one of the families gives it, in a whole language model or in a base model alone.
   package static func areKnown(_ source: any TensorSource) -> Bool {
     source.tensors.contains { isKnown($0.name) }
   }
