@@ -19,9 +19,8 @@ struct BelleTools: ParsableCommand {
       """,
     version: Program.version,
     subcommands: [
-      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self, Extend.self,
-      Compare.self,
-      Evaluate.self, Generate.self, QuantizeCommand.self, DoctorCommand.self,
+      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self,
+      Extend.self, Compare.self, Evaluate.self, Generate.self, QuantizeCommand.self, DoctorCommand.self,
     ])
 
   static func main() {
