@@ -88,14 +88,17 @@ struct SelfMerge {
     }
     let stored = model.stored
     var (models, adapters): ([TensorView.Entry], [TensorView.Entry]) = ([], [])
-    let saved = Set(
-      stored.tensors.compactMap { if case .saved(let name, _) = AdapterKey($0.name) { name } else { nil } })
+    let originals = Set(
+      stored.tensors.compactMap { if case .original(let name) = AdapterKey($0.name) { name } else { nil } })
     for (index, info) in stored.tensors.enumerated() {
-      switch AdapterKey(info.name) {
-      case .whole(let name), .saved(let name, _): models.append(TensorView.Entry(info.renamed(name), .stored(index)))
-      case .original(let name):
-        if !saved.contains(name) { models.append(TensorView.Entry(info.renamed(name), .stored(index))) }
-      case .part, .unknown: adapters.append(TensorView.Entry(info, .stored(index)))
+      let key = AdapterKey(info.name)
+      switch key {
+      case .whole(let name), .original(let name): models.append(TensorView.Entry(info.renamed(name), .stored(index)))
+      case .saved, .part, .unknown: adapters.append(TensorView.Entry(info, .stored(index)))
+      }
+      // Where what it has replaced was not kept, the base has it already.
+      if case .saved(let name, _) = key, !originals.contains(name) {
+        models.append(TensorView.Entry(info.renamed(name), .stored(index)))
       }
     }
     base = Model(

@@ -58,37 +58,94 @@ import Testing
     #expect(try merged.floats("model.layers.0.self_attn.q_proj.weight") != parts.base.stored.floats(1))
   }
 
-  @Test("today's names: base_layer, and modules that were trained whole beside what they have replaced")
-  func wrapped() throws {
-    let model = RandomCheckpoint(layers: 1)
-    let query = "model.layers.0.self_attn.q_proj"
+  /// A state dict as peft wraps it: an adapter of one layer, and a head that was trained whole.
+  private func wrapped(_ model: RandomCheckpoint, rows: Int = 96, _ change: (inout MemorySource) -> Void = { _ in })
+    throws -> (head: [Float], query: [Float])
+  {
     var source = MemorySource()
-    let ones = [Float](repeating: 1, count: 96 * 64)
+    let ones = [Float](repeating: 1, count: rows * 64)
+    let prefix = "base_model.model."
     for (index, info) in model.source.tensors.enumerated() {
       let values = try model.source.floats(index)
-      let prefix = "base_model.model."
       switch info.name {
-      case query + ".weight": source.add(prefix + query + ".base_layer.weight", .f32, info.shape, values)
-      case "lm_head.weight":
-        source.add(prefix + "lm_head.original_module.weight", .f32, info.shape, values)
-        source.add(prefix + "lm_head.modules_to_save.default.weight", .f32, info.shape, ones)
+      case Self.query + ".weight": source.add(prefix + Self.query + ".base_layer.weight", .f32, info.shape, values)
+      case "lm_head.weight": source.add(prefix + "lm_head.original_module.weight", .f32, info.shape, values)
+      case "model.embed_tokens.weight" where rows > 96:
+        source.add(prefix + "model.embed_tokens.original_module.weight", .f32, info.shape, values)
+        source.add(prefix + "model.embed_tokens.modules_to_save.default.weight", .f32, [rows, 64], ones)
       default: source.add(prefix + info.name, .f32, info.shape, values)
       }
     }
+    if model.source.indicesByName()["lm_head.weight"] == nil {
+      source.add(prefix + "lm_head.original_module.weight", .f32, [96, 64], try model.source.floats(0))
+    }
+    source.add(prefix + "lm_head.modules_to_save.default.weight", .f32, [rows, 64], ones)
     var adapter = AdapterFolder(seed: 3)
-    let (a, b) = adapter.add(layer: query, rank: 4, inputs: 64, outputs: 64)
-    source.add("base_model.model.\(query).lora_A.default.weight", .f32, [4, 64], a)
-    source.add("base_model.model.\(query).lora_B.default.weight", .f32, [64, 4], b)
+    adapter.members = ["modules_to_save": rows > 96 ? ["lm_head", "embed_tokens"] : ["lm_head"]]
+    let (a, b) = adapter.add(layer: Self.query, rank: 4, inputs: 64, outputs: 64)
+    source.add("base_model.model.\(Self.query).lora_A.default.weight", .f32, [4, 64], a)
+    source.add("base_model.model.\(Self.query).lora_B.default.weight", .f32, [64, 4], b)
+    change(&source)
     adapter.source = source
     _ = try adapter.write(folder, "checkpoint")
     try FileManager.default.moveItem(
       atPath: folder.file("checkpoint/adapter_model.safetensors"), toPath: folder.file("checkpoint/model.safetensors"))
+    let weights = try model.source.floats(try #require(model.source.indicesByName()[Self.query + ".weight"]))
+    return (ones, zip(weights, product(b, a, rank: 4)).map { Float(Double($0) + 2 * $1) })
+  }
+
+  private static let query = "model.layers.0.self_attn.q_proj"
+
+  @Test("today's names: base_layer, and modules that were trained whole beside what they have replaced")
+  func wrapped() throws {
+    let model = RandomCheckpoint(layers: 1)
+    let (head, query) = try wrapped(model)
     let merged = try Merged(folder.file("checkpoint"), [], to: out)
-    #expect(try merged.floats("lm_head.weight") == ones)
-    let weights = try model.source.floats(try #require(model.source.indicesByName()[query + ".weight"]))
-    let expected = zip(weights, product(b, a, rank: 4)).map { Float(Double($0) + 2 * $1) }
-    #expect(try merged.floats(query + ".weight") == expected)
+    #expect(try merged.floats("lm_head.weight") == head)
+    #expect(try merged.floats(Self.query + ".weight") == query)
     #expect(Set(merged.source.tensors.map(\.name)) == Set(model.source.tensors.map(\.name)))
+    #expect(merged.report.steps.first?.replaced == 1)
+  }
+
+  @Test("a head that was trained whole beside a tied embedding is one of its own, in config.json too")
+  func wrappedTied() throws {
+    let model = RandomCheckpoint(layers: 1, tiesHead: true)
+    let (head, _) = try wrapped(model)
+    try folder.write("checkpoint/config.json", model.configuration)
+    let merged = try Merged(folder.file("checkpoint"), [], to: out)
+    #expect(try merged.floats("lm_head.weight") == head)
+    #expect(try merged.floats("model.embed_tokens.weight") == model.source.floats(0))
+    let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
+    #expect(text.contains("\"tie_word_embeddings\" : false"), "\(text)")
+  }
+
+  @Test("rows that a trainer's checkpoint has more count in config.json")
+  func wrappedRows() throws {
+    let model = RandomCheckpoint(layers: 1)
+    let (head, _) = try wrapped(model, rows: 100)
+    try folder.write("checkpoint/config.json", model.configuration)
+    let merged = try Merged(folder.file("checkpoint"), [], to: out)
+    #expect(try merged.floats("lm_head.weight") == head)
+    let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
+    #expect(text.contains("\"vocab_size\" : 100"), "\(text)")
+  }
+
+  @Test("a saved module of another adapter, and a tensor beside a saved one of its name, are refused")
+  func wrappedTwice() throws {
+    let model = RandomCheckpoint(layers: 1)
+    _ = try wrapped(model) { source in
+      source.remove("base_model.model.lm_head.modules_to_save.default.weight")
+      source.add("base_model.model.lm_head.modules_to_save.b.weight", .f32, [96, 64], [Float](repeating: 1, count: 6144))
+    }
+    let error = #expect(throws: MergeError.self) { try Merged(folder.file("checkpoint"), [], to: out) }
+    #expect(error?.reason.contains("two adapters") == true, "\(String(describing: error))")
+    var adapter = AdapterFolder(seed: 4)
+    adapter.add("lm_head.modules_to_save.default.weight", [96, 64])
+    adapter.add("lm_head.weight", [96, 64])
+    let base = try model.write(folder)
+    let twice = try adapter.write(folder)
+    let other = #expect(throws: MergeError.self) { try Merged(base, [twice], to: out) }
+    #expect(other?.reason.contains("one of them in modules_to_save") == true, "\(String(describing: other))")
   }
 
   @Test("llama.cpp's files are the same adapter, rows of q and k in its order", arguments: ["gguf", "ggla"])

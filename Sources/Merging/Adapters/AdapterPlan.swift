@@ -84,6 +84,9 @@ struct AdapterPlan {
           .unused, "what \(displayName(info.name)) stands for is not known here", AdapterConfiguration.withPeft)
       }
     }
+    if let name = saved.keys.filter({ wholes[$0] != nil }).min() {
+      throw fault(.adapter, "two tensors of it are for the base's \(displayName(name)), one of them in modules_to_save")
+    }
     // What was trained whole wins; where nothing was, what was there stays.
     unusedCount = originals.keys.count { saved[$0] != nil || wholes[$0] != nil }
     wholes.merge(saved) { _, saved in saved }
