@@ -24,6 +24,8 @@ package struct Merge {
   private let remark: Remark
   private var steps: [MergeReport.Step] = []
   private var figures: [(figures: MergeFigures, step: Int)] = []
+  /// What was rounded to the output's type before or without being merged.
+  private var conversions: [ConvertedSource] = []
   private var isAlpaca7B = false
 
   /// The bytes that will be worked through.
@@ -63,7 +65,8 @@ package struct Merge {
     }
     var course = try Course(base, changes, options, remark)
     let files = try course.finish(target)
-    (steps, figures, isAlpaca7B) = (course.steps, course.figures, course.isAlpaca7B)
+    (steps, figures, conversions) = (course.steps, course.figures, course.conversions)
+    isAlpaca7B = course.isAlpaca7B
     let model = Model(
       course.tensors, path: files.path, remarks: course.base.remarks, looksForAdapter: false)
     work = .tensors(try Conversion(model, to: target, files: files.files, remark: remark))
@@ -95,6 +98,7 @@ package struct Merge {
       let proof = try conversion.run(replacing: replacing, inputs: inputs, progress: progress, checking: check)
       (report.tensors, report.bytes) = (proof.tensors, proof.bytes)
       (report.replacedFiles, report.removedFiles) = (proof.replaced, proof.removed)
+      report.overflows = proof.overflows
     case .files(let files):
       let output = FilesOutput(files, to: target.path)
       (report.bytes, report.replacedFiles, report.removedFiles) = try output.run(
@@ -116,8 +120,7 @@ package struct Merge {
       for (algorithm, digest) in wanted where found[algorithm] != digest {
         throw MergeError(
           .result, file: name,
-          reason: "its \(algorithm.title) is \(found[algorithm]?.hex ?? ""), and the list says "
-            + "\(digest.hex)",
+          reason: "its \(algorithm.title) is \(found[algorithm]?.hex ?? ""), and the list says \(digest.hex)",
           remedy: "base and delta, the container, or the types are not those of the list")
       }
       report.verified.append(name)
@@ -128,6 +131,7 @@ package struct Merge {
   // MARK: - What was found
 
   private func tell(_ report: inout MergeReport) {
+    report.overflows += conversions.reduce(0) { $0 + $1.overflowCount }
     for (figures, step) in figures {
       let all = figures.all
       report.overflows += all.values.reduce(0) { $0 + $1.overflows }
@@ -136,31 +140,42 @@ package struct Merge {
       if let first = broken.first {
         remark(
           .warning(
-            "\(path): \(broken.count == 1 ? "1 tensor has" : "\(broken.count) tensors have") values that are no "
-              + "finite numbers: "
-              + displayName(first)))
+            "\(path): \(broken.count == 1 ? "1 tensor has" : "\(broken.count) tensors have") values that are no finite "
+              + "numbers: \(displayName(first))"))
       }
-      if steps[step].scheme == .lora { tellProducts(all, path) } else { tellSums(all, steps[step], &report) }
+      if steps[step].scheme == .lora {
+        tellProducts(all.filter { !$0.value.isWhole }, steps[step])
+      } else {
+        tellSums(all, steps[step], &report)
+      }
     }
   }
 
-  private func tellProducts(_ all: [String: MergeFigures.Tensor], _ path: String) {
+  /// Warns of what is larger than what it was added to.
+  private func tellLarge(_ all: [String: MergeFigures.Tensor], _ path: String, _ cause: String) {
+    let large = all.filter { $0.key.hasSuffix(".weight") && $0.value.delta > $0.value.weight }
+    guard let worst = large.max(by: { $0.value.delta / $0.value.weight < $1.value.delta / $1.value.weight }) else {
+      return
+    }
+    let ratio = (worst.value.delta / worst.value.weight).squareRoot()
+    remark(
+      .warning(
+        "\(path): what is added is larger than the weight in \(large.count) of \(all.count) tensors, \(Float(ratio)) "
+          + "times in \(displayName(worst.key)): \(cause)"))
+  }
+
+  private func tellProducts(_ all: [String: MergeFigures.Tensor], _ step: MergeReport.Step) {
     guard !all.isEmpty, options.factor != 0 else { return }
+    let path = displayName(step.path)
     let idle = all.filter { $0.value.delta == 0 }
     if idle.count == all.count {
-      remark(.warning("\(path): every product is zero: the adapter was not trained, and the result is the base"))
+      let isBase = step.replaced == 0 && !all.values.contains(where: \.isStretched)
+      let result = isBase ? "the adapter was not trained, and the result is the base" : "its matrices were not trained"
+      remark(.warning("\(path): every product is zero: \(result)"))
     } else if let first = idle.keys.min() {
       remark(.warning("\(path): \(idle.count) of \(all.count) products are zero: \(displayName(first))"))
     }
-    let large = all.filter { $0.key.hasSuffix(".weight") && $0.value.delta > $0.value.weight }
-    if let worst = large.max(by: { $0.value.delta / $0.value.weight < $1.value.delta / $1.value.weight }) {
-      let ratio = (worst.value.delta / worst.value.weight).squareRoot()
-      remark(
-        .warning(
-          "\(path): what is added is larger than the weight in \(large.count) of \(all.count) tensors, "
-            + "\(Float(ratio)) times in "
-            + "\(displayName(worst.key)): the scale, or the base, may be another than in training"))
-    }
+    tellLarge(all, path, "the scale, or the base, may be another than in training")
   }
 
   private func tellSums(
@@ -170,21 +185,24 @@ package struct Merge {
       report.inexact = all.values.reduce(0) { $0 + $1.inexact }
       return
     }
+    tellLarge(all, displayName(step.path), "it may be a model and no delta, or the base another than the delta's")
     guard step.scheme == .alpaca else { return }
     let sum = all.values.reduce(0) { $0 + $1.sum }
     report.sum = sum
     guard isAlpaca7B else { return }
-    if abs(sum - DeltaMerge.alpacaSum) < 0.25 {
-      remark(
-        .note(
-          "the sum of all elements is \(sum), as Stanford Alpaca says of its 7B model "
-            + "(\(DeltaMerge.alpacaSum))"))
-    } else {
-      remark(
-        .warning(
-          "the sum of all elements is \(sum), and Stanford Alpaca's 7B model has \(DeltaMerge.alpacaSum): the base "
-            + "may be "
-            + "another, or another conversion of it"))
+    remark(Self.alpacaRemark(sum))
+  }
+
+  /// What the sum of all elements says of Stanford Alpaca's 7B model. The published one may have frequencies in it,
+  /// which are not stored here.
+  static func alpacaRemark(_ sum: Double) -> ConversionRemark {
+    let published = "Stanford Alpaca says of its 7B model (\(DeltaMerge.alpacaSum))"
+    let shares = [0, DeltaMerge.alpacaFrequencies]
+    guard let share = shares.first(where: { abs(sum + $0 - DeltaMerge.alpacaSum) < 0.25 }) else {
+      let cause = "the base may be another, or another conversion of it"
+      return .warning("the sum of all elements is \(sum), not as \(published): \(cause)")
     }
+    let without = share == 0 ? "" : " and with \(Float(share)) for inv_freq, which is not stored here, is"
+    return .note("the sum of all elements is \(sum),\(without) as \(published)")
   }
 }

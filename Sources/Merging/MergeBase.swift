@@ -33,8 +33,8 @@ struct MergeBase {
       throw model.form == .blocks
         ? fault(
           "its weights are quantized, in blocks, to which nothing can be added",
-          "merge into the model in 16 bits, and quantize the result; \(.converting(.folder)) makes a folder of this "
-            + "file")
+          "merge into the model in 16 bits, and quantize the result; \(.converting(.folder)) "
+            + "makes a folder of this file")
         : fault("it is a GGUF file", "make a folder of it first: \(.converting(.folder))")
     case .meta:
       throw fault(
@@ -46,8 +46,7 @@ struct MergeBase {
       throw fault(
         "its weights are quantized, to which nothing can be added",
         "merge into the model in 16 bits, and quantize the result; or \(.converting(.automatic)) with "
-          + "\(.dequantizing), and "
-          + "merge into that")
+          + "\(.dequantizing), and merge into that")
     }
     try model.refuseForeignQuantization()
     switch model.adapter?.kind {
@@ -80,8 +79,7 @@ struct SelfMerge {
         .scheme, file: path,
         reason: isBeside
           ? "an adapter lies beside the model, and which of both is meant is not clear"
-          : "there is no adapter among "
-            + "its tensors",
+          : "there is no adapter among its tensors",
         remedy: isBeside
           ? "give the folder twice, as base and as adapter, and then the output"
           : "give a base, an adapter or a delta, and the output")

@@ -13,6 +13,8 @@ struct Course {
   private(set) var tensors: any TensorSource
   private(set) var steps: [MergeReport.Step] = []
   private(set) var figures: [(figures: MergeFigures, step: Int)] = []
+  /// What was rounded to another type before or without being merged.
+  private(set) var conversions: [ConvertedSource] = []
   private(set) var isAlpaca7B = false
 
   private let options: MergeOptions
@@ -32,6 +34,7 @@ struct Course {
     (tensors, tiesHead) = (base.tensors, base.tiesHead)
     (self.options, self.remark) = (options, remark)
     files = MergedFiles(base.model.path)
+    if let converted = base.tensors as? ConvertedSource { conversions.append(converted) }
     if base.model.otherCount > 0, let first = base.model.firstOther {
       remark(
         .note(
@@ -73,8 +76,7 @@ struct Course {
     guard scheme != .ziya else {
       throw MergeError(
         .scheme, file: path,
-        reason: "its vocabulary is another than the base's, and no delta is made of such a model "
-          + "here",
+        reason: "its vocabulary is another than the base's, and no delta is made of such a model here",
         remedy: "say with \(.scheme("add")) that rows which the base does not have go into the delta as they are")
     }
     let merge = try DeltaMerge(
@@ -86,6 +88,7 @@ struct Course {
   private mutating func take(_ merge: DeltaMerge, _ scheme: DeltaScheme, _ path: String) {
     tensors = merge.tensors
     isAlpaca7B = merge.isAlpaca7B
+    conversions += merge.conversions
     figures.append((merge.figures, steps.count))
     steps.append(
       MergeReport.Step(
@@ -94,15 +97,17 @@ struct Course {
   }
 
   private mutating func add(_ adapter: AdapterSource) throws {
-    let merge = try AdapterMerge(adapter, into: tensors, tiesHead: tiesHead, factor: options.factor ?? 1)
+    let merge = try AdapterMerge(
+      adapter, into: tensors, tiesHead: tiesHead, layerCount: files.layerCount, factor: options.factor ?? 1)
     for text in merge.remarks { remark(.note("\(displayName(adapter.path)): \(text)")) }
     if merge.replacesAll {
       remark(
         .note(
-          "\(displayName(adapter.path)) holds the whole model: of the base no value is used, but its files beside "
-            + "them are"))
+          "\(displayName(adapter.path)) holds the whole model: of the "
+            + "base no value is used, but its files beside them are"))
     }
     tensors = merge.tensors
+    conversions += merge.conversions
     if let grown = merge.grownRows { (rows, rowsFrom) = (grown, adapter.path) }
     if merge.untiesHead { (isUntied, tiesHead) = (true, false) }
     figures.append((merge.figures, steps.count))
@@ -128,17 +133,16 @@ struct Course {
       guard !target.isGGUF else {
         throw MergeError(
           .result, file: target.path,
-          reason: "the vocabulary has \(rows) tokens now, for which a GGUF file wants configuration and tokenizer in "
-            + "one folder",
+          reason: "the vocabulary has \(rows) tokens now, for which a GGUF "
+            + "file wants configuration and tokenizer in one folder",
           remedy: "merge into a folder, and convert that: \(.converting(.gguf))")
       }
       let hasTokenizer = try files.takeTokenizer(of: rowsFrom)
       if !hasTokenizer {
         remark(
           .warning(
-            "the vocabulary has \(rows) tokens now, and no tokenizer lies beside \(displayName(rowsFrom)): the "
-              + "base's, if any, "
-              + "does not know the new ones"))
+            "the vocabulary has \(rows) tokens now, and no tokenizer lies beside \(displayName(rowsFrom)): "
+              + "the base's, if any, does not know the new ones"))
       }
       if try !files.set("vocab_size", to: rows) { tellMissing("vocab_size is \(rows) now") }
     }

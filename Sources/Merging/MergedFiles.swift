@@ -19,7 +19,7 @@ struct MergedFiles {
   ]
 
   /// The largest file that is taken along, in bytes.
-  private static let sizeLimit = 256 << 20
+  static let sizeLimit = 256 << 20
 
   /// Those of a model.
   init(_ path: String) { self.path = path }
@@ -84,6 +84,14 @@ struct MergedFiles {
     let name = "config.json"
     guard let text = try files[name] ?? folder.flatMap({ try Self.bytes(name, in: $0) }) else { return nil }
     return (try? boundedJSONObject(text)) as? [String: Any]
+  }
+
+  /// How many layers the configuration says that there are; nil where it says nothing, or is none.
+  var layerCount: Int? {
+    guard let text = try? Self.bytes("config.json", in: Folder.home(of: path)),
+      let object = (try? boundedJSONObject(text)) as? [String: Any]
+    else { return nil }
+    return ["num_hidden_layers", "n_layer", "num_layers"].lazy.compactMap { object[$0] as? Int }.first
   }
 
   /// Brings what the configuration says of the values' type in step.

@@ -42,6 +42,9 @@ package struct ModulePattern: Sendable, Equatable {
   private var start = 0
   private var visitCount = 0
 
+  /// How much compiling it took, and so how much matching may.
+  package var size: Int { visitCount }
+
   /// Compiles an expression; nil for what is none, or goes beyond what is known here.
   package init?(_ text: String) {
     self.text = text

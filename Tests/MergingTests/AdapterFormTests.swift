@@ -135,7 +135,8 @@ import Testing
     let model = RandomCheckpoint(layers: 1)
     _ = try wrapped(model) { source in
       source.remove("base_model.model.lm_head.modules_to_save.default.weight")
-      source.add("base_model.model.lm_head.modules_to_save.b.weight", .f32, [96, 64], [Float](repeating: 1, count: 6144))
+      let ones = [Float](repeating: 1, count: 96 * 64)
+      source.add("base_model.model.lm_head.modules_to_save.b.weight", .f32, [96, 64], ones)
     }
     let error = #expect(throws: MergeError.self) { try Merged(folder.file("checkpoint"), [], to: out) }
     #expect(error?.reason.contains("two adapters") == true, "\(String(describing: error))")
@@ -200,6 +201,28 @@ import Testing
     file += Array(name.utf8)
     file += [UInt8](repeating: 0, count: (32 - file.count % 32) % 32)
     values.withUnsafeBytes { file += Array($0) }
+  }
+
+  /// An old file of one product of rank 1.
+  private func old(_ name: String, alpha: Int32) throws -> String {
+    var file: [UInt8] = []
+    for word in [0x6767_6C61, 1, 1, alpha] as [Int32] { withUnsafeBytes(of: word) { file += Array($0) } }
+    for ending in [".loraA", ".loraB"] {
+      Self.append(name + ending, [64, 1], [Float](repeating: 1, count: 64), to: &file)
+    }
+    return try folder.write("old\(alpha).bin", file)
+  }
+
+  @Test("a product for what models compute is refused; an alpha of 0 scales by 0 in old files")
+  func oldEdges() throws {
+    let model = RandomCheckpoint(layers: 1)
+    let base = try model.write(folder)
+    let frequencies = try old("rope.freqs", alpha: 8)
+    let error = #expect(throws: MergeError.self) { try Merged(base, [frequencies], to: out) }
+    #expect(error?.code == .unused, "\(String(describing: error))")
+    let merged = try Merged(base, [try old("layers.0.attention.wq.weight", alpha: 0)], to: out)
+    let place = try #require(model.source.indicesByName()[Self.query + ".weight"])
+    #expect(try merged.floats(Self.query + ".weight") == model.source.floats(place))
   }
 
   @Test("an old file that ends early, or says what it is not, is refused with the byte")

@@ -114,6 +114,28 @@ import Testing
     #expect(other.remarks.contains { $0.contains("fan_in_fan_out is true") })
   }
 
+  @Test("GPT-2's square layers get the product turned though the configuration does not say so, others' do not")
+  func squareLayers() throws {
+    for (wide, turns) in [([8, 32], true), ([32, 8], false)] {
+      var source = MemorySource()
+      let weights = (0..<8 * 8).map { Float($0) / 64 }
+      source.add("h.0.attn.c_proj.weight", .f32, [8, 8], weights)
+      source.add("h.0.mlp.c_fc.weight", .f32, wide, [Float](repeating: 1, count: 256))
+      try Folder.create(folder.file("gpt\(turns)"))
+      try source.write(in: folder.file("gpt\(turns)"))
+      var adapter = AdapterFolder(seed: 6)
+      let (a, b) = adapter.add(layer: "transformer.h.0.attn.c_proj", rank: 4, inputs: 8, outputs: 8)
+      let merged = try Merged(
+        folder.file("gpt\(turns)"), [try adapter.write(folder, "a\(turns)")], to: folder.file("o\(turns)"))
+      let delta = product(b, a, rank: 4)
+      let expected = (0..<64).map { (place: Int) -> Float in
+        Float(Double(weights[place]) + 2 * delta[turns ? place % 8 * 8 + place / 8 : place])
+      }
+      #expect(try merged.floats("h.0.attn.c_proj.weight") == expected)
+      #expect(merged.remarks.contains { $0.contains("Conv1D") } == turns)
+    }
+  }
+
   @Test("a bias of B goes into the base's bias")
   func bias() throws {
     let bloom = RandomCheckpoint(bloom: true, layers: 1)
@@ -208,5 +230,37 @@ import Testing
       "base_model.model." + Self.query + ".lora_B.weight", .f32, [64, 4], [Float](repeating: .nan, count: 256))
     let numbers = try Merged(base, [try broken.write(folder, "broken")], to: folder.file("nan"))
     #expect(numbers.remarks.contains { $0.contains("no finite numbers") }, "\(numbers.remarks)")
+  }
+
+  @Test("values that another type makes infinite are counted where nothing is merged, too, and broken ones told")
+  func overflows() throws {
+    var source = MemorySource()
+    for (index, info) in model.source.tensors.enumerated() {
+      var values = try model.source.floats(index)
+      if info.name == "model.embed_tokens.weight" { values[3] = 1e5 }
+      source.add(info.name, .f32, info.shape, values)
+    }
+    try folder.write("large/config.json", model.configuration)
+    try source.write(in: folder.file("large"))
+    var adapter = AdapterFolder(seed: 17)
+    adapter.add(layer: Self.query, rank: 4, inputs: 64, outputs: 64)
+    var head = [Float](repeating: 0, count: 96 * 64)
+    (head[0], head[1]) = (.nan, 1e6)
+    adapter.source.add("base_model.model.lm_head.weight", .f32, [96, 64], head)
+    let merged = try Merged(folder.file("large"), [try adapter.write(folder)], to: out) { $0.dtype = .f16 }
+    #expect(merged.report.overflows == 2)
+    #expect(merged.remarks.contains { $0.contains("no finite numbers: lm_head.weight") }, "\(merged.remarks)")
+    #expect(!merged.remarks.contains { $0.contains("are zero") || $0.contains("is zero") }, "\(merged.remarks)")
+  }
+
+  @Test("DoRA's trained lengths are no base, though the product is zero")
+  func lengthsAlone() throws {
+    var adapter = AdapterFolder(seed: 18)
+    adapter.members = ["use_dora": true]
+    adapter.add(Self.query + ".lora_A.weight", [4, 64])
+    adapter.add(Self.query + ".lora_B.weight", [64, 4], scale: 0)
+    adapter.add(Self.query + ".lora_magnitude_vector", [64], scale: 1)
+    let merged = try Merged(base, [try adapter.write(folder)], to: out)
+    #expect(merged.remarks.contains { $0.contains("every product is zero: its matrices") }, "\(merged.remarks)")
   }
 }

@@ -80,6 +80,77 @@ import Testing
     try refused(adapter, "(modules_to_save) names lm_head")
   }
 
+  @Test(
+    "half an adapter is refused where names are described or narrowed, too",
+    arguments: [
+      (#""target_modules": ".*\\.(q|v)_proj""#, true), (#""target_modules": ".*\\.q_proj""#, false),
+      (#""target_modules": ["q_proj", "v_proj"], "exclude_modules": ["self_attn.v_proj"]"#, false),
+      (#""target_modules": ["q_proj", "v_proj"], "exclude_modules": ".*up_proj""#, true),
+      (#""target_modules": ["q_proj", "v_proj"], "layers_to_transform": [0]"#, true),
+      (#""target_modules": ["q_proj", "v_proj"], "layers_to_transform": 1"#, false),
+      (#""target_modules": ["q_proj", "v_proj"], "layers_to_transform": [0], "layers_pattern": "layers""#, true),
+      (#""target_modules": ["q_proj", "v_proj"], "layers_to_transform": [0], "layers_pattern": ["h"]"#, false),
+    ])
+  func described(members: String, isRefused: Bool) throws {
+    var adapter = sound()
+    let object = try JSONSerialization.jsonObject(with: Data("{\(members)}".utf8))
+    adapter.members = try #require(object as? [String: Any])
+    if isRefused { return try refused(adapter, "(target_modules) names model.layers.0.self_attn.v_proj") }
+    _ = try Merged(base, [try adapter.write(folder)], to: folder.file("out"))
+  }
+
+  @Test("an expression that is not read is told, and stops nothing")
+  func undescribed() throws {
+    var adapter = sound()
+    adapter.members = ["target_modules": "(?=.*q_proj).*"]
+    let merged = try Merged(base, [try adapter.write(folder)], to: folder.file("out"))
+    #expect(merged.remarks.contains { $0.contains("its target_modules are not read here") }, "\(merged.remarks)")
+  }
+
+  @Test("one bias of several is half an adapter, and none at all is told")
+  func biases() throws {
+    let bloom = RandomCheckpoint(bloom: true, layers: 2)
+    let path = try bloom.write(folder, "bloom")
+    var adapter = AdapterFolder(seed: 6)
+    adapter.members = ["bias": "lora_only", "target_modules": ["query_key_value"]]
+    let names = (0..<2).map { "transformer.h.\($0).self_attention.query_key_value" }
+    for name in names { adapter.add(layer: name, rank: 4, inputs: 64, outputs: 192) }
+    let none = try Merged(path, [try adapter.write(folder)], to: folder.file("none"))
+    #expect(none.remarks.contains { $0.contains("biases were trained, and it has none") }, "\(none.remarks)")
+    adapter.add(names[0] + ".base_layer.bias", [192])
+    let half = try adapter.write(folder, "half")
+    let error = #expect(throws: MergeError.self) { try Merged(path, [half], to: folder.file("out")) }
+    #expect(error?.reason.contains("(bias) names \(names[1])") == true, "\(error?.reason ?? "")")
+    adapter.add(names[1] + ".base_layer.bias", [192])
+    let whole = try Merged(path, [adapter.write(folder, "whole")], to: folder.file("out"))
+    #expect(whole.report.steps.first?.replaced == 2)
+  }
+
+  @Test(
+    "modules that training does not load are told, and not demanded",
+    arguments: ["mtp.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj", "visual.blocks.0.q_proj"])
+  func unloaded(name: String) throws {
+    let model = RandomCheckpoint(layers: 1)
+    var source = model.source
+    source.add(name + ".weight", .f32, [64, 64], [Float](repeating: 1, count: 4096))
+    try folder.write("more/config.json", model.configuration)
+    try source.write(in: folder.file("more"))
+    var adapter = sound()
+    adapter.members = ["target_modules": ["q_proj"]]
+    let merged = try Merged(folder.file("more"), [try adapter.write(folder)], to: folder.file("out"))
+    #expect(merged.remarks.contains { $0.contains("\(name) too") }, "\(merged.remarks)")
+  }
+
+  @Test("expressions without end, one and all together")
+  func expressions() throws {
+    var adapter = sound()
+    adapter.members = ["rank_pattern": ["((((){1000}){1000}){1000}){1000}": 4]]
+    try refused(adapter, "which is not read here")
+    let many = (0..<200).map { ("(a{999}){3}\($0)", 4) }
+    adapter.members = ["alpha_pattern": Dictionary(uniqueKeysWithValues: many)]
+    try refused(adapter, "too long together")
+  }
+
   @Test("matrices of two adapters")
   func mixed() throws {
     var adapter = AdapterFolder(seed: 2)

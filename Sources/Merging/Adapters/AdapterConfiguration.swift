@@ -17,8 +17,8 @@ package struct AdapterConfiguration: Sendable {
   private enum Scale: Sendable {
     /// peft's: alpha by the rank that the configuration gives, or by its root.
     case stated(rank: Double, alpha: Double, byRoot: Bool, ranks: [Pattern], alphas: [Pattern])
-    /// llama.cpp's: alpha by the rows of A; 1 where alpha is 0.
-    case byRows(alpha: Double)
+    /// llama.cpp's: alpha by the rows of A; for an alpha of 0 what is given.
+    case byRows(alpha: Double, ofZero: Double)
   }
 
   private let scale: Scale
@@ -33,19 +33,31 @@ package struct AdapterConfiguration: Sendable {
   let tiesAdapters: Bool
   /// The modules that were trained whole.
   let wholeModules: [String]
-  /// The modules that have products, where the configuration lists them and nothing else narrows that list; nil
-  /// otherwise.
-  let targets: [String]?
+  /// The modules that have products.
+  let targets: AdapterTargets
+  /// Which of the base's biases were trained.
+  let bias: Bias
+
+  /// Which of a base's biases were trained.
+  enum Bias: Sendable {
+    case none, all
+    /// Those of the modules that have products.
+    case adapted
+  }
 
   /// The largest configuration that is read, in bytes.
   package static let sizeLimit = 1 << 20
   private static let largestRank = 1 << 20
+  /// The most that all expressions of a key are together: one for each module of the largest models.
+  private static let patternLimit = 1 << 18
 
   /// What llama.cpp's adapters say.
-  init(alpha: Double, file: String) {
-    (scale, self.file) = (.byRows(alpha: alpha), file)
+  ///
+  /// - Parameter ofZero: the scale where alpha is 0: 1 in GGUF files, 0 in older ones.
+  init(alpha: Double, ofZero: Double, file: String) {
+    (scale, self.file) = (.byRows(alpha: alpha, ofZero: ofZero), file)
     (isDecomposed, isTransposed, addsBias, tiesAdapters) = (false, false, false, false)
-    (wholeModules, targets) = ([], nil)
+    (wholeModules, targets, bias) = ([], AdapterTargets(), .none)
   }
 
   /// Reads a text.
@@ -65,8 +77,10 @@ package struct AdapterConfiguration: Sendable {
     addsBias = try fields.flag("lora_bias")
     tiesAdapters = try fields.flag("ensure_weight_tying")
     wholeModules = try fields.texts("modules_to_save") ?? []
-    let isNarrowed = ["layers_to_transform", "layers_pattern", "exclude_modules"].contains { !fields[$0].isUnset }
-    targets = isNarrowed ? nil : try fields.texts("target_modules")
+    targets = AdapterTargets(
+      included: try fields.names("target_modules"), excluded: try fields.names("exclude_modules"),
+      layers: try fields.numbers("layers_to_transform"), layerNames: try fields.layerNames())
+    bias = fields["bias"] == .text("all") ? .all : fields["bias"] == .text("lora_only") ? .adapted : .none
     self.file = file
   }
 
@@ -79,8 +93,7 @@ package struct AdapterConfiguration: Sendable {
     guard let rank = Int(exactly: number), (1...largestRank).contains(rank) else {
       throw MergeError(
         .configuration, file: file,
-        reason: "\(key) is \(number), and a rank is a whole number from 1 "
-          + "on")
+        reason: "\(key) is \(number), and a rank is a whole number from 1 on")
     }
     return number
   }
@@ -93,7 +106,7 @@ package struct AdapterConfiguration: Sendable {
   /// - Throws: ``MergeError`` with code `.adapter` where that is not the configuration's.
   package func scale(of module: String, rows: Int) throws(MergeError) -> Double {
     switch scale {
-    case .byRows(let alpha): return alpha == 0 ? 1 : alpha / Double(rows)
+    case .byRows(let alpha, let ofZero): return alpha == 0 ? ofZero : alpha / Double(rows)
     case .stated(let rank, let alpha, let byRoot, let ranks, let alphas):
       let find = { (patterns: [Pattern]) in patterns.first { $0.pattern.matches(module) }?.value }
       let stated = find(ranks) ?? rank
@@ -119,8 +132,7 @@ package struct AdapterConfiguration: Sendable {
       guard text.count <= AdapterConfiguration.sizeLimit else {
         throw MergeError(
           .configuration, file: file,
-          reason: "\(text.count) bytes; no adapter's configuration is so "
-            + "large")
+          reason: "\(text.count) bytes; no adapter's configuration is so large")
       }
       do {
         guard case .object(let members) = try ConfigurationValue.read(text) else {
@@ -165,11 +177,35 @@ package struct AdapterConfiguration: Sendable {
       }
     }
 
+    /// Names of modules: a list of their ends, or a text that describes whole names.
+    func names(_ name: String) throws(MergeError) -> AdapterTargets.Names {
+      if self[name].isUnset { return .none }
+      if case .text(let text) = self[name] { return .init(describing: text) }
+      return .listed(try texts(name) ?? [])
+    }
+
+    /// One whole number, or a list of them; nil where there is none.
+    func numbers(_ name: String) throws(MergeError) -> [Int]? {
+      if self[name].isUnset { return nil }
+      let values: [ConfigurationValue] = if case .list(let elements) = self[name] { elements } else { [self[name]] }
+      let numbers = values.compactMap { if case .number(let number) = $0 { Int(exactly: number) } else { nil } }
+      guard numbers.count == values.count else { throw wrong(name, "whole numbers") }
+      return numbers
+    }
+
+    /// What layers are called: a text or a list.
+    func layerNames() throws(MergeError) -> [String] {
+      if self["layers_pattern"].isUnset { return [] }
+      if case .text(let text) = self["layers_pattern"] { return [text] }
+      return try texts("layers_pattern") ?? []
+    }
+
     /// peft's patterns with their values, in the file's order.
     func patterns(_ name: String) throws(MergeError) -> [Pattern] {
       if self[name].isUnset { return [] }
       guard case .object(let members) = self[name] else { throw wrong(name, "an object") }
       var patterns: [Pattern] = []
+      var size = 0
       for member in members {
         guard case .number(let number) = member.value else {
           throw MergeError(
@@ -182,6 +218,10 @@ package struct AdapterConfiguration: Sendable {
             reason: "\(name) has the expression \(displayName(member.name)), which is not read here",
             remedy: AdapterConfiguration.withPeft)
         }
+        size += pattern.size
+        guard size <= AdapterConfiguration.patternLimit else {
+          throw MergeError(.configuration, file: file, reason: "the expressions of \(name) are too long together")
+        }
         patterns.append(Pattern(pattern: pattern, value: number))
       }
       return patterns
@@ -193,8 +233,7 @@ package struct AdapterConfiguration: Sendable {
       guard case .text(let method) = self["peft_type"] else { throw wrong("peft_type", "LORA") }
       throw MergeError(
         .configuration, file: file,
-        reason: "this is an adapter of the method \(displayName(method)), and LoRA's are "
-          + "merged here",
+        reason: "this is an adapter of the method \(displayName(method)), and LoRA's are merged here",
         remedy: AdapterConfiguration.withPeft)
     }
 
@@ -215,8 +254,8 @@ package struct AdapterConfiguration: Sendable {
       default:
         throw MergeError(
           .configuration, file: file,
-          reason: "init_lora_weights is \(self["init_lora_weights"].words): training began with another base than the "
-            + "model's",
+          reason: "init_lora_weights is \(self["init_lora_weights"].words): "
+            + "training began with another base than the model's",
           remedy: "let peft convert the adapter when it saves it (path_initial_model_for_weight_conversion)")
       }
       switch self["bias"] {

@@ -23,6 +23,8 @@ struct AdapterMerge {
   let untiesHead: Bool
   /// How many of the adapter's tensors were matched.
   let adapterCount: Int
+  /// The adapter's own tensors that are rounded to the base's types.
+  let conversions: [ConvertedSource]
   /// What is to be told.
   private(set) var remarks: [String]
 
@@ -31,40 +33,48 @@ struct AdapterMerge {
   /// - Parameters:
   ///   - tensors: the base's, in the types of the result.
   ///   - tiesHead: whether the base's head is its embedding.
+  ///   - layerCount: how many layers its configuration says that it has; nil where it says nothing.
   ///   - factor: what products are multiplied by besides.
   /// - Throws: ``MergeError`` or `CheckpointError`.
-  init(_ adapter: AdapterSource, into tensors: any TensorSource, tiesHead: Bool, factor: Double) throws {
+  init(_ adapter: AdapterSource, into tensors: any TensorSource, tiesHead: Bool, layerCount: Int?, factor: Double)
+    throws
+  {
     remarks = adapter.remarks
     var base = tensors
     var plan: AdapterPlan
     // A head that is not stored is there for whoever adapts it, or the embedding that it is.
     let separate = try HuggingFaceNames.completed(tensors, addsHead: true)
     if tiesHead, HuggingFaceNames.hasHead(separate) {
-      let whole = try AdapterPlan(adapter, onto: separate.tensors, factor: factor)
+      let whole = try AdapterPlan(adapter, onto: separate.tensors, layerCount: layerCount, factor: factor)
       let isTouched = whole.changes.keys.contains(where: HuggingFaceNames.isOfVocabulary)
       untiesHead = isTouched
       if isTouched {
         guard !adapter.configuration.tiesAdapters else {
           throw MergeError(
             .configuration, file: adapter.path,
-            reason: "ensure_weight_tying is true, the base's head is its embedding, and what both become is not known "
-              + "here",
+            reason: "ensure_weight_tying is true, the base's head is its "
+              + "embedding, and what both become is not known here",
             remedy: AdapterConfiguration.withPeft)
         }
         (base, plan) = (separate, whole)
       } else {
-        plan = try AdapterPlan(adapter, onto: tensors.tensors, factor: factor)
+        plan = try AdapterPlan(adapter, onto: tensors.tensors, layerCount: layerCount, factor: factor)
       }
     } else {
       untiesHead = false
-      plan = try AdapterPlan(adapter, onto: tensors.tensors, factor: factor)
+      plan = try AdapterPlan(adapter, onto: tensors.tensors, layerCount: layerCount, factor: factor)
     }
     if plan.untransposed > 0 {
       remarks.append(
         "fan_in_fan_out is true, and the layers are Linear's, whose weights are not stored so: it is not followed, as "
-          + "peft does "
-          + "not follow it")
+          + "peft does not follow it")
     }
+    if plan.transposed > 0 {
+      remarks.append(
+        "fan_in_fan_out is false, and the layers are Conv1D's, whose weights "
+          + "are stored so: their products are turned, as peft turns them")
+    }
+    remarks += plan.notes
     products = Set(plan.changes.filter { $1.product != nil }.keys)
     replacedCount = plan.changes.values.count { $0.replacement != nil }
     replacesAll = base.tensors.allSatisfy {
@@ -72,7 +82,7 @@ struct AdapterMerge {
     }
     adapterCount = adapter.source.tensors.count - plan.unusedCount
     grownRows = try Self.rows(base, plan, adapter.path)
-    self.tensors = try Self.view(base, plan, adapter, figures)
+    (self.tensors, conversions) = try Self.view(base, plan, adapter, figures)
   }
 
   /// The rows of embedding and head, where they are more than the base's.
@@ -93,8 +103,9 @@ struct AdapterMerge {
 
   private static func view(
     _ base: any TensorSource, _ plan: AdapterPlan, _ adapter: AdapterSource, _ figures: MergeFigures
-  ) throws -> TensorView {
+  ) throws -> (TensorView, [ConvertedSource]) {
     var entries: [TensorView.Entry] = []
+    var conversions: [ConvertedSource] = []
     for (index, info) in base.tensors.enumerated() {
       guard let change = plan.changes[info.name] else {
         entries.append(TensorView.Entry(info, .stored(index)))
@@ -105,7 +116,12 @@ struct AdapterMerge {
         let stored = adapter.source.tensors[replacement]
         let alone = try TensorView(
           [TensorView.Entry(stored.renamed(info.name), .stored(replacement))], of: adapter.source)
-        values = stored.dtype == info.dtype ? alone : try ConvertedSource(alone, dtype: info.dtype)
+        values = alone
+        if stored.dtype != info.dtype {
+          let converted = try ConvertedSource(alone, dtype: info.dtype)
+          conversions.append(converted)
+          values = converted
+        }
         place = 0
         // The file stays the base's: by it tensors are divided among the output's.
         shown = TensorInfo(
@@ -113,14 +129,15 @@ struct AdapterMerge {
           byteCount: values.tensors[0].byteCount)
       }
       guard let product = change.product else {
-        entries.append(TensorView.Entry(shown, .parts { [values] in try values.cursor(0) }))
+        let watched = WatchedTensor(source: values, name: info.name, figures: figures)
+        entries.append(TensorView.Entry(shown, .parts { try watched.cursor() }))
         continue
       }
       let merged = MergedTensor(
         info: shown, base: values, index: place, product: product, lengths: change.lengths, figures: figures)
       entries.append(TensorView.Entry(shown, .parts { try merged.cursor() }))
     }
-    return try TensorView(
-      entries, of: base, adapter.source, format: base.format, metadata: base.metadata)
+    let view = try TensorView(entries, of: base, adapter.source, format: base.format, metadata: base.metadata)
+    return (view, conversions)
   }
 }

@@ -24,6 +24,10 @@ struct AdapterPlan {
   private(set) var unusedCount = 0
   /// Modules whose names say that they are stored as `[out, in]` though the configuration says otherwise.
   private(set) var untransposed = 0
+  /// Modules that are stored as `[in, out]` though the configuration does not say so.
+  private(set) var transposed = 0
+  /// What is to be told of what the configuration names.
+  private(set) var notes: [String] = []
 
   private let adapter: AdapterSource
   private let base: BaseNames
@@ -33,15 +37,18 @@ struct AdapterPlan {
   ///
   /// - Parameters:
   ///   - tensors: the base's.
+  ///   - layerCount: how many layers the base's configuration says that it has; nil where it says nothing.
   ///   - factor: what products are multiplied by besides.
   /// - Throws: ``MergeError``.
-  init(_ adapter: AdapterSource, onto tensors: [TensorInfo], factor: Double) throws {
+  init(_ adapter: AdapterSource, onto tensors: [TensorInfo], layerCount: Int?, factor: Double) throws {
     (self.adapter, self.factor, base) = (adapter, factor, BaseNames(tensors))
     let parts = try sorted()
     for (module, parts) in parts.modules.sorted(by: { $0.key < $1.key }) { try add(parts, to: module) }
     for (name, index) in parts.wholes.sorted(by: { $0.key < $1.key }) { try replace(name, by: index) }
     for (name, change) in changes where change.product != nil { try check(change, of: name) }
-    try requireAll(parts.modules)
+    notes = try AdapterCompleteness(
+      base: base, configuration: adapter.configuration, changes: changes, layerCount: layerCount, path: adapter.path
+    ).check()
   }
 
   // MARK: - Names
@@ -130,9 +137,14 @@ struct AdapterPlan {
     try addBias(parts[.upBias], of: module, scale)
   }
 
-  /// Whether a module's weight is stored as `[in, out]`. peft takes the configuration's word for Conv1D alone.
+  /// Whether a module's weight is stored as `[in, out]`. peft takes the configuration's word for neither Linear nor
+  /// Conv1D.
   private mutating func isTransposed(_ module: String) -> Bool {
-    guard adapter.configuration.isTransposed else { return false }
+    guard adapter.configuration.isTransposed else {
+      guard base.isConv1D(module) else { return false }
+      transposed += 1
+      return true
+    }
     guard HuggingFaceNames.isLinear(module) else { return true }
     untransposed += 1
     return false
@@ -210,8 +222,7 @@ struct AdapterPlan {
     guard info.dtype == there.dtype || [info, there].allSatisfy({ DTypeConversion.isConvertible($0.dtype) }) else {
       throw fault(
         .mismatch,
-        "\(displayName(info.name)) is \(info.typeName), and the base's tensor is "
-          + "\(there.typeName)")
+        "\(displayName(info.name)) is \(info.typeName), and the base's tensor is \(there.typeName)")
     }
     guard changes[place]?.replacement == nil else {
       throw fault(.adapter, "two tensors of it are for the base's \(displayName(place))")
@@ -251,33 +262,14 @@ struct AdapterPlan {
         "they may be of different adapters")
     }
   }
-
-  /// Refuses an adapter that lacks what its configuration names.
-  private func requireAll(_ modules: [String: Parts]) throws {
-    let weights = base.names.filter { $0.hasSuffix(".weight") }.map { String($0.dropLast(".weight".count)) }
-    func missing(_ named: [String], _ has: (String) -> Bool) -> [String] {
-      weights.filter { module in named.contains { module == $0 || module.hasSuffix("." + $0) } && !has(module) }
-        .sorted()
-    }
-    let products = missing(adapter.configuration.targets ?? []) { changes[$0 + ".weight"]?.product != nil }
-    let wholes = missing(adapter.configuration.wholeModules) { changes[$0 + ".weight"]?.replacement != nil }
-    guard let first = products.first ?? wholes.first else { return }
-    let key = products.isEmpty ? "modules_to_save" : "target_modules"
-    let count = products.isEmpty ? wholes.count : products.count
-    throw fault(
-      .adapter,
-      "the configuration (\(key)) names \(displayName(first))\(count > 1 ? " and \(count - 1) more" : ""), and the "
-        + "adapter has no "
-        + "tensors for \(count > 1 ? "them" : "it")",
-      "the file is incomplete: write or download it again, or let \(key) name only what was trained")
-  }
 }
 
 /// The names of a base's tensors, which an adapter may call otherwise: with and without what a whole language model has
 /// before them.
 struct BaseNames {
   private let places: [String: TensorInfo]
-  private static let prefixes = ["model.", "transformer."]
+  /// What a whole language model's names begin with.
+  static let prefixes = ["model.", "transformer."]
 
   init(_ tensors: [TensorInfo]) { places = Dictionary(tensors.map { ($0.name, $0) }) { one, _ in one } }
 
@@ -290,6 +282,18 @@ struct BaseNames {
     let longer = Self.prefixes.map { $0 + name }
     let shorter = Self.prefixes.filter(name.hasPrefix).map { String(name.dropFirst($0.count)) }
     return (longer + shorter).first { places[$0] != nil }
+  }
+
+  /// Whether a module is one of GPT-2's Conv1D. Other families' modules have these names too; of them the wider layer
+  /// is stored with more rows than columns.
+  func isConv1D(_ module: String) -> Bool {
+    let parts = module.split(separator: ".")
+    guard let last = parts.last, ["c_attn", "c_proj", "c_fc"].contains(last),
+      let layers = parts.firstIndex(of: "h"), parts.count > layers + 2
+    else { return false }
+    let wider = parts[...(layers + 1)].joined(separator: ".") + ".mlp.c_fc.weight"
+    guard let shape = place(of: wider).map({ info($0).shape }), shape.count == 2 else { return false }
+    return shape[0] < shape[1]
   }
 
   /// A tensor that is there.

@@ -55,8 +55,7 @@ package struct GGLAFile: TensorSource {
       guard let dtype = [0: DType.f32, 1: .f16][record[2]] else {
         throw fault(
           at + 8,
-          "the type \(record[2]) is not "
-            + "read")
+          "the type \(record[2]) is not read")
       }
       let shape = Array(try numbers(at + 12, 2).reversed())
       let text = try file.bytes(at: at + 20, count: record[1])

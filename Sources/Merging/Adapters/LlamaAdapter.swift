@@ -1,8 +1,7 @@
 // llama.cpp's adapters with peft's names: GGUF files of the type `adapter`, and the `ggla` files of 2023. Their tensors
 // have llama.cpp's or Meta's names, rows of q and k in that layout's order, and the names and rows of the base's family
 // say which of the base's they are. Sources: llama.cpp, convert_lora_to_gguf.py, src/llama-adapter.cpp;
-// convert-lora-to-ggml.py and llama.cpp of July
-// 2023.
+// convert-lora-to-ggml.py and llama.cpp of July 2023.
 // Refused: whole tensors beside the products, which llama.cpp passes over.
 
 import ByteIO
@@ -27,9 +26,8 @@ struct LlamaAdapter {
         .scheme, file: path,
         reason: type.0 == "adapter"
           ? "it is an adapter of another type than lora"
-          : "it is no "
-            + "adapter",
-        remedy: "a model's GGUF file is converted first: \(.converting(.folder))")
+          : "it is a GGUF file of a model, and no adapter",
+        remedy: "the base comes first, then adapters and deltas, then the output")
     }
     guard let alpha = file.values["adapter.lora.alpha"]?.number, alpha.isFinite else {
       throw MergeError(.configuration, file: path, reason: "adapter.lora.alpha is missing")
@@ -41,7 +39,7 @@ struct LlamaAdapter {
       name == "token_embd.weight" ? .embedding : .linear
     }
     adapter = AdapterSource(
-      path: path, source: view, configuration: AdapterConfiguration(alpha: alpha, file: path))
+      path: path, source: view, configuration: AdapterConfiguration(alpha: alpha, ofZero: 1, file: path))
   }
 
   /// Pairs the matrices of products.
@@ -90,6 +88,10 @@ struct LlamaAdapter {
     do { named = try configuration.layout(dialect).huggingFace(ups) } catch let error as CheckpointError {
       throw MergeError(
         .mismatch, file: path, reason: error.reason, remedy: "the adapter may belong to another model than the base")
+    }
+    // What models compute is left out there.
+    guard named.tensors.count == pairs.count else {
+      throw MergeError(.unused, file: path, reason: "a product of it is for what a model computes, and no weight")
     }
     var entries: [TensorView.Entry] = []
     for (index, pair) in pairs.enumerated() {
@@ -152,10 +154,10 @@ struct LlamaAdapter {
     guard pairs.allSatisfy({ read.tensors[$0.down].shape.last == read.rank }) else {
       throw MergeError(
         .adapter, file: file.path,
-        reason: "a product has another rank than the \(read.rank) that the "
-          + "head says")
+        reason: "a product has another rank than the \(read.rank) that the head says")
     }
     adapter = AdapterSource(
-      path: file.path, source: view, configuration: AdapterConfiguration(alpha: Double(read.alpha), file: file.path))
+      path: file.path, source: view,
+      configuration: AdapterConfiguration(alpha: Double(read.alpha), ofZero: 0, file: file.path))
   }
 }

@@ -51,6 +51,7 @@ struct MergedTensor: Sendable {
       found.overflows += overflows
       guard counted == byteCount else { return }
       (found.weight, found.delta) = Self.totals(squares)
+      found.isStretched = stretch != nil
       // No weight is so large that its square is infinite.
       if !(found.weight + found.delta).isFinite { found.isBroken = true }
       figures.take(found, of: name)

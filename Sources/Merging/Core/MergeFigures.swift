@@ -17,6 +17,10 @@ final class MergeFigures: Sendable {
     var isBroken = false
     /// How many finite results are too large for the type.
     var overflows = 0
+    /// Whether nothing was added: the adapter's tensor alone.
+    var isWhole = false
+    /// Whether outputs got trained lengths.
+    var isStretched = false
     /// How many values of a tuned model its delta does not give back.
     var inexact = 0
   }

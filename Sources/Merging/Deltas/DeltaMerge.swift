@@ -4,6 +4,7 @@
 
 import ByteIO
 import Checkpoint
+import Foundation
 import Model
 
 /// A base with a delta, or the delta of a tuned model.
@@ -16,11 +17,15 @@ struct DeltaMerge {
   let changedCount: Int
   /// How many are the delta's own.
   let takenCount: Int
+  /// What is rounded to the results' type before it is added, or alone.
+  let conversions: [ConvertedSource]
   /// Whether all shapes are those of LLaMA 7B with one token more.
   let isAlpaca7B: Bool
 
   /// What Stanford Alpaca's recover script wants the sum of all elements of the 7B model to be, in single precision.
   static let alpacaSum = 50637.1836
+  /// What the frequencies of its positions add to that where they are stored, as in 2023: 32 layers' of heads of 128.
+  static let alpacaFrequencies = 32 * (0..<64).reduce(0.0) { $0 + pow(10000, -Double($1) / 64) }
 
   /// A sum of two models, or a difference; nothing is computed but a few norms.
   ///
@@ -39,12 +44,14 @@ struct DeltaMerge {
     var entries: [TensorView.Entry] = []
     var found: Set<String> = []
     var (changed, taken) = (0, 0)
+    var conversions: [ConvertedSource] = []
     for (index, info) in other.tensors.enumerated() {
       try info.checkIsRead()
       let place = places[info.name]
       if ComputedTensors.contains(info) {
-        // Both models compute it: the base's is what both have, and in a delta it would count twice.
-        if place == nil, !isReversed { entries.append(TensorView.Entry(info, .stored(index))) }
+        // Both models compute it: the base's is what both have. In a delta it is a difference, zero for the most part, but
+        // in Ziya's, to whose script it is nothing to add to.
+        if place == nil, !isReversed, scheme == .ziya { entries.append(TensorView.Entry(info, .stored(index))) }
         continue
       }
       found.insert(info.name)
@@ -53,12 +60,13 @@ struct DeltaMerge {
           throw Self.mismatch(path, "the base has no \(displayName(info.name))")
         }
         taken += 1
-        entries.append(try Self.taken(index, of: other, dtype ?? scheme.dtype))
+        entries.append(try Self.taken(index, of: other, dtype ?? scheme.dtype, &conversions))
         continue
       }
       guard let place else { continue }
       let added = try Self.added(
-        (other, index), (base, place), scheme, dtype ?? scheme.dtype ?? info.dtype, isReversed, figures, path)
+        (other, index), (base, place), scheme, dtype ?? scheme.dtype ?? info.dtype, isReversed, figures, path,
+        &conversions)
       changed += 1
       entries.append(TensorView.Entry(added.info, .parts { try added.cursor() }))
     }
@@ -77,7 +85,7 @@ struct DeltaMerge {
         byteCount: info.byteCount)
       entries.append(TensorView.Entry(shown, .stored(index, of: 1)))
     }
-    (changedCount, takenCount) = (changed, taken)
+    (changedCount, takenCount, self.conversions) = (changed, taken, conversions)
     // Gate and up of 32 layers.
     isAlpaca7B =
       entries.contains { $0.info.shape == [32001, 4096] } && entries.count { $0.info.shape == [11008, 4096] } == 64
@@ -91,18 +99,22 @@ struct DeltaMerge {
   }
 
   /// A tensor that is the delta's own.
-  private static func taken(_ index: Int, of source: any TensorSource, _ dtype: DType?) throws -> TensorView.Entry {
+  private static func taken(
+    _ index: Int, of source: any TensorSource, _ dtype: DType?, _ conversions: inout [ConvertedSource]
+  ) throws -> TensorView.Entry {
     let info = source.tensors[index]
     guard let dtype, dtype != info.dtype, DTypeConversion.isConvertible(info.dtype) else {
       return TensorView.Entry(info, .stored(index))
     }
     let alone = try ConvertedSource(TensorView([TensorView.Entry(info, .stored(index))], of: source), dtype: dtype)
+    conversions.append(alone)
     return TensorView.Entry(alone.tensors[0], .parts { try alone.cursor(0) })
   }
 
   private static func added(
     _ other: (source: any TensorSource, index: Int), _ base: (source: any TensorSource, index: Int),
-    _ scheme: DeltaScheme, _ dtype: DType, _ isReversed: Bool, _ figures: MergeFigures, _ path: String
+    _ scheme: DeltaScheme, _ dtype: DType, _ isReversed: Bool, _ figures: MergeFigures, _ path: String,
+    _ conversions: inout [ConvertedSource]
   ) throws -> AddedTensor {
     let (info, there) = (other.source.tensors[other.index], base.source.tensors[base.index])
     try there.checkIsRead()
@@ -120,10 +132,13 @@ struct DeltaMerge {
     guard let size = TensorInfo.size(of: info.shape, dtype) else {
       throw MergeError(.mismatch, file: path, reason: "\(displayName(info.name)) is too large")
     }
-    let rounded = { (source: any TensorSource, index: Int) -> any TensorSource in
+    func rounded(_ source: any TensorSource, _ index: Int) throws -> any TensorSource {
       let info = source.tensors[index]
       let alone = try TensorView([TensorView.Entry(info, .stored(index))], of: source)
-      return info.dtype == dtype ? alone : try ConvertedSource(alone, dtype: dtype)
+      guard info.dtype != dtype else { return alone }
+      let converted = try ConvertedSource(alone, dtype: dtype)
+      conversions.append(converted)
+      return converted
     }
     let (one, two) = (try rounded(other.source, other.index), try rounded(base.source, base.index))
     var result = AddedTensor(
@@ -155,11 +170,11 @@ struct DeltaMerge {
     return sums
   }
 
-  /// Refuses a model in place of a delta: its norms are much like the base's, and a delta's are nearly nothing.
+  /// Refuses a model in place of a delta: its norms are of the base's size, and a delta's are nearly nothing.
   private static func refuseModel(
     _ delta: any TensorSource, _ base: any TensorSource, _ places: [String: Int], _ path: String
   ) throws {
-    var (differences, squares) = (0.0, 0.0)
+    var (own, differences, squares) = (0.0, 0.0, 0.0)
     var count = 0
     for (index, info) in delta.tensors.enumerated() where count < 8 && info.name.hasSuffix("norm.weight") {
       guard let place = places[info.name], info.shape.count == 1, base.tensors[place].shape == info.shape,
@@ -167,15 +182,15 @@ struct DeltaMerge {
       else { continue }
       count += 1
       for (value, there) in zip(try delta.floats(index), try base.floats(place)) {
+        own += Double(value) * Double(value)
         differences += Double(value - there) * Double(value - there)
         squares += Double(there) * Double(there)
       }
     }
-    guard squares > 0, differences < squares / 4 else { return }
+    guard squares > 0, own >= squares / 4 else { return }
+    let likeness = differences < squares / 4 ? "are much like the base's" : "are as large as a model's"
     throw MergeError(
-      .scheme, file: path,
-      reason: "its norms are much like the base's: it is a model, and no delta that could be "
-        + "added to one",
+      .scheme, file: path, reason: "its norms \(likeness): it is a model, and no delta that could be added to one",
       remedy: "\(.reversing) makes a delta of two models; adapters and deltas go into a base")
   }
 }

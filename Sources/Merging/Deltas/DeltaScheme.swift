@@ -52,11 +52,43 @@ package enum DeltaScheme: String, Sendable, CaseIterable {
     switch rows {
     case 0: self = .add
     case 1: self = tables.allSatisfy { $0.dtype == .f32 } ? .alpaca : .add
-    case (Self.fewRows + 1)...: self = .ziya
-    default:
-      throw Self.unclear(
-        path, rows < 0 ? "it has \(-rows) tokens fewer than the base" : "it has \(rows) tokens more than the base")
+    case (Self.fewRows + 1)...: self = try Self.areDifferences(tables, of: delta, base) ? .add : .ziya
+    case ..<0:
+      throw MergeError(
+        .scheme, file: path, reason: "it has \(-rows) tokens fewer than the base",
+        remedy: "give the base that it was made with: nothing here cuts rows off")
+    default: throw Self.unclear(path, "it has \(rows) tokens more than the base")
     }
+  }
+
+  /// Rows of a table that are looked at.
+  private static let sampleRows = 64
+
+  /// Whether the rows that a base has too are small beside the base's, as differences are, and a vocabulary is not.
+  private static func areDifferences(
+    _ tables: [TensorInfo], of delta: any TensorSource, _ base: any TensorSource
+  ) throws -> Bool {
+    var (squares, wanted) = (0.0, 0.0)
+    for info in tables {
+      let places = (delta.indicesByName()[info.name], base.indicesByName()[info.name])
+      guard let place = places.0, let there = places.1 else { continue }
+      let rows = min(info.shape[0], base.tensors[there].shape[0])
+      for row in stride(from: 0, to: rows, by: max(1, rows / Self.sampleRows)) {
+        squares += try square(of: row, delta, place)
+        wanted += try square(of: row, base, there)
+      }
+    }
+    return squares < wanted / 4
+  }
+
+  /// The sum of squares of a row.
+  private static func square(of row: Int, _ source: any TensorSource, _ index: Int) throws -> Double {
+    let info = source.tensors[index]
+    let size = info.byteCount / max(1, info.shape[0])
+    let numbers = try Doubles(info.dtype)
+    var values = [Double](repeating: 0, count: size / numbers.size)
+    try source.cursor(index).withAll(of: row * size..<(row + 1) * size) { numbers.read($0, into: &values) }
+    return values.reduce(0) { $0 + $1 * $1 }
   }
 
   private static func unclear(_ path: String, _ reason: String) -> MergeError {
