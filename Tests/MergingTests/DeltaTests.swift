@@ -18,6 +18,7 @@ import Testing
   /// A model in half precision, or what a change makes of one: a tuned model, or a delta.
   private func model(
     _ name: String, seed: UInt64 = 1, dtype: DType = .f16, rows: Int = 96,
+    adding other: (name: String, values: [Float])? = nil,
     _ change: (String, Float, inout SplitMix64) -> Float
   ) throws -> String {
     var random = SplitMix64(seed: seed)
@@ -34,6 +35,7 @@ import Testing
         source.add(info.name, .f32, shape, values)
       }
     }
+    if let other { source.add(other.name, .f16, [other.values.count], other.values.map { Half($0).bits }) }
     try folder.write(name + "/config.json", RandomCheckpoint(layers: 1).configuration)
     try source.write(in: folder.file(name))
     return folder.file(name)
@@ -43,7 +45,9 @@ import Testing
 
   private func delta(rows: Int = 96, dtype: DType = .f16) throws -> String {
     try model("delta", seed: 5, dtype: dtype, rows: rows) { name, _, random in
-      name.contains("norm") ? 0.01 : Float.random(in: -0.1...0.1, using: &random)
+      // Another vocabulary has values like a model's.
+      let size: Float = rows > 112 && HuggingFaceNames.isOfVocabulary(name) ? 2 : 0.1
+      return name.contains("norm") ? 0.01 : Float.random(in: -size...size, using: &random)
     }
   }
 
@@ -67,9 +71,7 @@ import Testing
     let (base, delta) = (try base(), try delta(rows: 97))
     try folder.write(
       "delta/config.json",
-      RandomCheckpoint(layers: 1).configuration.replacing(
-        "\"vocab_size\": "
-          + "96", with: "\"vocab_size\": 97"))
+      RandomCheckpoint(layers: 1).configuration.replacing("\"vocab_size\": 96", with: "\"vocab_size\": 97"))
     let merged = try Merged(base, [delta], to: out)
     #expect(merged.report.steps.first?.scheme == .add)
     let table = try merged.floats("model.embed_tokens.weight")
@@ -94,6 +96,14 @@ import Testing
     #expect(merged.source.tensors.allSatisfy { $0.dtype == .f32 })
     let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
     #expect(text.contains("float32") && text.contains("\"vocab_size\" : 97"), "\(text)")
+  }
+
+  @Test("the sum of Alpaca's 7B model is noted with and without frequencies, and any other warned of")
+  func alpacaSum() {
+    for (sum, isNote) in [(50637.2, true), (50637.2 - 238.71, true), (50637.2 - 238, false), (50600, false)] {
+      let remark = Merge.alpacaRemark(sum)
+      if case .note = remark { #expect(isNote, "\(sum)") } else { #expect(!isNote, "\(sum)") }
+    }
   }
 
   @Test("with another vocabulary altogether, embedding and head are the delta's")
@@ -141,6 +151,49 @@ import Testing
     }
     #expect(made.report.inexact == different)
     #expect(different < 200)
+  }
+
+  @Test("a delta's inv_freq is zero, and no model's: it is left out, but of Ziya's, which has it whole")
+  func frequencies() throws {
+    let base = try base()
+    for (rows, isThere) in [(96, false), (120, true)] {
+      let name = "model.layers.0.self_attn.rotary_emb.inv_freq"
+      let path = try model("delta", seed: 5, rows: rows, adding: (name, [Float](repeating: 0, count: 8))) {
+        $0.contains("norm") ? 0.01 : Float.random(in: -2...2, using: &$2)
+      }
+      let merged = try Merged(base, [path], to: folder.file("out\(rows)"))
+      #expect(merged.source.tensors.contains { $0.name == name } == isThere)
+    }
+  }
+
+  @Test("a delta with many rows more is told from another vocabulary by the size of its values")
+  func reversedRows() throws {
+    let base = try base()
+    let tuned = try model("tuned", rows: 120) { _, value, random in
+      value + Float(Int.random(in: -4...4, using: &random)) / 256
+    }
+    #expect(throws: MergeError.self) { try Merged(base, [tuned], to: folder.file("made")) { $0.isReversed = true } }
+    _ = try Merged(base, [tuned], to: folder.file("made")) { ($0.isReversed, $0.scheme) = (true, .add) }
+    let again = try Merged(base, [folder.file("made")], to: out)
+    #expect(again.report.steps.first?.scheme == .add)
+    let (found, wanted) = (try again.floats("lm_head.weight"), try values(tuned, "lm_head.weight"))
+    #expect(zip(found, wanted).allSatisfy { abs($0 - $1) < 1e-3 })
+  }
+
+  @Test("a model of another training is no delta, and what outweighs the base is told")
+  func otherModel() throws {
+    let base = try base()
+    let norm = try values(base, "model.norm.weight").map(abs).max() ?? 0
+    let large = try model("large") { name, value, random in
+      name.contains("norm") ? -0.8 * norm : Float.random(in: -1...1, using: &random)
+    }
+    let error = #expect(throws: MergeError.self) { try Merged(base, [large], to: out) }
+    #expect(error?.code == .scheme && error?.reason.contains("as large as a model's") == true)
+    let other = try model("other") { name, value, random in
+      name.contains("norm") ? 0.3 * value : Float.random(in: -1...1, using: &random)
+    }
+    let merged = try Merged(base, [other], to: out)
+    #expect(merged.remarks.contains { $0.contains("larger than the weight") }, "\(merged.remarks)")
   }
 
   // MARK: - Files
@@ -191,8 +244,51 @@ import Testing
     unlink(base + "/config.json")
     let other = #expect(throws: MergeError.self) { try Merged(base, [payload], to: out) { $0.scheme = .xorFiles } }
     #expect(other?.code == .mismatch)
-    let left = Folder.kind(of: out) == nil ? [] : try folder.names(in: "out")
-    #expect(left.isEmpty)
+    #expect(Folder.kind(of: out) == nil)
+  }
+
+  @Test("one byte of a base's values is enough: torch's files have checksums in them")
+  func wrongByte() throws {
+    let base = try model("hf") { _, value, _ in value }
+    let source = try Checkpoint.open(base)
+    let other = try ConvertedSource(ConvertedSource(source, dtype: .bf16), dtype: .f16)
+    for (name, values) in [("hf", source), ("tuned", other)] as [(String, any TensorSource)] {
+      var writer = try TorchWriter(values.tensors, metadata: [:])
+      try Folder.create(folder.file(name))
+      _ = try writer.take(
+        values, Array(values.tensors.indices), as: "pytorch_model.bin", in: folder.file(name), replacing: false)
+    }
+    let key = try readBytes(base + "/pytorch_model.bin")
+    let tuned = try readBytes(folder.file("tuned/pytorch_model.bin"))
+    try folder.write("payload/pytorch_model.bin", zip(tuned, key).map { $0 ^ $1 })
+    var wrong = key
+    wrong[wrong.count / 2] ^= 1
+    try folder.write("wrong/pytorch_model.bin", wrong)
+    let payload = folder.file("payload")
+    let error = #expect(throws: MergeError.self) {
+      try Merged(folder.file("wrong"), [payload], to: out) { $0.scheme = .xorFiles }
+    }
+    #expect(error?.code == .result && Folder.kind(of: out) == nil, "\(String(describing: error))")
+    _ = try Merged(base, [payload], to: out) { $0.scheme = .xorFiles }
+    #expect(try readBytes(out + "/pytorch_model.bin") == tuned)
+  }
+
+  @Test("a gzip stream that has far more than the base is stopped")
+  func bomb() throws {
+    try folder.write("hf/config.json", "{}")
+    try folder.write("payload/config.json", [UInt8](repeating: 0, count: 80 << 20))
+    let gzip = Process()
+    gzip.executableURL = URL(filePath: "/bin/gzip")
+    gzip.arguments = ["-n", folder.file("payload/config.json")]
+    try gzip.run()
+    gzip.waitUntilExit()
+    try FileManager.default.moveItem(
+      atPath: folder.file("payload/config.json.gz"), toPath: folder.file("payload/config.json"))
+    let payload = folder.file("payload")
+    let error = #expect(throws: MergeError.self) {
+      try Merged(folder.file("hf"), [payload], to: out) { $0.scheme = .xorFiles }
+    }
+    #expect(error?.reason.contains("far more than the base") == true && Folder.kind(of: out) == nil)
   }
 
   @Test("a payload that is made leads back to the tuned model's files")

@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import Foundation
 import Model
 
 /// The output of an XOR of files.
@@ -27,7 +28,21 @@ struct FilesOutput {
     let place = ModelPlace(folder, names: names, kind: .model)
     _ = try place.leftovers(inputs: inputs, replacing: replacing)
     if !existing.isEmpty { remark(.replaces(existing)) }
+    let isNew = Folder.kind(of: folder) == nil
     try Folder.create(folder)
+    do {
+      return try fill(place, names, replacing: replacing, inputs: inputs, checking: check, progress: progress)
+    } catch {
+      // Nothing is left behind; a folder that is not empty stays.
+      if isNew { unsafe rmdir(folder) }
+      throw error
+    }
+  }
+
+  private func fill(
+    _ place: ModelPlace, _ names: [String], replacing: Bool, inputs: InputRecord,
+    checking check: (String) throws -> Void, progress: @escaping ProgressHandler
+  ) throws -> (bytes: Int, replaced: [String], removed: [String]) {
     let staging = try StagingFolder(in: folder)
     try staging.standing(for: folder) {
       for item in files.items { try files.write(item, in: staging.path, progress: progress) }

@@ -1,7 +1,7 @@
 // Models that were published as the XOR with a base model's files, file by file, by OpenAssistant and Pygmalion: each
 // byte with the byte of the file of the same name, and zeros where that has ended; the payload as it is, or as a gzip
 // stream; added_tokens.json as it is. There is no digest in them, so what comes out is held against what its name says
-// that it is. Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
+// that it is, and against the checksums that torch's files have in them. Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
 // Refused: a payload without a file of its name in the base, for nothing of it could be read.
 
 import ByteIO
@@ -30,6 +30,8 @@ struct XorFiles: Sendable {
 
   /// What was never coded.
   private static let plain: Set<String> = ["added_tokens.json"]
+  /// What a result may have beyond twice its base.
+  private static let surplus = 64 << 20
   private static let strangers: Set<String> = ["README.md", ".gitattributes", "xor_codec.py", "LICENSE", ".gitignore"]
 
   /// Pairs the files of two folders.
@@ -127,6 +129,8 @@ struct XorFiles: Sendable {
   func write(_ item: Item, in folder: String, progress: ProgressHandler) throws {
     let writer = try AtomicFileWriter(in: folder)
     var at = 0
+    // A tuned model may have more than its base, but not many times as much: of a few bytes gzip makes any number.
+    let limit = item.base.map { 2 * $0.size + Self.surplus } ?? .max
     func take(_ part: ArraySlice<UInt8>) throws(ByteIOError) {
       var bytes = Array(part)
       if let base = item.base, at < base.size {
@@ -140,7 +144,13 @@ struct XorFiles: Sendable {
     if item.isCompressed {
       let end = try GzipFile.read(item.other) { part throws(ByteIOError) in
         try take(part)
-        return true
+        return at <= limit
+      }
+      guard at <= limit else {
+        throw MergeError(
+          .mismatch, file: item.other.path,
+          reason: "its gzip stream has more than \(limit) bytes, far more than the base",
+          remedy: "download the file again, and give the base that the card names")
       }
       if let place = end.fault {
         throw MergeError(
@@ -169,12 +179,16 @@ struct XorFiles: Sendable {
     let fault: String?
     if name.hasSuffix(".json") {
       let file = try InputFile(path, isInput: false)
-      let text = try file.bytes(count: file.size)
-      let isRead = (try? boundedJSONObject(text)) != nil
-      fault = isRead ? nil : "it is no JSON"
+      if file.size > MergedFiles.sizeLimit {
+        fault = "it has \(file.size) bytes, and no small file of a model is so large"
+      } else {
+        let isRead = (try? boundedJSONObject(file.bytes(count: file.size))) != nil
+        fault = isRead ? nil : "it is no JSON"
+      }
     } else if ModelFileName.isModel(name) {
       do {
-        _ = try Checkpoint.open(file: path)
+        // torch's files have a CRC-32 of every tensor's values.
+        try Checkpoint.open(file: path).verifyChecksums()
         fault = nil
       } catch let error as any ToolError {
         fault = error.reason
@@ -186,7 +200,6 @@ struct XorFiles: Sendable {
     throw MergeError(
       .result, file: name, reason: "what came out is not what its name says: \(fault)",
       remedy: "the base is not the one that it was made with: every byte counts, so it must have been converted by "
-        + "the very "
-        + "versions that the card names")
+        + "the very versions that the card names")
   }
 }
