@@ -65,19 +65,19 @@ package struct AdapterPresence: Sendable, Equatable {
     } else if isAdapterFile || isGGUF || AdapterNames.areAlone(tensors, in: source) {
       (kind, self.file) = (.alone, path)
       reason = "this is \(adapter)\(base), not a model"
-      remedy = AdapterNames.remedy(method)
+      remedy = AdapterNames.remedy(method, tensors)
     } else if let first = tensors.first {
       (kind, self.file) = (.unmerged, first.file)
       reason =
         "an unmerged adapter (\(method)) is among the model's tensors: \(displayName(first.name))"
         + (tensors.count > 1 ? " and \(tensors.count - 1) more" : "") + ". The base alone would be another model"
-      remedy = AdapterNames.remedy(method)
+      remedy = AdapterNames.remedy(method, tensors)
     } else if isFolder, !beside.isEmpty {
       (kind, self.file) = (.beside, Folder.join(folder, beside.last ?? ""))
       reason =
         "\(adapter)\(base) lies beside the model (\(beside.joined(separator: ", "))) and is not applied: the model is "
         + "taken without it"
-      remedy = AdapterNames.remedy(method) + "; move it elsewhere where it is not wanted"
+      remedy = AdapterNames.remedy(method, tensors) + "; move it elsewhere where it is not wanted"
     } else {
       return nil
     }
@@ -220,8 +220,14 @@ private enum AdapterNames {
     }
   }
 
-  static func remedy(_ method: String) -> Remedy {
-    unmergeable.contains(method)
+  /// Parts of names by which LoRA's tensors go in other programs than those whose adapters are merged here.
+  private static let foreignParts: Set<Substring> = ["lora_up", "lora_down", "lora_layer", "dora_scale"]
+
+  static func remedy(_ method: String, _ tensors: [TensorInfo]) -> Remedy {
+    if tensors.contains(where: { split($0.name).contains(where: foreignParts.contains) }) {
+      return "merge it into its base first, with the program that made it: its tensors have other names than peft's"
+    }
+    return unmergeable.contains(method)
       ? "\(method) cannot be merged into weights: the adapter runs in peft only"
       : method == titles["lora"]
         ? "merge it into its base first: \(.merging)"

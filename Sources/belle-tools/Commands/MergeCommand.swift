@@ -27,8 +27,9 @@ struct MergeCommand: ParsableCommand {
         belle-tools merge llama-7b-hf/ vicuna-7b-delta-v1.1/ vicuna-7b/
         belle-tools merge --reverse llama-7b-hf/ mine/ mine-delta/
 
-      Products are summed in double precision and added with one rounding, tensor by tensor, in little memory. Every tensor of \
-      an adapter is used, or it is an error. The result is computed again and compared with what was written.
+      Products are summed in double precision and added with one rounding, tensor by tensor. Every tensor of an adapter \
+      is used, or it is an error. A model is computed again and compared with what was written; of OpenAssistant's files \
+      those with checksums inside, PyTorch's, are verified, and the others opened.
       """)
 
   /// How adapters and deltas go into a base.
@@ -42,8 +43,7 @@ struct MergeCommand: ParsableCommand {
   @Argument(
     help: ArgumentHelp(
       "The base, then adapters or deltas in their order, then the output: a file or a folder, as convert has them. "
-        + "With "
-        + "--reverse the base, the tuned model and the delta.", valueName: "base> <adapter-or-delta> … <output"))
+        + "With --reverse the base, the tuned model and the delta.", valueName: "base> <adapter-or-delta> … <output"))
   var paths: [String]
 
   @Option(help: "How they go in; auto tells it from their files.")
@@ -147,14 +147,12 @@ struct MergeCommand: ParsableCommand {
     if report.overflows > 0 {
       Console.shared.warning(
         "\(report.overflows) value\(report.overflows == 1 ? " was" : "s were") too large for the output's type and "
-          + "became "
-          + "infinite; --dtype bf16 or f32 would hold them")
+          + "became infinite; --dtype bf16 or f32 would hold them")
     }
     Console.shared.warn(ofRemoved: report.removedFiles)
     for name in report.absent {
       common.note(
-        "\(displayName(manifest ?? "")) lists \(displayName(name)), which is not "
-          + "in the output")
+        "\(displayName(manifest ?? "")) lists \(displayName(name)), which is not in the output")
     }
     guard !common.json else { return showJSON(report) }
     let steps = report.steps.map { step in
@@ -167,10 +165,7 @@ struct MergeCommand: ParsableCommand {
     let sum = report.sum.map { "; sum of all elements \($0)" } ?? ""
     let back =
       report.inexact.map {
-        $0 == 0
-          ? "; added to the base it gives every value back"
-          : "; \($0) values come back "
-            + "rounded"
+        $0 == 0 ? "; added to the base it gives every value back" : "; \($0) values come back rounded"
       } ?? ""
     Console.shared.result(
       "\(steps.joined(separator: "; ")); \(tensors)\(byteCount(report.bytes))\(verified)\(sum)\(back): "
