@@ -176,6 +176,14 @@ import Testing
       Self.append(meta + ".weight.loraA", [inputs, 4], turned, to: &old)
       Self.append(meta + ".weight.loraB", [outputs, 4], paired, to: &old)
     }
+    if form == "gguf" {
+      // Rows of tokens.
+      let a = adapter.add("model.embed_tokens.lora_embedding_A", [4, 96])
+      let b = adapter.add("model.embed_tokens.lora_embedding_B", [64, 4])
+      let tokens = (0..<96 * 4).map { (place: Int) -> Float in a[place % 4 * 96 + place / 4] }
+      gguf.add("token_embd.weight.lora_a", .f32, [96, 4], tokens)
+      gguf.add("token_embd.weight.lora_b", .f32, [64, 4], b)
+    }
     let plain = try Merged(base, [try adapter.write(folder)], to: out)
     let path: String
     if form == "gguf" {

@@ -78,6 +78,24 @@ import Testing
     }
   }
 
+  @Test("DoRA gives an embedding's columns their trained lengths")
+  func decomposedColumns() throws {
+    var adapter = AdapterFolder(seed: 4)
+    adapter.members = ["use_dora": true]
+    let a = adapter.add("model.embed_tokens.lora_embedding_A", [4, 96])
+    let b = adapter.add("model.embed_tokens.lora_embedding_B", [64, 4])
+    let lengths = adapter.add("model.embed_tokens.lora_magnitude_vector", [64], scale: 1)
+    let merged = try Merged(base, [try adapter.write(folder)], to: out)
+    let delta = product(b, a, rank: 4)
+    let sums = try weights("model.embed_tokens.weight").enumerated().map { place, value in
+      Double(value) + 2 * delta[place % 64 * 96 + place / 64]
+    }
+    for (place, value) in try merged.floats("model.embed_tokens.weight").enumerated() {
+      let norm = (0..<96).reduce(0) { $0 + sums[$1 * 64 + place % 64] * sums[$1 * 64 + place % 64] }.squareRoot()
+      #expect(abs(Double(value) - Double(lengths[place % 64]) * sums[place] / norm) < 1e-7)
+    }
+  }
+
   @Test("an embedding's product lies the other way around")
   func embedding() throws {
     var adapter = AdapterFolder(seed: 5)

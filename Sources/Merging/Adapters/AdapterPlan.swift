@@ -211,13 +211,16 @@ struct AdapterPlan {
         "the adapter belongs to another model than the base")
     }
     let there = base.info(place)
-    let grows =
+    let isTable =
       HuggingFaceNames.isOfVocabulary(place) && info.shape.count == 2 && there.shape.count == 2
-      && info.shape[1] == there.shape[1] && info.shape[0] > there.shape[0]
+      && info.shape[1] == there.shape[1]
+    let grows = isTable && info.shape[0] > there.shape[0]
     guard info.shape == there.shape || grows else {
       throw fault(
         .mismatch, "\(displayName(info.name)) is \(info.shape), and the base's tensor is \(there.shape)",
-        "the adapter belongs to another model than the base")
+        isTable
+          ? "rows were cut off in training, or the base is another: \(AdapterConfiguration.withPeft)"
+          : "the adapter belongs to another model than the base")
     }
     guard info.dtype == there.dtype || [info, there].allSatisfy({ DTypeConversion.isConvertible($0.dtype) }) else {
       throw fault(

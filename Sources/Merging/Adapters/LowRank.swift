@@ -21,6 +21,9 @@ struct Factor: Sendable {
   var rows: Int { isTransposed ? stored.columns : stored.rows }
   var columns: Int { isTransposed ? stored.rows : stored.columns }
 
+  /// Reads some rows at a time, where they lie one after the other; nil where they do not.
+  fileprivate func reader() throws -> RowReader? { isTransposed ? nil : try RowReader(source, index, columns: columns) }
+
   /// The values, row-major.
   ///
   /// - Throws: `CheckpointError` with code `.unsupportedType` for what holds no numbers.
@@ -31,6 +34,25 @@ struct Factor: Sendable {
     var turned = [Double](repeating: 0, count: values.count)
     for row in 0..<rows { for column in 0..<columns { turned[row * columns + column] = values[column * rows + row] } }
     return turned
+  }
+}
+
+/// Rows of a matrix, a few at a time: a head's factor may have hundreds of mebibytes.
+private struct RowReader {
+  private let cursor: any TensorCursor
+  private let numbers: Doubles
+  private let columns: Int
+
+  init(_ source: any TensorSource, _ index: Int, columns: Int) throws {
+    (numbers, self.columns) = (try Doubles(source.tensors[index].dtype), columns)
+    cursor = try source.cursor(index)
+  }
+
+  /// Reads rows into an array, which gets their size.
+  func read(_ rows: Range<Int>, into values: inout [Double]) throws {
+    let (count, size) = (rows.count * columns, columns * numbers.size)
+    if values.count != count { values = [Double](repeating: 0, count: count) }
+    try cursor.withAll(of: rows.lowerBound * size..<rows.upperBound * size) { numbers.read($0, into: &values) }
   }
 }
 
@@ -46,20 +68,28 @@ struct LowRank: Sendable {
   var columns: Int { right?.columns ?? 1 }
   var rank: Int { left.columns }
 
-  /// The product with its values in memory: rank · (rows + columns) doubles.
+  /// The product with its right side in memory, and its left one where that is stored the other way around: rank ·
+  /// columns doubles, or rank · (rows + columns).
   func loaded() throws -> Loaded { try Loaded(self) }
 
-  /// A product whose values are in memory.
-  struct Loaded {
+  /// A product that is ready to be added.
+  ///
+  /// Not thread-safe.
+  final class Loaded {
     let columns: Int
     private let rank: Int
+    private let rows: Int
     private let scale: Double
-    private let left: [Double]
+    /// Reads the left side; nil where all of it is in memory.
+    private let reader: RowReader?
+    /// The left side, or those of its rows that were read last.
+    private var left: [Double] = []
     private let panels: [Double]
 
     fileprivate init(_ product: LowRank) throws {
-      (columns, rank, scale) = (product.columns, product.rank, product.scale)
-      left = try product.left.values()
+      (columns, rank, rows, scale) = (product.columns, product.rank, product.rows, product.scale)
+      reader = try product.left.reader()
+      if reader == nil { left = try product.left.values() }
       panels = Self.panels(try product.right?.values() ?? [1], rank: rank, columns: columns)
     }
 
@@ -85,10 +115,14 @@ struct LowRank: Sendable {
     /// - Parameters:
     ///   - values: the rows, one after the other.
     ///   - first: the number of the first one.
-    func add(to values: inout [Double], from first: Int, _ squares: inout belle_low_rank_squares) {
+    /// - Throws: what reading the left side throws.
+    func add(to values: inout [Double], from first: Int, _ squares: inout belle_low_rank_squares) throws {
       let count = values.count / columns
-      precondition(values.count == count * columns && (first + count) * rank <= left.count, "rows of the product")
-      // SAFETY: the kernel reads `count` rows of `left` from `first` on and all panels, and writes `count` rows, all of
+      precondition(values.count == count * columns && first + count <= rows, "rows of the product")
+      try reader?.read(first..<first + count, into: &left)
+      let start = reader == nil ? first : 0
+      precondition((start + count) * rank <= left.count, "rows of the left side")
+      // SAFETY: the kernel reads `count` rows of `left` from `start` on and all panels, and writes `count` rows, all of
       // which are there, as was just checked.
       unsafe left.withUnsafeBufferPointer { left in
         unsafe panels.withUnsafeBufferPointer { panels in
@@ -97,7 +131,7 @@ struct LowRank: Sendable {
               return
             }
             unsafe belle_low_rank_add(
-              belle_best_variant(), left + first * rank, count, rank, panels, columns, scale, target, &squares)
+              belle_best_variant(), left + start * rank, count, rank, panels, columns, scale, target, &squares)
           }
         }
       }

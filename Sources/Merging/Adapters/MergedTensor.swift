@@ -1,6 +1,6 @@
 // A weight with an adapter's product added, made as it is read: in double precision, rounded once to the weight's type.
-// With DoRA each output then gets the length that was trained: m ⊙ V / ‖V‖. Outputs are rows, and columns where the weight is
-// stored the other way around, or is an embedding's.
+// With DoRA each output then gets the length that was trained: m ⊙ V / ‖V‖. Outputs are rows, and columns where the
+// weight is stored the other way around, or is an embedding's.
 // Source: peft, tuners/lora/layer.py (merge), tuners/lora/dora.py.
 
 import ByteIO
@@ -31,8 +31,10 @@ struct MergedTensor: Sendable {
 
   /// Its values, merged.
   ///
-  /// Memory: the product's factors, and parts of half a mebibyte, or of a row.
-  /// - Complexity: O(rank · elements); twice that where outputs are columns and have lengths, which are known at the end.
+  /// Memory: the right side of the product, the left side too where that is stored the other way around, and parts of
+  /// half a mebibyte, or of a row.
+  /// - Complexity: O(rank · elements); twice that where outputs are columns and have lengths, which are known at the
+  ///   end.
   func cursor() throws -> any TensorCursor {
     let sums = try Sums(self)
     let stretch = try lengths.map { try Stretch($0, sums, rows: product.rows, partRows: partRows) }
@@ -91,7 +93,7 @@ struct MergedTensor: Sendable {
       try before.withAll(of: rows.lowerBound * rowSize..<rows.upperBound * rowSize) { part in
         numbers.read(part, into: &values)
       }
-      product.add(to: &values, from: rows.lowerBound, &squares)
+      try product.add(to: &values, from: rows.lowerBound, &squares)
     }
   }
 

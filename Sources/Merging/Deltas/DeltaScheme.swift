@@ -71,8 +71,10 @@ package enum DeltaScheme: String, Sendable, CaseIterable {
     var (squares, wanted) = (0.0, 0.0)
     for info in tables {
       let places = (delta.indicesByName()[info.name], base.indicesByName()[info.name])
-      guard let place = places.0, let there = places.1 else { continue }
-      let rows = min(info.shape[0], base.tensors[there].shape[0])
+      guard let place = places.0, let there = places.1, let own = info.shape.first,
+        let others = base.tensors[there].shape.first
+      else { continue }
+      let rows = min(own, others)
       for row in stride(from: 0, to: rows, by: max(1, rows / Self.sampleRows)) {
         squares += try square(of: row, delta, place)
         wanted += try square(of: row, base, there)
