@@ -15,13 +15,10 @@ package struct Merge {
     case files(XorFiles)
   }
 
-  /// Takes what is to be told.
-  package typealias Remark = (ConversionRemark) -> Void
-
   private let work: Work
   private let target: ConversionTarget
   private let options: MergeOptions
-  private let remark: Remark
+  private let remark: MergeRemark
   private var steps: [MergeReport.Step] = []
   private var figures: [(figures: MergeFigures, step: Int)] = []
   /// What was rounded to the output's type before or without being merged.
@@ -45,7 +42,8 @@ package struct Merge {
   ///   - remark: takes what is to be told, now and while the merge runs.
   /// - Throws: ``MergeError``, `CheckpointError`, `ModelError`, `ByteIOError` or `ConversionMisfit`.
   package init(
-    _ base: String, _ changes: [String], to target: ConversionTarget, _ options: MergeOptions, remark: @escaping Remark
+    _ base: String, _ changes: [String], to target: ConversionTarget, _ options: MergeOptions,
+    remark: @escaping MergeRemark
   ) throws {
     try target.check()
     (self.target, self.options, self.remark) = (target, options, remark)

@@ -18,7 +18,7 @@ struct Course {
   private(set) var isAlpaca7B = false
 
   private let options: MergeOptions
-  private let remark: Merge.Remark
+  private let remark: MergeRemark
   private var files: MergedFiles
   private var tiesHead: Bool
   private var rows: Int?
@@ -27,7 +27,7 @@ struct Course {
   private var rowsFrom = ""
 
   /// Merges all; nothing is computed.
-  init(_ path: String, _ changes: [String], _ options: MergeOptions, _ remark: @escaping Merge.Remark) throws {
+  init(_ path: String, _ changes: [String], _ options: MergeOptions, _ remark: @escaping MergeRemark) throws {
     let parts = changes.isEmpty ? try SelfMerge(path) : nil
     let base = try MergeBase(parts?.base ?? Model.open(path), dtype: options.isReversed ? nil : options.dtype)
     self.base = base.model

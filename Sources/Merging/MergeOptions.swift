@@ -3,6 +3,10 @@
 
 import Checkpoint
 import Checksum
+import Model
+
+/// Takes what is to be told of a merge.
+package typealias MergeRemark = (ConversionRemark) -> Void
 
 /// What is asked of a merge besides its output.
 package struct MergeOptions: Sendable {

@@ -11,7 +11,7 @@ import Model
 struct AdapterCompleteness {
   let base: BaseNames
   let configuration: AdapterConfiguration
-  let changes: [String: AdapterPlan.Change]
+  let changes: [String: AdapterChange]
   /// How many layers the base's configuration says that it has; nil where it says nothing.
   let layerCount: Int?
   /// The adapter's path.

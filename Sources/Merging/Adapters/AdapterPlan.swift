@@ -8,18 +8,8 @@ import Model
 
 /// An adapter, matched with a base.
 struct AdapterPlan {
-  /// What an adapter does to one of the base's tensors.
-  struct Change {
-    /// The adapter's tensor that takes its place.
-    var replacement: Int?
-    /// What is added.
-    var product: LowRank?
-    /// The lengths of its outputs.
-    var lengths: MergedTensor.Lengths?
-  }
-
   /// By the base's names.
-  private(set) var changes: [String: Change] = [:]
+  private(set) var changes: [String: AdapterChange] = [:]
   /// How many of the adapter's tensors have no use: what saved ones have replaced, and computed ones.
   private(set) var unusedCount = 0
   /// Modules whose names say that they are stored as `[out, in]` though the configuration says otherwise.
@@ -130,7 +120,7 @@ struct AdapterPlan {
     }
     let scale = factor * (try adapter.configuration.scale(of: module, rows: rankRows[0]))
     let turns = isEmbedding || isTransposed(module)
-    changes[weight, default: Change()].product = LowRank(
+    changes[weight, default: AdapterChange()].product = LowRank(
       left: Factor(source: adapter.source, index: turns ? down : up, isTransposed: turns),
       right: Factor(source: adapter.source, index: turns ? up : down, isTransposed: turns), scale: scale)
     try addMagnitude(parts[.magnitude], of: module, to: weight, isTurned: turns)
@@ -166,7 +156,7 @@ struct AdapterPlan {
     guard factor == 1 else {
       throw fault(.adapter, "DoRA's rows have trained lengths, which no factor scales")
     }
-    changes[weight, default: Change()].lengths = MergedTensor.Lengths(
+    changes[weight, default: AdapterChange()].lengths = MergedTensor.Lengths(
       factor: Factor(source: adapter.source, index: index), areOfColumns: isTurned)
   }
 
@@ -182,7 +172,7 @@ struct AdapterPlan {
         .mismatch, "\(displayName(module)) has a lora_B.bias, and the base has no bias there that it could be added to",
         "peft cannot merge such an adapter either")
     }
-    changes[bias, default: Change()].product = LowRank(
+    changes[bias, default: AdapterChange()].product = LowRank(
       left: Factor(source: adapter.source, index: index), right: nil, scale: scale)
   }
 
@@ -230,7 +220,7 @@ struct AdapterPlan {
     guard changes[place]?.replacement == nil else {
       throw fault(.adapter, "two tensors of it are for the base's \(displayName(place))")
     }
-    changes[place, default: Change()].replacement = index
+    changes[place, default: AdapterChange()].replacement = index
   }
 
   // MARK: - Checks
@@ -240,7 +230,7 @@ struct AdapterPlan {
     changes[name]?.replacement.map { adapter.source.tensors[$0].shape } ?? base.info(name).shape
   }
 
-  private func check(_ change: Change, of name: String) throws {
+  private func check(_ change: AdapterChange, of name: String) throws {
     guard let product = change.product else { return }
     let (info, shape) = (base.info(name), shape(of: name))
     guard DTypeConversion.isConvertible(info.dtype) else {
@@ -264,44 +254,5 @@ struct AdapterPlan {
         .adapter, "there are \(lengths.factor.rows) lengths for \(displayName(name)), which has \(outputs) outputs",
         "they may be of different adapters")
     }
-  }
-}
-
-/// The names of a base's tensors, which an adapter may call otherwise: with and without what a whole language model has
-/// before them.
-struct BaseNames {
-  private let places: [String: TensorInfo]
-  /// What a whole language model's names begin with.
-  static let prefixes = ["model.", "transformer."]
-
-  init(_ tensors: [TensorInfo]) { places = Dictionary(tensors.map { ($0.name, $0) }) { one, _ in one } }
-
-  /// All names.
-  var names: some Sequence<String> { places.keys }
-
-  /// The base's name of a tensor; nil where it has none.
-  func place(of name: String) -> String? {
-    if places[name] != nil { return name }
-    let longer = Self.prefixes.map { $0 + name }
-    let shorter = Self.prefixes.filter(name.hasPrefix).map { String(name.dropFirst($0.count)) }
-    return (longer + shorter).first { places[$0] != nil }
-  }
-
-  /// Whether a module is one of GPT-2's Conv1D. Other families' modules have these names too; of them the wider layer
-  /// is stored with more rows than columns.
-  func isConv1D(_ module: String) -> Bool {
-    let parts = module.split(separator: ".")
-    guard let last = parts.last, ["c_attn", "c_proj", "c_fc"].contains(last),
-      let layers = parts.firstIndex(of: "h"), parts.count > layers + 2
-    else { return false }
-    let wider = parts[...(layers + 1)].joined(separator: ".") + ".mlp.c_fc.weight"
-    guard let shape = place(of: wider).map({ info($0).shape }), shape.count == 2 else { return false }
-    return shape[0] < shape[1]
-  }
-
-  /// A tensor that is there.
-  func info(_ name: String) -> TensorInfo {
-    guard let info = places[name] else { preconditionFailure("a name that is not the base's") }
-    return info
   }
 }

@@ -1,6 +1,4 @@
-// Opens an adapter: peft's folder or file, a trainer's checkpoint with an adapter among the model's tensors, or
-// llama.cpp's GGUF and ggla files; all become tensors with peft's names, and a configuration. Source: peft,
-// utils/save_and_load.py (which file is taken).
+// An adapter, whatever it was opened from: tensors with peft's names, and a configuration.
 
 import ByteIO
 import Checkpoint
@@ -23,45 +21,6 @@ struct AdapterSource: Sendable {
     (self.path, self.source, self.configuration, self.remarks) = (path, source, configuration, remarks)
   }
 
-  /// Opens an adapter.
-  ///
-  /// - Parameter base: what it goes into: llama.cpp's adapters have names and orders of rows by its configuration.
-  /// - Throws: ``MergeError``, `CheckpointError`, `ModelError` or `ByteIOError`.
-  init(_ path: String, base: Model) throws {
-    let (file, others) = Self.file(at: path)
-    if try Folder.kind(of: file) == .file && LlamaAdapter.isOld(InputFile(file)) {
-      self = try LlamaAdapter(old: InputFile(file), base: base).adapter
-      return
-    }
-    let source = try Self.open(file)
-    if let gguf = source as? GGUFFile {
-      self = try LlamaAdapter(gguf, path: file, base: base).adapter
-      return
-    }
-    guard !source.tensors.isEmpty else { throw Self.empty(source, at: path, file) }
-    let remarks = others.map { "\(displayName($0)) is not read: \(displayName(Folder.name(of: file))) is taken" }
-    self.init(
-      path: path, source: source, configuration: try Self.configuration(beside: path), remarks: remarks)
-  }
-
-  /// The file of an adapter's folder, and others that are not read; the path itself where it is no such folder.
-  private static func file(at path: String) -> (file: String, others: [String]) {
-    guard Folder.kind(of: path) == .folder else { return (path, []) }
-    let files = ModelFileName.adapters.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
-    return (files.first ?? path, Array(files.dropFirst()))
-  }
-
-  private static func open(_ file: String) throws -> any TensorSource {
-    Folder.kind(of: file) == .folder ? try Checkpoint.open(file) : try Checkpoint.open(file: file)
-  }
-
-  private static func empty(_ source: any TensorSource, at path: String, _ file: String) -> any Error {
-    guard let presence = AdapterPresence(in: source, at: file), presence.kind == .empty else {
-      return MergeError(.adapter, file: file, reason: "there is no tensor in it")
-    }
-    return CheckpointError(.adapter, file: presence.file, reason: presence.reason, remedy: presence.remedy)
-  }
-
   /// Reads the configuration that lies beside an adapter.
   static func configuration(beside path: String) throws -> AdapterConfiguration {
     let file = Folder.join(Folder.home(of: path), configurationName)
@@ -79,22 +38,5 @@ struct AdapterSource: Sendable {
         reason: "\(input.size) bytes; no adapter's configuration is so large")
     }
     return try AdapterConfiguration(input.bytes(count: input.size), file: file)
-  }
-
-  /// Whether what lies at a path is an adapter, or has one among its tensors.
-  ///
-  /// - Throws: what opening it throws.
-  static func isAdapter(_ path: String) throws -> Bool {
-    let (file, _) = file(at: path)
-    guard Folder.kind(of: file) == .file else {
-      return try Folder.kind(of: Folder.join(path, configurationName)) == .file || hasAdapter(path)
-    }
-    if ModelFileName.adapters.contains(Folder.name(of: file)) { return true }
-    return try LlamaAdapter.isOld(InputFile(file)) || hasAdapter(file)
-  }
-
-  private static func hasAdapter(_ path: String) throws -> Bool {
-    guard let presence = AdapterPresence(in: try open(path), at: path) else { return false }
-    return presence.kind != .beside
   }
 }
