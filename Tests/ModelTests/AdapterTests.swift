@@ -46,6 +46,13 @@ import Testing
     ])
   func own(name: String) { #expect(presence(Self.base + [name]) == nil) }
 
+  @Test("of LoRA's tensors those with other programs' names are not sent to a merge that refuses them")
+  func foreignNames() {
+    let layer = "model.layers.0.self_attn.q_proj."
+    #expect(presence([layer + "lora_A.weight", layer + "lora_B.weight"])?.remedy.requests == [.merging])
+    #expect(presence([layer + "lora_down.weight", layer + "lora_up.weight"])?.remedy.requests == [])
+  }
+
   @Test("an adapter's tensors and nothing else are an adapter alone")
   func alone() {
     let names = ["A", "B"].map { "base_model.model.model.layers.0.self_attn.q_proj.lora_\($0).weight" }
