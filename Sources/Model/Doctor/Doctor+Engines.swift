@@ -45,6 +45,10 @@ extension Doctor {
       return "config.json could not be used, so the tensors were not held against it"
     }
     guard let settings = facts.quantization, facts.isPacked else { return nil }
+    // Its weights may be right all the same, and a tokenizer is soon beside them.
+    if engine == "gptqmodel", findings.contains(where: { $0.code == .missingTokenizer }) {
+      return "it asks for the tokenizer before it looks at the weights, and there is none"
+    }
     if let program = settings.program { return "it needs what \(program) adds to it" }
     if settings.format == "gptq_p", engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }
     return nil
@@ -121,9 +125,6 @@ extension Doctor {
     }
     if let reason = unfound(engine) { return reason }
     guard facts.isPacked else { return nil }
-    if engine == "gptqmodel", findings.contains(where: { $0.code == .missingTokenizer }) {
-      return "it loads no model without its tokenizer, and there is none"
-    }
     if facts.isAWQ {
       // vLLM takes what the form takes; transformers hands packed models to GPTQModel's modules.
       let sizes = [-1, 16, 32, 64, 96, 128, 192, 256, 384, 512]
