@@ -35,7 +35,7 @@ TIMEOUT = 120
 # The verbs, and how each is told its number of threads: by the name that older binaries know too, as in cases.txt.
 VERBS = {
     "decrypt": "--jobs", "encrypt": "--jobs", "verify": "--jobs", "inspect": "--jobs", "compare": "--jobs", "releases": "",
-    "convert": "", "merge": "", "extend": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads",
+    "hash": "--threads", "convert": "", "merge": "", "extend": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads",
     "doctor": "--threads",
 }
 NUMBER = r"-?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?"
@@ -124,14 +124,19 @@ def masked(data, where):
 
 
 def text_difference(old, new, where, out):
-    """A short unified diff, or nothing; the folder of outputs is $OUT in it."""
+    """The lines of a unified diff, or nothing; the folder of outputs is $OUT in it."""
     one, other = masked(old, where), masked(new, where)
     if one == other:
         return None
     lines = list(difflib.unified_diff(one.splitlines(), other.splitlines(), "old", "new", n=0, lineterm=""))[2:]
-    lines = [line.replace(out, "$OUT")[:400] for line in lines if not line.startswith("@@")] or ["(only line ends differ)"]
+    lines = [line.replace(out, "$OUT") for line in lines if not line.startswith("@@")] or ["(only line ends differ)"]
+    return [line.encode("utf-8", "backslashreplace").decode() for line in lines]
+
+
+def shown(lines):
+    """What is printed of such lines."""
     more = [f"… {len(lines) - 8} lines more"] if len(lines) > 8 else []
-    return [line.encode("utf-8", "backslashreplace").decode() for line in lines[:8]] + more
+    return "".join(f"    {line[:400]}\n" for line in lines[:8] + more)
 
 
 def file_difference(old, new, name):
@@ -246,16 +251,39 @@ def expand(line, sets):
     return [" ".join("".join(words).split()) for words in itertools.product(*choices)]
 
 
+class Rule(collections.namedtuple("Rule", "aspect cases what reason")):
+    """Differences that are wanted: of an aspect, in some cases, of some wording."""
+
+    def covers(self, aspect, what):
+        """Whether it speaks of a changed line, or of what became of a status or a file; * stands for anything."""
+        pattern = ".*".join(re.escape(part) for part in self.what.split("*"))
+        return self.aspect in (aspect, "*") and re.fullmatch(pattern, what, re.DOTALL) is not None
+
+
 def read_allowed(path):
-    """Differences that are wanted: (aspect, pattern of cases, reason)."""
+    """The rules of a file."""
     allowed = []
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         if line.strip() and not line.startswith("#"):
-            fields = [field.strip() for field in line.split("::")]
-            if len(fields) != 3 or not all(fields) or fields[0] not in ("status", "stdout", "stderr", "file", "*"):
-                sys.exit(f"fence.py: {path}: line {number}: it is not `aspect :: pattern of cases :: reason`")
-            allowed.append(tuple(fields))
+            fields = [field.strip() for field in line.split(" :: ")]
+            fields[2:2] = ["*"] * (len(fields) == 3)
+            if len(fields) != 4 or not all(fields) or fields[0] not in ("status", "stdout", "stderr", "file", "*"):
+                sys.exit(f"fence.py: {path}: line {number}: it is not `aspect :: pattern of cases [:: what] :: reason`")
+            allowed.append(Rule(*fields))
     return allowed
+
+
+def unlisted(case, found, allowed):
+    """What of a case's differences no rule covers, and the rules that cover some; of a text each line is asked for."""
+    rules, rest, used = [rule for rule in allowed if fnmatch.fnmatchcase(case, rule.cases)], [], set()
+    for aspect, what, lines in found:
+        left = []
+        for line in lines or [what]:
+            fitting = [rule for rule in rules if rule.covers(aspect, line)]
+            used.update(fitting[:1])
+            left += [] if fitting else [line]
+        rest += [(aspect, what, left if lines else [])] if left else []
+    return rest, used
 
 
 def chosen(cases, patterns):
@@ -274,7 +302,10 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="show the cases, and run none")
     parser.add_argument("--keep", action="store_true", help="keep the folder with inputs, outputs, texts of both sides")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="cases at once (%(default)s)")
-    parser.add_argument("--allow", metavar="FILE", help="wanted differences: `aspect :: pattern of cases :: reason` a line")
+    parser.add_argument(
+        "--allow", metavar="FILE", help="wanted differences: `aspect :: pattern of cases [:: what] :: reason` a line; the aspect "
+        "is status, file, stdout, stderr or *, what is a changed line with its + or -, or what is printed of a status or file, "
+        "* standing for anything")
     parser.add_argument("--threads", metavar="N[:M]", help="give N threads (or jobs) to OLD and M to NEW")
     parser.add_argument("--texts", action=argparse.BooleanOptionalAction, default=True, help="compare stdout and stderr")
     options = parser.parse_args()
@@ -292,7 +323,7 @@ def main():
         print("\n".join(cases))
         return 0
     allowed = read_allowed(options.allow) if options.allow else []
-    used, start = set(), time.monotonic()
+    used, start = collections.Counter(), time.monotonic()
     # In memory, where there is room: a disk would be most of the time.
     roomy = os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 8 << 30
     folder = pathlib.Path(tempfile.mkdtemp(prefix="belle-fence.", dir="/dev/shm" if roomy else None))
@@ -303,16 +334,12 @@ def main():
         before = fence.fingerprint()
         with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
             for case, found in zip(cases, pool.map(fence.compare, cases)):
-                wanted = [rule for rule in allowed if fnmatch.fnmatchcase(case, rule[1])]
-                rest = []
-                for difference in found:
-                    rules = [rule for rule in wanted if rule[0] in (difference[0], "*")]
-                    used.update(rules)
-                    rest += [] if rules else [difference]
+                rest, rules = unlisted(case, found, allowed)
+                used.update(rules)
                 if rest:
                     differing += 1
                     print(f"{case}: " + "; ".join(what for _, what, _ in rest))
-                    print("".join(f"    {line}\n" for *_, lines in rest for line in lines), end="", flush=True)
+                    print("".join(shown(lines) for *_, lines in rest), end="", flush=True)
                 elif found:
                     listed += 1
         if fence.fingerprint() != before:
@@ -324,7 +351,9 @@ def main():
         else:
             shutil.rmtree(folder, ignore_errors=True)
     for rule in allowed:
-        if rule not in used and not options.case:
+        if rule in used:
+            print(f"{used[rule]} cases: {' :: '.join(rule)}")
+        elif not options.case:
             print(f"note: nothing differs any more that {options.allow} lists: {' :: '.join(rule)}")
     extra = f", {listed} listed" if allowed else ""
     print(f"{len(cases)} cases, {differing} differ{extra}; {time.monotonic() - start:.0f} s")

@@ -40,6 +40,9 @@ public func explainLackOfMemory() { belle_explain_lack_of_memory() }
 /// Waits for a signal that was taken over before; to be called from one thread.
 public func waitForSignal() -> Int32 { belle_wait_for_signal() }
 
+/// The cells of a terminal that a character takes: 0 for marks, 2 for Chinese letters and most pictures.
+public func terminalCells(of scalar: Unicode.Scalar) -> Int { Int(belle_terminal_cells(scalar.value)) }
+
 /// The processors that this process may use: how many threads are used where nothing is said.
 public var processorCount: Int { Int(belle_processor_count()) }
 

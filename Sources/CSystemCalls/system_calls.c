@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <locale.h>
+#include <wchar.h>
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
 
 #if defined(__linux__)
 #include <linux/magic.h>
@@ -126,4 +131,16 @@ void belle_advise_large_pages(void *memory, int64_t size) {
   (void)memory;
   (void)size;
 #endif
+}
+
+int belle_terminal_cells(uint32_t scalar) {
+  if (scalar < 0x7F) return scalar >= 0x20;
+  static _Thread_local locale_t utf8 = (locale_t)0;
+  if (utf8 == (locale_t)0) utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+  if (utf8 == (locale_t)0) utf8 = newlocale(LC_CTYPE_MASK, "en_US.UTF-8", (locale_t)0);
+  if (utf8 == (locale_t)0) return 2;
+  locale_t former = uselocale(utf8);
+  int cells = wcwidth((wchar_t)scalar);
+  uselocale(former);
+  return cells < 0 ? 2 : cells;
 }

@@ -124,6 +124,19 @@ public enum HubDownload {
     ["blobs", "snapshots"].allSatisfy { Folder.kind(of: Folder.join(folder, $0)) == .folder }
   }
 
+  /// The name of the repository that a snapshot of the cache is of: `y` for `…/models--x--y/snapshots/<commit>`.
+  ///
+  /// - Parameter folder: an absolute path.
+  /// - Returns: nil for any other folder.
+  public static func repository(ofSnapshot folder: String) -> String? {
+    let parts = folder.split(separator: "/")
+    guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return nil }
+    let repository = parts[parts.count - 3]
+    guard repository.hasPrefix("models--"), let name = repository.components(separatedBy: "--").last, !name.isEmpty
+    else { return nil }
+    return name
+  }
+
   /// The folder of the one model that a folder of the cache stands for: of `snapshots` the only snapshot, of the cache
   /// itself the only model; any other folder stands for itself.
   ///

@@ -18,29 +18,59 @@ struct BelleTools: ParsableCommand {
       Exit status: 0 done; 1 failed; 2 ran, and the answer is no; 64 wrong usage; 130 interrupted.
       """,
     version: Program.version,
-    subcommands: [
-      Decrypt.self, Encrypt.self, Verify.self, Releases.self, Inspect.self, Convert.self, MergeCommand.self,
-      Extend.self, Compare.self, Evaluate.self, Generate.self, QuantizeCommand.self, DoctorCommand.self,
+    groupedSubcommands: [
+      CommandGroup(name: "Releases", subcommands: [Decrypt.self, Encrypt.self, Verify.self, Hash.self, Releases.self]),
+      CommandGroup(
+        name: "Checkpoints",
+        subcommands: [Inspect.self, Convert.self, MergeCommand.self, Extend.self, Compare.self]),
+      CommandGroup(
+        name: "Models",
+        subcommands: [QuantizeCommand.self, Evaluate.self, Generate.self, DoctorCommand.self]),
     ])
+
+  /// The verbs, in the order of the help.
+  static var verbs: [String] {
+    configuration.groupedSubcommands.flatMap(\.subcommands).map { $0._commandName }
+  }
 
   static func main() {
     explainLackOfMemory()
     raiseFileLimit()
+    var isJSON = false
     do {
       try Interrupts.install()
-      var command = try parseAsRoot(try ProcessArguments.read())
+      let arguments = try ProcessArguments.read()
+      isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+      if let word = unknownVerb(arguments) { leave(complaining: UsageFault(unknownVerb: word), isJSON) }
+      var command = try parseAsRoot(arguments)
       try command.run()
       leave(ExitCode.success)
     } catch let error as any ToolError {
       Console.shared.report(error)
+      if isJSON { Console.shared.result(.error(error.description, hint: error.remedy?.words, path: error.file)) }
       leave(ExitCode.failure)
     } catch {
       // Help that was asked for is a result.
-      var (text, code) = (fullMessage(for: error), exitCode(for: error))
-      if text == Program.version { text = Program.description }
-      if !text.isEmpty { code == .success ? Console.shared.result(text) : Console.shared.complain(text) }
+      let (text, code) = (fullMessage(for: error), exitCode(for: error))
+      guard code == .success || text.isEmpty else { leave(complaining: UsageFault(parserText: text), isJSON, code) }
+      if !text.isEmpty { Console.shared.result(text == Program.version ? Program.description : text) }
       leave(code)
     }
+  }
+
+  /// The word that should be a verb and is none; nil where there is no such word.
+  private static func unknownVerb(_ arguments: [String]) -> String? {
+    let words = arguments.first == "help" ? arguments.dropFirst() : arguments[...]
+    guard let word = words.first, !word.hasPrefix("-"), word != "help", !verbs.contains(word) else { return nil }
+    return word
+  }
+
+  private static func leave(
+    complaining fault: UsageFault, _ isJSON: Bool, _ code: ExitCode = .validationFailure
+  ) -> Never {
+    Console.shared.complain(fault.text)
+    if isJSON { Console.shared.result(.error(fault.message, hint: fault.hint, path: nil)) }
+    leave(code)
   }
 
   /// Ends the process without what the C library does at its end: OpenBLAS waits then for threads, also for those that it

@@ -103,7 +103,7 @@ import Testing
     ] {
       let run = try Running([verb, "a", "b", "\(option)=\(text)"]).finish()
       #expect(run.status == 64)
-      #expect(run.errors.contains("The value '\(text)' is invalid for '\(option) <size>'"), "\(run.errors)")
+      #expect(run.errors.hasPrefix("error: the value '\(text)' is invalid for '\(option) <size>'"), "\(run.errors)")
       #expect(run.errors.contains("kB, MB or GB"), "\(run.errors)")
     }
   }

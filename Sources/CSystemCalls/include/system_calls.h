@@ -29,6 +29,10 @@ int belle_flush(int descriptor);
 /// Renames, but fails with EEXIST where the new name is taken, be it by a link to nothing.
 int belle_rename_exclusive(const char *from, const char *to);
 
+/// The cells of a terminal that a character takes, by the C library's table for UTF-8: 0 to 2; 2 for what it does not know.
+/// The program's own locale does not matter.
+int belle_terminal_cells(uint32_t scalar);
+
 /// The arguments as the process got them, the program's name first: `*count` of them. NULL where the system does not say.
 /// Swift's own reads /proc/self/cmdline on Linux, and finds none where that is not mounted.
 char **belle_arguments(int *count);

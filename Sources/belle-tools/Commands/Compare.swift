@@ -20,10 +20,10 @@ struct Compare: ParsableCommand {
       worst first, and a summary. Exit status 2 where the models differ.
       """)
 
-  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model-a"))
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model-a"), completion: .file())
   var first: String
 
-  @Argument(help: ArgumentHelp("Another one.", valueName: "model-b"))
+  @Argument(help: ArgumentHelp("Another one.", valueName: "model-b"), completion: .file())
   var second: String
 
   @Option(help: "The largest relative difference of a tensor that still counts as close.")

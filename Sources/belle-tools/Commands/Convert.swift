@@ -62,10 +62,12 @@ struct Convert: ParsableCommand {
     var type: DType? { DType(rawValue: rawValue.uppercased()) }
   }
 
-  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"), completion: .file())
   var input: String
 
-  @Argument(help: ArgumentHelp("A .safetensors, .pt, .pth, .bin or .gguf file, or a folder.", valueName: "output"))
+  @Argument(
+    help: ArgumentHelp("A .safetensors, .pt, .pth, .bin or .gguf file, or a folder.", valueName: "output"),
+    completion: .file())
   var output: String
 
   @Option(

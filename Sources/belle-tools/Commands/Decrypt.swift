@@ -29,16 +29,23 @@ struct Decrypt: ParsableCommand {
     case safetensors
   }
 
-  @Argument(help: ArgumentHelp("An .enc file, or a folder that holds some.", valueName: "enc-file-or-folder"))
+  @Argument(
+    help: ArgumentHelp("An .enc file, or a folder that holds some.", valueName: "enc-file-or-folder"),
+    completion: .file())
   var input: String
 
-  @Argument(help: ArgumentHelp("The original weights that the release was made with.", valueName: "key-file"))
+  @Argument(
+    help: ArgumentHelp("The original weights that the release was made with.", valueName: "key-file"),
+    completion: .file())
   var key: String
 
-  @Argument(help: ArgumentHelp("Where the plain files go; made if missing.", valueName: "output-folder"))
+  @Argument(
+    help: ArgumentHelp("Where the plain files go; made if missing.", valueName: "output-folder"), completion: .directory
+  )
   var output: String
 
-  @Option(help: ArgumentHelp("A list of MD5 or SHA-256 digests of the plain files.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A list of MD5 or SHA-256 digests of the plain files.", valueName: "file"), completion: .file())
   var manifest: String?
 
   @Option(help: "What PyTorch files become on the way; without it they stay as they are.")
@@ -88,6 +95,9 @@ struct Decrypt: ParsableCommand {
     }
     try announce(plan, warnings: plan.warnings + (dryRun ? decryptor.headWarnings() : []))
 
+    if !dryRun {
+      Console.shared.remember(resumption: Counts.resumption)
+    }
     var counts = Counts()
     let receive = { (result: FileResult) in
       counts.add(result)
@@ -160,7 +170,7 @@ struct Decrypt: ParsableCommand {
     let name = displayName(result.output.map { Folder.name(of: $0) } ?? plainName ?? input)
     if common.json {
       console.result(result.json)
-    } else {
+    } else if result.error != nil || !common.quiet {
       switch result.status {
       case .verified:
         let digests = result.digests.keys.sorted { $0.title > $1.title }.map(\.title).joined(separator: ", ")

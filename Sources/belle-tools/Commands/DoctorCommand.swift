@@ -26,7 +26,7 @@ struct DoctorCommand: ParsableCommand {
       Exit status: 0 no error, though there may be warnings; 2 an error; 1 the path cannot be read at all.
       """)
 
-  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"))
+  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "model"), completion: .file())
   var model: String
 
   @OptionGroup var unknown: SkipUnknownOption

@@ -17,13 +17,16 @@ struct Encrypt: ParsableCommand {
       files, folders and .enc files are left alone.
       """)
 
-  @Argument(help: ArgumentHelp("A plain file, or a folder of plain files.", valueName: "file-or-folder"))
+  @Argument(
+    help: ArgumentHelp("A plain file, or a folder of plain files.", valueName: "file-or-folder"), completion: .file())
   var input: String
 
-  @Argument(help: ArgumentHelp("The original weights that the model derives from.", valueName: "key-file"))
+  @Argument(
+    help: ArgumentHelp("The original weights that the model derives from.", valueName: "key-file"), completion: .file())
   var key: String
 
-  @Argument(help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"))
+  @Argument(
+    help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"), completion: .directory)
   var output: String
 
   @OptionGroup var threads: ThreadsOption
@@ -40,6 +43,7 @@ struct Encrypt: ParsableCommand {
     if !encryptor.ignored.isEmpty {
       common.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
     }
+    console.remember(resumption: Counts.resumption)
     var counts = Counts()
     try common.showingProgress(total: encryptor.plainSize) { progress in
       try encryptor.run(progress: progress) { result in
@@ -54,6 +58,11 @@ struct Encrypt: ParsableCommand {
         "failed": .int(counts.failed), "bytes": .int(counts.bytes), "seconds": .double(seconds),
         "ignored": JSONValue(encryptor.ignored), "output": .string(output),
       ])
+    } else {
+      let failed = counts.failed > 0 ? ", \(counts.failed) failed" : ""
+      common.note(
+        "\(counts.verified) encrypted, \(counts.skipped) skipped\(failed); \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s"
+      )
     }
     if counts.failed > 0 { throw ExitCode.failure }
   }
@@ -64,7 +73,7 @@ struct Encrypt: ParsableCommand {
       guard case .object(var fields) = result.json else { return }
       if case .verified = result.status { fields["status"] = "encrypted" }
       console.result(.object(fields))
-    } else {
+    } else if result.error != nil || !common.quiet {
       let name = displayName(Folder.name(of: result.output ?? result.input))
       switch result.status {
       case .skipped: console.result("skipped    \(name)  there already, the same")

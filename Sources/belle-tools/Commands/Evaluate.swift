@@ -26,13 +26,15 @@ struct Evaluate: ParsableCommand {
       how often both find the same token likeliest. Divergence tells more than perplexity, which can fall by luck.
       """)
 
-  @Argument(help: ArgumentHelp("A folder, a GGUF file, or a file with its config.json beside it.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp("A folder, a GGUF file, or a file with its config.json beside it.", valueName: "model"),
+    completion: .file())
   var model: String
 
-  @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"))
+  @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"), completion: .file())
   var text: String
 
-  @Option(help: ArgumentHelp("The model to hold it against.", valueName: "model"))
+  @Option(help: ArgumentHelp("The model to hold it against.", valueName: "model"), completion: .file())
   var reference: String?
 
   @Option(
@@ -75,12 +77,8 @@ struct Evaluate: ParsableCommand {
     let work = evaluation.workload(windows)
     let clock = ContinuousClock()
     let start = clock.now
-    var milestones = common.milestones(total: work)
     let result = try common.showingProgress(total: work, isBytes: false) { progress in
-      try evaluation.run(windows) { done in
-        progress(.advanced(file: model, bytes: done))
-        milestones.advance(done)
-      }
+      try evaluation.run(windows) { progress(.advanced(file: model, bytes: $0)) }
     }
     let seconds = (clock.now - start).seconds
     guard result.perplexity.isFinite else {

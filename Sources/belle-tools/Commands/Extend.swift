@@ -51,14 +51,15 @@ struct Extend: ParsableCommand {
     }
   }
 
-  @Argument(help: ArgumentHelp("A model in Hugging Face's layout.", valueName: "model"))
+  @Argument(help: ArgumentHelp("A model in Hugging Face's layout.", valueName: "model"), completion: .file())
   var input: String
 
   @Argument(
-    help: ArgumentHelp("A SentencePiece model, or a .json with a list of tokens.", valueName: "tokenizer.model"))
+    help: ArgumentHelp("A SentencePiece model, or a .json with a list of tokens.", valueName: "tokenizer.model"),
+    completion: .file())
   var tokens: String
 
-  @Argument(help: ArgumentHelp("A folder for the extended model.", valueName: "output"))
+  @Argument(help: ArgumentHelp("A folder for the extended model.", valueName: "output"), completion: .file())
   var output: String
 
   @Option(

@@ -27,10 +27,14 @@ struct Generate: ParsableCommand {
       --chat-template chooses BELLE's second form, or none.
       """)
 
-  @Argument(help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"), completion: .file())
   var model: String
 
-  @Option(help: ArgumentHelp("The text to continue, or with --chat the question to answer.", valueName: "text"))
+  @Option(
+    help: ArgumentHelp(
+      "The text to continue, or with --chat the question to answer; without it the text of standard input.",
+      valueName: "text"))
   var prompt: String?
 
   @Flag(help: "Talk in BELLE's form; without --prompt a line of standard input is a turn.")
@@ -65,7 +69,9 @@ struct Generate: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard prompt != nil || chat else { throw ValidationError("Give a --prompt, or --chat to talk.") }
+    guard prompt != nil || chat || !StandardInput.isTerminal else {
+      throw ValidationError("Give a --prompt, or the text on standard input, or --chat to talk.")
+    }
     guard chat || !chatTemplate.isAsked else { throw ValidationError("--chat-template goes with --chat.") }
     guard maxTokens > 0 else { throw ValidationError("--max-tokens must be at least 1.") }
     guard temperature >= 0, temperature.isFinite else { throw ValidationError("--temperature must be 0 or more.") }
@@ -74,6 +80,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
+    let prompt = try prompt ?? (chat ? nil : pipedPrompt())
     let files = try unknown.open(model)
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
@@ -107,6 +114,16 @@ struct Generate: ParsableCommand {
     summarize(total, loaded)
   }
 
+  /// The text of standard input.
+  private func pipedPrompt() throws -> String {
+    var input = StandardInput()
+    let text = try input.rest()
+    guard !text.isEmpty else {
+      throw ValidationError("There is no --prompt, and standard input is empty: give the text in one of them.")
+    }
+    return text
+  }
+
   private struct Totals {
     var tokens = 0
     var promptTokens = 0
@@ -130,7 +147,7 @@ struct Generate: ParsableCommand {
   ) throws {
     var conversation = conversation
     var input = StandardInput()
-    let isTerminal = isatty(STDIN_FILENO) == 1 && !common.json
+    let isTerminal = StandardInput.isTerminal && !common.json
     while true {
       if isTerminal { Console.shared.text("> ") }
       guard let line = try input.line() else { break }

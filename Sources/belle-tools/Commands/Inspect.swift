@@ -22,7 +22,8 @@ struct Inspect: ParsableCommand {
       called, and is as strict with --skip-unknown. Exit status 2 where it finds what no weight file needs, or what it does not understand.
       """)
 
-  @Argument(help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "file-or-folder"))
+  @Argument(
+    help: ArgumentHelp("A checkpoint, or a folder that holds one.", valueName: "file-or-folder"), completion: .file())
   var input: String
 
   @Flag(help: "Read all values: minimum, maximum, mean, NaN and infinity counts, and SHA-256 of each tensor.")

@@ -43,7 +43,8 @@ struct MergeCommand: ParsableCommand {
   @Argument(
     help: ArgumentHelp(
       "The base, then adapters or deltas in their order, then the output: a file or a folder, as convert has them. "
-        + "With --reverse the base, the tuned model and the delta.", valueName: "base> <adapter-or-delta> … <output"))
+        + "With --reverse the base, the tuned model and the delta.", valueName: "base> <adapter-or-delta> … <output"),
+    completion: .file())
   var paths: [String]
 
   @Option(help: "How they go in; auto tells it from their files.")
@@ -58,7 +59,9 @@ struct MergeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What an adapter's products are multiplied by besides.", valueName: "factor"))
   var scale: Double?
 
-  @Option(help: ArgumentHelp("A list of MD5 or SHA-256 digests that the output's files must have.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A list of MD5 or SHA-256 digests that the output's files must have.", valueName: "file"),
+    completion: .file())
   var manifest: String?
 
   @Flag(help: "Make a delta: what must be added to the base to get the tuned model (add, alpaca, xor-files).")

@@ -55,6 +55,7 @@ struct QuantizationRun {
   }
 
   private func quantize(_ estimate: WorkEstimate) throws -> [ModuleReport] {
+    Console.shared.remember(resumption: "the same command goes on where it was")
     // In MFLOP: the total of a large model's FLOP is near the end of Int.
     let unit = 1e6
     let total = max(1, Int(estimate.flop / unit))
@@ -64,7 +65,6 @@ struct QuantizationRun {
   }
 
   private func quantize(total: Int, unit: Double, progress: @escaping ProgressHandler) throws -> [ModuleReport] {
-    var milestones = common.milestones(total: total)
     var file = ""
     var left = 0.0
     let damping = quantizer.options.recipe.damping
@@ -84,7 +84,6 @@ struct QuantizationRun {
         let whole = Int(left)
         left -= Double(whole)
         progress(.advanced(file: file, bytes: whole))
-        milestones.advance(whole)
       case .saved: break
       }
     }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Checksum
 import Foundation
 import LinearAlgebra
 import Model
@@ -35,13 +36,16 @@ struct QuantizeCommand: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A folder, or a file with its config.json beside it; without it the current folder.", valueName: "model"))
+      "A folder, or a file with its config.json beside it; without it the current folder.", valueName: "model"),
+    completion: .file())
   var input: String?
 
   @Argument(
     help: ArgumentHelp(
       "The folder to write, or with --format gguf or belle a .gguf or .pt file; without it a "
-        + "new one beside the model, named after it, the bits and the group.", valueName: "output"))
+        + "new one in the current folder, named after the model, the bits and the group.", valueName: "output"),
+    completion: .file()
+  )
   var output: String?
 
   @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
@@ -84,13 +88,28 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
 
-  @Option(help: "What to write: a GPTQ folder, the .pt that BELLE's scripts load, or GGUF.")
-  var format = Format.gptq
+  @Option(
+    name: .customLong("format"),
+    help: """
+      What to write: a GPTQ folder, the .pt that BELLE's scripts load, or GGUF; without it by the output's name and \
+      --gguf-type, else gptq.
+      """)
+  var givenFormat: Format?
+
+  /// What to write: what was asked for, or what the output's name and the blocks say.
+  var format: Format {
+    if let givenFormat { return givenFormat }
+    switch namedContainer {
+    case .gguf: return .gguf
+    case .torch: return .belle
+    default: return ggufType == nil ? .gptq : .gguf
+    }
+  }
 
   @Option(
     help: ArgumentHelp(
       "A text, JSON, JSON Lines or token file to calibrate with; may be given several times. Without it: a corpus of "
-        + "Chinese and English that comes with the program.", valueName: "file"))
+        + "Chinese and English that comes with the program.", valueName: "file"), completion: .file())
   var calibration: [String] = []
 
   @Option(help: ArgumentHelp("Samples to draw; 128, or as many as the texts fill.", valueName: "n"))
@@ -339,17 +358,16 @@ struct QuantizeCommand: ParsableCommand {
     return options
   }
 
-  /// `../<model>-gptq-4bit-128g`: beside the model.
+  /// `<model>-gptq-4bit-128g`, where the user stands; beside the model where that is the current folder.
   private func defaultOutput() -> String {
-    let path = URL(filePath: model).standardizedFileURL.resolvingSymlinksInPath().path
-    let folder = Folder.home(of: path)
+    // The folder of a file first: in Hugging Face's cache the files are links to elsewhere.
+    let folder = URL(filePath: Folder.home(of: model)).standardizedFileURL.resolvingSymlinksInPath().path
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
     let name =
-      Folder.name(of: folder)
+      (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder))
       + (format == .gguf ? "-\(blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
-    let parent = Folder.parent(of: folder)
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
-    return parent == current ? name : folder == current ? "../" + name : Folder.join(parent, name)
+    return folder == current ? "../" + name : name
   }
 
   private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {

@@ -15,10 +15,15 @@ struct Releases: ParsableCommand {
         belle-tools releases BELLE-LLaMA-7B-2M-enc
       """)
 
-  @Argument(help: ArgumentHelp("A release or an original, in any case.", valueName: "name"))
+  @Argument(help: ArgumentHelp("A release or an original, in any case.", valueName: "name"), completion: Self.names)
   var name: String?
 
   @OptionGroup var common: CommonOptions
+
+  /// The names of releases and originals, asked for only where a shell wants to complete one.
+  static let names = CompletionKind.custom { _, _, _ in
+    Catalogue.builtIn.repositories.map(\.name) + Registry.builtIn.originals.map(\.name)
+  }
 
   func run() throws {
     let registry = Registry.builtIn

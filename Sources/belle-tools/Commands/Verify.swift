@@ -22,14 +22,17 @@ struct Verify: ParsableCommand {
       the folder names one that is not there, or a line of the list cannot be read.
       """)
 
-  @Argument(help: ArgumentHelp("A folder of files, or one file.", valueName: "folder"))
+  @Argument(help: ArgumentHelp("A folder of files, or one file.", valueName: "folder"), completion: .file())
   var input: String
 
   @Option(
-    help: ArgumentHelp("A list of digests, or - for standard input; may be given several times.", valueName: "file"))
+    help: ArgumentHelp("A list of digests, or - for standard input; may be given several times.", valueName: "file"),
+    completion: .file())
   var manifest: [String] = []
 
-  @Option(help: ArgumentHelp("The known release or original to check against.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The known release or original to check against.", valueName: "name"), completion: Releases.names
+  )
   var release: String?
 
   @OptionGroup var threads: ThreadsOption
@@ -74,6 +77,7 @@ struct Verify: ParsableCommand {
         let status = results.first { $0.status != .ok }?.status ?? .ok
         counts[status, default: 0] += 1
         if first.isUnreadable { unreadable += 1 }
+        guard common.json || !common.quiet || status != .ok && (status != .extra || strict) else { return }
         show(results, status, isKnown: source.unlisted.contains(first.path))
       }
     }

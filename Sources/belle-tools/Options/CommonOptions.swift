@@ -5,16 +5,18 @@ import ByteIO
 
 /// What every verb takes.
 struct CommonOptions: ParsableArguments {
-  @Flag(help: "Print JSON Lines: one object a result, the last of type \"summary\".")
+  @Flag(
+    help: "Print JSON Lines: one object a result, the last of type \"summary\", or \"error\" where the work failed.")
   var json = false
 
-  @Flag(help: "Show no progress and no notes, only results, warnings and errors.")
+  @Flag(
+    help: "Show no progress, no notes, and of files that are right nothing: only other results, warnings and errors.")
   var quiet = false
 
   /// A thing worth knowing.
   func note(_ text: String) { if !quiet { Console.shared.note(text) } }
 
-  /// Works, and shows progress meanwhile, where stderr is a terminal.
+  /// Works, and shows progress meanwhile: on a terminal as it goes, elsewhere in a line each half minute.
   ///
   /// - Parameters:
   ///   - total: the bytes, or other units, that will be worked through.
@@ -23,11 +25,8 @@ struct CommonOptions: ParsableArguments {
     total: Int, isBytes: Bool = true, _ work: (@escaping ProgressHandler) throws -> Result
   ) rethrows -> Result {
     defer { Console.shared.clearProgress() }
-    return try work(Console.shared.showProgress(total: total, isBytes: isBytes, isShown: !quiet))
-  }
-
-  /// The progress of long work, where stderr is no terminal.
-  func milestones(total: Int) -> Milestones {
-    Milestones(total: total, isShown: !quiet && !ProgressDisplay.isPossible)
+    guard !quiet else { return try work { _ in } }
+    guard ProgressDisplay.isPossible else { return try work(Milestones(total: total).take) }
+    return try work(Console.shared.showProgress(total: total, isBytes: isBytes))
   }
 }

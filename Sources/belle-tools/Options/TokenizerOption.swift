@@ -10,7 +10,7 @@ struct TokenizerOption: ParsableArguments {
     name: .customLong("tokenizer"),
     help: ArgumentHelp(
       "A tokenizer's file or folder, or a GGUF file that has one, where the model has none of its own.",
-      valueName: "path"))
+      valueName: "path"), completion: .file())
   var path: String?
 
   /// Opens a model's tokenizer, or the one that was named, and says what there is to be told of it.

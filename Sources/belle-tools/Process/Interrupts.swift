@@ -17,7 +17,7 @@ enum Interrupts {
     try startThread {
       let number = waitForSignal()
       TemporaryFiles.removeAllAndRefuseMore()
-      Console.shared.clearProgress()
+      Console.shared.reportInterrupt()
       leave(128 + number)
     }
   }

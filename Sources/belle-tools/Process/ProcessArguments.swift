@@ -14,7 +14,7 @@ enum ProcessArguments {
         .system(ENOSYS), reason: "the system does not say what the arguments are", remedy: "mount /proc")
     }
     let prompt = Array("--prompt".utf8)
-    return try arguments.dropFirst().enumerated().map { index, bytes in
+    let words = try arguments.dropFirst().enumerated().map { index, bytes in
       guard let text = String(validating: bytes, as: UTF8.self) else {
         let isPrompt = arguments[index] == prompt || bytes.starts(with: prompt + [0x3D])
         throw ValidationError(
@@ -25,6 +25,24 @@ enum ProcessArguments {
       }
       return text
     }
+    return withNumbersJoined(words)
+  }
+
+  /// The words with negative numbers joined to the options before them: `--threads -1` becomes `--threads=-1`, which the
+  /// parser would take for an option of its own. No option's name and no file of ours begins so.
+  private static func withNumbersJoined(_ words: [String]) -> [String] {
+    var (joined, isOver): ([String], Bool) = ([], false)
+    for word in words {
+      if !isOver, let option = joined.last, option.hasPrefix("--"), option.count > 2, !option.contains("="),
+        word.hasPrefix("-"), word.dropFirst().first?.isNumber == true || word.hasPrefix("-.")
+      {
+        joined[joined.count - 1] = option + "=" + word
+        continue
+      }
+      isOver = isOver || word == "--"
+      joined.append(word)
+    }
+    return joined
   }
 
   /// Bytes as text: what is not ASCII as `\\xNN`.

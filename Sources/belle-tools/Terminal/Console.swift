@@ -16,6 +16,8 @@ final class Console: Sendable {
     /// Why a result could not be written, other than that nobody wanted it.
     var outputError: Int32?
     var lastHint: Remedy?
+    /// What the same command does when it is given again after an interrupt.
+    var resumption: String?
     /// What was told of models: once is enough.
     var told: Set<String> = []
   }
@@ -103,6 +105,15 @@ final class Console: Sendable {
     if let remedy = error.remedy, !isRepeated { message("hint: \(remedy.words)") }
   }
 
+  /// Keeps what is said where the work is interrupted: what stays, and how it goes on.
+  func remember(resumption: String) { state.withLock { $0.resumption = resumption } }
+
+  /// Says that the work was interrupted, where something of it stays.
+  func reportInterrupt() {
+    clearProgress()
+    if let resumption = state.withLock({ $0.resumption }) { message("interrupted: \(resumption)") }
+  }
+
   private func message(_ text: String) {
     state.withLock { state in
       state.progress?.erase()
@@ -113,15 +124,13 @@ final class Console: Sendable {
 
   // MARK: Progress
 
-  /// Begins to show progress, where stderr is a terminal.
+  /// Begins to show progress on the terminal.
   ///
   /// - Parameters:
   ///   - total: the bytes, or other units, that will be worked through.
   ///   - isBytes: whether amounts and rates are shown too, not only shares and the time left.
-  ///   - isShown: false shows none.
   /// - Returns: what takes the progress.
-  func showProgress(total: Int, isBytes: Bool, isShown: Bool) -> ProgressHandler {
-    guard isShown, ProgressDisplay.isPossible else { return { _ in } }
+  func showProgress(total: Int, isBytes: Bool) -> ProgressHandler {
     state.withLock { $0.progress = ProgressDisplay(total: total, isBytes: isBytes) }
     return { [self] event in
       state.withLock { state in

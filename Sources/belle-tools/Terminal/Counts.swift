@@ -11,6 +11,9 @@ struct Counts {
   /// Bytes of what was written or checked.
   var bytes = 0
 
+  /// What is left of a run that was interrupted.
+  static let resumption = "files that were finished stay, and the same command goes on with the others"
+
   mutating func add(_ result: FileResult) {
     switch result.status {
     case .verified: verified += 1

@@ -42,6 +42,11 @@ enum JSONValue: Encodable, ExpressibleByStringLiteral, ExpressibleByIntegerLiter
     }
   }
 
+  /// What ended a run: the last object in place of a summary.
+  static func error(_ message: String, hint: String?, path: String?) -> JSONValue {
+    ["type": "error", "message": .string(message), "hint": JSONValue(hint), "path": JSONValue(path)]
+  }
+
   /// The value on one line.
   var line: String {
     let encoder = JSONEncoder()

@@ -1,29 +1,36 @@
 // Progress of long work where stderr is no terminal: a line each half minute.
 
 import ByteIO
+import Synchronization
 
 /// Notes on how much is done.
-struct Milestones {
-  private let total: Int
-  private let isShown: Bool
-  private let clock = ContinuousClock()
-  private let start: ContinuousClock.Instant
-  private var last: ContinuousClock.Instant
-  private var done = 0
-
-  init(total: Int, isShown: Bool) {
-    self.total = total
-    self.isShown = isShown
-    start = clock.now
-    last = start
+final class Milestones: Sendable {
+  private struct State {
+    var done = 0
+    var last: ContinuousClock.Instant
   }
 
-  /// Takes units of work that were done.
-  mutating func advance(_ units: Int) {
-    done += units
-    let now = clock.now
-    guard isShown, now - last > .seconds(30), done > 0, total > 0 else { return }
-    last = now
+  private let total: Int
+  private let start: ContinuousClock.Instant
+  private let state: Mutex<State>
+
+  init(total: Int) {
+    self.total = total
+    start = ContinuousClock.now
+    state = Mutex(State(last: start))
+  }
+
+  /// Takes what was done, and says how much it is now where half a minute has passed without a word.
+  func take(_ event: ProgressEvent) {
+    guard case .advanced(_, let units) = event else { return }
+    let now = ContinuousClock.now
+    let done: Int? = state.withLock { state in
+      state.done += units
+      guard now - state.last > .seconds(30), state.done > 0, total > 0 else { return nil }
+      state.last = now
+      return min(state.done, total)
+    }
+    guard let done else { return }
     let left = (now - start).seconds * Double(total - done) / Double(done)
     Console.shared.note("\(Int(100 * Double(done) / Double(total)))% done, about \(Int(left)) seconds left")
   }

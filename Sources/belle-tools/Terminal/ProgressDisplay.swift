@@ -18,7 +18,8 @@ struct ProgressDisplay {
   private var lastDrawn: ContinuousClock.Instant
   private var done = 0
   private var files: [(name: String, bytes: Int, done: Int)] = []
-  private var linesDrawn = 0
+  /// The cells of each line that stands on the terminal.
+  private var drawn: [Int] = []
   /// Bytes done at moments of the last seconds: the rate of now, not of the beginning.
   private var samples: [(time: ContinuousClock.Instant, done: Int)] = []
 
@@ -45,9 +46,12 @@ struct ProgressDisplay {
   }
 
   mutating func erase() {
-    guard linesDrawn > 0 else { return }
-    StandardStream.error.write("\u{1B}[\(linesDrawn)A\r\u{1B}[J")
-    linesDrawn = 0
+    guard !drawn.isEmpty else { return }
+    // A terminal that has become narrower since has broken the lines.
+    let width = terminalWidth
+    let rows = drawn.reduce(0) { $0 + max(1, ($1 + width - 1) / width) }
+    StandardStream.error.write("\u{1B}[\(rows)A\r\u{1B}[J")
+    drawn = []
   }
 
   mutating func draw() {
@@ -71,9 +75,9 @@ struct ProgressDisplay {
     }
     lines.append(all)
     let width = terminalWidth
-    let text = lines.map { String($0.prefix(width - 1)) + "\n" }.joined()
-    StandardStream.error.write(text)
-    linesDrawn = lines.count
+    let shown = lines.map { Cells.prefix(of: $0, fitting: width - 1) }
+    StandardStream.error.write(shown.map { $0 + "\n" }.joined())
+    drawn = shown.map(Cells.width)
   }
 
   private func percent(_ part: Int, of whole: Int) -> String {

@@ -38,6 +38,19 @@ struct StandardInput {
     return text
   }
 
+  /// Whether a person types it.
+  static var isTerminal: Bool { isatty(STDIN_FILENO) == 1 }
+
+  /// All that is left, as one text; line ends at its end are not of it.
+  ///
+  /// - Throws: `TokenizerError` as ``line()``.
+  mutating func rest() throws -> String {
+    var lines: [String] = []
+    while let line = try line() { lines.append(line) }
+    while lines.last?.isEmpty == true { lines.removeLast() }
+    return lines.joined(separator: "\n")
+  }
+
   /// The locale that text comes in.
   enum Locale {
     /// Its name.

@@ -1,0 +1,87 @@
+// hash: the checksum list of files, as sha256sum and md5sum write it.
+
+import ArgumentParser
+import ByteIO
+import Checksum
+
+struct Hash: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write the checksum list of a folder or of files.",
+    discussion: """
+      Example: the list that a publisher puts beside a release, and what its users do with it:
+
+        belle-tools hash model/ > model.sha256
+        belle-tools verify model/ --manifest model.sha256
+
+      The lines are those of sha256sum and md5sum, in the order of the names, and paths begin in the folder. Hidden files, \
+      .git and .cache among them, are left out. With several algorithms each file has a line of each, read once.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("A folder, or files.", valueName: "file-or-folder"), completion: .file())
+  var paths: [String]
+
+  @Option(help: "The digest: sha256, as without it, or md5; may be given several times.")
+  var algorithm: [Algorithm] = []
+
+  @OptionGroup var threads: ThreadsOption
+  @OptionGroup var common: CommonOptions
+
+  enum Algorithm: String, ExpressibleByArgument, CaseIterable {
+    case sha256, md5
+
+    var digest: DigestAlgorithm { self == .md5 ? .md5 : .sha256 }
+  }
+
+  func run() throws {
+    let files = try FolderDigests(paths)
+    guard !files.items.isEmpty else {
+      throw ByteIOError(.notFound, file: paths[0], reason: "there is no file in this folder", remedy: "check the path")
+    }
+    if !files.ignored.isEmpty {
+      common.note(
+        "left out, hidden: \(files.ignored.prefix(5).map(displayName).joined(separator: ", "))"
+          + (files.ignored.count > 5 ? " and \(files.ignored.count - 5) more" : ""))
+    }
+    let algorithms = algorithm.isEmpty ? [.sha256] : Algorithm.allCases.filter(algorithm.contains).map(\.digest)
+    var (failed, bytes) = (0, 0)
+    common.showingProgress(total: files.size) { progress in
+      files.run(Set(algorithms), jobs: threads.count, progress: progress) { found in
+        if found.error == nil { bytes += found.item.size } else { failed += 1 }
+        show(found, algorithms)
+      }
+    }
+    if common.json {
+      Console.shared.result([
+        "type": "summary", "files": .int(files.items.count), "failed": .int(failed), "bytes": .int(bytes),
+      ])
+    }
+    if failed > 0 { throw ExitCode.failure }
+  }
+
+  private func show(_ found: FolderDigests.Found, _ algorithms: [DigestAlgorithm]) {
+    let console = Console.shared
+    if common.json {
+      console.result([
+        "type": "file", "path": .string(found.item.name), "bytes": .int(found.item.size),
+        "sha256": JSONValue(found.digests[.sha256]?.hex), "md5": JSONValue(found.digests[.md5]?.hex),
+        "error": JSONValue(found.error?.description),
+      ])
+    } else {
+      for digest in algorithms.compactMap({ found.digests[$0] }) {
+        console.result(Manifest.line(digest, path: found.item.name))
+      }
+    }
+    if let error = found.error { return console.report(error) }
+    warn(of: found.item)
+  }
+
+  /// Says which files are not what their names say: a list of them would be right, and of no use.
+  private func warn(of item: FolderDigests.Item) {
+    if let download = DownloadName.unfinished(at: item.path) {
+      Console.shared.warning("\(displayName(item.name)): \(download.reason)")
+    } else if let file = try? InputFile(item.path), let complaint = try? FileKind(of: file).complaint {
+      Console.shared.warning("\(displayName(item.name)): \(complaint.reason)")
+    }
+  }
+}
