@@ -62,6 +62,7 @@ import Testing
     (#""rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 5e5}}"#, "full_attention"),
     (#""rope_scaling": {"rope_type": "linear", "factor": 4.0, "attention_factor": 1.2}"#, "attention_factor"),
     (#""rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}"#, "partial_rotary_factor"),
+    (#""rope_scaling": {"rope_type": "linear"}"#, "no factor"),
     (#""attention_multiplier": 0.5"#, "attention_multiplier"), (#""logits_scaling": 8.0"#, "logits_scaling"),
     (#""final_logit_softcapping": 30.0"#, "final_logit_softcapping"), (#""use_qk_norm": true"#, "use_qk_norm"),
     (#""layer_types": ["sliding_attention"]"#, "layer_types"), (#""no_rope_layers": [0]"#, "no_rope_layers"),

@@ -204,8 +204,11 @@ extension Doctor {
     }
     for (place, settings) in [(path, own), (configurationPath, inner)] {
       guard let settings else { continue }
-      if settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
-      if settings.groupSize == nil {
+      let unknown = PackedForms.unknown(settings)
+      // What a method that is not known wants of its settings is not known either.
+      let isMethodKnown = !unknown.contains { $0.key == "quant_method" }
+      if isMethodKnown, settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
+      if isMethodKnown, settings.groupSize == nil {
         add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows")
       }
       if place == configurationPath, settings.method == nil {
@@ -213,7 +216,7 @@ extension Doctor {
           .error, .missingKey, place, "quant_method is missing from quantization_config",
           "set it to \(method(source)): so the shapes of the tensors are")
       }
-      for (key, value) in PackedForms.unknown(settings) {
+      for (key, value) in unknown where isMethodKnown || key == "quant_method" {
         add(
           .notJudged, .unknownQuantization, place,
           "\(key) is \(displayName(value)), which is not read here: read are \(PackedForms.known)", nil)
