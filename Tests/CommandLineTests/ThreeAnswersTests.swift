@@ -75,6 +75,36 @@ import Testing
     #expect(found.run.status == 2 && found.loads["transformers"] == .some(false))
   }
 
+  @Test(
+    "a config.json that Python's json refuses is read here, and not by engines",
+    arguments: ["comma", "mark", "utf-16", #""x": 01"#, "\"x\": \"a\tb\"", #""x": 5."#, "byte"])
+  func syntax(form: String) throws {
+    let path = try model.write(folder)
+    let text = model.configuration
+    let bytes: [UInt8]
+    switch form {
+    case "comma": bytes = Array((text.dropLast() + ", }").utf8)
+    case "mark": bytes = [0xEF, 0xBB, 0xBF] + Array(text.utf8)
+    case "utf-16": bytes = [UInt8](try #require(("\u{FEFF}" + text).data(using: .utf16LittleEndian)))
+    case "byte": bytes = Array(text.dropLast().utf8) + Array(#", "x": ""#.utf8) + [0xFF] + Array("\"}".utf8)
+    default: bytes = Array((text.dropLast() + ", \(form)}").utf8)
+    }
+    try folder.write("model/config.json", bytes)
+    let found = try doctor(path)
+    #expect(found.run.status == 2 && found.codes.contains("bad-config"), "\(found.run.output)")
+    #expect(found.loads["transformers"] == .some(false) && found.loads["vllm"] == .some(false))
+  }
+
+  @Test(
+    "and one that Python's json takes is no fault",
+    arguments: [#""x": NaN, "y": [-Infinity]"#, #""x": "\ud800""#, #""x": {"a": 1, "a": 2}"#, #""x": 1e999"#])
+  func python(field: String) throws {
+    var model = model
+    model.configuration = model.configuration.dropLast() + ", \(field)}"
+    let found = try doctor(try model.write(folder))
+    #expect(found.run.status == 0 && found.loads["transformers"] == .some(true), "\(found.run.output)")
+  }
+
   @Test("warnings alone end with 0")
   func warnings() throws {
     let found = try doctor(try model.write(folder))

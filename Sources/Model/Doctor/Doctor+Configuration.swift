@@ -27,10 +27,17 @@ extension Doctor {
         "there is no such file" + (other.map { "; \($0.reason)" } ?? ""),
         other?.remedy ?? "download config.json too: every engine reads the model's measures there")
     }
-    if let text = attempt({ try ModelConfiguration.text(configurationPath) }), let note = Model.ownCode(text) {
+    let text = attempt { try ModelConfiguration.text(configurationPath) }
+    if let text, let note = Model.ownCode(text) {
       add(.warning, .ownCode, configurationPath, note, "read that code before a program may run it (trust_remote_code)")
     }
     do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch { addOfConfiguration(error) }
+    if facts.configuration != nil, let reason = text.flatMap(pythonRefusal) {
+      add(
+        .error, .badConfiguration, configurationPath,
+        "\(reason): it is read here, and Python's json, by which engines read it, refuses it",
+        "save it as JSON in UTF-8, without a byte order mark")
+    }
   }
 
   /// Adds what is wrong with the configuration. What it says in two ways every engine loads, one in one way and one in the
