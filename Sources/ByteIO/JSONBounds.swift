@@ -57,6 +57,28 @@ public func jsonText(_ object: [String: Any]) throws -> [UInt8] {
   return PythonNumbers.restored([UInt8](data)) + [0x0A]
 }
 
+/// Why Python's `json` refuses a text that Foundation takes: a mark before it, another encoding than UTF-8, a comma too many,
+/// numbers and characters that JSON has not; nil where it takes it.
+package func pythonRefusal(_ bytes: [UInt8]) -> String? {
+  if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return "it begins with a byte order mark" }
+  func skip(_ json: inout JSONReader) throws {
+    switch json.peek() {
+    // A name may be there twice.
+    case UInt8(ascii: "{"): try json.largeObject { json, _ in try skip(&json) }
+    case UInt8(ascii: "["): try json.array { json in try skip(&json) }
+    default: _ = try json.scalar()
+    }
+  }
+  do {
+    var json = try JSONReader(PythonNumbers.marked(bytes), depthLimit: 512)
+    try skip(&json)
+    try json.end()
+  } catch let error as JSONReader.Failure where error.reason != JSONReader.halfPair {
+    return error.reason
+  } catch {}
+  return nil
+}
+
 /// The number of Python's that a decoded text stands for; nil for one that the file has as a text.
 package func pythonNumber(_ text: String) -> String? { PythonNumbers.word(text) }
 

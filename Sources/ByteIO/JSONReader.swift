@@ -212,6 +212,9 @@ public struct JSONReader {
     throw Failure(offset: at, reason: "a string that does not end")
   }
 
+  /// The complaint on an escape that names half a character; Python takes it.
+  static let halfPair = "half a surrogate pair"
+
   private mutating func escape() throws(Failure) -> Unicode.Scalar {
     guard let byte = next else { throw Failure(offset: at, reason: "a string that does not end") }
     at += 1
@@ -225,7 +228,7 @@ public struct JSONReader {
     case UInt8(ascii: "u"):
       let high = try hex4()
       if let scalar = Unicode.Scalar(high) { return scalar }
-      let half = Failure(offset: at, reason: "half a surrogate pair")
+      let half = Failure(offset: at, reason: Self.halfPair)
       guard high < 0xDC00, bytes[at...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) else { throw half }
       at += 2
       let low = try hex4()

@@ -26,6 +26,7 @@ struct RecoveredName {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     return !name.hasPrefix(".") && !parts.dropFirst().contains { $0.utf8.count == 64 && Digest(hex: $0) != nil }
       || DownloadName(name)?.fault == .copy || withoutEnding != nil
+      || withEndingOnce != nil
   }
 
   /// The name with its ending, where only that is missing: `config.json.<64 digits>`.
@@ -34,6 +35,14 @@ struct RecoveredName {
   static func withoutEnding(_ name: String) -> EncryptedName? {
     guard !name.lowercased().hasSuffix(EncryptedName.suffix) else { return nil }
     return try? EncryptedName(name + EncryptedName.suffix)
+  }
+
+  /// The name where its ending is there more than once: `config.json.<64 digits>.enc.enc`.
+  private var withEndingOnce: EncryptedName? {
+    var name = Folder.name(of: path)
+    guard name.hasSuffix(EncryptedName.suffix + EncryptedName.suffix) else { return nil }
+    while name.hasSuffix(EncryptedName.suffix + EncryptedName.suffix) { name.removeLast(EncryptedName.suffix.count) }
+    return try? EncryptedName(name)
   }
 
   /// The name that the digest in the header proves, whatever the file is called now: the registry or the publisher's list
@@ -46,7 +55,7 @@ struct RecoveredName {
   }
 
   private func provenName(_ digest: Digest) -> EncryptedName? {
-    if let whole = withoutEnding, whole.digest == digest { return whole }
+    if let whole = withoutEnding ?? withEndingOnce, whole.digest == digest { return whole }
     let known = names(of: digest)
     guard known.count == 1, let name = known.first, !name.hasSuffix(EncryptedName.suffix) else { return nil }
     return EncryptedName(plainName: name, digest: digest)

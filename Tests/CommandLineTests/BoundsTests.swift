@@ -122,6 +122,70 @@ import Testing
       #expect(peak < Self.most)
     }
 
+    /// A zip of one deflated member.
+    private func deflatedZip(_ name: String, _ contents: [UInt8], in folder: TemporaryFolder) throws -> [UInt8] {
+      let path = try folder.write("member", contents)
+      #expect(try belleTools(shell: "gzip -9 -n '\(path)'").status == 0)
+      let packed = try readBytes(path + ".gz")
+      let stream = packed[10..<packed.count - 8]
+      let crc = [UInt8](packed[(packed.count - 8)...].prefix(4))
+      var fields: [UInt8] = Self.word(20, 2) + Self.word(0, 2)
+      fields += Self.word(8, 2) + Self.word(0, 4) + crc
+      for (value, size) in [(stream.count, 4), (contents.count, 4), (name.utf8.count, 2), (0, 2)] {
+        fields += Self.word(value, size)
+      }
+      let local: [UInt8] = Array("PK\u{3}\u{4}".utf8) + fields + Array(name.utf8) + stream
+      let entry: [UInt8] = Array("PK\u{1}\u{2}".utf8) + Self.word(20, 2) + fields + Self.word(0, 14) + Array(name.utf8)
+      var end = Array("PK\u{5}\u{6}".utf8)
+      for (value, size) in [(0, 4), (1, 2), (1, 2), (entry.count, 4), (local.count, 4), (0, 2)] {
+        end += Self.word(value, size)
+      }
+      return local + entry + end
+    }
+
+    private static func word(_ value: Int, _ size: Int) -> [UInt8] {
+      (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+
+    /// 15 kB took 633 MB.
+    @Test(
+      "a memo that has one value millions of times, and marks without end", arguments: [0x94, 0x28, 0x32] as [UInt8])
+    func memo(opcode: UInt8) throws {
+      let folder = try TemporaryFolder()
+      let pickle = [0x80, 4, 0x4E] + [UInt8](repeating: opcode, count: 15_000_000) + [0x2E]
+      let path = try folder.write("a.pt", deflatedZip("archive/data.pkl", pickle, in: folder))
+      for more in [[], ["--safety"]] {
+        let (finished, peak) = try belleToolsMemory(["inspect", path] + more)
+        #expect(peak < Self.most && finished.status != 0, "\(peak) MiB, \(finished)")
+      }
+    }
+
+    /// 1.5 million of them in 86 MB took 1.2 GB, and a million in a GGUF file of 40 MB 362 MB.
+    @Test("tensors and values of next to nothing", arguments: ["a.safetensors", "tensors.gguf", "values.gguf"])
+    func small(name: String) throws {
+      let folder = try TemporaryFolder()
+      var bytes: [UInt8] = []
+      if name == "a.safetensors" {
+        let entries = (0..<270_000).map { #""\($0)":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"# }
+        bytes = safetensors("{" + entries.joined(separator: ",") + "}")
+      } else {
+        let (tensors, values) = name == "tensors.gguf" ? (380_000, 0) : (0, 800_000)
+        bytes = Array("GGUF".utf8) + Self.word(3, 4)
+        bytes += Self.word(tensors, 8) + Self.word(values, 8)
+        // One dimension of nothing, F32, at the beginning; or UINT8, 1.
+        let rest: [UInt8] =
+          tensors > 0 ? Self.word(1, 4) + Self.word(0, 8) + Self.word(0, 4) + Self.word(0, 8) : Self.word(0, 4) + [1]
+        for number in 0..<tensors + values {
+          bytes += Self.word(6, 8)
+          bytes += Array(String(number + 100_000).utf8)
+          bytes += rest
+        }
+      }
+      #expect(bytes.count < 16 << 20)
+      let (_, peak) = try belleToolsMemory(["inspect", folder.write(name, bytes), "--json"])
+      #expect(peak < Self.most, "\(peak) MiB for \(bytes.count) bytes")
+    }
+
     @Test("a GGUF file of one array of fifteen million bytes")
     func array() throws {
       let folder = try TemporaryFolder()

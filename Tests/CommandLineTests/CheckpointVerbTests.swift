@@ -81,6 +81,25 @@ import Testing
     #expect(try !belleTools("inspect", other, "--safety").output.contains("auto_map"))
   }
 
+  /// "names what no weight file needs, or cannot be read to its end: do not load it", with status 2.
+  @Test(
+    "--safety accuses nothing that is no pickle, whole or not",
+    arguments: ["empty.bin", "notes.txt", "pytorch_model.bin.index.json", "cut.safetensors", "page.bin", "pointer.bin"])
+  func harmless(name: String) throws {
+    let folder = try TemporaryFolder()
+    let contents: [String: [UInt8]] = [
+      "empty.bin": [], "notes.txt": Array("hello, this is a model\n".utf8),
+      "pytorch_model.bin.index.json": Array(#"{"metadata": {}, "weight_map": {"a": "b.bin"}}"#.utf8),
+      "cut.safetensors": Array(try readBytes(fixtures + "dtypes.safetensors").prefix(600)),
+      "page.bin": Array("<!DOCTYPE html><html><body>404</body></html>\n".utf8),
+      "pointer.bin": Array("version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n".utf8),
+    ]
+    let path = try folder.write("m/" + name, contents[name] ?? [])
+    let run = try belleTools("inspect", path, "--safety")
+    #expect(run.status == 0 && run.output == "\(path): no pickle in it\n", "\(run.output)\(run.errors)")
+    #expect(try belleTools("inspect", folder.file("m"), "--safety").status == 0)
+  }
+
   @Test("--crc finds damage that listing does not see")
   func crc() throws {
     #expect(try belleTools("inspect", hostile + "zip-bad-crc.pt").status == 0)

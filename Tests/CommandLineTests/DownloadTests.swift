@@ -65,6 +65,7 @@ private func move(_ path: String, to other: String) throws {
     "a name that lost its digits is taken from what is left, the list or the registry; the header proves the contents",
     arguments: [
       "config.json.enc", "config.json (1).enc", "config.json.DIGITS.enc", "config.json.HEX (1).enc", "download.enc",
+      "config.json.HEX.enc.enc",
     ])
   func renamed(name: String) throws {
     let release = try Release()

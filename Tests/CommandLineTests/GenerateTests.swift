@@ -41,6 +41,34 @@ import Testing
     #expect(plain.output == (objects.first?["text"] as? String ?? "") + "\n")
   }
 
+  /// Its text ended in the middle, with "there is no token 4501" and status 1.
+  @Test("tokens that only rows of the embedding are for have no text, and end nothing", arguments: [nil, "<|im_end|>"])
+  func paddedVocabulary(end: String?) throws {
+    let folder = try TemporaryFolder()
+    var made = TokenizedCheckpoint(rows: 5000)
+    made.source.remove("lm_head.weight")
+    // Whatever the state is, the likeliest token is one of two rows that the tokenizer knows nothing of.
+    var head = [Float](repeating: 0, count: 5000 * 64)
+    for column in 0..<64 { (head[4500 * 64 + column], head[4501 * 64 + column]) = (9, -9) }
+    made.source.add("lm_head.weight", .f32, [5000, 64], head)
+    let files = end.map { ["added_tokens.json": #"{"\($0)": 4096}"#] } ?? [:]
+    let path = try made.write(folder, "m", files)
+    let run = try belleTools("generate", path, "--prompt", "a", "--max-tokens", "7", "--temperature", "0", "--json")
+    #expect(run.status == 0, "\(run.errors)")
+    let text = try run.objects().first
+    #expect((text?["tokens"] as? [Int])?.count == 7 && text?["text"] as? String == "", "\(run.output)")
+  }
+
+  /// Of 256 tokens that were wanted 511 were predicted, of 64 of a token file 255.
+  @Test("evaluate predicts as many tokens as are wanted", arguments: [1, 63, 64, 65, 256, 300])
+  func wantedTokens(count: Int) throws {
+    let tiny = project("Tests/Fixtures/tiny/llama/tokens.safetensors:evaluation")
+    for text in [tiny, project("Documentation/gptq.md")] {
+      let run = try belleTools("evaluate", model, "--text", text, "--max-tokens", "\(count)", "--json")
+      #expect(try run.objects().last?["tokens"] as? Int == count, "\(run.output)\(run.errors)")
+    }
+  }
+
   @Test("a conversation is read line by line, blank ones are no turns")
   func chat() throws {
     let folder = try TemporaryFolder()

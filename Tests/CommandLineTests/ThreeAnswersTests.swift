@@ -75,6 +75,36 @@ import Testing
     #expect(found.run.status == 2 && found.loads["transformers"] == .some(false))
   }
 
+  @Test(
+    "a config.json that Python's json refuses is read here, and not by engines",
+    arguments: ["comma", "mark", "utf-16", #""x": 01"#, "\"x\": \"a\tb\"", #""x": 5."#, "byte"])
+  func syntax(form: String) throws {
+    let path = try model.write(folder)
+    let text = model.configuration
+    let bytes: [UInt8]
+    switch form {
+    case "comma": bytes = Array((text.dropLast() + ", }").utf8)
+    case "mark": bytes = [0xEF, 0xBB, 0xBF] + Array(text.utf8)
+    case "utf-16": bytes = [UInt8](try #require(("\u{FEFF}" + text).data(using: .utf16LittleEndian)))
+    case "byte": bytes = Array(text.dropLast().utf8) + Array(#", "x": ""#.utf8) + [0xFF] + Array("\"}".utf8)
+    default: bytes = Array((text.dropLast() + ", \(form)}").utf8)
+    }
+    try folder.write("model/config.json", bytes)
+    let found = try doctor(path)
+    #expect(found.run.status == 2 && found.codes.contains("bad-config"), "\(found.run.output)")
+    #expect(found.loads["transformers"] == .some(false) && found.loads["vllm"] == .some(false))
+  }
+
+  @Test(
+    "and one that Python's json takes is no fault",
+    arguments: [#""x": NaN, "y": [-Infinity]"#, #""x": "\ud800""#, #""x": {"a": 1, "a": 2}"#, #""x": 1e999"#])
+  func python(field: String) throws {
+    var model = model
+    model.configuration = model.configuration.dropLast() + ", \(field)}"
+    let found = try doctor(try model.write(folder))
+    #expect(found.run.status == 0 && found.loads["transformers"] == .some(true), "\(found.run.output)")
+  }
+
   @Test("warnings alone end with 0")
   func warnings() throws {
     let found = try doctor(try model.write(folder))
@@ -125,6 +155,13 @@ import Testing
       Foreign(method: "hqq", configuration: method("hqq"), parts: hqq),
       Foreign(method: "hqq", configuration: "", parts: hqq),
       Foreign(method: "torchao", configuration: method("torchao"), parts: fp8),
+      Foreign(method: "fp8", configuration: "") { [($0 + ".weight", .f8E5M2, [$1])] },
+      Foreign(method: "fp8", configuration: "") {
+        [($0 + ".weight", .f8E4M3, [$1]), ($0 + ".scale", .f32, [1, 1])]
+      },
+      Foreign(method: "integers that have scales", configuration: "") {
+        [($0 + ".weight", .i8, [$1]), ($0 + ".weight_scale", .f32, [1])]
+      },
     ]
   }()
 
@@ -169,6 +206,61 @@ import Testing
       let all = run.errors + run.output
       #expect(run.status != 0 && all.contains(what) && all.contains(name), "\(all)")
     }
+  }
+
+  @Test(
+    "a file that is called as another container is read here, and not by engines",
+    arguments: ["pytorch_model.bin", "model.safetensors"])
+  func otherContainer(name: String) throws {
+    let path = try model.write(folder)
+    let torch = folder.file("torch")
+    #expect(try belleTools("convert", path, torch, "--format", "torch").status == 0)
+    let weights = name.hasSuffix(".bin") ? path + "/model.safetensors" : torch + "/pytorch_model.bin"
+    try FileManager.default.createDirectory(atPath: folder.file("m"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: weights, toPath: folder.file("m/" + name))
+    try folder.write("m/config.json", model.configuration)
+    #expect(try belleTools("compare", path, folder.file("m")).status == 0)
+    let found = try doctor(folder.file("m"))
+    #expect(found.run.status == 2 && found.codes.contains("misnamed-file"), "\(found.run.output)")
+    #expect(found.loads["transformers"] == .some(false) && found.loads["vllm"] == .some(false))
+  }
+
+  @Test(
+    "what engines read in an index and this program does not is not judged", arguments: ["weights/", "../m/"])
+  func strangeIndex(kind: String) throws {
+    let index = "model.safetensors.index.json"
+    let path = try model.write(folder)
+    let made = try belleTools("convert", path, folder.file("m"), "--max-shard-size", "60kB")
+    #expect(made.status == 0, "\(made.errors)")
+    let names = try folder.names(in: "m").filter { $0.hasSuffix(".safetensors") }
+    if kind == "weights/" {
+      for name in names { try folder.write("m/weights/" + name, readBytes(folder.file("m/" + name))) }
+    }
+    let text = String(decoding: try readBytes(folder.file("m/" + index)), as: UTF8.self)
+    try folder.write("m/" + index, text.replacing("\"model-0", with: "\"\(kind)model-0"))
+    #expect(try belleTools("convert", folder.file("m"), folder.file("o")).status == 1)
+    let found = try doctor(folder.file("m"))
+    #expect(found.run.status == 0 && found.loads["transformers"] == .some(nil), "\(found.run.output)")
+    #expect(found.codes.contains("bad-index"))
+    // `./` before a name says nothing, however often.
+    try folder.write("m/" + index, text.replacing("\"model-0", with: "\"././model-0"))
+    #expect(try belleTools("compare", path, folder.file("m")).status == 0)
+    #expect(try doctor(folder.file("m")).loads["transformers"] == .some(true))
+  }
+
+  @Test(
+    "a method of others whose tensors have GPTQ's names is not judged by GPTQ's settings",
+    arguments: ["fp_quant", "exl9"])
+  func otherMethod(name: String) throws {
+    let path = try model.write(folder)
+    #expect(try belleTools("quantize", path, folder.file("q"), "--method", "rtn", "--group-size", "32").status == 0)
+    try FileManager.default.removeItem(atPath: folder.file("q/quantize_config.json"))
+    try folder.write(
+      "q/config.json", model.configuration.dropLast() + #", "quantization_config": {"quant_method": "\#(name)"}}"#)
+    let found = try doctor(folder.file("q"))
+    #expect(found.run.status == 0 && found.loads["transformers"] == .some(nil), "\(found.run.output)")
+    #expect(
+      found.codes.filter { $0 == "unknown-quantization" }.count == 1 && !found.codes.contains("missing-config-key"))
   }
 
   @Test("settings of packed tensors that are not read are named, and not judged", arguments: ["marlin", "gptq_v9"])

@@ -69,7 +69,7 @@ public struct ShardedFolder: TensorSource {
             guard case .string(let stated) = try json.scalar() else {
               throw failure("the file of \(displayName(tensor)) is not a text", nil)
             }
-            let name = stated.hasPrefix("./") ? String(stated.dropFirst(2)) : stated
+            let name = ShardedFolder.plainName(stated)
             guard !name.isEmpty, !name.contains("/"), !name.contains("\\"), name != ".", name != ".." else {
               throw failure(
                 "the file \(displayName(stated)) is not in the index's own folder", ShardedFolder.outsideRemedy)
@@ -92,6 +92,13 @@ public struct ShardedFolder: TensorSource {
       guard hasMap else { throw failure("there is no weight_map in it", nil) }
       (self.files, self.wanted) = (files.sorted(), wanted)
     }
+  }
+
+  /// A file's name as an index has it, without `./`, however often: it says nothing.
+  package static func plainName(_ stated: String) -> String {
+    var name = stated[...]
+    while name.hasPrefix("./") { name = name.dropFirst(2) }
+    return String(name)
   }
 
   /// What to do about an index whose files lie elsewhere.

@@ -76,6 +76,10 @@ extension ModelConfiguration {
     case nil where fields.contains("factor") && factor != 1:
       throw unsupported("\(name) has the factor \(factor), and no type says how it scales")
     case nil, "default": result = .none
+    case "linear" where !fields.contains("factor"), "llama3" where !fields.contains("factor"):
+      throw ModelError(
+        .malformed, file: path, reason: "\(name) scales the positions, and has no factor",
+        remedy: "see what factor the model was made with: engines refuse it without one")
     case "linear": result = .linear(factor: factor)
     case "llama3":
       guard let low = try fields.number("low_freq_factor"), let high = try fields.number("high_freq_factor"),

@@ -70,12 +70,18 @@ package struct ForeignQuantization: Sendable, Equatable {
     }
   }
 
-  /// How the names of tensors end that only one way stores; the first that is there tells.
+  /// How the names of tensors end that only one way stores; the first that is there tells. Scales alone do not tell of what
+  /// they are.
   private static let signs: [(suffix: String, method: String)] = [
-    (".weight_scale_inv", "fp8"), (".SCB", "bitsandbytes"), (".weight.absmax", "bitsandbytes"),
-    (".weight.quant_map", "bitsandbytes"), (".weight_packed", "compressed-tensors"), (".W_q", "hqq"),
-    (".codebooks", "aqlm"), (".weight._data", "quanto"), (".weight_scale", "fp8"),
+    (".SCB", "bitsandbytes"), (".weight.absmax", "bitsandbytes"), (".weight.quant_map", "bitsandbytes"),
+    (".weight_packed", "compressed-tensors"), (".W_q", "hqq"), (".codebooks", "aqlm"), (".weight._data", "quanto"),
+    (".weight_scale_inv", "integers that have scales"), (".weight_scale", "integers that have scales"),
   ]
+
+  /// A weight of floats of 8 bits, whatever its scales are called.
+  private static func float8(_ source: any TensorSource) -> TensorInfo? {
+    source.tensors.first { $0.name.hasSuffix(".weight") && $0.dtype.rawValue.hasPrefix("F8_") }
+  }
 
   /// Looks at a model's tensors and at the configuration beside them; nil where nothing tells of another way.
   ///
@@ -102,6 +108,10 @@ package struct ForeignQuantization: Sendable, Equatable {
     guard !isPacked else { return nil }
     if let (method, info) = Self.pair(source) {
       (self.method, sign) = (method, "the tensor \(displayName(info.name))")
+      return
+    }
+    if let info = Self.float8(source) {
+      (method, sign) = ("fp8", "the type of the tensor \(displayName(info.name))")
       return
     }
     for (suffix, method) in Self.signs {

@@ -27,10 +27,17 @@ extension Doctor {
         "there is no such file" + (other.map { "; \($0.reason)" } ?? ""),
         other?.remedy ?? "download config.json too: every engine reads the model's measures there")
     }
-    if let text = attempt({ try ModelConfiguration.text(configurationPath) }), let note = Model.ownCode(text) {
+    let text = attempt { try ModelConfiguration.text(configurationPath) }
+    if let text, let note = Model.ownCode(text) {
       add(.warning, .ownCode, configurationPath, note, "read that code before a program may run it (trust_remote_code)")
     }
     do { facts.configuration = try ModelConfiguration(file: configurationPath) } catch { addOfConfiguration(error) }
+    if facts.configuration != nil, let reason = text.flatMap(pythonRefusal) {
+      add(
+        .error, .badConfiguration, configurationPath,
+        "\(reason): it is read here, and Python's json, by which engines read it, refuses it",
+        "save it as JSON in UTF-8, without a byte order mark")
+    }
   }
 
   /// Adds what is wrong with the configuration. What it says in two ways every engine loads, one in one way and one in the
@@ -204,8 +211,11 @@ extension Doctor {
     }
     for (place, settings) in [(path, own), (configurationPath, inner)] {
       guard let settings else { continue }
-      if settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
-      if settings.groupSize == nil {
+      let unknown = PackedForms.unknown(settings)
+      // What a method that is not known wants of its settings is not known either.
+      let isMethodKnown = !unknown.contains { $0.key == "quant_method" }
+      if isMethodKnown, settings.bits == nil { add(.error, .missingKey, place, "bits is missing", "add it") }
+      if isMethodKnown, settings.groupSize == nil {
         add(.error, .missingKey, place, "group_size is missing", "add it; -1 for whole rows")
       }
       if place == configurationPath, settings.method == nil {
@@ -213,7 +223,7 @@ extension Doctor {
           .error, .missingKey, place, "quant_method is missing from quantization_config",
           "set it to \(method(source)): so the shapes of the tensors are")
       }
-      for (key, value) in PackedForms.unknown(settings) {
+      for (key, value) in unknown where isMethodKnown || key == "quant_method" {
         add(
           .notJudged, .unknownQuantization, place,
           "\(key) is \(displayName(value)), which is not read here: read are \(PackedForms.known)", nil)

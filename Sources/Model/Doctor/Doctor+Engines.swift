@@ -101,7 +101,10 @@ extension Doctor {
     // What it reads and what it lacks is to be asked of the merged model.
     if facts.adapter == .unmerged { return nil }
     let isBroken = findings.contains { $0.severity == .error }
-    if facts.form == .unknown || facts.form == .other { return isBroken ? nil : "the checkpoint could not be read" }
+    if facts.form == .unknown || facts.form == .other {
+      let isKnown = isBroken || findings.contains { $0.severity == .notJudged }
+      return isKnown ? nil : "the checkpoint could not be read"
+    }
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
     case ("llama.cpp", _): return "it reads GGUF only: \(ggufRemedy)"

@@ -91,6 +91,13 @@ extension Doctor {
       return true
     }
     facts.entry = entry(read.form == .parts ? read.files.first ?? read.entry : read.entry)
+    if read.form == .file || read.form == .parts {
+      for file in read.files where !file.hasSuffix(Container.gguf.suffix) {
+        let place = Folder.join(path, file)
+        guard let source = try? Checkpoint.open(file: place, skipping: SkippedNames()) else { continue }
+        examineContainer(file, source)
+      }
+    }
     for (set, words) in sets.others(than: read) {
       let named = [Container.safetensors, .torch].contains { $0.indexName == set.entry }
       // transformers takes safetensors before PyTorch's files, and looks no further.
@@ -160,15 +167,25 @@ extension Doctor {
     var isWhole = true
   }
 
-  /// A file's name without `./`, which says nothing.
-  private static func clean(_ name: String) -> String { name.hasPrefix("./") ? String(name.dropFirst(2)) : name }
+  /// Says where a file is of another container than its name: this program looks at the bytes, and engines at the ending.
+  private func examineContainer(_ file: String, _ source: any TensorSource) {
+    let isSafetensors = source.format == "safetensors"
+    guard isSafetensors != file.hasSuffix(Container.safetensors.suffix) else { return }
+    facts.hasMisnamedWeights = true
+    add(
+      .error, .misnamedFile, Folder.join(path, file),
+      "it is \(isSafetensors ? "safetensors" : "PyTorch's container"), and engines read it as what its ending says",
+      isSafetensors
+        ? "let its name end in .safetensors, in an index too" : "\(.converting(.folder)) writes it as what it is called"
+    )
+  }
 
   /// Holds an index against its files.
   ///
   /// - Returns: whether the model can be opened all the same.
   private func examineIndex(_ index: String) -> Bool {
     guard let contents = readIndex(index) else { return false }
-    let files = Set(contents.weight_map.values.map(Self.clean))
+    let files = Set(contents.weight_map.values.map(ShardedFolder.plainName))
     let holdings = examineFiles(files, of: index, contents)
     guard holdings.isWhole else {
       let strangers = ShardedFolder.strangers(beside: Array(files), in: path)
@@ -215,8 +232,9 @@ extension Doctor {
     for file in files.sorted() {
       let place = Folder.join(path, file)
       guard !file.contains("/"), !file.contains("\\"), file != ".." else {
+        // Engines follow such paths; this program does not.
         add(
-          .error, .badIndex, index, "it names \(displayName(file)); expected the name of a file in its own folder",
+          .notJudged, .badIndex, index, "it names \(displayName(file)); expected the name of a file in its own folder",
           ShardedFolder.outsideRemedy)
         holdings.isWhole = false
         continue
@@ -232,6 +250,7 @@ extension Doctor {
       }
       do {
         let shard = try Checkpoint.open(file: place, skipping: skipped.map { _ in SkippedNames() })
+        examineContainer(file, shard)
         for info in shard.tensors where contents.weight_map[info.name] != nil || !ComputedTensors.contains(info) {
           holdings.holders[info.name, default: []].append(file)
           holdings.total += info.byteCount
@@ -247,7 +266,7 @@ extension Doctor {
   /// Looks for tensors where an index places them.
   private func examinePlaces(_ contents: Index, _ holdings: Holdings) {
     for (tensor, stated) in contents.weight_map.sorted(by: { $0.key < $1.key }) {
-      let file = Self.clean(stated)
+      let file = ShardedFolder.plainName(stated)
       guard let holders = holdings.holders[tensor] else {
         add(
           .warning, .unheldTensor, displayName(tensor),

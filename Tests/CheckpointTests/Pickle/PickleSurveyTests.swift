@@ -3,6 +3,7 @@
 
 import ByteIO
 import FuzzedParsers
+import TestSupport
 import Testing
 
 @testable import Checkpoint
@@ -162,6 +163,34 @@ private let evasions: [(name: String, bytes: [UInt8])] = {
     let file = try #require(evasions.first { $0.name == name })
     let survey = try PickleBytes.survey(file.bytes)
     #expect(!survey.isSafe)
+  }
+
+  @Test(
+    "is never called harmless by `inspect --safety` either, by itself and in a folder", arguments: evasions.map(\.name))
+  func program(name: String) throws {
+    let file = try #require(evasions.first { $0.name == name })
+    let folder = try TemporaryFolder()
+    let path = try folder.write("m/a.pt", file.bytes)
+    for given in [path, folder.file("m")] {
+      let run = try belleTools("inspect", given, "--safety")
+      #expect(run.status == 2, "\(run.output)\(run.errors)")
+    }
+  }
+
+  @Test(
+    "is never called harmless in a folder, wherever the file lies and whatever it is called",
+    arguments: [
+      "sub/a.pt", "sub/deeper/still/a", ".hidden/a.bin", "notes.txt", "weights", "a.safetensors", "README.md",
+    ])
+  func places(name: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("m/pytorch_model.bin", readBytes(project("Tests/Fixtures/checkpoints/dtypes.pt")))
+    #expect(try belleTools("inspect", folder.file("m"), "--safety").status == 0)
+    try folder.write("m/" + name, PickleBytes.call())
+    let run = try belleTools("inspect", folder.file("m"), "--safety")
+    #expect(run.status == 2 && run.output.contains(name), "\(run.output)\(run.errors)")
+    let json = try belleTools("inspect", folder.file("m"), "--safety", "--json").objects()
+    #expect(json.last?["unsafe"] as? Int == 1)
   }
 
   @Test(
