@@ -65,9 +65,12 @@ package struct Merge {
     let files = try course.finish(target)
     (steps, figures, conversions) = (course.steps, course.figures, course.conversions)
     isAlpaca7B = course.isAlpaca7B
-    let model = Model(
-      course.tensors, path: files.path, remarks: course.base.remarks, looksForAdapter: false)
-    work = .tensors(try Conversion(model, to: target, files: files.files, remark: remark))
+    if course.isGGUFOfOtherLayout(target) {
+      work = .tensors(try Conversion(course.base, holding: course.tensors, asGGUF: target, remark: remark))
+    } else {
+      let model = Model(course.tensors, path: files.path, remarks: course.remarks, looksForAdapter: false)
+      work = .tensors(try Conversion(model, to: target, files: files.files, remark: remark))
+    }
   }
 
   private static func areFiles(_ base: String, _ changes: [String], _ options: MergeOptions) throws -> Bool {

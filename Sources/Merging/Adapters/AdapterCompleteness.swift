@@ -25,11 +25,12 @@ struct AdapterCompleteness {
     let adapted = modules.filter { changes[$0 + ".weight"]?.product != nil }
     let whole = modules.filter { changes[$0 + ".weight"]?.replacement != nil }
     var notes: [String] = []
-    if !configuration.targets.isKnown {
+    let isKnown = configuration.targets.isKnown(for: modules.reduce(0) { $0 + $1.utf8.count + 1 })
+    if !isKnown {
       notes.append("whether all that was trained is there cannot be told: its target_modules are not read here")
     }
-    let saved = AdapterTargets.Names.listed(configuration.wholeModules)
-    notes += try demand("target_modules", modules.filter(configuration.targets.contain), adapted)
+    let saved = AdapterTargets.Names.listed(Set(configuration.wholeModules))
+    if isKnown { notes += try demand("target_modules", modules.filter(configuration.targets.contain), adapted) }
     notes += try demand("modules_to_save", modules.filter(saved.contain), whole)
     let biases = base.names.filter { $0.hasSuffix(".bias") && !ComputedTensors.contains(base.info($0)) }
       .map { String($0.dropLast(".bias".count)) }

@@ -33,6 +33,7 @@ struct AdapterPlan {
   init(_ adapter: AdapterSource, onto tensors: [TensorInfo], layerCount: Int?, factor: Double) throws {
     (self.adapter, self.factor, base) = (adapter, factor, BaseNames(tensors))
     let parts = try sorted()
+    try adapter.configuration.checkWork(for: parts.modules.keys)
     for (module, parts) in parts.modules.sorted(by: { $0.key < $1.key }) { try add(parts, to: module) }
     for (name, index) in parts.wholes.sorted(by: { $0.key < $1.key }) { try replace(name, by: index) }
     for (name, change) in changes where change.product != nil { try check(change, of: name) }
@@ -183,10 +184,17 @@ struct AdapterPlan {
       "the file is incomplete: write or download it again")
   }
 
+  /// What to do about a tensor that the base does not have.
+  private func otherModel(_ name: String) -> Remedy {
+    VocabularyNames.containHead(name)
+      ? "the base's head may be its embedding, of a family whose names are not known here: \(AdapterConfiguration.withPeft)"
+      : "the adapter belongs to another model than the base"
+  }
+
   private func foreign(_ module: String) -> MergeError {
     fault(
       .unused, "the base has no \(displayName(module)).weight, which the adapter changes",
-      "the adapter belongs to another model than the base")
+      otherModel(module + ".weight"))
   }
 
   // MARK: - Whole tensors
@@ -197,12 +205,11 @@ struct AdapterPlan {
     guard let place = base.place(of: name) else {
       if ComputedTensors.contains(info.renamed(name)) { return unusedCount += 1 }
       throw fault(
-        .unused, "the base has no tensor that \(displayName(info.name)) could take the place of",
-        "the adapter belongs to another model than the base")
+        .unused, "the base has no tensor that \(displayName(info.name)) could take the place of", otherModel(name))
     }
     let there = base.info(place)
     let isTable =
-      HuggingFaceNames.isOfVocabulary(place) && info.shape.count == 2 && there.shape.count == 2
+      VocabularyNames.contain(place) && info.shape.count == 2 && there.shape.count == 2
       && info.shape[1] == there.shape[1]
     let grows = isTable && info.shape[0] > there.shape[0]
     guard info.shape == there.shape || grows else {

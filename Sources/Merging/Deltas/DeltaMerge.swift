@@ -124,7 +124,7 @@ struct DeltaMerge {
         remedy: "take both models in 16 or 32 bits")
     }
     let grows =
-      HuggingFaceNames.isOfVocabulary(info.name) && info.shape.count == 2 && there.shape.count == 2
+      VocabularyNames.contain(info.name) && info.shape.count == 2 && there.shape.count == 2
       && info.shape[1] == there.shape[1] && info.shape[0] > there.shape[0]
     guard info.shape == there.shape || grows else {
       throw mismatch(path, "\(displayName(info.name)) is \(info.shape), and the base's is \(there.shape)")

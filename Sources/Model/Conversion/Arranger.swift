@@ -33,6 +33,18 @@ struct Arranger {
     return result
   }
 
+  /// A model in Hugging Face's layout, whatever it has.
+  ///
+  /// - Throws: as ``arranged()``.
+  static func inHuggingFace(
+    _ model: Model, remark: @escaping (ConversionRemark) -> Void
+  ) throws -> (source: any TensorSource, files: [String: [UInt8]]) {
+    var target = ConversionTarget("")
+    target.layout = .huggingFace
+    let result = try Arranger(model: model, target: target, remark: remark).arranged()
+    return (result.source, result.companions.made)
+  }
+
   /// The small files of a model that was given as a folder, all of which are copied.
   var companions: Companions { Companions(in: Folder.kind(of: model.path) == .folder ? model.path : nil) }
 
