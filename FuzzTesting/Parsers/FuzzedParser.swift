@@ -166,7 +166,9 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       merge(bytes, as: "a.bin", in: .change)
     case .llama: merge(bytes, as: "a.gguf", in: .change)
     case .delta:
-      for scheme in [MergeOptions.Scheme.auto, .alpaca, .ziya] { merge(bytes, as: "d.safetensors", in: .change, scheme) }
+      for scheme in [MergeOptions.Scheme.auto, .alpaca, .ziya] {
+        merge(bytes, as: "d.safetensors", in: .change, scheme)
+      }
       merge(bytes, as: "d.safetensors", in: .change, .add, isReversed: true)
     }
   }

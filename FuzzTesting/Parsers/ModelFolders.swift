@@ -61,7 +61,8 @@ struct ModelFolders {
       """#.utf8
     ).write(to: url("config.json", .base))
     let module = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
-    try save([(module + "A.weight", [2, 8]), (module + "B.weight", [8, 2])], as: "adapter_model.safetensors", in: .adapter)
+    let pair = [(module + "A.weight", [2, 8]), (module + "B.weight", [8, 2])]
+    try save(pair, as: "adapter_model.safetensors", in: .adapter)
     try Data(#"{"peft_type":"LORA","r":2,"lora_alpha":4}"#.utf8).write(to: url("adapter_config.json", .lora))
   }
 

@@ -31,7 +31,8 @@ struct Course {
   /// Merges all; nothing is computed.
   init(_ path: String, _ changes: [String], _ options: MergeOptions, _ remark: @escaping MergeRemark) throws {
     let parts = changes.isEmpty ? try SelfMerge(path) : nil
-    let base = try MergeBase(parts?.base ?? Model.open(path), dtype: options.isReversed ? nil : options.dtype, remark: remark)
+    let dtype = options.isReversed ? nil : options.dtype
+    let base = try MergeBase(parts?.base ?? Model.open(path), dtype: dtype, remark: remark)
     self.base = base.model
     (tensors, tiesHead) = (base.tensors, base.tiesHead)
     (self.options, self.remark) = (options, remark)
@@ -65,7 +66,8 @@ struct Course {
     let delta = try MergeBase.delta(path)
     guard options.factor == nil else {
       throw MergeError(
-        .scheme, file: path, reason: "a factor is for adapters' products, and this is a delta, which is added as it is")
+        .scheme, file: path, reason: "a factor is for adapters' products, and this is a delta, which is added as it is",
+        remedy: "leave the factor out")
     }
     let scheme = try options.scheme.delta ?? DeltaScheme(of: delta.tensors, onto: tensors, path: path)
     let merge = try DeltaMerge(delta.tensors, onto: tensors, scheme, dtype: options.dtype, path: path)
@@ -156,8 +158,8 @@ struct Course {
       guard !target.isGGUF else {
         throw MergeError(
           .result, file: target.path,
-          reason: "the vocabulary has \(rows) tokens now, for which a GGUF file wants configuration and tokenizer in one "
-            + "folder",
+          reason: "the vocabulary has \(rows) tokens now, for which a GGUF file wants configuration and tokenizer in "
+            + "one folder",
           remedy: "merge into a folder, and convert that: \(.converting(.gguf))")
       }
       let hasTokenizer = try files.takeTokenizer(of: rowsFrom)

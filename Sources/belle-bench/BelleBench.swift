@@ -50,7 +50,9 @@ struct BelleBench: ParsableCommand {
   @Option(help: ArgumentHelp("Write raw.csv and summary.md into this folder.", valueName: "folder"))
   var report: String?
 
-  @Flag(name: .customLong("no-warm-up"), help: "Leave out the round that does not count: for large files, on an idle machine.")
+  @Flag(
+    name: .customLong("no-warm-up"),
+    help: "Leave out the round that does not count: for large files, on an idle machine.")
   var isCold = false
 
   @Flag(help: "Print JSON Lines.")

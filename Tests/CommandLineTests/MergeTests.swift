@@ -65,7 +65,8 @@ import Testing
     let base = try RandomCheckpoint(layers: 1).write(folder)
     let file = folder.file("a.gguf")
     let run = try belleTools("convert", try adapter(), file, "--base", base)
-    #expect(run.status == 0 && run.output == "2 tensors, every value identical: \(file)\n", "\(run.errors)\(run.output)")
+    let said = "2 tensors, every value identical: \(file)\n"
+    #expect(run.status == 0 && run.output == said, "\(run.errors)\(run.output)")
     #expect(try belleTools("merge", base, folder.file("adapter"), out).status == 0)
     #expect(try belleTools("merge", base, file, folder.file("other")).status == 0)
     #expect(try readBytes(out + "/model.safetensors") == readBytes(folder.file("other/model.safetensors")))
@@ -75,7 +76,8 @@ import Testing
     let lost = try belleTools("convert", folder.file("adapter"), folder.file("b.gguf"))
     #expect(lost.status == 1 && lost.errors.contains("hint: say with --base <model>"), "\(lost.errors)")
     for options in [["--lossy"], ["--chat-template", "none"], ["--embedding-type", "f16"]] {
-      let wrong = try Running(["convert", folder.file("adapter"), folder.file("b.gguf"), "--base", base] + options).finish()
+      let arguments = ["convert", folder.file("adapter"), folder.file("b.gguf"), "--base", base]
+      let wrong = try Running(arguments + options).finish()
       #expect(wrong.status == 64 && wrong.errors.contains("this is an adapter"), "\(wrong.errors)")
     }
     let model = try belleTools("convert", base, folder.file("c"), "--base", base)
@@ -113,7 +115,7 @@ import Testing
     let empty = try belleTools("merge", base, project("Tests/Fixtures/lora/empty-adapter"), out)
     #expect(empty.status == 1 && empty.errors.contains("the adapter file is empty, a known fault of training"))
     let meta = try belleTools("merge", project("Tests/Fixtures/llama1/7B"), try adapter(), out)
-    #expect(meta.status == 1 && meta.errors.contains("another model than the base"), "\(meta.errors)")
+    #expect(meta.status == 1 && meta.errors.contains("give the base that it was trained on"), "\(meta.errors)")
     let blocks = try belleTools("merge", project("Tests/Fixtures/gguf/blocks.gguf"), try adapter(), out)
     #expect(blocks.status == 1 && blocks.errors.contains("quantized in blocks"), "\(blocks.errors)")
     let packed = try belleTools("merge", project("Tests/Fixtures/awq/gemm"), try adapter(), out)
@@ -122,8 +124,7 @@ import Testing
     #expect(
       model.status == 1
         && model.errors.contains(
-          "no "
-            + "delta")
+          "it looks like a model")
         && model.errors.contains("--reverse"), "\(model.errors)")
     let alone = try belleTools("merge", base, out)
     #expect(alone.status == 1 && alone.errors.contains("there is no adapter among its tensors"), "\(alone.errors)")

@@ -24,7 +24,8 @@ import Testing
   private func adapter(_ members: [String: Any] = [:]) -> AdapterFolder {
     var adapter = AdapterFolder(seed: 31)
     adapter.members = members
-    for (name, inputs, outputs) in [("self_attn.q_proj", 64, 64), ("self_attn.k_proj", 64, 32), ("mlp.down_proj", 128, 64)] {
+    let modules = [("self_attn.q_proj", 64, 64), ("self_attn.k_proj", 64, 32), ("mlp.down_proj", 128, 64)]
+    for (name, inputs, outputs) in modules {
       adapter.add(layer: Self.layer + name, rank: 4, inputs: inputs, outputs: outputs)
     }
     adapter.add(layer: "lm_head", rank: 4, inputs: 64, outputs: 96)
@@ -38,7 +39,8 @@ import Testing
   private func write(_ export: AdapterExport, from path: String) throws -> GGUFFile {
     let conversion = try Conversion(
       Model.open(path), describedBy: export.source, rounding: export.original, change: nil,
-      to: ConversionTarget(folder.file("a.gguf"))) { _ in }
+      to: ConversionTarget(folder.file("a.gguf"))
+    ) { _ in }
     let proof = try conversion.run(replacing: true)
     #expect(proof.tensors == export.source.tensors.count)
     return try GGUFFile(InputFile(folder.file("a.gguf")))
@@ -56,7 +58,8 @@ import Testing
     #expect(
       file.tensors.map { "\($0.name) \($0.shape)" } == [
         "token_embd.weight.lora_a [96, 4]", "token_embd.weight.lora_b [64, 4]", "blk.0.attn_q.weight.lora_a [4, 64]",
-        "blk.0.attn_q.weight.lora_b [64, 4]", "blk.0.attn_k.weight.lora_a [4, 64]", "blk.0.attn_k.weight.lora_b [32, 4]",
+        "blk.0.attn_q.weight.lora_b [64, 4]", "blk.0.attn_k.weight.lora_a [4, 64]",
+        "blk.0.attn_k.weight.lora_b [32, 4]",
         "blk.0.ffn_down.weight.lora_a [4, 128]", "blk.0.ffn_down.weight.lora_b [64, 4]", "output.weight.lora_a [4, 64]",
         "output.weight.lora_b [96, 4]",
       ])

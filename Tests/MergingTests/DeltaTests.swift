@@ -291,7 +291,8 @@ import Testing
     let (base, delta) = (try base(), try delta())
     unlink(delta + "/config.json")
     _ = try Merged(base, [delta], to: out)
-    #expect(String(decoding: try readBytes(out + "/config.json"), as: UTF8.self).contains("\"torch_dtype\" : \"float16\""))
+    let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
+    #expect(text.contains("\"torch_dtype\" : \"float16\""), "\(text)")
   }
 
   @Test("a delta in GGUF is none that could be read, and rows that one file's configuration does not tell are told")

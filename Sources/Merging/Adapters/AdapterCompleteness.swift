@@ -63,7 +63,7 @@ struct AdapterCompleteness {
         .adapter, file: path,
         reason: "the configuration (\(key)) names \(words(loaded)), and the adapter has no tensors for "
           + (loaded.count > 1 ? "them" : "it"),
-        remedy: "the file is incomplete: write or download it again, or let \(key) name only what was trained")
+        remedy: "write or download the adapter again, or let \(key) name only what was trained")
     }
     guard !missing.isEmpty else { return [] }
     return ["\(key) names \(words(missing)) too, which may not have been loaded in training: the base's stay"]

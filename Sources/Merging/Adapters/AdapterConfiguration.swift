@@ -88,7 +88,7 @@ package struct AdapterConfiguration: Sendable {
     targets = AdapterTargets(
       included: try fields.names("target_modules"), excluded: try fields.names("exclude_modules"),
       layers: try fields.numbers("layers_to_transform").map { Set($0) }, layerNames: try fields.layerNames())
-    if case .text(let name) = fields["base_model_name_or_path"], !name.isEmpty { baseName = name } else { baseName = nil }
+    baseName = fields.name("base_model_name_or_path")
     hasOldPatterns =
       !fields["rank_pattern"].isUnset && !fields["alpha_pattern"].isUnset && fields["peft_version"].isUnset
       && fields.keys("rank_pattern") != fields.keys("alpha_pattern")
@@ -105,7 +105,8 @@ package struct AdapterConfiguration: Sendable {
     guard let rank = Int(exactly: number), (1...largestRank).contains(rank) else {
       throw MergeError(
         .configuration, file: file,
-        reason: "\(key) is \(number), and a rank is a whole number from 1 on")
+        reason: "\(key) is \(number), and a rank is a whole number from 1 to \(largestRank)",
+        remedy: "take the configuration that the training wrote")
     }
     return number
   }
@@ -140,12 +141,14 @@ package struct AdapterConfiguration: Sendable {
   func checkWork(for modules: some Sequence<String>) throws(MergeError) {
     guard case .stated(_, _, _, let ranks, let alphas) = scale, !(ranks.isEmpty && alphas.isEmpty) else { return }
     let (count, length) = modules.reduce(into: (0, 0)) { $0 = ($0.0 + 1, $0.1 + $1.utf8.count + 1) }
-    let work = (ranks + alphas).reduce(0.0) { $0 + Double($1.names.size) * Double($1.names.isExpression ? length : count) }
+    let patterns = (ranks + alphas).map(\.names)
+    let work = patterns.reduce(0.0) { $0 + Double($1.size) * Double($1.isExpression ? length : count) }
     guard work > Double(Self.workLimit) else { return }
     throw MergeError(
       .configuration, file: file,
-      reason: "rank_pattern and alpha_pattern have expressions of \((ranks + alphas).reduce(0) { $0 + $1.names.size }) "
-        + "parts for \(count) modules, and holding them against each other would take minutes",
+      reason:
+        "rank_pattern and alpha_pattern have \(patterns.count) expressions for \(count) modules, and to hold them "
+        + "against each other would take minutes",
       remedy: "give the modules by their names, one entry each, as peft writes them; or " + Self.withPeft)
   }
 
@@ -161,11 +164,14 @@ package struct AdapterConfiguration: Sendable {
       guard text.count <= AdapterConfiguration.sizeLimit else {
         throw MergeError(
           .configuration, file: file,
-          reason: "\(text.count) bytes; no adapter's configuration is so large")
+          reason: "\(text.count) bytes; of an adapter's configuration \(AdapterConfiguration.sizeLimit) are read at "
+            + "most",
+          remedy: AdapterConfiguration.ownFile)
       }
       do {
         guard case .object(let members) = try ConfigurationValue.read(text) else {
-          throw MergeError(.configuration, file: file, reason: "it is not a JSON object")
+          throw MergeError(
+            .configuration, file: file, reason: "it is not a JSON object", remedy: AdapterConfiguration.ownFile)
         }
         self.members = members
       } catch let failure as JSONReader.Failure {
@@ -176,7 +182,14 @@ package struct AdapterConfiguration: Sendable {
     }
 
     /// The names in an object; none where it is something else.
-    func keys(_ name: String) -> [String] { if case .object(let members) = self[name] { members.map(\.name) } else { [] } }
+    func keys(_ name: String) -> [String] {
+      if case .object(let members) = self[name] { members.map(\.name) } else { [] }
+    }
+
+    /// A text that is not empty; nil where there is none, or something else.
+    func name(_ name: String) -> String? {
+      if case .text(let text) = self[name], !text.isEmpty { text } else { nil }
+    }
 
     subscript(_ name: String) -> ConfigurationValue { members.first { $0.name == name }?.value ?? .null }
 
@@ -252,7 +265,9 @@ package struct AdapterConfiguration: Sendable {
         }
         size += names.isExpression ? names.size : 0
         guard size <= AdapterConfiguration.patternLimit else {
-          throw MergeError(.configuration, file: file, reason: "the expressions of \(name) are too long together")
+          throw MergeError(
+            .configuration, file: file, reason: "the expressions of \(name) are too long together to be read here",
+            remedy: AdapterConfiguration.withPeft)
         }
         patterns.append(Pattern(names: names, value: number))
       }
@@ -303,6 +318,7 @@ package struct AdapterConfiguration: Sendable {
     }
   }
 
+  static let ownFile: Remedy = "take the adapter_config.json that the training wrote"
   static let withPeft: Remedy = "merge it with the program that trained it (peft's merge_and_unload)"
 
   // MARK: - Keys

@@ -49,15 +49,16 @@ package struct AdapterExport {
     let scaled = products.count(where: isScaled)
     if scaled > 0 {
       notes.append(
-        "\(scaled) of \(products.count) products have another scale than alpha \(alpha) by their rank, which is all that "
-          + "llama.cpp knows: their B is multiplied, in f32")
+        "\(scaled) of \(products.count) products have another scale than alpha \(alpha) by their rank, which is all "
+          + "that llama.cpp knows: their B is multiplied, in f32")
     }
     let view = try Self.view(products, alpha: alpha, isScaled, adapter, configuration)
     let types = Set(view.tensors.map(\.dtype)).subtracting([.f32, .f16, .bf16])
     guard dtype == nil || [.f32, .f16, .bf16].contains(dtype), dtype != nil || types.isEmpty else {
       throw MergeError(
         .form, file: path,
-        reason: "llama.cpp's adapters are of F32, F16 or BF16, not of \(dtype?.rawValue ?? types.first?.rawValue ?? "")",
+        reason:
+          "llama.cpp's adapters are of F32, F16 or BF16, not of \(dtype?.rawValue ?? types.first?.rawValue ?? "")",
         remedy: "say with \(.blockType("f32")) what its matrices become")
     }
     var values = GGUFMetadata()
@@ -148,7 +149,9 @@ package struct AdapterExport {
       default:
         throw MergeError(
           .form, file: adapter.path,
-          reason: "llama.cpp's adapters have no place for \(displayName(info.name)): they hold products of two matrices only",
+          reason:
+            "llama.cpp's adapters have no place for \(displayName(info.name)): they hold products of two matrices "
+            + "only",
           remedy: "merge it into its base, and convert that: \(.merging)")
       }
     }

@@ -56,7 +56,8 @@ struct AdapterMerge {
         guard !adapter.configuration.tiesAdapters else {
           throw MergeError(
             .configuration, file: adapter.path,
-            reason: "ensure_weight_tying is true, the base's head is its embedding, and what both become is not known here",
+            reason: "ensure_weight_tying is true, the base's head is its embedding, and what both become is not known "
+              + "here",
             remedy: AdapterConfiguration.withPeft)
         }
         (base, plan) = (separate, whole)

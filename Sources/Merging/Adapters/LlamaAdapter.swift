@@ -28,19 +28,21 @@ struct LlamaAdapter {
           ? "it is an adapter of another type than lora"
           : "it is a GGUF file of a model, and no adapter",
         remedy: type.0 == "adapter"
-          ? AdapterConfiguration.withPeft : "the base comes first, then adapters and deltas, then the output")
+          ? AdapterConfiguration.withPeft
+          : "the base comes first, then adapters and deltas, then the output")
     }
     let architecture = file.values["general.architecture"]?.string
     let family = try base.measures().family
     guard architecture == nil || architecture == family.gguf else {
       throw MergeError(
         .mismatch, file: path,
-        reason: "it is for models of llama.cpp's architecture \(displayName(architecture ?? "")), and the base is of the "
-          + "family \(family.name)",
+        reason: "it is for models of llama.cpp's architecture \(displayName(architecture ?? "")), and the base is of "
+          + "the family \(family.name)",
         remedy: "give the base that the adapter was trained on")
     }
     guard let alpha = file.values["adapter.lora.alpha"]?.number, alpha.isFinite else {
-      throw MergeError(.configuration, file: path, reason: "adapter.lora.alpha is missing, or no number",
+      throw MergeError(
+        .configuration, file: path, reason: "adapter.lora.alpha is missing, or no number",
         remedy: "convert the adapter again, or merge it in peft's form")
     }
     let source = try DequantizedSource(file)
@@ -81,7 +83,7 @@ struct LlamaAdapter {
   private static func half(_ info: TensorInfo, _ path: String) -> MergeError {
     MergeError(
       .adapter, file: path, reason: "\(displayName(info.name)) is half of a product, and the other half is missing",
-      remedy: "the file is incomplete: write or download it again")
+      remedy: "a part of the file may be missing: convert or download the adapter again")
   }
 
   /// How A is stored.
@@ -98,7 +100,8 @@ struct LlamaAdapter {
     let named: any TensorSource
     do { named = try configuration.layout(dialect).huggingFace(ups) } catch let error as CheckpointError {
       throw MergeError(
-        .mismatch, file: path, reason: error.reason, remedy: "the adapter may belong to another model than the base")
+        .mismatch, file: path, reason: error.reason,
+        remedy: "the adapter may be another model's: give the base that it was trained on")
     }
     // What models compute is left out there.
     guard named.tensors.count == pairs.count else {

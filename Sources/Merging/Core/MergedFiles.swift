@@ -33,7 +33,10 @@ struct MergedFiles {
     guard Folder.kind(of: path) == .file else { return nil }
     let file = try InputFile(path)
     guard file.size <= sizeLimit else {
-      throw MergeError(.result, file: path, reason: "\(file.size) bytes; no small file of a model is so large")
+      throw MergeError(
+        .result, file: path,
+        reason: "\(file.size) bytes; of a small file beside a model \(sizeLimit) are taken along at most",
+        remedy: "move it away, if it is not the model's")
     }
     return try file.bytes(count: file.size)
   }

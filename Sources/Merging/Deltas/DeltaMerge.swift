@@ -190,7 +190,7 @@ struct DeltaMerge {
     guard squares > 0, own >= squares / 4 else { return }
     let likeness = differences < squares / 4 ? "are much like the base's" : "are as large as a model's"
     throw MergeError(
-      .scheme, file: path, reason: "its norms \(likeness): it is a model, and no delta that could be added to one",
+      .scheme, file: path, reason: "its norms \(likeness): it looks like a model, and a delta's are small",
       remedy: "\(.reversing) makes a delta of two models; adapters and deltas go into a base")
   }
 }

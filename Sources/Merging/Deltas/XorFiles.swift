@@ -183,7 +183,7 @@ struct XorFiles: Sendable {
     if name.hasSuffix(".json") {
       let file = try InputFile(path, isInput: false)
       if file.size > MergedFiles.sizeLimit {
-        fault = "it has \(file.size) bytes, and no small file of a model is so large"
+        fault = "it has \(file.size) bytes, more than are read of a JSON file"
       } else {
         let isRead = (try? boundedJSONObject(file.bytes(count: file.size))) != nil
         fault = isRead ? nil : "it is no JSON"
@@ -204,8 +204,8 @@ struct XorFiles: Sendable {
     guard let fault else { return doubt.map { "\(displayName(name)): \($0)" } }
     throw MergeError(
       .result, file: name, reason: "what came out is not what its name says: \(fault)",
-      remedy: "the base is not the one that it was made with: every byte counts, so it must have been converted by "
-        + "the very versions that the card names")
+      remedy: "the base may not be the one that it was made with: every byte counts, so it must have been converted by "
+        + "the very versions that the card names; or the payload is damaged, and is to be downloaded again")
   }
 
   /// What makes one doubt tensors that have no checksums: weights are finite numbers.

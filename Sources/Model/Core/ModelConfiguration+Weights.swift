@@ -1,5 +1,6 @@
 // The weights that a model of some measures has: what an adapter is held against where the model itself is not there.
 
+import ByteIO
 import Checkpoint
 
 extension ModelConfiguration {
@@ -8,27 +9,27 @@ extension ModelConfiguration {
   ///
   /// - Throws: ``ModelError`` with code `.malformed` for a size beyond a word.
   package func weights(file path: String) throws -> [TensorInfo] {
-    let outer = family.modules.filter { !$0.role.isInLayer && !(tiesHead && $0.role == .head) }.map { ($0.role, nil) }
-    let inner = (0..<layerCount).flatMap { layer in
-      family.modules.filter(\.role.isInLayer).map { ($0.role, Optional(layer)) }
-    }
-    return try (outer + inner).compactMap { (role: ModelFamily.Role, layer: Int?) in
-      guard let name = family.name(of: role, layer: layer, in: .huggingFace) else { return nil }
-      let shape = shape(of: role)
-      guard let size = TensorInfo.size(of: shape, .f32) else {
-        throw ModelError(.malformed, file: path, reason: "\(displayName(name)) would be too large: \(shape)")
+    let roles = family.modules.map(\.role)
+    var found: [TensorInfo] = []
+    for layer in [nil] + (0..<layerCount).map({ Optional($0) }) {
+      for role in roles where role.isInLayer == (layer != nil) && !(tiesHead && role == .head) {
+        guard let name = family.name(of: role, layer: layer, in: .huggingFace) else { continue }
+        let shape = shape(of: role)
+        guard let size = TensorInfo.size(of: shape, .f32) else {
+          throw ModelError(.malformed, file: path, reason: "\(displayName(name)) would be too large: \(shape)")
+        }
+        found.append(TensorInfo(name: name + ".weight", dtype: .f32, shape: shape, file: path, byteCount: size.bytes))
       }
-      return TensorInfo(name: name + ".weight", dtype: .f32, shape: shape, file: path, byteCount: size.bytes)
     }
+    return found
   }
 
   /// What llama.cpp calls the weight of a module, and whether it is the embedding's; nil where it has no name for it.
   ///
   /// - Parameter name: the weight's in Hugging Face's layout.
   package func ggufName(of name: String) -> (name: String, isEmbedding: Bool)? {
-    guard let tensor = family.tensor(named: name, in: .huggingFace), let other = family.name(of: tensor, in: .gguf) else {
-      return nil
-    }
+    guard let tensor = family.tensor(named: name, in: .huggingFace), let other = family.name(of: tensor, in: .gguf)
+    else { return nil }
     return (other, tensor.role == .embedding)
   }
 }
