@@ -68,17 +68,6 @@ extension Model {
     }
   }
 
-  /// Its tensors with Hugging Face's names and orders of rows, and the small files that a folder of theirs has and that do
-  /// not lie beside the model.
-  ///
-  /// - Parameter remark: takes what is to be told.
-  /// - Throws: ``ModelError`` or `CheckpointError`.
-  package func inHuggingFace(
-    remark: @escaping (ConversionRemark) -> Void
-  ) throws -> (source: any TensorSource, files: [String: [UInt8]]) {
-    try Arranger.inHuggingFace(self, remark: remark)
-  }
-
   /// What is to be told of a config.json that is made for the model and cannot say all that programs want to know.
   ///
   /// - Throws: as ``described()``.

@@ -51,15 +51,3 @@ extension DType {
   /// Whether the numbers are floats whose first bit is their sign.
   fileprivate var isSigned: Bool { [.f16, .bf16, .f32, .f64].contains(self) }
 }
-
-extension TensorSource {
-  /// Whether reading a tensor takes no more memory than small parts of it, so that two may be read at the same time.
-  package func isReadInParts(_ index: Int) -> Bool {
-    if storedRange(index) != nil { return true }
-    return switch self {
-    case let view as TensorView: view.isMadeInParts(index)
-    case let converted as ConvertedSource: converted.source.isReadInParts(index)
-    default: false
-    }
-  }
-}

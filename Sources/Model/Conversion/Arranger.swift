@@ -33,18 +33,6 @@ struct Arranger {
     return result
   }
 
-  /// A model in Hugging Face's layout, whatever it has.
-  ///
-  /// - Throws: as ``arranged()``.
-  static func inHuggingFace(
-    _ model: Model, remark: @escaping (ConversionRemark) -> Void
-  ) throws -> (source: any TensorSource, files: [String: [UInt8]]) {
-    var target = ConversionTarget("")
-    target.layout = .huggingFace
-    let result = try Arranger(model: model, target: target, remark: remark).arranged()
-    return (result.source, result.companions.made)
-  }
-
   /// The small files of a model that was given as a folder, all of which are copied.
   var companions: Companions { Companions(in: Folder.kind(of: model.path) == .folder ? model.path : nil) }
 
@@ -191,5 +179,21 @@ struct Arranger {
     case .dequantized: throw ConversionMisfit.dequantizedPlain
     case .gptq, .belle: throw ConversionMisfit.packingOfPlain
     }
+  }
+}
+
+extension Model {
+  /// Its tensors with Hugging Face's names and orders of rows, and the small files that a folder of theirs has and that do
+  /// not lie beside the model.
+  ///
+  /// - Parameter remark: takes what is to be told.
+  /// - Throws: ``ModelError`` or `CheckpointError`.
+  package func inHuggingFace(
+    remark: @escaping (ConversionRemark) -> Void
+  ) throws -> (source: any TensorSource, files: [String: [UInt8]]) {
+    var target = ConversionTarget("")
+    target.layout = .huggingFace
+    let result = try Arranger(model: self, target: target, remark: remark).arranged()
+    return (result.source, result.companions.made)
   }
 }
