@@ -16,10 +16,7 @@ package struct AdapterExport {
   /// The same tensors in the types that they had; nil where they keep them.
   package let original: (any TensorSource)?
   /// What is to be told.
-  package private(set) var notes: [String]
-
-  private let adapter: AdapterSource
-  private let configuration: ModelConfiguration
+  package let notes: [String]
 
   /// Lays an adapter out; no values are read.
   ///
@@ -30,35 +27,37 @@ package struct AdapterExport {
   ///   - dtype: the type of its matrices; nil keeps what they have.
   /// - Throws: ``MergeError``, `CheckpointError` or `ModelError`.
   package init(_ path: String, base: String?, dtype: DType?) throws {
-    adapter = try AdapterSource(ofPeft: path)
-    notes = adapter.remarks
-    let place = try Self.base(of: adapter, base)
+    let given = try AdapterSource(ofPeft: path)
+    var notes = given.remarks
+    let place = try Self.base(of: given, base)
     if base == nil { notes.append("its base's measures are those of \(displayName(place))") }
-    configuration = try Self.measures(at: place)
+    let configuration = try Self.measures(at: place)
     guard let architecture = configuration.family.gguf else {
       throw MergeError(
         .form, file: place, reason: "models of the family \(configuration.family.name) are not written as GGUF here")
     }
-    let (products, copies) = try Self.products(adapter, configuration, place)
+    let (adapter, copies) = try Self.withoutWhole(given)
+    let plan = try AdapterPlan(
+      adapter, onto: configuration.weights(file: place), layerCount: configuration.layerCount, factor: 1)
+    notes += plan.notes
+    let products = try Self.products(of: plan, configuration, path)
     if copies > 0 {
       notes.append(
         "\(copies) tensor\(copies == 1 ? " is" : "s are") left out: copies of what the adapter's products are added to, "
           + "which the base has itself")
     }
-    let (alpha, isScaled) = try Self.alpha(of: products, adapter.path)
+    let (alpha, isScaled) = try Self.alpha(of: products, path)
     let scaled = products.count(where: isScaled)
     if scaled > 0 {
       notes.append(
         "\(scaled) of \(products.count) products have another scale than alpha \(alpha) by their rank, which is all "
           + "that llama.cpp knows: their B is multiplied, in f32")
     }
-    let view = try Self.view(products, alpha: alpha, isScaled, adapter, configuration)
-    let types = Set(view.tensors.map(\.dtype)).subtracting([.f32, .f16, .bf16])
-    guard dtype == nil || [.f32, .f16, .bf16].contains(dtype), dtype != nil || types.isEmpty else {
+    let view = try Self.view(products, alpha: alpha, isScaled, adapter.source, configuration)
+    let types = Set(dtype.map { [$0] } ?? view.tensors.map(\.dtype)).subtracting([.f32, .f16, .bf16])
+    if let type = types.map(\.rawValue).min() {
       throw MergeError(
-        .form, file: path,
-        reason:
-          "llama.cpp's adapters are of F32, F16 or BF16, not of \(dtype?.rawValue ?? types.first?.rawValue ?? "")",
+        .form, file: path, reason: "llama.cpp's adapters are of F32, F16 or BF16, not of \(type)",
         remedy: "say with \(.blockType("f32")) what its matrices become")
     }
     var values = GGUFMetadata()
@@ -67,6 +66,7 @@ package struct AdapterExport {
     values["adapter.type"] = .string("lora")
     values["adapter.lora.alpha"] = .float32(alpha)
     values["general.quantization_version"] = .uint32(2)
+    self.notes = notes
     original = dtype == nil ? nil : view
     source = DescribedTensors(try dtype.map { try ConvertedSource(view, dtype: $0) } ?? view, values: values)
   }
@@ -99,25 +99,25 @@ package struct AdapterExport {
 
   /// A product, and the base's weight that it is for.
   private struct Product {
-    /// In Hugging Face's layout, and llama.cpp's.
-    let (name, ggufName): (String, String)
-    let (down, up): (Int, Int)
+    /// What Hugging Face's layout and llama.cpp call it.
+    let name: String
+    let ggufName: String
+    /// Numbers of the adapter's tensors.
+    let down: Int
+    let up: Int
     let isEmbedding: Bool
     let scale: Double
     let rank: Int
   }
 
-  /// All products, held against the base's measures, and how many copies of the base's tensors there are besides.
+  /// All products, in the order of the names.
   private static func products(
-    _ adapter: AdapterSource, _ configuration: ModelConfiguration, _ place: String
-  ) throws -> ([Product], copies: Int) {
-    let (rest, copies) = try withoutWhole(adapter)
-    let plan = try AdapterPlan(
-      rest, onto: configuration.weights(file: place), layerCount: configuration.layerCount, factor: 1)
-    let products = try plan.changes.sorted { $0.key < $1.key }.map { name, change in
+    of plan: AdapterPlan, _ configuration: ModelConfiguration, _ path: String
+  ) throws -> [Product] {
+    try plan.changes.sorted { $0.key < $1.key }.map { name, change -> Product in
       func fault(_ reason: String) -> MergeError {
         MergeError(
-          .form, file: adapter.path, reason: "\(displayName(name)): \(reason)",
+          .form, file: path, reason: "\(displayName(name)): \(reason)",
           remedy: "merge it into its base, and convert that: \(.merging)")
       }
       guard let product = change.product, let right = product.right else { throw fault("it is no product") }
@@ -133,7 +133,6 @@ package struct AdapterExport {
         up: (isEmbedding ? right : product.left).index, isEmbedding: isEmbedding, scale: product.scale,
         rank: product.rank)
     }
-    return (products, copies)
   }
 
   /// An adapter without the copies of base weights that peft saves beside an embedding's or a head's product.
@@ -181,10 +180,9 @@ package struct AdapterExport {
   // MARK: - Tensors
 
   private static func view(
-    _ products: [Product], alpha: Float, _ isScaled: (Product) -> Bool, _ adapter: AdapterSource,
+    _ products: [Product], alpha: Float, _ isScaled: (Product) -> Bool, _ source: any TensorSource,
     _ configuration: ModelConfiguration
   ) throws -> TensorView {
-    let source = adapter.source
     let ups = try products.map { product -> TensorView.Entry in
       let info = source.tensors[product.up].renamed(product.name)
       guard isScaled(product) else { return TensorView.Entry(info, .stored(product.up)) }
