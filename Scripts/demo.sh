@@ -37,6 +37,9 @@ step "For an adapter the base in Hugging Face's layout." \
   convert $release/llama $out/llama-hf --layout hf
 step "A LoRA adapter goes into its base: every tensor of it is used, and the result is computed twice and compared." \
   merge $out/llama-hf $release/adapter $out/llama-merged
+printf '["<|im_start|>", "<|im_end|>"]\n' >$out/tokens.json
+step "More tokens: tokenizer, embedding, head and configuration in step; what was there stays, byte for byte." \
+  extend $out/tiny-belle $out/tokens.json $out/tiny-belle-chat
 step "Four bits a weight, calibrated with the corpus that comes along." \
   quantize $out/tiny-belle $out/tiny-belle-4bit --bits 4
 step "What did it lose? Both models on the same tokens: perplexity, divergence, how often they agree." \

@@ -42,10 +42,16 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case name
   /// A PyTorch file that becomes safetensors while it is decrypted: the plan of what goes where.
   case release
-  /// `adapter_config.json` of a LoRA adapter, and the scales of some modules.
+  /// `adapter_config.json` of a LoRA adapter, the scales of some modules, and what it makes of an adapter, merged.
   case adapter
-  /// An adapter of llama.cpp's in the form of 2023.
+  /// `adapter_model.safetensors`, merged, and as a GGUF file.
+  case lora
+  /// An adapter of llama.cpp's in the form of 2023, merged.
   case ggla
+  /// An adapter of llama.cpp's in GGUF, merged.
+  case llama
+  /// A delta in one safetensors file, merged by each scheme, and made.
+  case delta
 
   /// The most bytes of values that are read of one input: views may be expanded again and again.
   private static let valueLimit = 1 << 20
@@ -148,7 +154,40 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
           precondition(!scale.isNaN, "a scale that is no number")
         }
       }
-    case .ggla: attempt { try readAll(GGLAFile(MemoryBytes(bytes, "a.bin"))) }
+      merge(bytes, as: "adapter_config.json", in: .adapter)
+    case .lora:
+      merge(bytes, as: "adapter_model.safetensors", in: .lora)
+      attempt {
+        let folders = try ModelFolders.shared.get()
+        try readAll(AdapterExport(folders.folder(.lora), base: folders.folder(.base), dtype: nil).source)
+      }
+    case .ggla:
+      attempt { try readAll(GGLAFile(MemoryBytes(bytes, "a.bin"))) }
+      merge(bytes, as: "a.bin", in: .change)
+    case .llama: merge(bytes, as: "a.gguf", in: .change)
+    case .delta:
+      for scheme in [MergeOptions.Scheme.auto, .alpaca, .ziya] {
+        merge(bytes, as: "d.safetensors", in: .change, scheme)
+      }
+      merge(bytes, as: "d.safetensors", in: .change, .add, isReversed: true)
+    }
+  }
+
+  /// Merges a small base with a file, or with the folder that this completes: everything is computed and compared.
+  private func merge(
+    _ bytes: [UInt8], as name: String, in kind: ModelFolders.Kind, _ scheme: MergeOptions.Scheme = .auto,
+    isReversed: Bool = false
+  ) {
+    attempt {
+      let folders = try ModelFolders.shared.get()
+      let file = try folders.write(bytes, as: name, in: kind)
+      var options = MergeOptions()
+      (options.scheme, options.isReversed) = (scheme, isReversed)
+      let target = ConversionTarget(Folder.join(folders.folder(.output), "m.safetensors"))
+      let change = kind == .change ? file : folders.folder(kind)
+      let merge = try Merge(folders.folder(.base), [change], to: target, options) { _ in }
+      guard merge.byteCount <= Self.valueLimit else { return }
+      _ = try merge.run(replacing: true, inputs: InputRecord()) { _ in }
     }
   }
 

@@ -15,6 +15,16 @@ struct ModelFolders {
     case meta
     /// The same in Hugging Face's layout, in one file.
     case huggingFace
+    /// The same with its config.json: nothing is missing. What merges takes this for its base.
+    case base
+    /// An adapter for one of its modules, `adapter_model.safetensors`, without a configuration.
+    case adapter
+    /// An adapter's configuration, of rank 2, without tensors.
+    case lora
+    /// Nothing: a delta, or a file of llama.cpp's.
+    case change
+    /// Where results go.
+    case output
   }
 
   static let shared = Result<ModelFolders, any Error> { try ModelFolders() }
@@ -42,9 +52,22 @@ struct ModelFolders {
     _ = try Container.safetensors.write(
       whole, Array(whole.tensors.indices), metadata: [:], as: "model.safetensors", in: folder(.huggingFace),
       replacing: true, progress: { _ in })
+    try FileManager.default.copyItem(
+      at: url("model.safetensors", .huggingFace), to: url("model.safetensors", .base))
+    try Data(
+      #"""
+      {"model_type":"llama","hidden_size":8,"intermediate_size":12,"num_hidden_layers":1,"num_attention_heads":4,
+      "num_key_value_heads":2,"vocab_size":16,"tie_word_embeddings":false}
+      """#.utf8
+    ).write(to: url("config.json", .base))
+    let module = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
+    let pair = [(module + "A.weight", [2, 8]), (module + "B.weight", [8, 2])]
+    try save(pair, as: "adapter_model.safetensors", in: .adapter)
+    try Data(#"{"peft_type":"LORA","r":2,"lora_alpha":4}"#.utf8).write(to: url("adapter_config.json", .lora))
   }
 
-  private func folder(_ kind: Kind) -> String { Folder.join(root, kind.rawValue) }
+  /// The path of a folder.
+  func folder(_ kind: Kind) -> String { Folder.join(root, kind.rawValue) }
   private func url(_ name: String, _ kind: Kind) -> URL { URL(filePath: Folder.join(folder(kind), name)) }
 
   /// Writes the missing file.

@@ -164,6 +164,18 @@ def make(project):
     folder("wide", wide, configuration("llama", wide, torch_dtype="float32", num_key_value_heads=4))
     folder("bloom", bloom(), configuration("bloom"), tokenizer="bloom")
 
+    # What goes into a base.
+    products = Tensors()
+    for module, out, width in (("self_attn.q_proj", HIDDEN, HIDDEN), ("self_attn.k_proj", HIDDEN // 2, HIDDEN)):
+        for layer in range(2):
+            start = f"base_model.model.model.layers.{layer}.{module}.lora_"
+            products.numbers(f"{start}A.weight", [4, width], dtype="F32")
+            products.numbers(f"{start}B.weight", [out, 4], dtype="F32")
+    products.write("adapter/adapter_model.safetensors")
+    write("adapter/adapter_config.json", {"peft_type": "LORA", "r": 4, "lora_alpha": 8})
+    second = "model.layers.0.mlp.up_proj.weight"
+    changed("llama", "tuned", edit={second: lambda data: data[4:] + data[:4]})
+
     # The same under other names.
     changed("llama", "base", rename=lambda name: name.removeprefix("model."))
     changed("llama", "wrapped", rename=lambda name: "module." + name)

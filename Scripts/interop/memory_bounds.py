@@ -15,9 +15,10 @@ import time
 import zipfile
 import zlib
 
-from support import TOOLS, check, folder
+from support import PROJECT, TOOLS, check, folder
 
 NEEDS = []
+FIXTURES = PROJECT / "Tests/Fixtures"
 SIZE = 16_000_000
 MOST = 300_000  # kB
 LONGEST = 40  # Seconds that --safety may take: twice what is promised, for a machine that others use too.
@@ -73,6 +74,12 @@ def measure(place, path):
             "compare folders": ["compare", place, other],
             "doctor": ["doctor", place],
             "decrypt": ["decrypt", place, path, target],
+            "merge into it": ["merge", place, FIXTURES / "lora/adapter", target / "a"],
+            "merge it": ["merge", FIXTURES / "extend/model", place, target / "b"],
+            "merge the file": ["merge", FIXTURES / "extend/model", path, target / "c"],
+            "merge with itself": ["merge", place, target / "d"],
+            "extend": ["extend", place, FIXTURES / "extend/list.json", target / "e"],
+            "extend with it": ["extend", FIXTURES / "extend/model", path, target / "f"],
         }
         began = time.monotonic()
         used = {"inspect --safety": peak(runs.pop("inspect --safety"))}
@@ -345,6 +352,51 @@ def model(path, name, contents):
                      "num_attention_heads": 1, "intermediate_size": 1}
     (path.parent / "config.json").write_text(json.dumps(configuration))
     (path.parent / name).write_bytes(contents)
+
+
+def configuration(path, **more):
+    """An adapter's configuration beside a file."""
+    settings = {"peft_type": "LORA", "r": 1, "lora_alpha": 1} | more
+    (path.parent / "adapter_config.json").write_text(json.dumps(settings))
+
+
+@kind("adapter_model.safetensors")
+def products(path):
+    """an adapter of products without elements"""
+    configuration(path)
+
+    def pair(n):
+        return ",".join(
+            f'"base_model.model.{n:x}.lora_{part}.weight":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' for part in "AB")
+
+    safetensors(path, "{" + ",".join(fill(pair)) + "}")
+
+
+@kind("adapter_model.safetensors")
+def lists_of_modules(path):
+    """an adapter whose configuration is a mebibyte of names"""
+    configuration(path, target_modules=fill(lambda n: f"{n:x}  ", size=700_000), modules_to_save=fill(
+        lambda n: f"{n:x}   ", size=200_000))
+    safetensors(path, '{"base_model.model.a.lora_A.weight":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}')
+
+
+@kind("adapter_model.safetensors")
+def patterns_of_modules(path):
+    """an adapter whose configuration is a mebibyte of patterns"""
+    configuration(path, rank_pattern={f"{n:x}": 1 for n in range(90_000)})
+    safetensors(path, '{"base_model.model.a.lora_A.weight":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}')
+
+
+@kind("ggml-adapter-model.bin")
+def old_products(path):
+    """an old adapter of as many products as there may be"""
+    records = bytearray(struct.pack("<IIII", 0x67676C61, 1, 1, 1))
+    for n in range(1 << 15):
+        for part in "AB":
+            name = f"{n:x}.lora{part}".encode()
+            records += struct.pack("<IIIII", 2, len(name), 0, 1, 1) + name
+            records += bytes(-len(records) % 32) + bytes(4)
+    path.write_bytes(records)
 
 
 @kind("config.json")

@@ -69,6 +69,8 @@ public enum Request: Sendable, Equatable {
   case merging
   /// A delta, made of two models.
   case reversing
+  /// The base model that an adapter is for.
+  case base
   /// How a delta or an adapter goes into its base; nil for the choice of one.
   case scheme(String?)
 

@@ -50,8 +50,9 @@ package struct Merge {
     if let change = changes.first, try Self.areFiles(base, changes, options) {
       guard target.wanted == nil, options.dtype == nil, changes.count == 1 else {
         throw MergeError(
-          .scheme, file: change, reason: "the XOR of files gives files as they are: no other container or type",
-          remedy: "give a folder as output alone, and convert that")
+          .scheme, file: change,
+          reason: "the XOR of files takes one folder, and gives files as they are, in no other container or type",
+          remedy: "give one payload and a folder as output, and go on with that")
       }
       let files = try XorFiles(change, onto: base, isReversed: options.isReversed)
       work = .files(files)
@@ -65,9 +66,12 @@ package struct Merge {
     let files = try course.finish(target)
     (steps, figures, conversions) = (course.steps, course.figures, course.conversions)
     isAlpaca7B = course.isAlpaca7B
-    let model = Model(
-      course.tensors, path: files.path, remarks: course.base.remarks, looksForAdapter: false)
-    work = .tensors(try Conversion(model, to: target, files: files.files, remark: remark))
+    if course.isGGUFOfOtherLayout(target) {
+      work = .tensors(try Conversion(course.base, holding: course.tensors, asGGUF: target, remark: remark))
+    } else {
+      let model = Model(course.tensors, path: files.path, remarks: course.remarks, looksForAdapter: false)
+      work = .tensors(try Conversion(model, to: target, files: files.files, remark: remark))
+    }
   }
 
   private static func areFiles(_ base: String, _ changes: [String], _ options: MergeOptions) throws -> Bool {

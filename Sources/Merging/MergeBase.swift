@@ -1,5 +1,5 @@
-// What something is merged into: a model whose weights are numbers, in Hugging Face's names. Others are refused, with
-// the way.
+// What something is merged into: a model whose weights are numbers, shown under Hugging Face's names, whatever its layout.
+// Quantized ones are refused, with the way.
 
 import ByteIO
 import Checkpoint
@@ -7,48 +7,40 @@ import Model
 
 /// A base, open.
 struct MergeBase {
+  /// As it was opened.
   let model: Model
-  /// The tensors, in the type that is asked for.
+  /// The tensors under Hugging Face's names, in the type that is asked for.
   let tensors: any TensorSource
   /// Whether its head is its embedding.
   let tiesHead: Bool
+  /// The small files of a result.
+  let files: MergedFiles
 
   /// Opens a model.
   ///
-  /// - Parameter dtype: the type that its values are rounded to before anything is merged; nil keeps what they have.
-  /// - Throws: ``MergeError`` for what nothing can be merged into.
-  init(_ model: Model, dtype: DType?) throws {
+  /// - Parameters:
+  ///   - dtype: the type that its values are rounded to before anything is merged; nil keeps what they have.
+  ///   - remark: takes what is to be told.
+  /// - Throws: ``MergeError`` for what nothing can be merged into; `CheckpointError` or `ModelError`.
+  init(_ model: Model, dtype: DType?, remark: @escaping MergeRemark) throws {
     try Self.refuse(model)
     self.model = model
-    tensors = try dtype.map { try ConvertedSource(model.tensors, dtype: $0) } ?? model.tensors
-    tiesHead = (try? model.configuration().0.tiesHead) ?? !HuggingFaceNames.hasHead(model.tensors)
+    let stored: any TensorSource
+    if case .huggingFace = model.layout {
+      (stored, files) = (model.tensors, MergedFiles(model.path))
+      tiesHead = (try? model.configuration().0.tiesHead) ?? !HuggingFaceNames.hasHead(model.tensors)
+    } else {
+      let (source, made) = try model.inHuggingFace(remark: remark)
+      (stored, files) = (source, MergedFiles(model.path, made: made))
+      tiesHead = try model.measures().tiesHead
+    }
+    tensors = try dtype.map { try ConvertedSource(stored, dtype: $0) } ?? stored
   }
 
   private static func refuse(_ model: Model) throws {
     func fault(_ reason: String, _ remedy: Remedy) -> MergeError {
       MergeError(.form, file: model.path, reason: reason, remedy: remedy)
     }
-    switch model.layout {
-    case .gguf:
-      throw model.form == .blocks
-        ? fault(
-          "its weights are quantized, in blocks, to which nothing can be added",
-          "merge into the model in 16 bits, and quantize the result; \(.converting(.folder)) "
-            + "makes a folder of this file")
-        : fault("it is a GGUF file", "make a folder of it first: \(.converting(.folder))")
-    case .meta:
-      throw fault(
-        "it is in Meta's layout, and adapters and deltas have Hugging Face's names",
-        "convert it first: \(.converting(.huggingFace(model.path)))")
-    case .huggingFace: break
-    }
-    guard model.form == .plain else {
-      throw fault(
-        "its weights are quantized, to which nothing can be added",
-        "merge into the model in 16 bits, and quantize the result; or \(.converting(.automatic)) with "
-          + "\(.dequantizing), and merge into that")
-    }
-    try model.refuseForeignQuantization()
     switch model.adapter?.kind {
     case .alone, .empty:
       throw fault("it is an adapter, and no base", "the base comes first, then adapters and deltas, then the output")
@@ -58,6 +50,20 @@ struct MergeBase {
         "merge that first: given alone, such a checkpoint merges with itself")
     case .beside, nil: break
     }
+    if case .gguf = model.layout, let info = model.tensors.tensors.first(where: { $0.dtype.block != nil }) {
+      throw fault(
+        "\(displayName(info.name)) is \(info.dtype.rawValue): its weights are quantized in blocks, to which nothing can be "
+          + "added",
+        "merge into the model in 16 bits, and quantize the result; or make a folder of this file's values, "
+          + "\(.converting(.folder)), and merge into that")
+    }
+    guard model.form == .plain else {
+      throw fault(
+        "its weights are quantized, to which nothing can be added",
+        "merge into the model in 16 bits, and quantize the result; or \(.converting(.automatic)) with "
+          + "\(.dequantizing), and merge into that")
+    }
+    try model.refuseForeignQuantization()
   }
 }
 

@@ -23,17 +23,20 @@ struct Course {
   private var tiesHead: Bool
   private var rows: Int?
   private var isUntied = false
+  /// The type of what a delta without a configuration has become.
+  private var deltaType: DType?
   /// The path of the adapter that has brought rows.
   private var rowsFrom = ""
 
   /// Merges all; nothing is computed.
   init(_ path: String, _ changes: [String], _ options: MergeOptions, _ remark: @escaping MergeRemark) throws {
     let parts = changes.isEmpty ? try SelfMerge(path) : nil
-    let base = try MergeBase(parts?.base ?? Model.open(path), dtype: options.isReversed ? nil : options.dtype)
+    let dtype = options.isReversed ? nil : options.dtype
+    let base = try MergeBase(parts?.base ?? Model.open(path), dtype: dtype, remark: remark)
     self.base = base.model
     (tensors, tiesHead) = (base.tensors, base.tiesHead)
     (self.options, self.remark) = (options, remark)
-    files = MergedFiles(base.model.path)
+    files = base.files
     if let converted = base.tensors as? ConvertedSource { conversions.append(converted) }
     if base.model.otherCount > 0, let first = base.model.firstOther {
       remark(
@@ -41,7 +44,9 @@ struct Course {
           "\(displayName(path)): \(base.model.otherCount) tensors beside the model are left out: "
             + "\(displayName(first))"))
     }
-    if let presence = base.model.adapter, !changes.contains(where: { Folder.absolute($0) == Folder.absolute(path) }) {
+    if case .huggingFace = base.model.layout, let presence = base.model.adapter,
+      !changes.contains(where: { Folder.absolute($0) == Folder.absolute(path) })
+    {
       remark(.note("\(displayName(path)): \(presence.reason)"))
     }
     if let parts { try add(parts.adapter) }
@@ -61,17 +66,20 @@ struct Course {
     let delta = try MergeBase.delta(path)
     guard options.factor == nil else {
       throw MergeError(
-        .scheme, file: path, reason: "a factor is for adapters' products, and this is a delta, which is added as it is")
+        .scheme, file: path, reason: "a factor is for adapters' products, and this is a delta, which is added as it is",
+        remedy: "leave the factor out")
     }
     let scheme = try options.scheme.delta ?? DeltaScheme(of: delta.tensors, onto: tensors, path: path)
     let merge = try DeltaMerge(delta.tensors, onto: tensors, scheme, dtype: options.dtype, path: path)
-    try files.prefer(path)
-    take(merge, scheme, path)
     noteRows(merge.tensors, from: path)
+    let isDescribed = try files.prefer(path)
+    // What the base's configuration says of the type is not the delta's.
+    if !isDescribed { deltaType = merge.tensors.tensors.first { $0.shape.count == 2 }?.dtype }
+    take(merge, scheme, path)
   }
 
   private mutating func reverse(_ path: String) throws {
-    let tuned = try MergeBase(Model.open(path), dtype: nil)
+    let tuned = try MergeBase(Model.open(path), dtype: nil, remark: remark)
     let scheme = try options.scheme.delta ?? DeltaScheme(of: tuned.tensors, onto: tensors, path: path)
     guard scheme != .ziya else {
       throw MergeError(
@@ -81,7 +89,7 @@ struct Course {
     }
     let merge = try DeltaMerge(
       tuned.tensors, onto: tensors, scheme, dtype: options.dtype, isReversed: true, path: path)
-    files = MergedFiles(tuned.model.path)
+    files = tuned.files
     take(merge, scheme, path)
   }
 
@@ -103,8 +111,8 @@ struct Course {
     if merge.replacesAll {
       remark(
         .note(
-          "\(displayName(adapter.path)) holds the whole model: of the "
-            + "base no value is used, but its files beside them are"))
+          "\(displayName(adapter.path)) holds the whole model: of the base no value is used, but its files beside them "
+            + "are"))
     }
     tensors = merge.tensors
     conversions += merge.conversions
@@ -118,23 +126,40 @@ struct Course {
 
   /// Notes how many rows a delta has given the embedding, where those are more.
   private mutating func noteRows(_ source: any TensorSource, from path: String) {
-    let before = base.tensors.tensors.first { HuggingFaceNames.isOfVocabulary($0.name) }?.shape.first
-    let after = source.tensors.first { HuggingFaceNames.isOfVocabulary($0.name) }?.shape.first
+    let before = tensors.tensors.first { VocabularyNames.contain($0.name) }?.shape.first
+    let after = source.tensors.first { VocabularyNames.contain($0.name) }?.shape.first
     if let after, after != before { (rows, rowsFrom) = (after, path) }
   }
 
   // MARK: - Files
 
+  /// What was told of how the base was found, where it is not told yet.
+  var remarks: [Checkpoint.Remark] { if case .huggingFace = base.layout { base.remarks } else { [] } }
+
+  /// Whether a GGUF file is to be written of a base that has no folder in Hugging Face's layout, and says in its own way
+  /// what a GGUF file wants to know.
+  func isGGUFOfOtherLayout(_ target: ConversionTarget) -> Bool {
+    if case .huggingFace = base.layout { return false }
+    return target.isGGUF && files.path == base.path
+  }
+
   /// The small files of the result.
   ///
   /// - Throws: ``MergeError`` where the output has no place for what changed.
   mutating func finish(_ target: ConversionTarget) throws -> MergedFiles {
+    guard !(options.isReversed && target.isGGUF) else {
+      throw MergeError(
+        .result, file: target.path, reason: "a delta goes under Hugging Face's names, and a GGUF file has others",
+        remedy: "give a folder, or a name that ends in .safetensors or .bin")
+    }
+    // Nothing lies beside one file.
+    let goesAlone = Container(fileName: target.path) != nil
     if let rows, !options.isReversed {
       guard !target.isGGUF else {
         throw MergeError(
           .result, file: target.path,
-          reason: "the vocabulary has \(rows) tokens now, for which a GGUF "
-            + "file wants configuration and tokenizer in one folder",
+          reason: "the vocabulary has \(rows) tokens now, for which a GGUF file wants configuration and tokenizer in "
+            + "one folder",
           remedy: "merge into a folder, and convert that: \(.converting(.gguf))")
       }
       let hasTokenizer = try files.takeTokenizer(of: rowsFrom)
@@ -144,13 +169,14 @@ struct Course {
             "the vocabulary has \(rows) tokens now, and no tokenizer lies beside \(displayName(rowsFrom)): "
               + "the base's, if any, does not know the new ones"))
       }
-      if try !files.set("vocab_size", to: rows) { tellMissing("vocab_size is \(rows) now") }
+      if try !files.set("vocab_size", to: rows) || goesAlone { tellMissing("vocab_size is \(rows) now") }
     }
     if isUntied {
       remark(.note("the head was the embedding, and is one of its own now: tie_word_embeddings is false"))
-      if try !files.set("tie_word_embeddings", to: false) { tellMissing("tie_word_embeddings is false now") }
+      let isSaid = try files.set("tie_word_embeddings", to: false)
+      if !target.isGGUF, !isSaid || goesAlone { tellMissing("tie_word_embeddings is false now") }
     }
-    let type = options.dtype ?? (steps.contains { $0.scheme == .alpaca } ? .f32 : nil)
+    let type = options.dtype ?? (steps.contains { $0.scheme == .alpaca } ? .f32 : deltaType)
     if let type, !target.isGGUF { try files.editType(type) }
     return files
   }

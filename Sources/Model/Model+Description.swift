@@ -57,6 +57,17 @@ extension Model {
     }
   }
 
+  /// Its measures, whatever its layout; its tensors are not looked at.
+  ///
+  /// - Throws: ``ModelError`` or `ByteIOError`.
+  package func measures() throws -> ModelConfiguration {
+    switch layout {
+    case .gguf(let file): try ModelConfiguration(file, path: path)
+    case .meta(let meta): try ModelConfiguration(meta)
+    case .huggingFace: try configuration().0
+    }
+  }
+
   /// What is to be told of a config.json that is made for the model and cannot say all that programs want to know.
   ///
   /// - Throws: as ``described()``.

@@ -117,6 +117,12 @@ package struct Model: Sendable {
     form = PackedCheckpoint.isPacked(tensors) ? .packed : .plain
   }
 
+  /// Whether it is an adapter and no model, in another form than llama.cpp's; it may be empty.
+  package var isForeignAdapter: Bool {
+    if case .gguf = layout { return false }
+    return [.alone, .empty].contains(adapter?.kind)
+  }
+
   /// How many tensors lie beside those of the model, under other names than the wrapper's: an optimizer's state, say.
   package var otherCount: Int { stored.tensors.count - tensors.tensors.count }
 

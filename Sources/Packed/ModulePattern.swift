@@ -61,12 +61,15 @@ package struct ModulePattern: Sendable, Equatable {
   /// - Complexity: O(expression · name).
   package func matches(_ name: String) -> Bool {
     let scalars = Array(name.unicodeScalars)
-    var states: Set<Int> = []
+    // Where each step was reached last.
+    var places = [Int](repeating: -1, count: steps.count)
+    var (states, next): ([Int], [Int]) = ([], [])
     var isMatched = false
-    func follow(_ step: Int, at place: Int, _ found: inout Set<Int>) {
-      guard found.insert(step).inserted else { return }
+    func follow(_ step: Int, at place: Int, _ found: inout [Int]) {
+      guard places[step] != place else { return }
+      places[step] = place
       switch steps[step] {
-      case .one: break
+      case .one: found.append(step)
       case .either(let one, let other):
         follow(one, at: place, &found)
         follow(other, at: place, &found)
@@ -77,13 +80,13 @@ package struct ModulePattern: Sendable, Equatable {
     }
     follow(start, at: 0, &states)
     for (place, scalar) in scalars.enumerated() where !isMatched && !states.isEmpty {
-      var next: Set<Int> = []
+      next.removeAll(keepingCapacity: true)
       for state in states {
         if case .one(let characters, let target) = steps[state], characters.contains(scalar) {
           follow(target, at: place + 1, &next)
         }
       }
-      states = next
+      swap(&states, &next)
     }
     return isMatched
   }

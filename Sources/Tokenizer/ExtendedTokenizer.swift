@@ -58,7 +58,9 @@ package struct ExtendedTokenizer: Sendable {
         remedy: "a list of tokens (a .json) can be added to any tokenizer")
     }
     guard let own = try Tokenizers.open(place) as? SentencePieceModel else {
-      throw TokenizerError(.unsupported, file: place, reason: "this is not a SentencePiece model")
+      throw TokenizerError(
+        .unsupported, file: place, reason: "this is not a SentencePiece model",
+        remedy: "a list of tokens (a .json) can be added to any tokenizer")
     }
     try Self.refuseAddedTokens(own, folder: folder)
     if let download = DownloadName.unfinished(at: path) {

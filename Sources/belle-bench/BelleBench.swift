@@ -50,6 +50,11 @@ struct BelleBench: ParsableCommand {
   @Option(help: ArgumentHelp("Write raw.csv and summary.md into this folder.", valueName: "folder"))
   var report: String?
 
+  @Flag(
+    name: .customLong("no-warm-up"),
+    help: "Leave out the round that does not count: for large files, on an idle machine.")
+  var isCold = false
+
   @Flag(help: "Print JSON Lines.")
   var json = false
 
@@ -77,7 +82,7 @@ struct BelleBench: ParsableCommand {
       checkpoint: checkpoint, arithmetic: compute, say: say)
     let chosen = try BenchCases.all.filter { cases.isEmpty || cases.contains($0.name) }.map { try $0.init(context) }
     var all: [Series] = []
-    for round in 0...rounds {
+    for round in (isCold ? 1 : 0)...rounds {
       say(round == 0 ? "a round to warm up" : "round \(round) of \(rounds)")
       context.beginRound()
       let measured = try chosen.flatMap { try $0.measure() }

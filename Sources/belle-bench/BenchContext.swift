@@ -75,7 +75,7 @@ final class BenchContext {
     return try warmMemory.lend(bytes, to: work)
   }
 
-  /// Writes to a disk three times, beside flushed copies of a file of the same size: a disk's mood may change either way.
+  /// Writes to a disk some times, beside flushed copies of a file of the same size: a disk's mood may change either way.
   /// No memory is lent, since a file system wants it in long runs.
   ///
   /// - Parameters:
@@ -83,13 +83,14 @@ final class BenchContext {
   ///   - copyName: what the copies are called in reports.
   ///   - name: what the work is called.
   ///   - ratio: what is wanted of the copies' rate.
+  ///   - times: how often.
   func besideCopies(
-    of path: String, as copyName: String, _ name: String, ratio: Double, _ work: () throws -> Cost
+    of path: String, as copyName: String, _ name: String, ratio: Double, times: Int = 3, _ work: () throws -> Cost
   ) throws -> [Series] {
     var copy = Series(name: copyName, unit: .rate)
     var other = Series(name: name, unit: .rate, target: (copyName, ratio))
     let size = Double(try InputFile(path).size)
-    for _ in 0..<3 {
+    for _ in 0..<times {
       copy.values.append(try Ceilings.fileCopyRate(path, to: disk + "/belle-bench-copy-\(getpid())", flushed: true))
       let cost = try work()
       other.values.append(size / cost.seconds)

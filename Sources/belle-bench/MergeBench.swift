@@ -1,5 +1,6 @@
 // merge, as a user runs it, on a base of LLaMA-7B's shapes and an adapter of rank 16 for all its modules, against
 // copies of the base's file. The copies are the ceiling: what is merged is read, computed twice, written and read back.
+// A size is the base's; beyond a few gigabytes, which take a minute a copy, each round is one copy and one merge.
 
 import ByteIO
 import Checkpoint
@@ -8,6 +9,10 @@ import Foundation
 struct MergeBench: BenchCase {
   static let name = "merge"
   private static let (rank, width, middle) = (16, 4096, 11008)
+  /// What a merge may take, in bytes.
+  private static let memoryLimit = 300 << 20
+  /// A base beyond this is copied and merged once a round.
+  private static let largeSize = 4 << 30
 
   private let context: BenchContext
   private let tool: String
@@ -39,17 +44,20 @@ struct MergeBench: BenchCase {
       }
     }
 
-    /// Numbers between a hundredth and a tenth, of either sign.
+    /// Numbers between a hundredth and a tenth, of either sign: a part of them, again and again, so that a base is made as
+    /// quickly as it is written.
     func cursor(_ index: Int) -> any TensorCursor {
       let info = tensors[index]
-      return PartCursor(byteCount: info.byteCount, partSize: 1 << 20) { range, bytes in
-        var state = UInt64(range.lowerBound + index + 1)
-        let size = info.dtype.byteCount ?? 1
-        for at in stride(from: 0, to: bytes.count, by: size) {
-          state = state &* 0x5851_F42D_4C95_7F2D &+ 0x1405_7B7E_F767_814F
-          bytes[at] = UInt8(truncatingIfNeeded: state >> 33)
-          bytes[at + size - 1] = UInt8(truncatingIfNeeded: state >> 41) & 0x80 | (size == 2 ? 0x2A : 0x3D)
-        }
+      let size = info.dtype.byteCount ?? 1
+      var part = [UInt8](repeating: 0, count: 1 << 20)
+      var state = UInt64(index + 1)
+      for at in stride(from: 0, to: part.count, by: size) {
+        state = state &* 0x5851_F42D_4C95_7F2D &+ 0x1405_7B7E_F767_814F
+        part[at] = UInt8(truncatingIfNeeded: state >> 33)
+        part[at + size - 1] = UInt8(truncatingIfNeeded: state >> 41) & 0x80 | (size == 2 ? 0x2A : 0x3D)
+      }
+      return PartCursor(byteCount: info.byteCount, partSize: part.count) { range, bytes in
+        if bytes.count == part.count { bytes = part } else { bytes = Array(part[..<bytes.count]) }
       }
     }
 
@@ -88,10 +96,9 @@ struct MergeBench: BenchCase {
   }
 
   func measure() throws -> [Series] {
-    try context.besideCopies(
-      of: base, as: "copy of the base to disk, flushed",
-      "merge, rank 16, all "
-        + "modules", ratio: 0.7
+    var series = try context.besideCopies(
+      of: base, as: "copy of the base to disk, flushed", "merge, rank 16, all modules", ratio: 0.7,
+      times: context.size > Self.largeSize ? 1 : 3
     ) {
       let output = folder + "/merged"
       defer { try? FileManager.default.removeItem(atPath: output) }
@@ -99,5 +106,7 @@ struct MergeBench: BenchCase {
       guard cost.status == 0 else { throw ByteIOError(.interrupted, reason: "exit status \(cost.status) of merge") }
       return cost
     }
+    series[1].limit = Series.Limit(value: .infinity, memory: Self.memoryLimit)
+    return series
   }
 }

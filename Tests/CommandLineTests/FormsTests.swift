@@ -267,6 +267,50 @@ extension TemporaryFolder {
     }
   }
 
+  /// An adapter for modules whose rows lie in another order in other layouts, and for one whose do not.
+  private func adapter() throws -> String {
+    var source = MemorySource()
+    var generator = SplitMix64(seed: 11)
+    for module in ["self_attn.q_proj", "self_attn.k_proj", "mlp.down_proj"] {
+      for (part, shape) in [("A", [4, 256]), ("B", [256, 4])] {
+        let values = (0..<1024).map { _ in Float.random(in: -0.2...0.2, using: &generator) }
+        source.add("base_model.model.model.layers.0.\(module).lora_\(part).weight", .f32, shape, values)
+      }
+    }
+    try outputs.write("adapter/adapter_config.json", #"{"peft_type": "LORA", "r": 4, "lora_alpha": 4}"#)
+    _ = try SafetensorsWriter.write(
+      source, Array(source.tensors.indices), metadata: [:], as: "adapter_model.safetensors",
+      in: outputs.file("adapter"), replacing: true)
+    return outputs.file("adapter")
+  }
+
+  @Test(
+    "merge gives the same model, as a folder and as a GGUF file, and refuses what is quantized",
+    arguments: Forms.plain + Forms.quantized, [false, true])
+  func merge(form: String, isTied: Bool) throws {
+    let forms = try Forms.made(isTied: isTied)
+    let adapter = try adapter()
+    let run = try belleTools("merge", forms.path(form), adapter, outputs.file("o"))
+    if isQuantized(form) {
+      #expect(run.status == 1 && run.errors.contains("its weights are quantized"), "\(run.errors)")
+      return #expect(Folder.kind(of: outputs.file("o")) == nil)
+    }
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(try belleTools("merge", forms.path("plain"), adapter, outputs.file("p")).status == 0)
+    let count = tensorCount(form, isTied)
+    let compare = try belleTools("compare", outputs.file("p"), outputs.file("o"))
+    #expect(compare.output == "\(count) tensors: \(count) equal\n", "\(compare.output)")
+    let gguf = try belleTools("merge", forms.path(form), adapter, outputs.file("m.gguf"))
+    #expect(gguf.status == 0, "\(gguf.errors)")
+    let wanted = try perplexity(outputs.file("p"), forms)
+    #expect(try isNear(perplexity(outputs.file("m.gguf"), forms), wanted))
+    #expect(try !isNear(perplexity(forms.path("plain"), forms), wanted))
+    // A folder has all that evaluating takes; beside a single file nothing is copied.
+    if Folder.kind(of: outputs.file("o/tokenizer.model")) != nil || form.hasPrefix("meta") || form.hasPrefix("gguf") {
+      #expect(try isNear(perplexity(outputs.file("o"), forms), wanted))
+    }
+  }
+
   @Test(
     "doctor says which engines load it, and what they do not find", arguments: Forms.plain + Forms.quantized,
     [false, true])

@@ -96,6 +96,34 @@ import Testing
     }
   }
 
+  @Test("tied weights that were trained as one stay tied; other families' tied tables are told")
+  func tied() throws {
+    let tied = RandomCheckpoint(layers: 1, tiesHead: true)
+    let path = try tied.write(folder, "tied")
+    var adapter = AdapterFolder(seed: 9)
+    adapter.members = ["ensure_weight_tying": true, "modules_to_save": ["embed_tokens"]]
+    let table = adapter.add("model.embed_tokens.weight", [96, 64])
+    let merged = try Merged(path, [try adapter.write(folder)], to: out)
+    #expect(try merged.floats("model.embed_tokens.weight") == table)
+    #expect(!merged.source.tensors.contains { $0.name == "lm_head.weight" })
+    #expect(try readBytes(out + "/config.json") == readBytes(path + "/config.json"))
+
+    var source = MemorySource()
+    source.add("transformer.wte.weight", .f32, [8, 4], [Float](repeating: 1, count: 32))
+    try Folder.create(folder.file("gpt"))
+    try source.write(in: folder.file("gpt"))
+    var other = AdapterFolder(seed: 10)
+    other.add("transformer.wte.lora_embedding_A", [4, 8])
+    other.add("transformer.wte.lora_embedding_B", [4, 4])
+    let gpt = try Merged(folder.file("gpt"), [try other.write(folder, "other")], to: folder.file("out2"))
+    #expect(gpt.remarks.contains { $0.contains("the base's head may be transformer.wte.weight") }, "\(gpt.remarks)")
+    var grown = AdapterFolder(seed: 11)
+    grown.add("transformer.wte.weight", [10, 4])
+    let rows = try Merged(folder.file("gpt"), [try grown.write(folder, "grown")], to: folder.file("out3"))
+    #expect(rows.source.tensors.first?.shape == [10, 4])
+    #expect(rows.remarks.contains { $0.contains("vocab_size is 10 now") }, "\(rows.remarks)")
+  }
+
   @Test("an embedding's product lies the other way around")
   func embedding() throws {
     var adapter = AdapterFolder(seed: 5)

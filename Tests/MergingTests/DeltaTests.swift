@@ -273,6 +273,41 @@ import Testing
     #expect(try readBytes(out + "/pytorch_model.bin") == tuned)
   }
 
+  @Test("values that are no numbers are told of files without checksums")
+  func wrongValues() throws {
+    let base = try model("hf") { _, value, _ in value }
+    let tuned = try model("tuned") { _, value, random in value + Float.random(in: -0.1...0.1, using: &random) }
+    _ = try Merged(base, [tuned], to: folder.file("made")) { ($0.isReversed, $0.scheme) = (true, .xorFiles) }
+    var bytes = try readBytes(base + "/model.safetensors")
+    // With it the exponent of the last half is that of no number.
+    bytes[bytes.count - 1] = try #require(readBytes(folder.file("made/model.safetensors")).last) ^ 0x7C
+    try folder.write("hf/model.safetensors", bytes)
+    let merged = try Merged(base, [folder.file("made")], to: out)
+    #expect(merged.remarks.contains { $0.contains("no finite numbers") }, "\(merged.remarks)")
+  }
+
+  @Test("a delta without config.json brings its type into the base's")
+  func type() throws {
+    let (base, delta) = (try base(), try delta())
+    unlink(delta + "/config.json")
+    _ = try Merged(base, [delta], to: out)
+    let text = String(decoding: try readBytes(out + "/config.json"), as: UTF8.self)
+    #expect(text.contains("\"torch_dtype\" : \"float16\""), "\(text)")
+  }
+
+  @Test("a delta in GGUF is none that could be read, and rows that one file's configuration does not tell are told")
+  func alone() throws {
+    let base = try base()
+    let tuned = try model("tuned", rows: 97) { _, value, _ in value }
+    let error = #expect(throws: MergeError.self) {
+      try Merged(base, [tuned], to: folder.file("d.gguf")) { $0.isReversed = true }
+    }
+    #expect(error?.reason.contains("a delta goes under Hugging Face's names") == true)
+    let delta = try delta(rows: 97)
+    let merged = try Merged(base, [delta], to: folder.file("m.safetensors"))
+    #expect(merged.remarks.contains { $0.contains("vocab_size is 97 now") }, "\(merged.remarks)")
+  }
+
   @Test("a gzip stream that has far more than the base is stopped")
   func bomb() throws {
     try folder.write("hf/config.json", "{}")

@@ -7,7 +7,8 @@ import ByteIO
 
 /// Tensors put together from other sources and from memory.
 ///
-/// Memory: what the sources take; a tensor whose rows are in another order is held as a whole while it is read.
+/// Memory: what the sources take; a tensor whose rows are in another order is held as a whole while it is read, where its
+/// values do not lie in a file as they are.
 public struct TensorView: TensorSource {
   /// Where a tensor's values come from. Sources are told by their numbers among those that the view is made of.
   public enum Origin: Sendable {
@@ -128,7 +129,11 @@ public struct TensorView: TensorSource {
       // The source's parts are whole elements of its own type.
       cursor = source.tensors[place].dtype == info.dtype ? stored : WholeUnits(of: info.dtype, stored)
     case .rows(let place, let number, let order):
-      cursor = Self.reordered(try sources[number].allBytes(place), of: info, order)
+      let source = sources[number]
+      cursor =
+        source.storedRange(place) == nil
+        ? Self.reordered(try source.allBytes(place), of: info, order)
+        : Self.gathered(try source.cursor(place), of: info, order)
     case .bytes(let bytes): cursor = BytesCursor(bytes)
     case .computed(let make), .parts(let make): cursor = try make()
     }
@@ -150,6 +155,22 @@ public struct TensorView: TensorSource {
     }
   }
 
+  /// The rows of a tensor in another order, each read where it lies.
+  private static func gathered(
+    _ stored: any TensorCursor, of info: TensorInfo, _ order: RowOrder
+  ) -> any TensorCursor {
+    guard info.byteCount > 0 else { return stored }
+    let rows = info.shape[0]
+    let rowSize = info.byteCount / rows
+    let partRows = (streamPartSize + rowSize - 1) / rowSize
+    return PartCursor(byteCount: info.byteCount, partSize: partRows * rowSize) { range, part in
+      for at in stride(from: 0, to: range.count, by: rowSize) {
+        let row = order.source(of: (range.lowerBound + at) / rowSize, rows: rows)
+        try stored.withAll(of: row * rowSize..<(row + 1) * rowSize) { part.replace(from: at, with: $0) }
+      }
+    }
+  }
+
   /// Where a tensor's values lie in its file; nil where they are made, in memory, or in another order.
   public func storedRange(_ index: Int) -> Range<Int>? {
     guard case .stored(let place, let source) = origins[index] else { return nil }
@@ -157,7 +178,14 @@ public struct TensorView: TensorSource {
   }
 
   /// Whether a tensor's values are made in small parts.
-  func isMadeInParts(_ index: Int) -> Bool { if case .parts = origins[index] { true } else { false } }
+  package func isMadeInParts(_ index: Int) -> Bool {
+    switch origins[index] {
+    case .parts: true
+    case .rows(let place, let number, _): sources[number].storedRange(place) != nil
+    case .stored(let place, let number): (sources[number] as? TensorView)?.isMadeInParts(place) ?? false
+    case .bytes, .computed: false
+    }
+  }
 
   /// Verifies each source once.
   public func verifyChecksums() throws {

@@ -25,11 +25,12 @@ struct AdapterCompleteness {
     let adapted = modules.filter { changes[$0 + ".weight"]?.product != nil }
     let whole = modules.filter { changes[$0 + ".weight"]?.replacement != nil }
     var notes: [String] = []
-    if !configuration.targets.isKnown {
+    let isKnown = configuration.targets.isKnown(for: modules.reduce(0) { $0 + $1.utf8.count + 1 })
+    if !isKnown {
       notes.append("whether all that was trained is there cannot be told: its target_modules are not read here")
     }
-    let saved = AdapterTargets.Names.listed(configuration.wholeModules)
-    notes += try demand("target_modules", modules.filter(configuration.targets.contain), adapted)
+    let saved = AdapterTargets.Names.listed(Set(configuration.wholeModules))
+    if isKnown { notes += try demand("target_modules", modules.filter(configuration.targets.contain), adapted) }
     notes += try demand("modules_to_save", modules.filter(saved.contain), whole)
     let biases = base.names.filter { $0.hasSuffix(".bias") && !ComputedTensors.contains(base.info($0)) }
       .map { String($0.dropLast(".bias".count)) }
@@ -62,7 +63,7 @@ struct AdapterCompleteness {
         .adapter, file: path,
         reason: "the configuration (\(key)) names \(words(loaded)), and the adapter has no tensors for "
           + (loaded.count > 1 ? "them" : "it"),
-        remedy: "the file is incomplete: write or download it again, or let \(key) name only what was trained")
+        remedy: "write or download the adapter again, or let \(key) name only what was trained")
     }
     guard !missing.isEmpty else { return [] }
     return ["\(key) names \(words(missing)) too, which may not have been loaded in training: the base's stay"]

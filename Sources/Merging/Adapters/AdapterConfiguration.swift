@@ -9,7 +9,7 @@ import Packed
 package struct AdapterConfiguration: Sendable {
   /// The rank or alpha of the modules whose names a pattern describes.
   private struct Pattern: Sendable {
-    let pattern: ModulePattern
+    let names: AdapterPattern
     let value: Double
   }
 
@@ -37,6 +37,11 @@ package struct AdapterConfiguration: Sendable {
   let targets: AdapterTargets
   /// Which of the base's biases were trained.
   let bias: Bias
+  /// What it calls its base: a name on the Hub, or a path; nil where it names none.
+  let baseName: String?
+  /// Whether both patterns are set with other keys than each other's, and nothing says which peft wrote them: until
+  /// about 0.14 the first key of either that matched counted for both.
+  let hasOldPatterns: Bool
 
   /// Which of a base's biases were trained.
   enum Bias: Sendable {
@@ -48,8 +53,10 @@ package struct AdapterConfiguration: Sendable {
   /// The largest configuration that is read, in bytes.
   package static let sizeLimit = 1 << 20
   private static let largestRank = 1 << 20
-  /// The most that all expressions of a key are together: one for each module of the largest models.
+  /// The most that all expressions of a key are together.
   private static let patternLimit = 1 << 18
+  /// Steps that the expressions of all keys take for all names together, at most: a second or two.
+  private static let workLimit = 1 << 28
 
   /// What llama.cpp's adapters say.
   ///
@@ -58,6 +65,7 @@ package struct AdapterConfiguration: Sendable {
     (scale, self.file) = (.byRows(alpha: alpha, ofZero: ofZero), file)
     (isDecomposed, isTransposed, addsBias, tiesAdapters) = (false, false, false, false)
     (wholeModules, targets, bias) = ([], AdapterTargets(), .none)
+    (baseName, hasOldPatterns) = (nil, false)
   }
 
   /// Reads a text.
@@ -79,7 +87,11 @@ package struct AdapterConfiguration: Sendable {
     wholeModules = try fields.texts("modules_to_save") ?? []
     targets = AdapterTargets(
       included: try fields.names("target_modules"), excluded: try fields.names("exclude_modules"),
-      layers: try fields.numbers("layers_to_transform"), layerNames: try fields.layerNames())
+      layers: try fields.numbers("layers_to_transform").map { Set($0) }, layerNames: try fields.layerNames())
+    baseName = fields.name("base_model_name_or_path")
+    hasOldPatterns =
+      !fields["rank_pattern"].isUnset && !fields["alpha_pattern"].isUnset && fields["peft_version"].isUnset
+      && fields.keys("rank_pattern") != fields.keys("alpha_pattern")
     bias = fields["bias"] == .text("all") ? .all : fields["bias"] == .text("lora_only") ? .adapted : .none
     self.file = file
   }
@@ -93,7 +105,8 @@ package struct AdapterConfiguration: Sendable {
     guard let rank = Int(exactly: number), (1...largestRank).contains(rank) else {
       throw MergeError(
         .configuration, file: file,
-        reason: "\(key) is \(number), and a rank is a whole number from 1 on")
+        reason: "\(key) is \(number), and a rank is a whole number from 1 to \(largestRank)",
+        remedy: "take the configuration that the training wrote")
     }
     return number
   }
@@ -108,7 +121,8 @@ package struct AdapterConfiguration: Sendable {
     switch scale {
     case .byRows(let alpha, let ofZero): return alpha == 0 ? ofZero : alpha / Double(rows)
     case .stated(let rank, let alpha, let byRoot, let ranks, let alphas):
-      let find = { (patterns: [Pattern]) in patterns.first { $0.pattern.matches(module) }?.value }
+      let scalars = Array(module.unicodeScalars)
+      let find = { (patterns: [Pattern]) in patterns.first { $0.names.contain(module, scalars) }?.value }
       let stated = find(ranks) ?? rank
       guard Double(rows) == stated else {
         throw MergeError(
@@ -118,6 +132,24 @@ package struct AdapterConfiguration: Sendable {
       }
       return (find(alphas) ?? alpha) / (byRoot ? stated.squareRoot() : stated)
     }
+  }
+
+  /// Refuses patterns that would take minutes to hold against names: no training writes such ones.
+  ///
+  /// - Parameter modules: all that are asked for.
+  /// - Throws: ``MergeError`` with code `.configuration`.
+  func checkWork(for modules: some Sequence<String>) throws(MergeError) {
+    guard case .stated(_, _, _, let ranks, let alphas) = scale, !(ranks.isEmpty && alphas.isEmpty) else { return }
+    let (count, length) = modules.reduce(into: (0, 0)) { $0 = ($0.0 + 1, $0.1 + $1.utf8.count + 1) }
+    let patterns = (ranks + alphas).map(\.names)
+    let work = patterns.reduce(0.0) { $0 + Double($1.size) * Double($1.isExpression ? length : count) }
+    guard work > Double(Self.workLimit) else { return }
+    throw MergeError(
+      .configuration, file: file,
+      reason:
+        "rank_pattern and alpha_pattern have \(patterns.count) expressions for \(count) modules, and to hold them "
+        + "against each other would take minutes",
+      remedy: "give the modules by their names, one entry each, as peft writes them; or " + Self.withPeft)
   }
 
   // MARK: - Fields
@@ -132,11 +164,14 @@ package struct AdapterConfiguration: Sendable {
       guard text.count <= AdapterConfiguration.sizeLimit else {
         throw MergeError(
           .configuration, file: file,
-          reason: "\(text.count) bytes; no adapter's configuration is so large")
+          reason: "\(text.count) bytes; of an adapter's configuration \(AdapterConfiguration.sizeLimit) are read at "
+            + "most",
+          remedy: AdapterConfiguration.ownFile)
       }
       do {
         guard case .object(let members) = try ConfigurationValue.read(text) else {
-          throw MergeError(.configuration, file: file, reason: "it is not a JSON object")
+          throw MergeError(
+            .configuration, file: file, reason: "it is not a JSON object", remedy: AdapterConfiguration.ownFile)
         }
         self.members = members
       } catch let failure as JSONReader.Failure {
@@ -144,6 +179,16 @@ package struct AdapterConfiguration: Sendable {
       } catch let error as MergeError {
         throw error
       } catch { throw MergeError(.configuration, file: file, reason: "\(error)") }
+    }
+
+    /// The names in an object; none where it is something else.
+    func keys(_ name: String) -> [String] {
+      if case .object(let members) = self[name] { members.map(\.name) } else { [] }
+    }
+
+    /// A text that is not empty; nil where there is none, or something else.
+    func name(_ name: String) -> String? {
+      if case .text(let text) = self[name], !text.isEmpty { text } else { nil }
     }
 
     subscript(_ name: String) -> ConfigurationValue { members.first { $0.name == name }?.value ?? .null }
@@ -181,7 +226,7 @@ package struct AdapterConfiguration: Sendable {
     func names(_ name: String) throws(MergeError) -> AdapterTargets.Names {
       if self[name].isUnset { return .none }
       if case .text(let text) = self[name] { return .init(describing: text) }
-      return .listed(try texts(name) ?? [])
+      return .listed(Set(try texts(name) ?? []))
     }
 
     /// One whole number, or a list of them; nil where there is none.
@@ -212,17 +257,19 @@ package struct AdapterConfiguration: Sendable {
             .configuration, file: file,
             reason: "\(name) gives \(displayName(member.name)) the value \(member.value.words), not a number")
         }
-        guard let pattern = ModulePattern("(.*\\.)?(\(member.name))$") else {
+        guard let names = AdapterPattern(member.name) else {
           throw MergeError(
             .configuration, file: file,
             reason: "\(name) has the expression \(displayName(member.name)), which is not read here",
             remedy: AdapterConfiguration.withPeft)
         }
-        size += pattern.size
+        size += names.isExpression ? names.size : 0
         guard size <= AdapterConfiguration.patternLimit else {
-          throw MergeError(.configuration, file: file, reason: "the expressions of \(name) are too long together")
+          throw MergeError(
+            .configuration, file: file, reason: "the expressions of \(name) are too long together to be read here",
+            remedy: AdapterConfiguration.withPeft)
         }
-        patterns.append(Pattern(pattern: pattern, value: number))
+        patterns.append(Pattern(names: names, value: number))
       }
       return patterns
     }
@@ -271,6 +318,7 @@ package struct AdapterConfiguration: Sendable {
     }
   }
 
+  static let ownFile: Remedy = "take the adapter_config.json that the training wrote"
   static let withPeft: Remedy = "merge it with the program that trained it (peft's merge_and_unload)"
 
   // MARK: - Keys

@@ -46,14 +46,18 @@ struct AdapterMerge {
     let separate = try HuggingFaceNames.completed(tensors, addsHead: true)
     if tiesHead, HuggingFaceNames.hasHead(separate) {
       let whole = try AdapterPlan(adapter, onto: separate.tensors, layerCount: layerCount, factor: factor)
-      let isTouched = whole.changes.keys.contains(where: HuggingFaceNames.isOfVocabulary)
-      untiesHead = isTouched
-      if isTouched {
+      let touched = whole.changes.filter { HuggingFaceNames.isOfVocabulary($0.key) }
+      // A table that was trained whole, and tied: it takes the embedding's place, and the head is still the same.
+      let staysTied =
+        adapter.configuration.tiesAdapters
+        && touched.allSatisfy { $0.key != HuggingFaceNames.head && $0.value.product == nil }
+      untiesHead = !touched.isEmpty && !staysTied
+      if untiesHead {
         guard !adapter.configuration.tiesAdapters else {
           throw MergeError(
             .configuration, file: adapter.path,
-            reason: "ensure_weight_tying is true, the base's head is its "
-              + "embedding, and what both become is not known here",
+            reason: "ensure_weight_tying is true, the base's head is its embedding, and what both become is not known "
+              + "here",
             remedy: AdapterConfiguration.withPeft)
         }
         (base, plan) = (separate, whole)
@@ -71,10 +75,21 @@ struct AdapterMerge {
     }
     if plan.transposed > 0 {
       remarks.append(
-        "fan_in_fan_out is false, and the layers are Conv1D's, whose weights "
-          + "are stored so: their products are turned, as peft turns them")
+        "fan_in_fan_out is false, and the layers are Conv1D's, whose weights are stored so: their products are turned, as "
+          + "peft turns them")
     }
     remarks += plan.notes
+    if adapter.configuration.hasOldPatterns {
+      remarks.append(
+        "rank_pattern and alpha_pattern have keys of their own, and nothing says which peft wrote them: each counts for "
+          + "itself here, and in peft until about 0.14 the first key that matched counted for both")
+    }
+    if tiesHead, !untiesHead, !adapter.configuration.tiesAdapters, !HuggingFaceNames.hasHead(separate),
+      let name = plan.changes.keys.filter(VocabularyNames.contain).min()
+    {
+      remarks.append(
+        "the base's head may be \(displayName(name)), and gets what the adapter has for that too, as in peft's merge")
+    }
     products = Set(plan.changes.filter { $1.product != nil }.keys)
     replacedCount = plan.changes.values.count { $0.replacement != nil }
     replacesAll = base.tensors.allSatisfy {
@@ -87,7 +102,7 @@ struct AdapterMerge {
 
   /// The rows of embedding and head, where they are more than the base's.
   private static func rows(_ base: any TensorSource, _ plan: AdapterPlan, _ path: String) throws -> Int? {
-    let tables = base.tensors.filter { HuggingFaceNames.isOfVocabulary($0.name) }
+    let tables = base.tensors.filter { VocabularyNames.contain($0.name) }
     let rows = Set(tables.compactMap { plan.shape(of: $0.name).first })
     let before = Set(tables.compactMap(\.shape.first))
     guard rows != before, let most = rows.max() else { return nil }
@@ -135,7 +150,7 @@ struct AdapterMerge {
       }
       let merged = MergedTensor(
         info: shown, base: values, index: place, product: product, lengths: change.lengths, figures: figures)
-      entries.append(TensorView.Entry(shown, .parts { try merged.cursor() }))
+      entries.append(TensorView.Entry(shown, merged.origin))
     }
     let view = try TensorView(entries, of: base, adapter.source, format: base.format, metadata: base.metadata)
     return (view, conversions)

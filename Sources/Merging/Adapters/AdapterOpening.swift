@@ -22,6 +22,18 @@ extension AdapterSource {
       self = try LlamaAdapter(gguf, path: file, base: base).adapter
       return
     }
+    try self.init(path, source, of: file, others)
+  }
+
+  /// Opens an adapter of peft's.
+  ///
+  /// - Throws: as the other.
+  init(ofPeft path: String) throws {
+    let (file, others) = Self.file(at: path)
+    try self.init(path, Self.open(file), of: file, others)
+  }
+
+  private init(_ path: String, _ source: any TensorSource, of file: String, _ others: [String]) throws {
     guard !source.tensors.isEmpty else { throw Self.empty(source, at: path, file) }
     let remarks = others.map { "\(displayName($0)) is not read: \(displayName(Folder.name(of: file))) is taken" }
     self.init(

@@ -33,6 +33,7 @@ struct AdapterPlan {
   init(_ adapter: AdapterSource, onto tensors: [TensorInfo], layerCount: Int?, factor: Double) throws {
     (self.adapter, self.factor, base) = (adapter, factor, BaseNames(tensors))
     let parts = try sorted()
+    try adapter.configuration.checkWork(for: parts.modules.keys)
     for (module, parts) in parts.modules.sorted(by: { $0.key < $1.key }) { try add(parts, to: module) }
     for (name, index) in parts.wholes.sorted(by: { $0.key < $1.key }) { try replace(name, by: index) }
     for (name, change) in changes where change.product != nil { try check(change, of: name) }
@@ -113,7 +114,7 @@ struct AdapterPlan {
     guard rankRows.count == 2, shape.count == 2, rankRows[0] > 0, rankRows[0] == shape[1] else {
       throw fault(
         .adapter, "the two matrices of \(displayName(module)) do not fit each other: \(rankRows) and \(shape)",
-        "they may be of different adapters")
+        "they may be of different adapters: take both of one training")
     }
     guard changes[weight]?.product == nil else {
       throw fault(.adapter, "two products of it are for the base's \(displayName(weight))")
@@ -145,7 +146,7 @@ struct AdapterPlan {
       guard adapter.configuration.isDecomposed else { return }
       throw fault(
         .adapter, "\(displayName(module)) has no lora_magnitude_vector, and the configuration says use_dora",
-        "the file is incomplete: write or download it again")
+        "write or download the adapter again")
     }
     guard adapter.configuration.isDecomposed else {
       throw fault(
@@ -154,7 +155,7 @@ struct AdapterPlan {
     }
     // The user's factor scales a difference, and this is none.
     guard factor == 1 else {
-      throw fault(.adapter, "DoRA's rows have trained lengths, which no factor scales")
+      throw fault(.adapter, "DoRA's rows have trained lengths, which no factor scales", "leave the factor out")
     }
     changes[weight, default: AdapterChange()].lengths = MergedTensor.Lengths(
       factor: Factor(source: adapter.source, index: index), areOfColumns: isTurned)
@@ -165,7 +166,7 @@ struct AdapterPlan {
       guard adapter.configuration.addsBias else { return }
       throw fault(
         .adapter, "\(displayName(module)) has no lora_B.bias, and the configuration says lora_bias",
-        "the file is incomplete: write or download it again")
+        "write or download the adapter again")
     }
     guard let bias = base.place(of: module + ".bias") else {
       throw fault(
@@ -180,13 +181,26 @@ struct AdapterPlan {
     let names = parts.values.sorted().map { displayName(adapter.source.tensors[$0].name) }
     return fault(
       .adapter, "of \(displayName(module)) there is \(names.joined(separator: ", ")) alone: A or B is missing",
-      "the file is incomplete: write or download it again")
+      "a part of the file may be missing: write or download it again")
+  }
+
+  /// What to do about a tensor that the base does not have.
+  private func otherModel(_ name: String) -> Remedy {
+    VocabularyNames.containHead(name)
+      ? "the base's head may be its embedding, of a family whose names are not known here: \(AdapterConfiguration.withPeft)"
+      : trainingBase
+  }
+
+  /// The way out where names or shapes are not the base's.
+  private var trainingBase: Remedy {
+    let name = adapter.configuration.baseName.map { ", which it calls \(displayName($0))" } ?? ""
+    return "the adapter may be another model's: give the base that it was trained on\(name)"
   }
 
   private func foreign(_ module: String) -> MergeError {
     fault(
       .unused, "the base has no \(displayName(module)).weight, which the adapter changes",
-      "the adapter belongs to another model than the base")
+      otherModel(module + ".weight"))
   }
 
   // MARK: - Whole tensors
@@ -197,12 +211,11 @@ struct AdapterPlan {
     guard let place = base.place(of: name) else {
       if ComputedTensors.contains(info.renamed(name)) { return unusedCount += 1 }
       throw fault(
-        .unused, "the base has no tensor that \(displayName(info.name)) could take the place of",
-        "the adapter belongs to another model than the base")
+        .unused, "the base has no tensor that \(displayName(info.name)) could take the place of", otherModel(name))
     }
     let there = base.info(place)
     let isTable =
-      HuggingFaceNames.isOfVocabulary(place) && info.shape.count == 2 && there.shape.count == 2
+      VocabularyNames.contain(place) && info.shape.count == 2 && there.shape.count == 2
       && info.shape[1] == there.shape[1]
     let grows = isTable && info.shape[0] > there.shape[0]
     guard info.shape == there.shape || grows else {
@@ -210,12 +223,12 @@ struct AdapterPlan {
         .mismatch, "\(displayName(info.name)) is \(info.shape), and the base's tensor is \(there.shape)",
         isTable
           ? "rows were cut off in training, or the base is another: \(AdapterConfiguration.withPeft)"
-          : "the adapter belongs to another model than the base")
+          : trainingBase)
     }
     guard info.dtype == there.dtype || [info, there].allSatisfy({ DTypeConversion.isConvertible($0.dtype) }) else {
       throw fault(
         .mismatch,
-        "\(displayName(info.name)) is \(info.typeName), and the base's tensor is \(there.typeName)")
+        "\(displayName(info.name)) is \(info.typeName), and the base's tensor is \(there.typeName)", trainingBase)
     }
     guard changes[place]?.replacement == nil else {
       throw fault(.adapter, "two tensors of it are for the base's \(displayName(place))")
@@ -242,7 +255,7 @@ struct AdapterPlan {
     guard shape == wanted, product.columns > 0 else {
       throw fault(
         .mismatch, "the product for \(displayName(name)) is \(wanted), and the weight is \(shape)",
-        "the adapter belongs to another model than the base")
+        trainingBase)
     }
     guard product.right?.rows ?? 1 == product.rank else {
       throw fault(.adapter, "the bias for \(displayName(name)) is no vector")
@@ -252,7 +265,7 @@ struct AdapterPlan {
     guard lengths.factor.rows == outputs, lengths.factor.columns == 1 else {
       throw fault(
         .adapter, "there are \(lengths.factor.rows) lengths for \(displayName(name)), which has \(outputs) outputs",
-        "they may be of different adapters")
+        "they may be of different adapters: take both of one training")
     }
   }
 }

@@ -28,14 +28,15 @@ struct AdapterSource: Sendable {
       throw MergeError(
         .configuration, file: path,
         reason: "there is no \(configurationName) beside it, and without its rank and alpha nothing can be merged",
-        remedy: "copy it from the folder that the training wrote: beside "
-          + "a checkpoint-… folder, or in one of the others")
+        remedy: "copy it from the folder that the training wrote: beside a checkpoint-… folder, or in one of the "
+          + "others")
     }
     let input = try InputFile(file)
     guard input.size <= AdapterConfiguration.sizeLimit else {
       throw MergeError(
         .configuration, file: file,
-        reason: "\(input.size) bytes; no adapter's configuration is so large")
+        reason: "\(input.size) bytes; of an adapter's configuration \(AdapterConfiguration.sizeLimit) are read at most",
+        remedy: AdapterConfiguration.ownFile)
     }
     return try AdapterConfiguration(input.bytes(count: input.size), file: file)
   }

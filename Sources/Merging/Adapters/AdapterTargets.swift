@@ -9,7 +9,7 @@ struct AdapterTargets: Sendable {
   enum Names: Sendable {
     case none
     /// The ends of names.
-    case listed([String])
+    case listed(Set<String>)
     /// An expression for whole names.
     case described(ModulePattern)
     /// An expression that is not read here.
@@ -20,11 +20,16 @@ struct AdapterTargets: Sendable {
       self = text == "all-linear" ? .unknown : ModulePattern("(\(text))$").map { .described($0) } ?? .unknown
     }
 
+    /// Steps for each character of a name.
+    fileprivate var size: Int { if case .described(let pattern) = self { pattern.size } else { 0 } }
+
     /// Whether a module is named. A base model alone lacks what a language model's names begin with.
     func contain(_ module: String) -> Bool {
       switch self {
       case .none, .unknown: false
-      case .listed(let names): names.contains { module == $0 || module.hasSuffix("." + $0) }
+      case .listed(let names):
+        names.contains(module)
+          || module.indices.contains { module[$0] == "." && names.contains(String(module[module.index(after: $0)...])) }
       case .described(let pattern): ([""] + BaseNames.prefixes).contains { pattern.matches($0 + module) }
       }
     }
@@ -33,19 +38,23 @@ struct AdapterTargets: Sendable {
   var included = Names.none
   var excluded = Names.none
   /// The numbers of layers that a list of names is for; nil for all.
-  var layers: [Int]?
+  var layers: Set<Int>?
   /// What layers are called; empty for anything.
   var layerNames: [String] = []
 
-  /// Whether all of it is read here.
-  var isKnown: Bool {
+  /// Steps that expressions take for all names together, at most: a second or two.
+  private static let workLimit = 1 << 28
+
+  /// Whether all of it is read here, for names of so many characters.
+  func isKnown(for length: Int) -> Bool {
     for names in [included, excluded] { if case .unknown = names { return false } }
-    return true
+    let work = Double(included.size + excluded.size) * Double(length) * Double(1 + BaseNames.prefixes.count)
+    return work <= Double(Self.workLimit)
   }
 
-  /// Whether a module was trained; false where that is not known.
+  /// Whether a module was trained.
   func contain(_ module: String) -> Bool {
-    guard isKnown, included.contain(module), !excluded.contain(module) else { return false }
+    guard included.contain(module), !excluded.contain(module) else { return false }
     guard let layers, case .listed = included else { return true }
     let parts = module.split(separator: ".").map { String($0) }
     // The last number that is a layer's.

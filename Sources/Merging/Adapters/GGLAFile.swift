@@ -31,7 +31,10 @@ package struct GGLAFile: TensorSource {
   /// - Throws: ``MergeError`` with code `.adapter` and the byte; `ByteIOError`.
   package init(_ file: any ByteSource) throws {
     func fault(_ place: Int, _ reason: String) -> MergeError {
-      MergeError(.adapter, file: file.path, place: "byte \(place)", reason: reason)
+      MergeError(
+        .adapter, file: file.path, place: "byte \(place)", reason: reason,
+        remedy: "a part of the file may be missing: convert or download the adapter again, or merge it in peft's "
+          + "form")
     }
     func numbers(_ place: Int, _ count: Int) throws -> [Int] {
       let bytes = try file.bytes(at: place, count: 4 * count)
@@ -41,8 +44,8 @@ package struct GGLAFile: TensorSource {
       }
     }
     let head = try numbers(0, 4)
-    guard head[0] == 0x6767_6C61, head[1] == 1 else { throw fault(0, "this is no adapter of version 1") }
-    guard (1...1 << 20).contains(head[2]) else { throw fault(8, "the rank is \(head[2])") }
+    guard head[0] == 0x6767_6C61, head[1] == 1 else { throw fault(0, "expected ggla, version 1") }
+    guard (1...1 << 20).contains(head[2]) else { throw fault(8, "the rank is \(head[2]); expected 1 to \(1 << 20)") }
     (rank, alpha, self.file) = (head[2], head[3], file)
     var tensors: [TensorInfo] = []
     var places: [Int] = []
@@ -51,11 +54,11 @@ package struct GGLAFile: TensorSource {
     while at < file.size {
       let record = try numbers(at, 3)
       guard record[0] == 2 else { throw fault(at, "a tensor has \(record[0]) dimensions, not 2") }
-      guard (1...Self.nameLimit).contains(record[1]) else { throw fault(at + 4, "a name of \(record[1]) bytes") }
+      guard (1...Self.nameLimit).contains(record[1]) else {
+        throw fault(at + 4, "a name of \(record[1]) bytes; expected 1 to \(Self.nameLimit)")
+      }
       guard let dtype = [0: DType.f32, 1: .f16][record[2]] else {
-        throw fault(
-          at + 8,
-          "the type \(record[2]) is not read")
+        throw fault(at + 8, "the type is \(record[2]); expected 0 (F32) or 1 (F16)")
       }
       let shape = Array(try numbers(at + 12, 2).reversed())
       let text = try file.bytes(at: at + 20, count: record[1])

@@ -27,10 +27,23 @@ struct LlamaAdapter {
         reason: type.0 == "adapter"
           ? "it is an adapter of another type than lora"
           : "it is a GGUF file of a model, and no adapter",
-        remedy: "the base comes first, then adapters and deltas, then the output")
+        remedy: type.0 == "adapter"
+          ? AdapterConfiguration.withPeft
+          : "the base comes first, then adapters and deltas, then the output")
+    }
+    let architecture = file.values["general.architecture"]?.string
+    let family = try base.measures().family
+    guard architecture == nil || architecture == family.gguf else {
+      throw MergeError(
+        .mismatch, file: path,
+        reason: "it is for models of llama.cpp's architecture \(displayName(architecture ?? "")), and the base is of "
+          + "the family \(family.name)",
+        remedy: "give the base that the adapter was trained on")
     }
     guard let alpha = file.values["adapter.lora.alpha"]?.number, alpha.isFinite else {
-      throw MergeError(.configuration, file: path, reason: "adapter.lora.alpha is missing")
+      throw MergeError(
+        .configuration, file: path, reason: "adapter.lora.alpha is missing, or no number",
+        remedy: "convert the adapter again, or merge it in peft's form")
     }
     let source = try DequantizedSource(file)
     let pairs = try Self.pairs(source.tensors, (".lora_a", ".lora_b"), path)
@@ -70,7 +83,7 @@ struct LlamaAdapter {
   private static func half(_ info: TensorInfo, _ path: String) -> MergeError {
     MergeError(
       .adapter, file: path, reason: "\(displayName(info.name)) is half of a product, and the other half is missing",
-      remedy: "the file is incomplete: write or download it again")
+      remedy: "a part of the file may be missing: convert or download the adapter again")
   }
 
   /// How A is stored.
@@ -81,13 +94,14 @@ struct LlamaAdapter {
     _ source: any TensorSource, _ pairs: [Pair], in dialect: Dialect, base: Model, path: String,
     storage: (String) -> Storage
   ) throws -> any TensorSource {
-    let configuration = try base.configuration().0
+    let configuration = try base.measures()
     let ups = try TensorView(
       pairs.map { TensorView.Entry(source.tensors[$0.up].renamed($0.name), .stored($0.up)) }, of: source)
     let named: any TensorSource
     do { named = try configuration.layout(dialect).huggingFace(ups) } catch let error as CheckpointError {
       throw MergeError(
-        .mismatch, file: path, reason: error.reason, remedy: "the adapter may belong to another model than the base")
+        .mismatch, file: path, reason: error.reason,
+        remedy: "the adapter may be another model's: give the base that it was trained on")
     }
     // What models compute is left out there.
     guard named.tensors.count == pairs.count else {
@@ -113,7 +127,7 @@ struct LlamaAdapter {
   }
 
   /// A matrix the other way around: small enough for memory.
-  private static func turned(
+  static func turned(
     _ info: TensorInfo, _ index: Int, of source: any TensorSource, _ name: String
   ) throws -> TensorView.Entry {
     guard info.shape.count == 2, let size = info.dtype.byteCount else {

@@ -29,10 +29,19 @@ struct MergedTensor: Sendable {
   /// Values that are worked on at once: they stay in the second-level cache.
   private static let partElements = 1 << 16
 
+  /// A product beyond this, in bytes, is not loaded twice at the same time.
+  private static let sharedSize = 32 << 20
+
+  /// Its values where a view takes them from: in parts, where two may be read at the same time without much memory.
+  var origin: TensorView.Origin {
+    base.isReadInParts(index) && product.loadedSize <= Self.sharedSize
+      ? .parts { try cursor() } : .computed { try cursor() }
+  }
+
   /// Its values, merged.
   ///
-  /// Memory: the right side of the product, the left side too where that is stored the other way around, and parts of
-  /// half a mebibyte, or of a row.
+  /// Memory: the right side of the product, some thousand rows of the left one where that is stored the other way around,
+  /// and parts of half a mebibyte, or of a row.
   /// - Complexity: O(rank · elements); twice that where outputs are columns and have lengths, which are known at the
   ///   end.
   func cursor() throws -> any TensorCursor {

@@ -22,7 +22,9 @@ struct MergedFiles {
   static let sizeLimit = 256 << 20
 
   /// Those of a model.
-  init(_ path: String) { self.path = path }
+  ///
+  /// - Parameter made: files that are made for it, by name, in place of its own.
+  init(_ path: String, made files: [String: [UInt8]] = [:]) { (self.path, self.files) = (path, files) }
 
   private var folder: String? { Folder.kind(of: path) == .folder ? path : nil }
 
@@ -31,14 +33,19 @@ struct MergedFiles {
     guard Folder.kind(of: path) == .file else { return nil }
     let file = try InputFile(path)
     guard file.size <= sizeLimit else {
-      throw MergeError(.result, file: path, reason: "\(file.size) bytes; no small file of a model is so large")
+      throw MergeError(
+        .result, file: path,
+        reason: "\(file.size) bytes; of a small file beside a model \(sizeLimit) are taken along at most",
+        remedy: "move it away, if it is not the model's")
     }
     return try file.bytes(count: file.size)
   }
 
   /// Takes a delta's own files first: where it has a configuration, it is the one of the result.
-  mutating func prefer(_ delta: String) throws {
-    guard Folder.kind(of: delta) == .folder else { return }
+  ///
+  /// - Returns: whether it has one.
+  mutating func prefer(_ delta: String) throws -> Bool {
+    guard Folder.kind(of: delta) == .folder else { return false }
     let before = (folder, files)
     if Folder.kind(of: Folder.join(delta, "config.json")) == .file {
       path = delta
@@ -48,7 +55,9 @@ struct MergedFiles {
       }
     } else {
       for name in ModelOutput.companions { if let bytes = try Self.bytes(name, in: delta) { files[name] = bytes } }
+      return false
     }
+    return true
   }
 
   /// Takes the tokenizer of an adapter's folder, which knows the tokens that the base does not.
@@ -88,7 +97,8 @@ struct MergedFiles {
 
   /// How many layers the configuration says that there are; nil where it says nothing, or is none.
   var layerCount: Int? {
-    guard let text = try? Self.bytes("config.json", in: Folder.home(of: path)),
+    let name = "config.json"
+    guard let text = try? files[name] ?? Self.bytes(name, in: Folder.home(of: path)),
       let object = (try? boundedJSONObject(text)) as? [String: Any]
     else { return nil }
     return ["num_hidden_layers", "n_layer", "num_layers"].lazy.compactMap { object[$0] as? Int }.first

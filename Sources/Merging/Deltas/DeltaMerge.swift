@@ -124,7 +124,7 @@ struct DeltaMerge {
         remedy: "take both models in 16 or 32 bits")
     }
     let grows =
-      HuggingFaceNames.isOfVocabulary(info.name) && info.shape.count == 2 && there.shape.count == 2
+      VocabularyNames.contain(info.name) && info.shape.count == 2 && there.shape.count == 2
       && info.shape[1] == there.shape[1] && info.shape[0] > there.shape[0]
     guard info.shape == there.shape || grows else {
       throw mismatch(path, "\(displayName(info.name)) is \(info.shape), and the base's is \(there.shape)")
@@ -190,7 +190,7 @@ struct DeltaMerge {
     guard squares > 0, own >= squares / 4 else { return }
     let likeness = differences < squares / 4 ? "are much like the base's" : "are as large as a model's"
     throw MergeError(
-      .scheme, file: path, reason: "its norms \(likeness): it is a model, and no delta that could be added to one",
+      .scheme, file: path, reason: "its norms \(likeness): it looks like a model, and a delta's are small",
       remedy: "\(.reversing) makes a delta of two models; adapters and deltas go into a base")
   }
 }

@@ -35,7 +35,7 @@ package enum DeltaScheme: String, Sendable, CaseIterable {
   /// - Throws: ``MergeError`` with code `.scheme` where nothing says which it is.
   init(of delta: any TensorSource, onto base: any TensorSource, path: String) throws {
     let places = base.indicesByName()
-    let tables = delta.tensors.filter { HuggingFaceNames.isOfVocabulary($0.name) }
+    let tables = delta.tensors.filter { VocabularyNames.contain($0.name) }
     let more = Set(
       tables.compactMap { info in
         places[info.name].flatMap { place in

@@ -31,7 +31,8 @@ struct FilesOutput {
     let isNew = Folder.kind(of: folder) == nil
     try Folder.create(folder)
     do {
-      return try fill(place, names, replacing: replacing, inputs: inputs, checking: check, progress: progress)
+      return try fill(
+        place, names, replacing: replacing, inputs: inputs, remark: remark, checking: check, progress: progress)
     } catch {
       // Nothing is left behind; a folder that is not empty stays.
       if isNew { unsafe rmdir(folder) }
@@ -40,14 +41,18 @@ struct FilesOutput {
   }
 
   private func fill(
-    _ place: ModelPlace, _ names: [String], replacing: Bool, inputs: InputRecord,
+    _ place: ModelPlace, _ names: [String], replacing: Bool, inputs: InputRecord, remark: (ConversionRemark) -> Void,
     checking check: (String) throws -> Void, progress: @escaping ProgressHandler
   ) throws -> (bytes: Int, replaced: [String], removed: [String]) {
     let staging = try StagingFolder(in: folder)
     try staging.standing(for: folder) {
       for item in files.items { try files.write(item, in: staging.path, progress: progress) }
     }
-    if !files.isReversed { for item in files.items { try XorFiles.check(item.name, in: staging.path) } }
+    if !files.isReversed {
+      for item in files.items {
+        if let doubt = try XorFiles.check(item.name, in: staging.path) { remark(.warning(doubt)) }
+      }
+    }
     try check(staging.path)
     try inputs.checkUnchanged(toleratesRemoval: true)
     let bytes = try names.reduce(0) { try $0 + InputFile(Folder.join(staging.path, $1), isInput: false).size }

@@ -1,7 +1,8 @@
 // Models that were published as the XOR with a base model's files, file by file, by OpenAssistant and Pygmalion: each
 // byte with the byte of the file of the same name, and zeros where that has ended; the payload as it is, or as a gzip
 // stream; added_tokens.json as it is. There is no digest in them, so what comes out is held against what its name says
-// that it is, and against the checksums that torch's files have in them. Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
+// that it is, and against the checksums that torch's files have in them; of others values that are no numbers are told.
+// Source: xor_codec.py beside OpenAssistant/oasst-sft-6-llama-30b-xor; BaseDifference tells such a folder.
 // Refused: a payload without a file of its name in the base, for nothing of it could be read.
 
 import ByteIO
@@ -173,14 +174,16 @@ struct XorFiles: Sendable {
 
   /// Holds a finished file against what its name says that it is.
   ///
+  /// - Returns: what is to be told: a file without checksums may hold anything.
   /// - Throws: ``MergeError`` with code `.result`.
-  static func check(_ name: String, in folder: String) throws {
+  static func check(_ name: String, in folder: String) throws -> String? {
     let path = Folder.join(folder, name)
     let fault: String?
+    var doubt: String?
     if name.hasSuffix(".json") {
       let file = try InputFile(path, isInput: false)
       if file.size > MergedFiles.sizeLimit {
-        fault = "it has \(file.size) bytes, and no small file of a model is so large"
+        fault = "it has \(file.size) bytes, more than are read of a JSON file"
       } else {
         let isRead = (try? boundedJSONObject(file.bytes(count: file.size))) != nil
         fault = isRead ? nil : "it is no JSON"
@@ -188,7 +191,9 @@ struct XorFiles: Sendable {
     } else if ModelFileName.isModel(name) {
       do {
         // torch's files have a CRC-32 of every tensor's values.
-        try Checkpoint.open(file: path).verifyChecksums()
+        let source = try Checkpoint.open(file: path)
+        try source.verifyChecksums()
+        if Container(fileName: name) == .safetensors { doubt = try Self.doubt(source) }
         fault = nil
       } catch let error as any ToolError {
         fault = error.reason
@@ -196,10 +201,22 @@ struct XorFiles: Sendable {
     } else {
       fault = nil
     }
-    guard let fault else { return }
+    guard let fault else { return doubt.map { "\(displayName(name)): \($0)" } }
     throw MergeError(
       .result, file: name, reason: "what came out is not what its name says: \(fault)",
-      remedy: "the base is not the one that it was made with: every byte counts, so it must have been converted by "
-        + "the very versions that the card names")
+      remedy: "the base may not be the one that it was made with: every byte counts, so it must have been converted by "
+        + "the very versions that the card names; or the payload is damaged, and is to be downloaded again")
+  }
+
+  /// What makes one doubt tensors that have no checksums: weights are finite numbers.
+  private static func doubt(_ source: any TensorSource) throws -> String? {
+    var broken: [String] = []
+    for (index, info) in source.tensors.enumerated() {
+      let (nans, infinities) = try TensorStatistics.nonFinite(of: source, index)
+      if nans + infinities > 0 { broken.append(info.name) }
+    }
+    guard let first = broken.first else { return nil }
+    return "\(broken.count == 1 ? "1 tensor has" : "\(broken.count) tensors have") values that are no finite numbers, "
+      + "\(displayName(first)): the base may not be the one that it was made with, to the last byte"
   }
 }

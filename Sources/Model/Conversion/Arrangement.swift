@@ -22,6 +22,7 @@ struct Arrangement {
 
   /// How many finite values became infinite in the tensors that were read.
   var overflowCount: Int {
-    (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount ?? 0
+    (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount
+      ?? (source as? DescribedTensors)?.overflowCount ?? 0
   }
 }

@@ -71,6 +71,21 @@ extension Arranger {
     return gguf(export, original: export.original, rounded(export))
   }
 
+  /// A GGUF file of a model in GGUF or Meta's layout, some of whose tensors have other values now.
+  ///
+  /// - Parameter source: its tensors, with Hugging Face's names.
+  func asGGUF(holding source: any TensorSource) throws -> Arrangement {
+    var configuration = try model.measures()
+    if HuggingFaceNames.hasHead(source) { configuration.tiesHead = false }
+    try require(source, fits: configuration)
+    var (vocabulary, values): (Vocabulary?, GGUFMetadata) = (nil, GGUFMetadata())
+    if case .gguf(let file) = model.layout { values = file.values } else { vocabulary = try model.vocabulary() }
+    let export = try GGUFExport(
+      source, configuration, vocabulary, types: target.types, chatTemplate: target.chatTemplate, base: values,
+      file: model.path)
+    return gguf(export, original: export.original, rounded(export))
+  }
+
   private func gguf(
     _ export: GGUFExport, original: any TensorSource, _ change: String, omitted: Int = 0
   ) -> Arrangement {

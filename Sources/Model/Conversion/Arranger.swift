@@ -181,3 +181,19 @@ struct Arranger {
     }
   }
 }
+
+extension Model {
+  /// Its tensors with Hugging Face's names and orders of rows, and the small files that a folder of theirs has and that do
+  /// not lie beside the model.
+  ///
+  /// - Parameter remark: takes what is to be told.
+  /// - Throws: ``ModelError`` or `CheckpointError`.
+  package func inHuggingFace(
+    remark: @escaping (ConversionRemark) -> Void
+  ) throws -> (source: any TensorSource, files: [String: [UInt8]]) {
+    var target = ConversionTarget("")
+    target.layout = .huggingFace
+    let result = try Arranger(model: self, target: target, remark: remark).arranged()
+    return (result.source, result.companions.made)
+  }
+}

@@ -31,6 +31,36 @@ package struct Conversion {
     try self.init(model, arrangement, to: target, remark: remark)
   }
 
+  /// Arranges a model in GGUF or Meta's layout, whose tensors have other values now, as a GGUF file.
+  ///
+  /// - Parameter source: all of its tensors, with Hugging Face's names.
+  /// - Throws: as the others.
+  package init(
+    _ model: Model, holding source: any TensorSource, asGGUF target: ConversionTarget,
+    remark: @escaping (ConversionRemark) -> Void
+  ) throws {
+    try target.check()
+    let arranger = Arranger(model: model, target: target, remark: remark)
+    try self.init(model, arranger.asGGUF(holding: source), to: target, remark: remark)
+  }
+
+  /// Writes what describes itself: an adapter, which is no model.
+  ///
+  /// - Parameters:
+  ///   - source: its tensors, and what a GGUF file says besides.
+  ///   - original: the same tensors before their values were rounded; nil where they were not.
+  ///   - change: what the values became, in words.
+  /// - Throws: as the others.
+  package init(
+    _ model: Model, describedBy source: any GGUFDescribed, rounding original: (any TensorSource)?, change: String?,
+    to target: ConversionTarget, remark: @escaping (ConversionRemark) -> Void
+  ) throws {
+    try target.check()
+    let arrangement = Arrangement(
+      source: source, original: original, change: change, container: .gguf, companions: Companions(in: nil))
+    try self.init(model, arrangement, to: target, remark: remark)
+  }
+
   /// Takes a model that is arranged already.
   ///
   /// - Throws: `CheckpointError` for a tensor that is not read.

@@ -26,6 +26,10 @@ package enum ConversionMisfit: Error, Equatable {
   case typeOfPacked
   /// A form of GPTQ's for one file: the configuration beside it says which it is.
   case packingOfFile
+  /// What is for models, and an adapter is given.
+  case modelsOnly
+  /// A base for what is a model itself.
+  case baseOfModel
   /// BELLE's form for what is no PyTorch file.
   case belleOutsideTorch
 }

@@ -75,6 +75,11 @@ package struct ConversionTarget: Sendable {
   /// Whether anything is asked of a GGUF file.
   private var changesGGUF: Bool { weights != nil || embeddings != nil || chatTemplate.isAsked }
 
+  /// Whether anything but the type of matrices is asked of a GGUF file: what an adapter does not have.
+  package var asksForModel: Bool {
+    embeddings != nil || chatTemplate.isAsked || packing != .keep || allowsLoss
+  }
+
   /// Whether a GGUF file can be copied as it is.
   var keepsGGUF: Bool { !changesGGUF && packing != .dequantized }
 

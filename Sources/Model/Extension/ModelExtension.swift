@@ -122,7 +122,8 @@ package struct ModelExtension {
       throw ModelError(
         .unsupported, file: model.path,
         reason: "\(displayName(info.name)) has shape \(info.shape), with something for each of \(count) tokens, and "
-          + "what new ones would have there is not known")
+          + "what new ones would have there is not known",
+        remedy: "extend the model without it, and make it anew with the program that it is for")
     }
   }
 

@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Merging
 import Model
 
 struct Convert: ParsableCommand {
@@ -21,6 +22,7 @@ struct Convert: ParsableCommand {
         belle-tools convert model/ model.gguf
         belle-tools convert model/ model-q8.gguf --gguf-type q8_0
         belle-tools convert model.gguf model-again/
+        belle-tools convert adapter/ adapter.gguf --base model/
 
       A model that GPTQ has quantized keeps its integers: symmetric 4 bits are Q4_0 and symmetric 8 bits Q8_0, the same \
       numbers bit for bit. What would lose is refused, with the reason, unless --lossy says that it may.
@@ -84,6 +86,12 @@ struct Convert: ParsableCommand {
   @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
   var dtype = Precision.keep
 
+  @Option(
+    help: ArgumentHelp(
+      "The base of an adapter that becomes GGUF: a model, or its config.json; without it the one that the adapter names, "
+        + "where that is a folder here.", valueName: "model"))
+  var base: String?
+
   @OptionGroup(title: "Quantized models and GGUF") var quantized: QuantizedOptions
 
   @Option(
@@ -125,6 +133,8 @@ struct Convert: ParsableCommand {
     do {
       let model = try unknown.open(input)
       var target = target
+      if target.isGGUF, model.isForeignAdapter { return try convert(adapter: model, to: target) }
+      guard base == nil else { throw ConversionMisfit.baseOfModel }
       if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
       let conversion = try Conversion(model, to: target) { show($0) }
       let proof = try common.showingProgress(total: conversion.byteCount) {
@@ -135,6 +145,21 @@ struct Convert: ParsableCommand {
     } catch let misfit as ConversionMisfit {
       throw ValidationError(explanation(misfit))
     }
+  }
+
+  /// Writes an adapter of peft's as llama.cpp reads it.
+  private func convert(adapter model: Model, to target: ConversionTarget) throws {
+    guard !target.asksForModel else { throw ConversionMisfit.modelsOnly }
+    let export = try AdapterExport(input, base: base, dtype: target.weights)
+    for text in export.notes { common.note("\(displayName(input)): \(text)") }
+    let change = target.weights.map { "rounded to \($0.rawValue.lowercased())" }
+    let conversion = try Conversion(
+      model, describedBy: export.source, rounding: export.original, change: change, to: target
+    ) { show($0) }
+    let proof = try common.showingProgress(total: conversion.byteCount) {
+      try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
+    }
+    show(proof)
   }
 
   private func show(_ remark: ConversionRemark) {
@@ -192,6 +217,9 @@ struct Convert: ParsableCommand {
       "Meta's layout has no place for quantized weights: convert with --dequantize alone, and its output with --layout meta."
     case .typeOfPacked: "--dtype is for floating-point values: with --dequantize the packed ones become such."
     case .packingOfFile: "--checkpoint-format needs a folder as output: the configuration says which it is."
+    case .modelsOnly:
+      "--embedding-type, --chat-template, --dequantize and --lossy are for models, and this is an adapter: leave them out."
+    case .baseOfModel: "--base is for an adapter that becomes a GGUF file: leave it out."
     case .belleOutsideTorch: "BELLE's form is a .pt file: give a folder, or a name that ends in .pt."
     }
   }

@@ -41,6 +41,7 @@ extension Request {
     case .converting(let conversion): "`belle-tools convert\(conversion.arguments)`"
     case .merging: "`belle-tools merge <base> <adapter-or-delta> <output>`"
     case .reversing: "`belle-tools merge --reverse <base> <tuned> <delta>`"
+    case .base: "--base <model>"
     case .scheme(let name): Self.option("--scheme", name)
     }
   }
