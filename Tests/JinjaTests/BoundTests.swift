@@ -28,6 +28,13 @@ import Testing
     #expect(found?.reason.contains(words) == true, "\(found?.reason ?? "nothing")")
   }
 
+  @Test("what is not understood in a branch that is never taken does not matter, as in Jinja")
+  func branches() throws {
+    #expect(error("{{ x|glitter if x is defined and x is shiny else 1 }}{% if x %}{{ x|glitter }}{% endif %}") == nil)
+    #expect(error("{{ x|glitter if x else 1 }}", ["x": .int(1)])?.reason.contains("the filter glitter") == true)
+    #expect(error("{% if x %}{% for a in x %}{{ a|glitter }}{% endfor %}{% endif %}")?.place == "line 1, column 33")
+  }
+
   @Test("a template that raises says its own words")
   func raised() {
     let found = error("{{ raise_exception('Only ' ~ 2 ~ ' roles') }}")
@@ -80,7 +87,13 @@ import Testing
 
   @Test("nothing is let contain itself, and nothing changes")
   func immutable() {
-    #expect(error("{% set n = namespace() %}{% set n.x = n %}")?.code == .unsupported)
+    let chain =
+      "{% set n = namespace(x=none) %}{% for i in range(90000) %}{% set n.x = namespace(x=n.x) %}{% endfor %}{{ 1 }}"
+    #expect(error(chain) == nil)
+    let circle = "{% set n = namespace() %}{% set n.x = [n] %}{{ n.x == n.x }}{{ n.x[0].x[0].x|length }}"
+    #expect(error(circle) == nil)
+    #expect(error(circle + "{{ n.x }}")?.code == .unsupported)
+    #expect(error(circle + "{{ n.x|tojson }}")?.code == .value)
     #expect(error("{% macro m() %}{% endmacro %}{{ [m] }}")?.code == .unsupported)
     #expect(error("{% set l = [] %}{{ l.append(1) }}")?.reason.contains("not let") == true)
     #expect(error(String(repeating: "a", count: 1 << 20 + 1))?.code == .limit)

@@ -35,11 +35,13 @@ extension Parser {
   /// One expression.
   mutating func expression() throws -> Expression {
     try nested { parser in
+      let count = parser.unknown.count
       var result = try parser.either()
       while parser.current.kind == .name("if") {
         let place = parser.take().place
         let test = try parser.either()
         let otherwise = parser.skips(name: "else") ? try parser.expression() : nil
+        parser.forgive(from: count)
         result = Expression(kind: .condition(test, then: result, otherwise: otherwise), place: place)
         // Each lies in the next: a chain of them would be as deep as it is long.
         if parser.current.kind == .name("if") {
@@ -268,9 +270,7 @@ extension Parser {
       if begins || !steps.isEmpty { take() }
       let place = current.place
       let filter = try dottedName()
-      guard Filters.names.contains(filter) else {
-        throw Failure.unsupported("the filter \(displayName(filter))")
-      }
+      if !Filters.names.contains(filter) { note("the filter \(displayName(filter))", at: place) }
       steps.append(
         Step(kind: .filter(filter, current.kind == .symbol("(") ? try callArguments() : CallArguments()), place: place))
     }
@@ -285,8 +285,9 @@ extension Parser {
 
   private mutating func test() throws -> Step.Kind {
     let isNegated = skips(name: "not")
+    let place = current.place
     let test = try dottedName()
-    guard Tests.names.contains(test) else { throw Failure.unsupported("the test \(displayName(test))") }
+    if !Tests.names.contains(test) { note("the test \(displayName(test))", at: place) }
     var arguments = CallArguments()
     switch current.kind {
     case .symbol("("): arguments = try callArguments()

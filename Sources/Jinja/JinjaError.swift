@@ -23,6 +23,8 @@ package enum JinjaErrorCode: Sendable, Equatable {
 struct Failure: Error {
   let code: JinjaErrorCode
   let reason: String
+  /// Where, if that is known already.
+  var place: Place?
 
   init(_ code: JinjaErrorCode, _ reason: String) { (self.code, self.reason) = (code, reason) }
 
@@ -52,7 +54,7 @@ enum Limits {
   /// Lists in lists.
   static let valueDepth = 40
   /// Steps of work: a node, an element, or sixteen bytes of text.
-  static let steps = 10_000_000
+  static let steps = 5_000_000
   /// Bytes of one text, the whole output among them.
   static let text = 32 << 20
   /// Numbers of a `range`. Source: Jinja, sandbox.py (`MAX_RANGE`).

@@ -11,16 +11,19 @@ struct Parser {
   private var nesting = 0
   /// How many loops a place lies in, for `break`.
   private var loops = 0
-  /// Names of what a macro is given besides, where the body that is being read asks for them.
+  /// Whether the body that is being read asks for what else its macro is given.
   var asksForMore = false
+  /// Filters and tests that are not known. Of those in a branch it shows when it runs, as in Jinja: it may never be taken.
+  private(set) var unknown: [Failure] = []
 
   /// Reads a template.
   ///
   /// - Throws: ``JinjaError``.
   static func statements(of source: String, file: String?) throws -> [Statement] {
     var parser = Parser(try Lexer.tokens(of: source, file: file))
-    do { return try parser.body(until: []) } catch let failure as Failure {
-      throw JinjaError(failure.code, file: file, place: parser.current.place.words, reason: failure.reason)
+    do { return try parser.strictly { try $0.body(until: []) } } catch let failure as Failure {
+      let place = failure.place ?? parser.current.place
+      throw JinjaError(failure.code, file: file, place: place.words, reason: failure.reason)
     }
   }
 
@@ -74,6 +77,24 @@ struct Parser {
       throw Failure(.limit, "more than \(Limits.nesting) expressions or statements in each other")
     }
     return try body(&self)
+  }
+
+  /// Notes a filter or test that is not known.
+  mutating func note(_ words: String, at place: Place) {
+    var failure = Failure.unsupported(words)
+    failure.place = place
+    unknown.append(failure)
+  }
+
+  /// Forgets what is not known from some place on: it lies in a branch.
+  mutating func forgive(from count: Int) { unknown.removeLast(unknown.count - count) }
+
+  /// Reads what is run in any case: what is not known in it is refused at once.
+  private mutating func strictly<Result>(_ read: (inout Parser) throws -> Result) throws -> Result {
+    let count = unknown.count
+    let result = try read(&self)
+    if unknown.count > count { throw unknown[count] }
+    return result
   }
 
   // MARK: Bodies
@@ -144,10 +165,11 @@ struct Parser {
     let outer = loops
     loops = 0
     defer { loops = outer }
-    return try read(&self)
+    return try strictly(read)
   }
 
   private mutating func condition() throws -> Statement.Kind {
+    let count = unknown.count
     var branches: [(test: Expression, body: [Statement])] = []
     repeat {
       let test = try tuple(takesConditions: false)
@@ -156,6 +178,7 @@ struct Parser {
     } while skips(name: "elif")
     let otherwise = skips(name: "else") ? try block(until: "endif") : []
     if case .name("endif") = current.kind { at += 1 }
+    forgive(from: count)
     return .condition(branches, otherwise: otherwise)
   }
 
@@ -167,9 +190,9 @@ struct Parser {
     if case .name("recursive") = current.kind { throw Failure.unsupported("a loop that is recursive") }
     try expect(.blockEnd)
     loops += 1
-    let body = try body(until: ["else", "endfor"])
+    let body = try strictly { try $0.body(until: ["else", "endfor"]) }
     loops -= 1
-    let otherwise = skips(name: "else") ? try block(until: "endfor") : []
+    let otherwise = skips(name: "else") ? try strictly { try $0.block(until: "endfor") } : []
     if case .name("endfor") = current.kind { at += 1 }
     return .loop(target, over: items, test: test, body: body, otherwise: otherwise)
   }
@@ -178,7 +201,7 @@ struct Parser {
     let target = try assignmentTarget(until: "=", takesAttributes: true)
     if skips("=") { return .set(target, try tuple()) }
     let steps = current.kind == .symbol("|") ? try filters(begins: true) : []
-    return .setBlock(target, steps, try block(until: "endset"))
+    return .setBlock(target, steps, try strictly { try $0.block(until: "endset") })
   }
 
   private mutating func with() throws -> Statement.Kind {
@@ -189,7 +212,7 @@ struct Parser {
       try expect(.symbol("="))
       values.append((target, try expression()))
     }
-    return .with(values, try block(until: "endwith"))
+    return .with(values, try strictly { try $0.block(until: "endwith") })
   }
 
   /// What is given a value: a name, several, or an attribute of a namespace.

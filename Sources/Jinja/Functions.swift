@@ -71,7 +71,7 @@ enum Functions {
   }
 
   private static let namespace: @Sendable (Machine, Arguments) throws -> Value = { machine, arguments in
-    let namespace = Value.Namespace()
+    let namespace = try machine.namespace()
     for (key, value) in try mapping(machine, arguments).entries {
       guard let name = key.text else { throw Failure.value("a name in a namespace is to be a text") }
       try namespace.set(name.string, value)
@@ -107,7 +107,8 @@ enum Functions {
     // SAFETY: both pointers are to variables of here; strftime writes no more than the size that it is told, with a zero.
     let count = unsafe buffer.withUnsafeMutableBufferPointer { buffer in
       unsafe localtime_r(&seconds, &parts)
-      return unsafe strftime(buffer.baseAddress!, buffer.count, plain, &parts)
+      guard let start = buffer.baseAddress else { return 0 }
+      return unsafe strftime(start, buffer.count, plain, &parts)
     }
     return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }

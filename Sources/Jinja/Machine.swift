@@ -23,6 +23,8 @@ final class Machine {
   private var loopDepth = 0
   /// Scopes that a macro holds.
   private var held: [Scope] = []
+  /// Every namespace: none goes with what it holds, however long a chain they make.
+  private var namespaces: [Value.Namespace] = []
 
   init(_ values: [String: Value], now: Date) {
     self.now = now
@@ -31,7 +33,10 @@ final class Machine {
 
   /// What statements write.
   func render(_ statements: [Statement]) throws -> Text {
-    defer { for scope in held { scope.clear() } }
+    defer {
+      for scope in held { scope.clear() }
+      for namespace in namespaces { namespace.clear() }
+    }
     _ = try run(statements)
     return Text(bytes: output)
   }
@@ -69,6 +74,14 @@ final class Machine {
     let sequence = Value.Sequence(kind, elements)
     guard sequence.depth <= Limits.valueDepth else { throw Failure(.limit, "lists in each other, too deep") }
     return .sequence(sequence)
+  }
+
+  /// A namespace with nothing in it.
+  func namespace() throws -> Value.Namespace {
+    try charge()
+    let namespace = Value.Namespace()
+    namespaces.append(namespace)
+    return namespace
   }
 
   // MARK: Writing

@@ -1,11 +1,12 @@
 // What expressions are worth, with the rules of Python that templates count on. Values do not change, but for namespaces:
-// transformers runs templates in a sandbox that refuses whatever changes a list or a dictionary. So nothing contains itself.
+// transformers runs templates in a sandbox that refuses whatever changes a list or a dictionary. So nothing but a namespace
+// can contain itself, and these are never looked through, and emptied at the end.
 // Source: CPython's documentation (stdtypes); transformers, utils/chat_template_utils.py (ImmutableSandboxedEnvironment).
 
 import ByteIO
 
 /// A value.
-indirect enum Value: Sendable {
+enum Value: Sendable {
   /// What is not there, and the name that was asked for. It is written as nothing, and not looked into.
   case undefined(String)
   case none
@@ -19,7 +20,7 @@ indirect enum Value: Sendable {
   case namespace(Namespace)
   case loop(Loop)
   case macro(Macro)
-  case function(Function)
+  indirect case function(Function)
 
   /// A list.
   static func list(_ elements: [Value]) -> Value { .sequence(Sequence(.list, elements)) }
@@ -107,17 +108,19 @@ indirect enum Value: Sendable {
     func next() -> Value? { elements.isEmpty ? nil : elements.removeFirst() }
   }
 
-  /// What `namespace` makes: the one thing that a loop can change from inside.
+  /// What `namespace` makes: the one thing that a loop can change from inside. The machine holds each until the end.
   // SAFETY: used by one rendering, on one thread.
   final class Namespace: @unchecked Sendable {
     private(set) var values: [String: Value] = [:]
 
     func set(_ name: String, _ value: Value) throws {
       guard !name.hasPrefix("_") else { throw Failure.value("a namespace has no names that begin with _: \(name)") }
-      // So that nothing contains itself, nor hangs on an endless chain.
       guard value.isData else { throw Failure.unsupported("\(value.kind) as part of a namespace") }
       values[name] = value
     }
+
+    /// Forgets everything: it may hold itself.
+    func clear() { values = [:] }
   }
 
   /// What is called. Its name is for messages.
@@ -156,7 +159,7 @@ indirect enum Value: Sendable {
   /// Whether it may be part of another value.
   var isData: Bool {
     switch self {
-    case .generator, .namespace, .loop, .macro, .function: false
+    case .generator, .loop, .macro, .function: false
     default: true
     }
   }
