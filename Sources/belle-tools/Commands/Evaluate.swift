@@ -70,7 +70,7 @@ struct Evaluate: ParsableCommand {
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     var tokens: (any Tokenizer)?
-    let open = {
+    let open = { () throws -> any Tokenizer in
       let found = try tokens ?? tokenizer.open(for: files)
       tokens = found
       return found

@@ -357,7 +357,7 @@ struct QuantizeCommand: ParsableCommand {
     let configuration = model.configuration
     let length = min(2048, configuration.contextLength ?? 2048)
     var opened: (any Tokenizer)?
-    let open = {
+    let open = { () throws -> any Tokenizer in
       let tokens = try opened ?? tokenizer.open(for: files)
       opened = tokens
       return tokens
