@@ -8,7 +8,7 @@ enum Functions {
   /// A function; nil for none.
   static func global(_ name: String) -> Value? {
     if let body = all[name] { return .function(Value.Function(name: name, body: body)) }
-    guard ["cycler", "joiner", "lipsum"].contains(name) else { return nil }
+    guard ["cycler", "joiner", "lipsum", "self"].contains(name) else { return nil }
     return .function(Value.Function(name: name) { _, _ in throw Failure.unsupported("\(name)()") })
   }
 

@@ -1,5 +1,7 @@
 // Arithmetic and comparison, as Python has them. Whole numbers have 64 bits here; what does not fit is refused.
 
+import Foundation
+
 extension Machine {
   private static let overflow = Failure(.limit, "a whole number of more than 64 bits")
 
@@ -90,7 +92,11 @@ extension Machine {
     case "+": return .float(one + other)
     case "-": return .float(one - other)
     case "*": return .float(one * other)
-    case "**": throw Failure.unsupported("powers of numbers that are not whole")
+    case "**":
+      guard one != 0 || other >= 0 else { throw Failure.value("0 to a power below 0") }
+      let result = Foundation.pow(one, other)
+      guard !result.isNaN || one.isNaN || other.isNaN else { throw Failure.unsupported("numbers that are complex") }
+      return .float(result)
     default:
       guard other != 0 else { throw Failure.value("a division by 0") }
       if sign == "/" { return .float(one / other) }

@@ -19,6 +19,7 @@ final class Machine {
   private(set) var scope: Scope
   private var output: [UInt8] = []
   private var steps = 0
+  private let limit: Int
   private var depth = 0
   private var loopDepth = 0
   /// Scopes that a macro holds.
@@ -26,8 +27,9 @@ final class Machine {
   /// Every namespace: none goes with what it holds, however long a chain they make.
   private var namespaces: [Value.Namespace] = []
 
-  init(_ values: [String: Value], now: Date) {
-    self.now = now
+  /// - Parameter limit: how many steps it may take.
+  init(_ values: [String: Value], now: Date, limit: Int = Limits.steps) {
+    (self.now, self.limit) = (now, limit)
     scope = Scope(values)
   }
 
@@ -46,8 +48,8 @@ final class Machine {
   /// Counts work.
   func charge(_ count: Int = 1) throws {
     steps += count
-    guard steps <= Limits.steps else {
-      throw Failure(.limit, "the template does not come to an end within \(Limits.steps) steps")
+    guard steps <= limit else {
+      throw Failure(.limit, "the template does not come to an end within \(limit) steps")
     }
   }
 

@@ -28,9 +28,14 @@ package struct Template: Sendable {
   /// - Throws: ``JinjaError``; with code `.raised` where the template itself refuses them.
   /// - Complexity: bounded, see ``Limits``.
   package func render(_ values: [String: TemplateValue], now: Date = Date()) throws -> String {
+    try render(values, now: now, limit: Limits.steps)
+  }
+
+  /// The same, within so many steps.
+  func render(_ values: [String: TemplateValue], now: Date = Date(), limit: Int) throws -> String {
     var given: [String: Value] = [:]
     for (name, value) in values { given[name] = try value.value(file) }
-    let machine = Machine(given, now: now)
+    let machine = Machine(given, now: now, limit: limit)
     do { return try machine.render(statements).string } catch let failure as Failure {
       throw JinjaError(failure.code, file: file, place: machine.place.words, reason: failure.reason)
     }

@@ -197,7 +197,7 @@ s.strip().split('\\n')[0].upper();(s|trim).split();s|trim|length;s|trim|upper ~ 
 'x'.y.z;missing.x;missing[0];missing();n.x;n.x is defined;n + 1;'a' + 1;l + 'a';1 / 0;1 % 0;l[0].x.y;s();i.x();n in 'a';1 in 'a';1 in 2;n|length;i|length;l|join|list|last;(l|map('abs'))|length
 l.append(4);d.update({});d.pop('b');'a' < 1;[1] < ['a'];raise_exception('no');raise_exception();range(200000)|length;missing|tojson;l|map|list;s|center;x.y if missing.x is defined;loop;self
 l|select('odd')|first;(l|select('odd')) and 'yes';([]|select) and 'yes';missing|length;missing|list;missing|join;missing == missing;missing in l;missing ~ 'x';missing|upper;missing|trim|length;l is missing_test;l|missing_filter
-'%s'|format(1);'a{}'.format(1);'a%s' % 1;s|e;s|safe;l|batch(2)|list;'x'|urlencode;l|random;1 is;|x;(1;[1;{1;'a;1 +;a b;a..b;a.;f(**d);f(*l);s|indent(width=2, first=true)
+'%s'|format(1);'a{}'.format(1);'a%s' % 1;s|e;s|safe;l|batch(2)|list;'x'|urlencode;1 is;|x;(1;[1;{1;'a;1 +;a b;a..b;a.;f(**d);f(*l);s|indent(width=2, first=true)
 """
 
 STATEMENTS = [
