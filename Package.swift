@@ -69,10 +69,14 @@ let package = Package(
     .target(
       name: "LinearAlgebra", dependencies: ["ByteIO", "COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
 
+    // Chats to texts: the language of chat templates.
+    .target(name: "Jinja", dependencies: ["ByteIO"], swiftSettings: strict),
+
     // Models: text to ids, ids to logits.
     .target(name: "Tokenizer", dependencies: ["ByteIO", "CSentencePiece"], swiftSettings: strict),
     // What a model is, without arithmetic.
-    .target(name: "Model", dependencies: ["ByteIO", "Checkpoint", "Packed", "Tokenizer"], swiftSettings: strict),
+    .target(
+      name: "Model", dependencies: ["ByteIO", "Checkpoint", "Jinja", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
       dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
@@ -80,7 +84,7 @@ let package = Package(
     .target(
       name: "Quantize",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "Transformer",
+        "ByteIO", "Checksum", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Tokenizer", "Transformer",
         "CBelleKernels",
       ],
       swiftSettings: strict),
@@ -111,7 +115,9 @@ let package = Package(
     // The parsers as fuzz targets; the tests replay what was found.
     .target(
       name: "FuzzedParsers",
-      dependencies: ["ByteIO", "Checkpoint", "Checksum", "Merging", "Model", "Tokenizer", "Transformer", "XorDecrypt"],
+      dependencies: [
+        "ByteIO", "Checkpoint", "Checksum", "Jinja", "Merging", "Model", "Tokenizer", "Transformer", "XorDecrypt",
+      ],
       path: "FuzzTesting/Parsers", swiftSettings: strict),
 
     // Tests.
@@ -131,6 +137,7 @@ let package = Package(
       name: "PackedTests", dependencies: ["Packed", "Checkpoint", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
+    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "ModelTests", dependencies: ["Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),

@@ -6,6 +6,7 @@ import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import Jinja
 import Merging
 import Model
 import Tokenizer
@@ -52,6 +53,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case llama
   /// A delta in one safetensors file, merged by each scheme, and made.
   case delta
+  /// A chat template, at work on a conversation.
+  case template
 
   /// The most bytes of values that are read of one input: views may be expanded again and again.
   private static let valueLimit = 1 << 20
@@ -170,6 +173,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         merge(bytes, as: "d.safetensors", in: .change, scheme)
       }
       merge(bytes, as: "d.safetensors", in: .change, .add, isReversed: true)
+    case .template: takeTemplate(bytes)
     }
   }
 
@@ -209,6 +213,22 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "a.gguf")
       _ = try tokenizer.encode("a b\n，")
       _ = try Tokenizers.files(of: vocabulary, file: "a.gguf")
+    }
+  }
+
+  /// A template ends, and says the same twice.
+  private func takeTemplate(_ bytes: [UInt8]) {
+    let messages = [("system", "a b"), ("user", " x\n"), ("assistant", "<think>y</think>z"), ("user", "你好")].map {
+      TemplateValue.mapping([("role", .text($0)), ("content", .text($1))])
+    }
+    let values: [String: TemplateValue] = [
+      "messages": .list(messages), "tools": .none, "add_generation_prompt": .bool(true), "bos_token": .text("<s>"),
+    ]
+    attempt {
+      let template = try Template(String(decoding: bytes, as: UTF8.self))
+      let now = Date(timeIntervalSince1970: 1e9)
+      let text = try template.render(values, now: now)
+      precondition(try template.render(values, now: now) == text, "a template that changes its mind")
     }
   }
 

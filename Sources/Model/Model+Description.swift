@@ -242,4 +242,16 @@ extension Model {
     let templates = try ChatTemplates(folder: tokenizerFolder)
     return (templates.text, templates.remark)
   }
+
+  /// The model's chat templates that have names: of a folder, or of a GGUF file, where the name stands behind the key's.
+  ///
+  /// - Throws: `TokenizerError` for a file that is no template.
+  package func namedChatTemplates() throws -> [String: String] {
+    guard case .gguf(let file) = layout else { return try ChatTemplates(folder: tokenizerFolder).named }
+    let prefix = "tokenizer.chat_template."
+    let named = file.values.entries.compactMap { key, value in
+      value.string.flatMap { key.hasPrefix(prefix) ? (String(key.dropFirst(prefix.count)), $0) : nil }
+    }
+    return Dictionary(named) { one, _ in one }
+  }
 }

@@ -6,12 +6,14 @@
 import ByteIO
 import Foundation
 
-/// Chat templates, and which of them counts.
+/// Chat templates, and which of them counts where none is asked for.
 package struct ChatTemplates: Sendable {
   /// The one that counts; nil where there is none, or where none of several is the default.
   package let text: String?
   /// What is to be told of it; nil where nothing is.
   package let remark: String?
+  /// Those that have names, for who asks for one by its name.
+  package let named: [String: String]
 
   private static let fileName = "chat_template.jinja"
   /// Further ones of a folder, which only a program that asks for one by its name uses.
@@ -20,7 +22,9 @@ package struct ChatTemplates: Sendable {
   /// Of a file of settings, which may list many tokens.
   private static let settingsLimit = 16 << 20
 
-  private init(_ text: String?, remark: String? = nil) { (self.text, self.remark) = (text, remark) }
+  private init(_ text: String?, remark: String? = nil, named: [String: String] = [:]) {
+    (self.text, self.remark, self.named) = (text, remark, named)
+  }
 
   /// The templates of a model's folder.
   ///
@@ -32,7 +36,14 @@ package struct ChatTemplates: Sendable {
       let names = ((try? Folder.entries(of: Folder.join(folder, Self.folderName))) ?? []).map(\.name)
         .compactMap { $0.hasSuffix(".jinja") ? String($0.dropLast(".jinja".count)) : nil }
       let others = names.isEmpty ? nil : Self.choice(["default"] + names)
-      self.init(Self.isEmpty(text) ? nil : text, remark: remark ?? others)
+      // One that cannot be read is told to who asks for it.
+      let named = names.compactMap { name -> (String, String)? in
+        let file = Folder.join(Folder.join(folder, Self.folderName), name + ".jinja")
+        return (try? Self.contents(file)).map { (name, $0.text) }
+      }
+      self.init(
+        Self.isEmpty(text) ? nil : text, remark: remark ?? others,
+        named: Dictionary(named) { one, _ in one }.merging(["default": text]) { one, _ in one })
     } else {
       self.init(try TokenizerConfiguration.read(folder: folder).chat_template)
     }
@@ -42,7 +53,8 @@ package struct ChatTemplates: Sendable {
   private init(_ said: TokenizerConfiguration.ChatTemplate?) {
     let names = said?.names ?? []
     // One that is the default needs no word.
-    self.init(said?.text, remark: names.isEmpty || names == ["default"] ? nil : Self.choice(names))
+    self.init(
+      said?.text, remark: names.isEmpty || names == ["default"] ? nil : Self.choice(names), named: said?.named ?? [:])
   }
 
   /// Which of several is taken, in words.

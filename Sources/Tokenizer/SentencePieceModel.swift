@@ -24,6 +24,8 @@ package final class SentencePieceModel: Tokenizer {
   let path: String
   /// The tokens that are found in a text before SentencePiece sees it.
   let added: AddedTokens
+  /// The same with those that every model has, `<s>` and `</s>`: in what a chat template made they are meant.
+  private let marks: AddedTokens
   /// Whether each part between added tokens gets the space that is put before a text.
   let spacesEveryPart: Bool
   private let library: SentencePieceLibrary
@@ -109,6 +111,13 @@ package final class SentencePieceModel: Tokenizer {
     self.bytes = bytes
     self.special = special
     self.added = AddedTokens(added)
+    let known = Set(added.map(\.id))
+    let own = Set([special.bos, special.eos, special.unknown, special.pad].compactMap(\.self)).sorted().compactMap {
+      id in
+      known.contains(id) || id < 0 || Int(id) >= library.count || library.piece(id).isEmpty
+        ? nil : AddedTokens.Token(id: id, content: library.piece(id), isSpecial: true)
+    }
+    marks = AddedTokens(added + own)
     self.spacesEveryPart = spacesEveryPart
     // What only fills up an id stands for nothing.
     addedTexts = Dictionary(
@@ -121,6 +130,19 @@ package final class SentencePieceModel: Tokenizer {
 
   /// The first ids of a text. A long one is encoded in parts, which takes a hundredth of the memory.
   package func encode(_ text: String, atLeast count: Int) throws -> [Int32] {
+    try encode(text, cutAt: added, atLeast: count)
+  }
+
+  /// The ids of a text that a chat template made.
+  package func encodeChat(_ text: String) throws -> [Int32] { try encode(text, cutAt: marks, atLeast: .max) }
+
+  /// The text that a token is found by.
+  package func spelling(of id: Int32) -> String? {
+    let text = addedTexts[id] ?? (id >= 0 && Int(id) < library.count ? library.piece(id) : [])
+    return text.isEmpty ? nil : String(decoding: text, as: UTF8.self)
+  }
+
+  private func encode(_ text: String, cutAt added: AddedTokens, atLeast count: Int) throws -> [Int32] {
     guard text.utf8.count <= Self.textLimit else {
       throw TokenizerError(
         .badText, file: path,

@@ -26,6 +26,13 @@ package protocol Tokenizer: Sendable {
   /// The ids of a text that stands in the middle of another: without the space that is put before a text, `▁` for a space.
   func encodeInside(_ text: String) throws -> [Int32]
 
+  /// The ids of a text that a chat template made: every token that is set aside is found in it by its text, the beginning and
+  /// the end of a text among them, and nothing is put before it.
+  func encodeChat(_ text: String) throws -> [Int32]
+
+  /// The text that a token is found by, also where it stands for no text; nil where there is none.
+  func spelling(of id: Int32) -> String?
+
   /// The text of ids. Added and special tokens are spelled out, but for SentencePiece's own pieces of control, which are
   /// silent, as are ids beyond the last token. Bytes that are no UTF-8 become U+FFFD.
   ///
@@ -71,6 +78,12 @@ extension Tokenizer {
 
   /// The same as for a whole text.
   package func encodeInside(_ text: String) throws -> [Int32] { try encode(text) }
+
+  /// The same as for any text: tokens that are set aside are found in each.
+  package func encodeChat(_ text: String) throws -> [Int32] { try encode(text) }
+
+  /// What it is decoded to.
+  package func spelling(of id: Int32) -> String? { (try? decode([id])).flatMap { $0.isEmpty ? nil : $0 } }
 
   /// The ids of a whole text as the model is fed it: with BOS and EOS where the tokenizer's rules ask for them.
   ///

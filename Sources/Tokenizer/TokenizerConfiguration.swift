@@ -77,6 +77,8 @@ struct TokenizerConfiguration: Decodable, Sendable {
     let text: String?
     /// The names of several; none for one without a name.
     let names: [String]
+    /// Several by their names.
+    let named: [String: String]
 
     private struct Named: Decodable {
       let name: String
@@ -86,12 +88,13 @@ struct TokenizerConfiguration: Decodable, Sendable {
     init(from decoder: any Decoder) throws {
       let value = try decoder.singleValueContainer()
       if let one = try? value.decode(String.self) {
-        (text, names) = (one, [])
+        (text, names, named) = (one, [], [:])
       } else if let list = try? value.decode([Named].self) {
         // Of two with one name transformers takes the last.
-        (text, names) = (list.last { $0.name == "default" }?.template, list.map(\.name))
+        named = Dictionary(list.map { ($0.name, $0.template) }) { _, last in last }
+        (text, names) = (named["default"], list.map(\.name))
       } else {
-        let named = (try? value.decode([String: String].self)) ?? [:]
+        named = (try? value.decode([String: String].self)) ?? [:]
         (text, names) = (named["default"], named.keys.sorted())
       }
     }

@@ -3,6 +3,7 @@
 
 import ByteIO
 import Checksum
+import Model
 import Tokenizer
 import Transformer
 
@@ -50,9 +51,10 @@ package struct Calibration: Sendable, Equatable {
   ///   - maximumTokens: how many tokens may be predicted at most: as many whole windows as that allows, each of which
   ///     predicts all its tokens but the first, or one shorter window where it allows no whole one; nil for all. What comes
   ///     after them is not even encoded.
+  ///   - template: the model's chat template, for conversations; asked for where there is one. Nil for BELLE's form.
   package static func inOrder(
     _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
-    maximumTokens: Int? = nil
+    maximumTokens: Int? = nil, template: @escaping () throws -> ChatTemplate? = { nil }
   ) throws -> Calibration {
     if TokenFile.isOne(argument) {
       let rows = try TokenFile.windows(argument, vocabularySize: vocabularySize)
@@ -70,8 +72,11 @@ package struct Calibration: Sendable, Equatable {
     let wanted = maximumTokens.map { wantedTokens($0, length) } ?? .max
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
-    let reading = try TextDocuments.forEach(argument) { document in
-      tokens += try tokenizer.encodeDocument(document, atLeast: wanted - tokens.count)
+    let reading = try TextDocuments.forEach(argument, template: template) { document in
+      tokens +=
+        document.isChat
+        ? try tokenizer.encodeChat(document.text)
+        : try tokenizer.encodeDocument(document.text, atLeast: wanted - tokens.count)
       return tokens.count < wanted
     }
     try check(tokens, vocabularySize, argument)
@@ -108,9 +113,10 @@ package struct Calibration: Sendable, Equatable {
   ///   - length: the windows' length; nil means the rows' length of a token file, and `defaultLength` for texts.
   ///   - defaultLength: see `length`.
   ///   - seed: another seed draws other samples.
+  ///   - template: the model's chat template, for conversations; asked for where there is one. Nil for BELLE's form.
   package static func drawn(
     from arguments: [String], tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int?,
-    defaultLength: Int, seed: UInt64
+    defaultLength: Int, seed: UInt64, template: @escaping () throws -> ChatTemplate? = { nil }
   ) throws -> Calibration {
     var generator = SeededGenerator(seed: seed)
     let options = "samples=\(samples ?? usualSamples);seed=\(seed)"
@@ -142,7 +148,7 @@ package struct Calibration: Sendable, Equatable {
     let window = length ?? defaultLength
     let limit = window < 1024 ? max(128, 2 * window) : 10_000
     for argument in arguments {
-      let reading = try TextDocuments.forEach(argument) { document in
+      let reading = try TextDocuments.forEach(argument, template: template) { document in
         passages += Self.passages(document, limit: limit)
         return true
       }
@@ -170,7 +176,8 @@ package struct Calibration: Sendable, Equatable {
     }
     // Shorter passages than of a user's files: a few samples must have something of everything.
     return try drawn(
-      documents.flatMap { passages($0, limit: 1_500) }, tokenizer, vocabularySize, samples, length, &generator,
+      documents.flatMap { passages(TextDocument(text: $0, isChat: false), limit: 1_500) }, tokenizer, vocabularySize,
+      samples, length, &generator,
       file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
   }
 
@@ -187,7 +194,10 @@ package struct Calibration: Sendable, Equatable {
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
     for passage in passages where tokens.count < most * length {
-      tokens += passage.isBeginning ? try tokenizer.encodeDocument(passage.text) : try tokenizer.encode(passage.text)
+      tokens +=
+        passage.isChat
+        ? try tokenizer.encodeChat(passage.text)
+        : passage.isBeginning ? try tokenizer.encodeDocument(passage.text) : try tokenizer.encode(passage.text)
     }
     try check(tokens, vocabularySize, file ?? "")
     let count = samples ?? min(most, tokens.count / length)
@@ -210,11 +220,14 @@ package struct Calibration: Sendable, Equatable {
   private struct Passage {
     let text: String
     let isBeginning: Bool
+    /// Whether a chat template wrote it.
+    let isChat: Bool
   }
 
   /// Cuts a document at line ends into parts of about a size.
-  private static func passages(_ document: String, limit: Int) -> [Passage] {
-    guard document.utf8.count > 2 * limit else { return [Passage(text: document, isBeginning: true)] }
+  private static func passages(_ whole: TextDocument, limit: Int) -> [Passage] {
+    let (document, isChat) = (whole.text, whole.isChat)
+    guard document.utf8.count > 2 * limit else { return [Passage(text: document, isBeginning: true, isChat: isChat)] }
     var passages: [Passage] = []
     var start = document.startIndex
     var size = 0
@@ -228,12 +241,14 @@ package struct Calibration: Sendable, Equatable {
       let isBetween = at == text.endIndex || text[at] & 0xC0 != 0x80
       let isEnd = byte == 0x0A || size > 2 * limit && byte == 0x20 || size > 4 * limit && isBetween
       if size >= limit, isEnd {
-        passages.append(Passage(text: String(document[start..<at]), isBeginning: start == document.startIndex))
+        passages.append(
+          Passage(text: String(document[start..<at]), isBeginning: start == document.startIndex, isChat: isChat))
         (start, size) = (at, 0)
       }
     }
     if start < document.endIndex {
-      passages.append(Passage(text: String(document[start...]), isBeginning: start == document.startIndex))
+      passages.append(
+        Passage(text: String(document[start...]), isBeginning: start == document.startIndex, isChat: isChat))
     }
     return passages
   }

@@ -4,6 +4,16 @@
 
 import ByteIO
 import Foundation
+import Jinja
+import Model
+
+/// One text of a file.
+package struct TextDocument: Sendable, Equatable {
+  /// The text.
+  package let text: String
+  /// Whether a chat template wrote it: the tokens that are set aside are in it by their texts, and none is to be added.
+  package let isChat: Bool
+}
 
 /// The documents of a file.
 package enum TextDocuments {
@@ -17,7 +27,7 @@ package enum TextDocuments {
   static let recordLimit = 64 << 20
 
   /// What was read of a file.
-  package struct Reading: Sendable {
+  package struct Reading {
     /// The file.
     fileprivate let path: String
     /// Records that were read.
@@ -30,10 +40,22 @@ package enum TextDocuments {
     fileprivate let isDamaged: Bool
     /// What is to be said of the file besides.
     fileprivate let own: [String]
+    /// How conversations are written, once there is one; nil in it for BELLE's form.
+    fileprivate let template: () throws -> ChatTemplate?
+    fileprivate var found: ChatTemplate??
+    /// Conversations that the model's chat template wrote, and what is to be told of the first such.
+    fileprivate var conversations = 0
+    fileprivate var remark: String?
 
     /// What the user should know.
     package var notes: [String] {
       var notes = own
+      if conversations > 0 {
+        notes.append(
+          "\(displayName(path)): \(conversations == 1 ? "1 conversation is" : "\(conversations) conversations are") written "
+            + "with the model's chat template")
+      }
+      if let remark { notes.append("\(displayName(path)): \(remark)") }
       if skipped > 0, let first {
         let place = first.place.map { $0 + ": " } ?? ""
         notes.append(
@@ -66,14 +88,23 @@ package enum TextDocuments {
   ///   place.
   @discardableResult
   package static func forEach(_ path: String, _ body: (String) throws -> Bool) throws -> Reading {
+    try forEach(path, template: { nil }) { try body($0.text) }
+  }
+
+  /// The same, with conversations in the form of a model's chat template.
+  ///
+  /// - Parameter template: asked for where there is a conversation; nil for BELLE's form.
+  package static func forEach(
+    _ path: String, template: @escaping () throws -> ChatTemplate?, _ body: (TextDocument) throws -> Bool
+  ) throws -> Reading {
     let contents = try TextFile.contents(of: path)
     let bytes = contents.bytes
     let form = RecordForm(of: bytes, path)
     let notes = [TextFile.note(on: path), form.note(path).map { "\(displayName(path)): \($0)" }].compactMap(\.self)
-    var reading = Reading(path: path, isDamaged: contents.isDamaged, own: notes)
+    var reading = Reading(path: path, isDamaged: contents.isDamaged, own: notes, template: template)
     switch form {
     case .text:
-      if !bytes.isEmpty { _ = try body(String(decoding: bytes, as: UTF8.self)) }
+      if !bytes.isEmpty { _ = try body(TextDocument(text: String(decoding: bytes, as: UTF8.self), isChat: false)) }
       return reading
     case .lines: try lines(bytes, &reading, body)
     case .array(let start): try elements(bytes, from: start, isWhole: true, &reading, body)
@@ -88,7 +119,7 @@ package enum TextDocuments {
   /// - Parameter isWhole: whether nothing may follow it.
   private static func elements(
     _ bytes: ArraySlice<UInt8>, from start: Int, isWhole: Bool, _ reading: inout Reading,
-    _ body: (String) throws -> Bool
+    _ body: (TextDocument) throws -> Bool
   ) throws {
     var number = 0
     var malformed: CalibrationError {
@@ -118,7 +149,7 @@ package enum TextDocuments {
 
   /// JSON Lines (which BELLE's .json files are too), or one object.
   private static func lines(
-    _ bytes: ArraySlice<UInt8>, _ reading: inout Reading, _ body: (String) throws -> Bool
+    _ bytes: ArraySlice<UInt8>, _ reading: inout Reading, _ body: (TextDocument) throws -> Bool
   ) throws {
     var number = 0
     var at = bytes.startIndex
@@ -147,7 +178,7 @@ package enum TextDocuments {
   ///
   /// - Returns: whether to go on.
   private static func readRecord(
-    _ bytes: ArraySlice<UInt8>, _ place: String, _ reading: inout Reading, _ body: (String) throws -> Bool
+    _ bytes: ArraySlice<UInt8>, _ place: String, _ reading: inout Reading, _ body: (TextDocument) throws -> Bool
   ) throws -> Bool {
     if bytes.count > recordLimit {
       skip(.limit, "it has \(bytes.count) bytes, and a record at most \(recordLimit)", nil, place, &reading)
@@ -178,16 +209,43 @@ package enum TextDocuments {
   ///
   /// - Returns: whether to go on.
   private static func take(
-    _ value: Any, _ place: String?, _ reading: inout Reading, _ body: (String) throws -> Bool
+    _ value: Any, _ place: String?, _ reading: inout Reading, _ body: (TextDocument) throws -> Bool
   ) throws -> Bool {
     switch TextRecord(value) {
     case .text(let text):
       reading.records += 1
-      return try body(text)
+      return try body(TextDocument(text: text, isChat: false))
+    case .conversation(let messages): return try take(messages, place, &reading, body)
     case .empty(let reason): skip(.tooShort, reason, "give records that have a text", place, &reading)
     case .unknown(let reason, let remedy): skip(.unknownForm, reason, remedy, place, &reading)
     }
     return true
+  }
+
+  /// Hands over a conversation, in the model's own form or in BELLE's; counts one that the model's form refuses.
+  private static func take(
+    _ messages: [ChatMessage], _ place: String?, _ reading: inout Reading, _ body: (TextDocument) throws -> Bool
+  ) throws -> Bool {
+    let template: ChatTemplate?
+    if let found = reading.found {
+      template = found
+    } else {
+      template = try reading.template()
+      reading.found = .some(template)
+    }
+    guard let template else {
+      reading.records += 1
+      return try body(TextDocument(text: TextRecord.text(messages), isChat: false))
+    }
+    let text: String
+    do { text = try template.text(messages, prompts: false) } catch let error as JinjaError {
+      skip(.unknownForm, error.reason, error.remedy, place, &reading)
+      return true
+    }
+    reading.records += 1
+    reading.conversations += 1
+    if reading.remark == nil { reading.remark = template.remark(on: messages, text: text) }
+    return text.isEmpty ? true : try body(TextDocument(text: text, isChat: true))
   }
 
   /// Counts a record that gives no text.

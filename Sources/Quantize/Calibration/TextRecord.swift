@@ -1,16 +1,19 @@
 // One record of a data set as a text: a text, an instruction with its answer, or a conversation; the names of fields and
-// speakers that data sets and trainers use. Instructions and conversations are wrapped as BELLE's models were trained:
-// `Human: …`, an empty line, `Assistant: …`.
+// speakers that data sets and trainers use. Instructions and conversations are messages, for the model's own chat template;
+// where it has none they are wrapped as BELLE's models were trained: `Human: …`, an empty line, `Assistant: …`.
 // Sources: BELLE, data/ and train/; ShareGPT's export; OpenAI's and Gemini's API (messages, contents; parts); LlamaFactory,
 // data/README.md (alpaca and sharegpt formats, observation, function_call); the cards of C4, GSM8K, UltraFeedback.
 
 import ByteIO
 import Foundation
+import Model
 
 /// What is in a record.
 enum TextRecord: Equatable {
-  /// A text; perhaps with turns left out that have none.
+  /// A text.
   case text(String)
+  /// An instruction with its answer, or a conversation; perhaps with turns left out that have no text.
+  case conversation([ChatMessage])
   /// Nothing: its fields are there and empty, null or no text. What is said of it.
   case empty(String)
   /// A record of a form that is not known, and what is known.
@@ -85,7 +88,7 @@ enum TextRecord: Equatable {
           (object[question] as? [Any] ?? [["role": "user", "content": object[question] ?? ""]]) + turns)
       }
       if let asked = said(object[question]), let answer = said(object[name]) {
-        return .text(pair(object, question, asked, answer))
+        return pair(object, question, asked, answer)
       }
     }
     // The datasets server of Hugging Face wraps each.
@@ -101,25 +104,29 @@ enum TextRecord: Equatable {
         + "or role and content")
   }
 
-  private static func pair(_ object: [String: Any], _ question: String, _ asked: String, _ answer: String) -> String {
+  private static func pair(
+    _ object: [String: Any], _ question: String, _ asked: String, _ answer: String
+  ) -> TextRecord {
     // BELLE's multiturn sets write the turns before into the instruction themselves.
-    if asked.hasPrefix("Human:") { return asked + " " + answer }
+    if asked.hasPrefix("Human:") { return .text(asked + " " + answer) }
     let input = question == "input" ? nil : said(object["input"]) ?? said(object["context"])
-    var turns = [said(object["system"]) ?? said(object["system_prompt"])].compactMap(\.self)
+    var turns = [said(object["system"]) ?? said(object["system_prompt"])].compactMap(\.self).map {
+      ChatMessage("system", $0)
+    }
     for turn in object["history"] as? [[Any]] ?? [] {
       guard turn.count == 2, let one = said(turn[0]), let two = said(turn[1]) else { continue }
       turns += [human(one), assistant(two)]
     }
     turns += [human(input.map { asked + "\n" + $0 } ?? asked), assistant(answer)]
-    return turns.joined(separator: "\n\n")
+    return .conversation(turns)
   }
 
   private static func conversation(_ turns: [Any]) -> TextRecord {
-    var texts: [String] = []
+    var messages: [ChatMessage] = []
     for (number, turn) in turns.enumerated() {
       // Words alone: the two take turns.
       if let text = turn as? String {
-        texts.append(number % 2 == 0 ? human(text) : assistant(text))
+        messages.append(number % 2 == 0 ? human(text) : assistant(text))
         continue
       }
       guard let turn = turn as? [String: Any] else {
@@ -130,24 +137,35 @@ enum TextRecord: Equatable {
         guard let asked = turn.first(where: { humans.contains($0.key.lowercased()) })?.value,
           let answer = turn.first(where: { assistants.contains($0.key.lowercased()) })?.value
         else { return .unknown("a turn of the conversation has no speaker", remedy) }
-        texts += [said(asked).map(human), said(answer).map(assistant)].compactMap(\.self)
+        messages += [said(asked).map(human), said(answer).map(assistant)].compactMap(\.self)
         continue
       }
       // A call of a tool has no words of its own.
       guard let text = ["value", "content", "parts", "text"].lazy.compactMap({ said(turn[$0]) }).first else { continue }
       let role = who.lowercased()
       if humans.contains(role) {
-        texts.append(human(text))
+        messages.append(human(text))
       } else if assistants.contains(role) {
-        texts.append(assistant(text))
+        messages.append(assistant(text))
       } else if others.contains(role) {
-        texts.append(text)
+        messages.append(ChatMessage(role == "developer" ? "system" : role, text))
       } else {
         let known = (humans.sorted() + assistants.sorted() + others.sorted()).joined(separator: ", ")
         return .unknown("the speaker \(displayName(who)) is not known", "known are \(known)")
       }
     }
-    return texts.isEmpty ? .empty("no turn of the conversation has a text") : .text(texts.joined(separator: "\n\n"))
+    return messages.isEmpty ? .empty("no turn of the conversation has a text") : .conversation(messages)
+  }
+
+  /// Messages in BELLE's form; words of other speakers stand as they are.
+  static func text(_ messages: [ChatMessage]) -> String {
+    messages.map { message in
+      switch message.role {
+      case "user": "Human: " + message.content
+      case "assistant": "Assistant: " + message.content
+      default: message.content
+      }
+    }.joined(separator: "\n\n")
   }
 
   private static func speaker(_ turn: [String: Any]) -> String? {
@@ -169,6 +187,6 @@ enum TextRecord: Equatable {
     return text.isEmpty ? nil : text
   }
 
-  private static func human(_ text: String) -> String { "Human: " + text }
-  private static func assistant(_ text: String) -> String { "Assistant: " + text }
+  private static func human(_ text: String) -> ChatMessage { ChatMessage("user", text) }
+  private static func assistant(_ text: String) -> ChatMessage { ChatMessage("assistant", text) }
 }

@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Model
 import Quantize
+import Tokenizer
 import Transformer
 
 struct Evaluate: ParsableCommand {
@@ -45,6 +46,13 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("Predict at most so many tokens, in the first windows.", valueName: "n"))
   var maxTokens: Int?
 
+  @Option(
+    help: """
+      The form of conversations in the text: the model's own chat template (auto; BELLE's first form where it has none), \
+      BELLE's (belle, belle2, none), that of a file, or another one of the model's by its name.
+      """)
+  var chatTemplate = ChatTemplateArgument.auto
+
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
@@ -63,10 +71,17 @@ struct Evaluate: ParsableCommand {
     let other = try reference.map { try TransformerModel(unknown.open($0)) }
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
+    var tokens: (any Tokenizer)?
+    let open = { () throws -> any Tokenizer in
+      let found = try tokens ?? tokenizer.open(for: files)
+      tokens = found
+      return found
+    }
     let data = try Calibration.inOrder(
-      text, tokenizer: { try tokenizer.open(for: files) },
+      text, tokenizer: open,
       vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
-      defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens)
+      defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens,
+      template: { try chatTemplate.dataTemplate(for: files, open(), common) })
     for note in data.notes { common.note(note) }
     let windows = data.windows
     guard windows.length >= 2 else {

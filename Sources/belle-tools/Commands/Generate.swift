@@ -22,9 +22,9 @@ struct Generate: ParsableCommand {
 
       Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \
       threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, or after \
-      --max-tokens. --chat wraps the prompt in BELLE's form, Human: …, an empty line, Assistant:, and without --prompt \
-      reads a line of standard input for each turn. A chat template of the model's own is not used yet, and a note says so; \
-      --chat-template chooses BELLE's second form, or none.
+      --max-tokens. --chat asks in the form of the model's own chat template; of a model without one in BELLE's, Human: …, an \
+      empty line, Assistant:. Without --prompt it reads a line of standard input for each turn. --chat-template chooses one \
+      of BELLE's forms, the template of a file, another one of the model's by its name, or none.
       """)
 
   @Argument(
@@ -37,12 +37,17 @@ struct Generate: ParsableCommand {
       valueName: "text"))
   var prompt: String?
 
-  @Flag(help: "Talk in BELLE's form; without --prompt a line of standard input is a turn.")
+  @Flag(help: "Talk in the form of the model's chat template; without --prompt a line of standard input is a turn.")
   var chat = false
 
   @Option(
-    help: "With --chat: the form: the model's own, where it is BELLE's; BELLE's first or second form; or none.")
+    help: """
+      With --chat: the form: the model's own chat template (auto; BELLE's first form where it has none), BELLE's first or \
+      second form, none, the template of a file, or another one of the model's by its name.
+      """)
   var chatTemplate = ChatTemplateArgument.auto
+
+  @OptionGroup var conversation: ConversationOptions
 
   @Option(help: ArgumentHelp("Tokens at most.", valueName: "n"))
   var maxTokens = 256
@@ -69,6 +74,11 @@ struct Generate: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    guard chat || conversation.messages == nil else { throw ValidationError("--messages goes with --chat.") }
+    guard chat || !conversation.showPrompt else { throw ValidationError("--show-prompt goes with --chat.") }
+    guard !conversation.showPrompt || prompt != nil || conversation.messages != nil else {
+      throw ValidationError("Give a --prompt or --messages for --show-prompt.")
+    }
     guard prompt != nil || chat || !StandardInput.isTerminal else {
       throw ValidationError("Give a --prompt, or the text on standard input, or --chat to talk.")
     }
@@ -92,7 +102,8 @@ struct Generate: ParsableCommand {
           "the tokenizer has \(tokens.ownSize) tokens, and the model \(opened.configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model; name the right one with --tokenizer")
     }
-    let form = chat ? try chatTemplate.form(for: files, common) : nil
+    let begun = try begin(prompt, files, tokens)
+    if conversation.showPrompt { return try show(begun, tokens) }
     try Engine.reserve(threads: threads.count)
     let loaded = try load(opened)
     let generator = Generator(
@@ -100,16 +111,11 @@ struct Generate: ParsableCommand {
     var sampler = Sampler(
       SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
     var total = Totals()
-    if let prompt {
-      // Without --chat the prompt is the text.
-      var conversation = Conversation(form)
-      conversation.ask(prompt)
+    if prompt != nil || conversation.messages != nil {
       try answer(
-        generator, conversation, try conversation.tokens(tokens), context: opened.configuration.contextLength, &sampler,
-        &total)
+        generator, begun, try begun.tokens(tokens), context: opened.configuration.contextLength, &sampler, &total)
     } else {
-      try talk(
-        generator, Conversation(form), tokens, context: opened.configuration.contextLength, &sampler, &total)
+      try talk(generator, begun, tokens, context: opened.configuration.contextLength, &sampler, &total)
     }
     summarize(total, loaded)
   }
@@ -122,6 +128,32 @@ struct Generate: ParsableCommand {
       throw ValidationError("There is no --prompt, and standard input is empty: give the text in one of them.")
     }
     return text
+  }
+
+  /// The conversation up to the first answer; without --chat the prompt is the text.
+  private func begin(_ prompt: String?, _ files: Model, _ tokens: any Tokenizer) throws -> Conversation {
+    guard chat else {
+      var text = Conversation(.plain)
+      if let prompt { text.ask(prompt) }
+      return text
+    }
+    let (messages, prompts) = try conversation.read()
+    var begun = Conversation(try chatTemplate.style(for: files, tokens, common), messages, prompts: prompts)
+    if let prompt { begun.ask(prompt) }
+    guard !begun.messages.isEmpty else { return begun }
+    // What a template refuses is told before the weights are read.
+    if let remark = try begun.remark() { common.note("\(displayName(model)): \(remark)") }
+    return begun
+  }
+
+  /// Shows what the model would get.
+  private func show(_ conversation: Conversation, _ tokens: any Tokenizer) throws {
+    let text = try conversation.text()
+    let ids = try conversation.tokens(tokens)
+    guard common.json else { return Console.shared.result(text + "\n\n" + ids.map(String.init).joined(separator: " ")) }
+    Console.shared.result([
+      "type": "prompt", "text": .string(text), "tokens": .array(ids.map { .int(Int($0)) }),
+    ])
   }
 
   private struct Totals {

@@ -145,8 +145,9 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: """
-      With --format gguf: the chat template: the model's own (auto; of a model that a digest says is BELLE's, else \
-      BELLE's), BELLE's first or second form, none, or that of a file.
+      The chat template, of a GGUF file and for conversations in --calibration: the model's own (auto; of a model that a \
+      digest says is BELLE's, else BELLE's), BELLE's first or second form, none, that of a file, or another one of the \
+      model's by its name.
       """)
   var chatTemplate = ChatTemplateArgument.auto
 
@@ -228,8 +229,8 @@ struct QuantizeCommand: ParsableCommand {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if ggufType != nil || embeddingType != nil {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
-    } else if chatTemplate.isAsked {
-      throw ValidationError("--chat-template goes with --format gguf.")
+    } else if chatTemplate.isAsked, calibration.isEmpty {
+      throw ValidationError("--chat-template goes with --format gguf, or with --calibration.")
     }
     if let output, let container = namedContainer,
       format == .gptq || format == .belle && container != .torch
@@ -373,7 +374,12 @@ struct QuantizeCommand: ParsableCommand {
   private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {
     let configuration = model.configuration
     let length = min(2048, configuration.contextLength ?? 2048)
-    let open = { try tokenizer.open(for: files) }
+    var opened: (any Tokenizer)?
+    let open = { () throws -> any Tokenizer in
+      let tokens = try opened ?? tokenizer.open(for: files)
+      opened = tokens
+      return tokens
+    }
     let data =
       calibration.isEmpty
       ? try Calibration.builtIn(
@@ -381,7 +387,8 @@ struct QuantizeCommand: ParsableCommand {
         length: sequenceLength ?? length, seed: seed)
       : try Calibration.drawn(
         from: calibration, tokenizer: open, vocabularySize: configuration.vocabularySize, samples: samples,
-        length: sequenceLength, defaultLength: length, seed: seed)
+        length: sequenceLength, defaultLength: length, seed: seed,
+        template: { try chatTemplate.dataTemplate(for: files, open(), common) })
     for note in data.notes { common.note(note) }
     let windows = data.windows
     if let limit = configuration.contextLength, windows.length > limit {

@@ -1,4 +1,4 @@
-// --chat-template, the same in every verb that writes a GGUF file or talks.
+// --chat-template, the same in every verb that writes a GGUF file, talks, or reads conversations.
 
 import ArgumentParser
 import ByteIO
@@ -6,6 +6,7 @@ import Checkpoint
 import Checksum
 import Model
 import Tokenizer
+import Transformer
 
 /// Chat templates.
 enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
@@ -37,7 +38,7 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
     case .belle: return .form(.belle)
     case .belle2: return .form(.belle2)
     case .none: return .none
-    case .file(let path): return .text(try Self.text(path, common))
+    case .file(let path): return .text(try Self.text(path, of: model, common))
     case .auto:
       guard case .huggingFace = model.layout, try model.chatTemplate().text == nil,
         let release = try Registry.builtIn.release(ofWeights: Set(model.stored.tensors.map(\.file)))
@@ -48,43 +49,50 @@ enum ChatTemplateArgument: ExpressibleByArgument, Equatable {
     }
   }
 
-  /// The form of a conversation with a model; nil for none.
-  func form(for model: Model, _ common: CommonOptions) throws -> ChatForm? {
+  /// How a conversation with a model becomes a text.
+  func style(for model: Model, _ tokenizer: any Tokenizer, _ common: CommonOptions) throws -> Conversation.Style {
     switch self {
-    case .belle: return .belle
-    case .belle2: return .belle2
-    case .none: return nil
-    case .file(let path):
-      guard let form = ChatForm(template: try Self.text(path, common)) else {
-        throw TokenizerError(
-          .unsupported, file: path,
-          reason: "templates other than BELLE's are written into GGUF files, and not yet used here",
-          remedy: "give --chat-template belle, belle2 or none, or write the whole prompt without --chat")
-      }
-      return form
+    case .belle: return .form(.belle)
+    case .belle2: return .form(.belle2)
+    case .none: return .plain
+    case .file(let path): return try Self.style(Self.text(path, of: model, common), tokenizer, file: path)
     case .auto:
       let name = displayName(model.path)
       let (own, remark) = try model.chatTemplate()
       if let remark { common.note("\(name): \(remark)") }
-      guard let own else {
-        common.note(
-          "\(name): the model has no chat template: this is BELLE's form; --chat-template belle2 is the second version's, "
-            + "none leaves the text as it is")
-        return .belle
-      }
-      if let form = ChatForm(template: own) { return form }
+      if let own { return try Self.style(own, tokenizer, file: model.path) }
       common.note(
-        "\(name): the model has a chat template of its own, which is not used here yet: this is BELLE's form, and the answers "
-          + "may be poor; --chat-template none leaves the text as it is")
-      return .belle
+        "\(name): the model has no chat template: this is BELLE's form; --chat-template belle2 is the second version's, "
+          + "none leaves the text as it is")
+      return .form(.belle)
     }
   }
 
-  private static func text(_ path: String, _ common: CommonOptions) throws -> String {
+  /// How conversations in data become texts: as in ``style(for:_:_:)``, but that nothing is said of a model without a template,
+  /// and that what is neither BELLE's nor a template's is the older form.
+  func dataTemplate(for model: Model, _ tokenizer: any Tokenizer, _ common: CommonOptions) throws -> ChatTemplate? {
+    if case .auto = self, try model.chatTemplate().text == nil { return nil }
+    guard case .template(let template) = try style(for: model, tokenizer, common) else { return nil }
+    return template
+  }
+
+  /// BELLE's forms are known by their templates: each turn of theirs is made into tokens by itself.
+  private static func style(_ text: String, _ tokenizer: any Tokenizer, file: String) throws -> Conversation.Style {
+    if let form = ChatForm(template: text) { return .form(form) }
+    return .template(try ChatTemplate(text, tokenizer, file: file))
+  }
+
+  /// A file's template, or the model's of that name.
+  private static func text(_ path: String, of model: Model, _ common: CommonOptions) throws -> String {
     guard Folder.kind(of: path) == .file else {
+      let named = try model.namedChatTemplates()
+      if let template = named[path] { return template }
+      let names = named.keys.sorted().prefix(8).map(displayName).joined(separator: ", ")
       throw TokenizerError(
         .missing, file: path, reason: "there is no such file",
-        remedy: "--chat-template is auto, belle, belle2, none, or a file with a template")
+        remedy: Remedy(
+          "--chat-template is auto, belle, belle2, none, or a file with a template"
+            + (names.isEmpty ? "" : "; or one of the model's own: \(names)")))
     }
     let templates = try ChatTemplates(file: path)
     if let remark = templates.remark { common.note("\(displayName(path)): \(remark)") }

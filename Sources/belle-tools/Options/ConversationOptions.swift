@@ -1,0 +1,50 @@
+// What generate can be told of a conversation: what was said before, and that only the prompt is to be shown.
+
+import ArgumentParser
+import ByteIO
+import Foundation
+import Model
+import Tokenizer
+
+/// A conversation that was begun elsewhere.
+struct ConversationOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      With --chat: a JSON file with the conversation so far: a list of messages with role and content, or an object with \
+      such a list as messages.
+      """, valueName: "file"))
+  var messages: String?
+
+  @Flag(help: "With --chat: write the text and the tokens that the model would get, and generate nothing.")
+  var showPrompt = false
+
+  /// Bytes of a file.
+  private static let limit = 64 << 20
+
+  /// The messages of the file, and whether an answer is to follow; by itself one follows where the last is not an answer.
+  func read() throws -> (messages: [ChatMessage], prompts: Bool?) {
+    guard let path = messages else { return ([], nil) }
+    let file = try InputFile(path)
+    guard file.size <= Self.limit else {
+      throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a conversation")
+    }
+    let malformed = { (reason: String) in
+      TokenizerError(
+        .malformed, file: path, reason: reason,
+        remedy: #"as in [{"role": "user", "content": "What is water?"}]"#)
+    }
+    guard let value = try? boundedJSONObject(try file.bytes(count: file.size)) else {
+      throw malformed("expected a conversation in JSON, found something else")
+    }
+    let object = value as? [String: Any]
+    guard let list = (object?["messages"] ?? value) as? [Any] else { throw malformed("expected a list of messages") }
+    let messages = try list.enumerated().map { number, turn in
+      guard let turn = turn as? [String: Any], let role = turn["role"] as? String,
+        let content = turn["content"] as? String
+      else { throw malformed("message \(number + 1) has no role and content that are texts") }
+      return ChatMessage(role, content)
+    }
+    return (messages, object?["add_generation_prompt"] as? Bool)
+  }
+}
