@@ -42,11 +42,16 @@ package struct Conversion {
     (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
     output = ModelOutput(
       arrangement.source, to: target.path, container: target.wanted ?? arrangement.container,
-      shardSize: target.shardSize, fileName: arrangement.fileName)
+      shardSize: target.shardSize, fileName: arrangement.fileName,
+      shards: (arrangement.source as? MetaShards)?.files,
+      torchLayout: arrangement.metaOriginal == nil ? .current : MetaOriginal.layout)
     var own = InputRecord(Set(arrangement.source.tensors.map(\.file)))
     own.add(ModelOutput.companions(in: arrangement.companions.folder ?? model.path))
     self.own = own
   }
+
+  /// The original that the tensors are laid out as; nil where none was asked for.
+  package var metaOriginal: MetaOriginal? { arrangement.metaOriginal }
 
   /// The bytes of the tensors that will be written.
   package var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }

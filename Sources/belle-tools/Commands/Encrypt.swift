@@ -20,7 +20,10 @@ struct Encrypt: ParsableCommand {
   @Argument(help: ArgumentHelp("A plain file, or a folder of plain files.", valueName: "file-or-folder"))
   var input: String
 
-  @Argument(help: ArgumentHelp("The original weights that the model derives from.", valueName: "key-file"))
+  @Argument(
+    help: ArgumentHelp(
+      "The original weights that the model derives from: Meta's file, or the folder of a conversion of it.",
+      valueName: "key"))
   var key: String
 
   @Argument(help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"))
@@ -34,7 +37,8 @@ struct Encrypt: ParsableCommand {
     let console = Console.shared
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
-      input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven)
+      input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven,
+      openKey: KeySource.open)
     let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn)
     if let claim = KeyRecognition.claim(original, encryptor.key) { common.note("key: \(claim)") }
     if !encryptor.ignored.isEmpty {
