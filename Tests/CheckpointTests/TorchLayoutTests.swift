@@ -98,7 +98,8 @@ import Testing
     let one = try TensorView(
       file.tensors.enumerated().map { .init($1, $1.shape.count == 2 ? .rows($0, in: order) : .stored($0)) }, of: file)
     let two = try TensorView(
-      one.tensors.enumerated().map { .init($1, $1.shape.count == 2 ? .rows($0, in: order.inverse) : .stored($0)) }, of: one)
+      one.tensors.enumerated().map { .init($1, $1.shape.count == 2 ? .rows($0, in: order.inverse) : .stored($0)) },
+      of: one)
     let twice = try TensorView([.init(one.tensors[1], .rows(1, in: order))], of: one)
     for view in [one, two] {
       let image = try TorchImage(view, layout: .ofMeta, path: "image")

@@ -17,7 +17,8 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func copy(_ name: String, weights: String? = nil, configuration: (String) -> String = { $0 }) throws -> String {
+  private func copy(_ name: String, weights: String? = nil, configuration: (String) -> String = { $0 }) throws -> String
+  {
     try folder.write("\(name)/model.safetensors", readBytes(weights ?? hf + "/model.safetensors"))
     try folder.write(
       "\(name)/config.json", configuration(String(decoding: readBytes(hf + "/config.json"), as: UTF8.self)))
@@ -50,7 +51,8 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
     #expect(try readBytes(folder.file("meta/" + Self.file)) != wanted)
     #expect(try belleTools("convert", hf, folder.file("torch"), "--format", "torch").status == 0)
     for input in ["7B", "meta", "torch"] {
-      let again = try belleTools("convert", folder.file(input), folder.file("again"), "--layout", "meta", "--as-original", "--force")
+      let again = try belleTools(
+        "convert", folder.file(input), folder.file("again"), "--layout", "meta", "--as-original", "--force")
       #expect(again.status == 0, "\(again.errors)")
       #expect(try readBytes(folder.file("again/" + Self.file)) == wanted)
     }
@@ -66,19 +68,22 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
     #expect(try readBytes(folder.file("7B/" + Self.file)) == readBytes(shared + "/" + Self.file))
   }
 
-  @Test("options that do not go with it are refused", arguments: [
-    ["--as-original"], ["--layout", "hf", "--as-original"], ["--layout", "meta", "--as-original", "--dtype", "f16"],
-    ["--layout", "meta", "--as-original", "--shards", "2"],
-    ["--layout", "meta", "--as-original", "--format", "safetensors"], ["--shards", "2"],
-    ["--layout", "meta", "--shards", "0"], ["--layout", "meta", "--shards", "2", "--format", "safetensors"],
-  ])
+  @Test(
+    "options that do not go with it are refused",
+    arguments: [
+      ["--as-original"], ["--layout", "hf", "--as-original"], ["--layout", "meta", "--as-original", "--dtype", "f16"],
+      ["--layout", "meta", "--as-original", "--shards", "2"],
+      ["--layout", "meta", "--as-original", "--format", "safetensors"], ["--shards", "2"],
+      ["--layout", "meta", "--shards", "0"], ["--layout", "meta", "--shards", "2", "--format", "safetensors"],
+    ])
   func options(options: [String]) throws {
     let run = try Running(["convert", hf, folder.file("out")] + options).finish()
     #expect(run.status == 64, "\(run.errors)")
     #expect(try folder.names() == [])
   }
 
-  @Test("what is no original is refused, and nothing is left", arguments: ["bf16", "f32", "merged", "bloom", "quantized"])
+  @Test(
+    "what is no original is refused, and nothing is left", arguments: ["bf16", "f32", "merged", "bloom", "quantized"])
   func refusals(kind: String) throws {
     var model = folder.file("model")
     let reason: String
@@ -107,7 +112,9 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
 
   /// A release that was encrypted with the fixture's file, larger than it, so that its end is met and its beginning again.
   private func release() throws -> (plain: [String: [UInt8]], enc: String) {
-    let plain = ["config.json": SplitMix64.bytes(seed: 1, count: 700), "a.bin": SplitMix64.bytes(seed: 2, count: 11_000_000)]
+    let plain = [
+      "config.json": SplitMix64.bytes(seed: 1, count: 700), "a.bin": SplitMix64.bytes(seed: 2, count: 11_000_000),
+    ]
     for (name, bytes) in plain { try folder.write("plain/" + name, bytes) }
     let run = try belleTools(
       "encrypt", folder.file("plain"), Self.fixture + "/" + Self.file, folder.file("enc"), "--quiet")
@@ -115,7 +122,8 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
     return (plain, folder.file("enc"))
   }
 
-  @Test("a folder is a key as its file is: decrypting and encrypting give the same", arguments: ["safetensors", "torch"])
+  @Test(
+    "a folder is a key as its file is: decrypting and encrypting give the same", arguments: ["safetensors", "torch"])
   func key(format: String) throws {
     let release = try release()
     let model = folder.file("hf")
@@ -163,7 +171,9 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
 
   // MARK: --shards
 
-  @Test("shards are read as the model that they were divided from, also where the last one has more rows", arguments: [32, 33])
+  @Test(
+    "shards are read as the model that they were divided from, also where the last one has more rows",
+    arguments: [32, 33])
   func shards(vocabulary: Int) throws {
     var model = hf
     if vocabulary != 32 {

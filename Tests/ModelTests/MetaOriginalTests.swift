@@ -13,8 +13,13 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private struct Measures {
-    var (dim, layers, heads, width, vocabulary) = (4096, 32, 32, 11008, 32000)
-    var (epsilon, positions) = (1e-6, 2048)
+    var dim = 4096
+    var layers = 32
+    var heads = 32
+    var width = 11008
+    var vocabulary = 32000
+    var epsilon = 1e-6
+    var positions = 2048
     var type = "F16"
     var keyHeads: Int?
   }
@@ -57,7 +62,7 @@ import Testing
 
   @Test("LLaMA-1 7B has its published size, first bytes and params.json")
   func first() throws {
-    let original = try MetaOriginal(Model.open(sparse(Measures())))
+    let original = try Model.open(sparse(Measures())).original()
     let known = try #require(Registry.builtIn.original(named: "LLaMA-1 7B"))
     #expect(original.candidates == [known.name])
     let image = try original.image("key")
@@ -73,7 +78,7 @@ import Testing
     arguments: [1e-5, 1e-6])
   func second(epsilon: Double) throws {
     let measures = Measures(epsilon: epsilon, positions: 4096, type: "BF16")
-    let original = try MetaOriginal(Model.open(sparse(measures)))
+    let original = try Model.open(sparse(measures)).original()
     #expect(original.candidates == ["Llama-2 7B", "Llama-2 7B Chat"])
     let known = original.candidates.compactMap { Registry.builtIn.original(named: $0) }
     let image = try original.image("key")
@@ -86,15 +91,19 @@ import Testing
   @Test("a model of another size has LLaMA-1 7B's layout, and no digest is known of it", arguments: [nil, 2])
   func other(keyHeads: Int?) throws {
     let small = Measures(dim: 64, layers: 2, heads: 4, width: 96, vocabulary: 100, keyHeads: keyHeads)
-    let original = try MetaOriginal(Model.open(sparse(small)))
+    let original = try Model.open(sparse(small)).original()
     #expect(original.candidates == [])
     #expect(original.source.tensors.last?.name == "layers.1.attention.inner_attention.rope.freqs")
     #expect(original.source.tensors.count == 3 + 2 * 9 + 2)
   }
 
   private static let refusals: [(Measures, String)] = [
-    (Measures(dim: 5120, layers: 40, heads: 40, width: 13824), "LLaMA 13B's measures, which Meta published in 2 shards"),
-    (Measures(dim: 6656, layers: 60, heads: 52, width: 17920), "LLaMA 30B's measures, which Meta published in 4 shards"),
+    (
+      Measures(dim: 5120, layers: 40, heads: 40, width: 13824), "LLaMA 13B's measures, which Meta published in 2 shards"
+    ),
+    (
+      Measures(dim: 6656, layers: 60, heads: 52, width: 17920), "LLaMA 30B's measures, which Meta published in 4 shards"
+    ),
     (Measures(dim: 8192, layers: 80, heads: 64, width: 22016), "LLaMA 65B or 70B's measures"),
     (Measures(vocabulary: 32001), "it has 32001 tokens, and the original 7B 32000"),
     (Measures(vocabulary: 49953), "it has 49953 tokens"),
@@ -106,7 +115,7 @@ import Testing
   @Test("what is no original is refused with what differs", arguments: refusals.indices)
   func refuse(index: Int) throws {
     let (measures, reason) = Self.refusals[index]
-    let error = #expect(throws: ModelError.self) { try MetaOriginal(Model.open(sparse(measures))) }
+    let error = #expect(throws: ModelError.self) { try Model.open(sparse(measures)).original() }
     #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
   }
 
@@ -134,7 +143,7 @@ import Testing
       try model.write(in: out)
       let text = String(decoding: try readBytes(path + "/config.json"), as: UTF8.self)
       try folder.write("\(isRounded)/config.json", text.replacingOccurrences(of: ": 32,", with: ": 128,"))
-      let sign = try MetaOriginal(Model.open(out)).signOfRounding()
+      let sign = try Model.open(out).original().signOfRounding()
       #expect((sign != nil) == isRounded)
     }
   }

@@ -8,7 +8,7 @@ package struct TorchLayout: Sendable {
   /// The folder that all members are in.
   var root: String
   /// How the state dict is pickled.
-  let pickle: PickleStyle
+  let pickle: PickleWriter.Style
   /// Members between the pickle and the values.
   let head: [(name: String, bytes: [UInt8])]
   /// Whether values stand in the order of their numbers as text, 0, 1, 10, 100, 11, and not in that of the tensors.
@@ -27,14 +27,6 @@ package struct TorchLayout: Sendable {
   let alwaysEndsWide: Bool
   /// The version that made the file, in the record for large files.
   let maker: Int
-
-  /// How a state dict is pickled.
-  enum PickleStyle: Sendable {
-    /// An ordered dictionary; only what recurs is memoized.
-    case brief
-    /// A plain dictionary as CPython's pickler writes it: everything memoized, and a thousand entries at a time.
-    case cpython
-  }
 
   /// What is written where nothing else is asked for: what torch of today reads, without a name or a time in it.
   package static let current = TorchLayout(

@@ -153,7 +153,7 @@ struct Arranger {
 
   /// The file that Meta published, as far as the tensors are its.
   private func asOriginal() throws -> Arrangement {
-    let original = try MetaOriginal(model)
+    let original = try model.original()
     for text in original.notes { note(text) }
     noteOthers()
     remark(
@@ -165,7 +165,7 @@ struct Arranger {
     companions.make("params.json", original.parameters)
     var result = Arrangement(
       source: original.source, container: .torch, fileName: MetaFolder.shardName(0), companions: companions)
-    result.omitted = original.omitted
+    result.omitted = original.omitted + model.otherCount
     result.metaOriginal = original
     return result
   }

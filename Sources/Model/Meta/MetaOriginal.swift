@@ -46,29 +46,25 @@ package struct MetaOriginal: Sendable {
 
   /// Arranges a model.
   ///
+  /// - Parameters:
+  ///   - weights: in Hugging Face's layout.
+  ///   - configuration: its measures.
+  ///   - notes: what is to be told of it already.
+  ///   - path: what errors name.
   /// - Throws: ``ModelError`` with code `.unsupported` or `.mismatch` for what no original is, and what differs;
   ///   `CheckpointError` for tensors that Meta's layout has no name for.
-  package init(_ model: Model) throws {
-    let path = model.path
-    guard model.form == .plain, model.everything.format != "gguf" else {
-      throw ModelError(
-        .unsupported, file: path, reason: "its weights are quantized, and Meta's original has the values before",
-        remedy: "give a conversion of the original in half precision")
-    }
-    let description = try model.described()
-    let configuration = description.configuration
+  init(_ weights: any TensorSource, _ configuration: ModelConfiguration, notes: [String], file path: String) throws {
     guard configuration.family.hasMetaLayout else {
-      throw ModelError(
-        .unsupported, file: path, reason: "this is no LLaMA model, and Meta's originals are", remedy: nil)
+      throw ModelError(.unsupported, file: path, reason: "this is no LLaMA model, and Meta's originals are")
     }
-    _ = try ModelTensors(configuration, description.weights, file: path)
-    let type = try Self.type(of: description.weights, file: path)
+    _ = try ModelTensors(configuration, weights, file: path)
+    let type = try Self.type(of: weights, file: path)
     candidates = try Self.candidates(configuration, type, file: path)
-    let places = try TensorPlaces(description.weights, configuration, in: .meta)
-    omitted = places.omitted.count + model.otherCount
-    notes = description.notes + places.remarks
+    let places = try TensorPlaces(weights, configuration, in: .meta)
+    omitted = places.omitted.count
+    self.notes = notes + places.remarks
     let export = try MetaExport(
-      TensorView(description.weights) { !places.omitted.contains($0.name) }, configuration, file: path)
+      TensorView(weights) { !places.omitted.contains($0.name) }, configuration, file: path)
     source = try Self.ordered(export.source, configuration, type, isFirst: type == .f16)
     parameters = candidates.isEmpty ? export.parameters : Self.parameters(configuration, type)
   }
@@ -122,7 +118,7 @@ package struct MetaOriginal: Sendable {
     if configuration.contextLength == 4096, abs(configuration.epsilon - 1e-5) < 1e-7 {
       throw ModelError(
         .unsupported, file: path,
-        reason: "this is Llama-2 7B by its configuration (4096 positions, epsilon 1e-5), in halves; Meta's original has "
+        reason: "this is Llama-2 7B by its configuration (4096 positions, epsilon 1e-5), in halves; Meta's file has "
           + "bfloat16, and rounding to halves lost bits",
         remedy: "give a conversion in bfloat16")
     }

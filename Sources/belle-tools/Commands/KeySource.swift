@@ -20,7 +20,7 @@ enum KeySource {
     else { return try KeyFile(path) }
     let place = (try? Checkpoint.located(path)) ?? path
     guard Folder.kind(of: Folder.join(place, "config.json")) == .file else { return try KeyFile(path) }
-    let image = try MetaOriginal(Model.open(path)).image(path)
+    let image = try Model.open(path).original().image(path)
     return try KeyFile(making: image, from: image.files)
   }
 }

@@ -7,13 +7,21 @@ import ByteIO
 
 /// Writes opcodes one after the other.
 struct PickleWriter {
+  /// How a state dict is pickled.
+  enum Style: Sendable {
+    /// An ordered dictionary; only what recurs is memoized.
+    case brief
+    /// A plain dictionary as CPython's pickler writes it: everything memoized, and a thousand entries at a time.
+    case cpython
+  }
+
   /// Entries that CPython writes before it says that they are a dictionary's.
   private static let batchSize = 1000
 
   /// A state dict, pickled: a dictionary from names to tensors, one storage each, called by its number.
   ///
   /// - Throws: ``CheckpointError`` for types that torch does not have.
-  static func stateDict(_ tensors: [TensorInfo], _ style: TorchLayout.PickleStyle = .brief) throws -> [UInt8] {
+  static func stateDict(_ tensors: [TensorInfo], _ style: Style = .brief) throws -> [UInt8] {
     var writer = PickleWriter(style: style)
     switch style {
     case .brief:
@@ -30,13 +38,13 @@ struct PickleWriter {
     return writer.bytes
   }
 
-  private let style: TorchLayout.PickleStyle
+  private let style: Style
   private var bytes: [UInt8] = [0x80, 2]
   /// The numbers of what is recalled when it is written again: globals and two words.
   private var memo: [String: Int] = [:]
   private var memoCount = 0
 
-  private init(style: TorchLayout.PickleStyle) { self.style = style }
+  private init(style: Style) { self.style = style }
 
   private mutating func batches(_ tensors: [TensorInfo]) throws {
     if tensors.count == 1 {
