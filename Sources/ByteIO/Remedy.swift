@@ -50,6 +50,8 @@ public enum Request: Sendable, Equatable {
   // Digests.
   /// A list of digests.
   case manifest
+  /// The digest of a whole key, held against the originals'.
+  case checkingKey
   // Pieces of work.
   /// The known releases.
   case releases

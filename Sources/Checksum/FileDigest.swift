@@ -15,7 +15,7 @@ public enum FileDigest {
   /// - Throws: ``ByteIOError``, ``ChecksumError`` or `CancellationError`.
   public static func compute(
     _ algorithms: Set<DigestAlgorithm>,
-    of file: InputFile,
+    of file: any ByteSource,
     stream: ChunkStream = ChunkStream(sharedBy: 1),
     progress: (Int) -> Void = { _ in },
     isCancelled: () -> Bool = { false }
@@ -23,7 +23,7 @@ public enum FileDigest {
     let digests = try DigestAlgorithm.allCases.filter(algorithms.contains).map {
       try DigestStream($0, byteCount: file.size)
     }
-    file.adviseSequential()
+    (file as? InputFile)?.adviseSequential()
     try stream.run(
       count: file.size,
       produce: { chunk, offset in

@@ -35,16 +35,18 @@ package struct DecryptPlan: Sendable {
   ///
   /// - Parameters:
   ///   - input: an `.enc` file, or a folder that holds some.
-  ///   - keyPath: the base model's `consolidated.00.pth`.
+  ///   - keyPath: the base model's `consolidated.00.pth`, or what `openKey` makes it of.
   ///   - outputFolder: made when the work begins.
-  /// - Throws: ``XorDecryptError``, ``ByteIOError`` or ``ChecksumError`` for what makes the whole work pointless; what
+  ///   - openKey: opens the key.
+  /// - Throws: ``XorDecryptError``, ``ByteIOError`` or ``ChecksumError``, and what `openKey` throws, for what makes the whole work pointless; what
   ///   is wrong with one file is its item's problem.
   package init(
     input: String, key keyPath: String, outputFolder: String, options: DecryptOptions,
-    registry: Registry = .builtIn, progress: @escaping ProgressHandler = { _ in }
+    registry: Registry = .builtIn, openKey: (String) throws -> KeyFile = KeyFile.init(_:),
+    progress: @escaping ProgressHandler = { _ in }
   ) throws {
     let found = try EncryptedInput(input, keyPath: keyPath, options: options, registry: registry)
-    key = try KeyFile(keyPath)
+    key = try openKey(keyPath)
     isFolder = found.isFolder
     try Self.checkOutputFolder(outputFolder)
 
@@ -67,7 +69,7 @@ package struct DecryptPlan: Sendable {
     if let converter = options.converter {
       for index in items.indices where converter.takesPart(items[index].outputName) { items[index].isConverted = true }
     }
-    inputs.add(key.file)
+    for file in key.files { inputs.add(file) }
     inputs.add(InputRecord(items.map(\.input) + (options.manifestName.map { [$0] } ?? [])))
     Self.checkOutputs(&items, inputs, outputFolder, options)
     items.sort { a, b in

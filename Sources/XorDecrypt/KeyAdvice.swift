@@ -17,6 +17,8 @@ struct KeyAdvice: Sendable {
   private let registry: Registry
   /// Whether the whole key was read, and its digest is the original's.
   private let isProvenByDigest: Bool
+  /// Whether the key is made of a model.
+  private let isMade: Bool
 
   /// Recognizes a key, and judges it.
   ///
@@ -32,6 +34,7 @@ struct KeyAdvice: Sendable {
   ) throws {
     self.registry = registry
     isProvenByDigest = checksDigest
+    isMade = key.isMade
     original = try KeyRecognition.identify(key, registry: registry)
     if original == nil { nearMiss = try NearMiss(key, registry: registry) }
     wanted = try Self.wanted(by: items, of: releases, registry)
@@ -41,8 +44,9 @@ struct KeyAdvice: Sendable {
       guard let found else {
         throw XorDecryptError(
           .wrongKey, file: key.file.path,
-          reason: "its digest is that of no known original"
-            + (original.map { ", though it begins as \($0.name)" } ?? ""),
+          reason: (key.isMade ? "the digest of the file that it makes" : "its digest")
+            + " is that of no known original" + (original.map { ", though it begins as \($0.name)" } ?? "")
+            + (key.isMade ? ": \(Self.otherValues)" : ""),
           remedy: wanted.isEmpty ? nil : remedy)
       }
       original = found
@@ -109,8 +113,15 @@ struct KeyAdvice: Sendable {
   /// What is known of the key, in words: which original it is, and what says so.
   func claim(on key: KeyFile) -> String? { KeyRecognition.claim(original, key, isProvenByDigest: isProvenByDigest) }
 
+  /// Why a model does not make the original's file.
+  private static let otherValues = "it was trained further, merged or rounded on the way"
+
   /// How the key can be checked.
   var check: Remedy {
+    if isMade {
+      return "ask whether the folder is a conversion of \(original?.name ?? "the original") and nothing else: with "
+        + "\(.checkingKey) what it makes is held against the original's digest"
+    }
     guard let original, let file = original.keyFile else {
       return "compare the key's size and digest with its source's"
     }

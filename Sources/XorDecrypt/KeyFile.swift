@@ -2,11 +2,16 @@
 
 import ByteIO
 import CBelleKernels
+import Checksum
 
 /// The file that a release was encrypted with.
 package final class KeyFile: Sendable {
-  /// The file.
-  package let file: InputFile
+  /// Its bytes.
+  package let file: any ByteSource
+  /// The files that these come from: the key itself, or those of a model that it is made of.
+  package let files: [InputFile]
+  /// Whether the bytes are made of a model: nothing but a digest says then that its values are the original's.
+  package let isMade: Bool
   /// Where its bytes go.
   package let layout: KeyStreamLayout
 
@@ -14,19 +19,22 @@ package final class KeyFile: Sendable {
   /// any phase. Empty for longer tails and for none.
   private let repeatedTail: [UInt8]
 
-  /// Opens a key.
+  /// Opens a key; of a folder, the file in it that has a key's name.
   ///
-  /// - Throws: ``ByteIOError``; ``XorDecryptError`` with code `.unusableKey` for a folder, an empty file, a Git LFS
-  ///   pointer or a web page.
-  package init(_ path: String) throws {
-    if Folder.kind(of: path) == .folder {
-      let inside = Folder.join(path, "consolidated.00.pth")
-      throw XorDecryptError(
-        .unusableKey, file: path, reason: "the key must be a file; this is a folder",
-        remedy: Folder.kind(of: inside) == .file
-          ? "give \(displayName(inside))" : "give the original consolidated.00.pth of the base model")
+  /// - Throws: ``ByteIOError``; ``XorDecryptError`` with code `.unusableKey` for a folder without a key, an empty file, a Git
+  ///   LFS pointer or a web page.
+  package convenience init(_ given: String) throws {
+    var path = given
+    if Folder.kind(of: given) == .folder {
+      path = Folder.join(given, KnownOriginal.keyFileName)
+      guard Folder.kind(of: path) == .file else {
+        throw XorDecryptError(
+          .unusableKey, file: given,
+          reason: "this folder is no key: there is no \(KnownOriginal.keyFileName) in it, and no model",
+          remedy: "give the original \(KnownOriginal.keyFileName) of the base model, or a conversion's folder")
+      }
     }
-    file = try InputFile(path)
+    let file = try InputFile(path)
     if let complaint = try FileKind(of: file).complaint {
       throw XorDecryptError(.unusableKey, file: path, reason: "as a key: \(complaint.reason)", remedy: complaint.remedy)
     }
@@ -35,6 +43,19 @@ package final class KeyFile: Sendable {
         .unusableKey, file: path, reason: "the key's download is not finished, as \(displayName(download.name)) says",
         remedy: "let the download finish, or download it again")
     }
+    try self.init(file, files: [file], isMade: false)
+  }
+
+  /// A key whose bytes are made as they are read.
+  ///
+  /// - Parameter files: what they are made of.
+  /// - Throws: ``ByteIOError`` where they cannot be read.
+  package convenience init(making bytes: any ByteSource, from files: [InputFile]) throws {
+    try self.init(bytes, files: files, isMade: true)
+  }
+
+  private init(_ file: any ByteSource, files: [InputFile], isMade: Bool) throws {
+    (self.file, self.files, self.isMade) = (file, files, isMade)
     layout = KeyStreamLayout(keySize: file.size)
     var repeatedTail: [UInt8] = []
     if layout.tailSize > 0, layout.tailSize < KeyStream.windowSize {

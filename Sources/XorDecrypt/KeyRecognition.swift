@@ -22,8 +22,9 @@ package struct KeyRecognition: Sendable {
     if isProvenByDigest { return "\(original.name) (by its digest)" }
     let note = original.headNote.map { ", \($0)" } ?? ""
     let hasSize = original.keyFile?.plainSize == key.file.size
+    let made = key.isMade ? "; it is made of a model, and whether the values are the original's, digests will tell" : ""
     return
-      "its first \(original.head.count) bytes are those of \(original.name)\(hasSize ? ", and so is its size" : note)"
+      "its first \(original.head.count) bytes are those of \(original.name)\(hasSize ? ", and so is its size" : note)\(made)"
   }
 
   /// Finds out which original a key is by its SHA-256, reading the whole file.

@@ -26,16 +26,18 @@ package struct ReleaseEncryptor: Sendable {
   ///
   /// - Parameters:
   ///   - input: a file, or a folder whose files are taken (hidden ones, folders and `.enc` files are not).
-  ///   - keyPath: the base model's `consolidated.00.pth`.
+  ///   - keyPath: the base model's `consolidated.00.pth`, or what `openKey` makes it of.
   ///   - outputFolder: made when the work begins.
+  ///   - openKey: opens the key.
   /// - Throws: ``XorDecryptError`` or ``ByteIOError`` for what makes the whole work pointless.
   package init(
-    input: String, key keyPath: String, outputFolder: String, jobs: Int = processorCount, force: Bool = false
+    input: String, key keyPath: String, outputFolder: String, jobs: Int = processorCount, force: Bool = false,
+    openKey: (String) throws -> KeyFile = KeyFile.init(_:)
   ) throws {
     guard let kind = Folder.kind(of: input) else {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
     }
-    key = try KeyFile(keyPath)
+    key = try openKey(keyPath)
     var paths = [input]
     var ignored: [String] = []
     if kind == .folder {
@@ -55,7 +57,7 @@ package struct ReleaseEncryptor: Sendable {
     var sizes: [String: Int] = [:]
     for path in paths {
       let file = try InputFile(path)
-      guard file.identity != key.file.identity else {
+      guard key.isMade || !key.files.contains(where: { $0.identity == file.identity }) else {
         throw XorDecryptError(
           .wrongInput, file: path, reason: "this is the key itself; encrypted with itself it would be all zeros",
           remedy: "move the key out of the folder")
@@ -72,7 +74,7 @@ package struct ReleaseEncryptor: Sendable {
         .notPermitted, file: outputFolder, reason: "cannot write into the output folder",
         remedy: "give a folder that you may write to")
     }
-    record = InputRecord(paths + [key.file.path])
+    record = InputRecord(paths + key.files.map(\.path))
     // The digest in an output's name is not known yet: any file that has the rest of the name is looked at.
     if Folder.kind(of: outputFolder) == .folder {
       let names = Set(paths.map { Folder.name(of: $0) })

@@ -5,6 +5,7 @@ enum BenchCases {
   static var all: [any BenchCase.Type] {
     [
       DecryptBench.self,
+      KeyBench.self,
       VerifyBench.self,
       CheckpointBench.self,
       MergeBench.self,

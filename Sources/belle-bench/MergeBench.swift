@@ -20,51 +20,6 @@ struct MergeBench: BenchCase {
   private var folder: String { scratch.path }
   private var base: String { folder + "/base/model.safetensors" }
 
-  /// A folder that is removed with its owner.
-  private final class Scratch {
-    let path: String
-    init(_ path: String) throws {
-      self.path = path
-      try Folder.create(path)
-    }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-  }
-
-  /// Tensors of a pattern: what is added does not matter, only that it is there.
-  private struct Pattern: TensorSource {
-    let tensors: [TensorInfo]
-    var format: String { "synthetic" }
-    var metadata: [(name: String, value: String)] { [] }
-
-    init(_ tensors: [(name: String, shape: [Int])], _ dtype: DType) {
-      self.tensors = tensors.map { name, shape in
-        TensorInfo(
-          name: name, dtype: dtype, shape: shape, file: "synthetic",
-          byteCount: shape.reduce(1, *) * (dtype.byteCount ?? 1))
-      }
-    }
-
-    /// Numbers between a hundredth and a tenth, of either sign: a part of them, again and again, so that a base is made as
-    /// quickly as it is written.
-    func cursor(_ index: Int) -> any TensorCursor {
-      let info = tensors[index]
-      let size = info.dtype.byteCount ?? 1
-      var part = [UInt8](repeating: 0, count: 1 << 20)
-      var state = UInt64(index + 1)
-      for at in stride(from: 0, to: part.count, by: size) {
-        state = state &* 0x5851_F42D_4C95_7F2D &+ 0x1405_7B7E_F767_814F
-        part[at] = UInt8(truncatingIfNeeded: state >> 33)
-        part[at + size - 1] = UInt8(truncatingIfNeeded: state >> 41) & 0x80 | (size == 2 ? 0x2A : 0x3D)
-      }
-      return PartCursor(byteCount: info.byteCount, partSize: part.count) { range, bytes in
-        if bytes.count == part.count { bytes = part } else { bytes = Array(part[..<bytes.count]) }
-      }
-    }
-
-    func storedRange(_ index: Int) -> Range<Int>? { nil }
-    func verifyChecksums() {}
-  }
-
   init(_ context: BenchContext) throws {
     self.context = context
     tool = try context.tool
@@ -79,20 +34,14 @@ struct MergeBench: BenchCase {
       modules.map { ("model.layers.\(layer).\($0.0)", $0.1, $0.2) }
     }
     context.say("making a base of \(byteCount(names.count / modules.count * layerSize)) in \(folder)")
-    try Self.write(
-      Pattern(names.map { ($0.0 + ".weight", [$0.1, $0.2]) }, .f16), "model.safetensors", folder + "/base")
+    try PatternSource(names.map { ($0.0 + ".weight", [$0.1, $0.2]) }, .f16)
+      .write("model.safetensors", in: folder + "/base")
     let parts = names.flatMap { name, out, width in
       [("lora_A", [rank, width]), ("lora_B", [out, rank])].map { ("base_model.model.\(name).\($0.0).weight", $0.1) }
     }
-    try Self.write(Pattern(parts, .f32), "adapter_model.safetensors", folder + "/adapter")
+    try PatternSource(parts, .f32).write("adapter_model.safetensors", in: folder + "/adapter")
     let configuration = #"{"peft_type": "LORA", "r": \#(rank), "lora_alpha": 1}"#
     try Data(configuration.utf8).write(to: URL(filePath: folder + "/adapter/adapter_config.json"))
-  }
-
-  private static func write(_ source: Pattern, _ name: String, _ folder: String) throws {
-    try Folder.create(folder)
-    _ = try SafetensorsWriter.write(
-      source, Array(source.tensors.indices), metadata: [:], as: name, in: folder, replacing: true)
   }
 
   func measure() throws -> [Series] {

@@ -148,10 +148,11 @@ import Testing
   func keyPaths() throws {
     let release = try Release(large: 0)
     let llama = release.folder.file("llama")
-    try release.folder.write("llama/consolidated.00.pth", "x")
+    try release.folder.write("llama/notes.txt", "x")
     let folder = try release.decrypt(key: llama)
     #expect(folder.status == 1)
-    #expect(folder.errors.contains("hint: give \(llama)/consolidated.00.pth"))
+    #expect(folder.errors.contains("there is no consolidated.00.pth in it, and no model"))
+    #expect(folder.errors.contains("hint: give the original consolidated.00.pth of the base model"))
     let missing = try release.decrypt(key: release.folder.file("none"))
     #expect(missing.status == 1)
     #expect(missing.errors.contains("No such file"))

@@ -5,6 +5,7 @@
 
 #include "belle_blocks.h"
 #include "belle_convert.h"
+#include "belle_crc.h"
 #include "belle_figures.h"
 #include "belle_gptq.h"
 #include "belle_integers.h"

@@ -177,6 +177,24 @@ public struct TensorView: TensorSource {
     return sources[source].storedRange(place)
   }
 
+  /// Where a tensor's values lie, in whatever order of rows; nil where they are made, or do not stand in a file as they are.
+  package func place(_ index: Int) -> TensorPlace? {
+    switch origins[index] {
+    case .bytes(let bytes): return .memory(bytes)
+    case .computed, .parts: return nil
+    case .stored(let number, let source): return place(number, of: sources[source])
+    case .rows(let number, let source, let order):
+      guard case .file(let path, let range, let inner)? = place(number, of: sources[source]) else { return nil }
+      if let inner { return inner == order.inverse ? .file(path, range, nil) : nil }
+      return .file(path, range, order)
+    }
+  }
+
+  private func place(_ index: Int, of source: any TensorSource) -> TensorPlace? {
+    if let view = source as? TensorView { return view.place(index) }
+    return source.storedRange(index).map { .file(source.tensors[index].file, $0, nil) }
+  }
+
   /// Whether a tensor's values are made in small parts.
   package func isMadeInParts(_ index: Int) -> Bool {
     switch origins[index] {

@@ -2,7 +2,6 @@
 // and is never held as a whole unless the caller says how much it takes.
 
 import ByteIO
-import CZlib
 
 extension ZipArchive {
   /// Streams all bytes of a member, inflated.
@@ -79,7 +78,7 @@ extension ZipArchive {
     try stream(member) { part in
       unsafe part.withUnsafeBytes { unsafe result.append(contentsOf: $0) }
     }
-    guard unsafe Self.crc(of: result.span.bytes, after: 0) == member.crc else {
+    guard CRC32.of(result) == member.crc else {
       throw CheckpointError(
         .badChecksum, file: file.path, place: "byte \(member.dataOffset)",
         reason: "the member \(displayName(member.name)) does not have the CRC-32 that the directory says",
@@ -91,16 +90,7 @@ extension ZipArchive {
   /// Whether the bytes of a member have its CRC-32.
   func isIntact(_ member: ZipMember) throws -> Bool {
     var crc: UInt32 = 0
-    try stream(member) { crc = Self.crc(of: $0, after: crc) }
+    try stream(member) { crc = CRC32.of($0, after: crc) }
     return crc == member.crc
-  }
-
-  /// The CRC-32 of some bytes and those before them.
-  static func crc(of part: RawSpan, after crc: UInt32) -> UInt32 {
-    // SAFETY: zlib reads the span's bytes, no more.
-    unsafe part.withUnsafeBytes {
-      UInt32(
-        truncatingIfNeeded: unsafe crc32_z(UInt(crc), $0.bindMemory(to: UInt8.self).baseAddress, z_size_t($0.count)))
-    }
   }
 }

@@ -64,11 +64,21 @@ public enum Container: String, Sendable, CaseIterable {
     return count
   }
 
-  /// Copies tensors of a source into a file of this kind: see ``TensorSink``. A source that knows what a GGUF file says
-  /// besides its tensors has its values written there, instead of the text.
+  /// Copies tensors of a source into a file of this kind, as it is written where nothing else is asked for.
   public func write(
     _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
     replacing: Bool, isChecked: Bool = false, progress: (Int) -> Void
+  ) throws -> Bool {
+    try write(
+      source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, isChecked: isChecked,
+      torchLayout: .current, progress: progress)
+  }
+
+  /// Copies tensors of a source into a file of this kind: see ``TensorSink``. A source that knows what a GGUF file says
+  /// besides its tensors has its values written there, instead of the text.
+  func write(
+    _ source: any TensorSource, _ indices: [Int], metadata: [String: String], as name: String, in folder: String,
+    replacing: Bool, isChecked: Bool, torchLayout: TorchLayout, progress: (Int) -> Void
   ) throws -> Bool {
     if self != .gguf, let info = indices.lazy.map({ source.tensors[$0] }).first(where: { $0.dtype.block != nil }) {
       throw CheckpointError(
@@ -92,9 +102,9 @@ public enum Container: String, Sendable, CaseIterable {
         source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, isChecked: isChecked,
         progress: progress)
     case .torch:
-      return try TorchWriter.write(
-        source, indices, metadata: metadata, as: name, in: folder, replacing: replacing, isChecked: isChecked,
-        progress: progress)
+      var sink = try TorchWriter(indices.map { source.tensors[$0] }, layout: torchLayout)
+      return try sink.take(
+        source, indices, as: name, in: folder, replacing: replacing, isChecked: isChecked, progress: progress)
     }
   }
 }

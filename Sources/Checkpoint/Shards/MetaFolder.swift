@@ -186,11 +186,14 @@ public struct MetaFolder: TensorSource {
   private static func merge(_ info: TensorInfo, shards: Int, dim: Int) -> Merge {
     if shards == 1 { return .only }
     guard info.shape.count == 2 else { return .repeated }
-    let name = info.name
-    if name.hasSuffix(".wo.weight") || name.hasSuffix(".w2.weight") { return .columns }
     // Embeddings are split by columns in LLaMA 1 and 2, by rows later: the width tells.
-    if name == "tok_embeddings.weight" { return info.shape[1] == dim ? .rows : .columns }
-    return .rows
+    if info.name == "tok_embeddings.weight", info.shape[1] == dim { return .rows }
+    return isDividedByColumns(info.name) ? .columns : .rows
+  }
+
+  /// Whether shards have columns of a matrix, and not rows; as LLaMA 1 and 2 divide it.
+  package static func isDividedByColumns(_ name: String) -> Bool {
+    name.hasSuffix(".wo.weight") || name.hasSuffix(".w2.weight") || name == "tok_embeddings.weight"
   }
 
   /// What the file with the model's measures is called.

@@ -12,6 +12,9 @@ public struct ModelOutput: Sendable {
     public let name: String
     /// Its tensors.
     public let indices: [Int]
+
+    /// A file.
+    package init(name: String, indices: [Int]) { (self.name, self.indices) = (name, indices) }
   }
 
   /// The folder.
@@ -22,6 +25,10 @@ public struct ModelOutput: Sendable {
   public let files: [File]
   /// Whether the output is a folder of its own, with all that belongs to a model, and not one file somewhere.
   public let isFolder: Bool
+  /// Whether an index says which file holds which tensor.
+  private let hasIndex: Bool
+  /// How PyTorch files are laid out.
+  private let torchLayout: TorchLayout
 
   /// What a shard holds at most, where nothing else is asked for.
   public static let defaultShardSize = 5_000_000_000
@@ -45,17 +52,35 @@ public struct ModelOutput: Sendable {
   public init(
     _ source: any TensorSource, to path: String, container: Container?, shardSize: Int?, fileName: String? = nil
   ) {
+    self.init(
+      source, to: path, container: container, shardSize: shardSize, fileName: fileName, shards: nil,
+      torchLayout: .current)
+  }
+
+  /// Plans a model's files, some of which are fixed.
+  ///
+  /// - Parameters:
+  ///   - shards: the files of a folder that has no index, where they are fixed.
+  ///   - torchLayout: how PyTorch files are laid out.
+  package init(
+    _ source: any TensorSource, to path: String, container: Container?, shardSize: Int?, fileName: String?,
+    shards: [File]?, torchLayout: TorchLayout
+  ) {
+    self.torchLayout = torchLayout
     let asked = Container(fileName: path)
     self.container = container ?? asked ?? .safetensors
     isFolder = asked == nil
     let all = Array(source.tensors.indices)
-    if asked != nil || fileName != nil {
+    if asked == nil, let shards {
+      (folder, files) = (path, shards)
+    } else if asked != nil || fileName != nil {
       folder = asked == nil ? path : Folder.parent(of: path)
       files = [File(name: asked == nil ? fileName ?? "" : Folder.name(of: path), indices: all)]
     } else {
       folder = path
       files = Self.divide(source.tensors, container: self.container, shardSize: shardSize)
     }
+    hasIndex = shards == nil && files.count > 1
   }
 
   /// Divides tensors among files.
@@ -82,7 +107,7 @@ public struct ModelOutput: Sendable {
   ///
   /// - Parameter others: names of the small files that will be written too.
   public func names(others: [String] = []) -> [String] {
-    Self.ordered(files.map(\.name) + (files.count > 1 ? [container.indexName] : []) + others)
+    Self.ordered(files.map(\.name) + (hasIndex ? [container.indexName] : []) + others)
   }
 
   /// Names in the order in which files appear: the configuration last, for without it nothing takes a folder for a model.
@@ -162,12 +187,12 @@ public struct ModelOutput: Sendable {
       progress(.started(file: file.name, bytes: file.indices.reduce(0) { $0 + source.tensors[$1].byteCount }))
       let isWritten = try container.write(
         source, file.indices, metadata: metadata, as: file.name, in: folder, replacing: replacing,
-        isChecked: isChecked
+        isChecked: isChecked, torchLayout: torchLayout
       ) { progress(.advanced(file: file.name, bytes: $0)) }
       progress(.finished(file: file.name))
       guard isWritten else { throw Self.exists(Folder.join(folder, file.name)) }
     }
-    guard files.count > 1 else { return }
+    guard hasIndex else { return }
     let pairs = files.flatMap { file in file.indices.map { (source.tensors[$0].name, file.name) } }
     let total = source.tensors.reduce(0) { $0 + $1.byteCount }
     try write(

@@ -15,6 +15,10 @@ struct Arrangement {
   var container: Container?
   /// The name of the only file of a folder, where it has a fixed one.
   var fileName: String?
+  /// How many files of Meta's model-parallel form the tensors are divided among.
+  var shards = 1
+  /// The original that Meta published, where the tensors are laid out as it is.
+  var metaOriginal: MetaOriginal?
   /// The small files.
   var companions: Companions
   /// How many of the model's tensors are left out, which was told; computed ones are no tensors of a model.
@@ -22,7 +26,8 @@ struct Arrangement {
 
   /// How many finite values became infinite in the tensors that were read.
   var overflowCount: Int {
-    (source as? ConvertedSource)?.overflowCount ?? (source as? GGUFExport)?.overflowCount
-      ?? (source as? DescribedTensors)?.overflowCount ?? 0
+    let whole = (source as? MetaShards)?.source ?? source
+    return (whole as? ConvertedSource)?.overflowCount ?? (whole as? GGUFExport)?.overflowCount
+      ?? (whole as? DescribedTensors)?.overflowCount ?? 0
   }
 }

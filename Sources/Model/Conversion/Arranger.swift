@@ -30,6 +30,12 @@ struct Arranger {
       result.change = "rounded to \(type.rawValue.lowercased())"
       try result.companions.editType(type)
     }
+    if target.shards > 1 {
+      // The shards are read again as one model, and that is held against what was divided.
+      result.original = result.original ?? result.source
+      result.source = try MetaShards(result.source, count: target.shards, heads: headCounts(), file: model.path)
+      result.shards = target.shards
+    }
     return result
   }
 
@@ -102,6 +108,7 @@ struct Arranger {
     if case .gguf(let file) = model.layout { return try fromGGUF(file) }
     if model.form == .packed { return try packed() }
     try refuseForPlain()
+    if target.asOriginal { return try asOriginal() }
     switch (target.layout, model.layout) {
     case (.huggingFace, .meta(let meta)):
       let described = try MetaModel(meta)
@@ -142,6 +149,31 @@ struct Arranger {
       // What only wraps the names is of use to nobody; but what lies beside the model is kept, too.
       return Arrangement(source: model.everything, companions: companions)
     }
+  }
+
+  /// The file that Meta published, as far as the tensors are its.
+  private func asOriginal() throws -> Arrangement {
+    let original = try model.original()
+    for text in original.notes { note(text) }
+    noteOthers()
+    remark(
+      .note(
+        "Meta's licence of LLaMA goes with the file: it allows and forbids what it does for the original weights"))
+    // Beside Meta's weights lie its own text and its tokenizer, and nothing of Hugging Face's.
+    var companions = Companions(
+      in: companions.folder, omitting: Set(ModelOutput.companions).subtracting(["tokenizer.model"]))
+    companions.make("params.json", original.parameters)
+    var result = Arrangement(
+      source: original.source, container: .torch, fileName: MetaFolder.shardName(0), companions: companions)
+    result.omitted = original.omitted + model.otherCount
+    result.metaOriginal = original
+    return result
+  }
+
+  /// The heads of queries, and of keys and values.
+  private func headCounts() throws -> (queries: Int, keys: Int) {
+    let configuration = try model.described().configuration
+    return (configuration.headCount, configuration.keyValueHeadCount)
   }
 
   /// Meta's layout: PyTorch's container, params.json and no config.json, unless another container is wanted.

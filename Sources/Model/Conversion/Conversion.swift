@@ -3,6 +3,7 @@
 
 import ByteIO
 import Checkpoint
+import Foundation
 
 /// A conversion of one model.
 package struct Conversion {
@@ -72,11 +73,16 @@ package struct Conversion {
     (self.model, self.target, self.arrangement, self.remark) = (model, target, arrangement, remark)
     output = ModelOutput(
       arrangement.source, to: target.path, container: target.wanted ?? arrangement.container,
-      shardSize: target.shardSize, fileName: arrangement.fileName)
+      shardSize: target.shardSize, fileName: arrangement.fileName,
+      shards: (arrangement.source as? MetaShards)?.files,
+      torchLayout: arrangement.metaOriginal == nil ? .current : MetaOriginal.layout)
     var own = InputRecord(Set(arrangement.source.tensors.map(\.file)))
     own.add(ModelOutput.companions(in: arrangement.companions.folder ?? model.path))
     self.own = own
   }
+
+  /// The original that the tensors are laid out as; nil where none was asked for.
+  package var metaOriginal: MetaOriginal? { arrangement.metaOriginal }
 
   /// The bytes of the tensors that will be written.
   package var byteCount: Int { arrangement.source.tensors.reduce(0) { $0 + $1.byteCount } }
@@ -119,12 +125,33 @@ package struct Conversion {
       remark(.warning("\(names) stay beside the output: programs that read the folder may take parts of two models"))
     }
 
+    let isNew = Folder.kind(of: output.folder) == nil
     try Folder.create(output.folder)
+    do {
+      return try written(
+        made, copied, from: folder, to: place, inputs: inputs, replacing: replacing, progress: progress, checking: check
+      )
+    } catch {
+      // A folder that was made for the output is not left behind without one; rmdir removes only what is empty.
+      if isNew { unsafe rmdir(output.folder) }
+      throw error
+    }
+  }
+
+  /// Writes all files beside their place, and gives them their names.
+  ///
+  /// - Parameters:
+  ///   - made: small files, by name.
+  ///   - copied: names of small files, of those in `folder`.
+  private func written(
+    _ made: [String: [UInt8]], _ copied: [String], from folder: String, to place: ModelPlace, inputs: InputRecord,
+    replacing: Bool, progress: ProgressHandler, checking check: (String) throws -> Void
+  ) throws -> ConversionProof {
     // All files are finished and proven before the first has its name.
     let staging = try StagingFolder(in: output.folder)
     let staged = output.staged(in: staging.path)
     try staging.standing(for: target.path) {
-      try staged.write(source, metadata: metadata, replacing: true, isChecked: true, progress: progress)
+      try staged.write(arrangement.source, metadata: metadata, replacing: true, isChecked: true, progress: progress)
       for (name, bytes) in made { try staged.write(bytes, as: name, replacing: true) }
       try staged.copyCompanions(copied, from: folder, replacing: true)
     }

@@ -32,4 +32,12 @@ package enum ConversionMisfit: Error, Equatable {
   case baseOfModel
   /// BELLE's form for what is no PyTorch file.
   case belleOutsideTorch
+  /// Shards, for another layout or container than Meta's.
+  case shardsOutsideMeta
+  /// Several shards, for an output that is one file.
+  case shardsInOneFile
+  /// Meta's published file, in another layout or container than Meta's.
+  case originalOutsideMeta
+  /// Meta's published file, with other values or in shards.
+  case changedOriginal
 }

@@ -39,9 +39,13 @@ package struct ConversionProof: Sendable {
   init(of arrangement: Arrangement, part: String?, writtenTo output: ModelOutput) throws {
     (omitted, self.part) = (arrangement.omitted, part)
     let result: any TensorSource =
-      output.files.count == 1
-      ? try Checkpoint.open(file: Folder.join(output.folder, output.files[0].name))
-      : try ShardedFolder(index: Folder.join(output.folder, output.container.indexName))
+      if arrangement.shards > 1 {
+        try MetaFolder(output.folder, shards: output.files.map(\.name))
+      } else if output.files.count == 1 {
+        try Checkpoint.open(file: Folder.join(output.folder, output.files[0].name))
+      } else {
+        try ShardedFolder(index: Folder.join(output.folder, output.container.indexName))
+      }
     tensors = result.tensors.count
     bytes = result.tensors.reduce(0) { $0 + $1.byteCount }
     change = arrangement.change

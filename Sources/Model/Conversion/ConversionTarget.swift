@@ -35,6 +35,10 @@ package struct ConversionTarget: Sendable {
   package var container: Container?
   /// Names and orders of rows.
   package var layout = Layout.keep
+  /// How many shards Meta's layout is written in.
+  package var shards = 1
+  /// Whether Meta's layout is to be the file that Meta published, to the byte.
+  package var asOriginal = false
   /// The type of floating-point values, which are rounded to nearest; nil keeps what they have. Not for GGUF.
   package var dtype: DType?
   /// What becomes of packed integers.
@@ -63,7 +67,7 @@ package struct ConversionTarget: Sendable {
   /// Whether a GGUF file is to be written.
   package var isGGUF: Bool { wanted == .gguf }
 
-  /// Whether the model becomes one file, whatever it is: Meta's layout is written as one shard.
+  /// Whether the model becomes one file, or as many as are asked for, whatever its size is.
   package var wantsOneFile: Bool { isGGUF || layout == .meta && wanted ?? .torch == .torch || packing == .belle }
 
   /// What a GGUF file's tensors become.
@@ -90,5 +94,12 @@ package struct ConversionTarget: Sendable {
     if !isGGUF, weights != nil || embeddings != nil { throw .blocksOutsideGGUF }
     if !isGGUF, chatTemplate.isAsked { throw .templateOutsideGGUF }
     if isGGUF, packing != .keep, packing != .dequantized { throw .packingInGGUF }
+    if shards > 1 || asOriginal {
+      guard layout == .meta, wanted ?? .torch == .torch else {
+        throw shards > 1 ? .shardsOutsideMeta : .originalOutsideMeta
+      }
+    }
+    if shards > 1, named != nil { throw .shardsInOneFile }
+    if asOriginal, dtype != nil || shards > 1 { throw .changedOriginal }
   }
 }

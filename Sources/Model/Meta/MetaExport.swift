@@ -26,17 +26,21 @@ package struct MetaExport: Sendable {
     let view = try configuration.layout(.meta).arranged(source, tiesHead: configuration.tiesHead)
     var entries = view.tensors.enumerated().map { TensorView.Entry($1, .stored($0)) }
     if let query = view.tensors.first(where: { $0.name == "layers.0.attention.wq.weight" }),
-      let values = Self.frequencies(configuration, query.dtype)
+      let entry = Self.frequencies(Self.frequenciesName, configuration, query.dtype, file: query.file)
     {
-      let size = values.count / (query.dtype.byteCount ?? 1)
-      entries.append(TensorView.Entry("rope.freqs", query.dtype, [size], values, file: query.file))
+      entries.append(entry)
     }
     self.source = try TensorView(entries, of: view)
   }
 
+  /// What Llama 2 calls the frequencies of positions.
+  static let frequenciesName = "rope.freqs"
+
   /// The angles a position adds to each pair of a head, as Meta's model computes and stores them; nil for types that
   /// hold no weights.
-  private static func frequencies(_ configuration: ModelConfiguration, _ dtype: DType) -> [UInt8]? {
+  static func frequencies(
+    _ name: String, _ configuration: ModelConfiguration, _ dtype: DType, file: String
+  ) -> TensorView.Entry? {
     guard let rounding = try? DTypeConversion(from: .f64, to: dtype), let itemSize = dtype.byteCount else { return nil }
     let width = configuration.headSize
     let values = (0..<width / 2).flatMap { pair in
@@ -47,6 +51,6 @@ package struct MetaExport: Sendable {
     var span = result.mutableSpan
     var raw = unsafe span.mutableBytes
     _ = unsafe rounding.convert(values.span.bytes, into: &raw)
-    return result
+    return TensorView.Entry(name, dtype, [width / 2], result, file: file)
   }
 }

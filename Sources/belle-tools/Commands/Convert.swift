@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Checksum
 import Merging
 import Model
 
@@ -15,7 +16,13 @@ struct Convert: ParsableCommand {
         belle-tools convert model/ model-safetensors/
         belle-tools convert llama/ llama-hf/ --layout hf
         belle-tools convert llama-hf/ llama-again/ --layout meta
+        belle-tools convert llama-hf/ llama-parts/ --layout meta --shards 2
         belle-tools convert model/ model-bf16/ --dtype bf16
+
+      Meta's own file of LLaMA-1 7B, the key of most encrypted releases, to the byte and held against its published \
+      digests, from a conversion of it in half precision; nothing is left where the values are not the original's:
+
+        belle-tools convert llama-7b-hf/ 7B/ --layout meta --as-original
 
       For llama.cpp, as it is or rounded to blocks; and back:
 
@@ -83,6 +90,15 @@ struct Convert: ParsableCommand {
   @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
   var layout = Layout.keep
 
+  @Option(
+    help: ArgumentHelp(
+      "The files of Meta's layout: one for each of so many processors, as Meta's programs divide a model.",
+      valueName: "count"))
+  var shards = 1
+
+  @Flag(help: "Write the file that Meta published, to the byte, and hold it against the published digests.")
+  var asOriginal = false
+
   @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
   var dtype = Precision.keep
 
@@ -115,6 +131,7 @@ struct Convert: ParsableCommand {
     guard !quantized.dequantize || quantized.checkpointFormat == nil else {
       throw ValidationError("--dequantize and --checkpoint-format exclude each other.")
     }
+    guard shards > 0 else { throw ValidationError("--shards must be 1 or more.") }
     do { try target.check() } catch { throw ValidationError(explanation(error)) }
   }
 
@@ -123,6 +140,8 @@ struct Convert: ParsableCommand {
     var target = ConversionTarget(output)
     target.container = (format ?? to)?.container
     target.layout = layout.choice
+    target.shards = shards
+    target.asOriginal = asOriginal
     target.dtype = dtype.type
     target.shardSize = maxShardSize?.bytes
     quantized.add(to: &target)
@@ -137,11 +156,17 @@ struct Convert: ParsableCommand {
       guard base == nil else { throw ConversionMisfit.baseOfModel }
       if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
       let conversion = try Conversion(model, to: target) { show($0) }
-      let proof = try common.showingProgress(total: conversion.byteCount) {
+      let original = conversion.metaOriginal.map { OriginalCheck($0, of: input) }
+      var identity: String?
+      let total = conversion.byteCount * (original?.isPossible == true ? 2 : 1)
+      let proof = try common.showingProgress(total: total) { progress in
         // Whatever was opened until now: the model, its configuration, its tokenizer.
-        try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
+        try conversion.run(replacing: force.isGiven, inputs: .opened, progress: progress) { folder in
+          let name = Container(fileName: output) == nil ? KnownOriginal.keyFileName : Folder.name(of: output)
+          identity = try original?.identify(Folder.join(folder, name), progress)
+        }
       }
-      show(proof)
+      show(proof, original, identity)
     } catch let misfit as ConversionMisfit {
       throw ValidationError(explanation(misfit))
     }
@@ -172,7 +197,11 @@ struct Convert: ParsableCommand {
   }
 
   /// Says what became of the model.
-  private func show(_ proof: ConversionProof) {
+  ///
+  /// - Parameters:
+  ///   - original: where the output was to be Meta's own file.
+  ///   - identity: whose file it is by its digests.
+  private func show(_ proof: ConversionProof, _ original: OriginalCheck?, _ identity: String?) {
     let overflows = proof.overflows
     if overflows > 0 {
       let values = overflows == 1 ? "1 value was" : "\(overflows) values were"
@@ -181,13 +210,15 @@ struct Convert: ParsableCommand {
     }
     Console.shared.warn(ofRemoved: proof.removed)
     if common.json {
-      Console.shared.result([
+      var summary: [String: JSONValue] = [
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
         "omitted": .int(proof.omitted), "part": JSONValue(proof.part),
         "identical": .bool(proof.isIdentical), "relative": .double(proof.relative),
         "max_abs": .double(proof.maximum), "worst": JSONValue(proof.worst), "overflows": .int(overflows),
         "replaced": JSONValue(proof.replaced), "removed": JSONValue(proof.removed),
-      ])
+      ]
+      if original != nil { summary["original"] = JSONValue(identity) }
+      Console.shared.result(.object(summary))
     } else {
       let values =
         proof.isIdentical
@@ -197,6 +228,7 @@ struct Convert: ParsableCommand {
       let part = proof.part.map { " of \($0)" } ?? ""
       let omitted = proof.omitted > 0 ? ", \(proof.omitted) left out" : ""
       Console.shared.result("\(proof.tensors) tensors\(part)\(omitted), \(values): \(displayName(output))")
+      if let original { Console.shared.result(original.words(identity)) }
     }
   }
 
@@ -220,6 +252,10 @@ struct Convert: ParsableCommand {
     case .modelsOnly:
       "--embedding-type, --chat-template, --dequantize and --lossy are for models, and this is an adapter: leave them out."
     case .baseOfModel: "--base is for an adapter that becomes a GGUF file: leave it out."
+    case .shardsOutsideMeta: "--shards divides what --layout meta writes as PyTorch files: give that layout, too."
+    case .shardsInOneFile: "--shards writes several files: give a folder as output."
+    case .originalOutsideMeta: "--as-original is for --layout meta, and PyTorch's container: Meta published no other."
+    case .changedOriginal: "--as-original writes Meta's one file with its own values: leave --dtype and --shards out."
     case .belleOutsideTorch: "BELLE's form is a .pt file: give a folder, or a name that ends in .pt."
     }
   }

@@ -20,6 +20,11 @@ struct Decrypt: ParsableCommand {
       that are not there. A file gets its name only when all of them agree; a file that is there already and agrees \
       is skipped. Small files go first: with a wrong key they fail in the first second, and nothing else is begun.
 
+      Without Meta's file, the folder of a Hugging Face conversion of it in half precision is a key, too: the bytes of the \
+      file are made from it as they are read.
+
+        belle-tools decrypt enc/ llama-7b-hf/ model/ --check-key
+
       With --format safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
       make of them, and no pickle is written.
       """)
@@ -35,8 +40,9 @@ struct Decrypt: ParsableCommand {
   var input: String
 
   @Argument(
-    help: ArgumentHelp("The original weights that the release was made with.", valueName: "key-file"),
-    completion: .file())
+    help: ArgumentHelp(
+      "The original weights that the release was made with: Meta's file, or the folder of a conversion of it.",
+      valueName: "key"), completion: .file())
   var key: String
 
   @Argument(
@@ -86,9 +92,10 @@ struct Decrypt: ParsableCommand {
     options.checksKeyDigest = checkKey
     if (format ?? to) == .safetensors { options.converter = ReleaseConverter() }
 
-    let keySize = checkKey ? (try? InputFile(key).size) ?? 0 : 0
+    let keySize = checkKey ? (try? KeySource.open(key).file.size) ?? 0 : 0
     let plan = try common.showingProgress(total: keySize) {
-      try DecryptPlan(input: input, key: key, outputFolder: output, options: options, progress: $0)
+      try DecryptPlan(
+        input: input, key: key, outputFolder: output, options: options, openKey: KeySource.open, progress: $0)
     }
     let decryptor = ReleaseDecryptor(plan) { [output, isForced = force.isGiven] names in
       try ModelPlace(output, names: names, kind: .release).leftovers(inputs: plan.inputs, replacing: isForced)
@@ -114,7 +121,7 @@ struct Decrypt: ParsableCommand {
     let absent: [(name: String, lister: String)] =
       plan.absent.map { ($0, plan.lister) } + outcome.absent.map { ($0.name, displayName($0.index)) }
     for (name, lister) in absent { show(absent: name, listedBy: lister) }
-    if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: key, doubt, common) }
+    if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: plan.key, doubt, common) }
     Console.shared.warn(ofRemoved: outcome.removed)
     summarize(plan, counts, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }

@@ -22,7 +22,9 @@ struct Encrypt: ParsableCommand {
   var input: String
 
   @Argument(
-    help: ArgumentHelp("The original weights that the model derives from.", valueName: "key-file"), completion: .file())
+    help: ArgumentHelp(
+      "The original weights that the model derives from: Meta's file, or the folder of a conversion of it.",
+      valueName: "key"), completion: .file())
   var key: String
 
   @Argument(
@@ -37,7 +39,8 @@ struct Encrypt: ParsableCommand {
     let console = Console.shared
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
-      input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven)
+      input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven,
+      openKey: KeySource.open)
     let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn)
     if let claim = KeyRecognition.claim(original, encryptor.key) { common.note("key: \(claim)") }
     if !encryptor.ignored.isEmpty {

@@ -8,9 +8,9 @@ import XorDecrypt
 /// What a key says of itself, and a plain file of its end.
 enum KeyJudgement {
   /// Tells a damaged key from damaged files by the checksums that PyTorch's zip files hold of themselves; says nothing of a
-  /// key that is none, and nothing but damage where no byte of it is in question.
-  static func tell(of path: String, _ doubt: KeyDoubt, _ common: CommonOptions) {
-    guard let key = try? InputFile(path), ZipIntegrity.looksLikeZip(key) else { return }
+  /// key that is none or is made of a model, and nothing but damage where no byte of it is in question.
+  static func tell(of key: KeyFile, _ doubt: KeyDoubt, _ common: CommonOptions) {
+    guard !key.isMade, let key = key.files.first, ZipIntegrity.looksLikeZip(key) else { return }
     if doubt.byteCount > 0 { common.note("checking the key by its own checksums") }
     do {
       try ZipIntegrity.check(key, upTo: doubt.byteCount)
@@ -23,7 +23,7 @@ enum KeyJudgement {
     } catch let error as CheckpointError {
       Console.shared.report(
         XorDecryptError(
-          .unusableKey, file: path, place: error.place,
+          .unusableKey, file: key.path, place: error.place,
           reason: [.badChecksum, .truncated].contains(error.code)
             ? "the key is damaged: \(error.reason)"
             : "the key is damaged, or no zip file that PyTorch wrote: \(error.reason)",
