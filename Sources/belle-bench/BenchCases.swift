@@ -11,6 +11,7 @@ enum BenchCases {
       GPTQBench.self,
       GenerateBench.self,
       ModelBench.self,
+      TokensBench.self,
     ]
   }
 
