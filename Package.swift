@@ -107,7 +107,7 @@ let package = Package(
       name: "belle-bench",
       dependencies: [
         "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
-        "Quantize", "Transformer",
+        "Quantize", "Tokenizer", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

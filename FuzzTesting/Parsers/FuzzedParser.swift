@@ -29,8 +29,10 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case gguf
   /// `tokenizer.model`: SentencePiece's message, as a vocabulary, and merged with a small one in both directions.
   case pieces
-  /// `tokenizer.json`: byte-level BPE, or SentencePiece's pieces, at work and as a vocabulary.
+  /// `tokenizer.json`: byte-level BPE, SentencePiece's pieces or rules, at work and as a vocabulary.
   case tokenizer
+  /// A regular expression of a pre-tokenizer, which cuts a text; and lists of byte strings and of merges.
+  case pattern
   /// The index of a sharded folder.
   case index
   /// `params.json` beside two shards in Meta's layout, and what they are in Hugging Face's.
@@ -108,6 +110,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         _ = try Tokenizers.files(of: vocabulary, file: path)
         _ = try Tokenizers.tokenizer(of: vocabulary, file: path).encode("a b")
       }
+    case .pattern: takePattern(bytes)
     case .index:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "model.safetensors.index.json", in: .sharded)
@@ -229,6 +232,31 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       let now = Date(timeIntervalSince1970: 1e9)
       let text = try template.render(values, now: now)
       precondition(try template.render(values, now: now) == text, "a template that changes its mind")
+    }
+  }
+
+  /// An expression by way of a tokenizer.json, where text comes back from what it cuts; a tiktoken list.
+  private func takePattern(_ bytes: [UInt8]) {
+    attempt {
+      let expression = String(decoding: bytes, as: UTF8.self)
+      let split: [String: Any] = [
+        "type": "Split", "pattern": ["Regex": expression], "behavior": "Isolated", "invert": false,
+      ]
+      let object: [String: Any] = [
+        "pre_tokenizer": split, "decoder": ["type": "Fuse"],
+        "model": [
+          "type": "BPE", "vocab": ["a": 0, "b": 1, " ": 2, "1": 3, "\n": 4, "é": 5, "ab": 6], "merges": ["a b"],
+        ],
+      ]
+      let text = try JSONSerialization.data(withJSONObject: object)
+      let path = try ModelFolders.shared.get().write([UInt8](text), as: "tokenizer.json", in: .huggingFace)
+      let tokenizer = try Tokenizers.open(path)
+      let sample = "a ab  b1 11\n\n aé" + String(repeating: "a", count: 300) + "1"
+      precondition(try tokenizer.decode(tokenizer.encode(sample)) == sample, "a text that does not come back")
+    }
+    attempt {
+      let path = try ModelFolders.shared.get().write(bytes, as: "a.tiktoken", in: .huggingFace)
+      _ = try Tokenizers.open(path).encode("a b")
     }
   }
 

@@ -137,9 +137,7 @@ extension Model {
   /// Where the tokenizer's files lie: the model's folder; of Meta's download, which has them one folder up for all sizes, that
   /// one.
   package var tokenizerFolder: String {
-    let hasFiles = { (folder: String) in
-      Tokenizers.fileNames.contains { Folder.kind(of: Folder.join(folder, $0)) == .file }
-    }
+    let hasFiles = { (folder: String) in !Tokenizers.files(in: folder).isEmpty }
     guard case .meta = layout, !hasFiles(folder) else { return folder }
     let parent =
       [".", ".."].contains(Folder.name(of: folder)) ? Folder.join(folder, "..") : Folder.parent(of: folder)
@@ -153,8 +151,7 @@ extension Model {
       guard file.size >= 4, try file.bytes(count: 4).elementsEqual("GGUF".utf8) else { return nil }
       return try Model.open(path)
     }
-    let hasFiles = Tokenizers.fileNames.contains { Folder.kind(of: Folder.join(path, $0)) == .file }
-    guard !hasFiles, let model = try? Model.open(path), case .gguf = model.layout else { return nil }
+    guard Tokenizers.files(in: path).isEmpty, let model = try? Model.open(path), case .gguf = model.layout else { return nil }
     return model
   }
 
@@ -192,7 +189,10 @@ extension Model {
     let hasOwn = ["tokenizer.json", settings].contains { Folder.kind(of: Folder.join(home, $0)) == .file }
     // Without one transformers would have to guess where a text begins; what is no SentencePiece model has none to make.
     if !hasOwn, let vocabulary = try? Tokenizers.vocabulary(home) {
-      files[settings] = try Tokenizers.files(of: vocabulary, file: home)[settings]
+      let written = try Tokenizers.files(of: vocabulary, file: home)
+      files[settings] = written[settings]
+      // Of a list of byte strings transformers can make none without its rules.
+      files["tokenizer.json"] = written["tokenizer.json"]
     }
     return files
   }

@@ -60,7 +60,7 @@ struct AddedTokens: Sendable {
   private let plain: Finder
   /// Those that are looked for in the normalized text, spelled so.
   private let normalized: Finder
-  private let normalize: (@Sendable (ArraySlice<UInt8>) -> [UInt8])?
+  private let normalize: (@Sendable (ArraySlice<UInt8>) throws -> [UInt8])?
   /// All of them, by id.
   let all: [Token]
 
@@ -68,14 +68,14 @@ struct AddedTokens: Sendable {
   var isEmpty: Bool { all.isEmpty && normalize == nil }
 
   /// - Parameter normalize: what becomes of the parts between the tokens, before the normalized ones are looked for.
-  init(_ tokens: [Token], normalize: (@Sendable (ArraySlice<UInt8>) -> [UInt8])? = nil) {
+  init(_ tokens: [Token], normalize: (@Sendable (ArraySlice<UInt8>) throws -> [UInt8])? = nil) {
     all = tokens.sorted { $0.id < $1.id }
     self.normalize = normalize
     plain = Finder(tokens.filter { !$0.isNormalized })
     normalized = Finder(
       tokens.filter(\.isNormalized).map { token in
         var token = token
-        token.content = normalize?(token.content[...]) ?? token.content
+        if let changed = try? normalize?(token.content[...]) { token.content = changed }
         return token
       })
   }
@@ -83,14 +83,14 @@ struct AddedTokens: Sendable {
   /// Cuts a text at the added tokens.
   ///
   /// - Parameter body: called with each part in order, its text normalized; answers whether to go on.
-  func forEachPart(_ text: [UInt8], _ body: (Part) throws -> Bool) rethrows {
+  func forEachPart(_ text: [UInt8], _ body: (Part) throws -> Bool) throws {
     var goesOn = true
     try plain.forEachPart(text[...]) { part in
       guard case .text(let slice) = part else {
         goesOn = try body(part)
         return goesOn
       }
-      let inner = normalize.map { ArraySlice($0(slice)) } ?? slice
+      let inner = try normalize.map { ArraySlice(try $0(slice)) } ?? slice
       try normalized.forEachPart(inner) { part in
         goesOn = try body(part)
         return goesOn
@@ -103,6 +103,9 @@ struct AddedTokens: Sendable {
   private struct Finder: Sendable {
     /// By first byte, the longest first.
     private let byFirst: [[Token]]
+    /// By first byte, whether a token has a second one, or is that byte alone: `256 * first + second`. There may be a thousand
+    /// that begin with `<`, and a text of such.
+    private var begins: [Bool] = []
 
     init(_ tokens: [Token]) {
       guard !tokens.isEmpty else {
@@ -112,14 +115,26 @@ struct AddedTokens: Sendable {
       var byFirst = [[Token]](repeating: [], count: 256)
       for token in tokens { if let first = token.content.first { byFirst[Int(first)].append(token) } }
       self.byFirst = byFirst.map { $0.sorted { $0.content.count > $1.content.count } }
+      begins = [Bool](repeating: false, count: 1 << 16)
+      for token in tokens {
+        guard let first = token.content.first else { continue }
+        let second = token.content.dropFirst().first
+        for other in second.map({ Int($0)...Int($0) }) ?? 0...255 { begins[256 * Int(first) + other] = true }
+      }
+    }
+
+    /// The token that a place of a text begins with, the longest of several.
+    private func token(at place: ArraySlice<UInt8>) -> Token? {
+      guard let first = place.first, !byFirst[Int(first)].isEmpty else { return nil }
+      if let second = place.dropFirst().first, !begins[256 * Int(first) + Int(second)] { return nil }
+      return byFirst[Int(first)].first { place.starts(with: $0.content) }
     }
 
     func forEachPart(_ text: ArraySlice<UInt8>, _ body: (Part) throws -> Bool) rethrows {
       var start = text.startIndex
       var at = byFirst.isEmpty ? text.endIndex : start
       while at < text.endIndex {
-        let candidates = byFirst[Int(text[at])]
-        guard !candidates.isEmpty, let token = candidates.first(where: { text[at...].starts(with: $0.content) }) else {
+        guard let token = token(at: text[at...]) else {
           at += 1
           continue
         }

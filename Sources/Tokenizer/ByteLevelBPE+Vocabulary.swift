@@ -11,6 +11,7 @@ extension ByteLevelBPE {
       throw TokenizerError(.unsupported, file: path, reason: "the vocabulary is not one of byte-level BPE")
     }
     let preTokenizer = try PreTokenizer(name: pattern, file: path)
+    let row = NamedPattern.named(pattern)
     guard description.tokens.count <= Self.tokenLimit, spelledMerges.count <= Self.tokenLimit else {
       throw TokenizerError(
         .limit, file: path,
@@ -49,9 +50,9 @@ extension ByteLevelBPE {
     vocabulary = table
     self.preTokenizer = preTokenizer
     addsPrefixSpace = false
-    normalizesNFC = preTokenizer == .qwen2
-    self.added = AddedTokens(added, normalize: normalizesNFC ? Self.composed : nil)
-    ignoresMerges = preTokenizer.ignoresMerges
+    normalizers = row?.composes == true ? [.form(.composed)] : []
+    self.added = AddedTokens(added, normalize: Self.normalize(normalizers))
+    ignoresMerges = row?.ignoresMerges ?? false
     tokenBytes = spellings.flatMap { $0 }
     var end = 0
     tokenEnds = spellings.map {

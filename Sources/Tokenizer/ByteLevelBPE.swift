@@ -1,9 +1,8 @@
-// Byte-level byte-pair encoding from `tokenizer.json`: BLOOM, GPT-2, Llama 3, Qwen2. Text is cut into added tokens and
+// Byte-level byte-pair encoding: BLOOM, GPT-2, Llama 3, Qwen2, DeepSeek and most others. Text is cut into added tokens and
 // words; a word's bytes are merged in the order of the merges list. Source: huggingface/tokenizers (models/bpe,
 // pre_tokenizers/byte_level.rs). What it refuses: ByteLevelBPE+Loading.swift.
 
 import ByteIO
-import Foundation
 
 /// A byte-level BPE tokenizer.
 package struct ByteLevelBPE: Tokenizer {
@@ -23,7 +22,8 @@ package struct ByteLevelBPE: Tokenizer {
   let added: AddedTokens
   let preTokenizer: PreTokenizer
   let addsPrefixSpace: Bool
-  let normalizesNFC: Bool
+  /// What is done with a text before it is cut.
+  let normalizers: [TextNormalizer]
   /// A word that is in the vocabulary as a whole is not merged from its bytes.
   let ignoresMerges: Bool
   let merges: MergeTable
@@ -45,7 +45,7 @@ package struct ByteLevelBPE: Tokenizer {
     }
     var ids: [Int32] = []
     var merger = Merger(self)
-    try added.forEachPart(Array(text.utf8)) { part in
+    try forEachPart(text) { part in
       switch part {
       case .token(let id): ids.append(id)
       case .text(let bytes):
@@ -66,31 +66,16 @@ package struct ByteLevelBPE: Tokenizer {
     return ids
   }
 
-  /// A part of a text in normalization form C.
-  @Sendable static func composed(_ text: ArraySlice<UInt8>) -> [UInt8] {
-    composed(String(decoding: text, as: UTF8.self))
+  private func forEachPart(_ text: String, _ body: (AddedTokens.Part) throws -> Bool) throws {
+    do { try added.forEachPart(Array(text.utf8), body) } catch is WordPattern.TooManySteps {
+      throw TokenizerError(.badText, file: path, reason: "an expression of its rules takes too long for the text")
+    }
   }
 
-  /// A text in normalization form C, made part by part: nothing is composed with an ASCII character or a Chinese one after
-  /// it, and neither is changed itself.
-  static func composed(_ text: String, partSize: Int = 1 << 16) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(text.utf8.count)
-    let scalars = text.unicodeScalars
-    var start = scalars.startIndex
-    while start < scalars.endIndex {
-      var end = text.utf8.index(start, offsetBy: partSize, limitedBy: text.utf8.endIndex) ?? text.utf8.endIndex
-      // Up to a character's first byte, and then to one that begins something new.
-      while end < scalars.endIndex, text.utf8[end] & 0xC0 == 0x80 { text.utf8.formIndex(after: &end) }
-      while end < scalars.endIndex {
-        let next = scalars[end]
-        if next.isASCII || (0x4E00...0x9FFF).contains(next.value) { break }
-        scalars.formIndex(after: &end)
-      }
-      bytes.append(contentsOf: String(scalars[start..<end]).precomposedStringWithCanonicalMapping.utf8)
-      start = end
-    }
-    return bytes
+  /// What normalizers make of a part of a text; nil for none.
+  static func normalize(_ steps: [TextNormalizer]) -> (@Sendable (ArraySlice<UInt8>) throws -> [UInt8])? {
+    guard !steps.isEmpty else { return nil }
+    return { @Sendable text in try TextNormalizer.apply(steps, text) }
   }
 
   /// The text of ids. Those that fill up the embedding's rows stand for no text.

@@ -1,10 +1,11 @@
 // Lists of byte strings and their ranks, as tiktoken, Meta's Llama 3 and Qwen 1 have them: a line is a byte string in base 64
-// and its rank. They are named here, not read: how words are cut, and which tokens are set aside, stands in a program.
+// and its rank. How words are cut, and which tokens are set aside, stands in a program: VocabularyLists knows some.
 // Source: openai/tiktoken, load.py.
 
 import ByteIO
+import Foundation
 
-/// Telling tokenizers that this program does not read.
+/// Telling such lists, and taking them apart.
 enum ByteRanks {
   /// Whether a file is such a list: its first lines say so.
   static func isList(_ bytes: [UInt8]) -> Bool {
@@ -26,19 +27,38 @@ enum ByteRanks {
     }
   }
 
-  /// Refuses such a list by its name.
-  static func refuse(_ bytes: [UInt8], file path: String) throws {
-    guard isList(bytes) else { return }
-    throw TokenizerError(
-      .unsupported, file: path,
-      reason:
-        "this is a tiktoken list (byte strings and their ranks), as Meta's own Llama 3 has it, not a SentencePiece model",
-      remedy: "give the tokenizer.json of the same model in Hugging Face's form: it says how words are cut, too")
+  /// The strings of a list, by rank.
+  ///
+  /// - Throws: ``TokenizerError`` with the number of the line that is none.
+  static func strings(_ bytes: [UInt8], file path: String) throws -> [[UInt8]] {
+    var strings: [[UInt8]] = []
+    for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: true).enumerated() {
+      let parts = (line.last == 0x0D ? line.dropLast() : line).split(separator: 0x20)
+      guard parts.count == 2, let rank = Int(String(decoding: parts[1], as: UTF8.self)), rank == strings.count,
+        let string = Data(base64Encoded: Data(parts[0])), !string.isEmpty, number < TokenizerFile.tokenLimit
+      else {
+        throw TokenizerError(
+          .malformed, file: path, place: "line \(number + 1)",
+          reason: "expected a byte string in base 64 and the rank \(strings.count)",
+          remedy: "compare the file with the publisher's")
+      }
+      strings.append([UInt8](string))
+    }
+    return strings
   }
 
-  /// Whether a file is such a list by its name: `qwen.tiktoken`, Kimi's `tiktoken.model`, Mistral's `tekken.json`.
-  private static func isNamedList(_ name: String) -> Bool {
-    name.hasSuffix(".tiktoken") || name == "tiktoken.model" || name == tekken
+  /// Whether a file begins as such a list.
+  static func isList(at path: String) -> Bool {
+    guard let file = try? InputFile(path), let head = try? file.bytes(count: min(file.size, 8192)) else { return false }
+    return isList(head)
+  }
+
+  /// The lists of a folder by their names, `qwen.tiktoken` and Kimi's `tiktoken.model`, where there is one alone.
+  static func lists(in folder: String) -> [String] {
+    let names = ((try? Folder.entries(of: folder)) ?? []).map(\.name).filter {
+      $0.hasSuffix(".tiktoken") || $0 == "tiktoken.model"
+    }
+    return names.count == 1 ? names : []
   }
 
   private static let tekken = "tekken.json"
@@ -55,17 +75,16 @@ enum ByteRanks {
   /// What else lies in a folder that has no tokenizer of the kinds that are read.
   static func others(in folder: String) -> String? {
     let names = Set((try? Folder.entries(of: folder).map(\.name)) ?? [])
-    let lists = names.filter(isNamedList).sorted()
+    let lists = names.filter { $0.hasSuffix(".tiktoken") || $0 == "tiktoken.model" || $0 == tekken }.sorted()
     if !lists.isEmpty {
-      return "\(lists.map(displayName).joined(separator: ", ")) is a tiktoken list, which is not read"
+      let names = lists.map(displayName).joined(separator: ", ")
+      return lists == [tekken]
+        ? "\(names) is a tiktoken list, which is not read" : "\(names) are several tiktoken lists"
     }
     // Mistral numbers its models; T5, XLM and others have names of their own for SentencePiece's.
     let models = names.filter { $0.hasPrefix("tokenizer.model.") || $0.hasSuffix(".model") }.sorted()
     if let first = models.first {
       return "\(displayName(first)) may be a SentencePiece model under another name: it can be named by itself"
-    }
-    if names.isSuperset(of: ["vocab.json", "merges.txt"]) {
-      return "vocab.json and merges.txt alone do not say how words are cut"
     }
     return nil
   }

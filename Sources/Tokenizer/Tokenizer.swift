@@ -65,7 +65,7 @@ extension Tokenizer {
 
   /// The longest run without a place to cut, in bytes: one word, or one character over and over. What is longer is no text,
   /// and would take a hundred times its size.
-  static var runLimit: Int { 1 << 20 }
+  static var runLimit: Int { 4 << 20 }
 
   /// All of them.
   package var ownSize: Int { vocabularySize }

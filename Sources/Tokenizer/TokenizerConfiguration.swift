@@ -16,6 +16,8 @@ struct TokenizerConfiguration: Decodable, Sendable {
       case content
     }
 
+    init(_ content: String) { self.content = content }
+
     init(from decoder: any Decoder) throws {
       if let text = try? decoder.singleValueContainer().decode(String.self) {
         content = text

@@ -15,6 +15,7 @@ extension TokenizerFile {
     _ vocabulary: Vocabulary, pattern name: String, merges: [String], file path: String
   ) throws -> [UInt8] {
     let pattern = try PreTokenizer(name: name, file: path)
+    let row = NamedPattern.named(name)
     let byteLevel: [String: Any] = [
       "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
     ]
@@ -51,11 +52,12 @@ extension TokenizerFile {
     }
     let outer: [String: Any] = [
       "version": "1.0", "truncation": NSNull(), "padding": NSNull(), "added_tokens": added,
-      "normalizer": pattern == .qwen2 ? ["type": "NFC"] as Any : NSNull(),
+      "normalizer": row?.composes == true ? ["type": "NFC"] as Any : NSNull(),
       "pre_tokenizer": [
         "type": "Sequence",
         "pretokenizers": pattern.steps.map {
-          ["type": "Split", "pattern": ["Regex": $0], "behavior": "Isolated", "invert": false] as [String: Any]
+          ["type": "Split", "pattern": ["Regex": $0.expression], "behavior": "Isolated", "invert": false]
+            as [String: Any]
         } + [byteLevel],
       ] as [String: Any],
       "post_processor": postProcessor, "decoder": byteLevel,
@@ -64,7 +66,7 @@ extension TokenizerFile {
     // The vocabulary keeps its order, which a dictionary would lose.
     let model =
       #""model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"#
-      + #""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":\#(pattern.ignoresMerges),"#
+      + #""end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":\#(row?.ignoresMerges ?? false),"#
       + #""vocab":{\#(spellings.joined(separator: ","))},"merges":[\#(try merges.map(quoted).joined(separator: ","))]}"#
     return [UInt8](head).dropLast() + Array(",\(model)}\n".utf8)
   }

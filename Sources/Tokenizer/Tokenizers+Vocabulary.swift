@@ -23,7 +23,10 @@ extension Tokenizers {
       return result
     case let tokenizer as ByteLevelBPE: return try vocabulary(of: tokenizer)
     case let other:
-      throw TokenizerError(.unsupported, file: path, reason: "a tokenizer of the kind \(other.kind) has no vocabulary")
+      throw TokenizerError(
+        .unsupported, file: path,
+        reason: "its rules (\(other.kind)) are neither byte-level BPE's nor SentencePiece's in a form that has a name",
+        remedy: "such a tokenizer cannot be written in another form")
     }
   }
 
@@ -82,9 +85,7 @@ extension Tokenizers {
     guard !tokenizer.addsPrefixSpace else {
       throw unsupported("it puts a space before a text, which llama.cpp's does not")
     }
-    guard tokenizer.ignoresMerges == tokenizer.preTokenizer.ignoresMerges else {
-      throw unsupported("ignore_merges is \(tokenizer.ignoresMerges), and llama.cpp takes it otherwise")
-    }
+    let (row, composing) = try pattern(of: tokenizer)
     var spellings = [ArraySlice<UInt8>?](repeating: nil, count: tokenizer.vocabularySize)
     tokenizer.vocabulary.forEach { spelling, id in spellings[Int(id)] = spelling }
     var tokens = spellings.enumerated().map { id, spelling in
@@ -99,11 +100,43 @@ extension Tokenizers {
       return String(decoding: halves[0] + [0x20] + halves[1], as: UTF8.self)
     }
     var result = Vocabulary(
-      model: .byteLevelBPE(pattern: tokenizer.preTokenizer.name, merges: merges), tokens: tokens,
+      model: .byteLevelBPE(pattern: row.names[0], merges: merges), tokens: tokens,
       special: tokenizer.special)
     result.takeFlags(of: tokenizer.added.all)
-    result.remarks = tokenizer.remarks
+    result.remarks = tokenizer.remarks + [composing].compactMap(\.self)
     try result.take(ChatTemplates(folder: Folder.parent(of: tokenizer.path)))
     return result
+  }
+
+  /// llama.cpp's pattern that cuts words as a tokenizer does; and what is to be told of composing.
+  ///
+  /// - Throws: ``TokenizerError`` with code `.unsupported` where it has none.
+  private static func pattern(of tokenizer: ByteLevelBPE) throws -> (NamedPattern, String?) {
+    let unsupported = { (reason: String) in
+      TokenizerError(
+        .unsupported, file: tokenizer.path, reason: reason,
+        remedy: "a GGUF file names how words are cut, and llama.cpp would give other ids under any of its names")
+    }
+    let composed = [TextNormalizer.form(.composed)]
+    guard tokenizer.normalizers.isEmpty || tokenizer.normalizers == composed else {
+      throw unsupported("its normalizer changes texts in a way that a GGUF file cannot name")
+    }
+    let rows = tokenizer.preTokenizer.rows
+    guard !rows.isEmpty else {
+      let steps = tokenizer.preTokenizer.steps.map { displayName($0.expression) }
+      throw unsupported("llama.cpp has no name for how its words are cut (\(steps.joined(separator: ", ")))")
+    }
+    let fitting = rows.filter { $0.ignoresMerges == tokenizer.ignoresMerges }
+    guard let first = fitting.first else {
+      throw unsupported("ignore_merges is \(tokenizer.ignoresMerges), and llama.cpp takes it otherwise")
+    }
+    let composes = !tokenizer.normalizers.isEmpty
+    let row = fitting.first { $0.composes == composes } ?? first
+    guard row.composes == composes else {
+      return (
+        row, "texts are composed (NFC), which the GGUF file cannot say: under the name \(row.names[0]) they are not"
+      )
+    }
+    return (row, nil)
   }
 }

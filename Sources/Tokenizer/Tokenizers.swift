@@ -19,12 +19,13 @@ package enum Tokenizers {
       }
       let folder = Folder.parent(of: path)
       let configuration = try TokenizerConfiguration.read(folder: folder)
-      guard path.hasSuffix(".json") else { return try SentencePieceModel(path, configuration) }
-      let contents = try TokenizerFile(path)
-      guard contents.spellsBytes else { return try ByteLevelBPE(contents, configuration) }
-      return try tokenizer(of: contents.sentencePieceVocabulary(contents.lists(configuration)), file: path)
+      guard path.hasSuffix(".json") else { return try ofOneFile(path, configuration) }
+      if Folder.name(of: path) == VocabularyLists.vocabularyName, VocabularyLists.areIn(folder) {
+        return try VocabularyLists.tokenizer(in: folder, configuration)
+      }
+      return try tokenizer(of: TokenizerFile(path), configuration)
     }
-    let paths = fileNames.map { Folder.join(path, $0) }.filter { Folder.kind(of: $0) == .file }
+    let paths = files(in: path)
     guard !paths.isEmpty else {
       let other = fileNames.lazy.compactMap { DownloadName.standIn(for: $0, in: path) }.first
       throw TokenizerError(
@@ -39,6 +40,40 @@ package enum Tokenizers {
       do { return try open(path) } catch { first = first ?? error }
     }
     throw first ?? TokenizerError(.missing, file: path, reason: "there is no tokenizer in it")
+  }
+
+  /// The files of a folder that hold its tokenizer, the first choice first; none where there is none.
+  package static func files(in folder: String) -> [String] {
+    var names = fileNames.filter { Folder.kind(of: Folder.join(folder, $0)) == .file }
+    // A list of byte strings says less than a tokenizer.json.
+    if names.count > 1, ByteRanks.isList(at: Folder.join(folder, names[0])) { names.swapAt(0, 1) }
+    if VocabularyLists.areIn(folder) { names.append(VocabularyLists.vocabularyName) }
+    if names.isEmpty { names = ByteRanks.lists(in: folder) }
+    return names.map { Folder.join(folder, $0) }
+  }
+
+  /// The tokenizer of a tokenizer.json: byte-level BPE and SentencePiece's, which have ways of their own, or its rules.
+  private static func tokenizer(
+    of contents: TokenizerFile, _ configuration: TokenizerConfiguration
+  ) throws -> any Tokenizer {
+    let rules = try TokenizerRules(contents)
+    if let byteLevel = try ByteLevelBPE(contents, rules, configuration) { return byteLevel }
+    if contents.spellsBytes, contents.modelType == "BPE" {
+      do {
+        return try tokenizer(
+          of: contents.sentencePieceVocabulary(contents.lists(configuration)), file: contents.path)
+      } catch let error as TokenizerError where error.code == .unsupported {
+        // SentencePiece would give other ids.
+      }
+    }
+    return try RuleTokenizer(contents, rules, configuration)
+  }
+
+  /// The tokenizer of a file that is no JSON: a SentencePiece model, or a tiktoken list.
+  private static func ofOneFile(_ path: String, _ configuration: TokenizerConfiguration) throws -> any Tokenizer {
+    let bytes = try SentencePieceModel.bytes(path)
+    guard ByteRanks.isList(bytes) else { return try SentencePieceModel(path, configuration) }
+    return try VocabularyLists.tokenizer(ranks: bytes, file: path, configuration)
   }
 
   /// The tokenizer that a vocabulary describes.

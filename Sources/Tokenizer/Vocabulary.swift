@@ -116,8 +116,11 @@ package struct Vocabulary: Sendable, Equatable {
   /// Whether a text is changed before most added tokens are looked for in it: Qwen2's is composed.
   package var normalizes: Bool {
     guard case .byteLevelBPE(let pattern, _) = model else { return false }
-    return pattern == PreTokenizer.qwen2.name
+    return NamedPattern.named(pattern)?.composes ?? false
   }
+
+  /// Whether a text begins with BOS under a pattern of llama.cpp's, where a GGUF file does not say so.
+  package static func addsBOS(pattern: String) -> Bool { NamedPattern.named(pattern)?.addsBOS ?? false }
 
   /// The token of an id; nil where there is none.
   func token(_ id: Int32?) -> Token? { id.flatMap { tokens.indices.contains(Int($0)) ? tokens[Int($0)] : nil } }

@@ -12,6 +12,7 @@ enum BenchCases {
       GPTQBench.self,
       GenerateBench.self,
       ModelBench.self,
+      TokensBench.self,
     ]
   }
 

@@ -171,17 +171,33 @@ private struct Case: Decodable {
   }
 
   @Test(
-    "what SentencePiece would do otherwise is refused",
+    "what SentencePiece would do otherwise is done by the file's own rules, and is no vocabulary",
     arguments: [
-      (#""split": false"#, #""split": true"#), (#""prepend_scheme": "first""#, #""prepend_scheme": "new""#),
-      (#""type": "Metaspace""#, #""type": "Whitespace""#), (#""type": "BPE""#, #""type": "Unigram""#),
+      (#""split": false"#, #""split": true"#), (#""type": "Metaspace""#, #""type": "Whitespace""#),
       // One merge less than its pieces allow.
       ("[\n        \"h\",\n        \"e\"\n      ],", ""),
     ])
   func savedOtherwise(text: String, other: String) throws {
     let folder = try changed(text, to: other)
-    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+    #expect(try Tokenizers.open(folder.path).kind == "bpe")
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.vocabulary(folder.path) }
     #expect(error?.code == .unsupported, "\(String(describing: error))")
+  }
+
+  @Test(
+    "what a file asks for and is not known is refused by its name",
+    arguments: [
+      (#""prepend_scheme": "first""#, #""prepend_scheme": "new""#, "new"),
+      (#""type": "Metaspace""#, #""type": "UnicodeScripts""#, "UnicodeScripts"),
+      (#""type": "BPE""#, #""type": "WordLevel""#, "WordLevel"),
+      (#""normalizer": null"#, #""normalizer": {"type": "Precompiled"}"#, "Precompiled"),
+      (#""type": "TemplateProcessing""#, #""type": "Other""#, "Other"),
+      (#""type": "Fuse""#, #""type": "CTC""#, "CTC"),
+    ])
+  func unknownParts(text: String, other: String, name: String) throws {
+    let folder = try changed(text, to: other)
+    let error = #expect(throws: TokenizerError.self) { try Tokenizers.open(folder.path) }
+    #expect(error?.code == .unsupported && error?.reason.contains(name) == true, "\(String(describing: error))")
   }
 
   @Test(

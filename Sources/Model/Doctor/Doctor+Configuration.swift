@@ -126,8 +126,7 @@ extension Doctor {
 
   /// Opens the tokenizer and holds it against the vocabulary.
   func examineTokenizer(vocabularySize: Int) {
-    let files = Tokenizers.fileNames.map { Folder.join(tokenizerFolder, $0) }.filter { Folder.kind(of: $0) == .file }
-    guard !files.isEmpty else {
+    guard !Tokenizers.files(in: tokenizerFolder).isEmpty else {
       return add(
         .warning, .missingTokenizer, folder, "there is no tokenizer.model and no tokenizer.json",
         "copy the tokenizer's files from the model that this one was made from")

