@@ -44,6 +44,9 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case release
   /// `adapter_config.json` of a LoRA adapter, and the scales of some modules.
   case adapter
+  /// A model file of llama.cpp's of 2023: head and values, blocks as numbers, the model in Hugging Face's layout and in GGUF's
+  /// blocks, its tokenizer at work.
+  case ggml
   /// An adapter of llama.cpp's in the form of 2023.
   case ggla
 
@@ -148,6 +151,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
           precondition(!scale.isNaN, "a scale that is no number")
         }
       }
+    case .ggml: takeGGML(MemoryBytes(bytes, "a.bin"))
     case .ggla: attempt { try readAll(GGLAFile(MemoryBytes(bytes, "a.bin"))) }
     }
   }
@@ -170,6 +174,24 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "a.gguf")
       _ = try tokenizer.encode("a b\n，")
       _ = try Tokenizers.files(of: vocabulary, file: "a.gguf")
+    }
+  }
+
+  private func takeGGML(_ file: MemoryBytes) {
+    attempt { try readAll(GGMLFile(file)) }
+    attempt { try readAll(DequantizedSource(GGMLFile(file))) }
+    for allowsRounding in [false, true] {
+      attempt { try readAll(RestatedSource(GGMLFile(file), allowsRounding: allowsRounding)) }
+    }
+    attempt {
+      let model = try GGMLModel(GGMLFile(file), path: "a.bin")
+      try readAll(model.source)
+      _ = try model.configurationText()
+      let vocabulary = try model.vocabulary()
+      _ = try Tokenizers.tokenizer(of: vocabulary, file: "a.bin").encode("a b\n，")
+      _ = try Tokenizers.files(of: vocabulary, file: "a.bin")
+      let restated = try RestatedSource(model.source, allowsRounding: true)
+      _ = try GGUFExport(restated, model.configuration, vocabulary, types: GGUFTypes(nil), file: "a.bin")
     }
   }
 

@@ -29,13 +29,14 @@ struct MergeBase {
       MergeError(.form, file: model.path, reason: reason, remedy: remedy)
     }
     switch model.layout {
-    case .gguf:
+    case .gguf, .ggml:
+      let name = if case .gguf = model.layout { "GGUF file" } else { "ggml file of 2023" }
       throw model.form == .blocks
         ? fault(
           "its weights are quantized, in blocks, to which nothing can be added",
           "merge into the model in 16 bits, and quantize the result; \(.converting(.folder)) "
             + "makes a folder of this file")
-        : fault("it is a GGUF file", "make a folder of it first: \(.converting(.folder))")
+        : fault("it is a \(name)", "make a folder of it first: \(.converting(.folder))")
     case .meta:
       throw fault(
         "it is in Meta's layout, and adapters and deltas have Hugging Face's names",

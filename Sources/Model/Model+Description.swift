@@ -33,6 +33,9 @@ extension Model {
     case .gguf(let file):
       let model = try GGUFModel(file, path: path)
       return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
+    case .ggml(let file):
+      let model = try self.described(file)
+      return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
     case .meta(let meta):
       let model = try MetaModel(meta)
       let text = try model.configurationText(special: try? tokenizer().special)
@@ -55,6 +58,23 @@ extension Model {
         tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),
         tied.source, notes: [frequencies, tied.note, version, Self.ownCode(text)])
     }
+  }
+
+  /// A file of before GGUF as a model, with what was said of it.
+  func described(_ file: GGMLFile) throws -> GGMLModel { try GGMLModel(file, stated: stated, path: path) }
+
+  /// What is taken for granted of the model, because its file does not say it, with what can be done about it.
+  ///
+  /// - Parameter hasTokenizer: whether a tokenizer is named besides.
+  /// - Throws: as ``described()``.
+  package func assumptions(hasTokenizer: Bool) throws -> [Remedy] {
+    guard case .ggml(let file) = layout else { return [] }
+    let found = try described(file).configuration.assumptions(file, stated: stated)
+    guard file.vocabulary.scores == nil, !hasTokenizer else { return found }
+    let scores: Remedy =
+      "the file has no scores for its tokens: the order of the pieces is taken for them, which is right unless some were "
+      + "added later; \(.tokenizer) names the model's own tokenizer"
+    return found + [scores]
   }
 
   /// What is to be told of a config.json that is made for the model and cannot say all that programs want to know.
@@ -119,7 +139,7 @@ extension Model {
       if let model = try Self.ggufModel(at: path) { return try model.tokenizer() }
       return try Tokenizers.open(path)
     }
-    if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
+    if let vocabulary = try ownVocabulary() { return try Tokenizers.tokenizer(of: vocabulary, file: self.path) }
     return try Tokenizers.open(tokenizerFolder)
   }
 
@@ -154,6 +174,9 @@ extension Model {
   /// - Throws: whatever stands in the way besides.
   package func tokenizerFiles() throws -> (files: [String: [UInt8]], lack: String?) {
     if case .meta = layout { return (try metaTokenizerFiles(), nil) }
+    if case .ggml(let file) = layout {
+      return (try Tokenizers.files(of: Vocabulary(file.vocabulary, file: path), file: path), nil)
+    }
     guard case .gguf(let file) = layout else { return ([:], nil) }
     do { return (try GGUFModel(file, path: path).tokenizerFiles(), nil) } catch let error as TokenizerError {
       return ([:], "the weights are written without the tokenizer, for " + error.reason)
@@ -201,8 +224,16 @@ extension Model {
       if let model = try Self.ggufModel(at: path) { return try model.vocabulary() }
       return try withEnds(Tokenizers.vocabulary(path))
     }
-    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path) }
-    return try withEnds(Tokenizers.vocabulary(tokenizerFolder))
+    return try ownVocabulary() ?? withEnds(Tokenizers.vocabulary(tokenizerFolder))
+  }
+
+  /// The vocabulary that lies in the model's file; nil where files beside it have it.
+  private func ownVocabulary() throws -> Vocabulary? {
+    switch layout {
+    case .gguf(let file): try Vocabulary(file.values, file: path)
+    case .ggml(let file): try Vocabulary(file.vocabulary, file: path)
+    case .huggingFace, .meta: nil
+    }
   }
 
   /// A vocabulary with what else ends a text by the model's own files.
@@ -218,9 +249,12 @@ extension Model {
   ///
   /// - Throws: ``ByteIOError`` for files that cannot be read.
   package func endTokens() throws -> Set<Int32> {
-    guard case .gguf(let file) = layout else { return try EndTokens.read(folder: folder) }
+    switch layout {
     // Without a look at the tokenizer, which may be of a kind that is not known here.
-    return GGUFTokenIDs(file.values).ends
+    case .gguf(let file): return GGUFTokenIDs(file.values).ends
+    case .ggml: return Set([Vocabulary.ggmlSpecial.eos].compactMap(\.self))
+    case .huggingFace, .meta: return try EndTokens.read(folder: folder)
+    }
   }
 
   /// The model's own chat template, nil where it has none, and what is to be told of it.
@@ -228,6 +262,7 @@ extension Model {
   /// - Throws: `TokenizerError` for a file that is no template.
   package func chatTemplate() throws -> (text: String?, remark: String?) {
     if case .gguf(let file) = layout { return (file.values["tokenizer.chat_template"]?.string, nil) }
+    if case .ggml = layout { return (nil, nil) }
     let templates = try ChatTemplates(folder: tokenizerFolder)
     return (templates.text, templates.remark)
   }

@@ -26,6 +26,10 @@ package enum ConversionMisfit: Error, Equatable {
   case typeOfPacked
   /// A form of GPTQ's for one file: the configuration beside it says which it is.
   case packingOfFile
+  /// A tokenizer from elsewhere for an output that copies the model's own files.
+  case tokenizerOfFolder
+  /// BELLE's form for blocks, which become a GPTQ folder's integers first.
+  case belleOfBlocks
   /// BELLE's form for what is no PyTorch file.
   case belleOutsideTorch
 }

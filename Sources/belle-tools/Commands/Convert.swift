@@ -21,6 +21,7 @@ struct Convert: ParsableCommand {
         belle-tools convert model/ model.gguf
         belle-tools convert model/ model-q8.gguf --gguf-type q8_0
         belle-tools convert model.gguf model-again/
+        belle-tools convert ggml-model-q4_0.bin model.gguf
 
       A model that GPTQ has quantized keeps its integers: symmetric 4 bits are Q4_0 and symmetric 8 bits Q8_0, the same \
       numbers bit for bit. What would lose is refused, with the reason, unless --lossy says that it may.
@@ -90,6 +91,8 @@ struct Convert: ParsableCommand {
         + "those beyond 5 GB are divided.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @OptionGroup var facts: ModelFactsOption
+  @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
@@ -115,13 +118,14 @@ struct Convert: ParsableCommand {
     target.layout = layout.choice
     target.dtype = dtype.type
     target.shardSize = maxShardSize?.bytes
+    target.tokenizer = tokenizer.path
     quantized.add(to: &target)
     return target
   }
 
   func run() throws {
     do {
-      let model = try unknown.open(input)
+      let model = try facts.open(input, unknown, tokenizer: tokenizer.path)
       var target = target
       if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
       let conversion = try Conversion(model, to: target) { show($0) }
@@ -190,6 +194,10 @@ struct Convert: ParsableCommand {
       "Meta's layout has no place for quantized weights: convert with --dequantize alone, and its output with --layout meta."
     case .typeOfPacked: "--dtype is for floating-point values: with --dequantize the packed ones become such."
     case .packingOfFile: "--checkpoint-format needs a folder as output: the configuration says which it is."
+    case .tokenizerOfFolder:
+      "--tokenizer is for outputs in GGUF that are no copies, and for ggml's files of 2023: put the tokenizer's files into the folder."
+    case .belleOfBlocks:
+      "--checkpoint-format belle is for packed integers: write --checkpoint-format gptq first, and convert that."
     case .belleOutsideTorch: "BELLE's form is a .pt file: give a folder, or a name that ends in .pt."
     }
   }
