@@ -88,9 +88,9 @@ public struct MetaFolder: TensorSource {
     }
     shards = try names.map { try CheckpointFile.open(InputFile(Folder.join(folder, $0)), skipping: skipped) }
     guard let first = shards.first else { throw failure("there is no consolidated.00.pth in it", nil) }
-    merged = try MergedShards(
-      shards, names: names, width: dim, file: folder,
-      leavingOut: skipped.map { skipped in { skipped.leaveOut(unread: [$0]) } })
+    var leaveOut: ((TensorInfo) -> Void)?
+    if let skipped { leaveOut = { skipped.leaveOut(unread: [$0]) } }
+    merged = try MergedShards(shards, names: names, width: dim, file: folder, leavingOut: leaveOut)
     tensors = merged.tensors
     metadata = first.metadata
     if let embedding = tensors.first(where: { $0.name == "tok_embeddings.weight" && $0.unread == nil }),

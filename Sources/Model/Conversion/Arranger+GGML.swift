@@ -40,13 +40,13 @@ extension Arranger {
   private func withoutSuccessor(_ info: TensorInfo) -> CheckpointError {
     let elements = BlockType(info.dtype)?.elements ?? 0
     let isPacked = BlockType(info.dtype)?.middle != nil
-    let packed: Remedy = isPacked ? "\(.packing("gptq")) makes a folder that holds it as it is, " : ""
+    let packed: Remedy = isPacked ? "\(.packing("gptq")) makes a folder that holds it as it is; " : ""
     return CheckpointError(
       .lossy, file: model.path,
       reason:
         "\(displayName(info.name)) is \(info.dtype.rawValue), a scale for each \(elements) weights, for which GGUF "
         + "has no blocks",
-      remedy: packed + "and so does \(.blockType("f32")); \(.losing) with \(.blockType("q5_1")) rounds it again")
+      remedy: packed + "\(.blockType("f32")) holds its values; \(.losing) with \(.blockType("q5_1")) rounds it again")
   }
 
   // MARK: To other containers

@@ -18,6 +18,7 @@ extension Doctor {
           vocabularySize: model.configuration.vocabularySize)
       } catch { add(error, .badTokenizer, path) }
     } catch { add(error, .badConfiguration, path) }
-    examineValues(attempt { try DequantizedSource(file) } ?? file, progress)
+    let values: (any TensorSource)? = attempt { try DequantizedSource(file) }
+    examineValues(values ?? file, progress)
   }
 }

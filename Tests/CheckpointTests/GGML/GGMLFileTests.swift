@@ -22,8 +22,6 @@ private struct SharedFile: Decodable {
 }
 
 @Suite("GGMLFile") struct GGMLFileTests {
-  private static let folder = Result { try TemporaryFolder() }
-
   /// Opens bytes as a file.
   private func open(_ bytes: [UInt8], as name: String = "m.bin") throws -> any TensorSource {
     let folder = try TemporaryFolder()
