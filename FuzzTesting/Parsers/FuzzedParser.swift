@@ -47,6 +47,9 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case release
   /// `adapter_config.json` of a LoRA adapter, the scales of some modules, and what it makes of an adapter, merged.
   case adapter
+  /// A model file of llama.cpp's of 2023: head and values, blocks as numbers, the model in Hugging Face's layout and in GGUF's
+  /// blocks, its tokenizer at work.
+  case ggml
   /// `adapter_model.safetensors`, merged, and as a GGUF file.
   case lora
   /// An adapter of llama.cpp's in the form of 2023, merged.
@@ -177,6 +180,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       }
       merge(bytes, as: "d.safetensors", in: .change, .add, isReversed: true)
     case .template: takeTemplate(bytes)
+    case .ggml: takeGGML(MemoryBytes(bytes, "a.bin"))
     }
   }
 
@@ -257,6 +261,24 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
     attempt {
       let path = try ModelFolders.shared.get().write(bytes, as: "a.tiktoken", in: .huggingFace)
       _ = try Tokenizers.open(path).encode("a b")
+    }
+  }
+
+  private func takeGGML(_ file: MemoryBytes) {
+    attempt { try readAll(GGMLFile(file)) }
+    attempt { try readAll(DequantizedSource(GGMLFile(file))) }
+    for allowsRounding in [false, true] {
+      attempt { try readAll(RestatedSource(GGMLFile(file), allowsRounding: allowsRounding)) }
+    }
+    attempt {
+      let model = try GGMLModel(GGMLFile(file), path: "a.bin")
+      try readAll(model.source)
+      _ = try model.configurationText()
+      let vocabulary = try model.vocabulary()
+      _ = try Tokenizers.tokenizer(of: vocabulary, file: "a.bin").encode("a b\n，")
+      _ = try Tokenizers.files(of: vocabulary, file: "a.bin")
+      let restated = try RestatedSource(model.source, allowsRounding: true)
+      _ = try GGUFExport(restated, model.configuration, vocabulary, types: GGUFTypes(nil), file: "a.bin")
     }
   }
 

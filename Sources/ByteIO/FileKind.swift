@@ -140,9 +140,7 @@ public enum FileKind: Sendable, Equatable {
     case .legacyGGML(let name):
       return (
         "this is a \(name) file, one of llama.cpp's containers from before GGUF",
-        isWeights
-          ? "programs of 2023 read it; a GGUF file can be made from the weights that it was made from: "
-            + "\(.converting(.gguf))" : nil
+        isWeights && name == "ggla" ? "it is an adapter: \(.merging) takes it" : nil
       )
     case .chatBELLE:
       return (

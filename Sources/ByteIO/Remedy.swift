@@ -21,7 +21,15 @@ public enum Request: Sendable, Equatable {
   case valueType
   /// A type of GGUF's blocks, as ggml calls it.
   case blockType(String)
+  /// A form of packed integers.
+  case packing(String)
   // Reading.
+  /// The epsilon of the norms of a model that does not say it.
+  case epsilon
+  /// The length of text that a model was made for, where it does not say it.
+  case contextLength
+  /// The tokenizer of a model that has none, or a poor one.
+  case tokenizer
   /// The tensors of a pickle that names what is not known, without what these names make.
   case skippingUnknown
   // Quantizing.

@@ -14,7 +14,7 @@
 
 /// What scales the integers of a block.
 typedef struct {
-  uint16_t d, dmin;        ///< halves; dmin is 0 where there are no minimums.
+  uint32_t d, dmin;        ///< bits of halves, or of single-precision numbers; dmin is 0 where there are no minimums.
   int8_t scales[16];       ///< multiples of d, one for each run.
   int8_t minimums[16];     ///< multiples of dmin: −1 for blocks of 32, whose minimum is added.
 } block_scales;
@@ -122,6 +122,32 @@ PARTS_INLINE void take_q6_k(const uint8_t *restrict b, uint8_t *restrict q, bloc
   }
 }
 
+/// Weights in nibbles as ggml had them first: scales in single precision but where there is a fifth bit, or 16 weights to
+/// a block; and two neighbours to a byte, where these are `in_pairs`.
+PARTS_INLINE void take_former(
+    const uint8_t *restrict b, int count, bool is_single, bool has_minimum, bool has_fifth, bool in_pairs,
+    uint8_t *restrict q, block_scales *restrict s) {
+  s->d = is_single ? load_word(b) : load_half(b);
+  b += is_single ? 4 : 2;
+  s->dmin = !has_minimum ? 0 : is_single ? load_word(b) : load_half(b);
+  if (has_minimum) b += is_single ? 4 : 2;
+  s->scales[0] = 1;
+  s->minimums[0] = has_minimum ? -1 : 0;
+  const uint32_t fifth = has_fifth ? load_word(b) : 0;
+  if (has_fifth) b += 4;
+  for (int i = 0; i < count / 2; i++) {
+    q[in_pairs ? 2 * i : i] = b[i] & 15;
+    q[in_pairs ? 2 * i + 1 : count / 2 + i] = b[i] >> 4;
+  }
+  // Bit i is weight i's in either order.
+  for (int i = 0; has_fifth && i < count; i++) q[i] |= (fifth >> i & 1) << 4;
+}
+
+PARTS_INLINE void take_former_q8_0(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  *s = (block_scales){.d = load_word(b), .scales = {1}};
+  for (int i = 0; i < 32; i++) q[i] = b[4 + i] ^ 0x80;
+}
+
 /// Takes a block apart: `q` gets as many integers as it has weights.
 PARTS_INLINE void take_block(belle_block type, const uint8_t *block, uint8_t *restrict q, block_scales *restrict s) {
   switch (type) {
@@ -135,7 +161,21 @@ PARTS_INLINE void take_block(belle_block type, const uint8_t *block, uint8_t *re
     case BELLE_Q4_K: take_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: take_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: take_q6_k(block, q, s); break;
+    case BELLE_Q4_0_V1: take_former(block, 32, true, false, false, true, q, s); break;
+    case BELLE_Q4_1_V1: take_former(block, 32, true, true, false, true, q, s); break;
+    case BELLE_Q4_2: take_former(block, 16, false, false, false, true, q, s); break;
+    case BELLE_Q4_3: take_former(block, 16, false, true, false, true, q, s); break;
+    case BELLE_Q5_0_V1: take_former(block, 32, false, false, true, true, q, s); break;
+    case BELLE_Q5_1_V1: take_former(block, 32, false, true, true, true, q, s); break;
+    case BELLE_Q4_0_V2: take_former(block, 32, true, false, false, false, q, s); break;
+    case BELLE_Q4_1_V2: take_former(block, 32, true, true, false, false, q, s); break;
+    case BELLE_Q8_0_V2: take_former_q8_0(block, q, s); break;
   }
+}
+
+/// A scale or a minimum as a number.
+PARTS_INLINE float scale_of(belle_block type, uint32_t bits) {
+  return belle_block_has_single_scales(type) ? as_float(bits) : float_of_half((uint16_t)bits);
 }
 
 // MARK: Together. Sixteen integers at a time: so wide are the vectors of every processor.
@@ -167,8 +207,8 @@ PARTS_INLINE uint16_t fifth_bits(const uint8_t *q) {
 /// The way back from take_32.
 PARTS_INLINE void put_32(
     uint8_t *restrict b, bool has_minimum, bool has_fifth, const uint8_t *restrict q, const block_scales *restrict s) {
-  store_half(b, s->d);
-  if (has_minimum) store_half(b + 2, s->dmin);
+  store_half(b, (uint16_t)s->d);
+  if (has_minimum) store_half(b + 2, (uint16_t)s->dmin);
   b += has_minimum ? 4 : 2;
   if (has_fifth) {
     store_half(b, fifth_bits(q));
@@ -179,7 +219,7 @@ PARTS_INLINE void put_32(
 }
 
 PARTS_INLINE void put_q8_0(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
-  store_half(b, s->d);
+  store_half(b, (uint16_t)s->d);
   for (int i = 0; i < 32; i += 16) store_sixteen(b + 2 + i, load_sixteen(q + i) ^ 0x80);
 }
 
@@ -198,8 +238,8 @@ PARTS_INLINE void put_six(uint8_t *packed, const int8_t *scales, const int8_t *m
 
 PARTS_INLINE void put_q45_k(
     uint8_t *restrict b, bool is_five, const uint8_t *restrict q, const block_scales *restrict s) {
-  store_half(b, s->d);
-  store_half(b + 2, s->dmin);
+  store_half(b, (uint16_t)s->d);
+  store_half(b + 2, (uint16_t)s->dmin);
   put_six(b + 4, s->scales, s->minimums);
   uint8_t *low = b + 16;
   if (is_five) {
@@ -231,7 +271,7 @@ PARTS_INLINE void put_q3_k(uint8_t *restrict b, const uint8_t *restrict q, const
       top[i] |= (uint8_t)(level >> 2 << run / 2);
     }
   }
-  store_half(b + 108, s->d);
+  store_half(b + 108, (uint16_t)s->d);
 }
 
 PARTS_INLINE void put_q6_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
@@ -245,7 +285,7 @@ PARTS_INLINE void put_q6_k(uint8_t *restrict b, const uint8_t *restrict q, const
     }
   }
   memcpy(b + 192, s->scales, 16);
-  store_half(b + 208, s->d);
+  store_half(b + 208, (uint16_t)s->d);
 }
 
 /// Puts a block together: the way back from take_block, for the types that are written.
@@ -261,7 +301,7 @@ PARTS_INLINE void put_block(
     case BELLE_Q4_K: put_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: put_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: put_q6_k(block, q, s); break;
-    case BELLE_Q2_K: break;
+    default: break;
   }
 }
 

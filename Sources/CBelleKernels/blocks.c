@@ -18,7 +18,7 @@ LANES_INLINE void dequantize_block(
   uint8_t q[LARGE];
   block_scales s;
   take_block(type, block, q, &s);
-  const float d = float_of_half(s.d), dmin = float_of_half(s.dmin);
+  const float d = scale_of(type, s.d), dmin = scale_of(type, s.dmin);
 #pragma clang loop unroll(full)
   for (int run = 0; run < count; run++) {
     const float step = d * (float)s.scales[run], start = dmin * (float)s.minimums[run];
@@ -41,6 +41,15 @@ LANES_INLINE void dequantize_lanes(belle_block type, const uint8_t *blocks, uint
       case BELLE_Q4_K: dequantize_block(BELLE_Q4_K, blocks, 8, 32, 0, block); break;
       case BELLE_Q5_K: dequantize_block(BELLE_Q5_K, blocks, 8, 32, 0, block); break;
       case BELLE_Q6_K: dequantize_block(BELLE_Q6_K, blocks, 16, 16, 32, block); break;
+      case BELLE_Q4_0_V1: dequantize_block(BELLE_Q4_0_V1, blocks, 1, 32, 8, block); break;
+      case BELLE_Q4_1_V1: dequantize_block(BELLE_Q4_1_V1, blocks, 1, 32, 0, block); break;
+      case BELLE_Q4_2: dequantize_block(BELLE_Q4_2, blocks, 1, 16, 8, block); break;
+      case BELLE_Q4_3: dequantize_block(BELLE_Q4_3, blocks, 1, 16, 0, block); break;
+      case BELLE_Q5_0_V1: dequantize_block(BELLE_Q5_0_V1, blocks, 1, 32, 16, block); break;
+      case BELLE_Q5_1_V1: dequantize_block(BELLE_Q5_1_V1, blocks, 1, 32, 0, block); break;
+      case BELLE_Q4_0_V2: dequantize_block(BELLE_Q4_0_V2, blocks, 1, 32, 8, block); break;
+      case BELLE_Q4_1_V2: dequantize_block(BELLE_Q4_1_V2, blocks, 1, 32, 0, block); break;
+      case BELLE_Q8_0_V2: dequantize_block(BELLE_Q8_0_V2, blocks, 1, 32, 128, block); break;
     }
     memcpy(values, block, 4 * elements);
   }
@@ -82,7 +91,7 @@ LANES_INLINE bool round_symmetric(const float *x, int half, uint8_t *q, block_sc
     q[i] = (uint8_t)clamped(x[i] * inverse + ((float)half + 0.5f), (float)(2 * half - 1));
   }
   s->d = half_of(scale);
-  return is_finite_half(s->d);
+  return is_finite_half((uint16_t)s->d);
 }
 
 // Q4_1 and Q5_1: from the least to the greatest.
@@ -97,7 +106,7 @@ LANES_INLINE bool round_affine(const float *x, int levels, uint8_t *q, block_sca
   for (int i = 0; i < SMALL; i++) q[i] = (uint8_t)clamped((x[i] - low) * inverse + 0.5f, (float)levels);
   s->d = half_of(scale);
   s->dmin = half_of(low);
-  return is_finite_half(s->d) && is_finite_half(s->dmin);
+  return is_finite_half((uint16_t)s->d) && is_finite_half((uint16_t)s->dmin);
 }
 
 // Q8_0: halves are rounded away from zero, as C's roundf does. Integers are 128 more than what is stored.
@@ -117,7 +126,7 @@ LANES_INLINE bool round_eight(const float *x, uint8_t *q, block_scales *s) {
     q[i] = (uint8_t)(128 + (y < 0 ? -whole : whole));
   }
   s->d = half_of(scale);
-  return is_finite_half(s->d);
+  return is_finite_half((uint16_t)s->d);
 }
 
 LANES_INLINE bool round_block(const belle_block type, const float *x, uint8_t *block) {
@@ -200,4 +209,40 @@ void belle_pack_super_levels(
     if (has_minimums) memcpy(s.minimums, minima + i * runs, runs);
     put_block(type, blocks, levels, &s);
   }
+}
+
+// MARK: Blocks to integers, and to other blocks
+
+void belle_take_levels(
+    belle_block type, const uint8_t *blocks, uint8_t *levels, float *scales, float *minima, size_t count) {
+  const belle_block_type *form = belle_block_type_of(type);
+  if (!form || form->bits == 0 || form->elements > SMALL) return;
+  for (size_t i = 0; i < count; i++, blocks += form->bytes, levels += form->elements) {
+    block_scales s;
+    take_block(type, blocks, levels, &s);
+    scales[i] = scale_of(type, s.d);
+    if (minima) minima[i] = scale_of(type, s.dmin);
+  }
+}
+
+size_t belle_restate_blocks(belle_block type, const uint8_t *blocks, uint8_t *restated, size_t count, size_t *useless) {
+  const belle_block_type *form = belle_block_type_of(type), *next = form ? belle_block_type_of(form->successor) : NULL;
+  *useless = 0;
+  if (!next || form->elements != SMALL || next->elements != SMALL) return count;
+  size_t changed = 0;
+  for (size_t i = 0; i < count; i++, blocks += form->bytes, restated += next->bytes) {
+    uint8_t q[SMALL];
+    block_scales s;
+    take_block(type, blocks, q, &s);
+    const float d = scale_of(type, s.d), dmin = scale_of(type, s.dmin);
+    // A half stays itself, its payload too where it is no number.
+    if (belle_block_has_single_scales(type)) {
+      s.d = half_of(d);
+      s.dmin = half_of(dmin);
+      changed += float_of_half((uint16_t)s.d) == d && float_of_half((uint16_t)s.dmin) == dmin ? 0 : 1;
+      *useless += is_finite_half((uint16_t)s.d) && is_finite_half((uint16_t)s.dmin) ? 0 : 1;
+    }
+    put_block(next->number, restated, q, &s);
+  }
+  return changed;
 }

@@ -299,7 +299,7 @@ LANES_INLINE int search_q45_k(
       s.minimums[part] = (int8_t)best.start_multiple[8 * g + part];
     }
     put_block(type, blocks[g], q + LARGE * g, &s);
-    useless |= (is_finite_half(s.d) && is_finite_half(s.dmin) ? 0 : 1) << g;
+    useless |= (is_finite_half((uint16_t)s.d) && is_finite_half((uint16_t)s.dmin) ? 0 : 1) << g;
   }
   return useless;
 }
@@ -328,7 +328,7 @@ LANES_INLINE bool search_q6_k(const float *values, const float *importance, uint
   block_scales s = {.d = half_of(best.unit[0])};
   for (int part = 0; part < 16; part++) s.scales[part] = (int8_t)best.multiple[part];
   put_block(BELLE_Q6_K, block, q, &s);
-  return is_finite_half(s.d);
+  return is_finite_half((uint16_t)s.d);
 }
 
 // MARK: Rows of blocks

@@ -11,9 +11,13 @@
 
 enum { BLOCK = 32 };
 
+LANES_INLINE bool has_minimums(belle_packed_scales kind) {
+  return kind == BELLE_SCALES_HALF_MINIMUM || kind == BELLE_SCALES_SINGLE_MINIMUM || kind == BELLE_SCALES_K32_MINIMUM ||
+         kind == BELLE_SCALES_K16_MINIMUM;
+}
+
 LANES_INLINE int center_of(unsigned bits, belle_packed_scales kind) {
-  const bool counts_from_zero =
-      kind == BELLE_SCALES_HALF_MINIMUM || kind == BELLE_SCALES_K32_MINIMUM || kind == BELLE_SCALES_K16_MINIMUM;
+  const bool counts_from_zero = has_minimums(kind);
   // 8-bit codes are stored less 128, whatever the kind.
   return bits != 8 && counts_from_zero ? 0 : 1 << (bits - 1);
 }
@@ -26,6 +30,7 @@ size_t belle_packed_record_bytes(belle_packed_scales kind) {
     case BELLE_SCALES_SINGLE_ZERO: return 64 + 32;
     case BELLE_SCALES_HALF_ZERO: return 32 + 32;
     case BELLE_SCALES_HALF_MINIMUM: return 32 + 32;
+    case BELLE_SCALES_SINGLE_MINIMUM: return 64 + 64;
     case BELLE_SCALES_K32_MINIMUM: return 32 + 32 + 8 * 16 * 2;
     case BELLE_SCALES_K16_MINIMUM: return 32 + 32 + 16 * 16 * 2;
     case BELLE_SCALES_K16: return 32 + 16 * 16;
@@ -93,6 +98,10 @@ LANES_INLINE void lanes_scales(
       *scale = lanes_load_halves(r);
       *minimum = lanes_load_halves(r + 32);
       break;
+    case BELLE_SCALES_SINGLE_MINIMUM:
+      *scale = lanes_load(r);
+      *minimum = lanes_load(r + 64);
+      break;
     case BELLE_SCALES_K32_MINIMUM:
       *scale = lanes_load_halves(r) * lanes_load_bytes(r + 64 + 16 * sub);
       *minimum = -(lanes_load_halves(r + 32) * lanes_load_bytes(r + 64 + 16 * (8 + sub)));
@@ -113,8 +122,7 @@ LANES_INLINE bool has_half_scales(belle_packed_scales kind) {
 }
 
 LANES_INLINE bool has_offsets(belle_packed_scales kind) {
-  return kind == BELLE_SCALES_SINGLE_ZERO || kind == BELLE_SCALES_HALF_ZERO || kind == BELLE_SCALES_HALF_MINIMUM ||
-         kind == BELLE_SCALES_K32_MINIMUM || kind == BELLE_SCALES_K16_MINIMUM;
+  return kind == BELLE_SCALES_SINGLE_ZERO || kind == BELLE_SCALES_HALF_ZERO || has_minimums(kind);
 }
 
 /// Adds a block's four chains, scaled, to the totals. By address: what calls it may be of one instruction set only.
@@ -317,8 +325,7 @@ LANES_INLINE void expand_strip(const expand_work *w, size_t strip, const unsigne
       if (k % 16 == 0) lanes_scales(p, scales, block, k / 16, center, &scale, &shift, &minimum);
       lanes value = scale * (lanes_code(codes, k, bits, center) + shift);
       // Not added where there is none: −0 would become 0.
-      if (has_offsets(p->kind) && p->kind != BELLE_SCALES_SINGLE_ZERO && p->kind != BELLE_SCALES_HALF_ZERO)
-        value = value + minimum;
+      if (has_minimums(p->kind)) value = value + minimum;
       lanes_store(out + k * w->stride, value);
     }
   }
@@ -349,8 +356,7 @@ static void expand_scalar(const expand_work *w) {
         lanes scale, shift, minimum;
         lanes_scales(p, scales, block, k / 16, center, &scale, &shift, &minimum);
         float *out = w->out + ((block - w->from_block) * BLOCK + k) * w->stride + (strip - w->from) * LANES;
-        const bool adds = p->kind == BELLE_SCALES_HALF_MINIMUM || p->kind == BELLE_SCALES_K32_MINIMUM ||
-                          p->kind == BELLE_SCALES_K16_MINIMUM;
+        const bool adds = has_minimums(p->kind);
         for (size_t lane = 0; lane < LANES; lane++) {
           const float code = (float)scalar_code(codes, k, lane, p->bits, center);
           const float value = scale[lane] * (code + shift[lane]);

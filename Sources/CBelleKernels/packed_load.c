@@ -54,16 +54,17 @@ void belle_packed_take_blocks(
   const belle_block_type *form = belle_block_type_of(type);
   if (!form || form->bits == 0) return;
   // What a record holds: one or two halves, and multiples of them for each run of weights.
-  const bool has_minimum = form->scales == BELLE_SCALES_HALF_MINIMUM || form->scales == BELLE_SCALES_K32_MINIMUM ||
-                           form->scales == BELLE_SCALES_K16_MINIMUM;
+  const bool has_minimum = form->scales == BELLE_SCALES_HALF_MINIMUM || form->scales == BELLE_SCALES_SINGLE_MINIMUM ||
+                           form->scales == BELLE_SCALES_K32_MINIMUM || form->scales == BELLE_SCALES_K16_MINIMUM;
+  const size_t width = belle_block_has_single_scales(type) ? 4 : 2;
   const size_t runs = form->elements == BLOCK ? 0 : form->scales == BELLE_SCALES_K32_MINIMUM ? 8 : 16;
   const size_t size = belle_packed_record_bytes(form->scales);
   for (size_t i = 0; i < block_count; i++, row += form->bytes, integers += form->elements, records += size) {
     block_scales s;
     take_block(type, row, integers, &s);
-    memcpy(records + 2 * lane, &s.d, 2);
-    if (has_minimum) memcpy(records + 2 * (LANES + lane), &s.dmin, 2);
-    uint8_t *multiples = records + (has_minimum ? 4 : 2) * LANES + lane;
+    memcpy(records + width * lane, &s.d, width);
+    if (has_minimum) memcpy(records + width * (LANES + lane), &s.dmin, width);
+    uint8_t *multiples = records + (has_minimum ? 2 : 1) * width * LANES + lane;
     for (size_t run = 0; run < runs; run++, multiples += LANES) *multiples = (uint8_t)s.scales[run];
     for (size_t run = 0; has_minimum && run < runs; run++, multiples += LANES) *multiples = (uint8_t)s.minimums[run];
   }

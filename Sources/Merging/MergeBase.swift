@@ -41,6 +41,9 @@ struct MergeBase {
     func fault(_ reason: String, _ remedy: Remedy) -> MergeError {
       MergeError(.form, file: model.path, reason: reason, remedy: remedy)
     }
+    if case .ggml = model.layout {
+      throw fault("it is a ggml file of 2023", "make a folder of it first: \(.converting(.folder))")
+    }
     switch model.adapter?.kind {
     case .alone, .empty:
       throw fault("it is an adapter, and no base", "the base comes first, then adapters and deltas, then the output")

@@ -34,15 +34,16 @@ extension Model {
   /// one becomes the other.
   private func isKept(beside other: Model) -> Bool {
     switch (layout, other.layout) {
-    case (.gguf, .gguf), (.meta, .meta): true
+    case (.gguf, .gguf), (.meta, .meta), (.ggml, .ggml): true
     case (.meta, .huggingFace): !HuggingFaceNames.mayBeMeta(other.tensors)
-    case (.meta, .gguf), (.gguf, _), (.huggingFace, _): false
+    case (.meta, .gguf), (.meta, .ggml), (.gguf, _), (.ggml, _), (.huggingFace, _): false
     }
   }
 
   private func weights(beside other: Model) throws -> any TensorSource {
     switch layout {
     case .gguf(let file): isKept(beside: other) ? stored : try GGUFModel(file, path: path).source
+    case .ggml(let file): isKept(beside: other) ? stored : try described(file).source
     case .meta, .huggingFace: isKept(beside: other) ? stored : try weights()
     }
   }

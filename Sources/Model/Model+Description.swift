@@ -33,6 +33,9 @@ extension Model {
     case .gguf(let file):
       let model = try GGUFModel(file, path: path)
       return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
+    case .ggml(let file):
+      let model = try self.described(file)
+      return description(model.configuration, try model.configurationText(), try DequantizedSource(model.source))
     case .meta(let meta):
       let model = try MetaModel(meta)
       let text = try model.configurationText(special: try? tokenizer().special)
@@ -63,9 +66,27 @@ extension Model {
   package func measures() throws -> ModelConfiguration {
     switch layout {
     case .gguf(let file): try ModelConfiguration(file, path: path)
+    case .ggml(let file): try described(file).configuration
     case .meta(let meta): try ModelConfiguration(meta)
     case .huggingFace: try configuration().0
     }
+  }
+
+  /// A file of before GGUF as a model, with what was said of it.
+  func described(_ file: GGMLFile) throws -> GGMLModel { try GGMLModel(file, stated: stated, path: path) }
+
+  /// What is taken for granted of the model, because its file does not say it, with what can be done about it.
+  ///
+  /// - Parameter hasTokenizer: whether a tokenizer is named besides.
+  /// - Throws: as ``described()``.
+  package func assumptions(hasTokenizer: Bool) throws -> [Remedy] {
+    guard case .ggml(let file) = layout else { return [] }
+    let found = try described(file).configuration.assumptions(file, stated: stated)
+    guard file.vocabulary.scores == nil, !hasTokenizer else { return found }
+    let scores: Remedy =
+      "the file has no scores for its tokens: the order of the pieces is taken for them, which is right unless some were "
+      + "added later; \(.tokenizer) names the model's own tokenizer"
+    return found + [scores]
   }
 
   /// What is to be told of a config.json that is made for the model and cannot say all that programs want to know.
@@ -130,7 +151,7 @@ extension Model {
       if let model = try Self.ggufModel(at: path) { return try model.tokenizer() }
       return try Tokenizers.open(path)
     }
-    if case .gguf = layout { return try Tokenizers.tokenizer(of: vocabulary(), file: self.path) }
+    if let vocabulary = try ownVocabulary() { return try Tokenizers.tokenizer(of: vocabulary, file: self.path) }
     return try Tokenizers.open(tokenizerFolder)
   }
 
@@ -151,7 +172,8 @@ extension Model {
       guard file.size >= 4, try file.bytes(count: 4).elementsEqual("GGUF".utf8) else { return nil }
       return try Model.open(path)
     }
-    guard Tokenizers.files(in: path).isEmpty, let model = try? Model.open(path), case .gguf = model.layout else { return nil }
+    guard Tokenizers.files(in: path).isEmpty, let model = try? Model.open(path), case .gguf = model.layout else {
+  /// return nil }
     return model
   }
 
@@ -162,6 +184,9 @@ extension Model {
   /// - Throws: whatever stands in the way besides.
   package func tokenizerFiles() throws -> (files: [String: [UInt8]], lack: String?) {
     if case .meta = layout { return (try metaTokenizerFiles(), nil) }
+    if case .ggml(let file) = layout {
+      return (try Tokenizers.files(of: Vocabulary(file.vocabulary, file: path), file: path), nil)
+    }
     guard case .gguf(let file) = layout else { return ([:], nil) }
     do { return (try GGUFModel(file, path: path).tokenizerFiles(), nil) } catch let error as TokenizerError {
       return ([:], "the weights are written without the tokenizer, for " + error.reason)
@@ -212,8 +237,16 @@ extension Model {
       if let model = try Self.ggufModel(at: path) { return try model.vocabulary() }
       return try withEnds(Tokenizers.vocabulary(path))
     }
-    if case .gguf(let file) = layout { return try Vocabulary(file.values, file: self.path) }
-    return try withEnds(Tokenizers.vocabulary(tokenizerFolder))
+    return try ownVocabulary() ?? withEnds(Tokenizers.vocabulary(tokenizerFolder))
+  }
+
+  /// The vocabulary that lies in the model's file; nil where files beside it have it.
+  private func ownVocabulary() throws -> Vocabulary? {
+    switch layout {
+    case .gguf(let file): try Vocabulary(file.values, file: path)
+    case .ggml(let file): try Vocabulary(file.vocabulary, file: path)
+    case .huggingFace, .meta: nil
+    }
   }
 
   /// A vocabulary with what else ends a text by the model's own files.
@@ -229,9 +262,12 @@ extension Model {
   ///
   /// - Throws: ``ByteIOError`` for files that cannot be read.
   package func endTokens() throws -> Set<Int32> {
-    guard case .gguf(let file) = layout else { return try EndTokens.read(folder: folder) }
+    switch layout {
     // Without a look at the tokenizer, which may be of a kind that is not known here.
-    return GGUFTokenIDs(file.values).ends
+    case .gguf(let file): return GGUFTokenIDs(file.values).ends
+    case .ggml: return Set([Vocabulary.ggmlSpecial.eos].compactMap(\.self))
+    case .huggingFace, .meta: return try EndTokens.read(folder: folder)
+    }
   }
 
   /// The model's own chat template, nil where it has none, and what is to be told of it.
@@ -239,6 +275,7 @@ extension Model {
   /// - Throws: `TokenizerError` for a file that is no template.
   package func chatTemplate() throws -> (text: String?, remark: String?) {
     if case .gguf(let file) = layout { return (file.values["tokenizer.chat_template"]?.string, nil) }
+    if case .ggml = layout { return (nil, nil) }
     let templates = try ChatTemplates(folder: tokenizerFolder)
     return (templates.text, templates.remark)
   }

@@ -17,6 +17,8 @@ package struct Model: Sendable {
     case meta(MetaFolder)
     /// llama.cpp's, all in one file.
     case gguf(GGUFFile)
+    /// Meta's names and orders, in one of llama.cpp's files of before GGUF, which has all that is known of the model.
+    case ggml(GGMLFile)
   }
 
   /// What weights are stored as.
@@ -25,10 +27,12 @@ package struct Model: Sendable {
     case plain
     /// GPTQ's packed integers with their scales.
     case packed
-    /// GGUF's blocks, in the matrices of its layers.
+    /// ggml's blocks, in the matrices of its layers.
     case blocks
   }
 
+  /// What was said of it from outside, where its file does not say it.
+  package var stated = StatedMeasures()
   /// The path that it was opened by.
   package let path: String
   /// Where its configuration and its tokenizer lie: the path, or the folder that the file is in.
@@ -98,12 +102,13 @@ package struct Model: Sendable {
     switch stored {
     case let meta as MetaFolder: layout = .meta(meta)
     case let file as GGUFFile: layout = .gguf(file)
+    case let file as GGMLFile: layout = .ggml(file)
     default: layout = .huggingFace
     }
     guard case .huggingFace = layout else {
       (tensors, everything, wrapper, firstOther) = (stored, stored, nil, nil)
       let isQuantized = stored.tensors.contains {
-        $0.dtype.block != nil && $0.name.hasPrefix("blk.") && $0.shape.count > 1
+        $0.dtype.block != nil && ["blk.", "layers."].contains(where: $0.name.hasPrefix) && $0.shape.count > 1
       }
       form = isQuantized ? .blocks : .plain
       return
@@ -133,6 +138,7 @@ package struct Model: Sendable {
   package func weights() throws -> any TensorSource {
     switch layout {
     case .gguf(let file): return try DequantizedSource(GGUFModel(file, path: path).source)
+    case .ggml(let file): return try DequantizedSource(described(file).source)
     case .meta(let meta): return try MetaModel(meta).source
     case .huggingFace:
       guard form == .packed else { return tensors }

@@ -17,7 +17,7 @@ struct BlockPlan: Sendable {
   let groups: [Int]
 
   /// The types that integers go into as they are: blocks of one scale.
-  static let types: [DType] = BlockType.all.filter { $0.bits != nil && $0.elements == 32 }.map(\.dtype)
+  static let types: [DType] = BlockType.all.filter { $0.isPacked && $0.elements == 32 }.map(\.dtype)
 
   /// Looks at a module.
   ///

@@ -24,9 +24,9 @@ package struct PackedCheckpoint: TensorSource {
   /// What is to be told where the zero points are of another version than the settings say; nil where they agree.
   package let versionNote: String?
 
-  private var view: TensorView
+  var view: TensorView
   /// The packed modules, by the names of their weights.
-  private let modules: [String: PackedModule]
+  let modules: [String: PackedModule]
 
   /// Whether a source holds packed tensors.
   package static func isPacked(_ source: any TensorSource) -> Bool {

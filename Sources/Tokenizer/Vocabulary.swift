@@ -97,7 +97,7 @@ package struct Vocabulary: Sendable, Equatable {
   }
 
   /// What SentencePiece and llama.cpp call the token of a byte.
-  static func byteName(_ byte: UInt8) -> String {
+  package static func byteName(_ byte: UInt8) -> String {
     let digits = String(byte, radix: 16, uppercase: true)
     return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
   }

@@ -8,7 +8,7 @@ import Testing
   static let variants = [BELLE_AVX2, BELLE_AVX512, BELLE_NEON].filter { belle_variant_available($0) }
   static let kinds = [
     BELLE_SCALES_SINGLE, BELLE_SCALES_HALF, BELLE_SCALES_SINGLE_ZERO, BELLE_SCALES_HALF_ZERO, BELLE_SCALES_HALF_MINIMUM,
-    BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16,
+    BELLE_SCALES_SINGLE_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16,
   ]
 
   /// A matrix with random codes and tame scales.
@@ -28,7 +28,8 @@ import Testing
       let records = strips * ((blocks + recordBlocks - 1) / recordBlocks)
       scales = SplitMix64.bytes(seed: seed + 1, count: records * size)
       // Halves and singles between 2^-8 and 2^-6, either sign; what follows them may be any bytes.
-      let isSingle = kind == BELLE_SCALES_SINGLE || kind == BELLE_SCALES_SINGLE_ZERO
+      let isSingle = [BELLE_SCALES_SINGLE, BELLE_SCALES_SINGLE_ZERO, BELLE_SCALES_SINGLE_MINIMUM].contains(kind)
+      let singles = kind == BELLE_SCALES_SINGLE_MINIMUM ? 32 : 16
       let halves =
         kind == BELLE_SCALES_HALF || kind == BELLE_SCALES_HALF_ZERO || kind == BELLE_SCALES_K16 ? 16 : isSingle ? 0 : 32
       for record in 0..<records {
@@ -37,7 +38,7 @@ import Testing
           scales[at] = scales[at] & 0x83 | 0x20
         }
         if isSingle {
-          for lane in 0..<16 {
+          for lane in 0..<singles {
             let at = record * size + 4 * lane
             (scales[at + 2], scales[at + 3]) = (scales[at + 2] & 0x7F, scales[at + 3] & 0x80 | 0x3C)
           }
@@ -85,7 +86,7 @@ import Testing
     arguments: kinds.map(\.rawValue))
   func products(kind: UInt32) {
     let kind = belle_packed_scales(kind)
-    let isK = kind.rawValue >= BELLE_SCALES_K32_MINIMUM.rawValue
+    let isK = [BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16].contains(kind)
     for bits in [2, 3, 4, 5, 6, 8] as [UInt32] {
       for (strips, blocks, recordBlocks) in isK ? [(3, 8, 8), (1, 24, 8)] : [(1, 1, 1), (3, 8, 4), (2, 7, 3)] {
         let matrix = Matrix(
@@ -137,7 +138,12 @@ import Testing
     }
   }
 
-  @Test("GGUF's blocks keep their values to the bit", arguments: [2, 3, 6, 7, 8, 10, 11, 12, 13, 14] as [UInt32])
+  /// Those of today, and those that ggml has no more, but for blocks of 16.
+  private static let blockTypes: [UInt32] = [
+    2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 0x102, 0x103, 0x106, 0x107, 0x202, 0x203, 0x208,
+  ]
+
+  @Test("ggml's blocks keep their values to the bit", arguments: blockTypes)
   func blocks(type: UInt32) {
     guard let form = belle_block_type_of(type)?.pointee, form.bits > 0 else {
       Issue.record("the type is not taken apart")
@@ -194,6 +200,8 @@ import Testing
         switch row.scales {
         case BELLE_SCALES_HALF: 2
         case BELLE_SCALES_HALF_MINIMUM: 2 + 2
+        case BELLE_SCALES_SINGLE: 4
+        case BELLE_SCALES_SINGLE_MINIMUM: 4 + 4
         case BELLE_SCALES_K32_MINIMUM: 2 + 2 + 8 * 12 / 8
         case BELLE_SCALES_K16_MINIMUM: 2 + 2 + 16
         // Scales of six bits in Q3_K, of eight in Q6_K.

@@ -22,9 +22,12 @@ private final class Forms: Sendable {
   static let plain = [
     "plain", "plain/model.safetensors", "base", "shards", "shards/model.safetensors.index.json", "torch", "wrapped",
     "meta", "meta/consolidated.00.pth", "gguf", "gguf/m.gguf",
+    "ggmf/m.bin",
   ]
   /// Four bits, in other packings.
-  static let quantized = ["gptq", "gptq/model.safetensors", "gptq2", "gptq-wrapped", "belle", "q4/m.gguf"]
+  static let quantized = [
+    "gptq", "gptq/model.safetensors", "gptq2", "gptq-wrapped", "belle", "q4/m.gguf", "ggjt/m.bin",
+  ]
 
   func path(_ form: String) -> String { folder.file(form) }
 
@@ -54,6 +57,8 @@ private final class Forms: Sendable {
     try run("convert", path("gptq"), path("gptq2"), "--checkpoint-format", "gptq_v2")
     try run("convert", path("gptq"), path("belle"), "--checkpoint-format", "belle")
     try run("convert", path("gptq"), path("q4/m.gguf"))
+    try inOldContainer("gguf/m.gguf", .ggmf, as: "ggmf/m.bin")
+    try inOldContainer("q4/m.gguf", .ggjt3, as: "ggjt/m.bin")
     try rename("plain", "wrapped") { "module." + $0 }
     try rename("gptq", "gptq-wrapped") { "module." + $0 }
     try rename("plain", "base") { $0.hasPrefix("model.") ? String($0.dropFirst(6)) : $0 }
@@ -95,6 +100,39 @@ private final class Forms: Sendable {
         source, Array(source.tensors.indices), metadata: ["format": "pt"], as: "model.safetensors", in: path,
         replacing: true)
     }
+  }
+
+  /// A GGUF file's tokens and tensors in a container of before it: under Meta's names, the tokens as the text that they are.
+  private func inOldContainer(_ from: String, _ kind: GGMLBytes.Kind, as name: String) throws {
+    guard let source = try Checkpoint.open(path(from)) as? GGUFFile,
+      let texts = source.values["tokenizer.ggml.tokens"]?.elements,
+      let scores = source.values["tokenizer.ggml.scores"]?.elements,
+      let kinds = source.values["tokenizer.ggml.token_type"]?.elements
+    else { throw Failure(text: "no vocabulary in \(from)") }
+    let tokens = texts.indices.map { id -> (text: [UInt8], score: Float) in
+      let text = texts[id].string ?? ""
+      let score = Float(scores[id].number ?? 0)
+      switch kinds[id].integer {
+      case 3: return ([], score)
+      case 6: return ([UInt8(text.dropFirst(3).dropLast(), radix: 16) ?? 0], score)
+      default: return (Array(text.replacing("\u{2581}", with: " ").utf8), score)
+      }
+    }
+    var file = GGMLBytes(kind, numbers: [Int32(tokens.count), 256, 256, 4, 1, 64, 1], tokens: tokens)
+    let names = [
+      "token_embd": "tok_embeddings", "output_norm": "norm", "output": "output", "attn_norm": "attention_norm",
+      "attn_q": "attention.wq", "attn_k": "attention.wk", "attn_v": "attention.wv", "attn_output": "attention.wo",
+      "ffn_norm": "ffn_norm", "ffn_gate": "feed_forward.w1", "ffn_down": "feed_forward.w2", "ffn_up": "feed_forward.w3",
+    ]
+    for (index, info) in source.tensors.enumerated() {
+      let isInLayer = info.name.hasPrefix("blk.0.")
+      let module = info.name.dropFirst(isInLayer ? 6 : 0).dropLast(".weight".count)
+      guard let meta = names[String(module)], let number = info.dtype.ggmlNumber else { throw Failure(text: info.name) }
+      var bytes: [UInt8] = []
+      try source.read(index) { part in part.withUnsafeBytes { bytes += Array($0) } }
+      file.add((isInLayer ? "layers.0." : "") + meta + ".weight", number, info.shape, bytes)
+    }
+    try folder.write(name, file.bytes)
   }
 
   private func run(_ arguments: String...) throws {
@@ -255,7 +293,7 @@ extension TemporaryFolder {
     let forms = try Forms.made(isTied: isTied)
     let list = project("Tests/Fixtures/extend/list.json")
     let run = try belleTools("extend", forms.path(form), list, outputs.file("o"))
-    if form.hasPrefix("meta") || form.hasPrefix("gguf") || form.hasPrefix("q4") {
+    if ["meta", "gg", "q4"].contains(where: form.hasPrefix) {
       #expect(run.status == 1 && run.errors.contains("--layout hf"), "\(run.errors)")
     } else if isQuantized(form) {
       #expect(run.status == 1 && run.errors.contains("its weights are quantized"), "\(run.errors)")
@@ -323,7 +361,8 @@ extension TemporaryFolder {
     switch form {
     case "wrapped", "gptq-wrapped":
       #expect(loads == false && codes.contains("wrapped-names") && run.status == 2)
-    case "meta", "meta/consolidated.00.pth", "belle": #expect(loads == false && codes.isEmpty)
+    case "meta", "meta/consolidated.00.pth", "belle", "ggmf/m.bin", "ggjt/m.bin":
+      #expect(loads == false && codes.isEmpty)
     default: #expect(loads == true && codes.isEmpty, "\(run.output)")
     }
   }

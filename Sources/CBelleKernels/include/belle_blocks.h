@@ -22,11 +22,30 @@ typedef enum {
   BELLE_Q4_K = 12,
   BELLE_Q5_K = 13,
   BELLE_Q6_K = 14,
+
+  // What ggml has no more: its number then, and above it the last generation of files that has it.
+  BELLE_Q4_0_V1 = 0x102,
+  BELLE_Q4_1_V1 = 0x103,
+  BELLE_Q4_2 = 0x104,
+  BELLE_Q4_3 = 0x105,
+  BELLE_Q5_0_V1 = 0x106,
+  BELLE_Q5_1_V1 = 0x107,
+  BELLE_Q4_0_V2 = 0x202,
+  BELLE_Q4_1_V2 = 0x203,
+  BELLE_Q8_0_V2 = 0x208,
 } belle_block;
+
+/// Generations of ggml's files, in which one number has meant several types.
+typedef enum {
+  BELLE_GGJT_1 = 1,  ///< and ggml and ggmf: until May 2023.
+  BELLE_GGJT_2 = 2,  ///< of May 2023.
+  BELLE_GGJT_3 = 3,  ///< from May to August 2023.
+  BELLE_GGUF = 4,
+} belle_generation;
 
 /// A type of ggml's: of single elements, or of blocks.
 typedef struct {
-  uint32_t number;            ///< ggml's.
+  uint32_t number;            ///< ggml's; of what ggml has no more, see belle_block.
   const char *name;           ///< ggml's, in capitals.
   uint32_t elements, bytes;   ///< of one block; 1 element where there are none.
   uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
@@ -35,16 +54,30 @@ typedef struct {
   bool is_packed;             ///< whether integers that are there already can be: what GPTQ finds.
   int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
   uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
+  belle_generation first, last;  ///< the files in which ggml's number means it.
+  uint32_t successor;  ///< of what ggml has no more: the number of the type that holds the same integers today.
 } belle_block_type;
 
 #define BELLE_NO_FILE_TYPE (-1)
 #define BELLE_NO_FALLBACK 0xFFFFFFFFu
+#define BELLE_NO_SUCCESSOR 0xFFFFFFFFu
 
 /// All types.
 const belle_block_type *belle_block_types(size_t *count);
 
-/// The type of a number; NULL for one that is not known, or no longer used.
+/// The type of a number; NULL for one that is not known.
 const belle_block_type *belle_block_type_of(uint32_t number);
+
+/// What ggml's number means in files of a generation; NULL for one that means nothing there.
+const belle_block_type *belle_block_type_in(belle_generation generation, uint32_t number);
+
+/// Whether the scales of a block are single-precision numbers: those of some that ggml has no more.
+static inline bool belle_block_has_single_scales(belle_block type) {
+  switch (type) {
+    case BELLE_Q4_0_V1: case BELLE_Q4_1_V1: case BELLE_Q4_0_V2: case BELLE_Q4_1_V2: case BELLE_Q8_0_V2: return true;
+    default: return false;
+  }
+}
 
 /// Weights and bytes of one block of a type.
 static inline size_t belle_block_elements(belle_block type) { return belle_block_type_of(type)->elements; }
@@ -83,5 +116,18 @@ void belle_pack_levels(
 void belle_pack_super_levels(
     belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count);
+
+/// Takes `count` blocks of at most 32 weights apart: `levels` gets as many integers as they have weights, `scales` and
+/// `minima` one number for each block; `minima` may be NULL. A weight is scale * (level - middle) + minimum, the middle
+/// being half of the levels in types without minimums, and 0 in the others.
+void belle_take_levels(
+    belle_block type, const uint8_t *blocks, uint8_t *levels, float *scales, float *minima, size_t count);
+
+/// Makes of `count` blocks of a type that ggml has no more those of its successor: the same integers, scales and minimums
+/// to the nearest half.
+///
+/// Returns how many blocks have a scale or a minimum that is no half, and whose weights change therefore; `useless` gets
+/// how many have one that is beyond a half's range, or no finite number.
+size_t belle_restate_blocks(belle_block type, const uint8_t *blocks, uint8_t *restated, size_t count, size_t *useless);
 
 #endif

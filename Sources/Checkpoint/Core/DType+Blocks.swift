@@ -8,7 +8,7 @@ import CBelleKernels
 public struct BlockType: Sendable, Hashable {
   /// Its name here.
   public let dtype: DType
-  /// ggml's number.
+  /// ggml's number; of what ggml has no more, one that only the kernels know.
   public let number: UInt32
   /// Weights of one block; 1 for types of single elements.
   public let elements: Int
@@ -24,15 +24,23 @@ public struct BlockType: Sendable, Hashable {
   public let isPacked: Bool
   /// What `general.file_type` calls a file whose matrices are mostly of it.
   public let fileType: UInt32?
+  /// Whether ggml has it no more: files of 2023 hold it, and GGUF does not.
+  public let isFormer: Bool
+  /// The number of the type that holds the same integers today, for one that ggml has no more.
+  private let successorNumber: UInt32
   /// The type that rows get that are no whole blocks of it.
   let fallback: UInt32
+  /// The type of GGUF's that holds the same integers, for one that ggml has no more; nil where none does, and for all others.
+  package var successor: BlockType? { isFormer ? BlockType(number: successorNumber) : nil }
   /// The type that rows get which are not whole blocks, where there is one.
   package var next: BlockType? { BlockType(number: fallback) }
 
   /// Whether weights have a minimum besides their scale.
   public var hasMinimum: Bool {
     switch scales {
-    case BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM: true
+    case BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_SINGLE_MINIMUM, BELLE_SCALES_K32_MINIMUM,
+      BELLE_SCALES_K16_MINIMUM:
+      true
     default: false
     }
   }
@@ -48,10 +56,7 @@ public struct BlockType: Sendable, Hashable {
     return (0..<count).compactMap { index in
       let row = unsafe rows[index]
       guard let dtype = DType(rawValue: unsafe String(cString: row.name)) else { return nil }
-      return unsafe BlockType(
-        dtype: dtype, number: row.number, elements: Int(row.elements), bytes: Int(row.bytes),
-        bits: row.bits == 0 ? nil : Int(row.bits), scales: row.scales, isWritten: row.is_written,
-        isPacked: row.is_packed, fileType: UInt32(exactly: row.file_type), fallback: row.fallback)
+      return unsafe BlockType(row, dtype)
     }
   }()
 
@@ -64,26 +69,20 @@ public struct BlockType: Sendable, Hashable {
     self = row
   }
 
-  /// The row of one of ggml's numbers; nil for those that are not known, or no longer used.
-  init?(number: UInt32) {
+  /// The row of a number of the table; nil for those that are not known.
+  private init?(number: UInt32) {
     guard let row = Self.byNumber[number] else { return nil }
     self = row
   }
 
-  private init(
-    dtype: DType, number: UInt32, elements: Int, bytes: Int, bits: Int?, scales: belle_packed_scales, isWritten: Bool,
-    isPacked: Bool, fileType: UInt32?, fallback: UInt32
-  ) {
+  private init(_ row: belle_block_type, _ dtype: DType) {
     self.dtype = dtype
-    self.number = number
-    self.elements = elements
-    self.bytes = bytes
-    self.bits = bits
-    self.scales = scales
-    self.isWritten = isWritten
-    self.isPacked = isPacked
-    self.fileType = fileType
-    self.fallback = fallback
+    (number, elements, bytes) = unsafe (row.number, Int(row.elements), Int(row.bytes))
+    bits = unsafe row.bits == 0 ? nil : Int(row.bits)
+    (scales, isWritten, isPacked) = unsafe (row.scales, row.is_written, row.is_packed)
+    fileType = unsafe UInt32(exactly: row.file_type)
+    isFormer = unsafe row.last != BELLE_GGUF
+    (successorNumber, fallback) = unsafe (row.successor, row.fallback)
   }
 }
 
@@ -95,11 +94,14 @@ extension DType {
   }
 
   /// The type of one of ggml's numbers; nil for those that are not known, or no longer used.
-  init?(ggmlNumber: UInt32) {
-    guard let type = BlockType(number: ggmlNumber) else { return nil }
-    self = type.dtype
+  ///
+  /// - Parameter generation: the files in which it stands.
+  init?(ggmlNumber: UInt32, in generation: belle_generation = BELLE_GGUF) {
+    // SAFETY: the answer is a row of a constant table, whose name is a constant string.
+    guard let row = unsafe belle_block_type_in(generation, ggmlNumber) else { return nil }
+    unsafe self.init(rawValue: String(cString: row.pointee.name))
   }
 
   /// What ggml calls the type; nil for those that it does not have.
-  public var ggmlNumber: UInt32? { BlockType(self)?.number }
+  public var ggmlNumber: UInt32? { BlockType(self).flatMap { $0.isFormer ? nil : $0.number } }
 }

@@ -55,6 +55,18 @@ public enum DType: String, Sendable, CaseIterable, Codable {
   case nvfp4 = "NVFP4"
   case q1_0 = "Q1_0"
 
+  // Blocks that ggml has no more, which only its files of 2023 hold: by their number then, and the last version of ggjt
+  // where it means another type today.
+  case q4_0V1 = "Q4_0_V1"
+  case q4_1V1 = "Q4_1_V1"
+  case q4_2 = "Q4_2"
+  case q4_3 = "Q4_3"
+  case q5_0V1 = "Q5_0_V1"
+  case q5_1V1 = "Q5_1_V1"
+  case q4_0V2 = "Q4_0_V2"
+  case q4_1V2 = "Q4_1_V2"
+  case q8_0V2 = "Q8_0_V2"
+
   /// Bits of one element; of a block type, what it comes to, rounded down.
   public var bitCount: Int {
     switch self {

@@ -1,5 +1,5 @@
-// Reads the head of a GGUF file from front to back, through a window: nobody knows how long the head is before it is
-// read. Every length is held against what is left of the file before anything is allocated for it.
+// Reads the head of a GGUF file from front to back. Every length is held against what is left of the file before anything is
+// allocated for it.
 
 import ByteIO
 
@@ -15,46 +15,25 @@ struct GGUFCursor {
   /// How deep arrays may lie in arrays.
   static let depthLimit = 8
 
-  private static let windowSize = 256 << 10
-
-  private let file: any ByteSource
-  private var window: [UInt8] = []
-  private var windowStart = 0
+  private var bytes: ByteCursor
   private var valueCount = 0
+
+  init(_ file: any ByteSource) { bytes = ByteCursor(file) }
+
   /// The byte that comes next.
-  private(set) var at = 0
-
-  init(_ file: any ByteSource) { self.file = file }
-
+  var at: Int { bytes.at }
   /// The bytes that are left.
-  var left: Int { file.size - at }
+  var left: Int { bytes.left }
 
   func failure(_ code: CheckpointErrorCode, at offset: Int, _ reason: String) -> CheckpointError {
-    CheckpointError(
-      code, file: file.path, place: "byte \(offset)", reason: reason,
-      remedy: code == .truncated ? "the download may be incomplete; download it again" : nil)
-  }
-
-  /// The next bytes, as they lie in the window.
-  private mutating func take(_ count: Int, _ what: @autoclosure () -> String) throws -> ArraySlice<UInt8> {
-    guard count <= left else {
-      throw failure(.truncated, at: at, "\(what()) has \(count) bytes, and \(left) are left in the file")
-    }
-    if at < windowStart || at + count > windowStart + window.count {
-      window = try file.bytes(at: at, count: max(count, Self.windowSize))
-      windowStart = at
-    }
-    defer { at += count }
-    return window[at - windowStart..<at - windowStart + count]
+    bytes.failure(code, at: offset, reason)
   }
 
   /// A little-endian number.
   mutating func integer<Number: FixedWidthInteger>(_ type: Number.Type, _ what: @autoclosure () -> String) throws
     -> Number
   {
-    var value: UInt64 = 0
-    for byte in try take(Number.bitWidth / 8, what()).reversed() { value = value << 8 | UInt64(byte) }
-    return Number(truncatingIfNeeded: value)
+    try bytes.integer(type, what())
   }
 
   /// A length or a count; what does not fit a word is longer than any file.
@@ -75,7 +54,7 @@ struct GGUFCursor {
       throw failure(.truncated, at: start, "\(what) has \(length) bytes, and \(left) are left in the file")
     }
     guard length <= limit else { throw failure(.limit, at: start, "\(what) has \(length) bytes, more than \(limit)") }
-    guard let text = String(validating: try take(length, what), as: UTF8.self) else {
+    guard let text = String(validating: try bytes.take(length, what), as: UTF8.self) else {
       throw failure(.malformed, at: start + 8, "\(what) is not UTF-8")
     }
     return text

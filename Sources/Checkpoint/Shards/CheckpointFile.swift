@@ -20,6 +20,7 @@ enum CheckpointFile {
     }
     if head.starts(with: [0x50, 0x4B]) || TarArchive.isTar(head) { return try TorchFile(file, skipping: skipped) }
     if GGUFFile.isRecognized(head) { return try GGUFFile(file).whole() }
+    if GGMLFile.isRecognized(head) { return try GGMLFile(file).whole(at: path) }
     if head.starts(with: NpyHeader.magic) { return try NpyFile(file) }
     // An encrypted file that is being decrypted has that name, too.
     if file is InputFile, let encryption = DownloadedFolder.encryption(of: path) { throw encryption }
@@ -40,6 +41,7 @@ enum CheckpointFile {
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",
-      remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF and NumPy's .npy")
+      remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF, llama.cpp's files of before it and "
+        + "NumPy's .npy")
   }
 }

@@ -116,6 +116,58 @@ public struct BlockCodec: Sendable {
     }
   }
 
+  /// Blocks taken apart into integers and what scales them.
+  package struct Levels: Sendable {
+    /// An integer for each weight, from 0.
+    package var integers: [UInt8]
+    /// A scale for each block.
+    package var scales: [Float]
+    /// What is added, for each block; zeros in types without minimums.
+    package var minimums: [Float]
+  }
+
+  /// Takes blocks of at most 32 weights apart.
+  ///
+  /// - Parameter blocks: a whole number of them.
+  /// - Complexity: O(n).
+  package func levels(of blocks: RawSpan) -> Levels {
+    precondition(elements <= 32 && blocks.byteCount % bytes == 0, "whole blocks of at most 32")
+    let count = blocks.byteCount / bytes
+    var levels = Levels(
+      integers: [UInt8](repeating: 0, count: count * elements), scales: [Float](repeating: 0, count: count),
+      minimums: [Float](repeating: 0, count: count))
+    // SAFETY: the kernel reads `count` blocks, and writes as many scales and minimums, and the integers of all.
+    unsafe blocks.withUnsafeBytes { blocks in
+      guard let from = blocks.baseAddress else { return }
+      unsafe belle_take_levels(
+        kind, from.assumingMemoryBound(to: UInt8.self), &levels.integers, &levels.scales, &levels.minimums, count)
+    }
+    return levels
+  }
+
+  /// Makes of blocks that ggml has no more those of their successor.
+  ///
+  /// - Parameters:
+  ///   - blocks: a whole number of them, of a type with a successor.
+  ///   - restated: takes as many of the other type.
+  /// - Returns: how many have a scale or a minimum that half precision does not have, and how many one that is beyond its
+  ///   range or no finite number.
+  package func restate(_ blocks: RawSpan, into restated: inout MutableRawSpan) -> (changed: Int, useless: Int) {
+    let count = blocks.byteCount / bytes
+    precondition(blocks.byteCount % bytes == 0, "a part of a block")
+    precondition(type.successor.map { restated.byteCount / $0.bytes >= count } ?? false, "the target is too small")
+    var useless = 0
+    // SAFETY: the kernel reads `count` blocks and writes as many of the successor's, which both spans have room for.
+    let changed = unsafe blocks.withUnsafeBytes { blocks in
+      unsafe restated.withUnsafeMutableBytes { restated in
+        guard let from = blocks.baseAddress, let to = restated.baseAddress else { return 0 }
+        return unsafe belle_restate_blocks(
+          kind, from.assumingMemoryBound(to: UInt8.self), to.assumingMemoryBound(to: UInt8.self), count, &useless)
+      }
+    }
+    return (changed, useless)
+  }
+
   /// Makes blocks of integers that are there already.
   ///
   /// - Parameters:

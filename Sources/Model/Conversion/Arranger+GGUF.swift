@@ -10,13 +10,17 @@ extension Arranger {
   // MARK: To GGUF
 
   func asGGUF() throws -> Arrangement {
-    if case .gguf(let file) = model.layout { return try copied(file) }
+    switch model.layout {
+    case .gguf(let file): return try copied(file)
+    case .ggml(let file): return try asGGUF(file)
+    case .huggingFace, .meta: break
+    }
     let description = try model.described()
     // What does not fit its configuration is told before anything is written.
     try require(description.weights, fits: description.configuration)
     for text in description.notes { note(text) }
     noteOthers()
-    let vocabulary = try model.vocabulary()
+    let vocabulary = try model.vocabulary(from: target.tokenizer)
     if vocabulary.chatTemplate == nil, target.chatTemplate == .automatic { remark(.noChatTemplate) }
     tell(description.configuration.ggufRemarks)
     tell(vocabulary.ggufRemarks(rows: description.configuration.vocabularySize))
@@ -57,6 +61,7 @@ extension Arranger {
 
   /// A GGUF file again: as it is, of any architecture, as long as nothing is to be changed.
   private func copied(_ file: GGUFFile) throws -> Arrangement {
+    guard target.tokenizer == nil else { throw ConversionMisfit.tokenizerOfFolder }
     guard !target.keepsGGUF else {
       return Arrangement(source: file, container: .gguf, companions: Companions(in: nil))
     }
@@ -86,7 +91,7 @@ extension Arranger {
     return gguf(export, original: export.original, rounded(export))
   }
 
-  private func gguf(
+  func gguf(
     _ export: GGUFExport, original: any TensorSource, _ change: String, omitted: Int = 0
   ) -> Arrangement {
     // A GGUF file holds all that is said beside the tensors.
@@ -96,7 +101,7 @@ extension Arranger {
   }
 
   /// What the values became, in words; and says where that is another type than was asked for.
-  private func rounded(_ export: GGUFExport) -> String {
+  func rounded(_ export: GGUFExport) -> String {
     for text in export.substitutions { note(text) }
     guard let type = target.weights else { return "rounded" }
     return export.substitutions.isEmpty ? "rounded to \(type.rawValue)" : "rounded to \(export.typesOfMatrices)"
@@ -109,7 +114,7 @@ extension Arranger {
       remedy: "\(.losing) does it all the same" + Self.withoutLoss)
   }
 
-  private func refuseLoss(_ export: GGUFExport) throws {
+  func refuseLoss(_ export: GGUFExport) throws {
     guard !target.allowsLoss, let first = export.requantized.first else { return }
     throw CheckpointError(
       .lossy, file: model.path,

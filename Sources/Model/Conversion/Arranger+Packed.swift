@@ -13,12 +13,13 @@ extension Arranger {
     if target.packing == .dequantized { return try dequantized(packed) }
     guard target.dtype == nil else { throw ConversionMisfit.typeOfPacked }
     if target.packing == .belle { return try forBELLE() }
-    if isWithoutConfiguration(packed) { return try asGPTQ(packed) }
-    guard case .gptq(let version) = target.packing else {
+    let version: GPTQVersion? = if case .gptq(let version) = target.packing { version } else { nil }
+    if isWithoutConfiguration(packed) { return try asGPTQ(packed, version: version) }
+    guard let version else {
       return Arrangement(source: model.tensors, companions: companions)
     }
     guard target.named == nil else { throw ConversionMisfit.packingOfFile }
-    return packed.isGPTQ ? try inVersion(version, packed) : try asGPTQ(packed)
+    return packed.isGPTQ ? try inVersion(version, packed) : try asGPTQ(packed, version: version)
   }
 
   private func dequantized(_ packed: PackedCheckpoint) throws -> Arrangement {
@@ -66,14 +67,23 @@ extension Arranger {
   }
 
   /// A GPTQ folder of what is packed otherwise.
-  private func asGPTQ(_ packed: PackedCheckpoint) throws -> Arrangement {
-    let version: GPTQVersion? = if case .gptq(let version) = target.packing { version } else { nil }
+  private func asGPTQ(_ packed: PackedCheckpoint, version: GPTQVersion?) throws -> Arrangement {
+    try asGPTQ(packed, version: version, companions: Companions(in: model.folder), plainModules: plainModules)
+  }
+
+  /// - Parameters:
+  ///   - version: how zero points are stored; chosen by them where nil.
+  ///   - given: the small files, a config.json among them.
+  ///   - plainModules: the linear modules of layers that are stored as numbers.
+  func asGPTQ(
+    _ packed: PackedCheckpoint, version: GPTQVersion?, companions given: Companions, plainModules: [String]
+  ) throws -> Arrangement {
     let result = try RepackedModel(asGPTQ: packed, version: version)
     // Biases of zeros and computed frequencies are left out: what stays is compared.
     let kept = try PackedCheckpoint(result.tensors, QuantizationSettings(version: result.version))
     var settings = result.settings
     settings.leaveOut(plainModules)
-    var companions = Companions(in: model.folder)
+    var companions = given
     companions.make(QuantizationSettings.fileName, try settings.text())
     try companions.edit("config.json") { object in
       object["quantization_config"] = try settings.object()

@@ -105,6 +105,8 @@ struct Arranger {
 
   private func inLayout() throws -> Arrangement {
     if target.isGGUF { return try asGGUF() }
+    if case .ggml(let file) = model.layout { return try fromGGML(file) }
+    guard target.tokenizer == nil else { throw ConversionMisfit.tokenizerOfFolder }
     if case .gguf(let file) = model.layout { return try fromGGUF(file) }
     if model.form == .packed { return try packed() }
     try refuseForPlain()
@@ -177,7 +179,7 @@ struct Arranger {
   }
 
   /// Meta's layout: PyTorch's container, params.json and no config.json, unless another container is wanted.
-  private func inMeta(_ source: any TensorSource, parameters: [UInt8]) -> Arrangement {
+  func inMeta(_ source: any TensorSource, parameters: [UInt8]) -> Arrangement {
     var companions = Companions(in: companions.folder, omitting: ["config.json"])
     companions.make("params.json", parameters)
     let isTorch = target.wanted == .torch || target.wanted == nil && target.layout == .meta

@@ -30,6 +30,10 @@ package enum ConversionMisfit: Error, Equatable {
   case modelsOnly
   /// A base for what is a model itself.
   case baseOfModel
+  /// A tokenizer from elsewhere for an output that copies the model's own files.
+  case tokenizerOfFolder
+  /// BELLE's form for blocks, which become a GPTQ folder's integers first.
+  case belleOfBlocks
   /// BELLE's form for what is no PyTorch file.
   case belleOutsideTorch
   /// Shards, for another layout or container than Meta's.

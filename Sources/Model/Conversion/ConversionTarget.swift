@@ -50,6 +50,8 @@ package struct ConversionTarget: Sendable {
   package var embeddings: DType?
   /// The chat template of a GGUF file.
   package var chatTemplate = GGUFExport.ChatTemplate.automatic
+  /// Where the tokenizer is, if not the model's own: for GGUF files, and for models whose files have one within.
+  package var tokenizer: String?
   /// Whether weights that are quantized already may be rounded anew.
   package var allowsLoss = false
   /// What a file of a folder holds at most, in bytes; nil keeps the model's own files apart.

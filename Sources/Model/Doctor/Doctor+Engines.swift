@@ -108,6 +108,8 @@ extension Doctor {
     switch (engine, facts.form) {
     case ("llama.cpp", .gguf): return nil
     case ("llama.cpp", _): return "it reads GGUF only: \(ggufRemedy)"
+    case (_, .ggml):
+      return "it does not read the files that llama.cpp had before GGUF: \(.converting(.folder)) makes a folder"
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
     case ("transformers", .gguf): return nil
     case ("vllm", .gguf):

@@ -31,7 +31,7 @@ package final class Doctor {
   /// What the verdict on an engine depends on.
   struct Facts {
     enum Form {
-      case unknown, huggingFace, meta, gguf, other
+      case unknown, huggingFace, meta, gguf, ggml, other
     }
 
     var form = Form.unknown
@@ -154,6 +154,9 @@ package final class Doctor {
     case .gguf(let file):
       facts.form = .gguf
       examine(file, progress)
+    case .ggml(let file):
+      facts.form = .ggml
+      examine(file, of: model, progress)
     case .meta(let meta):
       facts.form = .meta
       examineMeta(model, meta, progress)

@@ -106,6 +106,7 @@ package struct ModelExtension {
         remedy: "extend the model that it was made from; or \(.converting(.folder)) with \(.dequantizing), extend the "
           + "result, and quantize that")
     case .gguf: what = "this is a GGUF file"
+    case .ggml: what = "this is a ggml file of 2023"
     case .meta: what = "this is a model in Meta's layout"
     }
     throw ModelError(

@@ -75,7 +75,7 @@ struct MetaShards: TensorSource {
     func uneven() -> ModelError {
       failure("\(displayName(info.name)), \(info.shape), is not divided by \(count) shards")
     }
-    if MetaFolder.isDividedByColumns(info.name) {
+    if MergedShards.isDividedByColumns(info.name) {
       guard columns % count == 0 else { throw uneven() }
       let share = rowSize / count
       return ([rows, columns / count], .columns(shard * share..<(shard + 1) * share, of: rowSize))

@@ -69,9 +69,10 @@ extension WeightMatrix {
   /// Blocks of a type that the kernels know, 16 rows at a time; nil for other types.
   private static func loadBlocks(_ source: any TensorSource, _ index: Int) throws -> WeightMatrix? {
     let info = source.tensors[index]
-    guard info.shape.count == 2, let type = BlockType(info.dtype), let bits = type.bits.map(UInt32.init) else {
-      return nil
-    }
+    // The kernels' blocks have 32 inputs: of 16 (Q4_2) the numbers are multiplied.
+    guard info.shape.count == 2, let type = BlockType(info.dtype), type.elements >= 32,
+      let bits = type.bits.map(UInt32.init)
+    else { return nil }
     let (number, kind, elements, bytes) = (type.number, type.scales, type.elements, type.bytes)
     let (rows, columns) = (info.shape[0], info.shape[1])
     let strips = (rows + 15) / 16

@@ -29,6 +29,7 @@ struct Convert: ParsableCommand {
         belle-tools convert model/ model.gguf
         belle-tools convert model/ model-q8.gguf --gguf-type q8_0
         belle-tools convert model.gguf model-again/
+        belle-tools convert ggml-model-q4_0.bin model.gguf
         belle-tools convert adapter/ adapter.gguf --base model/
 
       A model that GPTQ has quantized keeps its integers: symmetric 4 bits are Q4_0 and symmetric 8 bits Q8_0, the same \
@@ -116,6 +117,8 @@ struct Convert: ParsableCommand {
         + "those beyond 5 GB are divided.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @OptionGroup var facts: ModelFactsOption
+  @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
@@ -144,13 +147,14 @@ struct Convert: ParsableCommand {
     target.asOriginal = asOriginal
     target.dtype = dtype.type
     target.shardSize = maxShardSize?.bytes
+    target.tokenizer = tokenizer.path
     quantized.add(to: &target)
     return target
   }
 
   func run() throws {
     do {
-      let model = try unknown.open(input)
+      let model = try facts.open(input, unknown, tokenizer: tokenizer.path)
       var target = target
       if target.isGGUF, model.isForeignAdapter { return try convert(adapter: model, to: target) }
       guard base == nil else { throw ConversionMisfit.baseOfModel }
@@ -256,6 +260,10 @@ struct Convert: ParsableCommand {
     case .shardsInOneFile: "--shards writes several files: give a folder as output."
     case .originalOutsideMeta: "--as-original is for --layout meta, and PyTorch's container: Meta published no other."
     case .changedOriginal: "--as-original writes Meta's one file with its own values: leave --dtype and --shards out."
+    case .tokenizerOfFolder:
+      "--tokenizer is for outputs in GGUF that are no copies, and for ggml's files of 2023: put the tokenizer's files into the folder."
+    case .belleOfBlocks:
+      "--checkpoint-format belle is for packed integers: write --checkpoint-format gptq first, and convert that."
     case .belleOutsideTorch: "BELLE's form is a .pt file: give a folder, or a name that ends in .pt."
     }
   }

@@ -54,6 +54,7 @@ struct Evaluate: ParsableCommand {
   var chatTemplate = ChatTemplateArgument.auto
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -66,9 +67,9 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    let files = try unknown.open(model)
+    let files = try facts.open(model, unknown, tokenizer: tokenizer.path)
     let opened = try TransformerModel(files)
-    let other = try reference.map { try TransformerModel(unknown.open($0)) }
+    let other = try reference.map { try TransformerModel(facts.open($0, unknown, isOther: true)) }
     for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
     let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
     var tokens: (any Tokenizer)?

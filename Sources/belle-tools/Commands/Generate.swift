@@ -69,6 +69,7 @@ struct Generate: ParsableCommand {
   var seed: UInt64 = 0
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -91,7 +92,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let prompt = try prompt ?? (chat ? nil : pipedPrompt())
-    let files = try unknown.open(model)
+    let files = try facts.open(model, unknown, tokenizer: tokenizer.path)
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     let tokens = try tokenizer.open(for: files)

@@ -179,6 +179,7 @@ struct QuantizeCommand: ParsableCommand {
   var maxShardSize: ByteSize?
 
   @OptionGroup var tokenizer: TokenizerOption
+  @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
   @OptionGroup var threads: ThreadsOption
@@ -220,7 +221,7 @@ struct QuantizeCommand: ParsableCommand {
     }
     if format == .gguf {
       guard ggufType != nil || Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) != nil else {
-        let names = BlockType.all.filter { $0.bits == bits }.map { $0.dtype.rawValue.lowercased() }
+        let names = BlockType.all.filter { $0.bits == bits && !$0.isFormer }.map { $0.dtype.rawValue.lowercased() }
         throw ValidationError(
           "no blocks of GGUF with \(bits) bits are written here"
             + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")) is only read)")
@@ -274,7 +275,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   private func open() throws -> Model {
-    do { return try unknown.open(model) } catch let error as CheckpointError
+    do { return try facts.open(model, unknown, tokenizer: tokenizer.path) } catch let error as CheckpointError
       where error.code == .unknownFormat && input == nil
     {
       throw CheckpointError(

@@ -19,6 +19,10 @@ extension Request {
     case .layout(let name): Self.option("--layout", name)
     case .valueType: "--dtype"
     case .blockType(let name): "--gguf-type \(name)"
+    case .packing(let name): "--checkpoint-format \(name)"
+    case .epsilon: "--rms-eps"
+    case .contextLength: "--context"
+    case .tokenizer: "--tokenizer"
     case .skippingUnknown: "--skip-unknown"
     case .bits(let count): "--bits \(count)"
     case .groupSize(let count): "--group-size \(count)"

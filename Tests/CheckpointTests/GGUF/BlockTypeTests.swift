@@ -7,14 +7,27 @@ import Testing
 @Suite("BlockType") struct BlockTypeTests {
   @Test("every row of the table has a type here, and every name and number once")
   func rows() {
-    #expect(BlockType.all.count == 34)
+    #expect(BlockType.all.count == 34 + 9)
     #expect(Set(BlockType.all.map(\.number)).count == BlockType.all.count)
     for type in BlockType.all {
-      #expect(DType(ggmlNumber: type.number) == type.dtype)
-      #expect(type.dtype.ggmlNumber == type.number)
+      #expect(DType(ggmlNumber: type.number) == (type.isFormer ? nil : type.dtype))
+      #expect(type.dtype.ggmlNumber == (type.isFormer ? nil : type.number))
       #expect(type.elements > 1 || type.dtype.byteCount == type.bytes)
       #expect(!type.isWritten || type.bits != nil)
     }
+  }
+
+  @Test("what ggml has no more is written nowhere, and one of today's holds its integers where there is one")
+  func former() {
+    let former = BlockType.all.filter(\.isFormer)
+    #expect(former.count == 9 && former.allSatisfy { !$0.isWritten && !$0.isPacked && $0.fileType == nil })
+    #expect(former.filter { $0.successor == nil }.map(\.dtype) == [.q4_2, .q4_3])
+    for type in former {
+      guard let next = type.successor else { continue }
+      #expect(next.bits == type.bits && next.hasMinimum == type.hasMinimum && !next.isFormer)
+      #expect(type.dtype.rawValue.hasPrefix(next.dtype.rawValue))
+    }
+    #expect(BlockType(.q4_0)?.successor == nil)
   }
 
   @Test("rows that are no whole blocks fall back to blocks of 32 or to halves")
