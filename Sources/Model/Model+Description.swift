@@ -173,7 +173,8 @@ extension Model {
       return try Model.open(path)
     }
     guard Tokenizers.files(in: path).isEmpty, let model = try? Model.open(path), case .gguf = model.layout else {
-  /// return nil }
+      return nil
+    }
     return model
   }
 

@@ -41,7 +41,7 @@ struct BelleTools: ParsableCommand {
       try Interrupts.install()
       let arguments = try ProcessArguments.read()
       isJSON = arguments.prefix { $0 != "--" }.contains("--json")
-      if let word = unknownVerb(arguments) { leave(complaining: UsageFault(unknownVerb: word), isJSON) }
+      if let word = unknownVerb(arguments) { leave(complaining: UsageFault(unknownVerb: word, verbs: verbs), isJSON) }
       var command = try parseAsRoot(arguments)
       try command.run()
       leave(ExitCode.success)

@@ -3,8 +3,6 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
-import Checksum
-import Foundation
 import LinearAlgebra
 import Model
 import Quantize
@@ -95,16 +93,6 @@ struct QuantizeCommand: ParsableCommand {
       --gguf-type, else gptq.
       """)
   var givenFormat: Format?
-
-  /// What to write: what was asked for, or what the output's name and the blocks say.
-  var format: Format {
-    if let givenFormat { return givenFormat }
-    switch namedContainer {
-    case .gguf: return .gguf
-    case .torch: return .belle
-    default: return ggufType == nil ? .gptq : .gguf
-    }
-  }
 
   @Option(
     help: ArgumentHelp(
@@ -266,7 +254,7 @@ struct QuantizeCommand: ParsableCommand {
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }
 
-  private var model: String { input ?? "." }
+  var model: String { input ?? "." }
 
   /// Every path among the arguments that is read; a part of a token file is named behind a colon.
   private var namedInputs: [String] {
@@ -327,11 +315,6 @@ struct QuantizeCommand: ParsableCommand {
     return size
   }
 
-  /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
-  private var namedContainer: Container? {
-    output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(fileName: $0) }
-  }
-
   private var options: QuantizationOptions {
     var options = QuantizationOptions()
     options.method = method
@@ -358,18 +341,6 @@ struct QuantizeCommand: ParsableCommand {
     options.shardSize = maxShardSize?.bytes
     options.program = Program.version
     return options
-  }
-
-  /// `<model>-gptq-4bit-128g`, where the user stands; beside the model where that is the current folder.
-  private func defaultOutput() -> String {
-    // The folder of a file first: in Hugging Face's cache the files are links to elsewhere.
-    let folder = URL(filePath: Folder.home(of: model)).standardizedFileURL.resolvingSymlinksInPath().path
-    let group = groupSize == -1 ? "" : "-\(groupSize)g"
-    let name =
-      (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder))
-      + (format == .gguf ? "-\(blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
-    let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
-    return folder == current ? "../" + name : name
   }
 
   private func calibrationData(_ model: TransformerModel, _ files: Model) throws -> Calibration {

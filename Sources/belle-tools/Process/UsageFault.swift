@@ -19,11 +19,11 @@ struct UsageFault {
   }
 
   /// A word that stands where a verb should.
-  init(unknownVerb word: String) {
+  init(unknownVerb word: String, verbs: [String]) {
     message = "there is no verb '\(word)'"
-    let near = NearestName.of(word, among: BelleTools.verbs)
+    let near = NearestName.of(word, among: verbs)
     hint =
-      near.map { "did you mean `belle-tools \($0)`?" } ?? "the verbs are \(BelleTools.verbs.joined(separator: ", "))"
+      near.map { "did you mean `belle-tools \($0)`?" } ?? "the verbs are \(verbs.joined(separator: ", "))"
     usage = "Usage: belle-tools <subcommand>\n  See 'belle-tools --help' for more information."
   }
 

@@ -1,0 +1,35 @@
+// Where quantize writes, and what: what the options leave open, the output's name says.
+
+import ByteIO
+import Checkpoint
+import Checksum
+import Foundation
+
+extension QuantizeCommand {
+  /// What to write: what was asked for, or what the output's name and the blocks say.
+  var format: Format {
+    if let givenFormat { return givenFormat }
+    switch namedContainer {
+    case .gguf: return .gguf
+    case .torch: return .belle
+    default: return ggufType == nil ? .gptq : .gguf
+    }
+  }
+
+  /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
+  var namedContainer: Container? {
+    output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(fileName: $0) }
+  }
+
+  /// `<model>-gptq-4bit-128g`, where the user stands; beside the model where that is the current folder.
+  func defaultOutput() -> String {
+    // The folder of a file first: in Hugging Face's cache the files are links to elsewhere.
+    let folder = URL(filePath: Folder.home(of: model)).standardizedFileURL.resolvingSymlinksInPath().path
+    let group = groupSize == -1 ? "" : "-\(groupSize)g"
+    let name =
+      (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder))
+      + (format == .gguf ? "-\(blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
+    let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
+    return folder == current ? "../" + name : name
+  }
+}
