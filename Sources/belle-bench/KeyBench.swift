@@ -22,7 +22,9 @@ struct KeyBench: BenchCase {
     scratch = try Scratch(context.memory + "/belle-bench-key-\(getpid())")
     let (width, middle, tokens) = (Self.width, Self.middle, Self.tokens)
     var inLayer: [(String, [Int])] = ["q", "k", "v", "o"].map { ("self_attn.\($0)_proj", [width, width]) }
-    inLayer += [("mlp.gate_proj", [middle, width]), ("mlp.up_proj", [middle, width]), ("mlp.down_proj", [width, middle])]
+    inLayer += [
+      ("mlp.gate_proj", [middle, width]), ("mlp.up_proj", [middle, width]), ("mlp.down_proj", [width, middle]),
+    ]
     inLayer += [("input_layernorm", [width]), ("post_attention_layernorm", [width])]
     let layerSize = inLayer.reduce(0) { $0 + 2 * $1.1.reduce(1, *) }
     // Half the size of the other cases' files: there are four of them here.
