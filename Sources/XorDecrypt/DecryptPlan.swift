@@ -70,6 +70,8 @@ package struct DecryptPlan: Sendable {
       for index in items.indices where converter.takesPart(items[index].outputName) { items[index].isConverted = true }
     }
     for file in key.files { inputs.add(file) }
+    // What a key is made of is more than its values' files: the model's configuration, its index.
+    if key.isMade { inputs.add(.opened) }
     inputs.add(InputRecord(items.map(\.input) + (options.manifestName.map { [$0] } ?? [])))
     Self.checkOutputs(&items, inputs, outputFolder, options)
     items.sort { a, b in

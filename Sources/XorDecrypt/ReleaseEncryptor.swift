@@ -74,7 +74,9 @@ package struct ReleaseEncryptor: Sendable {
         .notPermitted, file: outputFolder, reason: "cannot write into the output folder",
         remedy: "give a folder that you may write to")
     }
-    record = InputRecord(paths + key.files.map(\.path))
+    var record = InputRecord(paths + key.files.map(\.path))
+    if key.isMade { record.add(.opened) }
+    self.record = record
     // The digest in an output's name is not known yet: any file that has the rest of the name is looked at.
     if Folder.kind(of: outputFolder) == .folder {
       let names = Set(paths.map { Folder.name(of: $0) })

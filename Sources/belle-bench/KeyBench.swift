@@ -21,17 +21,19 @@ struct KeyBench: BenchCase {
     tool = try context.tool
     scratch = try Scratch(context.memory + "/belle-bench-key-\(getpid())")
     let (width, middle, tokens) = (Self.width, Self.middle, Self.tokens)
-    let inLayer =
-      ["q", "k", "v", "o"].map { ("self_attn.\($0)_proj", [width, width]) }
-      + [("mlp.gate_proj", [middle, width]), ("mlp.up_proj", [middle, width]), ("mlp.down_proj", [width, middle])]
-      + [("input_layernorm", [width]), ("post_attention_layernorm", [width])]
+    var inLayer: [(String, [Int])] = ["q", "k", "v", "o"].map { ("self_attn.\($0)_proj", [width, width]) }
+    inLayer += [
+      ("mlp.gate_proj", [middle, width]), ("mlp.up_proj", [middle, width]), ("mlp.down_proj", [width, middle]),
+    ]
+    inLayer += [("input_layernorm", [width]), ("post_attention_layernorm", [width])]
     let layerSize = inLayer.reduce(0) { $0 + 2 * $1.1.reduce(1, *) }
     // Half the size of the other cases' files: there are four of them here.
     let layers = max(1, min(31, (context.size / 2 - 4 * tokens * width) / layerSize))
-    let tensors =
-      [("model.embed_tokens", [tokens, width]), ("model.norm", [width]), ("lm_head", [tokens, width])]
-      + (0..<layers).flatMap { layer in inLayer.map { ("model.layers.\(layer).\($0.0)", $0.1) } }
-    let source = PatternSource(tensors.map { ($0.0 + ".weight", $0.1) }, .f16)
+    var names: [(String, [Int])] = [
+      ("model.embed_tokens", [tokens, width]), ("model.norm", [width]), ("lm_head", [tokens, width]),
+    ]
+    for layer in 0..<layers { names += inLayer.map { ("model.layers.\(layer).\($0.0)", $0.1) } }
+    let source = PatternSource(names.map { ($0.0 + ".weight", $0.1) }, .f16)
     size = source.tensors.reduce(0) { $0 + $1.byteCount }
     context.say("making a model of \(byteCount(size)), its key and a release in \(scratch.path)")
     try source.write("model.safetensors", in: model)

@@ -47,7 +47,7 @@ import Testing
       at = end
     }
     let text = try JSONSerialization.data(withJSONObject: header)
-    let start = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + text
+    let start = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) } + Array(text)
     let path = try folder.write("\(name)/model.safetensors", start)
     truncate(path, start.count + at)
     var configuration: [String: Any] = [
