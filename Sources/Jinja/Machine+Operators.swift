@@ -94,7 +94,7 @@ extension Machine {
     case "*": return .float(one * other)
     case "**":
       guard one != 0 || other >= 0 else { throw Failure.value("0 to a power below 0") }
-      let result = Foundation.pow(one, other)
+      let result = pow(one, other)
       guard !result.isNaN || one.isNaN || other.isNaN else { throw Failure.unsupported("numbers that are complex") }
       return .float(result)
     default:

@@ -110,10 +110,11 @@ package final class SentencePieceModel: Tokenizer {
     self.special = special
     self.added = AddedTokens(added)
     let known = Set(added.map(\.id))
-    let own = Set([special.bos, special.eos, special.unknown, special.pad].compactMap(\.self)).sorted().compactMap {
-      id in
-      known.contains(id) || id < 0 || Int(id) >= library.count || library.piece(id).isEmpty
-        ? nil : AddedTokens.Token(id: id, content: library.piece(id), isSpecial: true)
+    let ids = Set([special.bos, special.eos, special.unknown, special.pad].compactMap(\.self)).sorted()
+    let own = ids.compactMap { (id: Int32) -> AddedTokens.Token? in
+      guard !known.contains(id), id >= 0, Int(id) < library.count else { return nil }
+      let content = library.piece(id)
+      return content.isEmpty ? nil : AddedTokens.Token(id: id, content: content, isSpecial: true)
     }
     marks = AddedTokens(added + own)
     self.spacesEveryPart = spacesEveryPart
