@@ -148,11 +148,13 @@ private struct Rules: Decodable, Sendable, CustomTestStringConvertible {
   func llama3() throws {
     let folder = try TemporaryFolder()
     // As long as it, of other strings: the bytes, and then pairs of them.
-    let strings = (0..<128_000).map { number -> [UInt8] in
-      number < 256 ? [UInt8(number)] : [UInt8(number / 256 % 256), UInt8(number % 256), UInt8(number / 65536)]
+    func string(_ number: Int) -> [UInt8] {
+      if number < 256 { return [UInt8(number)] }
+      return [UInt8(number >> 8 & 255), UInt8(number & 255), UInt8(number >> 16)]
     }
-    try folder.write(
-      "tokenizer.model", strings.enumerated().map { "\(Data($1).base64EncodedString()) \($0)\n" }.joined())
+    var list = ""
+    for number in 0..<128_000 { list += Data(string(number)).base64EncodedString() + " \(number)\n" }
+    try folder.write("tokenizer.model", list)
     let tokenizer = try Tokenizers.open(folder.path)
     #expect(tokenizer.vocabularySize == 128_256 && tokenizer.special.prefix == [128_000])
     #expect(try tokenizer.encode("a<|eot_id|>") == [0x61, 128_009])

@@ -8,7 +8,7 @@
 import ByteIO
 
 /// Shards whose tensors are merged.
-struct MergedShards: Sendable {
+package struct MergedShards: Sendable {
   /// The tensors, merged.
   let tensors: [TensorInfo]
 

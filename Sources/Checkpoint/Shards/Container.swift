@@ -29,7 +29,7 @@ public enum Container: String, Sendable, CaseIterable {
   var stem: String { self == .torch ? "pytorch_model" : "model" }
 
   /// The suffix, with its dot.
-  var suffix: String {
+  package var suffix: String {
     switch self {
     case .safetensors: ".safetensors"
     case .torch: ".bin"
