@@ -52,7 +52,7 @@ package struct ModelFamily: Sendable {
   /// The class of transformers, `architectures` in `config.json`.
   let className: String
   /// `general.architecture` in GGUF; nil where models of the family are not read from GGUF nor written to it.
-  let gguf: String?
+  package let gguf: String?
   /// The linear modules whose biases llama.cpp has a place for; a file with others it refuses as a whole.
   let ggufBiases: Set<Role>
   /// The fields of `config.json` that give a layer's linear modules their biases, where they have none otherwise; transformers
