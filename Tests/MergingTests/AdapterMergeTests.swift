@@ -97,7 +97,7 @@ import Testing
   }
 
   @Test("tied weights that were trained as one stay tied; other families' tied tables are told")
-  func tied() throws {
+  func trainedTogether() throws {
     let tied = RandomCheckpoint(layers: 1, tiesHead: true)
     let path = try tied.write(folder, "tied")
     var adapter = AdapterFolder(seed: 9)

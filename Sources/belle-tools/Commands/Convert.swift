@@ -188,7 +188,7 @@ struct Convert: ParsableCommand {
     let proof = try common.showingProgress(total: conversion.byteCount) {
       try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
     }
-    show(proof)
+    show(proof, nil, nil)
   }
 
   private func show(_ remark: ConversionRemark) {

@@ -4,6 +4,7 @@ import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import Quantize
 
 extension QuantizeCommand {
   /// What to write: what was asked for, or what the output's name and the blocks say.
