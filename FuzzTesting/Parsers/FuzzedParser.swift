@@ -257,7 +257,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       let path = try ModelFolders.shared.get().write([UInt8](text), as: "tokenizer.json", in: .huggingFace)
       let tokenizer = try Tokenizers.open(path)
       let sample = "a ab  b1 11\n\n aé" + String(repeating: "a", count: 300) + "1"
-      precondition(try tokenizer.decode(tokenizer.encode(sample)) == sample, "a text that does not come back")
+      let back = try tokenizer.decode(tokenizer.encode(sample))
+      precondition(back == sample, "a text that does not come back")
     }
     attempt {
       let path = try ModelFolders.shared.get().write(bytes, as: "a.tiktoken", in: .huggingFace)
