@@ -17,7 +17,8 @@ import Testing
   private func written(_ source: any TensorSource, _ layout: TorchLayout) throws -> [UInt8] {
     var sink = try TorchWriter(source.tensors, layout: layout)
     let indices = Array(source.tensors.indices)
-    #expect(try sink.take(source, indices, as: "f.pth", in: folder.path, replacing: true, isChecked: true))
+    let isWritten = try sink.take(source, indices, as: "f.pth", in: folder.path, replacing: true, isChecked: true)
+    #expect(isWritten)
     return try readBytes(folder.file("f.pth"))
   }
 
