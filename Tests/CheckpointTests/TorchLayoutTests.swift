@@ -17,7 +17,8 @@ import Testing
   private func written(_ source: any TensorSource, _ layout: TorchLayout) throws -> [UInt8] {
     var sink = try TorchWriter(source.tensors, layout: layout)
     let indices = Array(source.tensors.indices)
-    #expect(try sink.take(source, indices, as: "f.pth", in: folder.path, replacing: true, isChecked: true))
+    let isWritten = try sink.take(source, indices, as: "f.pth", in: folder.path, replacing: true, isChecked: true)
+    #expect(isWritten)
     return try readBytes(folder.file("f.pth"))
   }
 
@@ -25,7 +26,7 @@ import Testing
     "a thousand entries are a batch of the pickle, and a whole batch is followed by another",
     arguments: [1, 999, 1000, 1001])
   func batches(count: Int) throws {
-    var source = MemorySource()
+    var source = TestSupport.MemorySource()
     for number in 0..<count {
       let bits = Float16Bits.of(number)
       source.add("t\(number)", .f16, [2], [bits, bits])

@@ -61,10 +61,10 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
 
   @Test("a file of twelve layers of the shared fixtures is the same", .enabled(if: shared != nil))
   func sharedFixture() throws {
-    let shared = shared ?? ""
-    let run = try belleTools("convert", shared + "/hf", folder.file("7B"), "--layout", "meta", "--as-original")
+    let fixture = shared ?? ""
+    let run = try belleTools("convert", fixture + "/hf", folder.file("7B"), "--layout", "meta", "--as-original")
     #expect(run.status == 0, "\(run.errors)")
-    #expect(try readBytes(folder.file("7B/" + Self.file)) == readBytes(shared + "/" + Self.file))
+    #expect(try readBytes(folder.file("7B/" + Self.file)) == readBytes(fixture + "/" + Self.file))
   }
 
   @Test(

@@ -2,6 +2,7 @@
 // time did (shared fixtures, by digest); one bad file a rule.
 
 import ByteIO
+import Checksum
 import Foundation
 import TestSupport
 import Testing

@@ -28,7 +28,7 @@ enum PickleBytes {
     var file: [UInt8] = []
     var directory: [UInt8] = []
     for (name, bytes) in members {
-      let crc = ZipArchive.crc(of: bytes.span.bytes, after: 0)
+      let crc = CRC32.of(bytes)
       let fields =
         word(0) + word(0) + word(0) + word(0) + length(Int(crc)) + length(bytes.count) + length(bytes.count)
         + word(name.utf8.count) + word(0)
