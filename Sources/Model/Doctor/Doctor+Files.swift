@@ -92,7 +92,7 @@ extension Doctor {
     }
     facts.entry = entry(read.form == .parts ? read.files.first ?? read.entry : read.entry)
     if read.form == .file || read.form == .parts {
-      for file in read.files where !file.hasSuffix(Container.gguf.suffix) {
+      for file in read.files where !file.hasSuffix(".gguf") {
         let place = Folder.join(path, file)
         guard let source = try? Checkpoint.open(file: place, skipping: SkippedNames()) else { continue }
         examineContainer(file, source)
@@ -170,7 +170,7 @@ extension Doctor {
   /// Says where a file is of another container than its name: this program looks at the bytes, and engines at the ending.
   private func examineContainer(_ file: String, _ source: any TensorSource) {
     let isSafetensors = source.format == "safetensors"
-    guard isSafetensors != file.hasSuffix(Container.safetensors.suffix) else { return }
+    guard isSafetensors != file.hasSuffix(".safetensors") else { return }
     facts.hasMisnamedWeights = true
     add(
       .error, .misnamedFile, Folder.join(path, file),
