@@ -166,7 +166,7 @@ import Testing
       let folder = try TemporaryFolder()
       var bytes: [UInt8] = []
       if name == "a.safetensors" {
-        let entries = (0..<270_000).map { #""\($0)":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"# }
+        let entries = (0..<270_000).map { #""\#($0)":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}"# }
         bytes = safetensors("{" + entries.joined(separator: ",") + "}")
       } else {
         let (tensors, values) = name == "tensors.gguf" ? (380_000, 0) : (0, 800_000)

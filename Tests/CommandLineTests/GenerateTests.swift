@@ -1,4 +1,5 @@
 import ByteIO
+import Checkpoint
 import Foundation
 import TestSupport
 import Testing
@@ -51,7 +52,7 @@ import Testing
     var head = [Float](repeating: 0, count: 5000 * 64)
     for column in 0..<64 { (head[4500 * 64 + column], head[4501 * 64 + column]) = (9, -9) }
     made.source.add("lm_head.weight", .f32, [5000, 64], head)
-    let files = end.map { ["added_tokens.json": #"{"\($0)": 4096}"#] } ?? [:]
+    let files = end.map { ["added_tokens.json": #"{"\#($0)": 4096}"#] } ?? [:]
     let path = try made.write(folder, "m", files)
     let run = try belleTools("generate", path, "--prompt", "a", "--max-tokens", "7", "--temperature", "0", "--json")
     #expect(run.status == 0, "\(run.errors)")
