@@ -104,9 +104,9 @@ import Testing
   @Test(
     "modules of other bits, as `dynamic` and `extra_config` name them", arguments: otherBits,
     ["config.json", "quantize_config.json"])
-  func dynamic(settings: String, module: String, file: String) throws {
-    let fits = { (name: String) in name.contains(module) }
-    let path = try write(mixed(eight, four, fits), "q", settings, in: file)
+  func dynamic(other: (settings: String, module: String), file: String) throws {
+    let fits = { (name: String) in name.contains(other.module) }
+    let path = try write(mixed(eight, four, fits), "q", other.settings, in: file)
     try check(path, mixed(plainEight, plainFour, fits))
     let doctor = try belleTools("doctor", path, "--json")
     #expect(doctor.status == 0 && !doctor.output.contains("set bits"), "\(doctor.output)")
