@@ -233,7 +233,7 @@ import Testing
   func bases() throws {
     let path = try sound().write(folder)
     for (place, wanted) in [
-      ("Tests/Fixtures/awq/gemm", "quantized"), ("Tests/Fixtures/llama1/7B", "Meta's layout"),
+      ("Tests/Fixtures/awq/gemm", "quantized"),
       ("Tests/Fixtures/lora/trainer-checkpoint", "an unmerged adapter is among"),
       ("Tests/Fixtures/lora/adapter", "it is an adapter, and no base"),
     ] {
