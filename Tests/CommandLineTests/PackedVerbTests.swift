@@ -48,8 +48,8 @@ import Testing
   /// The tensors of one source whose names fit, and those of another whose names do not.
   private func mixed(_ one: MemorySource, _ other: MemorySource, _ fits: (String) -> Bool) throws -> MemorySource {
     var result = MemorySource()
-    for source in [one, other] {
-      for (index, info) in source.tensors.enumerated() where fits(info.name) == (source.tensors == one.tensors) {
+    for (source, isFirst) in [(one, true), (other, false)] {
+      for (index, info) in source.tensors.enumerated() where fits(info.name) == isFirst {
         result.add(info.name, info.dtype, info.shape, try source.allBytes(index))
       }
     }
@@ -134,7 +134,7 @@ import Testing
     var source = four
     for info in four.tensors where info.name.hasSuffix(".g_idx") { source.remove(info.name) }
     let settings =
-      #""bits": 4, "group_size": 32, "sym": true, "quant_method": "\#(method)", "packing_format": "auto_round:auto_gptq""#
+      #""bits": 4, "group_size": 32, "sym": true, "quant_method": "\#(method)", "packing_format": "auto_round:auto_gptq", "lm_head": true"#
     try check(write(source, "q", settings), plainFour)
     let doctor = try belleTools("doctor", folder.file("q"), "--json")
     #expect(doctor.status == 0 && !doctor.output.contains("missing-tensor"), "\(doctor.output)")
