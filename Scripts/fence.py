@@ -160,12 +160,16 @@ class Fence:
         self.binaries = [os.path.abspath(options.old), os.path.abspath(options.new)]
 
     def prepare(self, project, lines):
-        """Makes all inputs; those that need a program by OLD."""
+        """Makes all inputs; those that need a program by OLD, or by NEW."""
         self.inputs.mkdir(parents=True)
         os.chdir(self.inputs)
         models.make(project)
         for line in lines:
-            status, _, err = execute(self.binaries[0], "", "set -e; " + line, self.inputs, self.folder / "work" / "inputs")
+            # What OLD cannot make, as it has no such verb, NEW makes.
+            for binary in self.binaries:
+                status, _, err = execute(binary, "", "set -e; " + line, self.inputs, self.folder / "work" / "inputs")
+                if status[-1] == "0":
+                    break
             if status[-1] != "0":
                 sys.exit(f"fence.py: an input cannot be made: {line}\n{err.decode(errors='replace')}")
         models.make_more()
@@ -255,9 +259,8 @@ class Rule(collections.namedtuple("Rule", "aspect cases what reason")):
     """Differences that are wanted: of an aspect, in some cases, of some wording."""
 
     def covers(self, aspect, what):
-        """Whether it speaks of a changed line, or of what became of a status or a file; * stands for anything."""
-        pattern = ".*".join(re.escape(part) for part in self.what.split("*"))
-        return self.aspect in (aspect, "*") and re.fullmatch(pattern, what, re.DOTALL) is not None
+        """Whether it speaks of a changed line, or of what became of a status or a file; * and ? are as in names of files."""
+        return self.aspect in (aspect, "*") and fnmatch.fnmatchcase(what, self.what.replace("[", "[[]"))
 
 
 def read_allowed(path):
@@ -303,9 +306,9 @@ def arguments():
     parser.add_argument("--keep", action="store_true", help="keep the folder with inputs, outputs, texts of both sides")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="cases at once (%(default)s)")
     parser.add_argument(
-        "--allow", metavar="FILE", help="wanted differences: `aspect :: pattern of cases [:: what] :: reason` a line; the aspect "
-        "is status, file, stdout, stderr or *, what is a changed line with its + or -, or what is printed of a status or file, "
-        "* standing for anything")
+        "--allow", metavar="FILE", help="wanted differences: `aspect :: pattern of cases [:: what] :: reason` a line; the "
+        "aspect is status, file, stdout, stderr or *, what is a pattern of changed lines, with their + or -, or of what is "
+        "printed of a status or a file")
     parser.add_argument("--threads", metavar="N[:M]", help="give N threads (or jobs) to OLD and M to NEW")
     parser.add_argument("--texts", action=argparse.BooleanOptionalAction, default=True, help="compare stdout and stderr")
     options = parser.parse_args()

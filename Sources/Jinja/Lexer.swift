@@ -170,6 +170,8 @@ struct Lexer {
       }
       open += 1
     }
+    // Jinja misses the end only where a text is to be raw.
+    guard at < source.count else { return }
     at = begin
     throw Failure(.syntax, "{% raw %} is not closed with {% endraw %}")
   }

@@ -171,9 +171,10 @@ final class Machine {
         }
       }
     }
-    if items.isEmpty { return try inScope(Scope(in: scope)) { try run(otherwise) } }
     loopDepth += 1
     defer { loopDepth -= 1 }
+    // Jinja's else is for a loop none of whose rounds came to its end, be it by `continue` or `break`.
+    var isDone = false
     let loop = Loop(items, depth: loopDepth)
     for (index, item) in items.enumerated() {
       try charge()
@@ -184,8 +185,9 @@ final class Machine {
         return try run(body)
       }
       if flow == .leave { break }
+      isDone = isDone || flow == .normal
     }
-    return .normal
+    return isDone ? .normal : try inScope(Scope(in: scope)) { try run(otherwise) }
   }
 
   private func assign(_ target: AssignmentTarget, _ value: Value) throws {

@@ -109,7 +109,6 @@ import Testing
     "an adapter beside a model is a note in each verb, and a warning of doctor's", arguments: [".bin", ".safetensors"])
   func beside(suffix: String) throws {
     let model = try RandomCheckpoint(layers: 1).write(folder)
-    try folder.write("model/tokenizer.json", "{}")
     let plain = try belleTools("doctor", model).output
     try folder.write("model/adapter_config.json", #"{"peft_type": "IA3", "base_model_name_or_path": "x\ny"}"#)
     try folder.write("model/adapter_model\(suffix)", "not looked at")
@@ -153,6 +152,10 @@ import Testing
     for model in [adapter, adapter + "/adapter_model.bin"] {
       for arguments in runs(model) {
         let run = try Running(arguments).finish()
+        // An adapter itself can become a GGUF file, by its base's measures.
+        let isAsked = run.errors.contains("hint: say with --base <model> which model it is for")
+        #expect(isAsked == (arguments.first == "convert" && arguments.contains { $0.hasSuffix(".gguf") }), "\(run.errors)")
+        guard !isAsked else { continue }
         #expect(run.status == 1 && run.errors.contains(text) && run.errors.contains(Self.remedy), "\(run.errors)")
         #expect(!run.errors.contains("config.json"))
       }

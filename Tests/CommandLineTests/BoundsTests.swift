@@ -233,7 +233,7 @@ import Testing
   func notUTF8() throws {
     let finished = try belleTools("verify", shell: #"exec "$0" "$@" $'out\xfe'"#)
     #expect(finished.status == 64)
-    #expect(finished.errors.contains(#"Argument 2 is not UTF-8: out\xfe"#))
+    #expect(finished.errors.contains(#"argument 2 is not UTF-8: out\xfe"#))
   }
 }
 

@@ -184,7 +184,7 @@ import Testing
     let shown = try belleTools("inspect", folder.file("k.gguf")).output
     #expect(shown.contains("blk.0.attn_q.weight  Q5_0  [64, 64]") && !shown.contains("Q4_K"))
     #expect(try belleTools("evaluate", folder.file("k.gguf"), "--text", data, "--max-tokens", "256").status == 0)
-    #expect(try belleTools("quantize", model, folder.file("x"), "--gguf-type", "q4_0").status == 64)
+    #expect(try belleTools("quantize", model, folder.file("x"), "--gguf-type", "q4_0", "--format", "gptq").status == 64)
   }
 
   @Test("a group that no block can hold is refused with its place")

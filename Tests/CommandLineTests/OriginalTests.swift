@@ -94,7 +94,7 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
       model = try copy("model") { $0.replacingOccurrences(of: ": 32,", with: ": 33,") }
       reason = "do not fit"
     case "bloom":
-      model = project("Tests/Fixtures/tiny/bloom")
+      model = try RandomCheckpoint(bloom: true).write(folder, "model")
       reason = "no LLaMA model"
     default:
       model = project("Tests/Fixtures/awq/gemm")

@@ -33,14 +33,15 @@ struct SafetensorsHeader {
       throw Self.failure(file, .truncated, 0, "\(file.size) bytes are too few for a safetensors file")
     }
     let stated = try file.bytes(count: 8).u64(at: 0)
-    guard let length = stated, length <= Self.sizeLimit else {
+    // What no file could hold is a fault of this one, whatever is taken here.
+    guard let length = stated, length <= file.size - 8 else {
       throw Self.failure(
-        file, .limit, 0,
-        "its header would have \(stated.map(String.init) ?? "more than 2^63") bytes; at most 100 MB are read")
+        file, .truncated, 0,
+        "the header would have \(stated.map(String.init) ?? "more than 2^63") bytes, and the file has only "
+          + "\(file.size - 8) after its length")
     }
-    guard length <= file.size - 8 else {
-      throw Self.failure(
-        file, .truncated, 0, "the header has \(length) bytes, and the file only \(file.size - 8) after its length")
+    guard length <= Self.sizeLimit else {
+      throw Self.failure(file, .limit, 0, "its header has \(length) bytes; at most 100 MB are read")
     }
     let header = try file.bytes(at: 8, count: length)
     guard header.first == UInt8(ascii: "{") else {
