@@ -133,7 +133,7 @@ public struct TensorView: TensorSource {
       cursor =
         source.storedRange(place) == nil
         ? Self.reordered(try source.allBytes(place), of: info, order)
-        : Self.gathered(try source.cursor(place), of: info, order)
+        : try Self.gathered(source.cursor(place), of: info, order)
     case .bytes(let bytes): cursor = BytesCursor(bytes)
     case .computed(let make), .parts(let make): cursor = try make()
     }
@@ -158,7 +158,8 @@ public struct TensorView: TensorSource {
   /// The rows of a tensor in another order, each read where it lies.
   private static func gathered(
     _ stored: any TensorCursor, of info: TensorInfo, _ order: RowOrder
-  ) -> any TensorCursor {
+  ) throws -> any TensorCursor {
+    guard stored.byteCount == info.byteCount else { throw info.wrongSize }
     guard info.byteCount > 0 else { return stored }
     let rows = info.shape[0]
     let rowSize = info.byteCount / rows
