@@ -41,9 +41,6 @@ struct MergeBase {
     func fault(_ reason: String, _ remedy: Remedy) -> MergeError {
       MergeError(.form, file: model.path, reason: reason, remedy: remedy)
     }
-    if case .ggml = model.layout {
-      throw fault("it is a ggml file of 2023", "make a folder of it first: \(.converting(.folder))")
-    }
     switch model.adapter?.kind {
     case .alone, .empty:
       throw fault("it is an adapter, and no base", "the base comes first, then adapters and deltas, then the output")
@@ -53,7 +50,7 @@ struct MergeBase {
         "merge that first: given alone, such a checkpoint merges with itself")
     case .beside, nil: break
     }
-    if case .gguf = model.layout, let info = model.tensors.tensors.first(where: { $0.dtype.block != nil }) {
+    if model.form == .blocks, let info = model.stored.tensors.first(where: { $0.dtype.block != nil }) {
       throw fault(
         "\(displayName(info.name)) is \(info.dtype.rawValue): its weights are quantized in blocks, to which nothing can be "
           + "added",

@@ -78,7 +78,9 @@ package struct RuleTokenizer: Tokenizer {
     }
     var ids: [Int32] = []
     var merger = PairMerger()
-    var isFirst = true
+    // What was cut off at the left was the first.
+    let isStripped = rules.normalizers.contains { if case .strip(left: true, right: _) = $0 { true } else { false } }
+    var isFirst = !(isStripped && text.first?.isWhitespace == true)
     do {
       try added.forEachPart(Array(text.utf8)) { part in
         switch part {

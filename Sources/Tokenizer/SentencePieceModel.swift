@@ -28,6 +28,8 @@ package final class SentencePieceModel: Tokenizer {
   private let marks: AddedTokens
   /// Whether each part between added tokens gets the space that is put before a text.
   let spacesEveryPart: Bool
+  /// Whether a text that begins with a space gets none before it.
+  private let sparesSpacedText: Bool
   private let library: SentencePieceLibrary
   /// The model as it was read, for ``cuts`` and ``unspaced``.
   private let bytes: [UInt8]
@@ -92,16 +94,16 @@ package final class SentencePieceModel: Tokenizer {
   /// Makes a model from a serialized one, and from what is known besides of its ids.
   convenience init(
     bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token] = [], spacesEveryPart: Bool = false,
-    remarks: [String] = [], holes: [Int] = [], path: String
+    sparesSpacedText: Bool = false, remarks: [String] = [], holes: [Int] = [], path: String
   ) throws {
     self.init(
       try SentencePieceLibrary(bytes, path: path), bytes: bytes, special: special, added: added,
-      spacesEveryPart: spacesEveryPart, remarks: remarks, holes: holes)
+      spacesEveryPart: spacesEveryPart, sparesSpacedText: sparesSpacedText, remarks: remarks, holes: holes)
   }
 
   private init(
     _ library: SentencePieceLibrary, bytes: [UInt8], special: SpecialTokens, added: [AddedTokens.Token],
-    spacesEveryPart: Bool, remarks: [String], holes: [Int] = []
+    spacesEveryPart: Bool, sparesSpacedText: Bool = false, remarks: [String], holes: [Int] = []
   ) {
     path = library.path
     self.remarks = remarks
@@ -118,6 +120,7 @@ package final class SentencePieceModel: Tokenizer {
     }
     marks = AddedTokens(added + own)
     self.spacesEveryPart = spacesEveryPart
+    self.sparesSpacedText = sparesSpacedText
     // What only fills up an id stands for nothing.
     addedTexts = Dictionary(
       added.map { ($0.id, $0.content) } + holes.map { (Int32($0), []) }, uniquingKeysWith: { one, _ in one })
@@ -147,16 +150,17 @@ package final class SentencePieceModel: Tokenizer {
         .badText, file: path,
         reason: "a text of \(text.utf8.count) bytes is too long: at most \(Self.textLimit) are taken")
     }
-    guard !added.isEmpty else { return try encode(text, with: library, atLeast: count) }
+    guard !added.isEmpty || sparesSpacedText else { return try encode(text, with: library, atLeast: count) }
     var ids: [Int32] = []
     var isFirst = true
     try added.forEachPart(Array(text.utf8)) { part in
       switch part {
       case .token(let id): ids.append(id)
       case .text(let bytes):
-        // A later part gets a space only where it has none.
+        // A later part gets a space only where it has none, and the first one too where the file's rules say so.
         let isSpaced = bytes.first == 0x20 || bytes.starts(with: [0xE2, 0x96, 0x81])
-        let library = isFirst || spacesEveryPart && !isSpaced ? library : try unspaced
+        let getsSpace = isFirst ? !(sparesSpacedText && isSpaced) : spacesEveryPart && !isSpaced
+        let library = getsSpace ? library : try unspaced
         ids += try encode(String(decoding: bytes, as: UTF8.self), with: library, atLeast: count - ids.count)
       }
       isFirst = false

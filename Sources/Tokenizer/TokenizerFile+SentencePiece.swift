@@ -67,6 +67,7 @@ extension TokenizerFile {
     var result = Vocabulary(
       model: .sentencePiece(addsSpacePrefix: addsSpacePrefix), tokens: tokens, special: special)
     result.spacesEveryPart = spacesEveryPart
+    if case .object = preTokenizer { result.sparesSpacedText = addsSpacePrefix }
     result.takeFlags(of: added)
     result.remarks = lists.remarks
     return result

@@ -87,7 +87,8 @@ package enum Tokenizers {
       let proto = try SentencePieceProto(vocabulary, addsSpacePrefix: addsSpacePrefix, file: path)
       return try SentencePieceModel(
         bytes: proto.serialized(vocabulary.special), special: vocabulary.special, added: vocabulary.addedTokens,
-        spacesEveryPart: vocabulary.spacesEveryPart, remarks: vocabulary.remarks, holes: vocabulary.holes, path: path)
+        spacesEveryPart: vocabulary.spacesEveryPart, sparesSpacedText: vocabulary.sparesSpacedText,
+        remarks: vocabulary.remarks, holes: vocabulary.holes, path: path)
     case .byteLevelBPE: return try ByteLevelBPE(vocabulary, file: path)
     }
   }

@@ -59,6 +59,8 @@ package struct Vocabulary: Sendable, Equatable {
   /// Whether each part of a text between added tokens gets the space that SentencePiece puts before a text, and not only the
   /// first. GGUF has no place for it.
   package var spacesEveryPart = false
+  /// Whether a text that begins with a space gets none before it: Metaspace's way, as tokenizers has it.
+  package var sparesSpacedText = false
 
   /// How added tokens are looked for besides by their texts, by number; none for those without a rule of their own. GGUF has
   /// no place for it.

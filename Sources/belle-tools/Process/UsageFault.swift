@@ -79,7 +79,8 @@ struct UsageFault {
     }
     // Names and options keep their letters; a sentence begins as the program's own errors do.
     let start = text.prefix { !$0.isWhitespace }
-    if start.first?.isUppercase == true, start.dropFirst().allSatisfy({ $0.isLowercase || $0 == "'" }) {
+    let isName = ["Meta's", "Hugging"].contains(start)
+    if !isName, start.first?.isUppercase == true, start.dropFirst().allSatisfy({ $0.isLowercase || $0 == "'" }) {
       text = text.prefix(1).lowercased() + text.dropFirst()
     }
     return (text, hint, values)
