@@ -50,7 +50,12 @@ struct MergeBase {
         "merge that first: given alone, such a checkpoint merges with itself")
     case .beside, nil: break
     }
-    if model.form == .blocks, let info = model.stored.tensors.first(where: { $0.dtype.block != nil }) {
+    let isGGML =
+      switch model.layout {
+      case .gguf, .ggml: true
+      case .meta, .huggingFace: false
+      }
+    if isGGML, let info = model.tensors.tensors.first(where: { $0.dtype.block != nil }) {
       throw fault(
         "\(displayName(info.name)) is \(info.dtype.rawValue): its weights are quantized in blocks, to which nothing can be "
           + "added",
