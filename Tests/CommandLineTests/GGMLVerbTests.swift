@@ -191,7 +191,7 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
       let run = try Running([verb, path] + (verb == "merge" ? [path] : []) + remaining).finish()
       #expect(
         run.status == 1
-          && ["ggml file of 2023", "quantized", "looks like a model"].contains { run.errors.contains($0) },
+          && ["ggml file of 2023", "quantized", "neither an adapter nor a delta"].contains { run.errors.contains($0) },
         "\(run.errors)")
     }
     let quantize = try belleTools("quantize", path, folder.file("q"), "--method", "rtn", "--group-size", "32")

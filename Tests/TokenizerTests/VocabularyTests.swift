@@ -158,7 +158,16 @@ private struct Case: Decodable {
     #expect(vocabulary.special.prefix == [1] && vocabulary.special.eos == 2 && vocabulary.special.unknown == 0)
     let tokenizer = try Tokenizers.open(saved)
     #expect(tokenizer.kind == "sentencepiece")
-    try expectGolden(tokenizer, "llama")
+    // A text that begins with a space gets none before it: Metaspace's way. Ids of tokenizers 0.23.
+    let spaced: [String: [Int32]] = [
+      " a": [261], "  two  spaces": [2094, 674, 2094, 623, 2098, 629],
+      "▁underscore▁": [348, 268, 439, 2108, 399, 2094],
+      "    four spaces": [401, 2094, 1111, 623, 2098, 629],
+    ]
+    for known in decodeJSON([Case].self, tiny("llama") + "/tokenizer-cases.json") {
+      #expect(try tokenizer.encode(known.text) == spaced[known.text] ?? known.ids, "\(known.text)")
+      #expect(try tokenizer.decode(known.ids) == known.decoded, "\(known.text)")
+    }
   }
 
   /// The saved file with something else in it.
