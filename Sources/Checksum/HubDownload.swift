@@ -124,7 +124,7 @@ public enum HubDownload {
     ["blobs", "snapshots"].allSatisfy { Folder.kind(of: Folder.join(folder, $0)) == .folder }
   }
 
-  /// The name of the repository that a snapshot of the cache is of: `y` for `…/models--x--y/snapshots/<commit>`.
+  /// The name of the repository that a snapshot of the cache is of: `y` for one of `x/y`.
   ///
   /// - Parameter folder: an absolute path.
   /// - Returns: nil for any other folder.
