@@ -16,7 +16,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 NEEDS = ["llama_cpp", "transformers"]
 
-MODEL = PROJECT / "Tests/Fixtures/tiny/llama"
+MODEL = PROJECT / "Examples/tiny-belle/llama"
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 SYSTEM = {"role": "system", "content": "You answer in one line.\nAlways."}
 FIRST = {"role": "user", "content": "What is water?"}
