@@ -123,7 +123,9 @@ public struct WeightSets: Sendable {
   private static func loose(_ names: [String]) -> [String] {
     var models = names.filter(ModelFileName.isModel)
     let adapters = ModelFileName.adapters.filter(models.contains)
-    for isOther in [{ !adapters.contains($0) }, { !$0.hasSuffix(Container.gguf.suffix) }] as [(String) -> Bool] {
+    let isNoAdapter = { (name: String) in !adapters.contains(name) }
+    let isNoGGUF = { (name: String) in !name.hasSuffix(Container.gguf.suffix) }
+    for isOther in [{ $0 != ModelFileName.engineAdapter }, isNoAdapter, isNoGGUF] {
       let others = models.filter(isOther)
       if !others.isEmpty { models = others }
     }

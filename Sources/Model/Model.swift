@@ -143,8 +143,18 @@ package struct Model: Sendable {
     case .huggingFace:
       guard form == .packed else { return tensors }
       let packed = try PackedCheckpoint.ofModel(tensors, folder: folder)
-      let configuration = try? ModelConfiguration(file: Folder.join(folder, "config.json"))
-      return configuration?.needsInputBias == true ? packed : try packed.withoutZeroBiases()
+      return needsBiases ? packed : try packed.withoutZeroBiases()
     }
+  }
+
+  /// The names of packed modules' biases that ``weights()`` leaves out: they are all zeros, and the model has none there.
+  package func unusedBiases() throws -> [String] {
+    guard form == .packed, !needsBiases else { return [] }
+    return try PackedCheckpoint.ofModel(tensors, folder: folder).zeroBiases()
+  }
+
+  /// Whether config.json says that linear modules have biases.
+  private var needsBiases: Bool {
+    (try? ModelConfiguration(file: Folder.join(folder, "config.json")))?.needsInputBias == true
   }
 }

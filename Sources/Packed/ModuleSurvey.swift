@@ -8,8 +8,8 @@ package struct ModuleSurvey: Sendable {
   /// The number of its weight in the checkpoint.
   let index: Int
   /// The name of its weight, and the file that it is in.
-  let name: String
-  let file: String?
+  package let name: String
+  package let file: String?
   /// Bits of an integer.
   package let bits: Int
   /// Outputs.

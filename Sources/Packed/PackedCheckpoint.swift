@@ -140,16 +140,20 @@ package struct PackedCheckpoint: TensorSource {
     return result
   }
 
-  /// The same without the biases of packed modules that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for
-  /// modules that have none.
+  /// The names of packed modules' biases that are all zeros: BELLE's and GPTQ-for-LLaMA's scripts store them for modules
+  /// that have none.
+  package func zeroBiases() throws -> [String] {
+    try tensors.enumerated().compactMap { index, info in
+      guard let module = info.name.suffixRemoved(".bias"), modules[module + ".weight"] != nil,
+        try view.holdsZeros(index)
+      else { return nil }
+      return info.name
+    }
+  }
+
+  /// The same without such biases.
   package func withoutZeroBiases() throws -> PackedCheckpoint {
-    let zeros = try Set(
-      tensors.enumerated().compactMap { index, info -> String? in
-        guard let module = info.name.suffixRemoved(".bias"), modules[module + ".weight"] != nil,
-          try view.holdsZeros(index)
-        else { return nil }
-        return info.name
-      })
+    let zeros = try Set(zeroBiases())
     return filtered { !zeros.contains($0.name) }
   }
 

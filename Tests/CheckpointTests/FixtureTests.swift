@@ -78,7 +78,8 @@ enum Fixtures {
     #expect(metadata["flag"] == "True")
     #expect(metadata["neg"] == "-5")
     #expect(metadata["lr"] == "0.0001")
-    #expect(metadata["bytes"] == "2 bytes")
+    #expect(metadata["bytes"] == #"b'\x00\xff'"#)
+    #expect(metadata["big"] == "1180591620717411303424")
   }
 
   @Test(

@@ -4,6 +4,8 @@
 package enum ModelFileName {
   /// The files that peft writes, in the order in which it looks for them.
   package static let adapters = ["adapter_model.safetensors", "adapter_model.bin"]
+  /// What llama.cpp's converter of 2023 wrote beside them: the same adapter, for its engine.
+  static let engineAdapter = "ggml-adapter-model.bin"
 
   /// Whether a file, by its name, looks like a model's.
   package static func isModel(_ name: String) -> Bool { Container(fileName: name) != nil && !isTrainersOwn(name) }

@@ -29,7 +29,8 @@ extension Arranger {
         source, description.configuration, vocabulary, types: types, chatTemplate: target.chatTemplate,
         file: model.path)
     }
-    let places = try TensorPlaces(description.weights, description.configuration, in: .gguf)
+    let places = try TensorPlaces(
+      description.weights, description.configuration, in: .gguf, unused: model.unusedBiases())
     for text in places.remarks { note(text) }
     let omitted = places.omitted.count
     let isWanted = { (info: TensorInfo) in !places.omitted.contains(info.name) }

@@ -95,8 +95,10 @@ extension Arranger {
           "its scales are single-precision numbers that half precision does not have: they stay so, and programs that "
             + "load scales in half precision round them"))
     }
+    if let text = TensorPlaces.remark(ofZeros: result.unusedBiases) { note(text) }
     return Arrangement(
-      source: result.tensors, original: TensorView(packed, namedAs: kept), companions: companions)
+      source: result.tensors, original: TensorView(packed, namedAs: kept), companions: companions,
+      omitted: result.unusedBiases.count)
   }
 
   /// The linear modules of layers that are stored as numbers, where others are packed: engines look for packed tensors there

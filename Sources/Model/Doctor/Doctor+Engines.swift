@@ -64,7 +64,14 @@ extension Doctor {
   /// Where a GGUF file of the model is to be had.
   private var ggufRemedy: Remedy {
     if findings.contains(where: { $0.severity == .error }) { return "mend the errors above first" }
-    guard facts.fitsGGUF, facts.foreign == nil else { return "llama.cpp's convert_hf_to_gguf.py may make one" }
+    guard facts.fitsGGUF, facts.foreign == nil else {
+      // Without a tokenizer nobody makes one, and of Meta's layout llama.cpp's program knows nothing.
+      if findings.contains(where: { $0.code == .missingTokenizer }) {
+        return "put its tokenizer beside the weights, then \(.converting(.gguf))"
+      }
+      let other: Remedy = "llama.cpp's convert_hf_to_gguf.py may make one"
+      return facts.form == .meta ? "of what \(.converting(.huggingFace(nil))) writes \(other)" : other
+    }
     return facts.isScattered ? "\(.converting(.gguf)) with \(.losing) makes one" : "\(.converting(.gguf))"
   }
 

@@ -98,7 +98,9 @@ extension Doctor {
         examineContainer(file, source)
       }
     }
-    for (set, words) in sets.others(than: read) {
+    // An index that cannot be read is an error below, and no model that another one is beside.
+    let isUnread = read.form == .index && read.files.isEmpty && read.missing.isEmpty
+    for (set, words) in isUnread ? [] : sets.others(than: read) {
       let named = [Container.safetensors, .torch].contains { $0.indexName == set.entry }
       // transformers takes safetensors before PyTorch's files, and looks no further.
       let isInTheWay = set.isLeftOver && named && isBefore(set.entry, read.entry)

@@ -14,12 +14,16 @@ package struct TensorPlaces {
 
   /// Looks at a model.
   ///
-  /// - Parameter source: in Hugging Face's names, fitting its configuration.
+  /// - Parameters:
+  ///   - source: in Hugging Face's names, fitting its configuration.
+  ///   - unused: names of biases of zeros that it was opened without.
   /// - Throws: `CheckpointError` with code `.badTensor` for a bias that has a value.
-  package init(_ source: any TensorSource, _ configuration: ModelConfiguration, in dialect: Dialect) throws {
+  package init(_ source: any TensorSource, _ configuration: ModelConfiguration, in dialect: Dialect, unused: [String] = [])
+    throws
+  {
     let tensors = ModelTensors(unchecked: configuration, source)
     let family = configuration.family
-    var (zeros, others): ([String], [String]) = ([], [])
+    var (zeros, others): ([String], [String]) = (unused, [])
     for (index, info) in source.tensors.enumerated() where !ComputedTensors.contains(info) {
       guard let tensor = tensors.tensor(named: info.name) else {
         others.append(info.name)
@@ -39,11 +43,14 @@ package struct TensorPlaces {
     }
     omitted = Set(zeros + others)
     remarks = [
-      Self.words(
-        zeros, "holds zeros, changes nothing, and has", "hold zeros, change nothing, and have", "no place in the output"
-      ),
-      Self.words(others, "lies", "lie", "outside of the language model"),
+      Self.remark(ofZeros: zeros), Self.words(others, "lies", "lie", "outside of the language model"),
     ].compactMap(\.self)
+  }
+
+  /// What is to be told of biases of zeros that are left out; nil where there are none.
+  static func remark(ofZeros names: [String]) -> String? {
+    words(
+      names, "holds zeros, changes nothing, and has", "hold zeros, change nothing, and have", "no place in the output")
   }
 
   private static func words(_ names: [String], _ one: String, _ several: String, _ what: String) -> String? {

@@ -39,6 +39,8 @@ package struct RepackedModel: Sendable {
   package let survey: PackedSurvey
   /// The version of GPTQ's form that they are in.
   package let version: GPTQVersion
+  /// The names of biases of zeros that are left out, for the model has none there.
+  package let unusedBiases: [String]
 
   /// A GPTQ folder's tensors: without those that are computed today, and for LLaMA without biases of zeros, which the
   /// scripts that save a `.pt` store for modules that have none.
@@ -47,8 +49,10 @@ package struct RepackedModel: Sendable {
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
   package init(asGPTQ packed: PackedCheckpoint, version: GPTQVersion?) throws {
     var kept = packed.filtered { !ComputedTensors.contains($0) }
-    if HuggingFaceNames.mayBeMeta(packed) { kept = try kept.withoutZeroBiases() }
+    unusedBiases = HuggingFaceNames.mayBeMeta(packed) ? try kept.zeroBiases() : []
+    if !unusedBiases.isEmpty { kept = try kept.withoutZeroBiases() }
     survey = try kept.survey()
+    try Self.requireOneWidth(survey)
     self.version = try version ?? survey.version()
     tensors = try kept.repacked(GPTQForm(version: self.version), survey)
   }
@@ -62,7 +66,9 @@ package struct RepackedModel: Sendable {
   /// - Throws: `CheckpointError` with code `.lossy` for what the form cannot hold.
   package init(asBELLE packed: PackedCheckpoint, headSize: Int, rotaryBase: Double) throws {
     survey = try packed.survey()
+    try Self.requireOneWidth(survey)
     version = .first
+    unusedBiases = []
     let names = Set(packed.tensors.map(\.name))
     var frequencies: [TensorView.Entry] = []
     if HuggingFaceNames.mayBeMeta(packed) {
@@ -74,6 +80,18 @@ package struct RepackedModel: Sendable {
       }
     }
     tensors = try packed.repacked(BELLEForm(), survey, adding: frequencies)
+  }
+
+  /// Refuses modules of different bits: the settings that are written have one number for all.
+  private static func requireOneWidth(_ survey: PackedSurvey) throws(CheckpointError) {
+    guard let first = survey.modules.first, let other = survey.modules.first(where: { $0.bits != first.bits }) else {
+      return
+    }
+    throw CheckpointError(
+      .lossy, file: other.file,
+      reason: "\(displayName(first.name)) has \(first.bits) bits and \(displayName(other.name)) has \(other.bits): the form "
+        + "that is to be written has one number of bits for all modules",
+      remedy: "\(.dequantizing) writes the weights that they stand for")
   }
 
   /// `1 / base^(2i / headSize)`, as LLaMA's attention computes them.

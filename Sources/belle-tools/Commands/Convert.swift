@@ -84,8 +84,7 @@ struct Convert: ParsableCommand {
     help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name and the layout.")
   var format: Format?
 
-  /// The former name of --format.
-  @Option(help: .hidden)
+  @Option(help: ArgumentHelp("The former name of --format.", visibility: .hidden))
   var to: Format?
 
   @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")

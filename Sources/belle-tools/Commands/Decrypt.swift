@@ -57,8 +57,7 @@ struct Decrypt: ParsableCommand {
   @Option(help: "What PyTorch files become on the way; without it they stay as they are.")
   var format: Format?
 
-  /// The former name of --format.
-  @Option(help: .hidden)
+  @Option(help: ArgumentHelp("The former name of --format.", visibility: .hidden))
   var to: Format?
 
   @OptionGroup var threads: ThreadsOption

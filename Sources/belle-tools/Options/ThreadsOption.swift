@@ -9,8 +9,7 @@ struct ThreadsOption: ParsableArguments {
     help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
   var threads: Int?
 
-  /// The name that some verbs had for it.
-  @Option(help: .hidden)
+  @Option(help: ArgumentHelp("The name that some verbs had for --threads.", visibility: .hidden))
   var jobs: Int?
 
   /// The number that was asked for, or that of the processors.

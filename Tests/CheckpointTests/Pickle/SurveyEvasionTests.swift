@@ -238,6 +238,8 @@ private let harmlessZip = P.zip([("archive/data.pkl", good), version])
   func values(code: [UInt8]) throws {
     let survey = try P.survey([0x80, 2] + code + [0x2E])
     #expect(survey.isSafe && survey.hasPickle)
+    // Neither do they keep what lies beside them from being read.
+    #expect(throws: Never.self) { try PickleMachine.run([0x80, 2] + code + [0x2E], file: "a.pkl") }
   }
 
   @Test("a quantized tensor that is pickled by itself")

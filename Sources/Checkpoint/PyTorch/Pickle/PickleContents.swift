@@ -124,7 +124,8 @@ struct PickleContents {
 
   /// Takes a value that holds nothing for a setting.
   private mutating func addSetting(_ name: String, _ node: PickleNode, _ graph: PickleGraph) {
-    var value = Self.text(node)
+    let setting = SettingText(node)
+    var value = setting?.text
     if case .described(let number) = node { value = graph.descriptions[number] }
     guard let value else {
       // What an unknown name makes is told as that; a storage by itself, or a class, is a setting without a text.
@@ -138,6 +139,7 @@ struct PickleContents {
       omittedCount += 1
       return
     }
+    if setting?.isWhole == false { omittedCount += 1 }
     textBytes += value.utf8.count
     metadata.append((name, value))
   }
@@ -195,11 +197,11 @@ struct PickleContents {
   /// What a key adds to a name; of a tuple, as Python shows it, its parts.
   private static func name(_ graph: PickleGraph, _ key: NodeIndex) -> String {
     if let elements = graph.elements(key), elements.count <= 16 {
-      let parts = elements.map { graph.string($0, limit: textLimit) ?? text(graph.nodes[Int($0)]) ?? "?" }
+      let parts = elements.map { graph.string($0, limit: textLimit) ?? SettingText(graph.nodes[Int($0)])?.text ?? "?" }
       return "(\(parts.joined(separator: ", ")))"
     }
     if case .foreign(let number) = graph.nodes[Int(key)] { return "<\(graph.foreign[number].name)>" }
-    return graph.string(key, limit: textLimit) ?? text(graph.nodes[Int(key)]) ?? "?"
+    return graph.string(key, limit: textLimit) ?? SettingText(graph.nodes[Int(key)])?.text ?? "?"
   }
 
   /// Which containers hold a tensor, at any depth. Iterative, and in flat arrays: nesting is as deep as the file likes.
@@ -238,21 +240,5 @@ struct PickleContents {
       }
     }
     return holding
-  }
-
-  /// A setting as text; nil for what has none.
-  private static func text(_ node: PickleNode) -> String? {
-    switch node {
-    case .none: "None"
-    case .bool(let value): value ? "True" : "False"
-    case .integer(let value): "\(value)"
-    case .bigInteger(let bytes): "an integer of \(bytes.count) bytes"
-    case .real(let value): "\(value)"
-    case .string(let value): value
-    case .bytes(let value), .byteString(let value): "\(value.count) bytes"
-    case .global(.dtype(let dtype)), .numpyType(.number(let dtype)): dtype.rawValue
-    case .global(.otherType(let type)): type.rawValue
-    default: nil
-    }
   }
 }

@@ -66,6 +66,8 @@ extension PickleMachine {
       }
       try push(first)
     case .device, .layout: try setting(arguments, place)
+    case .builtinType where arguments.allSatisfy(isPlain): try setting(arguments, place)
+    case .builtinType: throw failure("REDUCE of one of Python's types with more than plain values", at: place)
     case .encode: try push(.bytes(try encoded(arguments, place)))
     case .byteArray: try byteArray(arguments, place)
     case .rebuildParameter: try parameter(arguments, place)
@@ -79,7 +81,7 @@ extension PickleMachine {
     case .loadFromBytes: try nestedStorage(arguments, place)
     case .rebuildUnread(let rebuilder): try unread(rebuilder, arguments, place)
     case .storageClass, .quantizedStorage, .typedStorage, .dtype, .otherType, .tensorClass, .typedTensorClass,
-      .numpyArray, .builtinType, .unread:
+      .numpyArray, .unread:
       throw failure("REDUCE of a class that weight files only name", at: place)
     }
   }
@@ -180,14 +182,23 @@ extension PickleMachine {
 
   // MARK: torch's settings
 
-  /// `torch.device` and `torch.serialization._get_layout`: shown as their arguments.
+  /// Whether a value is not made up of others.
+  private func isPlain(_ index: NodeIndex) -> Bool {
+    switch graph.nodes[Int(index)] {
+    case .none, .bool, .integer, .bigInteger, .real, .string, .bytes, .byteString: true
+    default: false
+    }
+  }
+
+  /// `torch.device` and `torch.serialization._get_layout`, and values of Python's as `slice`, `range` and `Decimal` make them:
+  /// shown as their arguments.
   private mutating func setting(_ arguments: [NodeIndex], _ place: Int) throws(CheckpointError) {
     var text = ""
     for argument in arguments {
       guard let part = graph.string(argument, limit: 100) ?? graph.integer(argument).map(String.init) else { continue }
       text += text.isEmpty ? part : ":\(part)"
       guard text.utf8.count <= 100 else {
-        throw failure("a torch.device or torch.layout of more than 100 bytes", at: place)
+        throw failure("a setting of more than 100 bytes", at: place)
       }
     }
     try push(.string(text))
