@@ -49,7 +49,11 @@ public enum TextEncoding: Sendable, Equatable {
         "it is UTF-8 but for some bytes, the first of them at byte \(at)",
         "the file was cut or put together in the middle of characters: iconv -c -f UTF-8 -t UTF-8 leaves these out"
       )
-    case .gb18030: ("it is not UTF-8; its bytes are those of GB18030 (GBK)", "convert it: iconv -f GB18030 -t UTF-8")
+    case .gb18030:
+      (
+        "it is not UTF-8; its bytes are those of GB18030 (GBK), or of another encoding of East Asia",
+        "convert it: iconv -f GB18030 -t UTF-8 where it is Chinese; Korean is EUC-KR, mostly, and Japanese EUC-JP"
+      )
     case .unknown:
       ("it is not UTF-8, UTF-16 or GB18030", "find out its encoding, and convert it: iconv -f <encoding> -t UTF-8")
     }

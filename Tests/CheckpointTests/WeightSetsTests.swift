@@ -46,6 +46,10 @@ import Testing
     Case(files: binShards, entry: binShards[0]),
     Case(files: ["m-1-of-2.safetensors", "m-2-of-2.safetensors"], entry: "m-1-of-2.safetensors"),
     Case(files: safeShards + ["optimizer.bin"], entry: safeShards[0]),
+    // An adapter that llama.cpp's converter of 2023 wrote beside peft's is the same.
+    Case(files: ["adapter_model.bin", "ggml-adapter-model.bin"], entry: "adapter_model.bin"),
+    Case(files: ["adapter_model.safetensors", "ggml-adapter-model.bin"], entry: "adapter_model.safetensors"),
+    Case(files: ["ggml-adapter-model.bin"], entry: "ggml-adapter-model.bin"),
     // An index of a base name of its own, and of a variant.
     Case(
       files: [

@@ -69,6 +69,30 @@ import Testing
     return folder.file(name)
   }
 
+  @Test("biases of zeros that BELLE's scripts store are left out with a word, and counted")
+  func zeroBiases() throws {
+    var source = four
+    for info in four.tensors where info.name.hasPrefix("model.layers.0.") && info.name.hasSuffix(".scales") {
+      let name = info.name.dropLast("scales".count) + "bias"
+      source.add(String(name), .f32, [info.shape[1]], [UInt8](repeating: 0, count: 4 * info.shape[1]))
+    }
+    try write(source, "b", nil)
+    let run = try belleTools("convert", folder.file("b"), folder.file("b-gptq"), "--json")
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains(".bias and 6 more hold zeros"))
+    #expect(try run.objects().last?["omitted"] as? Int == 7)
+  }
+
+  @Test("modules of different bits are refused before anything is written")
+  func differentBits() throws {
+    let both = try mixed(four, eight) { $0.contains("self_attn") }
+    try FileManager.default.createDirectory(atPath: folder.file("mixed"), withIntermediateDirectories: true)
+    try both.write(in: folder.file("mixed"))
+    let run = try belleTools("convert", folder.file("mixed/model.safetensors"), folder.file("out"))
+    #expect(run.status == 1 && run.errors.contains("bits") && !run.errors.contains(".partial"), "\(run.errors)")
+    #expect(!FileManager.default.fileExists(atPath: folder.file("out")))
+  }
+
   private func perplexity(_ model: String) throws -> (value: Double, said: String) {
     let tokens = folder.file("model/tokens.safetensors:evaluation")
     let run = try belleTools("evaluate", model, "--text", tokens, "--json")

@@ -39,6 +39,11 @@ enum CheckpointFile {
     if let kind = OtherArchives.compressed(path, head) {
       throw CheckpointError(.unknownFormat, file: path, reason: kind.what, remedy: kind.remedy)
     }
+    if let foreign = ForeignFolder.kind(of: Folder.name(of: path)) {
+      throw CheckpointError(
+        .unknownFormat, file: path, place: "byte 0",
+        reason: "this is not a checkpoint of a known format; by its name it belongs to \(foreign.what)", remedy: foreign.remedy)
+    }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",
       remedy: "known are PyTorch's zip, legacy and tar files, safetensors, GGUF, llama.cpp's files of before it and "

@@ -44,6 +44,10 @@ extension Doctor {
     if facts.form == .huggingFace, facts.configuration == nil, facts.adapter != .unmerged {
       return "config.json could not be used, so the tensors were not held against it"
     }
+    // Source: vLLM, model_loader/default_loader.py (without an index it takes every file of the container).
+    if engine == "vllm", facts.hasRivalParts {
+      return "without an index it reads the files of both sets, and of two tensors of one name it keeps the last"
+    }
     guard let settings = facts.quantization, facts.isPacked else { return nil }
     // Its weights may be right all the same, and a tokenizer is soon beside them.
     if engine == "gptqmodel", findings.contains(where: { $0.code == .missingTokenizer }) {

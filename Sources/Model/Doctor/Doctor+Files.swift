@@ -109,6 +109,7 @@ extension Doctor {
           isInTheWay ? .error : .warning, .leftOverIndex, Folder.join(path, set.entry), words,
           isInTheWay ? "remove it: transformers takes it for the model" : "remove it, or download its files")
       } else {
+        facts.hasRivalParts = facts.hasRivalParts || read.form == .parts
         let isIndexed =
           read.entry == Container.safetensors.fileName(1, of: 1) && set.entry == Container.safetensors.indexName
         add(

@@ -41,6 +41,8 @@ package final class Doctor {
     var adapter: AdapterPresence.Kind?
     /// Whether the weights have a name by which engines do not find them.
     var hasMisnamedWeights = false
+    /// Whether parts without an index lie beside another set of weights.
+    var hasRivalParts = false
     var isPacked = false
     /// Whether the packed tensors come in a PyTorch file without g_idx: BELLE's and GPTQ-for-LLaMA's form.
     var isBELLE = false

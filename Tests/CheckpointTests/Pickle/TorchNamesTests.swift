@@ -218,6 +218,9 @@ private func path(_ name: String) -> String { project("Tests/Fixtures/torch-name
       ("a.ptl", [0, 0, 0, 0] + Array("PTMF".utf8) + [0, 0, 0, 0], "TorchScript"),
       ("a.h5", [0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "HDF5"),
       ("a.tflite", [0x1C, 0, 0, 0] + Array("TFL3".utf8), "TensorFlow Lite"),
+      ("m.onnx_data", [1, 2, 3, 4, 5, 6, 7, 8, 9], "ONNX"), ("openvino_model.bin", [1, 2, 3, 4, 5, 6, 7, 8, 9], "OpenVINO"),
+      ("saved_model.pb", [8, 1, 18, 4, 5, 6, 7, 8, 9], "SavedModel"),
+      ("variables.data-00000-of-00001", [1, 2, 3, 4, 5, 6, 7, 8, 9], "TensorFlow"),
       ("a.bin", Array("BZh91AY".utf8) + [0x26, 0x53], "bzip2"),
       ("a.bin", P.zip([("a/b", [])]), "no data.pkl"),
     ] as [(String, [UInt8], String)])
@@ -225,5 +228,19 @@ private func path(_ name: String) -> String { project("Tests/Fixtures/torch-name
     let error = #expect(throws: CheckpointError.self) { try Checkpoint.open(MemoryBytes(bytes, name)) }
     #expect(error?.reason.contains(word) == true, "\(error?.reason ?? "")")
     #expect("\(error?.remedy?.description ?? "")".contains("hostile") == false)
+  }
+
+  @Test(
+    "folders of such files too, also where they lie in a folder that is called after an engine",
+    arguments: [
+      ("onnx/model.onnx", "ONNX"), ("openvino/openvino_model.xml", "OpenVINO"), ("saved_model.pb", "SavedModel"),
+      ("tf/model.ckpt.data-00000-of-00001", "TensorFlow"),
+    ])
+  func otherFolders(name: String, word: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.write("m/config.json", "{}")
+    try folder.write("m/" + name, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    let error = #expect(throws: CheckpointError.self) { try Checkpoint.open(folder.file("m")) }
+    #expect(error?.reason.contains(word) == true && error?.reason.contains(name) == true, "\(error?.reason ?? "")")
   }
 }
