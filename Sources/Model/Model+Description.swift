@@ -132,8 +132,8 @@ extension Model {
       if tensors.tensors.contains(where: { $0.name.hasSuffix("layers.0.attention.wq.weight") }) {
         throw ModelError(
           .missing, file: path,
-          reason: "its names are Meta's, and this is one file: heads and positions stand in params.json, and a model may be "
-            + "divided among several files",
+          reason: "its names are Meta's, and this is one file: heads and positions stand in params.json, and a model "
+            + "may be divided among several files",
           remedy: "give the folder that holds params.json and all consolidated.NN.pth files")
       }
       let other = DownloadedFolder.substitute(for: "config.json", in: folder)

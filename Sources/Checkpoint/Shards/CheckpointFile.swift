@@ -42,7 +42,8 @@ enum CheckpointFile {
     if let foreign = ForeignFolder.kind(of: Folder.name(of: path)) {
       throw CheckpointError(
         .unknownFormat, file: path, place: "byte 0",
-        reason: "this is not a checkpoint of a known format; by its name it belongs to \(foreign.what)", remedy: foreign.remedy)
+        reason: "this is not a checkpoint of a known format; by its name it belongs to \(foreign.what)",
+        remedy: foreign.remedy)
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",

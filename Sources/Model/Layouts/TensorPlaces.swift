@@ -18,9 +18,9 @@ package struct TensorPlaces {
   ///   - source: in Hugging Face's names, fitting its configuration.
   ///   - unused: names of biases of zeros that it was opened without.
   /// - Throws: `CheckpointError` with code `.badTensor` for a bias that has a value.
-  package init(_ source: any TensorSource, _ configuration: ModelConfiguration, in dialect: Dialect, unused: [String] = [])
-    throws
-  {
+  package init(
+    _ source: any TensorSource, _ configuration: ModelConfiguration, in dialect: Dialect, unused: [String] = []
+  ) throws {
     let tensors = ModelTensors(unchecked: configuration, source)
     let family = configuration.family
     var (zeros, others): ([String], [String]) = (unused, [])

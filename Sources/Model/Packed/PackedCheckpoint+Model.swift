@@ -89,8 +89,8 @@ package struct RepackedModel: Sendable {
     }
     throw CheckpointError(
       .lossy, file: other.file,
-      reason: "\(displayName(first.name)) has \(first.bits) bits and \(displayName(other.name)) has \(other.bits): the form "
-        + "that is to be written has one number of bits for all modules",
+      reason: "\(displayName(first.name)) has \(first.bits) bits and \(displayName(other.name)) has \(other.bits): the "
+        + "form that is to be written has one number of bits for all modules",
       remedy: "\(.dequantizing) writes the weights that they stand for")
   }
 
