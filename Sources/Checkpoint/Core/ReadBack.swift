@@ -1,5 +1,6 @@
-// Reads tensors back from a file that is still being written, and holds them against their source once more: on a thread
-// of its own, behind the writer, so that the proof takes little of the time that the writing takes.
+// Reads tensors back from a file that is still being written, and holds them against their source once more, or against
+// checksums of what was made: on a thread of its own, behind the writer, so that the proof takes little of the time that the
+// writing takes.
 
 import ByteIO
 import CBelleKernels
@@ -21,7 +22,7 @@ final class ReadBack: Sendable {
     self.file = file
     let start: ()? = try? startThread { [queue] in
       while let next = queue.next() {
-        do { try Self.compare(source, next.index, file, next.start) } catch { return queue.end(error) }
+        do { try Self.compare(source, next, file) } catch { return queue.end(error) }
       }
       queue.end(nil)
     }
@@ -31,17 +32,20 @@ final class ReadBack: Sendable {
 
   deinit { queue.close() }
 
+  /// Checksums of a tensor's values, for those that are made: to make them twice would take as long again, and as much
+  /// memory. What the source's file holds is read there once more.
+  func sums(of index: Int) -> PartSums? { source.storedRange(index) == nil ? PartSums() : nil }
+
   /// Takes a tensor that is written now.
   ///
   /// - Parameters:
   ///   - index: of the source.
   ///   - start: where its values begin in the file.
+  ///   - sums: of the values that were written, where they are made.
   /// - Throws: what an earlier tensor showed; ``CheckpointError`` with code `.badChecksum` for one that differs.
-  func add(_ index: Int, _ start: Int) throws {
-    let isSmall = source.storedRange(index) != nil || (source as? TensorView)?.isMadeInParts(index) == true
-    if hasThread, isSmall { return try queue.add((index, start)) }
-    // Other values that have to be put together may take as much memory as a tensor: not twice at the same time.
-    try Self.compare(source, index, file, start)
+  func add(_ index: Int, _ start: Int, _ sums: PartSums?) throws {
+    if hasThread { return try queue.add(Tensor(index: index, start: start, sums: sums)) }
+    try Self.compare(source, Tensor(index: index, start: start, sums: sums), file)
   }
 
   /// Waits for the comparison of the last one.
@@ -50,34 +54,53 @@ final class ReadBack: Sendable {
     try queue.wait()
   }
 
-  private static func compare(_ source: any TensorSource, _ index: Int, _ file: InputFile, _ start: Int) throws {
-    var buffer = [UInt8](repeating: 0, count: min(streamPartSize, max(1, source.tensors[index].byteCount)))
-    var at = start
-    try source.read(index) { part in
-      var done = 0
-      while done < part.byteCount {
-        let count = min(buffer.count, part.byteCount - done)
-        if count < buffer.count { buffer.removeLast(buffer.count - count) }
-        var span = buffer.mutableSpan
-        var raw = unsafe span.mutableBytes
-        try file.read(into: &raw, at: at)
-        // SAFETY: both have `count` bytes.
-        let isSame = unsafe part.extracting(done..<done + count).withUnsafeBytes { one in
-          unsafe buffer.withUnsafeBytes { other in
-            guard let one = one.baseAddress, let other = other.baseAddress else { return true }
-            return unsafe memcmp(one, other, count) == 0
-          }
-        }
-        guard isSame else {
-          throw CheckpointError(
-            .badChecksum, file: file.path, place: "byte \(at)",
-            reason: "tensor \(displayName(source.tensors[index].name)) does not read as it was written",
-            remedy: "the disk or the memory may be failing; do not trust what was written before either")
-        }
-        at += count
-        done += count
+  private static func compare(_ source: any TensorSource, _ tensor: Tensor, _ file: InputFile) throws {
+    let info = source.tensors[tensor.index]
+    var buffer = [UInt8](repeating: 0, count: min(streamPartSize, max(1, info.byteCount)))
+    var at = tensor.start
+    /// Reads what comes next, and looks whether it is right.
+    func next(_ count: Int, _ isRight: (RawSpan) -> Bool) throws {
+      if count != buffer.count { buffer = [UInt8](repeating: 0, count: count) }
+      var span = buffer.mutableSpan
+      var raw = unsafe span.mutableBytes
+      try file.read(into: &raw, at: at)
+      guard unsafe isRight(buffer.span.bytes) else { throw differs(info, file, at) }
+      at += count
+    }
+    if let sums = tensor.sums {
+      for part in sums.parts { try next(part.count) { CRC32.of($0, after: 0) == part.sum } }
+      return
+    }
+    try source.read(tensor.index) { part in
+      for start in stride(from: 0, to: part.byteCount, by: streamPartSize) {
+        let here = unsafe part.extracting(start..<min(start + streamPartSize, part.byteCount))
+        try next(here.byteCount) { unsafe isSame(here, $0) }
       }
     }
+  }
+
+  private static func isSame(_ one: RawSpan, _ other: RawSpan) -> Bool {
+    // SAFETY: memcmp reads as many bytes as both have.
+    unsafe one.withUnsafeBytes { one in
+      unsafe other.withUnsafeBytes { other in
+        guard let first = one.baseAddress, let second = other.baseAddress else { return one.count == other.count }
+        return unsafe one.count == other.count && memcmp(first, second, one.count) == 0
+      }
+    }
+  }
+
+  private static func differs(_ info: TensorInfo, _ file: InputFile, _ place: Int) -> CheckpointError {
+    CheckpointError(
+      .badChecksum, file: file.path, place: "byte \(place)",
+      reason: "tensor \(displayName(info.name)) does not read as it was written",
+      remedy: "the disk or the memory may be failing; do not trust what was written before either")
+  }
+
+  /// A tensor that was written.
+  struct Tensor: Sendable {
+    let index: Int
+    let start: Int
+    let sums: PartSums?
   }
 
   /// Tensors on their way from the writer to the reader.
@@ -85,12 +108,12 @@ final class ReadBack: Sendable {
   /// SAFETY: every member is touched under `condition` only.
   private final class Queue: @unchecked Sendable {
     private let condition = NSCondition()
-    private var waiting: [(index: Int, start: Int)] = []
+    private var waiting: [Tensor] = []
     private var isClosed = false
     private var isEnded = false
     private var failure: (any Error)?
 
-    func add(_ tensor: (Int, Int)) throws {
+    func add(_ tensor: Tensor) throws {
       try condition.withLock {
         if let failure { throw failure }
         waiting.append(tensor)
@@ -99,7 +122,7 @@ final class ReadBack: Sendable {
     }
 
     /// The next tensor; nil where there will be none.
-    func next() -> (index: Int, start: Int)? {
+    func next() -> Tensor? {
       condition.withLock {
         while waiting.isEmpty, !isClosed { condition.wait() }
         return waiting.isEmpty ? nil : waiting.removeFirst()

@@ -46,8 +46,8 @@ extension TensorSink {
   ///   - indices: which tensors of the source.
   ///   - metadata: text to keep with them.
   ///   - folder: where the file goes.
-  ///   - isChecked: whether every tensor is read from the file and from the source again, and the two compared, before
-  ///     the file appears.
+  ///   - isChecked: whether every tensor is read from the file again before the file appears: values that a source's file
+  ///     holds are compared with that, and values that were made with checksums of what was made.
   ///   - progress: told of the bytes of values written.
   /// - Returns: false where another file has the name and `replacing` is false.
   /// - Throws: ``ByteIOError``, ``CheckpointError``.
@@ -73,14 +73,16 @@ extension TensorSink {
     for number in order {
       let info = source.tensors[indices[number]]
       var done = 0
+      var sums = check?.sums(of: indices[number])
       try source.read(indices[number]) { part in
         guard part.byteCount <= info.byteCount - done else { throw info.wrongSize }
+        sums?.add(part)
         try write(part, at: done, of: number, file)
         done += part.byteCount
         progress(part.byteCount)
       }
       guard done == info.byteCount else { throw info.wrongSize }
-      if let start = start(of: number) { try check?.add(indices[number], start) }
+      if let start = start(of: number) { try check?.add(indices[number], start, sums) }
     }
     try finish(file)
     if let check {
