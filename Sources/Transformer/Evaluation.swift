@@ -28,11 +28,14 @@ package struct Evaluation: Sendable {
     _ models: [TransformerModel], reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384
   ) throws {
     for model in models {
-      guard let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize else { continue }
+      guard let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize else {
+        continue
+      }
       throw ModelError(
         .mismatch, file: reference.path,
         reason: "the vocabularies differ: \(model.configuration.vocabularySize) tokens"
-          + (models.count > 1 ? " in \(displayName(model.path))" : "") + " and \(reference.configuration.vocabularySize)",
+          + (models.count > 1 ? " in \(displayName(model.path))" : "")
+          + " and \(reference.configuration.vocabularySize)",
         remedy: "a model can only be held against one with the same vocabulary")
     }
     try Engine.reserve(threads: threads)

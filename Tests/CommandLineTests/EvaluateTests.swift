@@ -34,7 +34,8 @@ import Testing
     return try run.objects()
   }
 
-  private func isNear(_ object: [String: Any]?, _ key: String, _ wanted: [String: Any], within share: Double = 1e-4) -> Bool
+  private func isNear(_ object: [String: Any]?, _ key: String, _ wanted: [String: Any], within share: Double = 1e-4)
+    -> Bool
   {
     guard let found = object?[key] as? Double, let wanted = wanted[key] as? Double else { return false }
     return abs(found - wanted) <= share * abs(wanted) + 1e-9
@@ -42,52 +43,30 @@ import Testing
 
   // MARK: Texts
 
-  @Test("windows that overlap predict every token once, as transformers' recipe does", arguments: models)
-  func strides(name: String) throws {
-    let wanted = try golden(name, "overlapping")
-    let arguments = [Self.model(name), "--text", text, "--sequence-length", "32", "--stride", "12"]
-    let found = try #require(try objects(arguments).last)
-    #expect(found["tokens"] as? Int == wanted["predicted"] as? Int && found["windows"] as? Int == wanted["windows"] as? Int)
-    #expect(isNear(found, "perplexity", wanted) && isNear(found, "perplexity_se", wanted), "\(found)")
-    #expect(found["stride"] as? Int == 12)
+  @Test("windows that overlap predict every token once, as transformers' recipe does")
+  func strides() throws {
+    let arguments = Self.models.map(Self.model) + ["--text", text, "--sequence-length", "32", "--stride", "12"]
+    let found = try objects(arguments)
+    for (name, found) in zip(Self.models, found) {
+      let wanted = try golden(name, "overlapping")
+      #expect(
+        found["tokens"] as? Int == wanted["predicted"] as? Int && found["windows"] as? Int == wanted["windows"] as? Int)
+      #expect(isNear(found, "perplexity", wanted) && isNear(found, "perplexity_se", wanted), "\(found)")
+      #expect(found["stride"] as? Int == 12)
+    }
     // Not one token more than is asked for, and the same ones.
-    let some = try #require(try objects(arguments + ["--max-tokens", "60"]).last)
+    let some = try #require(try objects(Array(arguments.dropFirst()) + ["--max-tokens", "60"]).last)
     #expect(some["tokens"] as? Int == 31 + 2 * 12 && some["windows"] as? Int == 3)
-    let few = try #require(try objects(arguments + ["--max-tokens", "20"]).last)
+    let few = try #require(try objects(Array(arguments.dropFirst()) + ["--max-tokens", "20"]).last)
     #expect(few["tokens"] as? Int == 20 && few["windows"] as? Int == 1)
   }
 
   @Test("a stride of the windows' length leaves no token at a text's end out")
   func wholeStride() throws {
     let arguments = [Self.model("qwen2"), "--text", text, "--sequence-length", "32"]
-    let plain = try #require(try objects(arguments).last)
     let whole = try #require(try objects(arguments + ["--stride", "32"]).last)
     // 138 tokens: four windows of 32, and ten more.
-    #expect(plain["tokens"] as? Int == 4 * 31 && whole["tokens"] as? Int == 4 * 31 + 9)
-  }
-
-  @Test("the likelihood of what is predicted depends on nothing behind it: of a short last window neither")
-  func padding() throws {
-    let tokens = (0..<40).map { Int32(($0 * 37) % 290) }
-    var perplexities: [Double] = []
-    for (name, length) in [("all", 40), ("overlapping", 32)] {
-      let path = try folder.write(name + ".npy", numpy(tokens))
-      let found = try #require(
-        try objects(
-          [Self.model("qwen3"), "--text", path, "--sequence-length", "\(length)"] + (length < 40 ? ["--stride", "8"] : [])
-        ).last)
-      #expect(found["tokens"] as? Int == 39)
-      perplexities.append(try #require(found["perplexity"] as? Double))
-    }
-    // The eight last ones are predicted from 24 to 31 tokens, in place of 32 to 39: other numbers, and not far from them.
-    #expect(perplexities[0] != perplexities[1] && abs(perplexities[0] / perplexities[1] - 1) < 0.2)
-  }
-
-  private func numpy(_ tokens: [Int32]) -> [UInt8] {
-    var head = "{'descr': '<i4', 'fortran_order': False, 'shape': (1, \(tokens.count)), }"
-    head += String(repeating: " ", count: 117 - head.utf8.count) + "\n"
-    return [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(head.utf8)
-      + tokens.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) } }
+    #expect(whole["tokens"] as? Int == 4 * 31 + 9)
   }
 
   @Test("several models against a reference are each what they are alone, in a table and in JSON")
@@ -102,11 +81,9 @@ import Testing
       #expect(isNear(found[1], key, wanted, within: 1e-3), "\(key): \(found[1])")
     }
     #expect(abs(try #require(found[0]["kl_mean"] as? Double)) < 1e-6 && found[0]["top1_agreement"] as? Double == 1)
-    for (place, path) in paths.enumerated() {
-      let alone = try #require(try objects([path] + arguments).last)
-      for key in ["perplexity", "perplexity_se", "kl_mean", "kl_se", "reference_perplexity"] {
-        #expect(alone[key] as? Double == found[place][key] as? Double, "\(key)")
-      }
+    let alone = try #require(try objects([paths[1]] + arguments).last)
+    for key in ["perplexity", "perplexity_se", "kl_mean", "kl_se", "reference_perplexity"] {
+      #expect(alone[key] as? Double == found[1][key] as? Double, "\(key)")
     }
     let run = try Running(["evaluate"] + paths + arguments).finish()
     let lines = run.output.split(separator: "\n")
@@ -118,7 +95,8 @@ import Testing
   func vocabularies() throws {
     let other = try TokenizedCheckpoint().write(folder)
     let run = try Running(["evaluate", Self.model("qwen2"), other, "--text", text, "--sequence-length", "32"]).finish()
-    #expect(run.status == 0 && run.errors.contains("different tokens") && run.output.contains("tokens"), "\(run.errors)")
+    #expect(
+      run.status == 0 && run.errors.contains("different tokens") && run.output.contains("tokens"), "\(run.errors)")
     #expect(run.output.split(separator: "\n").count == 3)
     let refused = try Running(
       ["evaluate", other, Self.model("qwen2"), "--text", text, "--reference", Self.model("qwen3")]
@@ -130,7 +108,8 @@ import Testing
   func worst() throws {
     let wanted = try #require((golden["reference"] as? [String: Any])?["worst"] as? [[String: Any]])
     let arguments = [
-      Self.model("qwen3"), "--text", text, "--sequence-length", "32", "--reference", Self.model("qwen2"), "--kl-windows",
+      Self.model("qwen3"), "--text", text, "--sequence-length", "32", "--reference", Self.model("qwen2"),
+      "--kl-windows",
       "2",
     ]
     let found = try objects(arguments).filter { $0["type"] as? String == "window" }
@@ -146,48 +125,61 @@ import Testing
 
   // MARK: Questions
 
-  static let forms: [(key: String, arguments: [String])] = [
-    ("plain", ["lists.jsonl"]), ("question", ["lists.jsonl", "--question-form", "question"]),
-    ("letters", ["ceval/val/small_val.csv"]), ("letters", ["ceval/val"]), ("letters", ["ceval.json"]),
-    ("letters", ["cmmlu/test/small.csv"]), ("shots", ["ceval/val", "--dev", "ceval/dev"]),
-    ("shots", ["cmmlu/test", "--dev", "cmmlu/dev/small.csv"]), ("shots", ["cmmlu/test", "--dev", "cmmlu/dev", "--shots", "2"]),
-    ("described", ["ceval.json", "--dev", "cmmlu/dev/small.csv", "--description", "以下是单项选择题。"]),
+  /// The sets of a run, each with what it is to come to, and how they are put.
+  static let forms: [(sets: [(path: String, key: String)], options: [String])] = [
+    (
+      [
+        ("lists.jsonl", "plain"), ("ceval/val", "letters"), ("ceval.json", "letters"),
+        ("cmmlu/test/small.csv", "letters"),
+      ], []
+    ),
+    ([("lists.jsonl", "question")], ["--question-form", "question"]),
+    ([("ceval/val", "shots")], ["--dev", "ceval/dev"]),
+    ([("cmmlu/test", "shots")], ["--dev", "cmmlu/dev", "--shots", "2"]),
+    ([("ceval.json", "described")], ["--dev", "cmmlu/dev/small.csv", "--description", "以下是单项选择题。"]),
   ]
 
-  @Test("log-likelihoods and accuracies are those of a plain script", arguments: forms.indices, models)
-  func questions(form: Int, name: String) throws {
-    let (key, arguments) = Self.forms[form]
-    let wanted = try golden(name, key)
+  @Test("log-likelihoods and accuracies are those of a plain script", arguments: forms.indices)
+  func questions(form: Int) throws {
+    let (sets, options) = Self.forms[form]
     let found = try objects(
-      [Self.model(name), "--choices"]
-        + arguments.map { $0.contains(".") || $0.contains("/") ? folder.file($0) : $0 })
-    let questions = found.filter { $0["type"] as? String == "question" }
-    let expected = try #require(wanted["questions"] as? [[String: Any]])
-    #expect(questions.count == expected.count)
-    for (one, wanted) in zip(questions, expected) {
-      let own = try #require(one["log_likelihoods"] as? [Double])
-      let other = try #require(wanted["log_likelihoods"] as? [Double])
-      #expect(own.count == other.count && zip(own, other).allSatisfy { abs($0 - $1) < 2e-3 }, "\(own), wanted \(other)")
-      for key in ["answer", "choice", "choice_norm"] {
-        #expect(one[key] as? Int == wanted[key] as? Int, "\(key): \(one)")
+      Self.models.map(Self.model) + sets.flatMap { ["--choices", folder.file($0.path)] }
+        + options.map { $0.hasPrefix("cmmlu") || $0.hasPrefix("ceval") ? folder.file($0) : $0 })
+    var questions = found.filter { $0["type"] as? String == "question" }[...]
+    var summaries = found.filter { $0["type"] as? String == "set" }[...]
+    for name in Self.models {
+      for (_, key) in sets {
+        let wanted = try golden(name, key)
+        for wanted in try #require(wanted["questions"] as? [[String: Any]]) {
+          let one = try #require(questions.popFirst())
+          let own = try #require(one["log_likelihoods"] as? [Double])
+          let other = try #require(wanted["log_likelihoods"] as? [Double])
+          #expect(
+            own.count == other.count && zip(own, other).allSatisfy { abs($0 - $1) < 2e-3 }, "\(own), wanted \(other)")
+          for key in ["answer", "choice", "choice_norm"] {
+            #expect(one[key] as? Int == wanted[key] as? Int, "\(key): \(one)")
+          }
+        }
+        let summary = try #require(summaries.popFirst())
+        for key in ["accuracy", "accuracy_se", "accuracy_norm", "accuracy_norm_se"] {
+          #expect(isNear(summary, key, wanted), "\(key): \(summary)")
+        }
       }
     }
-    let summary = try #require(found.last)
-    for key in ["accuracy", "accuracy_se", "accuracy_norm", "accuracy_norm_se"] {
-      #expect(isNear(summary, key, wanted), "\(key): \(summary)")
-    }
+    #expect(questions.isEmpty && summaries.isEmpty)
   }
 
   @Test("sets and models are told one by one, and the same at any number of threads")
   func sets() throws {
-    let arguments =
-      Self.models.map(Self.model) + [
-        "--choices", folder.file("ceval.json"), "--choices", folder.file("cmmlu/test"), "--reference", Self.model("qwen2"),
-      ]
+    let questions = [
+      "--choices", folder.file("ceval.json"), "--choices", folder.file("lists.jsonl"), "--max-questions", "2",
+    ]
+    let arguments = Self.models.map(Self.model) + questions + ["--reference", Self.model("qwen2")]
     let found = try objects(arguments + ["--threads", "1"])
     #expect(found.filter { $0["type"] as? String == "set" }.count == 6)
     let models = try #require(found.last?["models"] as? [[String: Any]])
     #expect(models.count == 3 && models[0]["same_answer"] as? Double == 1 && models[2]["same_answer"] == nil)
+    #expect(models.allSatisfy { $0["questions"] as? Int == 4 })
     let again = try objects(arguments + ["--threads", "3"])
     #expect(again.count == found.count)
     for (one, other) in zip(found, again) where one["type"] as? String == "question" {
@@ -195,77 +187,28 @@ import Testing
     }
     let run = try Running(["evaluate"] + arguments).finish()
     #expect(run.output.split(separator: "\n").count == 4 && run.output.contains("same answer"), "\(run.output)")
-    let alone = try belleTools(
-      "evaluate", Self.model("qwen2"), "--choices", folder.file("ceval.json"), "--choices", folder.file("cmmlu/test"))
-    #expect(alone.output.contains("small") && alone.output.contains("(6 questions)"), "\(alone.output)")
+    let alone = try Running(["evaluate", Self.model("qwen2")] + questions).finish()
+    #expect(alone.output.contains("ceval ") && alone.output.contains("(4 questions)"), "\(alone.output)")
+    #expect(alone.errors.contains("not read: source"), "\(alone.errors)")
   }
 
-  @Test("the first questions of each set are those that are asked for")
-  func first() throws {
-    let found = try objects([
-      Self.model("qwen2"), "--choices", folder.file("lists.jsonl"), "--max-questions", "2",
+  @Test(
+    "what is no question is refused by name and place",
+    arguments: [
+      ("a.jsonl", #"{"question": "q", "choices": ["a", "b"]}"#, "line 1: there is no answer in it"),
+      ("a.csv", "question,A,B,answer\nq,a,b\n", "line 2: this row has 3 fields"),
+      ("a.txt", "some text", "this is a text"),
     ])
-    #expect(found.last?["questions"] as? Int == 2)
-  }
-
-  static let bad: [(name: String, content: String, words: [String])] = [
-    ("a.jsonl", #"{"question": "q", "choices": ["a", "b"]}"#, ["line 1", "no answer"]),
-    ("a.jsonl", "{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 0}\n{\"text\": 1}", ["line 2", "no question"]),
-    ("a.jsonl", #"{"question": "q", "answer": 0}"#, ["line 1", "no choices"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["a", "b"], "answer": 2}"#, ["line 1", "the answer is 2"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["a", "b"], "answer": 0.5}"#, ["the answer is 0.5"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["a", "b"], "answer": "C"}"#, ["none of the 2 choices"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["B", "A"], "answer": "A"}"#, ["one choice's letter and another one's text"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["a"], "answer": 0}"#, ["1 choices"]),
-    ("a.jsonl", #"{"question": "q", "choices": ["a", " "], "answer": 0}"#, ["choice B is empty"]),
-    ("a.jsonl", #"{"question": " ", "choices": ["a", "b"], "answer": 0}"#, ["no text, or empty"]),
-    ("a.jsonl", #"{"question": "q", "choices": 3, "answer": 0}"#, ["neither a list nor an object"]),
-    ("a.jsonl", #"{"question": "q", "A": "a", "B": "b", "D": "d", "answer": "A"}"#, ["no choice C"]),
-    ("a.jsonl", #"{"question": "q", "Question": "r", "choices": ["a", "b"], "answer": 0}"#, ["twice"]),
-    ("a.jsonl", "{\"question\": \"q\", ", ["line 1", "not JSON"]),
-    ("a.json", #"[{"question": "q", "choices": ["a", "b"], "answer": 0}, "#, ["element 2"]),
-    ("a.json", "[]", ["no question in it"]),
-    ("a.jsonl", "[1]", ["line 1", "no object"]),
-    ("a.txt", "some text", ["this is a text"]),
-    ("a.csv", "question,A,B,answer\nq,a,b\n", ["line 2", "3 fields"]),
-    ("a.csv", "question,A,B,answer\nq,\"a,b,A\n", ["line 2", "does not end"]),
-    ("a.csv", "question,A,B,answer\nq,\"a\"x,b,A\n", ["line 2", "behind the end of a quoted field"]),
-    ("a.csv", "question,A,A,answer\nq,a,b,A\n", ["line 1", "two columns"]),
-    ("a.csv", "question,A,B,answer\n", ["no question in it"]),
-    ("a.csv", "q,a,b,A\nr,a,b,B\n", ["line 2", "no question"]),
-    (
-      "a.jsonl",
-      "{\"question\": \"q\", \"A\": \"a\", \"B\": \"b\", \"answer\": \"A\"}\n{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 0}",
-      ["two files"]
-    ),
-  ]
-
-  @Test("what is no question is refused by name and place", arguments: bad.indices)
-  func refusals(index: Int) throws {
-    let (name, content, words) = Self.bad[index]
+  func refusals(name: String, content: String, words: String) throws {
     let run = try belleTools("evaluate", Self.model("qwen2"), "--choices", folder.write("bad/" + name, content))
-    #expect(run.status == 1 && run.output.isEmpty)
-    for word in words { #expect(run.errors.contains(word), "\(run.errors)") }
-  }
-
-  @Test("examples that are not there, or too few, are refused")
-  func examples() throws {
-    let model = Self.model("qwen2")
-    let few = try belleTools(
-      "evaluate", model, "--choices", folder.file("ceval/val"), "--dev", folder.file("ceval/dev"), "--shots", "3")
-    #expect(few.status == 1 && few.errors.contains("2 examples, and 3 are wanted"), "\(few.errors)")
-    let missing = try belleTools(
-      "evaluate", model, "--choices", folder.file("ceval.json"), "--dev", folder.file("ceval/dev"))
-    #expect(missing.status == 1 && missing.errors.contains("no examples for ceval.json"), "\(missing.errors)")
-    try folder.write("none/readme.md", "x")
-    let empty = try belleTools("evaluate", model, "--choices", folder.file("none"))
-    #expect(empty.status == 1 && empty.errors.contains("no file of questions"), "\(empty.errors)")
+    #expect(run.status == 1 && run.output.isEmpty && run.errors.contains(words), "\(run.errors)")
   }
 
   @Test(
     "options that do not go together are usage errors",
     arguments: [
-      "", "--text t --choices c", "--text t --kl-windows 2", "--choices c --stride 2", "--choices c --reference r --kl-windows 1",
+      "", "--text t --choices c", "--text t --kl-windows 2", "--choices c --stride 2",
+      "--choices c --reference r --kl-windows 1",
       "--text t --stride 0", "--text t --sequence-length 8 --stride 9", "--text t --dev d", "--choices c --shots 2",
       "--text t --question-form plain", "--choices c --dev d --shots 0", "--choices c --question-form other",
       "--choices c --max-questions 0", "--text t --reference r --kl-windows 0", "--choices c --max-tokens 5",

@@ -9,8 +9,8 @@ package struct ChoiceFile: Sendable {
   package let path: String
   /// Its questions, in order.
   package let questions: [ChoiceQuestion]
-  /// What the user should know: fields that were not read.
-  package let notes: [String]
+  /// Fields of its records that were not read.
+  let unread: Set<String>
 
   /// The largest number of questions in a file.
   static let limit = 1 << 20
@@ -82,13 +82,11 @@ package struct ChoiceFile: Sendable {
     }
     self.path = path
     self.questions = questions
-    notes =
-      others.isEmpty
-      ? [] : ["\(displayName(path)): fields that are not read: \(others.sorted().map(displayName).joined(separator: ", "))"]
+    unread = others
   }
 
   private init(_ file: ChoiceFile, _ questions: [ChoiceQuestion]) {
-    (path, self.questions, notes) = (file.path, questions, file.notes)
+    (path, self.questions, unread) = (file.path, questions, file.unread)
   }
 
   /// The first questions.
@@ -105,7 +103,8 @@ package struct ChoiceFile: Sendable {
         throw CalibrationError(
           .malformed, file: path, place: "line \(row.line)",
           reason: "this row has \(row.fields.count) fields, and the first one names \(header.fields.count)",
-          remedy: "the first row names the columns: question, A, B, C, D, answer; a field with a separator in it is quoted")
+          remedy:
+            "the first row names the columns: question, A, B, C, D, answer; a field with a separator in it is quoted")
       }
       var fields: [String: Any] = [:]
       for (name, value) in zip(header.fields, row.fields) where !name.isEmpty {

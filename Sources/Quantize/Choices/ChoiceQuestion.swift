@@ -67,7 +67,9 @@ package struct ChoiceQuestion: Sendable, Equatable {
       return fields[name]?.value
     }
     let names = record.keys.sorted().prefix(20).map(displayName).joined(separator: ", ")
-    guard var asked = take(questions) else { throw Fault("there is no question in it; its fields are \(names)", remedy) }
+    guard var asked = take(questions) else {
+      throw Fault("there is no question in it; its fields are \(names)", remedy)
+    }
     var inner: Any?
     // The first form of ARC and OpenBookQA.
     if let object = asked as? [String: Any] {
@@ -101,7 +103,8 @@ package struct ChoiceQuestion: Sendable, Equatable {
     }
     guard let key = take(answers), key as? String != "" else {
       throw Fault(
-        "there is no answer in it", "sets whose answers are kept back cannot be scored here: C-Eval's val has them, test not")
+        "there is no answer in it",
+        "sets whose answers are kept back cannot be scored here: C-Eval's val has them, test not")
     }
     let answer = try find(key, choices, labels)
     return (
@@ -130,7 +133,9 @@ package struct ChoiceQuestion: Sendable, Equatable {
         )
       }
       let labels = columns.keys.sorted()
-      return (try labels.map { (label) throws(Fault) in try text(columns[label], "choice \(displayName(label))") }, labels)
+      return (
+        try labels.map { (label) throws(Fault) in try text(columns[label], "choice \(displayName(label))") }, labels
+      )
     default: throw Fault("its choices are neither a list nor an object", remedy)
     }
   }
@@ -170,7 +175,8 @@ package struct ChoiceQuestion: Sendable, Equatable {
         "give the number of the choice, from 0 on")
     }
     guard let place = places.first else {
-      throw Fault("the answer \(displayName(text)) is none of the \(choices.count) choices, nor the letter or number of one")
+      throw Fault(
+        "the answer \(displayName(text)) is none of the \(choices.count) choices, nor the letter or number of one")
     }
     return place
   }

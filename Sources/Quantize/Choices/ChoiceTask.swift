@@ -49,11 +49,11 @@ package struct ChoiceTask: Sendable {
   ///   - limit: the most questions of each set, the first ones; nil for all.
   /// - Throws: ``CalibrationError``, ``ByteIOError``.
   package init(_ paths: [String], _ options: Options, limit: Int? = nil) throws {
-    var notes: [String] = []
+    var unread: Set<String> = []
     let files = try paths.flatMap(ChoiceFile.files)
     parts = try files.map { path in
       var file = try ChoiceFile(path)
-      notes += file.notes
+      unread.formUnion(file.unread)
       if let limit { file = file.first(limit) }
       var examples: [ChoiceQuestion] = []
       if let place = options.examples {
@@ -71,7 +71,9 @@ package struct ChoiceTask: Sendable {
         file: file,
         prompt: ChoicePrompt(options.form, for: file, examples: examples, description: options.description))
     }
-    self.notes = notes
+    notes =
+      unread.isEmpty
+      ? [] : ["fields of the questions that are not read: \(unread.sorted().map(displayName).joined(separator: ", "))"]
   }
 
   /// The file of examples for a set: the one that is named, or in a folder the one of the same name, where C-Eval's end in _dev
@@ -85,7 +87,8 @@ package struct ChoiceTask: Sendable {
     guard let found = found.last else {
       throw CalibrationError(
         .unknownForm, file: place,
-        reason: "there are no examples for \(displayName(name)) in this folder, neither by its name nor with _dev in it",
+        reason:
+          "there are no examples for \(displayName(name)) in this folder, neither by its name nor with _dev in it",
         remedy: "name the file of examples")
     }
     return found

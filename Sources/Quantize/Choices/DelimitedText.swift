@@ -71,8 +71,6 @@ enum DelimitedText {
           at += 1
         }
       }
-      // A separator at the very end opens a last, empty field.
-      if at == bytes.endIndex, bytes.last == separator { fields.append("") }
       if fields != [""] { rows.append(Row(line: first, fields: fields)) }
     }
     return rows

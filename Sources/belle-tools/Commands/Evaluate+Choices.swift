@@ -22,7 +22,8 @@ extension Evaluate {
       let scoring = try ContinuationScoring(one.model, task.continuations(tokenizer), threads: threads.count)
       if let limit = one.model.configuration.contextLength, scoring.longest > limit {
         Console.shared.warning(
-          "the longest question has \(scoring.longest) tokens, and \(displayName(one.path)) was made for texts of \(limit)")
+          "the longest question has \(scoring.longest) tokens, and \(displayName(one.path)) was made for texts of \(limit)"
+        )
       }
       return scoring
     }
@@ -116,7 +117,8 @@ extension Evaluate {
         Console.shared.result(
           .object(
             figures(set).merging([
-              "type": "set", "model": .string(one.path), "set": .string(part.file.name), "file": .string(part.file.path),
+              "type": "set", "model": .string(one.path), "set": .string(part.file.name),
+              "file": .string(part.file.path),
             ]) { $1 }))
       }
       var object = figures(one.all).merging(["model": .string(one.path)]) { $1 }

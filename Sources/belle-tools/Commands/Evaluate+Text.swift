@@ -122,7 +122,8 @@ extension Evaluate {
   }
 
   private func showTable(_ rows: [Row]) {
-    var table = Table(["model", "perplexity"] + (reference == nil ? ["tokens"] : ["mean KL divergence", "same top token"]))
+    var table = Table(
+      ["model", "perplexity"] + (reference == nil ? ["tokens"] : ["mean KL divergence", "same top token"]))
     for row in rows {
       let total = row.result.total
       table.add(
