@@ -15,14 +15,20 @@ from gptq_support import load
 from transformers import AutoModelForCausalLM, GPTQConfig
 
 
-def perplexity(path, tokens, windows):
-    """Of transformers' model, on the first windows of a file of tokens."""
+def quantized_model(path):
+    """A folder's model in transformers, by GPTQModel's modules."""
     # Of the settings given here only the backend counts: the one in torch itself, which needs no compiler.
     backend = GPTQConfig(bits=json.loads((path / "quantize_config.json").read_text())["bits"], backend="gptq_torch")
     model = AutoModelForCausalLM.from_pretrained(
         path, device_map="cpu", dtype=torch.float32, quantization_config=backend).eval()
     assert any("Linear" in type(module).__name__ and hasattr(module, "qweight") for module in model.modules()), (
         "transformers has not kept it quantized")
+    return model
+
+
+def perplexity(path, tokens, windows):
+    """Of transformers' model, on the first windows of a file of tokens."""
+    model = quantized_model(path)
     tokens = torch.tensor(load(tokens)["evaluation"][:windows].astype("int64"))
     with torch.no_grad():
         return math.exp(model(tokens, labels=tokens).loss.item())

