@@ -35,7 +35,9 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"), completion: .file())
   var text: String
 
-  @Option(help: ArgumentHelp("The model to hold it against.", valueName: "model"), completion: .file())
+  @Option(
+    name: .both(.reference),
+    help: ArgumentHelp("The model to hold it against.", valueName: "model"), completion: .file())
   var reference: String?
 
   @Option(

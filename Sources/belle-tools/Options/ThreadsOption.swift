@@ -6,11 +6,12 @@ import ByteIO
 /// How many threads compute, and how many files or tensors are worked on at once.
 struct ThreadsOption: ParsableArguments {
   @Option(
+    name: .both(.threads),
     help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
   var threads: Int?
 
   /// The name that some verbs had for it.
-  @Option(help: .hidden)
+  @Option(name: .both(.jobs), help: .hidden)
   var jobs: Int?
 
   /// The number that was asked for, or that of the processors.
