@@ -124,10 +124,11 @@ import Testing
     let arguments = ["quantize", "m", "out", "--method", "rtn", "-g", "32", "-n"]
     let planned = try Running(arguments, in: folder.path).finish()
     #expect(planned.status == 0 && planned.errors.contains(" of memory, "), "\(planned.errors)")
-    #expect(planned.errors.contains("nothing was written: it would be 1 file, "))
+    #expect(planned.errors.contains("nothing was written: it would be "))
     try folder.write("out/.belle-tools-work/plan.json", #"{"program": "another"}"#)
     let other = try Running(arguments, in: folder.path).finish()
-    #expect(other.status == 1 && other.errors.contains("unfinished work with other inputs or options"), "\(other.errors)")
+    #expect(
+      other.status == 1 && other.errors.contains("unfinished work with other inputs or options"), "\(other.errors)")
     #expect(try Running(arguments + ["--no-resume", "-f"], in: folder.path).finish().status == 0)
     #expect(try folder.names(in: "out") == [".belle-tools-work"])
   }

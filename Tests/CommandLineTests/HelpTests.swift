@@ -43,8 +43,10 @@ import Testing
     let names = ["belle-tools"] + Self.verbs.map(\.commandName)
     #expect(names.count > 10)
     for name in names {
-      let run = try Running(name == "belle-tools" ? ["--help"] : [name, "--help"], shell: "unset COLUMNS; exec \"$0\" \"$@\"")
-        .finish()
+      let run = try Running(
+        name == "belle-tools" ? ["--help"] : [name, "--help"], shell: "unset COLUMNS; exec \"$0\" \"$@\""
+      )
+      .finish()
       let recorded = try? String(contentsOfFile: "\(folder)/\(name).txt", encoding: .utf8)
       #expect(run.status == 0 && run.errors.isEmpty)
       #expect(run.output == recorded, "\(name): read the difference, and record it by `make golden`")

@@ -79,7 +79,8 @@ import Testing
         case "generate": " --max-tokens 4"
         default: ""
         }
-      let run = try belleTools(shell: "belle-tools() { \"$tool\" \"$@\"; }; tool=$0; \(command)\(less)", in: folder.path)
+      let run = try belleTools(
+        shell: "belle-tools() { \"$tool\" \"$@\"; }; tool=$0; \(command)\(less)", in: folder.path)
       #expect(run.status == 0, "\(command): \(run.status): \(run.errors)")
       #expect(run.status == 0 && !run.errors.contains("error: "))
     }

@@ -101,7 +101,8 @@ struct Convert: ParsableCommand {
   @Flag(help: "Write the file that Meta published, to the byte, and hold it against the published digests.")
   var asOriginal = false
 
-  @Option(name: .both(.dtype), help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
+  @Option(
+    name: .both(.dtype), help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
   var dtype = Precision.keep
 
   @Option(

@@ -136,7 +136,8 @@ struct Extend: ParsableCommand {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
         "omitted": .int(proof.omitted), "part": JSONValue(proof.part), "tokens": .int(summary.tokens),
-        "added": .int(summary.added), "first_id": summary.added > 0 ? .int(summary.tokens - summary.added) : .null, "known": .int(summary.known),
+        "added": .int(summary.added), "first_id": summary.added > 0 ? .int(summary.tokens - summary.added) : .null,
+        "known": .int(summary.known),
         "rows": .int(summary.rows), "extended": JSONValue(summary.extended),
         "replaced": JSONValue(proof.replaced), "removed": JSONValue(proof.removed),
       ])

@@ -50,7 +50,9 @@ struct MergeCommand: ParsableCommand {
   @Option(help: "How they go in; auto tells it from their files.")
   var scheme = Scheme.auto
 
-  @Option(name: .both(.format), help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name.")
+  @Option(
+    name: .both(.format),
+    help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name.")
   var format: Convert.Format?
 
   @Option(

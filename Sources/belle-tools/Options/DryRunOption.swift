@@ -45,7 +45,6 @@ extension Console {
     for path in plan.removed { result("removed   \(displayName(path))  it would be taken for a part of the model") }
     if let what { common.note(what) }
     let free = plan.free.map { ", and \(byteCount($0)) are free there" } ?? ""
-    let files = plan.files.count == 1 ? "1 file" : "\(plan.files.count) files"
-    common.note("nothing was written: it would be \(files), \(byteCount(plan.bytes))\(free)")
+    common.note("nothing was written: it would be \(byteCount(plan.bytes))\(free)")
   }
 }
