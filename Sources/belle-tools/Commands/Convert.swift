@@ -108,7 +108,7 @@ struct Convert: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The base of an adapter that becomes GGUF: a model, or its config.json; without it the one that the adapter names, "
-        + "where that is a folder here.", valueName: "model"))
+        + "where that is a folder here.", valueName: "model"), completion: .file())
   var base: String?
 
   @OptionGroup(title: "Quantized models and GGUF") var quantized: QuantizedOptions
