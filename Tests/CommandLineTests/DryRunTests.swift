@@ -76,7 +76,7 @@ import Testing
   @Test(
     "a dry run refuses what the run refuses, in the same words",
     arguments: [
-      ["convert", "m", "m"], ["convert", "m", "/proc/out"], ["convert", "m", "tokens.json/out"],
+      ["convert", "m", "m"], ["convert", "m", "tokens.json/out"],
       ["quantize", "m", "m", "--method", "rtn"], ["quantize", "m", "out", "--only", "nothing"],
       ["quantize", "m", "tokens.json", "--method", "rtn"], ["extend", "m", "tokens.json", "m"],
       ["encrypt", "m", "m/config.json", "tokens.json"], ["merge", "m", "m", "out"], ["merge", "m", "nowhere", "out"],
