@@ -47,12 +47,10 @@ let package = Package(
     .systemLibrary(
       name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
-    .systemLibrary(
-      name: "CSentencePieceLibrary", pkgConfig: "sentencepiece",
-      providers: [.apt(["libsentencepiece-dev"]), .brew(["sentencepiece"])]),
-    .target(name: "CSentencePiece", dependencies: ["CSentencePieceLibrary"]),
+    // Looked for when the program runs.
+    .target(name: "COpenBLAS"),
+    .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
+    .target(name: "CSentencePiece"),
 
     // Bytes, digests, the XOR diff.
     .target(name: "ByteIO", dependencies: ["CEmbeddedFiles", "CSystemCalls"], swiftSettings: strict),
@@ -64,8 +62,7 @@ let package = Package(
     // Integers on grids: quantized linear modules in files' forms.
     .target(name: "Packed", dependencies: ["ByteIO", "Checkpoint", "CBelleKernels"], swiftSettings: strict),
 
-    // Matrices, and the only door to the BLAS; oneDNN is looked for when the program runs.
-    .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
+    // Matrices, and the only door to the BLAS.
     .target(
       name: "LinearAlgebra", dependencies: ["ByteIO", "COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
 

@@ -17,9 +17,9 @@ if [ "$(uname -s)" = Darwin ]; then
 fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
-  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libcrypto zlib openblas sentencepiece && exit 0
-  echo "error: the development files of OpenSSL, zlib, OpenBLAS or SentencePiece are missing" >&2
-  echo "hint: on Fedora: dnf install openssl-devel zlib-devel openblas-devel sentencepiece-devel; on Arch: pacman -S openssl zlib openblas sentencepiece" >&2
+  command -v pkg-config >/dev/null 2>&1 && pkg-config --exists libcrypto zlib && exit 0
+  echo "error: the development files of OpenSSL or zlib are missing" >&2
+  echo "hint: on Fedora: dnf install openssl-devel zlib-devel openblas sentencepiece-libs; on Arch: pacman -S openssl zlib openblas sentencepiece" >&2
   exit 1
 fi
 

@@ -25,6 +25,8 @@ public enum ByteIOErrorCode: Sendable, Equatable {
   case changed
   /// The process is being stopped; nothing new is written.
   case interrupted
+  /// A library of the system that the work needs is not there.
+  case missingLibrary
   /// Any other failure; the value is `errno`.
   case system(Int32)
 }

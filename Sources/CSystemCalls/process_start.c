@@ -20,21 +20,6 @@
 
 #if defined(__linux__) && defined(__GLIBC__)
 
-// Where glibc's loader can make no thread for OpenBLAS, that library raises SIGINT while it is loaded, and the program
-// would end as if somebody had interrupted it. It never needs its threads here, so the signal waits until all are loaded.
-static struct sigaction interrupt_before;
-static int is_interrupt_held;
-
-static void hold_interrupt(int argc, char **argv, char **environment) {
-  (void)argc, (void)argv, (void)environment;
-  struct sigaction ignore = {.sa_handler = SIG_IGN};
-  is_interrupt_held = sigaction(SIGINT, &ignore, &interrupt_before) == 0;
-}
-
-// Runs before the initializers of the libraries.
-__attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(int, char **, char **) =
-    hold_interrupt;
-
 static int argument_count;
 static char **arguments;
 
@@ -57,11 +42,6 @@ __attribute__((constructor(101))) static void begin(int argc, char **argv, char 
   argument_count = argc;
   arguments = argv;
   fill_standard_descriptors();
-  if (!is_interrupt_held) return;
-  // Where whoever started the process blocked the signal it is pending now. To ignore it once more throws it away.
-  struct sigaction ignore = {.sa_handler = SIG_IGN};
-  (void)sigaction(SIGINT, &ignore, NULL);
-  (void)sigaction(SIGINT, &interrupt_before, NULL);
 }
 
 char **belle_arguments(int *count) {
@@ -85,8 +65,8 @@ char **belle_arguments(int *count) {
 
 #endif
 
-// A handler may do next to nothing: it notes the signal and wakes the thread that waits. OpenBLAS's threads are there before
-// main and block no signals, so that blocking them elsewhere and waiting with sigwait would not do.
+// A handler may do next to nothing: it notes the signal and wakes the thread that waits. Threads that libraries make block
+// what they like, so that blocking signals elsewhere and waiting with sigwait would not do.
 static volatile sig_atomic_t last_signal;
 
 #if defined(__APPLE__)

@@ -11,8 +11,20 @@ import Synchronization
 
 /// What does the arithmetic.
 public enum Engine {
+  /// Makes sure that there is a BLAS: to be called before the first product.
+  ///
+  /// - Throws: ``ByteIOError`` with code `.missingLibrary`.
+  public static func require() throws(ByteIOError) {
+    guard belle_openblas() != BELLE_OPENBLAS_READY else { return }
+    throw .missing(
+      library: "OpenBLAS", need: "products of matrices", isOther: belle_openblas() == BELLE_OPENBLAS_UNKNOWN,
+      // SAFETY: a constant C string.
+      said: unsafe String(cString: belle_openblas_problem()), package: "libopenblas0", variable: "BELLE_OPENBLAS")
+  }
+
   /// The name of the engine and of its kernels: `OpenBLAS 0.3.21 …, SkylakeX`.
   public static var name: String {
+    guard belle_openblas() == BELLE_OPENBLAS_READY else { return "none: OpenBLAS is not here (Debian: libopenblas0)" }
     prepare()
     // SAFETY: both are constant C strings of the library.
     return unsafe String(cString: openblas_get_config()) + ", kernels " + String(cString: openblas_get_corename())
@@ -42,14 +54,15 @@ public enum Engine {
   /// Sets aside what the BLAS needs for so many threads. Without that it waits for ever where its memory is not to be had;
   /// where there is only some, fewer threads compute.
   ///
-  /// - Throws: ``ByteIOError`` where there is not enough for one.
+  /// - Throws: ``ByteIOError`` where there is not enough for one, or no BLAS.
   public static func reserve(threads: Int) throws {
+    try require()
     prepare()
     // The library stops the process where it has no place for more of them.
     let wanted = min(threads, 64)
-    guard let first = unsafe dlsym(nil, "blas_memory_alloc"), let second = unsafe dlsym(nil, "blas_memory_free") else {
-      return
-    }
+    guard let first = unsafe belle_openblas_symbol("blas_memory_alloc"),
+      let second = unsafe belle_openblas_symbol("blas_memory_free")
+    else { return }
     typealias Take = @convention(c) (Int32) -> UnsafeMutableRawPointer?
     typealias Give = @convention(c) (UnsafeMutableRawPointer?) -> Void
     // SAFETY: `void *blas_memory_alloc(int)` and `void blas_memory_free(void *)` of OpenBLAS's driver/others/memory.c. What
@@ -89,6 +102,7 @@ public enum Engine {
   @inline(__always) static func prepare() { _ = prepared }
 
   private static let prepared: Bool = {
+    precondition(belle_openblas() == BELLE_OPENBLAS_READY, "OpenBLAS was not asked for before it was used")
     chooseKernels()
     // Layer after layer takes workspaces of the same sizes.
     belle_keep_freed_memory()
@@ -122,7 +136,8 @@ public enum Engine {
       let present = unsafe String(cString: openblas_get_corename())
       guard let better = betterKernels(than: present),
         ProcessInfo.processInfo.environment[variable] == nil,
-        let quit = unsafe dlsym(nil, "gotoblas_dynamic_quit"), let start = unsafe dlsym(nil, "gotoblas_dynamic_init")
+        let quit = unsafe belle_openblas_symbol("gotoblas_dynamic_quit"),
+        let start = unsafe belle_openblas_symbol("gotoblas_dynamic_init")
       else { return }
       typealias Function = @convention(c) () -> Void
       // SAFETY: both are `void f(void)` in OpenBLAS's driver/others/dynamic.c; no call of the BLAS runs yet, because all

@@ -110,6 +110,15 @@ package struct Merge {
     return report
   }
 
+  /// What a run would write: as `Conversion.planned`. What comes out is held against no list then.
+  package func planned(replacing: Bool, inputs: InputRecord) throws -> OutputPlan {
+    switch work {
+    case .tensors(let conversion): try conversion.planned(replacing: replacing, inputs: inputs)
+    case .files(let files):
+      try FilesOutput(files, to: target.path).planned(replacing: replacing, inputs: inputs, remark: remark)
+    }
+  }
+
   /// Holds finished files against the list.
   private func verify(_ folder: String, _ report: inout MergeReport) throws {
     guard let manifest = options.manifest else { return }

@@ -68,6 +68,7 @@ package struct ExtendedTokenizer: Sendable {
     }
     let (first, second) = (try SentencePieceModel.bytes(place), try SentencePieceModel.bytes(path))
     // What libsentencepiece does not take is refused with its reason.
+    try SentencePieceLibrary.require()
     _ = try SentencePieceLibrary(second, path: path)
     let merge = try SentencePieceMerge(first, second, scores: scores, paths: (place, path))
     let merged = try SentencePieceLibrary(merge.bytes, path: path)

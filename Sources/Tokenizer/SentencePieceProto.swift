@@ -27,6 +27,8 @@ struct SentencePieceProto: Sendable, Equatable {
   var escapesSpaces = true
   /// Whether characters are replaced by others before anything else.
   var hasCharacterMap = false
+  /// What the pieces that are set aside are called: unknown, bos, eos, pad.
+  var setAside = ["<unk>", "<s>", "</s>", "<pad>"]
 
   /// What a file is that cannot be read.
   typealias Failure = ProtobufFailure
@@ -96,6 +98,7 @@ struct SentencePieceProto: Sendable, Equatable {
         algorithm = known
       case (24, 0): putsSpacesBehind = try reader.varint() != 0
       case (35, 0): hasByteFallback = try reader.varint() != 0
+      case (45...48, 2): setAside[Int(field) - 45] = try reader.text()
       default: try reader.skip(wire)
       }
     }
@@ -111,6 +114,21 @@ struct SentencePieceProto: Sendable, Equatable {
       default: try reader.skip(wire)
       }
     }
+  }
+
+  /// The ids that the model sets aside, as libsentencepiece tells them (sentencepiece_processor.cc, `unk_id` to `pad_id`): a
+  /// name of no piece is the unknown one's.
+  var special: SpecialTokens {
+    let id = { (name: String, kind: Vocabulary.Kind) -> Int32? in
+      let named = pieces.firstIndex { $0.text == name } ?? pieces.firstIndex { $0.kind == .unknown }
+      return named.flatMap { pieces[$0].kind == kind ? Int32($0) : nil }
+    }
+    var special = SpecialTokens()
+    special.unknown = id(setAside[0], .unknown)
+    special.bos = id(setAside[1], .control)
+    special.eos = id(setAside[2], .control)
+    special.pad = id(setAside[3], .control)
+    return special
   }
 
   /// What says the same as a vocabulary of SentencePiece's.

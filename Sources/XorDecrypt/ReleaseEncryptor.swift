@@ -115,6 +115,15 @@ package struct ReleaseEncryptor: Sendable {
   /// The bytes of all plain files.
   package var plainSize: Int { sizes.values.reduce(0, +) }
 
+  /// What a run would write: the digest in each name is known when the file was read.
+  package func planned() -> OutputPlan {
+    OutputPlan(
+      inputs.map { path in
+        let name = "\(Folder.name(of: path)).<SHA-256>\(EncryptedName.suffix)"
+        return OutputPlan.File(Folder.join(outputFolder, name), bytes: sizes[path].map { $0 + 32 })
+      }, in: outputFolder)
+  }
+
   /// Encrypts the files.
   ///
   /// - Parameters:

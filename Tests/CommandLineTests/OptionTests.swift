@@ -82,8 +82,8 @@ import Testing
   func names(verb: String) throws {
     let help = try belleTools(verb, "--help").output
     #expect(!help.contains("--jobs") && !help.contains("--to "))
-    #expect(verb == "convert" || help.contains("  --threads <n> "))
-    #expect(!["decrypt", "convert", "quantize"].contains(verb) || help.contains("  --format <format> "))
+    #expect(verb == "convert" || help.contains("  -t, --threads <n> "))
+    #expect(!["decrypt", "convert", "quantize"].contains(verb) || help.contains("  -F, --format <format> "))
   }
 
   @Test("completions are made for each shell, with the names that the help shows", arguments: ["bash", "zsh", "fish"])

@@ -1,4 +1,5 @@
-// A C door to libsentencepiece (github.com/google/sentencepiece): a model from bytes, text to ids, ids to text.
+// A C door to libsentencepiece (github.com/google/sentencepiece): a model from bytes, text to ids, ids to text. It is
+// looked for when a text is first to become ids (`dlopen`), and is no dependency.
 // No exception leaves these functions; what fails says so by its result.
 #ifndef BELLE_SENTENCEPIECE_H
 #define BELLE_SENTENCEPIECE_H
@@ -10,6 +11,21 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/// What became of looking for the library.
+typedef enum {
+  BELLE_SENTENCEPIECE_READY = 0,
+  /// There is none.
+  BELLE_SENTENCEPIECE_MISSING = 1,
+  /// There is one of the name, and it lacks a function.
+  BELLE_SENTENCEPIECE_UNKNOWN = 2,
+} belle_sentencepiece_state;
+
+/// Looks for the library, once; any thread may ask. Only where it is ready may a model be loaded.
+belle_sentencepiece_state belle_sentencepiece_library(void);
+
+/// What the system says of a library that is missing, or the function that it lacks: a constant text.
+const char *belle_sentencepiece_problem(void);
 
 /// A model, loaded. Any number of threads may use one at once.
 typedef struct belle_sentencepiece belle_sentencepiece;

@@ -20,24 +20,43 @@ struct FilesOutput {
     replacing: Bool, inputs: InputRecord, remark: (ConversionRemark) -> Void, checking check: (String) throws -> Void,
     progress: @escaping ProgressHandler
   ) throws -> (bytes: Int, replaced: [String], removed: [String]) {
-    let nothing = try TensorView([])
-    let output = ModelOutput(nothing, to: folder, container: nil, shardSize: nil)
-    let names = ModelOutput.ordered(files.items.map(\.name))
     TemporaryFiles.removeAbandoned(in: folder)
-    let existing = try output.check(nothing, others: names, inputs: inputs, replacing: replacing)
-    let place = ModelPlace(folder, names: names, kind: .model)
-    _ = try place.leftovers(inputs: inputs, replacing: replacing)
-    if !existing.isEmpty { remark(.replaces(existing)) }
+    let place = try prepared(replacing: replacing, inputs: inputs, remark: remark).place
     let isNew = Folder.kind(of: folder) == nil
     try Folder.create(folder)
     do {
       return try fill(
-        place, names, replacing: replacing, inputs: inputs, remark: remark, checking: check, progress: progress)
+        place, place.names, replacing: replacing, inputs: inputs, remark: remark, checking: check, progress: progress)
     } catch {
       // Nothing is left behind; a folder that is not empty stays.
       if isNew { unsafe rmdir(folder) }
       throw error
     }
+  }
+
+  /// What a run would write. A payload that is compressed does not say how long it is.
+  func planned(
+    replacing: Bool, inputs: InputRecord, remark: (ConversionRemark) -> Void
+  ) throws -> OutputPlan {
+    let (place, replaced, removed) = try prepared(replacing: replacing, inputs: inputs, remark: remark)
+    let sizes = Dictionary(files.items.map { ($0.name, $0.isCompressed ? nil : $0.other.size) }) { one, _ in one }
+    return OutputPlan(
+      place.names.map { OutputPlan.File(Folder.join(folder, $0), bytes: sizes[$0] ?? nil) }, in: folder,
+      replaced: replaced, removed: removed)
+  }
+
+  /// Checks whatever can be checked before anything is written, and tells of it.
+  private func prepared(
+    replacing: Bool, inputs: InputRecord, remark: (ConversionRemark) -> Void
+  ) throws -> (place: ModelPlace, replaced: [String], removed: [String]) {
+    let nothing = try TensorView([])
+    let output = ModelOutput(nothing, to: folder, container: nil, shardSize: nil)
+    let names = ModelOutput.ordered(files.items.map(\.name))
+    let existing = try output.check(nothing, others: names, inputs: inputs, replacing: replacing)
+    let place = ModelPlace(folder, names: names, kind: .model)
+    let removed = try place.leftovers(inputs: inputs, replacing: replacing)
+    if !existing.isEmpty { remark(.replaces(existing)) }
+    return (place, existing, removed)
   }
 
   private func fill(

@@ -103,6 +103,55 @@ package struct Conversion {
     replacing: Bool = false, inputs: InputRecord = InputRecord(), progress: ProgressHandler = { _ in },
     checking check: (String) throws -> Void = { _ in }
   ) throws -> ConversionProof {
+    // What killed runs left is tidied up also where this one is refused.
+    TemporaryFiles.removeAbandoned(in: output.folder)
+    let work = try prepared(replacing: replacing, inputs: inputs)
+    let isNew = Folder.kind(of: output.folder) == nil
+    try Folder.create(output.folder)
+    do {
+      return try written(work, replacing: replacing, progress: progress, checking: check)
+    } catch {
+      // A folder that was made for the output is not left behind without one; rmdir removes only what is empty.
+      if isNew { unsafe rmdir(output.folder) }
+      throw error
+    }
+  }
+
+  /// What a run would write, and what would make way. Whatever a run would refuse before it writes is refused.
+  ///
+  /// - Throws: as ``run(replacing:inputs:progress:checking:)``.
+  package func planned(replacing: Bool, inputs: InputRecord) throws -> OutputPlan {
+    let work = try prepared(replacing: replacing, inputs: inputs)
+    let sizes = Dictionary(output.files.map { ($0.name, bytes(of: $0)) }) { one, _ in one }
+    let files = work.place.names.map { name in
+      let copied = work.copied.contains(name) ? Folder.size(of: Folder.join(work.folder, name)) : nil
+      return OutputPlan.File(
+        Folder.join(output.folder, name), bytes: sizes[name] ?? work.made[name]?.count ?? copied)
+    }
+    return OutputPlan(
+      files, in: output.folder, replaced: work.replaced, removed: output.isFolder ? work.leftovers : [])
+  }
+
+  /// The bytes of a file's tensors.
+  private func bytes(of file: ModelOutput.File) -> Int {
+    file.indices.reduce(0) { $0 + arrangement.source.tensors[$1].byteCount }
+  }
+
+  /// What is known when everything was checked and nothing is written.
+  private struct Work {
+    /// Small files, by name.
+    let made: [String: [UInt8]]
+    /// Names of small files, of those in ``folder``.
+    let copied: [String]
+    let folder: String
+    let place: ModelPlace
+    let inputs: InputRecord
+    let replaced: [String]
+    let leftovers: [String]
+  }
+
+  /// Checks whatever can be checked before anything is written, and tells of it.
+  private func prepared(replacing: Bool, inputs given: InputRecord) throws -> Work {
     let source = arrangement.source
     warnAboutMetadata()
     let takesFiles = output.isFolder && output.container != .gguf
@@ -111,11 +160,9 @@ package struct Conversion {
     let folder = arrangement.companions.folder ?? model.path
     let others = made.keys.sorted() + copied
     // What was first given was seen first.
-    var inputs = inputs
+    var inputs = given
     inputs.add(own)
     inputs.add(InputRecord(copied.map { Folder.join(folder, $0) }))
-    // What killed runs left is tidied up also where this one is refused.
-    TemporaryFiles.removeAbandoned(in: output.folder)
     let place = ModelPlace(output.folder, names: output.names(others: others), kind: output.isFolder ? .model : .file)
     let replaced = try output.check(source, others: others, inputs: inputs, replacing: replacing)
     let leftovers = try place.leftovers(inputs: inputs, replacing: replacing)
@@ -124,41 +171,28 @@ package struct Conversion {
       let names = leftovers.map(displayName).joined(separator: ", ")
       remark(.warning("\(names) stay beside the output: programs that read the folder may take parts of two models"))
     }
-
-    let isNew = Folder.kind(of: output.folder) == nil
-    try Folder.create(output.folder)
-    do {
-      return try written(
-        made, copied, from: folder, to: place, inputs: inputs, replacing: replacing, progress: progress, checking: check
-      )
-    } catch {
-      // A folder that was made for the output is not left behind without one; rmdir removes only what is empty.
-      if isNew { unsafe rmdir(output.folder) }
-      throw error
-    }
+    return Work(
+      made: made, copied: copied, folder: folder, place: place, inputs: inputs, replaced: replaced,
+      leftovers: leftovers)
   }
 
   /// Writes all files beside their place, and gives them their names.
-  ///
-  /// - Parameters:
-  ///   - made: small files, by name.
-  ///   - copied: names of small files, of those in `folder`.
   private func written(
-    _ made: [String: [UInt8]], _ copied: [String], from folder: String, to place: ModelPlace, inputs: InputRecord,
-    replacing: Bool, progress: ProgressHandler, checking check: (String) throws -> Void
+    _ work: Work, replacing: Bool, progress: ProgressHandler, checking check: (String) throws -> Void
   ) throws -> ConversionProof {
     // All files are finished and proven before the first has its name.
     let staging = try StagingFolder(in: output.folder)
     let staged = output.staged(in: staging.path)
     try staging.standing(for: target.path) {
       try staged.write(arrangement.source, metadata: metadata, replacing: true, isChecked: true, progress: progress)
-      for (name, bytes) in made { try staged.write(bytes, as: name, replacing: true) }
-      try staged.copyCompanions(copied, from: folder, replacing: true)
+      for (name, bytes) in work.made { try staged.write(bytes, as: name, replacing: true) }
+      try staged.copyCompanions(work.copied, from: work.folder, replacing: true)
     }
     var proof = try ConversionProof(of: arrangement, part: model.part, writtenTo: staged)
     try check(staging.path)
-    try inputs.checkUnchanged(toleratesRemoval: true)
-    (proof.replaced, proof.removed) = try place.take(from: staging.path, inputs: inputs, replacing: replacing)
+    try work.inputs.checkUnchanged(toleratesRemoval: true)
+    (proof.replaced, proof.removed) = try work.place.take(
+      from: staging.path, inputs: work.inputs, replacing: replacing)
     return proof
   }
 

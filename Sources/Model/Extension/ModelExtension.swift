@@ -94,6 +94,13 @@ package struct ModelExtension {
     return try conversion.run(replacing: replacing, inputs: inputs, progress: progress)
   }
 
+  /// What a run would write: as `Conversion.planned`.
+  package func planned(replacing: Bool, inputs: InputRecord) throws -> OutputPlan {
+    var inputs = inputs
+    inputs.add(given)
+    return try conversion.planned(replacing: replacing, inputs: inputs)
+  }
+
   // MARK: What is refused
 
   private static func refuseForms(of model: Model) throws {

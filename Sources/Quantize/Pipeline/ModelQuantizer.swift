@@ -129,6 +129,17 @@ package final class ModelQuantizer {
   /// The modules that are to be quantized, in order.
   package var modules: [LinearModule] { plan.flatMap { $0.flatMap(\.modules) } + (head.map { [$0] } ?? []) }
 
+  /// What a run would write, once it is prepared, and whether it would go on with earlier work.
+  ///
+  /// - Throws: ``QuantizeError`` for earlier work of another plan.
+  package func planned() throws -> (output: OutputPlan, resumes: Bool) {
+    let resumes = try WorkFolder.check(workPath, plan: try planText(), resumes: options.resumes)
+    let folder = format.writesFolder ? output : Folder.parent(of: output)
+    // Which of them make way is known when the files are finished.
+    let replaced = options.replaces ? try place.endangered().filter { Folder.kind(of: $0) != nil } : []
+    return (OutputPlan([OutputPlan.File(output, bytes: outputBytes)], in: folder, replaced: replaced), resumes)
+  }
+
   func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
 
   /// Quantizes all modules, or goes on with it.

@@ -76,7 +76,7 @@ struct OutputFolder {
   }
 
   /// The paths of what is there that this output may replace or remove.
-  private func endangered() throws(ByteIOError) -> [String] {
+  func endangered() throws(ByteIOError) -> [String] {
     guard isFolder else { return [path] }
     guard Folder.kind(of: path) == .folder else { return [] }
     return try Folder.entries(of: path).map(\.name).filter { name in

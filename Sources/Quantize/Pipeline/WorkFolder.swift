@@ -32,7 +32,7 @@ final class WorkFolder {
   /// Whether there is earlier work that is gone on with.
   private(set) var isResumed = false
   private let lock: FileLock
-  private let planPath: String
+  private static let planName = "plan.json"
 
   /// Opens or makes the folder of a plan.
   ///
@@ -43,12 +43,7 @@ final class WorkFolder {
   /// - Throws: ``QuantizeError`` with code `.otherPlan` where there is work of another plan.
   init(_ path: String, plan: [String: String], resumes: Bool) throws {
     self.path = path
-    planPath = Folder.join(path, "plan.json")
-    // What is removed here must be this program's own.
-    guard !Folder.isLink(path) else {
-      throw ByteIOError(
-        .wrongKind, file: path, reason: "the work folder is a symbolic link", remedy: "remove the link")
-    }
+    try Self.refuseLink(path)
     try Folder.create(path)
     guard let lock = try FileLock(Folder.join(path, Self.lockName)) else {
       throw QuantizeError(
@@ -56,7 +51,7 @@ final class WorkFolder {
     }
     self.lock = lock
     TemporaryFiles.removeAbandoned(in: path)
-    if let earlier = try readPlan() {
+    if let earlier = try Self.readPlan(Folder.join(path, Self.planName)) {
       if resumes {
         try Self.compare(earlier, plan, path)
         isResumed = true
@@ -66,13 +61,32 @@ final class WorkFolder {
     }
     let data = try JSONSerialization.data(
       withJSONObject: plan, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-    try write([UInt8](data) + [0x0A], as: "plan.json")
+    try write([UInt8](data) + [0x0A], as: Self.planName)
+  }
+
+  /// Whether a plan could be worked on in a folder, as far as that is known without opening it.
+  ///
+  /// - Returns: whether earlier work would be gone on with.
+  /// - Throws: ``QuantizeError`` with code `.otherPlan` where there is work of another plan; `ByteIOError` for a link.
+  static func check(_ path: String, plan: [String: String], resumes: Bool) throws -> Bool {
+    try refuseLink(path)
+    guard resumes, let earlier = try readPlan(Folder.join(path, planName)) else { return false }
+    try compare(earlier, plan, path)
+    return true
+  }
+
+  /// What is removed in it must be this program's own.
+  private static func refuseLink(_ path: String) throws(ByteIOError) {
+    guard !Folder.isLink(path) else {
+      throw ByteIOError(
+        .wrongKind, file: path, reason: "the work folder is a symbolic link", remedy: "remove the link")
+    }
   }
 
   /// Whether a folder holds work that could be gone on with.
-  static func isThere(_ path: String) -> Bool { Folder.kind(of: Folder.join(path, "plan.json")) == .file }
+  static func isThere(_ path: String) -> Bool { Folder.kind(of: Folder.join(path, planName)) == .file }
 
-  private func readPlan() throws -> [String: String]? {
+  private static func readPlan(_ planPath: String) throws -> [String: String]? {
     guard Folder.kind(of: planPath) == .file else { return nil }
     let file = try InputFile(planPath)
     let text = try file.bytes(count: min(file.size, 1 << 20))

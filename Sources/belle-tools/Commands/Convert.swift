@@ -81,13 +81,14 @@ struct Convert: ParsableCommand {
   var output: String
 
   @Option(
+    name: .both(.format),
     help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name and the layout.")
   var format: Format?
 
   @Option(help: ArgumentHelp("The former name of --format.", visibility: .hidden))
   var to: Format?
 
-  @Option(help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
+  @Option(name: .both(.layout), help: "The names and row order: keep those of the model, or Hugging Face's, or Meta's.")
   var layout = Layout.keep
 
   @Option(
@@ -99,13 +100,14 @@ struct Convert: ParsableCommand {
   @Flag(help: "Write the file that Meta published, to the byte, and hold it against the published digests.")
   var asOriginal = false
 
-  @Option(help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
+  @Option(
+    name: .both(.dtype), help: "The type of the floating-point values: keep, or round to nearest in f32, f16 or bf16.")
   var dtype = Precision.keep
 
   @Option(
     help: ArgumentHelp(
       "The base of an adapter that becomes GGUF: a model, or its config.json; without it the one that the adapter names, "
-        + "where that is a folder here.", valueName: "model"))
+        + "where that is a folder here.", valueName: "model"), completion: .file())
   var base: String?
 
   @OptionGroup(title: "Quantized models and GGUF") var quantized: QuantizedOptions
@@ -120,6 +122,7 @@ struct Convert: ParsableCommand {
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -159,6 +162,7 @@ struct Convert: ParsableCommand {
       guard base == nil else { throw ConversionMisfit.baseOfModel }
       if target.isGGUF { target.chatTemplate = try quantized.chatTemplate.choice(for: model, common) }
       let conversion = try Conversion(model, to: target) { show($0) }
+      if dry.dryRun { return try show(conversion) }
       let original = conversion.metaOriginal.map { OriginalCheck($0, of: input) }
       var identity: String?
       let total = conversion.byteCount * (original?.isPossible == true ? 2 : 1)
@@ -184,10 +188,17 @@ struct Convert: ParsableCommand {
     let conversion = try Conversion(
       model, describedBy: export.source, rounding: export.original, change: change, to: target
     ) { show($0) }
+    if dry.dryRun { return try show(conversion) }
     let proof = try common.showingProgress(total: conversion.byteCount) {
       try conversion.run(replacing: force.isGiven, inputs: .opened, progress: $0)
     }
     show(proof, nil, nil)
+  }
+
+  /// Says what would be written.
+  private func show(_ conversion: Conversion) throws {
+    Console.shared.show(
+      try conversion.planned(replacing: force.isGiven, inputs: .opened), output: output, common)
   }
 
   private func show(_ remark: ConversionRemark) {

@@ -51,10 +51,11 @@ struct Decrypt: ParsableCommand {
   var output: String
 
   @Option(
+    name: .both(.manifest),
     help: ArgumentHelp("A list of MD5 or SHA-256 digests of the plain files.", valueName: "file"), completion: .file())
   var manifest: String?
 
-  @Option(help: "What PyTorch files become on the way; without it they stay as they are.")
+  @Option(name: .both(.format), help: "What PyTorch files become on the way; without it they stay as they are.")
   var format: Format?
 
   @Option(help: ArgumentHelp("The former name of --format.", visibility: .hidden))
@@ -63,15 +64,13 @@ struct Decrypt: ParsableCommand {
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var force: ForceOption
 
-  @Flag(help: "Go on with the other files when one fails.")
+  @Flag(name: .both(.keepGoing), help: "Go on with the other files when one fails.")
   var keepGoing = false
 
   @Flag(help: "Read the whole key first and hold its digest against the known originals.")
   var checkKey = false
 
-  @Flag(help: "Check everything that can be checked without writing, and say what would be done.")
-  var dryRun = false
-
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -99,9 +98,9 @@ struct Decrypt: ParsableCommand {
     let decryptor = ReleaseDecryptor(plan) { [output, isForced = force.isGiven] names in
       try ModelPlace(output, names: names, kind: .release).leftovers(inputs: plan.inputs, replacing: isForced)
     }
-    try announce(plan, warnings: plan.warnings + (dryRun ? decryptor.headWarnings() : []))
+    try announce(plan, warnings: plan.warnings + (dry.dryRun ? decryptor.headWarnings() : []))
 
-    if !dryRun {
+    if !dry.dryRun {
       Console.shared.remember(resumption: Counts.resumption)
     }
     var counts = Counts()
@@ -111,7 +110,7 @@ struct Decrypt: ParsableCommand {
     }
     for problem in options.manifest?.problems ?? [] { Console.shared.report(problem) }
     var outcome = ReleaseDecryptor.Outcome()
-    if dryRun {
+    if dry.dryRun {
       try decryptor.checkLeftovers()
       outcome = try decryptor.dryRun(isCut: KeyJudgement.cut, receive: receive)
     } else {
@@ -209,13 +208,16 @@ struct Decrypt: ParsableCommand {
         "release": JSONValue(plan.releases.count == 1 ? plan.releases[0].name : nil),
         "key": JSONValue(plan.keyOriginal?.name), "key_claim": JSONValue(plan.keyClaim),
         "wanted_keys": JSONValue(plan.wantedKeys),
-        "output": .string(output), "dry_run": .bool(dryRun), "removed": JSONValue(removed),
+        "output": .string(output), "dry_run": .bool(dry.dryRun), "removed": JSONValue(removed),
       ])
     } else if counts.failed > 0 {
       common.note(
         "\(counts.failed) of \(plan.items.count) files failed or were not begun; \(counts.verified) verified, "
           + "\(counts.skipped) skipped")
-    } else if !dryRun {
+    } else if dry.dryRun {
+      let free = Folder.availableSpace(output).map { ", and \(byteCount($0)) are free there" } ?? ""
+      common.note("nothing was written: \(counts.planned) files would be there, \(byteCount(counts.bytes))\(free)")
+    } else {
       let rate = seconds > 0 ? ", \(byteCount(Int(Double(counts.bytes) / seconds)))/s" : ""
       common.note(
         "\(counts.verified) verified, \(counts.skipped) skipped; \(byteCount(counts.bytes)) in \(fixed(seconds, 1)) s\(rate)"

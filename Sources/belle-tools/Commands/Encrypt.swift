@@ -33,6 +33,7 @@ struct Encrypt: ParsableCommand {
 
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func run() throws {
@@ -46,6 +47,7 @@ struct Encrypt: ParsableCommand {
     if !encryptor.ignored.isEmpty {
       common.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
     }
+    if dry.dryRun { return console.show(encryptor.planned(), output: output, common) }
     console.remember(resumption: Counts.resumption)
     var counts = Counts()
     try common.showingProgress(total: encryptor.plainSize) { progress in

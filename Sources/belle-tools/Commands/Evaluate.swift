@@ -43,7 +43,9 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup(title: "Questions") var choices: ChoiceOptions
 
-  @Option(help: ArgumentHelp("The model to hold the others against.", valueName: "model"), completion: .file())
+  @Option(
+    name: .both(.reference),
+    help: ArgumentHelp("The model to hold the others against.", valueName: "model"), completion: .file())
   var reference: String?
 
   @Option(

@@ -78,6 +78,7 @@ struct Extend: ParsableCommand {
 
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -106,6 +107,12 @@ struct Extend: ParsableCommand {
   func run() throws {
     let model = try unknown.open(input)
     let work = try ModelExtension(model, with: tokens, to: target) { show($0) }
+    if dry.dryRun {
+      let plan = try work.planned(replacing: force.isGiven, inputs: .opened)
+      return Console.shared.show(
+        plan, output: output, common, what: words(work.summary),
+        more: ["tokens": .int(work.summary.tokens), "added": .int(work.summary.added), "rows": .int(work.summary.rows)])
+    }
     let proof = try common.showingProgress(total: work.byteCount) {
       // Whatever was opened until now: the model, its configuration, both tokenizers.
       try work.run(replacing: force.isGiven, inputs: .opened, progress: $0)
@@ -125,17 +132,24 @@ struct Extend: ParsableCommand {
   /// Says what became of the model.
   private func show(_ summary: ModelExtension.Summary, _ proof: ConversionProof) {
     Console.shared.warn(ofRemoved: proof.removed)
-    let first = summary.tokens - summary.added
     if common.json {
       Console.shared.result([
         "type": "summary", "output": .string(output), "tensors": .int(proof.tensors), "bytes": .int(proof.bytes),
         "omitted": .int(proof.omitted), "part": JSONValue(proof.part), "tokens": .int(summary.tokens),
-        "added": .int(summary.added), "first_id": summary.added > 0 ? .int(first) : .null, "known": .int(summary.known),
+        "added": .int(summary.added), "first_id": summary.added > 0 ? .int(summary.tokens - summary.added) : .null,
+        "known": .int(summary.known),
         "rows": .int(summary.rows), "extended": JSONValue(summary.extended),
         "replaced": JSONValue(proof.replaced), "removed": JSONValue(proof.removed),
       ])
       return
     }
+    Console.shared.result(
+      "\(words(summary)), \(proof.tensors - summary.extended.count) other tensors identical: \(displayName(output))")
+  }
+
+  /// What becomes of the vocabulary.
+  private func words(_ summary: ModelExtension.Summary) -> String {
+    let first = summary.tokens - summary.added
     let ids =
       switch summary.added {
       case 0: ""
@@ -143,9 +157,7 @@ struct Extend: ParsableCommand {
       default: " (ids \(first) to \(summary.tokens - 1))"
       }
     let known = summary.known > 0 ? ", \(summary.known) known already" : ""
-    Console.shared.result(
-      "\(summary.added) new token\(summary.added == 1 ? "" : "s")\(ids)\(known); \(summary.rows) rows in "
-        + "\(summary.extended.map(displayName).joined(separator: " and ")), \(proof.tensors - summary.extended.count) other "
-        + "tensors identical: \(displayName(output))")
+    return "\(summary.added) new token\(summary.added == 1 ? "" : "s")\(ids)\(known); \(summary.rows) rows in "
+      + summary.extended.map(displayName).joined(separator: " and ")
   }
 }

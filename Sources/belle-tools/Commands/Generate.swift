@@ -32,6 +32,7 @@ struct Generate: ParsableCommand {
   var model: String
 
   @Option(
+    name: .both(.prompt),
     help: ArgumentHelp(
       "The text to continue, or with --chat the question to answer; without it the text of standard input.",
       valueName: "text"))
@@ -65,7 +66,7 @@ struct Generate: ParsableCommand {
     help: ArgumentHelp("Draw from so many of the likeliest tokens; 0 for all.", valueName: "k"))
   var topK = 0
 
-  @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
+  @Option(name: .both(.seed), help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
   var seed: UInt64 = 0
 
   @OptionGroup var tokenizer: TokenizerOption

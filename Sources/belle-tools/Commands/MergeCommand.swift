@@ -50,16 +50,21 @@ struct MergeCommand: ParsableCommand {
   @Option(help: "How they go in; auto tells it from their files.")
   var scheme = Scheme.auto
 
-  @Option(help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name.")
+  @Option(
+    name: .both(.format),
+    help: "The container: safetensors, PyTorch's or GGUF; auto, or without it: by the output's name.")
   var format: Convert.Format?
 
-  @Option(help: "The type that values are rounded to before they are merged, and have in the output; keep: the base's.")
+  @Option(
+    name: .both(.dtype),
+    help: "The type that values are rounded to before they are merged, and have in the output; keep: the base's.")
   var dtype = Convert.Precision.keep
 
   @Option(help: ArgumentHelp("What an adapter's products are multiplied by besides.", valueName: "factor"))
   var scale: Double?
 
   @Option(
+    name: .both(.manifest),
     help: ArgumentHelp("A list of MD5 or SHA-256 digests that the output's files must have.", valueName: "file"),
     completion: .file())
   var manifest: String?
@@ -72,6 +77,7 @@ struct MergeCommand: ParsableCommand {
   var maxShardSize: ByteSize?
 
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -121,6 +127,10 @@ struct MergeCommand: ParsableCommand {
     options.isReversed = reverse
     options.manifest = try manifest.map { try list($0) }
     let merge = try Merge(paths[0], Array(paths.dropFirst().dropLast()), to: target, options) { show($0) }
+    if dry.dryRun {
+      let plan = try merge.planned(replacing: force.isGiven, inputs: .opened)
+      return Console.shared.show(plan, output: output, common)
+    }
     let report = try common.showingProgress(total: merge.byteCount) {
       // Whatever was opened until now: all models, their configurations, the list.
       try merge.run(replacing: force.isGiven, inputs: .opened, progress: $0)

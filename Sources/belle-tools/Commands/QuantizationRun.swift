@@ -33,6 +33,20 @@ struct QuantizationRun {
     return !fallbacks.isEmpty
   }
 
+  /// Checks everything that can be checked, and says what the work would cost and write.
+  func plan() throws {
+    let estimate = try prepare()
+    describe(estimate)
+    let (output, resumes) = try quantizer.planned()
+    Console.shared.show(
+      output, output: quantizer.output, common,
+      what: resumes ? "a run would go on with earlier work" : nil,
+      more: [
+        "modules": .int(estimate.moduleCount), "seconds": estimate.seconds.map { .double($0) } ?? .null,
+        "memory": .int(estimate.memory), "disk": .int(estimate.disk), "resumes": .bool(resumes),
+      ])
+  }
+
   private func prepare() throws -> WorkEstimate {
     try common.showingProgress(total: quantizer.checkpointBytes) { try quantizer.prepare(progress: $0) }
   }

@@ -46,11 +46,12 @@ struct QuantizeCommand: ParsableCommand {
   )
   var output: String?
 
-  @Option(help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
+  @Option(name: .both(.bits), help: ArgumentHelp("Bits a weight: 2, 3, 4 or 8.", valueName: "n"))
   var bits = 4
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
+    name: .both(.groupSize), parsing: .unconditional,
+    help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
   var groupSize = 128
 
   @Flag(help: "Zero points in the middle, or wherever they fit best.")
@@ -87,7 +88,7 @@ struct QuantizeCommand: ParsableCommand {
   var damping = 0.01
 
   @Option(
-    name: .customLong("format"),
+    name: .both(.format),
     help: """
       What to write: a GPTQ folder, the .pt that BELLE's scripts load, or GGUF; without it by the output's name and \
       --gguf-type, else gptq.
@@ -95,6 +96,7 @@ struct QuantizeCommand: ParsableCommand {
   var givenFormat: Format?
 
   @Option(
+    name: .both(.calibration),
     help: ArgumentHelp(
       "A text, JSON, JSON Lines or token file to calibrate with; may be given several times. Without it: a corpus of "
         + "Chinese and English that comes with the program.", valueName: "file"), completion: .file())
@@ -108,7 +110,7 @@ struct QuantizeCommand: ParsableCommand {
       "Tokens in a sample; 2048, or what the model can take; of a token file its rows' length.", valueName: "n"))
   var sequenceLength: Int?
 
-  @Option(help: ArgumentHelp("Another seed draws other samples.", valueName: "n"))
+  @Option(name: .both(.seed), help: ArgumentHelp("Another seed draws other samples.", valueName: "n"))
   var seed: UInt64 = 0
 
   @Option(
@@ -170,6 +172,7 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
 
@@ -250,6 +253,7 @@ struct QuantizeCommand: ParsableCommand {
     quantizer.inputs.add(.opened)
     for path in namedInputs { quantizer.inputs.add(named: path) }
     let run = QuantizationRun(quantizer, model: model, common: common)
+    if dry.dryRun { return try run.plan() }
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }

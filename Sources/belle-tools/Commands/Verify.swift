@@ -26,6 +26,7 @@ struct Verify: ParsableCommand {
   var input: String
 
   @Option(
+    name: .both(.manifest),
     help: ArgumentHelp("A list of digests, or - for standard input; may be given several times.", valueName: "file"),
     completion: .file())
   var manifest: [String] = []

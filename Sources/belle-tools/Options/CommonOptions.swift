@@ -10,6 +10,7 @@ struct CommonOptions: ParsableArguments {
   var json = false
 
   @Flag(
+    name: .both(.quiet),
     help: "Show no progress, no notes, and of files that are right nothing: only other results, warnings and errors.")
   var quiet = false
 

@@ -15,4 +15,5 @@ struct GGUFTypeArgument: ExpressibleByArgument {
   var defaultValueDescription: String { type.rawValue.lowercased() }
 
   static var allValueStrings: [String] { GGUFTypes.known.map { $0.rawValue.lowercased() } }
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }

@@ -15,4 +15,6 @@ extension BlockFormat: ExpressibleByArgument {
 
   /// All names, for the help and for completion.
   public static var allValueStrings: [String] { allCases.map { $0.rawValue.lowercased() } }
+  /// The same, for completion.
+  public static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }

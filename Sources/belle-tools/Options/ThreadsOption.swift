@@ -6,10 +6,13 @@ import ByteIO
 /// How many threads compute, and how many files or tensors are worked on at once.
 struct ThreadsOption: ParsableArguments {
   @Option(
+    name: .both(.threads),
     help: ArgumentHelp("Threads; by default as many as there are processors. The result is the same.", valueName: "n"))
   var threads: Int?
 
-  @Option(help: ArgumentHelp("The name that some verbs had for --threads.", visibility: .hidden))
+  @Option(
+    name: .both(.jobs),
+    help: ArgumentHelp("The name that some verbs had for --threads.", visibility: .hidden))
   var jobs: Int?
 
   /// The number that was asked for, or that of the processors.

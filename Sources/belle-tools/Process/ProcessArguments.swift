@@ -13,10 +13,10 @@ enum ProcessArguments {
       throw ByteIOError(
         .system(ENOSYS), reason: "the system does not say what the arguments are", remedy: "mount /proc")
     }
-    let prompt = Array("--prompt".utf8)
+    let prompts = ["--\(ShortName.prompt.long)", "-\(ShortName.prompt.rawValue)"].map { Array($0.utf8) }
     let words = try arguments.dropFirst().enumerated().map { index, bytes in
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        let isPrompt = arguments[index] == prompt || bytes.starts(with: prompt + [0x3D])
+        let isPrompt = prompts.contains { arguments[index] == $0 || bytes.starts(with: $0 + [0x3D]) }
         throw ValidationError(
           "Argument \(index + 1) is not UTF-8: \(escaped(bytes)). The locale is \(StandardInput.Locale.current). "
             + (isPrompt
@@ -33,7 +33,7 @@ enum ProcessArguments {
   private static func withNumbersJoined(_ words: [String]) -> [String] {
     var (joined, isOver): ([String], Bool) = ([], false)
     for word in words {
-      if !isOver, let option = joined.last, option.hasPrefix("--"), option.count > 2, !option.contains("="),
+      if !isOver, let option = joined.last, isOption(option),
         word.hasPrefix("-"), word.dropFirst().first?.isNumber == true || word.hasPrefix("-.")
       {
         joined[joined.count - 1] = option + "=" + word
@@ -43,6 +43,12 @@ enum ProcessArguments {
       joined.append(word)
     }
     return joined
+  }
+
+  /// Whether a word is the name of an option, by itself: `--threads`, `-t`.
+  private static func isOption(_ word: String) -> Bool {
+    if word.hasPrefix("--") { return word.count > 2 && !word.contains("=") }
+    return word.count == 2 && word.hasPrefix("-") && word.last?.isLetter == true
   }
 
   /// Bytes as text: what is not ASCII as `\\xNN`.
