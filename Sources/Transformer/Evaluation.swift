@@ -65,7 +65,10 @@ package struct Evaluation: Sendable {
   /// - Parameters:
   ///   - windows: at least one, of at least two tokens.
   ///   - progress: called with units of work as they are done.
-  package func run(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> EvaluationResult {
+  ///   - each: told of each predicted token, in order.
+  package func run(
+    _ windows: TokenWindows, progress: (Int) -> Void = { _ in }, each: ((ScoredToken) -> Void)? = nil
+  ) throws -> EvaluationResult {
     guard windows.count > 0, windows.length > 1 else {
       throw ModelError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
     }
@@ -76,7 +79,7 @@ package struct Evaluation: Sendable {
       let part = windows[first..<min(windows.count, first + chunk)]
       let states = try finalStates(model, part, progress)
       let others = try reference.map { try finalStates($0, part, progress) }
-      try score(part, states, others, &total)
+      try score(part, states, others, &total, firstToken: first * windows.length, each)
       progress(part.tokens.count * (reference == nil ? 1 : 2))
     }
     let count = Double(total.tokens)
@@ -121,7 +124,8 @@ package struct Evaluation: Sendable {
 
   /// Adds the scores of a chunk.
   private func score(
-    _ windows: TokenWindows, _ states: HiddenStates, _ others: HiddenStates?, _ total: inout Totals
+    _ windows: TokenWindows, _ states: HiddenStates, _ others: HiddenStates?, _ total: inout Totals, firstToken: Int,
+    _ each: ((ScoredToken) -> Void)?
   ) throws {
     let blocks = states.blocks.flatMap { block in
       stride(from: block.lowerBound, to: block.upperBound, by: 256).map { $0..<min(block.upperBound, $0 + 256) }
@@ -141,11 +145,12 @@ package struct Evaluation: Sendable {
         scores[block].take(own, rows, other, otherRows, first: first)
       }
     }
-    for block in scores {
+    for (block, rows) in zip(scores, blocks) {
       for row in block.predicted {
         let own = block.model[row]
         total.tokens += 1
         total.loss += own.logSum - Double(block.targetLogits[row])
+        each?(block.scored(row, hasReference: others != nil, place: firstToken + rows.lowerBound + row + 1))
         guard others != nil else { continue }
         let other = block.reference[row]
         total.referenceLoss += other.logSum - Double(block.referenceTargetLogits[row])
@@ -153,5 +158,18 @@ package struct Evaluation: Sendable {
         if own.best == other.best { total.agreements += 1 }
       }
     }
+  }
+}
+
+extension LogitScores {
+  /// What is known of the token that follows a row.
+  fileprivate func scored(_ row: Int, hasReference: Bool, place: Int) -> ScoredToken {
+    let (own, other) = (model[row], reference[row])
+    // The likeliest token's logit is the maximum: its probability is 1 over the sum.
+    let (best, loss) = ((own.best, 1 / own.sum), own.logSum - Double(targetLogits[row]))
+    guard hasReference else { return ScoredToken(place: place, loss: loss, best: best) }
+    return ScoredToken(
+      place: place, loss: loss, best: best, referenceLoss: other.logSum - Double(referenceTargetLogits[row]),
+      referenceBest: (other.best, 1 / other.sum), divergence: other.cross / other.sum - other.logSum + own.logSum)
   }
 }
