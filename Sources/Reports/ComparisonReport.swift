@@ -123,12 +123,13 @@ package struct ComparisonReport: Sendable {
       [
         Table(
           [("tensor", .name), ("found", .text), ("relative", .number), ("largest", .number), ("remark", .text)],
-          differing.map {
-            [
-              $0.name, $0.status, $0.relative.map(Numbers.short) ?? "", $0.maximum.map(Numbers.short) ?? "",
-              $0.detail ?? "",
-            ]
-          }, most: 60)
+          of: differing, most: 60
+        ) {
+          [
+            $0.name, $0.status, $0.relative.map(Numbers.short) ?? "", $0.maximum.map(Numbers.short) ?? "",
+            $0.detail ?? "",
+          ]
+        }
       ])
   }
 
@@ -137,6 +138,10 @@ package struct ComparisonReport: Sendable {
     let rest = all > incomparable.count ? "The first \(incomparable.count) of \(Numbers.count(all))." : nil
     return Page.Section(
       "Tensors that could not be compared", note: rest,
-      [Table([("tensor", .name), ("found", .text), ("why", .text)], incomparable.map { [$0.name, $0.status, $0.detail ?? ""] })])
+      [
+        Table([("tensor", .name), ("found", .text), ("why", .text)], of: incomparable) {
+          [$0.name, $0.status, $0.detail ?? ""]
+        }
+      ])
   }
 }

@@ -138,10 +138,10 @@ package struct EvaluationReport: Sendable {
         "Tokens that surprised it most",
         [
           Table(
-            [("place", .number), ("loss", .number), ("before", .code), ("the text", .code), ("likeliest", .code)],
-            worst.map {
-              [Numbers.count($0.position), Numbers.short($0.loss), $0.before, $0.actual, $0.own + share($0.ownShare)]
-            })
+            [("place", .text), ("loss", .number), ("before", .code), ("the text", .code), ("likeliest", .code)], of: worst
+          ) {
+            [Numbers.count($0.position), Numbers.short($0.loss), $0.before, $0.actual, $0.own + share($0.ownShare)]
+          }
         ])
     }
     return Page.Section(
@@ -149,15 +149,15 @@ package struct EvaluationReport: Sendable {
       [
         Table(
           [
-            ("place", .number), ("divergence", .number), ("before", .code), ("the text", .code), ("this model", .code),
+            ("place", .text), ("divergence", .number), ("before", .code), ("the text", .code), ("this model", .code),
             ("reference", .code),
-          ],
-          worst.map {
-            [
-              Numbers.count($0.position), $0.divergence.map(Numbers.short) ?? "", $0.before, $0.actual,
-              $0.own + share($0.ownShare), ($0.other ?? "") + share($0.otherShare),
-            ]
-          })
+          ], of: worst
+        ) {
+          [
+            Numbers.count($0.position), $0.divergence.map(Numbers.short) ?? "", $0.before, $0.actual,
+            $0.own + share($0.ownShare), ($0.other ?? "") + share($0.otherShare),
+          ]
+        }
       ])
   }
 }

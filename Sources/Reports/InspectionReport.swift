@@ -133,8 +133,8 @@ package struct InspectionReport: Sendable {
       "Tensors", note: "Those that differ in numbers only stand in one line.",
       [
         Table(
-          [("tensor", .name), ("type", .text), ("shape", .text), ("count", .number), ("bytes", .number)],
-          groups.map { [$0.name, $0.type, $0.shape, Numbers.count($0.count), byteCount($0.bytes)] })
+          [("tensor", .name), ("type", .text), ("shape", .text), ("count", .number), ("bytes", .number)], of: groups
+        ) { [$0.name, $0.type, $0.shape, Numbers.count($0.count), byteCount($0.bytes)] }
       ])
   }
 }

@@ -69,6 +69,9 @@ package enum NameFolding {
     package let name: String
     /// The numbers of the names, in their order.
     package let indices: [Int]
+
+    /// A line.
+    package init(name: String, indices: [Int]) { (self.name, self.indices) = (name, indices) }
   }
 
   /// What the names of a line have in common.

@@ -120,9 +120,9 @@ package struct QuantizationReport: Sendable {
         HeatMap(
           "Output error of each module", unit: "percent of the output", xTitle: "layer", label: Numbers.short,
           kinds.rows(errors, scale: 100)),
-        Table(
-          [("module", .name), ("output error", .number)],
-          kinds.outside(errors).map { [modules[$0].name, modules[$0].error.map(Numbers.percent) ?? ""] }, most: 20),
+        Table([("module outside of layers", .name), ("output error", .number)], of: kinds.outside(errors), most: 20) {
+          [modules[$0].name, modules[$0].error.map(Numbers.percent) ?? ""]
+        },
       ])
   }
 
@@ -131,16 +131,20 @@ package struct QuantizationReport: Sendable {
       let (one, other) = (modules[$0].error ?? 0, modules[$1].error ?? 0)
       return one != other ? one > other : $0 < $1
     }
-    let rows = order.prefix(15).map { index in
-      let module = modules[index]
-      return [
-        module.name, module.error.map(Numbers.percent) ?? "", module.form ?? "not known",
-        module.weights.map(Numbers.large) ?? "",
-      ]
-    }
     return Page.Section(
       "Worst modules", note: "More bits or smaller groups for these gain most.",
-      [Table([("module", .name), ("output error", .number), ("stored as", .text), ("weights", .number)], Array(rows))])
+      [
+        Table(
+          [("module", .name), ("output error", .number), ("stored as", .text), ("weights", .number)],
+          of: Array(order.prefix(15))
+        ) { index in
+          let module = modules[index]
+          return [
+            module.name, module.error.map(Numbers.percent) ?? "", module.form ?? "not known",
+            module.weights.map(Numbers.large) ?? "",
+          ]
+        }
+      ])
   }
 
   private func sizes(_ kinds: ModuleKinds) -> Page.Section {

@@ -86,13 +86,16 @@ package struct ValueHistogram: Sendable {
     _ indices: [Int], in source: any TensorSource, jobs: Int, progress: (Int) -> Void = { _ in }
   ) throws -> ValueHistogram {
     var sum = ValueHistogram()
-    try forEachInOrder(indices, jobs: jobs) { index in
-      var part = ValueHistogram()
-      try part.add(source, index)
-      return (index, part)
-    } receive: { (index: Int, part: ValueHistogram) in
-      sum.add(part)
-      progress(source.tensors[index].byteCount)
+    // Half a megabyte each: no more of them wait for their turn than are worked on.
+    for first in stride(from: 0, to: indices.count, by: max(1, jobs)) {
+      try forEachInOrder(Array(indices[first..<min(indices.count, first + max(1, jobs))]), jobs: jobs) { index in
+        var part = ValueHistogram()
+        try part.add(source, index)
+        return (index, part)
+      } receive: { (index: Int, part: ValueHistogram) in
+        sum.add(part)
+        progress(source.tensors[index].byteCount)
+      }
     }
     return sum
   }

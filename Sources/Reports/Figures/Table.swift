@@ -22,13 +22,16 @@ package struct Table: Figure {
   /// A table; without rows nothing is shown.
   ///
   /// - Parameters:
-  ///   - rows: a text for each column.
-  ///   - most: how many rows are shown at most.
-  package init?(_ columns: [(title: String, kind: Kind)], _ rows: [[String]], most: Int = mostRows) {
-    guard !rows.isEmpty else { return nil }
+  ///   - all: what there is a row of each.
+  ///   - row: a text for each column.
+  ///   - most: how many rows are shown at most; no more are asked for.
+  package init?<Row>(
+    _ columns: [(title: String, kind: Kind)], of all: [Row], most: Int = mostRows, _ row: (Row) -> [String]
+  ) {
+    guard !all.isEmpty else { return nil }
     self.columns = columns
-    self.rows = Array(rows.prefix(min(most, Self.mostRows)))
-    restCount = rows.count - self.rows.count
+    rows = all.prefix(min(most, Self.mostRows)).map(row)
+    restCount = all.count - rows.count
   }
 
   /// The table.

@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Model
 import Quantize
+import Reports
 import Tokenizer
 import Transformer
 
@@ -15,6 +16,7 @@ struct Evaluate: ParsableCommand {
       Example: a quantized model against the one that it was made from:
 
         belle-tools evaluate model-4bit/ --text wiki.txt --reference model/
+        belle-tools evaluate model-4bit/ --text wiki.txt --reference model/ --report evaluation.html
 
       Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
@@ -53,6 +55,8 @@ struct Evaluate: ParsableCommand {
       """)
   var chatTemplate = ChatTemplateArgument.auto
 
+  @OptionGroup var report: ReportOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -67,6 +71,7 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
+    try report.check(replacing: force.isGiven)
     let files = try facts.open(model, unknown, tokenizer: tokenizer.path)
     let opened = try TransformerModel(files)
     let other = try reference.map { try TransformerModel(facts.open($0, unknown, isOther: true)) }
@@ -93,8 +98,11 @@ struct Evaluate: ParsableCommand {
     let work = evaluation.workload(windows)
     let clock = ContinuousClock()
     let start = clock.now
+    let trace =
+      report.path == nil
+      ? nil : EvaluationTrace(tokens: windows.count * (windows.length - 1), hasReference: other != nil)
     let result = try common.showingProgress(total: work, isBytes: false) { progress in
-      try evaluation.run(windows) { progress(.advanced(file: model, bytes: $0)) }
+      try evaluation.run(windows, progress: { progress(.advanced(file: model, bytes: $0)) }, each: trace?.add)
     }
     let seconds = (clock.now - start).seconds
     guard result.perplexity.isFinite else {
@@ -103,6 +111,10 @@ struct Evaluate: ParsableCommand {
         remedy: "a weight may be NaN or infinite: `belle-tools inspect --stats` shows which")
     }
     show(result, data, seconds)
+    guard let trace else { return }
+    // Of a token file the tokens' words are wanted where there is a tokenizer, and their numbers do where there is none.
+    let words = try? open()
+    try report.write(pageOf(result, trace, data, words, seconds).page, replacing: force.isGiven, common)
   }
 
   private func describe(_ data: Calibration, _ model: TransformerModel) {
