@@ -65,8 +65,11 @@ package struct Evaluation: Sendable {
   /// - Parameters:
   ///   - windows: at least one, of at least two tokens.
   ///   - progress: called with units of work as they are done.
+  ///   - each: told of each predicted token of the first model, in order.
   /// - Returns: a result for each model.
-  package func results(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> [EvaluationResult] {
+  package func results(
+    _ windows: TokenWindows, progress: (Int) -> Void = { _ in }, each: ((ScoredToken) -> Void)? = nil
+  ) throws -> [EvaluationResult] {
     guard windows.count > 0, windows.length > 1 else {
       throw ModelError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
     }
@@ -79,7 +82,8 @@ package struct Evaluation: Sendable {
       if others != nil { progress(part.tokens.count) }
       for (number, model) in models.enumerated() {
         let states = try finalStates(model, part, progress)
-        scores[number] += try score(part, (model, states), others)
+        scores[number] += try score(
+          part, (model, states), others, firstToken: first * windows.length, number == 0 ? each : nil)
         progress(part.tokens.count)
       }
     }
@@ -94,7 +98,8 @@ package struct Evaluation: Sendable {
 
   /// The scores of a chunk's windows.
   private func score(
-    _ windows: TokenWindows, _ own: (model: TransformerModel, states: HiddenStates), _ others: HiddenStates?
+    _ windows: TokenWindows, _ own: (model: TransformerModel, states: HiddenStates), _ others: HiddenStates?,
+    firstToken: Int, _ each: ((ScoredToken) -> Void)?
   ) throws -> [TokenScores] {
     let blocks = own.states.blocks.flatMap { block in
       stride(from: block.lowerBound, to: block.upperBound, by: 256).map { $0..<min(block.upperBound, $0 + 256) }
@@ -117,6 +122,9 @@ package struct Evaluation: Sendable {
       for (place, target) in block.targets.enumerated() {
         let window = (rows.lowerBound + target.row) / length
         sums[window].add(block, place, hasReference: other != nil)
+        each?(
+          block.scored(
+            place, hasReference: other != nil, tokenPlace: firstToken + rows.lowerBound + target.row + 1))
       }
     }
     return sums
@@ -134,5 +142,19 @@ extension TokenScores {
     referenceLoss.add(other.logSum - Double(block.referenceTargetLogits[place]))
     divergence.add(other.cross / other.sum - other.logSum + own.logSum)
     agreement.add(own.best == other.best ? 1 : 0)
+  }
+}
+
+extension LogitScores {
+  /// What is known of a target.
+  fileprivate func scored(_ target: Int, hasReference: Bool, tokenPlace: Int) -> ScoredToken {
+    let row = targets[target].row
+    let (own, other) = (model[row], reference[row])
+    // The likeliest token's logit is the maximum: its probability is 1 over the sum.
+    let (best, loss) = ((own.best, 1 / own.sum), -logProbability(target))
+    guard hasReference else { return ScoredToken(place: tokenPlace, loss: loss, best: best) }
+    return ScoredToken(
+      place: tokenPlace, loss: loss, best: best, referenceLoss: other.logSum - Double(referenceTargetLogits[target]),
+      referenceBest: (other.best, 1 / other.sum), divergence: other.cross / other.sum - other.logSum + own.logSum)
   }
 }

@@ -25,11 +25,15 @@ extension Evaluate {
     let clock = ContinuousClock()
     let start = clock.now
     var results: [Int: EvaluationResult] = [:]
+    let trace =
+      report.path == nil
+      ? nil : EvaluationTrace(tokens: data[0].windows.predictedCount, hasReference: other != nil)
     let work = evaluations.reduce(0) { $0 + $1.0.workload(data[$1.1[0]].windows) }
     try common.showingProgress(total: work, isBytes: false) { progress in
       for (evaluation, group) in evaluations {
         let name = candidates[group[0]].path
-        let found = try evaluation.results(data[group[0]].windows) { progress(.advanced(file: name, bytes: $0)) }
+        let found = try evaluation.results(
+          data[group[0]].windows, progress: { progress(.advanced(file: name, bytes: $0)) }, each: trace?.add)
         for (index, result) in zip(group, found) { results[index] = result }
       }
     }
@@ -45,6 +49,10 @@ extension Evaluate {
     }
     for row in rows { try showWindows(row) }
     show(rows, seconds)
+    guard let trace else { return }
+    // Of a token file the tokens' words are wanted where there is a tokenizer, and their numbers do where there is none.
+    let words = try? candidates[0].tokenizer.value()
+    try report.write(pageOf(rows[0], text, trace, words, seconds).page, replacing: force.isGiven, common)
   }
 
   /// A model's result.

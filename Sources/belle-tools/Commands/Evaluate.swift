@@ -5,6 +5,7 @@ import ByteIO
 import Checkpoint
 import Model
 import Quantize
+import Reports
 import Tokenizer
 import Transformer
 
@@ -15,6 +16,7 @@ struct Evaluate: ParsableCommand {
       Example: quantized models against the one that they were made from, in one table:
 
         belle-tools evaluate model-4bit/ model-q4.gguf --text wiki.txt --reference model/
+        belle-tools evaluate model-4bit/ --text wiki.txt --reference model/ --report evaluation.html
 
       Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
@@ -73,6 +75,8 @@ struct Evaluate: ParsableCommand {
       """)
   var chatTemplate = ChatTemplateArgument.auto
 
+  @OptionGroup var report: ReportOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -96,6 +100,9 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--stride must be at least 1, and at most --sequence-length.")
     }
     guard maxTokens ?? 1 >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
+    guard report.path == nil || text != nil && models.count == 1 else {
+      throw ValidationError("--report is of one model and a text: give one model, and --text.")
+    }
     guard worstWindows == nil || text != nil && reference != nil else {
       throw ValidationError("--kl-windows goes with --text and --reference.")
     }
@@ -129,6 +136,7 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
+    try report.check(replacing: force.isGiven)
     let candidates = try models.enumerated().map { number, path in try open(path, isOther: number > 0) }
     let other = try reference.map { try open($0, isOther: true) }
     for one in candidates + [other].compactMap(\.self) { Console.shared.notes(on: one.model) }
