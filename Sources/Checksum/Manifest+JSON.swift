@@ -95,7 +95,9 @@ private struct JSONRecord {
   /// - Throws: a sentence on a digest that has not the digits of its algorithm.
   func digests() throws(BadDigest) -> [Digest] {
     if let lfs = object("lfs") { return try lfs.own() }
-    return try own() + Self.nested.compactMap(object).reduce(into: []) { $0 += try $1.own() }
+    var all = try own()
+    for name in Self.nested { if let inner = object(name) { all += try inner.own() } }
+    return all
   }
 
   struct BadDigest: Error {

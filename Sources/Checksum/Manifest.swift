@@ -380,7 +380,8 @@ public struct Manifest: Sendable, Equatable {
   }
 }
 
-extension Substring {
+extension StringProtocol where SubSequence == Substring {
+  /// Without spaces and tabs at either end.
   func trimmingSpaces() -> Substring {
     var result = self[...]
     while let first = result.first, first == " " || first == "\t" { result.removeFirst() }
