@@ -131,8 +131,8 @@ struct Decrypt: ParsableCommand {
     for (name, lister) in absent { show(absent: name, listedBy: lister) }
     if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: plan.key, doubt, common) }
     Console.shared.warn(ofRemoved: outcome.removed)
-    let list = noList ? nil : leaveList(outcome.outputs, digests, plan)
-    summarize(plan, counts, list, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
+    let listPath = noList ? nil : leaveList(outcome.outputs, digests, plan)
+    summarize(plan, counts, listPath, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
     if !absent.isEmpty || options.manifest?.problems.isEmpty == false { throw ExitCode.negative }
   }

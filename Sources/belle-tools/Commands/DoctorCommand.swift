@@ -65,6 +65,12 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func show(_ finding: Finding) {
+    if finding.severity != .notJudged {
+      let path = Folder.join(model, finding.place)
+      Console.shared.annotate(
+        finding.severity == .error ? .error : .warning, "\(finding.place): \(finding.message)",
+        hint: finding.remedy?.words, file: Folder.kind(of: path) == nil ? model : path)
+    }
     if common.json {
       return Console.shared.result([
         "type": "finding", "severity": .string(finding.severity.rawValue), "code": .string(finding.code.rawValue),

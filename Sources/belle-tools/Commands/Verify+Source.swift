@@ -12,7 +12,7 @@ extension Verify {
     /// What to call it.
     let name: String
     /// Whose files they should be.
-    var owner = "the list"
+    var owner = unknownOwner
     /// The lists' own names.
     var lists: Set<String> = []
     /// Names that belong to the release but whose digests are not known.
@@ -22,6 +22,9 @@ extension Verify {
     var isByName = false
     /// Whether it is nothing but what this program left.
     var isOwn: Bool { lists == [WrittenList.name] }
+
+    /// The owner of files that only a list tells of.
+    static let unknownOwner = "the list"
 
     /// The same with digests from elsewhere for what it has none for.
     func completed(from other: Manifest, named name: String) -> Self {

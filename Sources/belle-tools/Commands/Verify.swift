@@ -161,12 +161,13 @@ struct Verify: ParsableCommand {
         console.result([
           "type": "file", "path": .string(name), "algorithm": .string(algorithm.rawValue),
           "expected": isKnown ? .string(digest.hex) : nil, "actual": .string(digest.hex),
-          "status": names.isEmpty ? "extra" : "ok",
+          "status": names.isEmpty ? "extra" : "ok", "error": nil,
         ])
       }
       console.result([
         "type": "summary", "ok": .int(names.isEmpty ? 0 : 1), "mismatch": 0, "missing": 0,
-        "extra": .int(names.isEmpty ? 1 : 0), "releases": JSONValue(names),
+        "extra": .int(names.isEmpty ? 1 : 0), "unfinished": 0, "bad_lines": 0, "source": nil,
+        "releases": JSONValue(names),
       ])
     } else if names.isEmpty {
       for digest in DigestAlgorithm.published.compactMap({ digests[$0] }) {
@@ -211,7 +212,18 @@ struct Verify: ParsableCommand {
         }
       console.result("\(isEscaped ? "\\" : "")\(name): \(verdict)")
     }
-    for error in results.compactMap(\.error).prefix(1) { console.report(error) }
+    let errors = results.compactMap(\.error)
+    for error in errors.prefix(1) { console.report(error) }
+    guard errors.isEmpty, status != .ok, status != .extra || strict else { return }
+    let wrong = results.first { $0.status != .ok }
+    let found = wrong?.actual.map { " its \($0.algorithm.title) is \($0)" } ?? ""
+    let wanted = wrong?.expected.map { ", and should be \($0)" } ?? ""
+    console.annotate(.error, "\(status.rawValue)\(found.isEmpty ? "" : ":" + found + wanted)", file: path(results[0].path))
+  }
+
+  /// The path of a file by its name in the list.
+  private func path(_ name: String) -> String {
+    Folder.kind(of: input) == .folder ? Folder.join(input, name) : input
   }
 
   private func summarize(_ counts: [VerifyResult.Status: Int], source: Source) {
@@ -221,6 +233,7 @@ struct Verify: ParsableCommand {
         "type": "summary", "ok": .int(count(.ok)), "mismatch": .int(count(.mismatch)),
         "missing": .int(count(.missing)), "extra": .int(count(.extra)), "unfinished": .int(count(.unfinished)),
         "bad_lines": .int(source.list.problems.count), "source": .string(source.name),
+        "releases": JSONValue(source.owner == Source.unknownOwner ? [] : [source.owner]),
       ])
     } else {
       let more = [(count(.unfinished), "not finished"), (source.list.problems.count, "lines of the list not read")]
