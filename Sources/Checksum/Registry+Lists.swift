@@ -82,7 +82,7 @@ extension Manifest {
   static func isProbableListName(_ name: String) -> Bool {
     let stems = ["checksums", "checksum", "hashes", "md5", "sha256", "digests"]
     return stems.flatMap { [$0 + ".txt", $0 + ".json"] }.contains(name.lowercased())
-      || ["checksums", "hashes.sha256"].contains(name.lowercased())
+      || ["checksums", "checksums.md"].contains(name.lowercased())
   }
 
   /// Adds what another list says.

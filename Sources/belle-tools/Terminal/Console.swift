@@ -56,7 +56,7 @@ final class Console: Sendable {
   // MARK: Messages
 
   /// A thing worth knowing.
-  func note(_ text: String) { message("note: \(text)") }
+  func note(_ text: String) { message(.note, Language.message(text)) }
 
   /// What is to be told of a model: what lies beside it or in it, and is not used.
   func notes(_ texts: [String], on path: String) {
@@ -84,7 +84,7 @@ final class Console: Sendable {
 
   /// A thing that may matter, and stops nothing.
   func warning(_ text: String) {
-    message("warning: \(text)")
+    message(.warning, Language.message(text))
     annotate(.warning, text, file: nil)
   }
 
@@ -113,13 +113,13 @@ final class Console: Sendable {
 
   /// An error, and what to do about it. A hint that was just given is not repeated.
   func report(_ error: any ToolError) {
-    message("error: \(error.description)")
+    message(.error, Language.words(error))
     let isRepeated = state.withLock { state in
       let isRepeated = state.lastHint == error.remedy
       state.lastHint = error.remedy
       return isRepeated
     }
-    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy.words)") }
+    if let remedy = error.remedy, !isRepeated { message(.hint, Language.message(remedy.words)) }
     annotate(.error, error.description, hint: error.remedy?.words, file: error.file)
   }
 
@@ -129,8 +129,12 @@ final class Console: Sendable {
   /// Says that the work was interrupted, where something of it stays.
   func reportInterrupt() {
     clearProgress()
-    if let resumption = state.withLock({ $0.resumption }) { message("interrupted: \(resumption)") }
+    if let resumption = state.withLock({ $0.resumption }) {
+      message(.interrupted, Language.message(resumption))
+    }
   }
+
+  private func message(_ label: Language.Label, _ text: String) { message(Language.label(label) + text) }
 
   private func message(_ text: String) {
     state.withLock { state in
