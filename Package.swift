@@ -44,6 +44,7 @@ let package = Package(
       name: "CEmbeddedFiles",
       // What `--version` says; the Makefile asks git.
       cSettings: Context.environment["BELLE_COMMIT"].map { [.define("BELLE_COMMIT", to: "\"\($0)\"")] }),
+    .target(name: "CTranslations"),
     .systemLibrary(
       name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -98,7 +99,8 @@ let package = Package(
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize", "Reports",
+        "ByteIO", "CTranslations", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize",
+        "Reports",
         "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

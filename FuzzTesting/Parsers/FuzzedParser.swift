@@ -136,12 +136,12 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
         try readAll(MetaExport(model.tensors, model.configuration().0, file: folder).source)
       }
     case .manifest:
-      for keepsGoodLines in [false, true] {
+      // Lines or JSON, and a model card.
+      for (file, keepsGoodLines) in [("list", false), ("list", true), ("list.md", true)] {
         attempt {
-          var manifest = try Manifest(
-            text: String(decoding: bytes, as: UTF8.self), file: "list", keepsGoodLines: keepsGoodLines)
+          var manifest = try Manifest(bytes: bytes, file: file, keepsGoodLines: keepsGoodLines)
           // Whether there is such a file is any answer.
-          _ = manifest.settle(file: "list") { $0.utf8.count % 2 == 0 }
+          _ = try manifest.settle(file: file) { $0.utf8.count % 2 == 0 }
           for entry in manifest.entries {
             precondition(
               !entry.path.hasPrefix("/") && !entry.path.split(separator: "/").contains(".."), "a path leads out")

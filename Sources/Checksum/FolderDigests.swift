@@ -26,7 +26,8 @@ package struct FolderDigests: Sendable {
 
   /// The files, by their names.
   package let items: [Item]
-  /// What is left out of the folders: hidden files and folders, and what downloaders and version control keep there.
+  /// What is left out of the folders: hidden files and folders, what downloaders and version control keep there, and this
+  /// program's lists.
   package let ignored: [String]
 
   /// Finds the files.
@@ -42,7 +43,8 @@ package struct FolderDigests: Sendable {
       }
       let tree = try Folder.tree(of: path)
       for name in tree.files {
-        if name.split(separator: "/").contains(where: { $0.hasPrefix(".") }) {
+        // The lists that this program leaves are of the files beside them.
+        if name.split(separator: "/").contains(where: { $0.hasPrefix(".") }) || PublishedLists.isOwn(name) {
           ignored.append(name)
           continue
         }

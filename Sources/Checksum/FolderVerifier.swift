@@ -51,7 +51,8 @@ public struct FolderVerifier: Sendable {
   public init(
     folder: String, manifest: Manifest, sizes: [String: KnownSize] = [:], owner: String = "the list", jobs: Int
   ) {
-    (self.folder, self.manifest, self.sizes, self.owner) = (folder, manifest, sizes, owner)
+    (self.folder, self.manifest, self.owner) = (folder, manifest, owner)
+    self.sizes = sizes.merging(manifest.sizes.mapValues { .exactly($0) }) { known, _ in known }
     self.jobs = max(1, jobs)
   }
 
@@ -95,6 +96,7 @@ public struct FolderVerifier: Sendable {
     for path in hub { receive([besides(path, .unfinished, unfinished(path))]) }
     for entry in present where !listed.contains(entry.name) && !ignoring.contains(entry.name) {
       if HubDownload.isBookkeeping(entry.name, in: folder) || hub.contains(entry.name) { continue }
+      if entry.name == WrittenList.name, entry.kind == .file { continue }
       let name = entry.kind == .folder ? entry.name + "/" : entry.name
       if let fault = sizes[entry.name]?.fault(of: entry.size, in: owner) {
         let error = ChecksumError(

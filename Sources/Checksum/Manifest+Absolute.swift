@@ -8,8 +8,8 @@ struct AbsoluteEntry: Sendable, Equatable {
   /// The parts of the path, from the root on.
   let parts: [String]
   let digest: Digest
-  /// The line of the list.
-  let line: Int
+  /// Where in the list it stands.
+  let place: String
 
   /// The path from a part on.
   func tail(from index: Int) -> String { parts[index...].joined(separator: "/") }
@@ -27,13 +27,13 @@ extension Manifest {
   ///   - file: the list's name, for errors.
   ///   - isThere: whether there is a file at a path from the folder.
   /// - Returns: what is to be told of it; nil where no path is absolute.
-  public mutating func settle(file: String?, isThere: (String) -> Bool) -> String? {
+  mutating func settleAbsolutes(file: String?, isThere: (String) -> Bool) -> String? {
     guard let first = absolutes.first else { return nil }
     let entries = absolutes
     absolutes = []
     func problem(_ entry: AbsoluteEntry, _ reason: String, _ remedy: Remedy) {
       problems.append(
-        ChecksumError(.pathOutside, file: file, place: "line \(entry.line)", reason: reason, remedy: remedy))
+        ChecksumError(.pathOutside, file: file, place: entry.place, reason: reason, remedy: remedy))
     }
     let remedy: Remedy = "make the list with paths relative to that folder"
     var common = first.parts.count - 1

@@ -4,7 +4,8 @@
 // escaped), lines that end with NUL (`md5sum -z`), BSD form (`MD5 (name) = <hex>`, and OpenSSL's `SHA2-256(name)= <hex>`),
 // Meta's `checklist.chk`; in UTF-8 and UTF-16; with CRLF, a byte order mark, `./`, Windows' backslashes, blank lines, `#`
 // comments and Markdown fences; with NUL bytes, or the two characters `^@` that a NUL becomes on a web page; with line ends
-// of CR alone; PowerShell's and certutil's forms (WindowsDigests); one digest alone, in a list that is named after its file.
+// of CR alone; PowerShell's and certutil's forms (WindowsDigests); one digest alone (Manifest+Nameless). Forms that are no
+// lines: JSON (Manifest+JSON), model cards (Manifest+Card), Git LFS pointers (Manifest+Pointers).
 // Refused, with its line: anything else, other digests, paths with `..`, contradictions; and absolute paths, where nothing
 // says which files of a folder they are (Manifest+Absolute).
 // Source of the forms: coreutils manual, "md5sum invocation"; openssl-dgst(1).
@@ -26,8 +27,15 @@ public struct Manifest: Sendable, Equatable {
 
   private var positions: [String: Int] = [:]
 
-  /// The files that the list names by absolute paths, until ``settle(file:isThere:)`` says which of a folder's they are.
+  /// Sizes in bytes that the list has besides, by path.
+  public internal(set) var sizes: [String: Int] = [:]
+
+  /// The files that the list names by absolute paths, until ``settle(file:of:isThere:)`` says which of a folder's they are.
   var absolutes: [AbsoluteEntry] = []
+  /// Digests of a file that is not named, until ``settle(file:of:isThere:)`` says which it is.
+  var nameless: Nameless?
+  /// The parts of a text that may tell of several sets of files, until ``settle(file:of:isThere:)`` says which are meant.
+  var sections: [Manifest] = []
 
   /// The largest file that is taken for a list, in bytes.
   public static let sizeLimit = 16 << 20
@@ -67,12 +75,23 @@ public struct Manifest: Sendable, Equatable {
   /// - Throws: ``ChecksumError`` with the line.
   public init(bytes: [UInt8], file path: String, keepsGoodLines: Bool = false) throws(ChecksumError) {
     let kind = FileKind(head: Array(bytes.prefix(FileKind.headSize)), size: bytes.count)
+    if case .gitLFSPointer = kind {
+      self.init()
+      nameless = try Nameless(pointer: kind, file: path)
+      return
+    }
     if let complaint = kind.naming(isWeights: false) {
       throw ChecksumError(.notAList, file: path, reason: complaint.reason, remedy: complaint.remedy)
     }
     // A name that is in another encoding is a line that cannot be read.
     let text = TextEncoding(of: bytes).utf8(bytes).map(Array.init) ?? bytes
-    try self.init(text: String(decoding: text, as: UTF8.self), file: path, keepsGoodLines: keepsGoodLines)
+    if Self.isJSON(text) {
+      try self.init(json: text, file: path, keepsGoodLines: keepsGoodLines)
+    } else if Self.isCardName(path) {
+      try self.init(card: String(decoding: text, as: UTF8.self), file: path)
+    } else {
+      try self.init(text: String(decoding: text, as: UTF8.self), file: path, keepsGoodLines: keepsGoodLines)
+    }
   }
 
   /// Reads a list from text.
@@ -84,9 +103,15 @@ public struct Manifest: Sendable, Equatable {
   ///     an error.
   /// - Throws: ``ChecksumError`` with the line, or `.notAList` where there is no checksum line at all.
   public init(text: String, file: String? = nil, keepsGoodLines: Bool = false) throws(ChecksumError) {
-    if let (digest, name) = Self.alone(text, file) {
-      _ = insert(digest, for: name)
-      return
+    if let alone = Nameless(text: text, file: file) {
+      if let name = alone.listName {
+        for digest in alone.digests { _ = insert(digest, for: name) }
+        return
+      }
+      if keepsGoodLines {
+        nameless = alone
+        return
+      }
     }
     // Where each piece between NULs is a line, they end lines; otherwise they are what copying left.
     let pieces = text.utf8.contains(0) ? text.utf8.split(separator: 0).map { String(Substring($0)) } : []
@@ -97,14 +122,13 @@ public struct Manifest: Sendable, Equatable {
     var number = 0
     var badCount = 0
     func note(_ error: ChecksumError) throws(ChecksumError) {
-      guard keepsGoodLines, error.code != .contradiction else { throw error }
+      try self.note(error, keepsGoodLines)
       badCount += 1
-      if problems.count < Self.problemLimit { problems.append(error) }
     }
     func takeWindows(_ line: WindowsDigests.Line, _ number: Int) throws(ChecksumError) {
       do {
         try add(
-          (hex: line.hex, name: line.name, isEscaped: false), number, file, isWindows: true,
+          (hex: line.hex, name: line.name, isEscaped: false), at: "line \(number)", file, isWindows: true,
           keepsAbsolute: keepsGoodLines)
       } catch { try note(error) }
     }
@@ -131,7 +155,7 @@ public struct Manifest: Sendable, Equatable {
         guard let parsed else { throw Self.malformed(line, number, file) }
         // md5sum escapes backslashes: where they stand as they are, they are Windows' slashes.
         let isWindows = !endsWithNul && !parsed.isEscaped && parsed.name.utf8.contains(UInt8(ascii: "\\"))
-        try add(parsed, number, file, isWindows: isWindows, keepsAbsolute: keepsGoodLines)
+        try add(parsed, at: "line \(number)", file, isWindows: isWindows, keepsAbsolute: keepsGoodLines)
       } catch { try note(error) }
     }
     if let one = windows.finish() { try takeWindows(one, number) }
@@ -144,16 +168,10 @@ public struct Manifest: Sendable, Equatable {
     }
   }
 
-  /// A digest that is all of a list, and the file that it is of, which the list is named after: `model.bin.sha256`.
-  private static func alone(_ text: String, _ file: String?) -> (Digest, String)? {
-    guard text.utf8.count <= 256 else { return nil }
-    let words = text.split { $0.isWhitespace || $0 == "\u{FEFF}" || $0 == "\0" }
-    guard words.count == 1, let digest = Digest(hex: words[0]), let file else { return nil }
-    let list = Folder.name(of: file)
-    let endings = [".md5", ".md5sum", ".md5.txt", ".sha256", ".sha256sum", ".sha256.txt"]
-    guard let ending = endings.first(where: { list.lowercased().hasSuffix($0) && list.utf8.count > $0.utf8.count })
-    else { return nil }
-    return (digest, String(list.dropLast(ending.count)))
+  /// Keeps a problem, where problems are kept; a contradiction never is.
+  mutating func note(_ error: ChecksumError, _ keepsGoodLines: Bool) throws(ChecksumError) {
+    guard keepsGoodLines, error.code != .contradiction else { throw error }
+    if problems.count < Self.problemLimit { problems.append(error) }
   }
 
   /// The error for a line of no form.
@@ -168,16 +186,30 @@ public struct Manifest: Sendable, Equatable {
   ///
   /// - Parameter keepsAbsolute: whether an absolute path is kept until it is settled, and not refused.
   private mutating func add(
-    _ line: Line, _ number: Int, _ file: String?, isWindows: Bool, keepsAbsolute: Bool
+    _ line: Line, at place: String, _ file: String?, isWindows: Bool, keepsAbsolute: Bool
   ) throws(ChecksumError) {
-    let (hex, name, _) = line
-    let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
-      ChecksumError(code, file: file, place: "line \(number)", reason: reason, remedy: remedy)
+    guard let digest = Digest(hex: line.hex) else {
+      throw ChecksumError(
+        .unsupportedAlgorithm, file: file, place: place,
+        reason: "a digest of \(line.hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
+        remedy: "use md5sum or sha256sum to make the list")
     }
-    guard let digest = Digest(hex: hex) else {
-      throw problem(
-        .unsupportedAlgorithm, "a digest of \(hex.count) hexadecimal digits is neither MD5 (32) nor SHA-256 (64)",
-        "use md5sum or sha256sum to make the list")
+    try add(digest, for: line.name, at: place, file, isWindows: isWindows, keepsAbsolute: keepsAbsolute)
+  }
+
+  /// Adds a digest for a path as somebody wrote it.
+  ///
+  /// - Parameters:
+  ///   - place: where in the list it stands, for errors.
+  ///   - isWindows: whether backslashes are slashes.
+  ///   - keepsAbsolute: whether an absolute path is kept until it is settled, and not refused.
+  ///   - size: in bytes, where the list has it.
+  mutating func add(
+    _ digest: Digest, for name: String, at place: String, _ file: String?, isWindows: Bool, keepsAbsolute: Bool,
+    size: Int? = nil
+  ) throws(ChecksumError) {
+    let problem = { (code: ChecksumErrorCode, reason: String, remedy: Remedy?) in
+      ChecksumError(code, file: file, place: place, reason: reason, remedy: remedy)
     }
     guard name.utf8.count <= Self.pathLimit else {
       throw problem(
@@ -193,13 +225,14 @@ public struct Manifest: Sendable, Equatable {
         .pathOutside, "the path \(displayName(name)) is not inside the folder that the list is about",
         "make the list with paths relative to that folder")
     }
-    if isAbsolute { return absolutes.append(AbsoluteEntry(parts: parts, digest: digest, line: number)) }
+    if isAbsolute { return absolutes.append(AbsoluteEntry(parts: parts, digest: digest, place: place)) }
     let path = parts.joined(separator: "/")
     guard insert(digest, for: path) else {
       throw problem(
         .contradiction, "a second, different \(digest.algorithm.title) for \(displayName(path))",
         "one of the two lines is wrong; compare with the publisher's page")
     }
+    if let size { sizes[path] = size }
   }
 
   /// Adds a digest.
@@ -217,6 +250,14 @@ public struct Manifest: Sendable, Equatable {
       return false
     }
     return true
+  }
+
+  /// Takes a file out of the list.
+  mutating func remove(_ path: String) {
+    guard let position = positions.removeValue(forKey: path) else { return }
+    entries.remove(at: position)
+    for (other, at) in positions where at > position { positions[other] = at - 1 }
+    sizes[path] = nil
   }
 
   /// The digests listed for a path; empty where it is not listed.
@@ -246,7 +287,7 @@ public struct Manifest: Sendable, Equatable {
 
   // MARK: Lines
 
-  private typealias Line = (hex: String, name: String, isEscaped: Bool)
+  typealias Line = (hex: String, name: String, isEscaped: Bool)
 
   /// A line without what copying and editors add to it.
   private static func cleaned(_ line: String) -> String {
@@ -262,7 +303,7 @@ public struct Manifest: Sendable, Equatable {
   }
 
   /// `<hex>  name`, `<hex> *name`, also with one space or a tab; a leading backslash says that the name is escaped.
-  private static func gnu(_ line: String) -> Line? {
+  static func gnu(_ line: String) -> Line? {
     let (space, tab) = (UInt8(ascii: " "), UInt8(ascii: "\t"))
     var rest = line.utf8.drop { $0 == space || $0 == tab }
     let isEscaped = rest.first == UInt8(ascii: "\\")
@@ -281,7 +322,7 @@ public struct Manifest: Sendable, Equatable {
   }
 
   /// `MD5 (name) = <hex>`, `SHA256 (name) = <hex>`, OpenSSL's `MD5(name)= <hex>` and `SHA2-256(name)= <hex>`.
-  private static func bsd(_ line: String) -> Line? {
+  static func bsd(_ line: String) -> Line? {
     let isEscaped = line.hasPrefix("\\")
     let line = isEscaped ? line.dropFirst() : line[...]
     guard let opening = line.firstIndex(of: "("), let closing = line.lastIndex(of: ")"), opening < closing else {
@@ -339,9 +380,10 @@ public struct Manifest: Sendable, Equatable {
   }
 }
 
-extension Substring {
-  fileprivate func trimmingSpaces() -> Substring {
-    var result = self
+extension StringProtocol where SubSequence == Substring {
+  /// Without spaces and tabs at either end.
+  func trimmingSpaces() -> Substring {
+    var result = self[...]
     while let first = result.first, first == " " || first == "\t" { result.removeFirst() }
     while let last = result.last, last == " " || last == "\t" { result.removeLast() }
     return result

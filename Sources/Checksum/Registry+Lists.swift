@@ -66,10 +66,23 @@ extension Manifest {
   /// Names of lists that publishers put beside their files.
   ///
   /// - Parameter name: a file's name.
-  public static func isListName(_ name: String) -> Bool {
+  public static func isListName(_ name: String) -> Bool { isSureListName(name) || isProbableListName(name) }
+
+  /// Names that nothing else has.
+  static func isSureListName(_ name: String) -> Bool {
     let lower = name.lowercased()
-    return ["checklist.chk", "md5sums", "sha256sums", "md5sums.txt", "sha256sums.txt"].contains(lower)
-      || [".md5", ".sha256", ".md5sum", ".sha256sum", ".chk"].contains { lower.hasSuffix($0) && lower != $0 }
+    let whole = lower.hasSuffix(".txt") ? String(lower.dropLast(4)) : lower
+    return ["checklist.chk", "md5sums", "sha256sums", "md5sum", "sha256sum", "shasums256"].contains(whole)
+      || [".md5", ".sha256", ".md5sum", ".sha256sum", ".md5sums", ".sha256sums", ".chk"].contains {
+        whole.hasSuffix($0) && whole != $0
+      }
+  }
+
+  /// Names that something else may have as well.
+  static func isProbableListName(_ name: String) -> Bool {
+    let stems = ["checksums", "checksum", "hashes", "md5", "sha256", "digests"]
+    return stems.flatMap { [$0 + ".txt", $0 + ".json"] }.contains(name.lowercased())
+      || ["checksums", "checksums.md"].contains(name.lowercased())
   }
 
   /// Adds what another list says.
@@ -78,6 +91,7 @@ extension Manifest {
   public mutating func merge(_ other: Manifest, named name: String) throws(ChecksumError) {
     problems += other.problems
     absolutes += other.absolutes
+    sizes.merge(other.sizes) { one, _ in one }
     for entry in other.entries {
       for digest in entry.digests.values where !insert(digest, for: entry.path) {
         throw ChecksumError(
@@ -97,6 +111,7 @@ extension Manifest {
   public func restricted(to name: String) -> Manifest {
     var result = Manifest()
     for digest in digests(for: name).values { _ = result.insert(digest, for: name) }
+    result.sizes = sizes.filter { $0.key == name }
     return result
   }
 }

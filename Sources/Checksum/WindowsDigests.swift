@@ -75,18 +75,18 @@ struct WindowsDigests {
   /// `Path : C:\a`.
   private static func property(_ line: String) -> (name: String, value: String)? {
     guard let name = properties.first(where: line.hasPrefix) else { return nil }
-    let rest = line.dropFirst(name.count).trimmed
-    return rest.hasPrefix(":") ? (name, String(rest.dropFirst().trimmed)) : nil
+    let rest = line.dropFirst(name.count).trimmingSpaces()
+    return rest.hasPrefix(":") ? (name, String(rest.dropFirst().trimmingSpaces())) : nil
   }
 
   /// `SHA256   0C…   C:\a`, and `"SHA256","0C…","C:\a"`.
   private static func row(_ line: String) -> Line? {
     var parts = line.split(maxSplits: 2, omittingEmptySubsequences: true) { $0 == " " || $0 == "\t" }.map(String.init)
     if line.hasPrefix("\"") {
-      parts = line.trimmed.dropFirst().dropLast().split(separator: "\",\"", maxSplits: 2).map(String.init)
+      parts = line.trimmingSpaces().dropFirst().dropLast().split(separator: "\",\"", maxSplits: 2).map(String.init)
     }
     guard parts.count == 3, algorithms.contains(parts[0]), let hex = digits(parts[1]) else { return nil }
-    return (hex, String(Substring(parts[2]).trimmed))
+    return (hex, String(Substring(parts[2]).trimmingSpaces()))
   }
 
   private static func isHeading(_ line: String) -> Bool {
@@ -98,25 +98,15 @@ struct WindowsDigests {
   /// The file that a heading of certutil's names: `SHA256 hash of C:\a:`, `SHA256 的 C:\a 哈希:`, `SHA256 哈希(文件 C:\a):`.
   private static func announcement(_ line: String) -> String? {
     guard let algorithm = algorithms.first(where: line.hasPrefix) else { return nil }
-    var rest = line.dropFirst(algorithm.count).trimmed
+    var rest = line.dropFirst(algorithm.count).trimmingSpaces()
     guard let end = rest.last, end == ":" || end == "：" else { return nil }
-    rest = rest.dropLast().trimmed
+    rest = rest.dropLast().trimmingSpaces()
     for (start, end) in [("hash of file ", ""), ("hash of ", ""), ("的", "哈希"), ("哈希(", ")"), ("哈希（", "）")] {
       guard rest.hasPrefix(start), rest.hasSuffix(end) || end.isEmpty else { continue }
-      var name = rest.dropFirst(start.count).dropLast(end.count).trimmed
-      if name.hasPrefix("文件") { name = name.dropFirst(2).trimmed }
+      var name = rest.dropFirst(start.count).dropLast(end.count).trimmingSpaces()
+      if name.hasPrefix("文件") { name = name.dropFirst(2).trimmingSpaces() }
       return name.isEmpty ? nil : String(name)
     }
     return nil
-  }
-}
-
-extension StringProtocol where SubSequence == Substring {
-  /// Without spaces and tabs at either end.
-  fileprivate var trimmed: Substring {
-    var result = self[...]
-    while let first = result.first, first == " " || first == "\t" { result.removeFirst() }
-    while let last = result.last, last == " " || last == "\t" { result.removeLast() }
-    return result
   }
 }

@@ -29,18 +29,21 @@ package struct FileResult: Sendable {
   package let bytes: Int
   /// The digests that were computed of the plain file.
   package let digests: [DigestAlgorithm: Digest]
+  /// The digests that were computed of the encrypted file.
+  package let encrypted: [DigestAlgorithm: Digest]
   /// How it ended.
   package let status: Status
 
   init(
     input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
-    status: Status, note: String? = nil
+    encrypted: [DigestAlgorithm: Digest] = [:], status: Status, note: String? = nil
   ) {
     self.input = input
     self.output = output
     self.outputs = outputs ?? output.map { [$0] } ?? []
     self.bytes = bytes
     self.digests = digests
+    self.encrypted = encrypted
     self.status = status
     self.note = note
   }

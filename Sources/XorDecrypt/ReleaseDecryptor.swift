@@ -37,6 +37,8 @@ package struct ReleaseDecryptor: Sendable {
     package var removed: [String] = []
     /// Files that a decrypted index names, and that are neither outputs nor in the output folder.
     package var absent: [(name: String, index: String)] = []
+    /// The names of the outputs, where all went well: files that are as they are in the release, and what others became.
+    package var outputs: [String] = []
     /// How far the key is in doubt; nil where it is not.
     package var keyDoubt: KeyDoubt?
 
@@ -105,6 +107,7 @@ package struct ReleaseDecryptor: Sendable {
     // Only now: with a failure on the way the old model would be lost, and the new one not there.
     course.outcome.removed = try leftovers(outputs)
     try FinalName.take([], removing: course.outcome.removed, replacing: plan.options.force)
+    course.outcome.outputs = outputs
     return course.outcome
   }
 

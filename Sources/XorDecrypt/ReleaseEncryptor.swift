@@ -17,6 +17,9 @@ package struct ReleaseEncryptor: Sendable {
   package let force: Bool
   /// Files at once.
   package let jobs: Int
+  /// Whether all digests are computed that lists want, of the plain and of the encrypted files. The encrypted file begins with
+  /// the plain one's digest, so the plain file is read once more for that, before.
+  package let wantsAllDigests: Bool
 
   private let sizes: [String: Int]
   /// What no output may replace: the plain files and the key.
@@ -28,11 +31,12 @@ package struct ReleaseEncryptor: Sendable {
   ///   - input: a file, or a folder whose files are taken (hidden ones, folders and `.enc` files are not).
   ///   - keyPath: the base model's `consolidated.00.pth`, or what `openKey` makes it of.
   ///   - outputFolder: made when the work begins.
+  ///   - wantsAllDigests: see there.
   ///   - openKey: opens the key.
   /// - Throws: ``XorDecryptError`` or ``ByteIOError`` for what makes the whole work pointless.
   package init(
     input: String, key keyPath: String, outputFolder: String, jobs: Int = processorCount, force: Bool = false,
-    openKey: (String) throws -> KeyFile = KeyFile.init(_:)
+    wantsAllDigests: Bool = false, openKey: (String) throws -> KeyFile = KeyFile.init(_:)
   ) throws {
     guard let kind = Folder.kind(of: input) else {
       throw ByteIOError(.notFound, file: input, reason: "there is no such file or folder", remedy: "check the path")
@@ -44,6 +48,7 @@ package struct ReleaseEncryptor: Sendable {
       let entries = try Folder.entries(of: input)
       let chosen = entries.filter { entry in
         entry.kind == .file && !entry.name.hasPrefix(".") && !entry.name.lowercased().hasSuffix(EncryptedName.suffix)
+          && !PublishedLists.isOwn(entry.name)
       }
       let names = Set(chosen.map(\.name))
       ignored = entries.filter { !names.contains($0.name) }.map { $0.name + ($0.kind == .folder ? "/" : "") }
@@ -97,6 +102,7 @@ package struct ReleaseEncryptor: Sendable {
     self.ignored = ignored
     self.outputFolder = outputFolder
     self.force = force
+    self.wantsAllDigests = wantsAllDigests
     self.jobs = max(1, jobs)
   }
 
@@ -112,8 +118,11 @@ package struct ReleaseEncryptor: Sendable {
     }
   }
 
-  /// The bytes of all plain files.
-  package var plainSize: Int { sizes.values.reduce(0, +) }
+  /// The bytes that will be read.
+  package var size: Int { sizes.values.reduce(0, +) * (wantsAllDigests ? 2 : 1) }
+
+  /// What its outputs must not replace.
+  package var inputRecord: InputRecord { record }
 
   /// What a run would write: the digest in each name is known when the file was read.
   package func planned() -> OutputPlan {
@@ -148,15 +157,28 @@ package struct ReleaseEncryptor: Sendable {
   ) -> FileResult {
     let name = Folder.name(of: path)
     let size = sizes[path] ?? 0
-    progress(.started(file: name, bytes: size))
+    progress(.started(file: name, bytes: wantsAllDigests ? 2 * size : size))
     defer { progress(.finished(file: name)) }
     var digests: [DigestAlgorithm: Digest] = [:]
+    var encryptedDigests: [DigestAlgorithm: Digest] = [:]
     var output: String?
     do {
       let input = try InputFile(path)
       var source = InputRecord()
       source.add(input)
       input.adviseSequential()
+      if wantsAllDigests {
+        digests = try FileDigest.compute(
+          Set(DigestAlgorithm.published), of: input, stream: stream,
+          progress: { progress(.advanced(file: name, bytes: $0)) }, isCancelled: { flag.isSet })
+      }
+      let encryptedStreams = try digests[.sha256].map { header in
+        try DigestAlgorithm.published.map { algorithm in
+          let stream = try DigestStream(algorithm)
+          stream.update(header.bytes)
+          return stream
+        }
+      }
       let writer = try AtomicFileWriter(in: outputFolder)
       try writer.reserve(32 + input.size)
       let keyStream = KeyStream(key)
@@ -170,10 +192,16 @@ package struct ReleaseEncryptor: Sendable {
           try keyStream.apply(to: &chunk, at: offset)
           progress(.advanced(file: name, bytes: chunk.byteCount))
         },
-        consumers: [{ bytes, offset in try writer.write(bytes, at: 32 + offset) }],
+        consumers: [{ bytes, offset in try writer.write(bytes, at: 32 + offset) }]
+          + (encryptedStreams ?? []).map { digest in { bytes, _ in digest.update(bytes) } },
         isCancelled: { flag.isSet })
       let plainDigest = digest.finish()
+      guard [nil, plainDigest].contains(digests[.sha256]) else {
+        throw ByteIOError(
+          .changed, file: path, reason: "it changed while it was read", remedy: "wait until nothing writes it any more")
+      }
       digests[.sha256] = plainDigest
+      for digest in encryptedStreams ?? [] { encryptedDigests[digest.algorithm] = digest.finish() }
       try writer.write(plainDigest.bytes, at: 0)
       let encrypted = EncryptedName(plainName: name, digest: plainDigest)
       let target = Folder.join(outputFolder, encrypted.fileName)
@@ -189,10 +217,11 @@ package struct ReleaseEncryptor: Sendable {
             reason: "another file has this name already, and it does not decrypt to this one",
             remedy: "move it away, or give \(.replacing) to replace it")
         }
-        return FileResult(input: path, output: target, bytes: size, digests: digests, status: .skipped)
+        return FileResult(
+          input: path, output: target, bytes: size, digests: digests, encrypted: encryptedDigests, status: .skipped)
       }
       return FileResult(
-        input: path, output: target, bytes: size, digests: digests, status: .verified,
+        input: path, output: target, bytes: size, digests: digests, encrypted: encryptedDigests, status: .verified,
         note: isThere ? "replaced another file of this name" : nil)
     } catch {
       return FileResult(

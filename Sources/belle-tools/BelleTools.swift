@@ -53,7 +53,7 @@ struct BelleTools: ParsableCommand {
       // Help that was asked for is a result.
       let (text, code) = (fullMessage(for: error), exitCode(for: error))
       guard code == .success || text.isEmpty else { leave(complaining: UsageFault(parserText: text), isJSON, code) }
-      if !text.isEmpty { Console.shared.result(text == Program.version ? Program.description : text) }
+      if !text.isEmpty { Console.shared.result(text == Program.version ? Program.description : help(text)) }
       leave(code)
     }
   }
@@ -63,6 +63,19 @@ struct BelleTools: ParsableCommand {
     let words = arguments.first == "help" ? arguments.dropFirst() : arguments[...]
     guard let word = words.first, !word.hasPrefix("-"), word != "help", !verbs.contains(word) else { return nil }
     return word
+  }
+
+  /// A page of help in the user's language.
+  ///
+  /// - Parameter english: the page as it was asked for.
+  private static func help(_ english: String) -> String {
+    guard let catalogue = Language.catalogue, english.hasPrefix("OVERVIEW: ") else { return english }
+    let words = (try? ProcessArguments.read()) ?? []
+    let name = words.lazy.first { $0 != "help" && !$0.hasPrefix("-") }
+    let verb = configuration.groupedSubcommands.flatMap(\.subcommands).first { $0._commandName == name } ?? Self.self
+    let page = helpMessage(
+      for: verb, includeHidden: words.contains("--help-hidden"), columns: TranslatedHelp.unfolded)
+    return TranslatedHelp(catalogue, width: ProgressDisplay.terminalWidth).page(page)
   }
 
   private static func leave(

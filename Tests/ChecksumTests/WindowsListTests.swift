@@ -14,7 +14,7 @@ import Testing
   /// A list, settled in a folder of some files.
   private func settled(_ text: String, file: String = "list", there: Set<String>) throws -> (Manifest, note: String?) {
     var list = try Manifest(text: text, file: file, keepsGoodLines: true)
-    let note = list.settle(file: file, isThere: there.contains)
+    let note = try list.settle(file: file, isThere: there.contains)
     return (list, note)
   }
 

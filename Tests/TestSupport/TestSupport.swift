@@ -95,11 +95,15 @@ public struct Finished: Sendable {
   public let output: String
   /// What it said on stderr.
   public let errors: String
+  /// The verb that was run, where it was asked for JSON.
+  public let jsonVerb: String?
 
-  /// The lines of its output as JSON objects.
+  /// The lines of its output as JSON objects, held against the verb's schema.
   public func objects() throws -> [[String: Any]] {
-    try output.split(separator: "\n").map {
-      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+    try output.split(separator: "\n").map { line in
+      let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+      if let jsonVerb { try JSONSchemas.project.check(object, verb: jsonVerb) }
+      return object
     }
   }
 }
@@ -110,6 +114,7 @@ public final class Running {
   private let outputPath: String
   private let errorPath: String
   private let folder: TemporaryFolder
+  private let jsonVerb: String?
 
   /// The binary under test: it lies beside the tests. `BELLE_TOOLS` names another one, an older one for example, to see
   /// which tests it fails.
@@ -135,6 +140,9 @@ public final class Running {
       process.executableURL = URL(filePath: Self.binary)
       process.arguments = arguments
     }
+    let isOther = ProcessInfo.processInfo.environment["BELLE_TOOLS"] != nil
+    let isJSON = arguments.prefix { $0 != "--" }.contains("--json") && !isOther
+    jsonVerb = isJSON ? arguments.first { JSONSchemas.projectVerbs.contains($0) } : nil
     if let workingFolder { process.currentDirectoryURL = URL(filePath: workingFolder) }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: outputPath)
@@ -155,7 +163,7 @@ public final class Running {
       process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus
     return Finished(
       status: status, output: String(decoding: try readBytes(outputPath), as: UTF8.self),
-      errors: String(decoding: try readBytes(errorPath), as: UTF8.self))
+      errors: String(decoding: try readBytes(errorPath), as: UTF8.self), jsonVerb: jsonVerb)
   }
 }
 

@@ -25,6 +25,9 @@ struct Decrypt: ParsableCommand {
 
         belle-tools decrypt enc/ llama-7b-hf/ model/ --check-key
 
+      Where all went well, belle-tools.sha256 beside the files lists them, in the form of sha256sum; `verify` finds it, and \
+      --no-list leaves it out.
+
       With --format safetensors the PyTorch files become safetensors in the same pass, byte for byte what `convert` would \
       make of them, and no pickle is written.
       """)
@@ -71,6 +74,10 @@ struct Decrypt: ParsableCommand {
   var checkKey = false
 
   @OptionGroup var dry: DryRunOption
+
+  @Flag(help: "Leave no list of the files beside them.")
+  var noList = false
+
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -104,8 +111,10 @@ struct Decrypt: ParsableCommand {
       Console.shared.remember(resumption: Counts.resumption)
     }
     var counts = Counts()
+    var digests: [String: Digest] = [:]
     let receive = { (result: FileResult) in
       counts.add(result)
+      if let output = result.output { digests[Folder.name(of: output)] = result.digests[.sha256] }
       show(result)
     }
     for problem in options.manifest?.problems ?? [] { Console.shared.report(problem) }
@@ -121,7 +130,8 @@ struct Decrypt: ParsableCommand {
     for (name, lister) in absent { show(absent: name, listedBy: lister) }
     if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: plan.key, doubt, common) }
     Console.shared.warn(ofRemoved: outcome.removed)
-    summarize(plan, counts, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
+    let listPath = noList ? nil : leaveList(outcome.outputs, digests, plan)
+    summarize(plan, counts, listPath, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
     if counts.failed > 0 { throw ExitCode.failure }
     if !absent.isEmpty || options.manifest?.problems.isEmpty == false { throw ExitCode.negative }
   }
@@ -139,12 +149,38 @@ struct Decrypt: ParsableCommand {
   private func list(_ path: String) throws -> Manifest {
     var list = try Manifest(contentsOf: path, keepsGoodLines: true)
     let names = ((try? Folder.entries(of: Folder.home(of: input))) ?? []).map(\.name)
-    let note = list.settle(file: path) { name in
+    let single = Folder.kind(of: input) == .folder ? nil : (try? EncryptedName(Folder.name(of: input)))?.plainName
+    let note = try list.settle(file: path, of: single) { name in
       !name.contains("/")
         && (EncryptedName.form(of: name, among: names) != nil || Folder.kind(of: Folder.join(output, name)) == .file)
     }
     if let note { common.note("\(displayName(path)): \(note)") }
     return list
+  }
+
+  /// Leaves a list of the outputs beside them. What a file became has been hashed by nobody yet, and is read for it.
+  ///
+  /// - Returns: the list's path; nil where there is none, for the files are right without it.
+  private func leaveList(_ names: [String], _ known: [String: Digest], _ plan: DecryptPlan) -> String? {
+    guard !names.isEmpty else { return nil }
+    do {
+      let isConverted = Set(plan.items.filter(\.isConverted).map(\.outputName))
+      var digests: [String: Digest] = [:]
+      let others = names.filter { known[$0] == nil || isConverted.contains($0) }
+      for name in names where !others.contains(name) { digests[name] = known[name] }
+      let files = try FolderDigests(others.map { Folder.join(output, $0) })
+      common.showingProgress(total: files.size) { progress in
+        files.run([.sha256], jobs: threads.count, progress: progress) { found in
+          digests[Folder.name(of: found.item.path)] = found.digests[.sha256]
+        }
+      }
+      _ = try WrittenList.update(digests, in: output, inputs: plan.inputs)
+      return Folder.join(output, WrittenList.name)
+    } catch {
+      let reason = (error as? any ToolError)?.description ?? "\(error)"
+      Console.shared.warning("the files are complete, but no list of them is left: \(reason)")
+      return nil
+    }
   }
 
   private func show(absent name: String, listedBy lister: String) {
@@ -198,7 +234,7 @@ struct Decrypt: ParsableCommand {
   }
 
   private func summarize(
-    _ plan: DecryptPlan, _ counts: Counts, _ removed: [String], _ absent: [String], seconds: Double
+    _ plan: DecryptPlan, _ counts: Counts, _ list: String?, _ removed: [String], _ absent: [String], seconds: Double
   ) {
     if common.json {
       Console.shared.result([
@@ -208,7 +244,7 @@ struct Decrypt: ParsableCommand {
         "release": JSONValue(plan.releases.count == 1 ? plan.releases[0].name : nil),
         "key": JSONValue(plan.keyOriginal?.name), "key_claim": JSONValue(plan.keyClaim),
         "wanted_keys": JSONValue(plan.wantedKeys),
-        "output": .string(output), "dry_run": .bool(dry.dryRun), "removed": JSONValue(removed),
+        "output": .string(output), "dry_run": .bool(dry.dryRun), "removed": JSONValue(removed), "list": JSONValue(list),
       ])
     } else if counts.failed > 0 {
       common.note(

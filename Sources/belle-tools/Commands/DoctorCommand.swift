@@ -59,12 +59,19 @@ struct DoctorCommand: ParsableCommand {
         "more": .object(Dictionary(uniqueKeysWithValues: doctor.moreFindings.map { ($0.rawValue, .int($1)) })),
       ])
     } else {
-      Console.shared.result(count == 0 ? "no findings" : count == 1 ? "1 finding" : "\(count) findings")
+      Console.shared.result(
+        Language.message(count == 0 ? "no findings" : count == 1 ? "1 finding" : "\(count) findings"))
     }
     if doctor.findings.contains(where: { $0.severity == .error }) { throw ExitCode.negative }
   }
 
   private func show(_ finding: Finding) {
+    if finding.severity != .notJudged {
+      let path = Folder.join(model, finding.place)
+      Console.shared.annotate(
+        finding.severity == .error ? .error : .warning, "\(finding.place): \(finding.message)",
+        hint: finding.remedy?.words, file: Folder.kind(of: path) == nil ? model : path)
+    }
     if common.json {
       return Console.shared.result([
         "type": "finding", "severity": .string(finding.severity.rawValue), "code": .string(finding.code.rawValue),
@@ -72,9 +79,10 @@ struct DoctorCommand: ParsableCommand {
         "remedy": JSONValue(finding.remedy?.words),
       ])
     }
+    let remedy = finding.remedy.map { Language.message("; ") + Language.message($0.words) } ?? ""
     Console.shared.result(
-      "\(finding.severity.rawValue): \(displayName(finding.place)): \(finding.message) [\(finding.code.rawValue)]"
-        + (finding.remedy.map { "; \($0.words)" } ?? ""))
+      Language.label(finding.severity.label) + displayName(finding.place) + Language.message(": ")
+        + Language.message(finding.message) + " [\(finding.code.rawValue)]" + remedy)
   }
 
   private func show(_ verdict: EngineVerdict) {
@@ -85,12 +93,12 @@ struct DoctorCommand: ParsableCommand {
       ])
     }
     let name = verdict.engine + String(repeating: " ", count: max(0, 12 - verdict.engine.count))
-    let reason = verdict.reason?.words ?? ""
+    let reason = verdict.reason.map { Language.message($0.words) } ?? ""
     let answer =
       switch verdict.loads {
-      case true?: "loads it"
-      case false?: "no: " + reason
-      case nil: "not judged: " + reason
+      case true?: Language.message("loads it")
+      case false?: Language.message("no: ") + reason
+      case nil: Language.message("not judged: ") + reason
       }
     Console.shared.result("\(name)  \(answer)")
   }

@@ -15,6 +15,9 @@ struct Encrypt: ParsableCommand {
 
       Writes <name>.<SHA-256>.enc for each file, byte for byte what BELLE's and point-alpaca's scripts write. Hidden \
       files, folders and .enc files are left alone.
+
+      With --lists the folder also gets MD5SUMS and SHA256SUMS of the .enc files, decrypted.md5 and decrypted.sha256 of the \
+      plain ones, and checksums.md, the same for a model card: all that `verify` reads.
       """)
 
   @Argument(
@@ -31,6 +34,9 @@ struct Encrypt: ParsableCommand {
     help: ArgumentHelp("Where the .enc files go; made if missing.", valueName: "output-folder"), completion: .directory)
   var output: String
 
+  @Flag(help: "Write the lists of digests that a publisher puts beside the files, and a block for the model card.")
+  var lists = false
+
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var force: ForceOption
   @OptionGroup var dry: DryRunOption
@@ -41,7 +47,7 @@ struct Encrypt: ParsableCommand {
     let start = ContinuousClock.now
     let encryptor = try ReleaseEncryptor(
       input: input, key: key, outputFolder: output, jobs: threads.count, force: force.isGiven,
-      openKey: KeySource.open)
+      wantsAllDigests: lists, openKey: KeySource.open)
     let original = try KeyRecognition.identify(encryptor.key, registry: .builtIn)
     if let claim = KeyRecognition.claim(original, encryptor.key) { common.note("key: \(claim)") }
     if !encryptor.ignored.isEmpty {
@@ -50,18 +56,27 @@ struct Encrypt: ParsableCommand {
     if dry.dryRun { return console.show(encryptor.planned(), output: output, common) }
     console.remember(resumption: Counts.resumption)
     var counts = Counts()
-    try common.showingProgress(total: encryptor.plainSize) { progress in
+    var published = PublishedLists()
+    try common.showingProgress(total: encryptor.size) { progress in
       try encryptor.run(progress: progress) { result in
         counts.add(result)
         show(result)
+        guard result.error == nil, let output = result.output else { return }
+        published.files[Folder.name(of: output)] = result.encrypted
+        published.decrypted[Folder.name(of: result.input)] = result.digests
       }
+    }
+    var written: [String] = []
+    if lists, counts.failed == 0 {
+      written = try published.write(in: output, replacing: force.isGiven, inputs: encryptor.inputRecord)
+      for path in written where !common.json && !common.quiet { console.result("written    \(displayName(Folder.name(of: path)))") }
     }
     let seconds = (ContinuousClock.now - start).seconds
     if common.json {
       console.result([
         "type": "summary", "encrypted": .int(counts.verified), "skipped": .int(counts.skipped),
         "failed": .int(counts.failed), "bytes": .int(counts.bytes), "seconds": .double(seconds),
-        "ignored": JSONValue(encryptor.ignored), "output": .string(output),
+        "ignored": JSONValue(encryptor.ignored), "output": .string(output), "lists": JSONValue(written),
       ])
     } else {
       let failed = counts.failed > 0 ? ", \(counts.failed) failed" : ""
@@ -77,6 +92,8 @@ struct Encrypt: ParsableCommand {
     if common.json {
       guard case .object(var fields) = result.json else { return }
       if case .verified = result.status { fields["status"] = "encrypted" }
+      fields["encrypted_sha256"] = JSONValue(result.encrypted[.sha256]?.hex)
+      fields["encrypted_md5"] = JSONValue(result.encrypted[.md5]?.hex)
       console.result(.object(fields))
     } else if result.error != nil || !common.quiet {
       let name = displayName(Folder.name(of: result.output ?? result.input))

@@ -156,6 +156,10 @@ struct Generate: ParsableCommand {
     Console.shared.result([
       "type": "prompt", "text": .string(text), "tokens": .array(ids.map { .int(Int($0)) }),
     ])
+    Console.shared.result([
+      "type": "summary", "model": .string(model), "tokens": 0, "prompt_tokens": .int(ids.count), "seconds": 0,
+      "prompt_seconds": 0, "tokens_per_second": 0, "weight_bytes": 0,
+    ])
   }
 
   private struct Totals {

@@ -15,6 +15,8 @@ struct Hash: ParsableCommand {
 
       The lines are those of sha256sum and md5sum, in the order of the names, and paths begin in the folder. Hidden files, \
       .git and .cache among them, are left out. With several algorithms each file has a line of each, read once.
+
+      With --lists MD5SUMS, SHA256SUMS and checksums.md, the same for a model card, are written into the folder instead.
       """)
 
   @Argument(
@@ -24,7 +26,11 @@ struct Hash: ParsableCommand {
   @Option(help: "The digest: sha256, as without it, or md5; may be given several times.")
   var algorithm: [Algorithm] = []
 
+  @Flag(help: "Write the lists that a publisher puts beside the files, and a block for the model card, into the folder.")
+  var lists = false
+
   @OptionGroup var threads: ThreadsOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var common: CommonOptions
 
   enum Algorithm: String, ExpressibleByArgument, CaseIterable {
@@ -33,27 +39,53 @@ struct Hash: ParsableCommand {
     var digest: DigestAlgorithm { self == .md5 ? .md5 : .sha256 }
   }
 
+  func validate() throws {
+    if lists, paths.count > 1 {
+      throw ValidationError("--lists writes into the folder that is hashed: give one folder, without other files.")
+    }
+    if lists, !algorithm.isEmpty { throw ValidationError("--lists writes both lists: leave --algorithm out.") }
+  }
+
   func run() throws {
+    guard !lists || Folder.kind(of: paths[0]) == .folder else {
+      throw ByteIOError(
+        .wrongKind, file: paths[0], reason: "this is no folder that lists could be written into",
+        remedy: "give the folder of the files, or leave --lists out")
+    }
     let files = try FolderDigests(paths)
     guard !files.items.isEmpty else {
       throw ByteIOError(.notFound, file: paths[0], reason: "there is no file in this folder", remedy: "check the path")
     }
-    if !files.ignored.isEmpty {
+    let own = files.ignored.filter(PublishedLists.isOwn)
+    let hidden = files.ignored.filter { !own.contains($0) }
+    for (names, reason) in [(hidden, "hidden"), (own, "lists of the others")] where !names.isEmpty {
       common.note(
-        "left out, hidden: \(files.ignored.prefix(5).map(displayName).joined(separator: ", "))"
-          + (files.ignored.count > 5 ? " and \(files.ignored.count - 5) more" : ""))
+        "left out, \(reason): \(names.prefix(5).map(displayName).joined(separator: ", "))"
+          + (names.count > 5 ? " and \(names.count - 5) more" : ""))
     }
-    let algorithms = algorithm.isEmpty ? [.sha256] : Algorithm.allCases.filter(algorithm.contains).map(\.digest)
+    let algorithms =
+      lists
+      ? DigestAlgorithm.published
+      : algorithm.isEmpty ? [.sha256] : Algorithm.allCases.filter(algorithm.contains).map(\.digest)
     var (failed, bytes) = (0, 0)
+    var published = PublishedLists()
     common.showingProgress(total: files.size) { progress in
       files.run(Set(algorithms), jobs: threads.count, progress: progress) { found in
         if found.error == nil { bytes += found.item.size } else { failed += 1 }
-        show(found, algorithms)
+        published.files[found.item.name] = found.digests
+        show(found, lists ? [] : algorithms)
       }
+    }
+    var written: [String] = []
+    if lists, failed == 0 {
+      written = try published.write(
+        in: paths[0], replacing: force.isGiven, inputs: InputRecord(files.items.map(\.path)))
+      for path in written where !common.json && !common.quiet { Console.shared.result("written  \(displayName(path))") }
     }
     if common.json {
       Console.shared.result([
         "type": "summary", "files": .int(files.items.count), "failed": .int(failed), "bytes": .int(bytes),
+        "lists": JSONValue(written),
       ])
     }
     if failed > 0 { throw ExitCode.failure }

@@ -73,6 +73,7 @@ extension Inspect {
       if !survey.isSafe { unsafeCount += 1 }
       show(survey.globals, in: path)
       for problem in survey.problems { Console.shared.report(problem) }
+      if !survey.isSafe { Console.shared.annotate(.error, verdict(survey), file: path) }
       if common.json {
         for pickle in survey.pickles {
           Console.shared.result([

@@ -141,7 +141,7 @@ struct MergeCommand: ParsableCommand {
 
   private func list(_ path: String) throws -> Manifest {
     var list = try Manifest(contentsOf: path)
-    let note = list.settle(file: path) { !$0.contains("/") }
+    let note = try list.settle(file: path) { !$0.contains("/") }
     if let note { common.note("\(displayName(path)): \(note)") }
     return list
   }

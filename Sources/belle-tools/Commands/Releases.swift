@@ -47,7 +47,12 @@ struct Releases: ParsableCommand {
       guard let repository = catalogue.repository(named: name) else { throw registry.unknown(name) }
       if common.json { show(json: repository) } else { show(repository) }
     }
-    if common.json { Console.shared.result(["type": "summary", "releases": 1]) }
+    if common.json {
+      let isOriginal = registry.original(named: name) != nil
+      Console.shared.result([
+        "type": "summary", "releases": .int(isOriginal ? 0 : 1), "originals": .int(isOriginal ? 1 : 0),
+      ])
+    }
   }
 
   // MARK: Text

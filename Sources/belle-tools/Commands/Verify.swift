@@ -15,7 +15,11 @@ struct Verify: ParsableCommand {
         belle-tools verify model/ --manifest belle.md5
         belle-tools verify model/
 
-      Lists are those of md5sum and sha256sum in GNU or BSD form, of PowerShell and certutil, and Meta's checklist.chk. \
+      Lists are those of md5sum and sha256sum in GNU or BSD form, of PowerShell and certutil, Meta's checklist.chk, a model \
+      card with a table or a block of code, JSON (what Hugging Face's and ModelScope's sites answer of a repository's files, \
+      a map of names to digests, the lines of `hash --json`), a Git LFS pointer, or the folder of a repository that was \
+      cloned without its large files.
+
       Without an option the known release that the files are is found; where they are none, lists that lie in the folder \
       are used, and the digests that Hugging Face's programs keep in their cache and below a folder that they downloaded \
       to. Prints a line a file as md5sum does. Exit status 2 where a file differs, is missing or not finished, an index in \
@@ -32,6 +36,10 @@ struct Verify: ParsableCommand {
   var manifest: [String] = []
 
   @Option(
+    help: ArgumentHelp("The MD5 or SHA-256 that one file should have, where there is no list.", valueName: "hex"))
+  var digest: String?
+
+  @Option(
     help: ArgumentHelp("The known release or original to check against.", valueName: "name"), completion: Releases.names
   )
   var release: String?
@@ -45,6 +53,9 @@ struct Verify: ParsableCommand {
 
   func validate() throws {
     if release != nil, !manifest.isEmpty { throw ValidationError("--manifest and --release exclude each other.") }
+    if digest != nil, release != nil || !manifest.isEmpty {
+      throw ValidationError("--digest takes the place of --manifest and --release: give one of them.")
+    }
   }
 
   func run() throws {
@@ -54,9 +65,14 @@ struct Verify: ParsableCommand {
     let isFile = kind == .file
     let folder = isFile ? Folder.parent(of: input) : try place()
     let name = isFile ? Folder.name(of: input) : nil
-    if let name, release == nil, manifest.isEmpty, try noted(name, in: folder) == nil { return try identify(name) }
+    var found: Source?
+    if let name, release == nil, manifest.isEmpty, digest == nil, try noted(name, in: folder) == nil {
+      found = try lying(in: folder, beside: name)
+      // What this program noted itself proves less than what is known.
+      if found == nil || found?.isOwn == true, try identify(name, isLast: found == nil) { return }
+    }
 
-    var source = try self.source(for: folder, name)
+    var source = try found ?? self.source(for: folder, name)
     if let name {
       source.list = source.list.restricted(to: name)
       guard !source.list.entries.isEmpty else {
@@ -82,7 +98,7 @@ struct Verify: ParsableCommand {
         show(results, status, isKnown: source.unlisted.contains(first.path))
       }
     }
-    if !isFile, manifest.isEmpty {
+    if !isFile, manifest.isEmpty, digest == nil {
       for name in unheld(by: folder, besides: source.list) {
         counts[.missing, default: 0] += 1
         show(unheld: name, in: folder)
@@ -123,129 +139,11 @@ struct Verify: ParsableCommand {
     Console.shared.result("\(Manifest.escaped(name).name): MISSING (\(reason))")
   }
 
-  /// What files are held against.
-  fileprivate struct Source {
-    var list: Manifest
-    /// What to call it.
-    let name: String
-    /// Whose files they should be.
-    var owner = "the list"
-    /// The lists' own names.
-    var lists: Set<String> = []
-    /// Names that belong to the release but whose digests are not known.
-    var unlisted: Set<String> = []
-    var sizes: [String: KnownSize] = [:]
-    /// Whether names alone say whose the files are, so that they may be another's.
-    var isByName = false
-  }
-
-  private func source(for folder: String, _ file: String?) throws -> Source {
-    if !manifest.isEmpty { return try read(manifest, for: folder) }
-    let registry = Registry.builtIn
-    let entries = try Folder.entries(of: folder)
-    let noted = try HubDownload.manifest(of: folder)
-    let hub = "the digests that Hugging Face's programs noted"
-    if release == nil, file != nil, let noted { return Source(list: noted, name: hub) }
-    let (found, fitting): ([Registry.Recognized], [String])
-    if let release {
-      let isEncrypted = entries.contains { $0.name.hasSuffix(EncryptedName.suffix) }
-      (found, fitting) = ([try registry.contents(of: release, encrypted: isEncrypted)], [])
-    } else {
-      (found, fitting) = try common.showingProgress(total: entries.reduce(0) { $0 + $1.size }) {
-        // What a download has noted tells more than the digests of weights that are read for it.
-        try noted == nil ? registry.recognize(entries, in: folder, progress: $0) : Self.recognize(entries, registry)
-      }
-    }
-    if found.count == 1 {
-      let known = found[0]
-      var source = Source(
-        list: known.manifest, name: "the known digests of \(known.name)", owner: known.name, sizes: known.sizes)
-      if let noted { source = source.completed(from: noted, named: hub) }
-      guard !source.list.entries.isEmpty else {
-        throw ChecksumError(
-          .unknownRelease, file: folder, reason: "no digest of \(known.name)'s files in this form is known",
-          remedy: "give the publisher's list with --manifest")
-      }
-      source.unlisted = known.names.subtracting(source.list.entries.map(\.path))
-      // A name that holds a digest is no other file's.
-      source.isByName = release == nil && !source.list.entries.contains { (try? EncryptedName($0.path)) != nil }
-      return source
-    }
-    let lists = entries.filter { $0.kind == .file && Manifest.isListName($0.name) }.map(\.name)
-    if !lists.isEmpty {
-      let source = try read(lists.map { Folder.join(folder, $0) }, for: folder)
-      return noted.map { source.completed(from: $0, named: hub) } ?? source
-    }
-    if let noted { return Source(list: noted, name: hub) }
-    if let difference = BaseDifference.found(in: folder) { throw difference }
-    // What is not finished is told whatever the files are.
-    if file == nil, try !HubDownload.unfinished(in: folder).isEmpty || Self.isUnfinished(entries.map(\.name)) {
-      return Source(list: Manifest(), name: "the names of the files alone, for no digest of them is known")
-    }
-    if found.count > 1 {
-      throw ChecksumError(
-        .ambiguousRelease, file: folder,
-        reason: "the file names fit several releases: \(found.map(\.name).joined(separator: ", "))",
-        remedy: "name one with --release, or give a list with --manifest")
-    }
-    let hint = "give the publisher's list with --manifest; `belle-tools releases` lists what is known"
-    throw ChecksumError(
-      .unknownRelease, file: folder,
-      reason: fitting.isEmpty
-        ? "the files in this folder fit no known release"
-        : "by their digests these files are of no known release; only their names are those of "
-          + fitting.joined(separator: ", "),
-      remedy: Remedy(
-        fitting.isEmpty ? hint : "where it should be one of these, name it with --release; otherwise " + hint))
-  }
-
-  /// What a folder of encrypted files is, by their names alone.
-  private static func recognize(
-    _ entries: [FolderEntry], _ registry: Registry
-  ) throws -> (found: [Registry.Recognized], fitting: [String]) {
-    let names = entries.map(\.name).filter { $0.hasSuffix(EncryptedName.suffix) }
-    return (try registry.releases(ofEncrypted: names).map { try registry.contents(of: $0.name, encrypted: true) }, [])
-  }
-
-  /// Whether names among some tell that the download of a file is not finished.
-  private static func isUnfinished(_ names: [String]) -> Bool {
-    names.contains { name in
-      guard let download = DownloadName(name), download.isSurelyUnfinished else { return false }
-      return download.fault == .control || !names.contains(download.original)
-    }
-  }
-
-  /// What Hugging Face's programs noted of one file; nil where they did not.
-  private func noted(_ name: String, in folder: String) throws -> Manifest? {
-    let list = try HubDownload.manifest(of: folder)?.restricted(to: name)
-    return list?.entries.isEmpty == false ? list : nil
-  }
-
-  private func read(_ paths: [String], for folder: String) throws -> Source {
-    var all = Manifest()
-    for path in paths {
-      var list = try path == "-" ? Self.standardInput() : Manifest(contentsOf: path, keepsGoodLines: true)
-      let note = list.settle(file: path) { Folder.kind(of: Folder.join(folder, $0)) == .file }
-      if let note { common.note("\(displayName(path)): \(note)") }
-      try all.merge(list, named: path)
-    }
-    return Source(
-      list: all, name: paths.map(displayName).joined(separator: ", "), lists: Set(paths.map { Folder.name(of: $0) }))
-  }
-
-  /// A list from a pipe.
-  private static func standardInput() throws -> Manifest {
-    let bytes = try FileHandle.standardInput.read(upToCount: Manifest.sizeLimit + 1) ?? Data()
-    guard bytes.count <= Manifest.sizeLimit else {
-      throw ChecksumError(
-        .notAList, file: "standard input",
-        reason: "more than \(Manifest.sizeLimit) bytes are too many for a checksum list")
-    }
-    return try Manifest(bytes: [UInt8](bytes), file: "standard input", keepsGoodLines: true)
-  }
-
   /// One file and no list: whose is it?
-  private func identify(_ name: String) throws {
+  ///
+  /// - Parameter isLast: whether nothing else can tell of it.
+  /// - Returns: whether anything was told.
+  private func identify(_ name: String, isLast: Bool) throws -> Bool {
     let console = Console.shared
     let file = try InputFile(input)
     let digests = try common.showingProgress(total: file.size) { progress in
@@ -256,6 +154,7 @@ struct Verify: ParsableCommand {
     let owners = DigestAlgorithm.published.compactMap { digests[$0] }.flatMap { Registry.builtIn.owners(of: $0) }
     var names: [String] = []
     for owner in owners where !names.contains(owner.owner) { names.append(owner.owner) }
+    guard isLast || !names.isEmpty else { return false }
     if common.json {
       for algorithm in DigestAlgorithm.published {
         guard let digest = digests[algorithm] else { continue }
@@ -263,12 +162,13 @@ struct Verify: ParsableCommand {
         console.result([
           "type": "file", "path": .string(name), "algorithm": .string(algorithm.rawValue),
           "expected": isKnown ? .string(digest.hex) : nil, "actual": .string(digest.hex),
-          "status": names.isEmpty ? "extra" : "ok",
+          "status": names.isEmpty ? "extra" : "ok", "error": nil,
         ])
       }
       console.result([
         "type": "summary", "ok": .int(names.isEmpty ? 0 : 1), "mismatch": 0, "missing": 0,
-        "extra": .int(names.isEmpty ? 1 : 0), "releases": JSONValue(names),
+        "extra": .int(names.isEmpty ? 1 : 0), "unfinished": 0, "bad_lines": 0, "source": nil,
+        "releases": JSONValue(names),
       ])
     } else if names.isEmpty {
       for digest in DigestAlgorithm.published.compactMap({ digests[$0] }) {
@@ -288,6 +188,7 @@ struct Verify: ParsableCommand {
       }
       throw ExitCode.negative
     }
+    return true
   }
 
   private func show(_ results: [VerifyResult], _ status: VerifyResult.Status, isKnown: Bool) {
@@ -312,7 +213,18 @@ struct Verify: ParsableCommand {
         }
       console.result("\(isEscaped ? "\\" : "")\(name): \(verdict)")
     }
-    for error in results.compactMap(\.error).prefix(1) { console.report(error) }
+    let errors = results.compactMap(\.error)
+    for error in errors.prefix(1) { console.report(error) }
+    guard errors.isEmpty, status != .ok, status != .extra || strict else { return }
+    let wrong = results.first { $0.status != .ok }
+    let found = wrong?.actual.map { " its \($0.algorithm.title) is \($0)" } ?? ""
+    let wanted = wrong?.expected.map { ", and should be \($0)" } ?? ""
+    console.annotate(.error, "\(status.rawValue)\(found.isEmpty ? "" : ":" + found + wanted)", file: path(results[0].path))
+  }
+
+  /// The path of a file by its name in the list.
+  private func path(_ name: String) -> String {
+    Folder.kind(of: input) == .folder ? Folder.join(input, name) : input
   }
 
   private func summarize(_ counts: [VerifyResult.Status: Int], source: Source) {
@@ -322,6 +234,7 @@ struct Verify: ParsableCommand {
         "type": "summary", "ok": .int(count(.ok)), "mismatch": .int(count(.mismatch)),
         "missing": .int(count(.missing)), "extra": .int(count(.extra)), "unfinished": .int(count(.unfinished)),
         "bad_lines": .int(source.list.problems.count), "source": .string(source.name),
+        "releases": JSONValue(source.owner == Source.unknownOwner ? [] : [source.owner]),
       ])
     } else {
       let more = [(count(.unfinished), "not finished"), (source.list.problems.count, "lines of the list not read")]
@@ -350,15 +263,5 @@ struct Verify: ParsableCommand {
         "paths in the list begin with \(displayName(Folder.parent(of: path)))/: give the folder that holds it, or a list "
           + "whose paths begin in this one")
     }
-  }
-}
-
-extension Verify.Source {
-  /// The same with digests from elsewhere for what it has none for.
-  fileprivate func completed(from other: Manifest, named name: String) -> Self {
-    var result = Verify.Source(
-      list: list, name: self.name + " and " + name, owner: owner, lists: lists, unlisted: unlisted, sizes: sizes)
-    result.list.complete(from: other)
-    return result
   }
 }

@@ -14,8 +14,16 @@ struct UsageFault {
 
   /// The lines for a terminal.
   var text: String {
-    (["error: \(message)"] + (hint.map { ["hint: \($0)"] } ?? []) + (usage.isEmpty ? [] : [usage]))
+    ([Language.label(.error) + Self.translated(message)]
+      + (hint.map { [Language.label(.hint) + Self.translated($0)] } ?? []) + (usage.isEmpty ? [] : [usage]))
       .joined(separator: "\n")
+  }
+
+  /// A sentence in the user's language; it may have lost its large first letter.
+  private static func translated(_ text: String) -> String {
+    guard let catalogue = Language.catalogue else { return text }
+    return catalogue.translation(of: text) ?? catalogue.translation(of: text.prefix(1).uppercased() + text.dropFirst())
+      ?? text
   }
 
   /// A word that stands where a verb should.

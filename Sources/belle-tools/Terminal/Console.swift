@@ -32,7 +32,7 @@ final class Console: Sendable {
       guard !state.isPipeClosed else { return }
       state.progress?.erase()
       // Whoever closed the pipe has seen enough: the work goes on, and its exit status stands.
-      Self.write(line + "\n", &state)
+      Self.write(Annotation.harmless(line) + "\n", &state)
       state.progress?.draw()
     }
   }
@@ -56,7 +56,7 @@ final class Console: Sendable {
   // MARK: Messages
 
   /// A thing worth knowing.
-  func note(_ text: String) { message("note: \(text)") }
+  func note(_ text: String) { message(.note, Language.message(text)) }
 
   /// What is to be told of a model: what lies beside it or in it, and is not used.
   func notes(_ texts: [String], on path: String) {
@@ -83,7 +83,21 @@ final class Console: Sendable {
   }
 
   /// A thing that may matter, and stops nothing.
-  func warning(_ text: String) { message("warning: \(text)") }
+  func warning(_ text: String) {
+    message(.warning, Language.message(text))
+    annotate(.warning, text, file: nil)
+  }
+
+  /// Marks a file on GitHub's page of a run, where this is one.
+  func annotate(_ level: Annotation.Level, _ text: String, hint: String? = nil, file: String?) {
+    guard Annotation.isWanted else { return }
+    let line = Annotation(level: level, text: hint.map { "\(text)\nhint: \($0)" } ?? text, file: file).line
+    state.withLock { state in
+      state.progress?.erase()
+      StandardStream.error.write(line + "\n")
+      state.progress?.draw()
+    }
+  }
 
   /// Says which files --force has removed, because readers would take them for parts of what was written.
   func warn(ofRemoved paths: [String]) {
@@ -92,17 +106,21 @@ final class Console: Sendable {
   }
 
   /// What is wrong with the command line, in the words of its parser.
-  func complain(_ text: String) { message(text) }
+  func complain(_ text: String) {
+    message(text)
+    annotate(.error, text, file: nil)
+  }
 
   /// An error, and what to do about it. A hint that was just given is not repeated.
   func report(_ error: any ToolError) {
-    message("error: \(error.description)")
+    message(.error, Language.words(error))
     let isRepeated = state.withLock { state in
       let isRepeated = state.lastHint == error.remedy
       state.lastHint = error.remedy
       return isRepeated
     }
-    if let remedy = error.remedy, !isRepeated { message("hint: \(remedy.words)") }
+    if let remedy = error.remedy, !isRepeated { message(.hint, Language.message(remedy.words)) }
+    annotate(.error, error.description, hint: error.remedy?.words, file: error.file)
   }
 
   /// Keeps what is said where the work is interrupted: what stays, and how it goes on.
@@ -111,13 +129,17 @@ final class Console: Sendable {
   /// Says that the work was interrupted, where something of it stays.
   func reportInterrupt() {
     clearProgress()
-    if let resumption = state.withLock({ $0.resumption }) { message("interrupted: \(resumption)") }
+    if let resumption = state.withLock({ $0.resumption }) {
+      message(.interrupted, Language.message(resumption))
+    }
   }
+
+  private func message(_ label: Language.Label, _ text: String) { message(Language.label(label) + text) }
 
   private func message(_ text: String) {
     state.withLock { state in
       state.progress?.erase()
-      StandardStream.error.write(text + "\n")
+      StandardStream.error.write(Annotation.harmless(text) + "\n")
       state.progress?.draw()
     }
   }

@@ -48,7 +48,7 @@ struct ProgressDisplay {
   mutating func erase() {
     guard !drawn.isEmpty else { return }
     // A terminal that has become narrower since has broken the lines.
-    let width = terminalWidth
+    let width = Self.terminalWidth
     let rows = drawn.reduce(0) { $0 + max(1, ($1 + width - 1) / width) }
     StandardStream.error.write("\u{1B}[\(rows)A\r\u{1B}[J")
     drawn = []
@@ -74,7 +74,7 @@ struct ProgressDisplay {
       }
     }
     lines.append(all)
-    let width = terminalWidth
+    let width = Self.terminalWidth
     let shown = lines.map { Cells.prefix(of: $0, fitting: width - 1) }
     StandardStream.error.write(shown.map { $0 + "\n" }.joined())
     drawn = shown.map(Cells.width)
@@ -92,7 +92,8 @@ struct ProgressDisplay {
       ? "\(hours):\(two(seconds / 60 % 60)):\(two(seconds % 60))" : "\(seconds / 60):\(two(seconds % 60))"
   }
 
-  private var terminalWidth: Int {
+  /// The columns of the terminal; 80 where it does not say.
+  static var terminalWidth: Int {
     var size = winsize()
     guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else { return 80 }
     return Int(size.ws_col)

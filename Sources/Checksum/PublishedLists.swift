@@ -1,0 +1,99 @@
+// The lists that a publisher puts beside a release, and the part of a model card that has them.
+
+import ByteIO
+
+/// Lists of files, and the texts that they become.
+package struct PublishedLists {
+  /// The digests of the files that lie in the folder, by their paths there.
+  package var files: [String: [DigestAlgorithm: Digest]] = [:]
+  /// The digests of what encrypted files become, by the plain names.
+  package var decrypted: [String: [DigestAlgorithm: Digest]] = [:]
+
+  /// The names of the files of a folder's lists; those of the decrypted files have names of their own.
+  private static let names: [DigestAlgorithm: (files: String, decrypted: String)] = [
+    .md5: ("MD5SUMS", "decrypted.md5"), .sha256: ("SHA256SUMS", "decrypted.sha256"),
+  ]
+  /// The name of the text for a model card.
+  private static let card = "checksums.md"
+
+  /// Lists of nothing.
+  package init() {}
+
+  /// Whether a name is one of these lists', or that of the list that decryption leaves: of no use in another list.
+  package static func isOwn(_ name: String) -> Bool {
+    name == card || name == WrittenList.name || names.values.contains { name == $0.files || name == $0.decrypted }
+  }
+
+  /// The texts by the names of their files.
+  package var texts: [(name: String, text: String)] {
+    var texts: [(name: String, text: String)] = []
+    for algorithm in DigestAlgorithm.published {
+      guard let names = Self.names[algorithm] else { continue }
+      texts.append((names.files, Self.lines(files, algorithm)))
+      if !decrypted.isEmpty { texts.append((names.decrypted, Self.lines(decrypted, algorithm))) }
+    }
+    texts.append((Self.card, markdown))
+    return texts
+  }
+
+  private static func lines(_ files: [String: [DigestAlgorithm: Digest]], _ algorithm: DigestAlgorithm) -> String {
+    Manifest.lines(files.compactMapValues { $0[algorithm] })
+  }
+
+  /// The part of a model card: what people copy, as it is, into a file for sha256sum or md5sum.
+  private var markdown: String {
+    var text = "## Checksums\n"
+    let parts = [("Files of this repository", files), ("Decrypted files", decrypted)]
+    for (title, files) in parts where !files.isEmpty {
+      for algorithm in DigestAlgorithm.published.reversed() {
+        let lines = Self.lines(files, algorithm)
+        // A fence is longer than any in it.
+        let fence = String(repeating: "`", count: max(3, 1 + Self.longestRun(of: "`", in: lines)))
+        text += "\n\(decrypted.isEmpty ? algorithm.title : "\(title), \(algorithm.title)"):\n\n\(fence)text\n\(lines)\(fence)\n"
+      }
+    }
+    return text
+  }
+
+  private static func longestRun(of sign: Character, in text: String) -> Int {
+    var (longest, run) = (0, 0)
+    for letter in text {
+      run = letter == sign ? run + 1 : 0
+      longest = max(longest, run)
+    }
+    return longest
+  }
+
+  /// Writes the lists; those that say the same already stay.
+  ///
+  /// - Parameters:
+  ///   - folder: where they go.
+  ///   - replacing: whether other files of these names are replaced.
+  ///   - inputs: what must not be replaced.
+  /// - Returns: their paths.
+  /// - Throws: ``ByteIOError`` with code `.exists` for a file that says something else; none is written then.
+  package func write(in folder: String, replacing: Bool, inputs: InputRecord) throws -> [String] {
+    var new: [(name: String, bytes: [UInt8])] = []
+    for (name, text) in texts {
+      let (path, bytes) = (Folder.join(folder, name), Array(text.utf8))
+      if Folder.kind(of: path) != nil {
+        let file = try InputFile(path)
+        if file.size == bytes.count, try file.bytes(count: bytes.count) == bytes { continue }
+        guard replacing else {
+          throw ByteIOError(
+            .exists, file: path, reason: "it is there already, and says something else of the files",
+            remedy: "move it away, or give \(.replacing) to replace it")
+        }
+      }
+      new.append((name, bytes))
+    }
+    try inputs.refuse(new.map { Folder.join(folder, $0.name) })
+    let writers = try new.map { file in
+      let writer = try AtomicFileWriter(in: folder)
+      try writer.write(file.bytes, at: 0)
+      return (writer, file.name, file.bytes.count)
+    }
+    try AtomicFileWriter.commit(writers, replacing: replacing)
+    return texts.map { Folder.join(folder, $0.name) }
+  }
+}

@@ -1,0 +1,97 @@
+// The language that the user reads: English, or Chinese where the locale is Chinese. Results, and JSON, are in none: their
+// words stay.
+// Source: the GNU gettext manual, "Locale Environment Variables" and "The LANGUAGE variable".
+
+import ByteIO
+import CTranslations
+import Foundation
+import Model
+
+/// The language of messages and help.
+enum Language {
+  case english, chinese
+
+  /// The one of this process.
+  static let current = Language(ProcessInfo.processInfo.environment)
+
+  /// The language that an environment names.
+  init(_ environment: [String: String]) {
+    self = .english
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].lazy.compactMap { environment[$0] }.first { !$0.isEmpty } ?? ""
+    // What is written is UTF-8; elsewhere Chinese would be unreadable. A locale without a name of an encoding is taken for one.
+    let parts = locale.split(separator: ".", maxSplits: 1)
+    let encoding = parts.count > 1 ? parts[1].prefix { $0 != "@" }.uppercased().filter { $0 != "-" } : "UTF8"
+    guard encoding == "UTF8", let name = parts.first, name != "C", name != "POSIX" else { return }
+    // With a locale of any language LANGUAGE lists those that are wanted, the best first.
+    let wanted = (environment["LANGUAGE"] ?? "").split(separator: ":").map(String.init) + [String(name)]
+    for name in wanted {
+      if name == "en" || name.hasPrefix("en_") { return }
+      if name == "zh" || name.hasPrefix("zh_") {
+        self = .chinese
+        return
+      }
+    }
+  }
+
+  /// Translations into it; nil where there are none to be made.
+  static let catalogue: Translations? = current == .chinese ? chineseTexts : nil
+
+  /// The Chinese catalogue.
+  static var chineseTexts: Translations {
+    // SAFETY: a constant text that ends with a zero.
+    unsafe Translations(text: String(decodingCString: belle_translation_zh(), as: UTF8.self))
+  }
+
+  /// A message in it; the same where no translation is known.
+  static func message(_ text: String) -> String { catalogue?.translation(of: text) ?? text }
+
+  /// An error in it, as ``ToolError/description`` is made.
+  static func words(_ error: any ToolError) -> String {
+    guard let catalogue else { return error.description }
+    let reason = catalogue.translation(of: error.reason) ?? error.reason
+    let place = error.place.map { Self.place($0) }
+    return ([error.file.map { displayName($0) }, place, reason] as [String?]).compactMap(\.self).joined(separator: "：")
+  }
+
+  /// `byte 812`, `line 3`.
+  private static func place(_ place: String) -> String {
+    for (word, chinese) in [("byte ", "字节 "), ("line ", "第 "), ("entry ", "第 ")] where place.hasPrefix(word) {
+      let number = place.dropFirst(word.count).prefix { $0.isNumber }
+      guard !number.isEmpty else { continue }
+      let end = word == "line " ? " 行" : word == "entry " ? " 项" : ""
+      return chinese + number + end + place.dropFirst(word.count + number.count)
+    }
+    return catalogue?.translation(of: place) ?? place
+  }
+
+  /// What stands before a message: `error`, `warning`.
+  static func label(_ label: Label) -> String { current == .chinese ? label.chinese : label.rawValue + ": " }
+
+  /// Kinds of messages.
+  enum Label: String {
+    case error, hint, note, warning, interrupted
+    case notJudged = "not-judged"
+
+    var chinese: String {
+      switch self {
+      case .error: "错误："
+      case .hint: "提示："
+      case .note: "说明："
+      case .warning: "警告："
+      case .interrupted: "已中断："
+      case .notJudged: "未判断："
+      }
+    }
+  }
+}
+
+extension Finding.Severity {
+  /// What stands before such a finding.
+  var label: Language.Label {
+    switch self {
+    case .error: .error
+    case .warning: .warning
+    case .notJudged: .notJudged
+    }
+  }
+}
