@@ -1,6 +1,7 @@
 """Texts on which tokenizers differ, if they do: the same every time. Characters are of Unicode 14 or older, which all
 programs know; code is Python's own library."""
 
+import collections
 import functools
 import pathlib
 import random
@@ -68,6 +69,12 @@ def training():
     """In lines: a trainer takes long words badly."""
     lines = [line[:300] for text in all_texts() for line in text.splitlines(keepends=True)]
     return [line for line in lines if line]
+
+
+def common(lines, count):
+    """The lines that are made of the commonest characters alone."""
+    characters = {one for one, _ in collections.Counter("".join(lines)).most_common(count)}
+    return [line for line in lines if characters.issuperset(line)]
 
 
 def for_llama_cpp():

@@ -37,7 +37,7 @@ public func takeOver(signal number: Int32) throws(ByteIOError) {
 /// Where the address space is limited, lets running out of it end with an error and status 1 instead of a signal.
 public func explainLackOfMemory() { belle_explain_lack_of_memory() }
 
-/// Waits for a signal that was taken over before; to be called from one thread.
+/// Waits for the next signal that was taken over before; to be called from one thread.
 public func waitForSignal() -> Int32 { belle_wait_for_signal() }
 
 /// The cells of a terminal that a character takes: 0 for marks, 2 for Chinese letters and most pictures.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -67,7 +68,10 @@ char **belle_arguments(int *count) {
 
 // A handler may do next to nothing: it notes the signal and wakes the thread that waits. Threads that libraries make block
 // what they like, so that blocking signals elsewhere and waiting with sigwait would not do.
-static volatile sig_atomic_t last_signal;
+// A bit for each that came and was not answered yet.
+static atomic_ulong pending;
+
+static unsigned long bit_of(int number) { return number > 0 && number < 64 ? 1ul << number : 0; }
 
 #if defined(__APPLE__)
 
@@ -75,7 +79,7 @@ static int wake[2] = {-1, -1};
 
 static void note_signal(int number) {
   int before = errno;
-  last_signal = number;
+  (void)atomic_fetch_or(&pending, bit_of(number));
   (void)write(wake[1], "", 1);
   errno = before;
 }
@@ -93,7 +97,7 @@ static sem_t wake;
 
 static void note_signal(int number) {
   int before = errno;
-  last_signal = number;
+  (void)atomic_fetch_or(&pending, bit_of(number));
   (void)sem_post(&wake);
   errno = before;
 }
@@ -126,8 +130,12 @@ int belle_take_over_signal(int number) {
 }
 
 int belle_wait_for_signal(void) {
-  while (last_signal == 0) wait_for_wake();
-  return last_signal;
+  while (atomic_load(&pending) == 0) wait_for_wake();
+  const unsigned long all = atomic_load(&pending);
+  int number = 1;
+  while ((all & bit_of(number)) == 0) number++;
+  (void)atomic_fetch_and(&pending, ~bit_of(number));
+  return number;
 }
 
 // Half of the limit: what could still be mapped where memory was not the reason.

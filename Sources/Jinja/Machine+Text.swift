@@ -2,6 +2,7 @@
 // Sources: CPython, Objects/unicodeobject.c (`unicode_repr`), Python/pystrtod.c; Lib/json/encoder.py; transformers,
 // utils/chat_template_utils.py (`tojson`, which does not escape for HTML as Jinja's own does).
 
+import ByteIO
 import Foundation
 
 extension Machine {
@@ -142,7 +143,7 @@ extension Machine {
     case .bool(let value): try add(value ? "true" : "false", &result)
     case .int(let value): try add(String(value), &result)
     case .float(let value): try add(Self.jsonDigits(value), &result)
-    case .text(let text): try add(Self.jsonText(text, form.isASCII), &result)
+    case .text(let text): try add(jsonString(text.string, isASCII: form.isASCII), &result)
     case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple:
       try write(sequence.elements, "[", "]", form, depth, &result) { try write($0, form, depth + 1, &$1) }
     case .mapping(let mapping):
@@ -152,7 +153,7 @@ extension Machine {
         entries.sort { Text($0.key) < Text($1.key) }
       }
       try write(entries, "{", "}", form, depth, &result) { entry, result in
-        try add(Self.jsonText(Text(entry.key), form.isASCII) + form.colon, &result)
+        try add(jsonString(entry.key, isASCII: form.isASCII) + form.colon, &result)
         try write(entry.value, form, depth + 1, &result)
       }
     default: throw Failure.value("\(value.kind) cannot be written as JSON")
@@ -191,28 +192,5 @@ extension Machine {
     case .float(let value): jsonDigits(value)
     default: throw Failure.value("\(key.kind) as a name in JSON")
     }
-  }
-
-  private static func jsonText(_ text: Text, _ isASCII: Bool) -> String {
-    var result = "\""
-    for scalar in text.string.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{C}": result += "\\f"
-      default:
-        let isPlain = scalar.value >= 0x20 && (!isASCII || scalar.value < 0x7F)
-        if isPlain {
-          result.unicodeScalars.append(scalar)
-        } else {
-          for unit in String(scalar).utf16 { result += "\\u" + hexadecimal(UInt32(unit), 4) }
-        }
-      }
-    }
-    return result + "\""
   }
 }

@@ -77,6 +77,7 @@ package final class SentencePieceModel: Tokenizer {
     special.eos = lists.id(of: settings.eos_token) ?? own.eos
     special.unknown = lists.id(of: settings.unk_token) ?? own.unknown
     special.pad = lists.id(of: settings.pad_token) ?? own.pad
+    special.named = settings.named
     if settings.add_bos_token ?? true, let bos = special.bos { special.prefix = [bos] }
     if settings.add_eos_token ?? false, let eos = special.eos { special.suffix = [eos] }
     self.init(

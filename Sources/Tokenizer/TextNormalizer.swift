@@ -1,6 +1,8 @@
 // What is done with a text before it is cut into words, step by step, as tokenizer.json lists it. Forms of composition and
-// letters come from Unicode's tables in Swift's library and Foundation.
-// Source: huggingface/tokenizers, normalizers (unicode.rs, replace.rs, prepend.rs, strip.rs) and utils/mod.rs.
+// letters come from Unicode's tables in Swift's library and Foundation. Those of tokenizers' crate for forms and accents
+// (unicode_normalization_alignments 0.1) are Unicode 9's: what is newer stays as it is there, and models were trained so.
+// Source: huggingface/tokenizers, normalizers (unicode.rs, replace.rs, prepend.rs, strip.rs) and utils/mod.rs; which
+// characters change was asked of tokenizers 0.23, one by one.
 
 import Foundation
 
@@ -44,10 +46,26 @@ enum TextNormalizer: Sendable, Equatable {
           if next.isASCII || (0x4E00...0x9FFF).contains(next.value) { break }
           scalars.formIndex(after: &end)
         }
-        result.unicodeScalars.append(contentsOf: apply(String(scalars[start..<end])).unicodeScalars)
+        // What is not known there changes neither itself nor what stands on either side of it.
+        var rest = scalars[start..<end]
+        while let new = rest.firstIndex(where: { !TextNormalizer.isKnown($0) }) {
+          result.unicodeScalars.append(contentsOf: apply(String(rest[..<new])).unicodeScalars)
+          result.unicodeScalars.append(rest[new])
+          rest = rest[rest.index(after: new)...]
+        }
+        result.unicodeScalars.append(contentsOf: apply(String(rest)).unicodeScalars)
         start = end
       }
       return result
+    }
+  }
+
+  /// Whether a character is in Unicode 9. The first one that is not is U+0560; Chinese characters and syllables of Hangul
+  /// have one form, whatever their age.
+  private static func isKnown(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x560, 0x4E00...0x9FFF, 0xAC00...0xD7A3: true
+    default: scalar.properties.age.map { $0.major <= 9 } ?? true
     }
   }
 
@@ -72,7 +90,7 @@ enum TextNormalizer: Sendable, Equatable {
       var result = String.UnicodeScalarView()
       for scalar in text.unicodeScalars {
         switch scalar.properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark: continue
+        case .nonspacingMark, .spacingMark, .enclosingMark: if !Self.isKnown(scalar) { result.append(scalar) }
         default: result.append(scalar)
         }
       }

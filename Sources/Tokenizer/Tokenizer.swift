@@ -50,6 +50,8 @@ package struct SpecialTokens: Sendable, Equatable {
   package var unknown: Int32?
   /// The filler of batches.
   package var pad: Int32?
+  /// The texts of all special tokens that the model's folder names, by the names that chat templates have for them.
+  package var named: [String: String] = [:]
   /// Ids that stand before every text.
   package var prefix: [Int32] = []
   /// Ids that stand after every text.

@@ -43,6 +43,14 @@ struct TokenizerConfiguration: Decodable, Sendable {
   var tokenizer_class: String?
   var chat_template: ChatTemplate?
   var added_tokens_decoder: [String: AddedToken]?
+  /// Tokens of other roles by the names that chat templates have for them.
+  var others: [String: String] = [:]
+
+  private enum CodingKeys: String, CodingKey {
+    case bos_token, eos_token, unk_token, pad_token, sep_token, cls_token, mask_token
+    case additional_special_tokens, extra_special_tokens, add_bos_token, add_eos_token, legacy, tokenizer_class
+    case chat_template, added_tokens_decoder
+  }
 
   /// A token beyond those of the tokenizer's own file.
   struct AddedToken: Decodable, Sendable {
@@ -102,12 +110,58 @@ struct TokenizerConfiguration: Decodable, Sendable {
     }
   }
 
+  /// The tokens of other roles: every `…_token`, and `extra_special_tokens` where it gives names; where there are neither,
+  /// `model_specific_special_tokens`. Objects are tokens where they say so.
+  private struct Others: Decodable {
+    private struct Key: CodingKey {
+      let stringValue: String
+      var intValue: Int? { nil }
+      init(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
+    }
+
+    private struct Named: Decodable {
+      let __type: String
+      let content: String
+    }
+
+    let named: [String: String]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: Key.self)
+      let token = { (key: Key) -> String? in
+        if let text = try? container.decode(String.self, forKey: key) { return text }
+        let object = try? container.decode(Named.self, forKey: key)
+        return object?.__type == "AddedToken" ? object?.content : nil
+      }
+      let list = { (name: String) -> [String: String] in
+        let tokens = try? container.decode([String: Token].self, forKey: Key(stringValue: name))
+        return tokens?.mapValues(\.content) ?? [:]
+      }
+      var named = list("extra_special_tokens")
+      for key in container.allKeys
+      where key.stringValue.hasSuffix("_token") && CodingKeys(stringValue: key.stringValue) == nil {
+        named[key.stringValue] = named[key.stringValue] ?? token(key)
+      }
+      self.named = named.isEmpty ? list("model_specific_special_tokens") : named
+    }
+  }
+
   static let sizeLimit = 64 << 20
+
+  /// All special tokens that have names, by these: what a chat template is given.
+  var named: [String: String] {
+    let roles = [
+      ("bos_token", bos_token), ("eos_token", eos_token), ("unk_token", unk_token), ("sep_token", sep_token),
+      ("pad_token", pad_token), ("cls_token", cls_token), ("mask_token", mask_token),
+    ]
+    return roles.reduce(into: others) { named, role in named[role.0] = role.1?.content ?? named[role.0] }
+  }
 
   /// The special tokens that it names, in the order in which those without a number get one.
   var specialNames: [String] {
     let roles = [bos_token, eos_token, unk_token, sep_token, pad_token, cls_token, mask_token]
-    return roles.compactMap { $0?.content }
+    return roles.compactMap { $0?.content } + others.sorted { $0.key < $1.key }.map(\.value)
       + (((extra_special_tokens?.texts ?? []).isEmpty ? additional_special_tokens : extra_special_tokens)?.texts ?? [])
   }
 
@@ -117,6 +171,10 @@ struct TokenizerConfiguration: Decodable, Sendable {
     eos_token = other.eos_token ?? eos_token
     unk_token = other.unk_token ?? unk_token
     pad_token = other.pad_token ?? pad_token
+    sep_token = other.sep_token ?? sep_token
+    cls_token = other.cls_token ?? cls_token
+    mask_token = other.mask_token ?? mask_token
+    others.merge(other.others) { _, theirs in theirs }
     // Not `additional_special_tokens`: transformers 5 does not look at that there.
     extra_special_tokens = other.extra_special_tokens ?? extra_special_tokens
   }
@@ -130,7 +188,10 @@ struct TokenizerConfiguration: Decodable, Sendable {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a \(name)")
     }
     do {
-      return try decodeBoundedJSON(TokenizerConfiguration.self, from: try file.bytes(count: file.size), file: path)
+      let bytes = try file.bytes(count: file.size)
+      var configuration = try decodeBoundedJSON(TokenizerConfiguration.self, from: bytes, file: path)
+      configuration.others = try decodeBoundedJSON(Others.self, from: bytes, file: path).named
+      return configuration
     } catch let error as ByteIOError {
       throw error
     } catch {

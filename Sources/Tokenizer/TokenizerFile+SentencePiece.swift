@@ -24,17 +24,7 @@ extension TokenizerFile {
       throw unsupported("its normalizer and pre-tokenizer are not those of SentencePiece")
     }
     let added = lists.tokens
-    var count = 0
-    vocabulary.forEach { count = max(count, Int($1) + 1) }
-    for token in added { count = max(count, Int(token.id) + 1) }
-    var spellings = [[UInt8]?](repeating: nil, count: count)
-    try vocabulary.forEach { spelling, id in
-      guard spellings[Int(id)] == nil else {
-        throw TokenizerError(.malformed, file: path, reason: "the id \(id) stands for two tokens")
-      }
-      spellings[Int(id)] = Array(spelling)
-    }
-    for token in added { spellings[Int(token.id)] = token.content }
+    let spellings = try spellings(added).spellings
     let names = Set((0...255).map { Vocabulary.byteName($0) })
     // What is set aside is never merged.
     var reserved = Set(added.map(\.id))

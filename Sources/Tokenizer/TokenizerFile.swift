@@ -246,6 +246,7 @@ struct TokenizerFile {
     special.unknown =
       configuration.unk_token.map(lists.id(of:)) ?? model["unk_token"]?.text.flatMap { vocabulary.id(Array($0.utf8)) }
     special.pad = lists.id(of: configuration.pad_token)
+    special.named = configuration.named
     let steps = postProcessor["processors"]?.elements ?? [postProcessor]
     if let pair = steps.first(where: { ["BertProcessing", "RobertaProcessing"].contains($0["type"]?.text) }) {
       // A text and its number each.

@@ -75,6 +75,39 @@ import Testing
     #expect(throws: TokenizerError.self) { try tokenizer.encode(String(repeating: character, count: 5 << 20)) }
   }
 
+  /// By tokenizers 0.23.3, of the same tokenizer.json: no place to cut, and merges that go on over all parts.
+  @Test(
+    "a run of letters has tokenizers' ids under BLOOM's pattern, however long it is",
+    arguments: [
+      ("a", 70_001, "", [(4, 17_500), (0, 1)]), ("a", 163_843, "", [(4, 40_960), (5, 1)]),
+      ("a", 100_002, "b", [(4, 25_000), (7, 1)]), ("ab", 30_001, "", [(0, 1), (6, 30_000), (1, 1)]),
+      ("aab", 25_000, "a", [(7, 24_999), (3, 1), (6, 1)]), ("c", 40_000, "aaa", [(2, 40_000), (5, 1)]),
+    ] as [(String, Int, String, [(Int32, Int)])])
+  func runs(piece: String, count: Int, tail: String, ids: [(Int32, Int)]) throws {
+    let tokens = ["a", "b", "c", "aa", "aaaa", "aaa", "ba", "aab"].map { Vocabulary.Token($0) }
+    let merges = ["a a", "aa aa", "aa a", "b a", "aa b"]
+    let vocabulary = Vocabulary(
+      model: .byteLevelBPE(pattern: "bloom", merges: merges), tokens: tokens, special: SpecialTokens())
+    let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "memory")
+    #expect(
+      try tokenizer.encode(String(repeating: piece, count: count) + tail)
+        == ids.flatMap { Array(repeating: $0.0, count: $0.1) })
+  }
+
+  /// tokenizers' own tables are Unicode 9's; the model of a text of newer marks gets them as they are.
+  @Test(
+    "what is newer than Unicode 9 is neither composed nor put in order, and nothing across it",
+    arguments: [
+      ("a\u{89F}\u{323}", "a\u{89F}\u{323}", "NFC"), ("a\u{301}\u{323}", "\u{1EA1}\u{301}", "NFC"),
+      ("e\u{301}\u{1DF6}e\u{301}", "\u{E9}\u{1DF6}\u{E9}", "NFC"), ("e\u{1DF6}\u{301}", "e\u{1DF6}\u{301}", "NFC"),
+      ("\u{32FF}\u{33A2}", "\u{32FF}km2", "NFKC"), ("\u{A7F2}\u{1F16C}\u{FB01}", "\u{A7F2}\u{1F16C}fi", "NFKD"),
+      ("\u{11938}\u{E9}", "\u{11938}e\u{301}", "NFD"), ("\u{1DFB}\u{323}", "\u{323}\u{1DFB}", "NFD"),
+    ])
+  func newer(text: String, expected: String, form: String) throws {
+    let form = try #require(TextNormalizer.Form(rawValue: form))
+    #expect(form.applyInParts(text).unicodeScalars.elementsEqual(expected.unicodeScalars))
+  }
+
   @Test("a SentencePiece model of a million pieces is refused before it is made")
   func pieces() throws {
     let folder = try TemporaryFolder()

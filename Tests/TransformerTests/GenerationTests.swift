@@ -78,8 +78,8 @@ import Tokenizer
     func decode(_ ids: [Int32]) throws -> String { String(decoding: ids.map { UInt8($0) }, as: UTF8.self) }
   }
 
-  private func parts(_ text: some Sequence<UInt8>, stop: String? = nil) throws -> ([String], isStopped: Bool) {
-    var stream = TextStream(Bytes(), after: [1, 2], stop: stop)
+  private func parts(_ text: some Sequence<UInt8>, stops: [String] = []) throws -> ([String], isStopped: Bool) {
+    var stream = TextStream(Bytes(), after: [1, 2], stops: stops)
     var parts: [String] = []
     for byte in text { parts.append(try stream.take(Int32(byte))) }
     parts.append(try stream.finish())
@@ -113,9 +113,9 @@ import Tokenizer
 
   @Test("nothing of the stop text is given out, and what only begins like it is")
   func stopText() throws {
-    let (stopped, isStopped) = try parts("answer\n\nHuman: more".utf8, stop: "\n\nHuman:")
+    let (stopped, isStopped) = try parts("answer\n\nHuman: more".utf8, stops: ["\n\nHuman:"])
     #expect(stopped.joined() == "answer" && isStopped)
-    let (other, wasStopped) = try parts("answer\n\nHumans\n\n".utf8, stop: "\n\nHuman:")
+    let (other, wasStopped) = try parts("answer\n\nHumans\n\n".utf8, stops: ["\n\nHuman:"])
     #expect(other.joined() == "answer\n\nHumans\n\n" && !wasStopped)
   }
 
@@ -190,7 +190,7 @@ import Tokenizer
       var sampler = Sampler(SamplingOptions())
       var shown = ""
       let result = try generator.generate(
-        try conversation.tokens(tokenizer), limit: 20, sampler: &sampler, stop: Conversation.stop
+        try conversation.tokens(tokenizer), limit: 20, sampler: &sampler, stops: [Conversation.stop]
       ) { shown += $0 }
       #expect(shown == result.text)
       return result
@@ -216,7 +216,7 @@ import Tokenizer
     conversation.answer("b\n")
     conversation.ask("c")
     #expect(conversation.texts == ["Human: \na\n\nAssistant: \nb", "Human: \nc\n\nAssistant: \n"])
-    #expect(conversation.stop == "\nHuman:")
+    #expect(conversation.stops == ["\nHuman:"])
     let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/llama"))
     let expected =
       try [1] + tokenizer.encode("Human: \na\n\nAssistant: \n") + tokenizer.encode("b") + [2]
@@ -230,7 +230,7 @@ import Tokenizer
     conversation.ask("a")
     let tokenizer = try Tokenizers.open(project("Tests/Fixtures/tiny/llama"))
     #expect(try conversation.tokens(tokenizer) == [1, 261])
-    #expect(conversation.stop == nil)
+    #expect(conversation.stops.isEmpty)
   }
 
   @Test("a form's template is known again, with BOS and without; another is none", arguments: ChatForm.allCases)

@@ -47,7 +47,7 @@ void belle_explain_lack_of_memory(void);
 /// Takes a signal over: it ends nothing by itself any more, and belle_wait_for_signal answers it.
 int belle_take_over_signal(int number);
 
-/// Waits for one of the signals that were taken over. To be called from one thread only.
+/// Waits for one of the signals that were taken over, and answers it once. To be called from one thread only.
 int belle_wait_for_signal(void);
 
 /// The processors that this process may run on (a pinned process has fewer than the machine); at least 1.

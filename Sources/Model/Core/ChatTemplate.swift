@@ -46,6 +46,8 @@ package struct ChatTemplate: Sendable, Equatable {
     ] {
       if let id, let text = tokenizer.spelling(of: id) { tokens[name] = .text(text) }
     }
+    // What the model's folder says is the text, whatever its number.
+    for (name, text) in special.named { tokens[name] = .text(text) }
     self.tokens = tokens
   }
 

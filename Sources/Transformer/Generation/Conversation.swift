@@ -41,8 +41,8 @@ package struct Conversation: Sendable, Equatable {
   /// Nothing said yet; in one of BELLE's forms, or in none.
   package init(_ form: ChatForm? = .belle) { self.init(form.map { .form($0) } ?? .plain) }
 
-  /// The text at which to stop; nil for none.
-  package var stop: String? { if case .form = style { Self.stop } else { nil } }
+  /// Texts at which to stop.
+  package var stops: [String] { if case .form = style { [Self.stop] } else { [] } }
 
   /// Adds what the user says.
   package mutating func ask(_ question: String) { messages.append(ChatMessage("user", question)) }
@@ -54,6 +54,21 @@ package struct Conversation: Sendable, Equatable {
     while text.last?.isNewline == true { text.removeLast() }
     messages.append(ChatMessage("assistant", String(text)))
   }
+
+  /// What stands before everything that is said: who the model is to be.
+  package var system: String? {
+    get { messages.first.flatMap { $0.role == "system" ? $0.content : nil } }
+    set {
+      if system != nil { messages.removeFirst() }
+      if let newValue { messages.insert(ChatMessage("system", newValue), at: 0) }
+    }
+  }
+
+  /// Forgets what was said, but for the system message.
+  package mutating func clear() { messages.removeAll { $0.role != "system" } }
+
+  /// Takes what was said last back.
+  package mutating func takeBack() { if !messages.isEmpty { messages.removeLast() } }
 
   // MARK: BELLE's forms, and none
 

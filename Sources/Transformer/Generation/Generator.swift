@@ -13,8 +13,10 @@ package final class Generator {
     case endOfText = "eos"
     /// As many tokens as were asked for.
     case length
-    /// The stop text came.
+    /// A stop text came.
     case stop
+    /// The caller wanted no more.
+    case interrupted
   }
 
   /// What came out, and what it took.
@@ -61,22 +63,26 @@ package final class Generator {
   ///   - prompt: the whole text so far.
   ///   - limit: tokens to generate at most.
   ///   - sampler: chooses tokens; goes on from where it was.
-  ///   - stop: a text to stop at.
+  ///   - stops: texts to stop at; the text ends before the first that comes.
+  ///   - isInterrupted: asked before each token whether to stop there.
   ///   - show: called with each part of the text, as soon as it is certain.
   /// - Throws: ``ModelError``, `TokenizerError`; ``ModelError`` too where the logits are no numbers.
   package func generate(
-    _ prompt: String, limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
+    _ prompt: String, limit: Int, sampler: inout Sampler, stops: [String] = [],
+    isInterrupted: () -> Bool = { false }, show: (String) throws -> Void
   ) throws -> Result {
     // Not with the tokens that end a text: it goes on.
     let ids = tokenizer.special.prefix + (try tokenizer.encode(prompt))
-    return try generate(ids, limit: limit, sampler: &sampler, stop: stop, show: show)
+    return try generate(
+      ids, limit: limit, sampler: &sampler, stops: stops, isInterrupted: isInterrupted, show: show)
   }
 
   /// Continues a prompt that is tokens already, those that stand before a text among them.
   ///
   /// The same as with a text otherwise.
   package func generate(
-    _ ids: [Int32], limit: Int, sampler: inout Sampler, stop: String? = nil, show: (String) throws -> Void
+    _ ids: [Int32], limit: Int, sampler: inout Sampler, stops: [String] = [],
+    isInterrupted: () -> Bool = { false }, show: (String) throws -> Void
   ) throws -> Result {
     guard !ids.isEmpty else {
       throw ModelError(
@@ -92,13 +98,17 @@ package final class Generator {
     let promptSeconds = (clock.now - start).seconds
 
     let begin = clock.now
-    var stream = TextStream(tokenizer, after: ids, stop: stop)
+    var stream = TextStream(tokenizer, after: ids, stops: stops)
     var tokens: [Int32] = []
     var text = ""
     var end = End.length
     while tokens.count < limit {
+      if isInterrupted() {
+        end = .interrupted
+        break
+      }
       // One NaN is a weight that is none: a token that is never chosen for it would be a wrong answer in silence.
-      guard !logits.contains(where: \.isNaN), let token = sampler.next(logits) else {
+      guard !logits.contains(where: \.isNaN), let token = sampler.next(logits, after: ids + tokens) else {
         throw ModelError(
           .mismatch, reason: "the model's predictions are not numbers",
           remedy: "a weight may be NaN or infinite: \(.diagnosis) and \(.statistics) show which")

@@ -1,4 +1,4 @@
-// Tokens to text as they come: never half a character, and nothing that a stop text could still take back.
+// Tokens to text as they come: never half a character, and nothing that one of the stop texts could still take back.
 
 import Tokenizer
 
@@ -8,16 +8,16 @@ package struct TextStream {
   private static let longestCharacter = 4
 
   private let tokenizer: any Tokenizer
-  private let stop: [UInt8]
+  private let stops: [[UInt8]]
   /// The tokens so far, those before the text first: what a token says depends on the one before it.
   private var tokens: [Int32]
   /// From here on tokens are decoded: some are shown already, so that spaces come out right.
   private var start: Int
-  /// Tokens up to here are shown, or held back by the stop text.
+  /// Tokens up to here are shown, or held back by a stop text.
   private var shown: Int
-  /// Bytes that are decoded and not given out: they may begin the stop text.
+  /// Bytes that are decoded and not given out: they may begin a stop text.
   private var held: [UInt8] = []
-  /// Whether the stop text has come: the text ends before it.
+  /// Whether a stop text has come: the text ends before it.
   package private(set) var isStopped = false
 
   /// A stream.
@@ -25,10 +25,10 @@ package struct TextStream {
   /// - Parameters:
   ///   - tokenizer: what decodes.
   ///   - before: the tokens before the text; not given out.
-  ///   - stop: a text at which to stop, without it; nil for none.
-  package init(_ tokenizer: any Tokenizer, after before: [Int32], stop: String? = nil) {
+  ///   - stops: texts at which to stop, without them; whichever comes first.
+  package init(_ tokenizer: any Tokenizer, after before: [Int32], stops: [String] = []) {
     self.tokenizer = tokenizer
-    self.stop = Array((stop ?? "").utf8)
+    self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty }
     tokens = before.suffix(8).filter { $0 >= 0 && Int($0) < tokenizer.vocabularySize }
     start = 0
     shown = tokens.count
@@ -63,18 +63,17 @@ package struct TextStream {
   }
 
   private mutating func release(isEnd: Bool) -> String {
-    guard !stop.isEmpty else {
-      defer { held = [] }
-      return String(decoding: held, as: UTF8.self)
-    }
-    for at in 0..<max(0, held.count - stop.count + 1) where held[at..<at + stop.count].elementsEqual(stop) {
+    // What begins first ends the text; of several that begin there any.
+    let found = held.indices.first { at in stops.contains { held[at...].starts(with: $0) } }
+    if let found {
       isStopped = true
       defer { held = [] }
-      return String(decoding: held[..<at], as: UTF8.self)
+      return String(decoding: held[..<found], as: UTF8.self)
     }
-    // The longest end that begins the stop text stays. A stop text in ASCII cannot cut a character.
-    var kept = isEnd ? 0 : min(held.count, stop.count - 1)
-    while kept > 0, !stop.starts(with: held.suffix(kept)) { kept -= 1 }
+    // The longest end that begins a stop text stays; it begins with a character, as stop texts do.
+    let longest = stops.map(\.count).max() ?? 1
+    var kept = isEnd ? 0 : min(held.count, longest - 1)
+    while kept > 0, !stops.contains(where: { $0.starts(with: held.suffix(kept)) }) { kept -= 1 }
     defer { held = Array(held.suffix(kept)) }
     return String(decoding: held.dropLast(kept), as: UTF8.self)
   }

@@ -17,26 +17,26 @@ struct Generate: ParsableCommand {
         belle-tools generate belle-7b-4bit/ --chat --prompt "写一首关于春天的诗"
         belle-tools generate belle-7b-4bit/ --chat --temperature 0.7 --top-p 0.9
 
+      BELLE's evaluation set, each question with its answer, a line each:
+
+        belle-tools generate belle-7b-4bit/ --chat --batch eval_set.json --output answers.jsonl
+
       Models are those of `evaluate`: \(ModelFamily.titles), in any container that `inspect` reads, in half or single \
       precision, packed by GPTQ, BELLE's .pt, GGUF. Weights stay in memory as they are stored and are multiplied so.
 
       Without --temperature the likeliest token is taken, and the same prompt gives the same text, on any number of \
-      threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, or after \
-      --max-tokens. --chat asks in the form of the model's own chat template; of a model without one in BELLE's, Human: …, an \
-      empty line, Assistant:. Without --prompt it reads a line of standard input for each turn. --chat-template chooses one \
-      of BELLE's forms, the template of a file, another one of the model's by its name, or none.
+      threads. With it tokens are drawn; the same --seed draws the same. The text ends where the model ends it, at a --stop, \
+      or after --max-tokens. --chat asks in the form of the model's own chat template; of a model without one in BELLE's, \
+      Human: …, an empty line, Assistant:. Without --prompt it reads a line of standard input for each turn; on a terminal \
+      lines are edited, /help lists the commands, Ctrl-C stops an answer, and Ctrl-D ends the talk. --chat-template chooses \
+      one of BELLE's forms, the template of a file, another one of the model's by its name, or none.
       """)
 
   @Argument(
     help: ArgumentHelp("A folder, or a file with its config.json beside it.", valueName: "model"), completion: .file())
   var model: String
 
-  @Option(
-    name: .both(.prompt),
-    help: ArgumentHelp(
-      "The text to continue, or with --chat the question to answer; without it the text of standard input.",
-      valueName: "text"))
-  var prompt: String?
+  @OptionGroup var asked: PromptOptions
 
   @Flag(help: "Talk in the form of the model's chat template; without --prompt a line of standard input is a turn.")
   var chat = false
@@ -53,22 +53,8 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("Tokens at most.", valueName: "n"))
   var maxTokens = 256
 
-  @Option(help: ArgumentHelp("0 takes the likeliest token; higher is more varied.", valueName: "t"))
-  var temperature = 0.0
-
-  @Option(
-    name: .customLong("top-p"),
-    help: ArgumentHelp("Draw from the likeliest tokens that have this probability together.", valueName: "p"))
-  var topP = 1.0
-
-  @Option(
-    name: .customLong("top-k"),
-    help: ArgumentHelp("Draw from so many of the likeliest tokens; 0 for all.", valueName: "k"))
-  var topK = 0
-
-  @Option(name: .both(.seed), help: ArgumentHelp("Where the random numbers begin.", valueName: "s"))
-  var seed: UInt64 = 0
-
+  @OptionGroup var sampling: SamplingArguments
+  @OptionGroup var force: ForceOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -76,23 +62,33 @@ struct Generate: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard chat || conversation.messages == nil else { throw ValidationError("--messages goes with --chat.") }
-    guard chat || !conversation.showPrompt else { throw ValidationError("--show-prompt goes with --chat.") }
-    guard !conversation.showPrompt || prompt != nil || conversation.messages != nil else {
+    for (isGiven, name) in [
+      (conversation.messages != nil, "--messages"), (conversation.showPrompt, "--show-prompt"),
+      (conversation.system != nil, "--system"), (conversation.isForgetful, "--no-history"),
+      (chatTemplate.isAsked, "--chat-template"),
+    ] where isGiven && !chat {
+      throw ValidationError("\(name) goes with --chat.")
+    }
+    let isAsked = asked.prompt != nil || asked.promptFile != nil
+    guard asked.batch == nil || !conversation.showPrompt && conversation.messages == nil else {
+      throw ValidationError("--batch has conversations of its own: neither --messages nor --show-prompt goes with it.")
+    }
+    guard !conversation.showPrompt || isAsked || conversation.messages != nil else {
       throw ValidationError("Give a --prompt or --messages for --show-prompt.")
     }
-    guard prompt != nil || chat || !StandardInput.isTerminal else {
+    guard isAsked || asked.batch != nil || chat || !StandardInput.isTerminal else {
       throw ValidationError("Give a --prompt, or the text on standard input, or --chat to talk.")
     }
-    guard chat || !chatTemplate.isAsked else { throw ValidationError("--chat-template goes with --chat.") }
+    guard asked.output != nil || !force.isGiven else { throw ValidationError("--force goes with --output.") }
     guard maxTokens > 0 else { throw ValidationError("--max-tokens must be at least 1.") }
-    guard temperature >= 0, temperature.isFinite else { throw ValidationError("--temperature must be 0 or more.") }
-    guard topP > 0, topP <= 1 else { throw ValidationError("--top-p must be above 0 and at most 1.") }
-    guard topK >= 0 else { throw ValidationError("--top-k must be 0 or more.") }
   }
 
   func run() throws {
-    let prompt = try prompt ?? (chat ? nil : pipedPrompt())
+    let batch = try asked.batch.map { path in
+      let bytes = try asked.batchBytes(path)
+      return (records: try PromptRecord.list(bytes, file: path), bytes: bytes)
+    }
+    let prompt = try asked.text() ?? (chat || batch != nil ? nil : PromptOptions.piped(named: nil))
     let files = try facts.open(model, unknown, tokenizer: tokenizer.path)
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
@@ -106,30 +102,20 @@ struct Generate: ParsableCommand {
     }
     let begun = try begin(prompt, files, tokens)
     if conversation.showPrompt { return try show(begun, tokens) }
+    var course = GenerationCourse(tokenizer: tokens, context: opened.configuration.contextLength, sampling.options())
+    let questions = try batch.map { try BatchCourse(self, $0.records, $0.bytes, begun, tokens) }
+    if questions?.isDone == true { return try finish(questions, course, nil) }
     try Engine.reserve(threads: threads.count)
     let loaded = try load(opened)
-    let generator = Generator(
-      loaded, tokens, ends: try files.endTokens(), threads: threads.count)
-    var sampler = Sampler(
-      SamplingOptions(temperature: temperature, topK: topK, topP: topP, seed: seed))
-    var total = Totals()
-    if prompt != nil || conversation.messages != nil {
-      try answer(
-        generator, begun, try begun.tokens(tokens), context: opened.configuration.contextLength, &sampler, &total)
+    let generator = Generator(loaded, tokens, ends: try files.endTokens(), threads: threads.count)
+    if let questions {
+      try answer(questions, generator, &course)
+    } else if prompt != nil || conversation.messages != nil {
+      try answer(begun, generator, &course)
     } else {
-      try talk(generator, begun, tokens, context: opened.configuration.contextLength, &sampler, &total)
+      try talk(begun, generator, &course)
     }
-    summarize(total, loaded)
-  }
-
-  /// The text of standard input.
-  private func pipedPrompt() throws -> String {
-    var input = StandardInput()
-    let text = try input.rest()
-    guard !text.isEmpty else {
-      throw ValidationError("There is no --prompt, and standard input is empty: give the text in one of them.")
-    }
-    return text
+    try finish(questions, course, loaded)
   }
 
   /// The conversation up to the first answer; without --chat the prompt is the text.
@@ -142,8 +128,8 @@ struct Generate: ParsableCommand {
     let (messages, prompts) = try conversation.read()
     var begun = Conversation(try chatTemplate.style(for: files, tokens, common), messages, prompts: prompts)
     if let prompt { begun.ask(prompt) }
-    guard !begun.messages.isEmpty else { return begun }
-    // What a template refuses is told before the weights are read.
+    // What a template refuses is told before the weights are read. One needs somebody who asks.
+    guard begun.messages.contains(where: { $0.role != "system" }) else { return begun }
     if let remark = try begun.remark() { common.note("\(displayName(model)): \(remark)") }
     return begun
   }
@@ -162,13 +148,6 @@ struct Generate: ParsableCommand {
     ])
   }
 
-  private struct Totals {
-    var tokens = 0
-    var promptTokens = 0
-    var seconds = 0.0
-    var promptSeconds = 0.0
-  }
-
   private func load(_ opened: TransformerModel) throws -> LoadedModel {
     let name = model
     return try common.showingProgress(total: 1000, isBytes: false) { progress in
@@ -178,39 +157,21 @@ struct Generate: ParsableCommand {
     }
   }
 
-  /// One turn for each line of standard input.
-  private func talk(
-    _ generator: Generator, _ conversation: Conversation, _ tokens: any Tokenizer, context: Int?,
-    _ sampler: inout Sampler, _ total: inout Totals
-  ) throws {
-    var conversation = conversation
-    var input = StandardInput()
-    let isTerminal = StandardInput.isTerminal && !common.json
-    while true {
-      if isTerminal { Console.shared.text("> ") }
-      guard let line = try input.line() else { break }
-      let question = line.trimmingSpaces
-      guard !question.isEmpty else { continue }
-      conversation.ask(question)
-      let ids = try conversation.tokens(tokens)
-      conversation.answer(try answer(generator, conversation, ids, context: context, &sampler, &total))
-    }
-    if isTerminal { Console.shared.text("\n") }
-  }
-
   /// Generates one text, and shows it as it comes.
   @discardableResult
-  private func answer(
-    _ generator: Generator, _ conversation: Conversation, _ ids: [Int32], context: Int?, _ sampler: inout Sampler,
-    _ total: inout Totals
-  ) throws -> String {
+  func answer(
+    _ conversation: Conversation, _ generator: Generator, _ course: inout GenerationCourse,
+    isInterrupted: () -> Bool = { false }
+  ) throws -> Generator.Result {
+    let ids = try conversation.tokens(course.tokenizer)
     // A model writes a space after the colon: not on the screen.
     var isFirst = chat
-    if let context, ids.count > context {
+    if let context = course.context, ids.count > context {
       Console.shared.warning("the prompt has \(ids.count) tokens, and the model was made for texts of \(context)")
     }
     let result = try generator.generate(
-      ids, limit: maxTokens, sampler: &sampler, stop: conversation.stop
+      ids, limit: maxTokens, sampler: &course.sampler, stops: conversation.stops + asked.stop,
+      isInterrupted: isInterrupted
     ) { part in
       guard !common.json else { return }
       guard Console.shared.text(isFirst && part.hasPrefix(" ") ? String(part.dropFirst()) : part) else {
@@ -218,10 +179,7 @@ struct Generate: ParsableCommand {
       }
       isFirst = false
     }
-    total.tokens += result.tokens.count
-    total.promptTokens += result.promptTokens
-    total.seconds += result.seconds
-    total.promptSeconds += result.promptSeconds
+    course.add(result)
     if common.json {
       Console.shared.result([
         "type": "text", "text": .string(result.text), "tokens": .array(result.tokens.map { .int(Int($0)) }),
@@ -230,33 +188,25 @@ struct Generate: ParsableCommand {
     } else {
       Console.shared.text("\n")
     }
-    return result.text
+    return result
   }
 
-  private func summarize(_ total: Totals, _ loaded: LoadedModel) {
-    // The first token comes with the prompt; each one after it reads the weights once.
-    let rate = Double(max(0, total.tokens - 1)) / max(total.seconds, 1e-9)
+  /// Says what it took; of a batch also what came of it.
+  private func finish(_ batch: BatchCourse?, _ course: GenerationCourse, _ loaded: LoadedModel?) throws {
+    try batch?.output.finish()
     if common.json {
-      Console.shared.result([
-        "type": "summary", "model": .string(model), "tokens": .int(total.tokens),
-        "prompt_tokens": .int(total.promptTokens), "seconds": .double(total.seconds),
-        "prompt_seconds": .double(total.promptSeconds), "tokens_per_second": .double(total.tokens > 1 ? rate : 0),
-        "weight_bytes": .int(loaded.bytesPerToken),
-      ])
-    } else if total.tokens > 1 {
-      common.note(
-        "\(total.promptTokens) tokens read in \(fixed(total.promptSeconds, 2)) s, \(total.tokens) written in "
-          + "\(fixed(total.seconds, 2)) s: \(fixed(rate, 1)) a second")
+      var summary = course.summary
+      summary["model"] = .string(model)
+      summary["weight_bytes"] = .int(loaded?.bytesPerToken ?? 0)
+      if let batch {
+        summary["records"] = .int(batch.questions.count)
+        summary["failed"] = .int(batch.failures)
+      }
+      Console.shared.result(.object(summary))
+    } else {
+      if let words = course.words { common.note(words) }
+      if let batch { common.note(batch.words) }
     }
-  }
-}
-
-extension String {
-  /// The text without spaces at its ends.
-  fileprivate var trimmingSpaces: String {
-    var rest = Substring(self)
-    while rest.first?.isWhitespace == true { rest.removeFirst() }
-    while rest.last?.isWhitespace == true { rest.removeLast() }
-    return String(rest)
+    if let batch, batch.failures > 0 { throw ExitCode.failure }
   }
 }

@@ -1,6 +1,8 @@
-// What ends the process early: Ctrl-C, kill, a closed terminal. Every temporary file is removed first.
+// What ends the process early: Ctrl-C, kill, a closed terminal. Every temporary file is removed first. Who talks takes Ctrl-C
+// for himself.
 
 import ByteIO
+import Synchronization
 
 /// Signals, and leaving.
 enum Interrupts {
@@ -15,11 +17,23 @@ enum Interrupts {
     let numbers = [SIGINT, SIGTERM, SIGHUP].filter { $0 != SIGHUP || !wasIgnored($0) }
     for number in numbers { try takeOver(signal: number) }
     try startThread {
-      let number = waitForSignal()
+      var number = waitForSignal()
+      while number == SIGINT, answer.withLock({ $0 })?() == true { number = waitForSignal() }
+      LineEditor.restoreTerminal()
       TemporaryFiles.removeAllAndRefuseMore()
       Console.shared.reportInterrupt()
       leave(128 + number)
     }
+  }
+
+  /// What answers Ctrl-C instead of the end of the process; it says whether it has. Called on a thread of its own.
+  private static let answer = Mutex<(@Sendable () -> Bool)?>(nil)
+
+  /// Lets Ctrl-C do something else while work is done.
+  static func answering<Result>(_ body: @escaping @Sendable () -> Bool, _ work: () throws -> Result) rethrows -> Result {
+    answer.withLock { $0 = body }
+    defer { answer.withLock { $0 = nil } }
+    return try work()
   }
 
   /// Ends the process at once; other threads may still be at work.

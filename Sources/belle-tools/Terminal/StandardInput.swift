@@ -30,9 +30,16 @@ struct StandardInput {
       bytes.append(UInt8(truncatingIfNeeded: next))
     }
     if bytes.last == 0x0D { bytes.removeLast() }
+    return try text(of: bytes)
+  }
+
+  /// The text of the line that was read last.
+  ///
+  /// - Throws: `TokenizerError` for what is not UTF-8.
+  func text(of bytes: [UInt8]) throws -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw TokenizerError(
-        .badText, file: "standard input", reason: "line \(number) is not UTF-8; the locale is \(Locale.current)",
+        .badText, file: "standard input", reason: "\(number > 0 ? "line \(number)" : "it") is not UTF-8; the locale is \(Locale.current)",
         remedy: "convert the text first, as `iconv -f GB18030 -t UTF-8` does, or set a locale of UTF-8")
     }
     return text
@@ -49,6 +56,21 @@ struct StandardInput {
     while let line = try line() { lines.append(line) }
     while lines.last?.isEmpty == true { lines.removeLast() }
     return lines.joined(separator: "\n")
+  }
+
+  /// All that is left, as bytes.
+  ///
+  /// - Throws: `TokenizerError` for more than the limit.
+  mutating func bytes(limit: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    while true {
+      let next = getchar()
+      if next == EOF { return bytes }
+      guard bytes.count < limit else {
+        throw TokenizerError(.limit, file: "standard input", reason: "more than \(limit) bytes", remedy: "give a part of it")
+      }
+      bytes.append(UInt8(truncatingIfNeeded: next))
+    }
   }
 
   /// The locale that text comes in.
