@@ -189,7 +189,8 @@ private struct SamplingCases: Decodable {
   @Test("a broken array is refused with its byte; UTF-16 is read, and GB18030 is named")
   func files() throws {
     #expect(throws: (any Error).self) { try records("[{\"prompt\": \"a\"},") }
-    let marked = [0xFF, 0xFE] + "{\"prompt\": \"水\"}\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let text: [UInt8] = "{\"prompt\": \"水\"}\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let marked: [UInt8] = [0xFF, 0xFE] + text
     #expect(try PromptRecord.list(marked, file: "f").map { try $0.prompt.get() } == [.text("水")])
     #expect(try records("").isEmpty && records("\n \n").isEmpty && records("[]").isEmpty)
   }
