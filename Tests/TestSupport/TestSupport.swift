@@ -96,6 +96,9 @@ public struct Finished: Sendable {
   /// What it said on stderr.
   public let errors: String
 
+  /// The output with the columns of its tables two spaces apart.
+  public var columns: String { output.replacing(#/ {2,}/#, with: "  ") }
+
   /// The lines of its output as JSON objects.
   public func objects() throws -> [[String: Any]] {
     try output.split(separator: "\n").map {
