@@ -55,7 +55,8 @@ package struct ComparisonReport: Sendable {
     return Page(
       kind: "Comparison", title: first,
       lead: "Held against \(second), tensor by tensor: "
-        + (equal == total ? "all are equal." : "\(Numbers.count(total - equal)) of \(Numbers.count(total)) are not equal."),
+        + (equal == total
+          ? "all are equal." : "\(Numbers.count(total - equal)) of \(Numbers.count(total)) are not equal."),
       tiles: Tiles(
         [("Tensors", Numbers.count(total), nil)] + counts.map { ($0.status.capitalized, Numbers.count($0.count), nil) }
           + [
@@ -90,10 +91,14 @@ package struct ComparisonReport: Sendable {
     let exponents = relative.compactMap { $0.flatMap { $0 > 0 ? log10($0) : nil } }
     return Page.Section(
       "Where they differ",
-      note: "Relative difference: the root of the summed squares of the differences over that of the first model's values.",
+
+      note: "Relative difference: the root of the summed squares of the differences over that of the first model's "
+        + "values.",
       paired: true,
       [
-        Lines("Along the layers", unit: "relative difference", xTitle: "layer", isWhole: true, kinds.series(relative, scale: 1)),
+        Lines(
+          "Along the layers", unit: "relative difference", xTitle: "layer", isWhole: true,
+          kinds.series(relative, scale: 1)),
         HeatMap("Each tensor", unit: "relative difference", xTitle: "layer", kinds.rows(relative, scale: 1)),
         Self.decades(exponents),
       ])

@@ -98,7 +98,8 @@ package struct EvaluationReport: Sendable {
         otherPerplexity.map { ("Reference's perplexity", Numbers.short($0), nil) },
         divergence.map { ("Mean KL divergence", Numbers.short($0), "nats a token; 0 is the same") },
         agreement.map { ("Same top token", Numbers.percent($0), nil) },
-      ]), warnings: [], sections: [along, parting, Page.Section("How it was made", [command.map { Code($0) }, Facts(facts)])],
+      ]), warnings: [],
+      sections: [along, parting, Page.Section("How it was made", [command.map { Code($0) }, Facts(facts)])],
       program: program)
   }
 
@@ -110,7 +111,8 @@ package struct EvaluationReport: Sendable {
       [Lines.Series(reference == nil ? "loss" : "this model", points(\.loss))]
       + (reference == nil ? [] : [Lines.Series("reference", points(\.otherLoss))])
     return Page.Section(
-      "Along the text", note: stretches.count < tokens ? "Means of \(Numbers.count(stretches.count)) stretches of the text." : nil,
+      "Along the text",
+      note: stretches.count < tokens ? "Means of \(Numbers.count(stretches.count)) stretches of the text." : nil,
       paired: true,
       [
         Lines(
@@ -138,14 +140,16 @@ package struct EvaluationReport: Sendable {
         "Tokens that surprised it most",
         [
           Table(
-            [("place", .text), ("loss", .number), ("before", .code), ("the text", .code), ("likeliest", .code)], of: worst
+            [("place", .text), ("loss", .number), ("before", .code), ("the text", .code), ("likeliest", .code)],
+            of: worst
           ) {
             [Numbers.count($0.position), Numbers.short($0.loss), $0.before, $0.actual, $0.own + share($0.ownShare)]
           }
         ])
     }
     return Page.Section(
-      "Tokens where the models part ways", note: "By divergence, the most first; each with what it finds likeliest, and how likely.",
+      "Tokens where the models part ways",
+      note: "By divergence, the most first; each with what it finds likeliest, and how likely.",
       [
         Table(
           [

@@ -3,12 +3,6 @@
 
 import ByteIO
 
-/// What can stand in a page.
-package protocol Figure {
-  /// The figure in HTML.
-  var markup: Markup { get }
-}
-
 /// A page of figures. Equal values make equal bytes.
 package struct Page {
   /// A part of a page, with a heading.

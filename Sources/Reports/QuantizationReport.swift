@@ -25,8 +25,8 @@ package struct QuantizationReport: Sendable {
 
     /// A module.
     package init(
-      name: String, error: Double?, form: String? = nil, weights: Int? = nil, formerBytes: Int? = nil, bytes: Int? = nil,
-      seconds: Double? = nil, warnings: [String] = []
+      name: String, error: Double?, form: String? = nil, weights: Int? = nil, formerBytes: Int? = nil,
+      bytes: Int? = nil, seconds: Double? = nil, warnings: [String] = []
     ) {
       (self.name, self.error, self.form, self.weights) = (name, error, form, weights)
       (self.formerBytes, self.bytes, self.seconds, self.warnings) = (formerBytes, bytes, seconds, warnings)
@@ -97,7 +97,8 @@ package struct QuantizationReport: Sendable {
     return Tiles([
       ("Size", byteCount(bytes), smaller),
       weights > 0
-        ? ("Bits a weight", fixed(8 * Double(stored) / Double(weights), 2), "of quantized modules, scales included") : nil,
+        ? ("Bits a weight", fixed(8 * Double(stored) / Double(weights), 2), "of quantized modules, scales included")
+        : nil,
       meanError.map { ("Mean output error", Numbers.percent($0), "over \(Numbers.count(modules.count)) modules") },
       worst.flatMap { module in module.error.map { ("Worst output error", Numbers.percent($0), module.name) } },
       seconds.map { ("Time", Numbers.duration($0), nil) },
@@ -209,6 +210,7 @@ package struct QuantizationReport: Sendable {
   }
 
   private var origin: Page.Section {
-    Page.Section("How it was made", [command.map { Code($0) }, facts.contains { $0.value != nil } ? Facts(facts) : nil])
+    let hasFacts = facts.contains { $0.value != nil }
+    return Page.Section("How it was made", [command.map { Code($0) }, hasFacts ? Facts(facts) : nil])
   }
 }

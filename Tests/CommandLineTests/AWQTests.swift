@@ -44,7 +44,7 @@ import Testing
       text.replacing(/,\s*"quantization_config": \{[^}]*\}/, with: "")
     }
     try expectEqual(unsaid, plain)
-    let listed = try belleTools("inspect", model)
+    let listed = try belleTools("inspect", model, "--all")
     #expect(listed.status == 0 && listed.output.contains("model.layers.0.mlp.down_proj.qweight"))
   }
 

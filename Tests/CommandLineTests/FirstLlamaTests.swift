@@ -108,7 +108,7 @@ import Testing
     #expect(try belleTools("compare", each, folder.file("meta")).status == 0)
     #expect(try belleTools("compare", folder.file("hf"), each).status == 0)
     // Nothing is left out of what is only listed, or only goes into another container.
-    #expect(try belleTools("inspect", each).output.contains("layers.1.attention.inner_attention.rope.freqs"))
+    #expect(try belleTools("inspect", each, "--all").output.contains("layers.1.attention.inner_attention.rope.freqs"))
     #expect(try belleTools("convert", each, folder.file("same.safetensors")).output.contains("23 tensors"))
   }
 

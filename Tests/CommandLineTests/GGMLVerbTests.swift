@@ -149,9 +149,9 @@ private let shared = ProcessInfo.processInfo.environment["BELLE_SHARED"].map { $
   @Test("inspect lists it, and calls it harmless; doctor says that engines do not read it, and what to do")
   func looks() throws {
     let path = try model(.ggjt1, .q4_0)
-    let inspect = try belleTools("inspect", path)
+    let inspect = try belleTools("inspect", path, "--all")
     #expect(inspect.status == 0)
-    #expect(inspect.output.contains("layers.0.attention.wq.weight  Q4_0_V1  [64, 64]"), "\(inspect.output)")
+    #expect(inspect.columns.contains("layers.0.attention.wq.weight  Q4_0_V1  [64, 64]"), "\(inspect.output)")
     #expect(inspect.output.contains("# n_vocab = 300") && inspect.output.contains("12 tensors"))
     #expect(inspect.output.hasSuffix("ggjt 1\n"))
     let safety = try belleTools("inspect", path, "--safety")

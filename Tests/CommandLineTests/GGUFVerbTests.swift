@@ -118,7 +118,7 @@ import Testing
     let blocks = try belleTools("convert", packed, folder.file("q.gguf"))
     #expect(blocks.output == "12 tensors, every value identical: \(folder.file("q.gguf"))\n", "\(blocks.errors)")
     #expect(try belleTools("compare", packed, folder.file("q.gguf")).output == "12 tensors: 12 equal\n")
-    #expect(try belleTools("inspect", folder.file("q.gguf")).output.contains("blk.0.ffn_down.weight  Q4_0  [64, 96]"))
+    #expect(try belleTools("inspect", folder.file("q.gguf")).columns.contains("blk.0.ffn_down.weight  Q4_0  [64, 96]"))
     let minima = try belleTools("convert", packed, folder.file("m.gguf"), "--gguf-type", "q4_1")
     #expect(minima.status == 0, "\(minima.errors)")
 
@@ -157,7 +157,7 @@ import Testing
         "quantize", model, path, "--format", "gguf", "--gguf-type", type, "--calibration", data, "--samples", "2",
         "--sequence-length", "64", "--threads", "1")
       #expect(run.status == 0, "\(run.errors)")
-      let text = try belleTools("inspect", path).output
+      let text = try belleTools("inspect", path, "--all").columns
       #expect(
         text.contains("blk.0.attn_q.weight  \(shown)  [64, 64]") && text.contains("blk.0.ffn_down.weight  \(shown)"))
       #expect(text.contains("token_embd.weight  Q8_0") && text.contains("# belle.method = gptq"))
@@ -181,7 +181,7 @@ import Testing
     let next = try belleTools(
       "quantize", model, folder.file("k.gguf"), "--format", "gguf", "--gguf-type", "q4_k", "--method", "rtn")
     #expect(next.status == 0 && next.errors.contains("Q5_0 in place of Q4_K for 7 of 7 modules"), "\(next.errors)")
-    let shown = try belleTools("inspect", folder.file("k.gguf")).output
+    let shown = try belleTools("inspect", folder.file("k.gguf"), "--all").columns
     #expect(shown.contains("blk.0.attn_q.weight  Q5_0  [64, 64]") && !shown.contains("Q4_K"))
     #expect(try belleTools("evaluate", folder.file("k.gguf"), "--text", data, "--max-tokens", "256").status == 0)
     #expect(try belleTools("quantize", model, folder.file("x"), "--gguf-type", "q4_0", "--format", "gptq").status == 64)

@@ -18,7 +18,8 @@ import Testing
     let line = try #require(list.first { $0.contains("mlp.up_proj") })
     #expect(line.hasPrefix("model.layers.{0..2}.mlp.up_proj.weight × 3 "))
     #expect(line.hasSuffix("  F32  [128, 64]  98.3 kB"))
-    let columns = Set(list.filter { $0.contains("F32") }.map { $0.distance(from: $0.startIndex, to: $0.range(of: "F32")!.lowerBound) })
+    let columns = Set(
+      list.filter { $0.contains("F32") }.map { $0.distance(from: $0.startIndex, to: $0.range(of: "F32")!.lowerBound) })
     #expect(columns.count == 1 && list.count == 3 + 9 + 1)
     for option in ["--all", "--no-fold"] {
       let all = lines(try belleTools("inspect", model, option))
@@ -38,7 +39,9 @@ import Testing
     _ = try SafetensorsWriter.write(
       source, Array(source.tensors.indices), metadata: [:], as: "m.safetensors", in: folder.path, replacing: false)
     let list = lines(try belleTools("inspect", folder.file("m.safetensors")))
-    #expect(list.contains { $0.hasPrefix("l.{0..1}.w × 2") } && list.contains { $0.hasPrefix("l.2.w ") } && list.contains { $0.hasPrefix("l.3.w ") })
+    #expect(
+      list.contains { $0.hasPrefix("l.{0..1}.w × 2") } && list.contains { $0.hasPrefix("l.2.w ") }
+        && list.contains { $0.hasPrefix("l.3.w ") })
     // Five letters: four of two cells, and the dot.
     #expect(list.contains("层.名字        F32  [2]      8 B"), "\(list)")
   }
@@ -124,7 +127,8 @@ import Testing
     #expect(!html.contains("<b>model"))
     // A name that is taken is told before the work.
     let again = try Running(arguments.map { $0 == folder.file("out") ? folder.file("other") : $0 }).finish()
-    #expect(again.status == 1 && again.errors.contains("it is there already") && Folder.kind(of: folder.file("other")) == nil)
+    #expect(
+      again.status == 1 && again.errors.contains("it is there already") && Folder.kind(of: folder.file("other")) == nil)
 
     let later = try Running(["report", folder.file("out"), "--json"], in: folder.path).finish()
     #expect(later.status == 0, "\(later.errors)")
@@ -143,7 +147,9 @@ import Testing
     let model = try RandomCheckpoint(layers: 1).write(folder)
     let plain = try Running(["report", model, folder.file("p.html")]).finish()
     #expect(plain.status == 1 && plain.errors.contains("no quantize-log.jsonl") && plain.errors.contains("inspect"))
-    try folder.write("m/quantize-log.jsonl", #"{"name":"a","method":"gptq","loss":1,"damping":0.01,"dead_inputs":0,"double_precision":false}"#)
+    try folder.write(
+      "m/quantize-log.jsonl",
+      #"{"name":"a","method":"gptq","loss":1,"damping":0.01,"dead_inputs":0,"double_precision":false}"#)
     try FileManager.default.copyItem(atPath: model + "/model.safetensors", toPath: folder.file("m/model.safetensors"))
     let other = try Running(["report", folder.file("m"), folder.file("p.html")]).finish()
     #expect(other.status == 1 && other.errors.contains("of another model"), "\(other.errors)")
@@ -163,7 +169,9 @@ import Testing
     let model = try RandomCheckpoint(layers: 2).write(folder)
     let other = try RandomCheckpoint(layers: 2, seed: 2).write(folder, "other")
     let text = model + "/tokens.safetensors:evaluation"
-    let evaluated = try Running(["evaluate", other, "--text", text, "--reference", model, "--report", folder.file("e.html")]).finish()
+    let evaluated = try Running([
+      "evaluate", other, "--text", text, "--reference", model, "--report", folder.file("e.html"),
+    ]).finish()
     #expect(evaluated.status == 0, "\(evaluated.errors)")
     let evaluation = String(decoding: try readBytes(folder.file("e.html")), as: UTF8.self)
     #expect(evaluation.contains("Tokens where the models part ways") && evaluation.contains("KL divergence"))
@@ -179,7 +187,8 @@ import Testing
     hostile.add("l.0.scales", .f16, [4], [1, 2, 3, 4] as [UInt16])
     _ = try SafetensorsWriter.write(
       hostile, [0, 1], metadata: [name: name], as: "m.safetensors", in: folder.path, replacing: false)
-    #expect(try Running(["inspect", folder.file("m.safetensors"), "--report", folder.file("i.html")]).finish().status == 0)
+    #expect(
+      try Running(["inspect", folder.file("m.safetensors"), "--report", folder.file("i.html")]).finish().status == 0)
     let page = String(decoding: try readBytes(folder.file("i.html")), as: UTF8.self)
     #expect(!page.contains("<script") && page.contains("&lt;script&gt;") && page.contains("<h2>Scales</h2>"))
   }
@@ -187,7 +196,8 @@ import Testing
   @Test(
     "a report is HTML, and replaces nothing that was read",
     arguments: [
-      ["inspect", "m", "--report", "m/model.safetensors"], ["compare", "m", "m", "--report", "m/config.json", "--force"],
+      ["inspect", "m", "--report", "m/model.safetensors"],
+      ["compare", "m", "m", "--report", "m/config.json", "--force"],
       ["report", "m", "m/model.safetensors"], ["quantize", "m", "--card", "m/config.json"],
     ])
   func wrongNames(arguments: [String]) throws {
@@ -195,7 +205,9 @@ import Testing
     _ = try RandomCheckpoint(layers: 1).write(folder, "m")
     let before = try readBytes(folder.file("m/model.safetensors"))
     let run = try Running(arguments, in: folder.path).finish()
-    #expect(run.status == 64 && run.errors.contains("does not end in .html") || run.errors.contains("ends in .md"), "\(run.errors)")
+    #expect(
+      run.status == 64 && run.errors.contains("does not end in .html") || run.errors.contains("ends in .md"),
+      "\(run.errors)")
     #expect(try readBytes(folder.file("m/model.safetensors")) == before)
   }
 
@@ -241,7 +253,8 @@ import Testing
     let run = try Running(arguments + ["--card", folder.file("c.md"), "--report", folder.file("r.html")]).finish()
     guard run.status == 0 else {
       // Without a tokenizer of this size there is no GGUF file, and no card either.
-      #expect(Folder.kind(of: folder.file("c.md")) == nil && Folder.kind(of: folder.file("r.html")) == nil, "\(run.errors)")
+      #expect(
+        Folder.kind(of: folder.file("c.md")) == nil && Folder.kind(of: folder.file("r.html")) == nil, "\(run.errors)")
       return
     }
     let card = String(decoding: try readBytes(folder.file("c.md")), as: UTF8.self)

@@ -118,7 +118,7 @@ import Testing
     let bench = try OutputBench(.quantizeToPt)
     #expect(try bench.run().status == 0)
     #expect(try bench.visible().keys.sorted() == ["m.pt"])
-    #expect(try belleTools("inspect", bench.output).output.contains("model.layers.0.self_attn.q_proj.qweight"))
+    #expect(try belleTools("inspect", bench.output, "--all").output.contains("model.layers.0.self_attn.q_proj.qweight"))
     let whole = try OutputBench(.quantizeToBELLE)
     #expect(try whole.run().status == 0)
     #expect(try readBytes(whole.output) == readBytes(bench.output), "it is the file that the folder would have")

@@ -29,7 +29,7 @@ import Testing
     #expect(try bench.folder.names(in: "in") == before)
     let made = try bench.folder.names(in: "in-gptq-4bit-128g")
     #expect(made.contains("config.json") && made.contains("tokenizer.model"))
-    let list = try belleTools("inspect", bench.folder.file("in-gptq-4bit-128g")).output
+    let list = try belleTools("inspect", bench.folder.file("in-gptq-4bit-128g"), "--all").columns
     #expect(list.contains("model.layers.0.mlp.down_proj.qweight  I32  [32, 256]"), "\(list)")
 
     let weights = bench.folder.file("in-gptq-4bit-128g/model.safetensors")

@@ -81,7 +81,7 @@ import Testing
     let output = folder.file("a.safetensors")
     let list = try belleTools("inspect", files + "quantized.pt", "--stats")
     #expect(list.status == 0)
-    #expect(list.output.contains("q  qint8  [4, 4]  not read: quantized by torch"))
+    #expect(list.columns.contains("q  qint8  [4, 4]  not read: quantized by torch"))
     #expect(list.output.contains("5 tensors") && list.output.contains("3 of them are not read"))
     let run = try belleTools("convert", files + "quantized.pt", output)
     #expect(run.status == 1 && run.errors.contains("tensor q is quantized by torch (qint8)"))

@@ -25,7 +25,8 @@ import Testing
     let modules = (0..<3).flatMap { layer in
       ["q", "up"].map { kind in
         QuantizationReport.Module(
-          name: "m.\(layer).\(kind)\(name)", error: 0.01 * Double(layer + 1), form: name, weights: 4096, formerBytes: 8192,
+          name: "m.\(layer).\(kind)\(name)", error: 0.01 * Double(layer + 1), form: name, weights: 4096,
+          formerBytes: 8192,
           bytes: 2304, seconds: 0.5, warnings: layer == 0 ? [name] : [])
       }
     }
@@ -47,7 +48,8 @@ import Testing
       }, spread: ([0.1, 1, 10], [3, 4]),
       worst: [
         .init(
-          position: 3, window: 0, before: name, actual: name, own: (name, 0.5), other: (name, 0.25), loss: 2, divergence: 1)
+          position: 3, window: 0, before: name, actual: name, own: (name, 0.5), other: (name, 0.25), loss: 2,
+          divergence: 1)
       ])
     let inspection = InspectionReport(
       title: name, program: name, command: name, format: name, tensorCount: 2, parameters: 10, bytes: 100,
@@ -82,7 +84,9 @@ import Testing
     for (one, other) in zip(Self.pages("a"), Self.pages("a")) {
       #expect(one.html == other.html)
       let html = String(decoding: one.html, as: UTF8.self)
-      for word in ["http:", "https:", "url(", "@import", "src=", "href=", "<link"] { #expect(!html.contains(word), "\(word)") }
+      for word in ["http:", "https:", "url(", "@import", "src=", "href=", "<link"] {
+        #expect(!html.contains(word), "\(word)")
+      }
       #expect(html.contains("prefers-color-scheme:dark") && html.contains("@media print"))
     }
   }
@@ -118,7 +122,8 @@ import Testing
   @Test(
     "numbers in three digits",
     arguments: [
-      (0.0, "0"), (1.0, "1"), (1234.5, "1235"), (0.01234, "0.0123"), (12.34, "12.3"), (-0.5, "−0.5"), (1.5e-5, "1.5e−5"),
+      (0.0, "0"), (1.0, "1"), (1234.5, "1235"), (0.01234, "0.0123"), (12.34, "12.3"), (-0.5, "−0.5"),
+      (1.5e-5, "1.5e−5"),
       (6.74e9, "6.74e9"), (.infinity, "∞"),
     ])
   func short(value: Double, text: String) { #expect(Numbers.short(value) == text) }
@@ -133,7 +138,11 @@ import Testing
 
 @Suite("Names that differ in numbers") struct NameFoldingTests {
   private func fold(_ names: [String], _ traits: [String] = []) -> [String] {
-    NameFolding.lines(names.count) { names[$0] } trait: { traits.isEmpty ? "" : traits[$0] }.map { line in
+    NameFolding.lines(names.count) {
+      names[$0]
+    } trait: {
+      traits.isEmpty ? "" : traits[$0]
+    }.map { line in
       line.indices.count > 1 ? "\(line.name) × \(line.indices.count)" : line.name
     }
   }
@@ -154,10 +163,14 @@ import Testing
   func boxes() {
     let all = (0..<3).flatMap { layer in (0..<4).map { "l.\(layer).e.\($0).w" } }
     #expect(fold(all) == ["l.{0..2}.e.{0..3}.w × 12"])
-    #expect(fold(Array(all.dropLast())) == ["l.{0..2}.e.0.w × 3", "l.{0..2}.e.1.w × 3", "l.{0..2}.e.2.w × 3", "l.{0..1}.e.3.w × 2"])
+    #expect(
+      fold(Array(all.dropLast())) == [
+        "l.{0..2}.e.0.w × 3", "l.{0..2}.e.1.w × 3", "l.{0..2}.e.2.w × 3", "l.{0..1}.e.3.w × 2",
+      ])
   }
 
-  @Test("a number is digits between dots that are written in one way", arguments: ["a.01.b", "a.1x.b", "a.-1.b", "a.１.b"])
+  @Test(
+    "a number is digits between dots that are written in one way", arguments: ["a.01.b", "a.1x.b", "a.-1.b", "a.１.b"])
   func numbers(name: String) {
     #expect(NumberedName(name).numbers.isEmpty)
     #expect(fold([name, name + "2"]) == [name, name + "2"])
@@ -167,12 +180,18 @@ import Testing
   func complete() {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<50 {
-      let names = Set((0..<60).map { _ in
-        (0..<Int.random(in: 1...4, using: &generator)).map { _ in
-          ["a", "b", "\(Int.random(in: 0...3, using: &generator))"].randomElement(using: &generator)!
-        }.joined(separator: ".")
-      }).sorted()
-      let lines = NameFolding.lines(names.count) { names[$0] } trait: { _ in "" }
+      let names = Set(
+        (0..<60).map { _ in
+          (0..<Int.random(in: 1...4, using: &generator)).map { _ in
+            ["a", "b", "\(Int.random(in: 0...3, using: &generator))"].randomElement(using: &generator)!
+          }.joined(separator: ".")
+        }
+      ).sorted()
+      let lines = NameFolding.lines(names.count) {
+        names[$0]
+      } trait: { _ in
+        ""
+      }
       #expect(lines.flatMap(\.indices).sorted() == Array(names.indices))
     }
   }

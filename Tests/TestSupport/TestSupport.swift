@@ -98,7 +98,10 @@ public struct Finished: Sendable {
   /// The verb that was run, where it was asked for JSON.
   public let jsonVerb: String?
 
-  /// The lines of its output as JSON objects, held against the verb's schema.
+  /// The output with the columns of its tables two spaces apart.
+  public var columns: String { output.replacing(#/ {2,}/#, with: "  ") }
+
+  /// The lines of its output as JSON objects, held against the schema of the verb.
   public func objects() throws -> [[String: Any]] {
     try output.split(separator: "\n").map { line in
       let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]

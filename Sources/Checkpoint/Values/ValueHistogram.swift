@@ -128,7 +128,8 @@ package struct ValueHistogram: Sendable {
     var (place, before) = (0, 0)
     for bound in 0...number {
       let value = low + Double(bound) * width
-      while place < buckets.count, bound == number ? range(place).lowerBound <= value : range(place).upperBound <= value {
+      while place < buckets.count, bound == number ? range(place).lowerBound <= value : range(place).upperBound <= value
+      {
         before += buckets[place]
         place += 1
       }
@@ -169,11 +170,13 @@ package struct ValueHistogram: Sendable {
 
   /// What values a bucket may have.
   private func range(_ bucket: Int) -> ClosedRange<Double> {
-    let bits = bucket & 0x8000 == 0 ? 0xFFFF - bucket : bucket & 0x7FFF
-    let size = Double(Float(bitPattern: UInt32(bits & 0x7FFF) << 16))
-    let next = Double(Float(bitPattern: UInt32((bits & 0x7FFF) + 1) << 16))
-    guard size.isFinite, next.isFinite, next > size else { return size.isFinite ? size...size : 0...0 }
-    return bucket & 0x8000 == 0 ? -next...(-size) : size...next
+    let isNegative = bucket & 0x8000 == 0
+    let bits = (isNegative ? 0xFFFF - bucket : bucket) & 0x7FFF
+    let size = Float(bitPattern: UInt32(bits) << 16)
+    // What is no number lies beyond all that are, at either end, and is never counted.
+    guard size.isFinite else { return isNegative ? -.infinity ... -.infinity : .infinity ... .infinity }
+    let next = Double(min(Float(bitPattern: UInt32(bits + 1) << 16), .greatestFiniteMagnitude))
+    return isNegative ? -next...(-Double(size)) : Double(size)...next
   }
 
   private static func integer(_ bytes: RawSpan, at offset: Int, _ dtype: DType) -> Float {

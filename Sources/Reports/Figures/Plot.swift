@@ -1,6 +1,8 @@
 // Lines and histograms on two axes. The drawing is stretched to its place, its strokes and all labels are not: letters have
 // one size at every width.
 
+import Foundation
+
 /// What stands around a drawing: its title, its axes and what its series are.
 struct PlotFrame {
   let title: String
@@ -161,8 +163,10 @@ package struct Histogram: Figure {
   package var markup: Markup {
     // Bins have equal widths on the page; their labels stand at their bounds.
     let last = Double(counts.count)
-    let step = max(1, (counts.count + 5) / 6)
-    let places = Array(stride(from: 0, through: counts.count, by: step))
+    let step = max(1, (counts.count + 3) / 4)
+    let decades = bounds.indices.filter { isLogarithmic && abs(log10(bounds[$0]) - log10(bounds[$0]).rounded()) < 1e-6 }
+    let places =
+      (2...6).contains(decades.count) ? decades : Array(stride(from: 0, through: counts.count, by: step))
     let frame = PlotFrame(
       title: title, unit: unit, xTitle: xTitle, x: Axis(bins: counts.count, labelled: places),
       y: Axis(counts.map(Double.init), count: 3),
@@ -177,9 +181,9 @@ package struct Histogram: Figure {
   }
 
   private static func amount(_ value: Double) -> String {
-    value >= 1e9
-      ? Numbers.short(value / 1e9) + " G"
-      : value >= 1e6 ? Numbers.short(value / 1e6) + " M" : value >= 1e4 ? Numbers.short(value / 1e3) + " k" : Numbers.short(value)
+    let units = [(1e9, " G"), (1e6, " M"), (1e4, " k")]
+    guard let (size, unit) = units.first(where: { value >= $0.0 }) else { return Numbers.short(value) }
+    return Numbers.short(value / (size == 1e4 ? 1e3 : size)) + unit
   }
 }
 

@@ -39,7 +39,7 @@ package struct Table: Figure {
     let head = columns.map { "<th\(Self.style($0.kind))>\($0.title)</th>" as Markup }
     let body = rows.map { row -> Markup in
       let cells = zip(columns, row).map { column, text -> Markup in
-        "<td\(Self.style(column.kind)) data-l=\"\(column.title)\">\(Self.cell(text, column.kind))</td>"
+        "<td\(Self.style(column.kind, isVoid: text.isEmpty)) data-l=\"\(column.title)\">\(Self.cell(text, column.kind))</td>"
       }
       return "<tr>\(cells.joined())</tr>\n"
     }
@@ -52,8 +52,9 @@ package struct Table: Figure {
       """
   }
 
-  private static func style(_ kind: Kind) -> Markup {
+  private static func style(_ kind: Kind, isVoid: Bool = false) -> Markup {
     switch kind {
+    case _ where isVoid: " class=\"void\""
     case .number: " class=\"n\""
     case .code: " class=\"wide\""
     case .text, .name: Markup()

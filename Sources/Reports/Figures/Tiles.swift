@@ -14,7 +14,7 @@ package struct Tiles: Figure {
   package var markup: Markup {
     guard !tiles.isEmpty else { return Markup() }
     let cards = tiles.map { tile -> Markup in
-      let note = tile.note.map { "<span class=\"muted\">\($0)</span>" as Markup } ?? Markup()
+      let note = tile.note.map { "<span class=\"muted\">\(name: $0)</span>" as Markup } ?? Markup()
       return "<div class=\"card\"><span class=\"muted\">\(tile.label)</span><b>\(tile.value)</b>\(note)</div>\n"
     }
     return "<div class=\"tiles\">\n\(cards.joined())</div>\n"

@@ -1,5 +1,6 @@
 // compare --report: what is kept of a comparison for a page.
 
+import ByteIO
 import Checkpoint
 import Reports
 
@@ -19,7 +20,8 @@ struct ComparisonRecord {
     _ command: Compare, counts: [TensorComparison.Status: Int], differing: [TensorComparison], order: [Int]
   ) -> ComparisonReport {
     ComparisonReport(
-      first: command.first, second: command.second, program: Program.version, command: CommandLineText.own,
+      first: Folder.name(of: Folder.absolute(command.first)), second: Folder.name(of: Folder.absolute(command.second)),
+      program: Program.version, command: CommandLineText.own,
       tolerance: command.tolerance,
       counts: Compare.statuses.compactMap { status in counts[status].map { (status.rawValue, $0) } },
       differing: order.map { Self.tensor(differing[$0]) }, incomparable: incomparable)

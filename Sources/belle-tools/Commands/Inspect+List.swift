@@ -97,7 +97,8 @@ extension Inspect {
     }
     let outside = bins.below + bins.above
     return "\(number(bins.bounds[0])) \(String(bars)) \(number(bins.bounds[48]))"
-      + (outside > 0 ? "  \(outside) outside, \(number(Double(histogram.minimum))) to \(number(Double(histogram.maximum)))" : "")
+      + (outside > 0
+        ? "  \(outside) outside, \(number(Double(histogram.minimum))) to \(number(Double(histogram.maximum)))" : "")
       + (histogram.nanCount > 0 ? "  NaN \(histogram.nanCount)" : "")
       + (histogram.infinityCount > 0 ? "  Inf \(histogram.infinityCount)" : "")
   }

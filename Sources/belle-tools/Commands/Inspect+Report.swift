@@ -11,7 +11,8 @@ extension Inspect {
   func pageOf(
     _ source: any TensorSource, _ list: TensorList, _ totals: Totals, _ path: String, _ input: String
   ) throws -> InspectionReport {
-    let folded = stats || listsAll || common.json ? TensorList(source, patterns: filter, folds: true, order: sort) : list
+    let isFolded = !stats && !listsAll && !common.json
+    let folded = isFolded ? list : TensorList(source, patterns: filter, folds: true, order: sort)
     let groups = folded.lines.map { line in
       InspectionReport.Group(
         name: line.name, count: line.indices.count, type: line.first.typeName, shape: "\(line.first.shape)",
@@ -38,7 +39,8 @@ extension Inspect {
     let isScale = { (name: String) in name.hasSuffix(".scales") }
     let weights = kinds(of: values) { !isScale($0.name) }
     let scales = kinds(of: source) { isScale($0.name) }
-    let total = (weights.flatMap(\.indices).map { values.tensors[$0].byteCount }
+    let total =
+      (weights.flatMap(\.indices).map { values.tensors[$0].byteCount }
       + scales.flatMap(\.indices).map { source.tensors[$0].byteCount }).reduce(0, +)
     return try common.showingProgress(total: total) { progress in
       progress(.started(file: path, bytes: total))

@@ -53,7 +53,8 @@ struct Inspect: ParsableCommand {
   var sort: TensorList.Order?
 
   @Flag(
-    name: [.customLong("all"), .customLong("no-fold")], help: "A line for each tensor, also where layers have the same.")
+    name: [.customLong("all"), .customLong("no-fold")], help: "A line for each tensor, also where layers have the same."
+  )
   var listsAll = false
 
   @OptionGroup var report: ReportOption
@@ -111,7 +112,8 @@ struct Inspect: ParsableCommand {
         }
         let own = try inspect(input)
         if inputs.count > 1, common.json {
-          Console.shared.result(.object(own.fields.merging(["type": "checkpoint", "path": .string(input)]) { one, _ in one }))
+          let what: [String: JSONValue] = ["type": "checkpoint", "path": .string(input)]
+          Console.shared.result(.object(own.fields.merging(what) { one, _ in one }))
         }
         totals += own
       } catch let error as any ToolError where inputs.count > 1 {
@@ -158,7 +160,8 @@ struct Inspect: ParsableCommand {
       .noSuchTensor, file: input,
       reason: "the pattern\(filter.count > 1 ? "s fit" : " \(displayName(filter[0])) fits") none of its "
         + "\(source.tensors.count) tensors",
-      remedy: "they are called \(source.tensors.first.map { displayName($0.name) } ?? "nothing") …; * stands for anything")
+      remedy: "they are called \(source.tensors.first.map { displayName($0.name) } ?? "nothing") …; * stands for "
+        + "anything")
   }
 
   /// How many weights there are: of packed modules what their integers stand for.

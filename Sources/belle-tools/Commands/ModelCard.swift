@@ -42,7 +42,8 @@ struct ModelCard {
   private static func licence(of release: KnownRelease) -> Licence? {
     Catalogue.builtIn.repository(named: release.name).map {
       Licence(
-        name: $0.licence, source: "of \(release.name), which a digest says it is (`belle-tools releases \(release.name)`)",
+        name: $0.licence,
+        source: "of \(release.name), which a digest says it is (`belle-tools releases \(release.name)`)",
         metadata: nil, limits: $0.limits)
     }
   }
@@ -62,14 +63,16 @@ struct ModelCard {
       let value = line[line.index(after: colon)...].trimmingCharacters(in: CharacterSet(charactersIn: " \t\"'"))
       // One word of letters that mean nothing in Markdown or YAML: whatever else stands there is not repeated.
       let isPlain = value.utf8.allSatisfy {
-        (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || "-._/:".utf8.contains($0)
+        (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
+          || "-._/:".utf8.contains($0)
       }
       if isPlain, (1...200).contains(value.utf8.count) { fields[String(line[..<colon])] = value }
     }
     guard let name = fields["license"] else { return nil }
     let more = [fields["license_name"], fields["license_link"]].compactMap(\.self).joined(separator: ", ")
     return Licence(
-      name: name + (more.isEmpty ? "" : " (\(more))"), source: "as the source's own card says", metadata: name, limits: [])
+      name: name + (more.isEmpty ? "" : " (\(more))"), source: "as the source's own card says", metadata: name,
+      limits: [])
   }
 
   /// The card of the finished files.
@@ -128,7 +131,9 @@ struct ModelCard {
     if isGPTQ { rows.append(("recipe", "\(options.recipeName): \(options.recipe.description)")) }
     if isGPTQ, !options.isTrueSequential { rows.append(("order", "all modules of a layer at once")) }
     if let data { rows.append(("calibration", Self.inline(data))) }
-    if let calibration = quantizer.calibration { rows.append(("digest of the samples", "SHA-256 `\(calibration.fingerprint)`")) }
+    if let calibration = quantizer.calibration {
+      rows.append(("digest of the samples", "SHA-256 `\(calibration.fingerprint)`"))
+    }
     rows.append(("modules", "\(quantizer.modules.count) of decoder layers and head; everything else is as it was"))
     return "## Making\n\n| | |\n|---|---|\n" + rows.map { "| \($0.0) | \($0.1) |\n" }.joined()
   }
@@ -154,7 +159,9 @@ struct ModelCard {
       text += worst.prefix(5).map { "| \(Self.inline($0.element.0)) | \(Numbers.percent($0.element.1)) |\n" }.joined()
     }
     let rounded = reports.filter { $0.fallback != nil }.count
-    if rounded > 0 { text += "\n\(rounded) modules could only be rounded to nearest: `quantize-log.jsonl` says which.\n" }
+    if rounded > 0 {
+      text += "\n\(rounded) modules could only be rounded to nearest: `quantize-log.jsonl` says which.\n"
+    }
     return text + """
 
       Divergence from the source was not measured. This measures it, on any text:

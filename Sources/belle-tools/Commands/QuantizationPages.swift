@@ -64,12 +64,13 @@ struct QuantizationPages {
     let method = reports.contains { $0.method == "gptq" } ? "GPTQ" : "rounding to nearest"
     return QuantizationReport(
       title: Folder.name(of: Folder.absolute(folder)), program: Program.version,
-      lead: "Made by \(settings?.meta?.quantizer.first?.replacing(":", with: " ") ?? "a program that it does not name") with "
-        + "\(method); from what the folder says.",
+      lead:
+        "Made by \(settings?.meta?.quantizer.first?.replacing(":", with: " ") ?? "a program that it does not name") "
+        + "with \(method); from what the folder says.",
       facts: Self.facts(of: settings), modules: modules, kept: kept, formerBytes: former.map { $0 + rest },
       bytes: ours + rest,
-      remark: "A folder keeps no time, no memory and no command, for the same work leaves the same bytes: a page that is "
-        + "written with the model has them.")
+      remark: "A folder keeps no time, no memory and no command, for the same work leaves the same bytes: a page that "
+        + "is written with the model has them.")
   }
 
   /// The modules as a page shows them.

@@ -33,4 +33,12 @@ extension QuantizeCommand {
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return folder == current ? "../" + name : name
   }
+
+  /// What the samples were drawn from, without the names of the user's files.
+  func dataWords(_ data: Calibration) -> String {
+    "\(data.windows.count) samples of \(data.windows.length) tokens from "
+      + (calibration.isEmpty
+        ? "the corpus of Chinese and English that comes with the program"
+        : calibration.count == 1 ? "a file that was given" : "\(calibration.count) files that were given")
+  }
 }

@@ -276,14 +276,6 @@ struct QuantizeCommand: ParsableCommand {
 
   var model: String { input ?? "." }
 
-  /// What the samples were drawn from, without the names of the user's files.
-  private func dataWords(_ data: Calibration) -> String {
-    "\(data.windows.count) samples of \(data.windows.length) tokens, of "
-      + (calibration.isEmpty
-        ? "the corpus of Chinese and English that comes with the program"
-        : calibration.count == 1 ? "a file of the maker's" : "\(calibration.count) files of the maker's")
-  }
-
   /// Every path among the arguments that is read; a part of a token file is named behind a colon.
   private var namedInputs: [String] {
     (tokenizer.path.map { [$0] } ?? [])

@@ -43,7 +43,9 @@ struct TensorList {
     count = wanted.count
     let folded =
       folds
-      ? NameFolding.lines(wanted.count) { tensors[wanted[$0]].name } trait: { place in
+      ? NameFolding.lines(wanted.count) {
+        tensors[wanted[$0]].name
+      } trait: { place in
         let info = tensors[wanted[place]]
         return "\(info.typeName) \(info.shape) \(info.byteCount) \(info.unread == nil)"
       }

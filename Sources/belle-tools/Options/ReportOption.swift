@@ -50,11 +50,13 @@ struct ReportOption: ParsableArguments {
     try InputRecord.opened.refuse([path])
     let folder = Folder.parent(of: path)
     if let obstacle = Folder.obstacle(to: folder) {
-      throw ByteIOError(.wrongKind, file: obstacle, reason: "the report is to be written below this, and it is no folder")
+      throw ByteIOError(
+        .wrongKind, file: obstacle, reason: "the report is to be written below this, and it is no folder")
     }
     guard Folder.isWritable(folder) else {
       throw ByteIOError(
-        .notPermitted, file: path, reason: "cannot write there", remedy: "give a name in a folder that you may write to")
+        .notPermitted, file: path, reason: "cannot write there",
+        remedy: "give a name in a folder that you may write to")
     }
   }
 

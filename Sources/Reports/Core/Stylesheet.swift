@@ -19,9 +19,10 @@ enum Stylesheet {
     Colour(selector: "html", property: "background", light: "#ffffff", dark: "#14171c"),
     Colour(selector: "html", property: "color", light: "#1b1f27", dark: "#e6e9ee"),
     Colour(selector: ".card,pre,td code,.facts,.note", property: "background", light: "#f5f6f8", dark: "#1e232b"),
-    Colour(selector: ".muted,figcaption small,.axis,.label small,.xs,.ys,th,dt,.lead,footer", property: "color",
+    Colour(
+      selector: ".muted,figcaption small,.axis,.label small,.xs,.ys,th,dt,.lead,footer", property: "color",
       light: "#59616f", dark: "#a2abb9"),
-    Colour(selector: "td,th,h2,footer", property: "border-color", light: "#d8dce3", dark: "#363d49"),
+    Colour(selector: "td,th,tr,h2,footer", property: "border-color", light: "#d8dce3", dark: "#363d49"),
     Colour(selector: ".grid", property: "stroke", light: "#dfe3e9", dark: "#313843"),
     Colour(selector: ".track", property: "fill", light: "#eceef2", dark: "#262c35"),
     Colour(selector: ".s0", property: "color", light: "#2563c9", dark: "#6ea8fe"),
@@ -54,7 +55,7 @@ enum Stylesheet {
     .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,164px),1fr));gap:12px;margin:22px 0 0;padding:0}
     .card{border-radius:10px;padding:12px 14px;min-width:0}
     .card b{display:block;font-size:1.4rem;line-height:1.3;font-weight:650;overflow-wrap:anywhere}
-    .card span{display:block}
+    .card span{display:block;overflow-wrap:anywhere}
     .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:26px 34px}
     .pair>*{min-width:0}
     figure{margin:0 0 8px;min-width:0}
@@ -84,19 +85,22 @@ enum Stylesheet {
     .fill{fill:currentColor}
     .soft{fill:currentColor;opacity:.28}
     .rows{display:grid;align-items:stretch;font-size:.75rem;font-variant-numeric:tabular-nums}
+    .rows .name{font-size:1em}
     .rows span{display:flex;align-items:center;justify-content:flex-end;min-width:0;overflow-wrap:anywhere;text-align:right}
     .bars{list-style:none;margin:0;padding:0}
     .bars li{display:grid;grid-template-columns:minmax(0,17rem) minmax(0,1fr) 10.5rem;gap:2px 14px;align-items:center;padding:4px 0}
+    .pair .bars li{grid-template-columns:minmax(0,10rem) minmax(0,1fr) 5.5rem}
     .bars svg{display:block;width:100%;height:16px;border-radius:3px}
     .bars .value{font-size:.82rem;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
     .bars .label{font-size:.82rem;min-width:0;overflow-wrap:anywhere}
     .label small{display:block}
     table{border-collapse:collapse;width:100%;font-size:.86rem}
     th{font-weight:600;text-align:left;font-size:.78rem}
-    td,th{padding:6px 12px 6px 0;border-bottom:1px solid;vertical-align:baseline;overflow-wrap:anywhere}
+    td,th{padding:6px 20px 6px 0;border-bottom:1px solid;vertical-align:baseline;overflow-wrap:anywhere}
     .n{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
     .facts{display:grid;grid-template-columns:minmax(0,11rem) minmax(0,1fr);gap:6px 16px;margin:0;padding:14px;\
     border-radius:8px;font-size:.86rem}
+    pre+.facts,.facts+pre{margin-top:12px}
     dt,dd{margin:0;overflow-wrap:anywhere}
     .note{border-left:4px solid;border-radius:4px;padding:10px 14px;margin:14px 0;font-size:.88rem}
     .note p:last-child{margin:0}
@@ -106,16 +110,16 @@ enum Stylesheet {
     h1{font-size:1.35rem}
     .tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
     .card b{font-size:1.15rem}
-    .bars li{grid-template-columns:minmax(0,1fr) auto}
+    .bars li,.pair .bars li{grid-template-columns:minmax(0,1fr) auto}
     .bars .label{grid-column:1/-1}
     .facts{grid-template-columns:minmax(0,1fr)}
     dd{margin-bottom:6px}
     thead{display:none}
-    tr{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);border-bottom:1px solid;padding:8px 0}
-    tr,td{border-color:inherit}
+    tr{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));border-bottom:1px solid;padding:8px 0}
     td,td.n{display:block;border:0;padding:2px 8px 2px 0;text-align:left;min-width:0}
     td:first-child{grid-column:1/-1}
     td.wide{grid-column:1/-1}
+    td.void{display:none}
     td::before{content:attr(data-l);display:block;font-size:.7rem;opacity:.75}
     td:first-child::before{display:none}
     .area{height:190px}
@@ -127,7 +131,7 @@ enum Stylesheet {
     main{max-width:none;padding:0}
     figure,.card,tr,.bars li{break-inside:avoid}
     h2{break-after:avoid}
-    .card,pre,.facts,.note{border:1px solid #bbb}
+    .card,pre,.facts{border:1px solid #bbb}
     *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
     }
     @page{margin:16mm}
@@ -140,7 +144,7 @@ enum Stylesheet {
     }
     // Ours from the first letter to the last: there is nothing in it to escape.
     return Markup(
-      stringLiteral: rules(false) + "\n" + base + "\n@media screen and (prefers-color-scheme:dark){\n" + rules(true)
+      stringLiteral: base + "\n" + rules(false) + "\n@media screen and (prefers-color-scheme:dark){\n" + rules(true)
         + "\n}\n")
   }()
 }

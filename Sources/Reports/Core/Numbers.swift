@@ -90,7 +90,9 @@ struct Axis {
     }
     isLogarithmic = false
     if includesZero { (least, greatest) = (min(0, least), max(0, greatest)) }
-    if least == greatest { (least, greatest) = least == 0 ? (0, 1) : (least - least.magnitude, greatest + greatest.magnitude) }
+    if least == greatest {
+      (least, greatest) = least == 0 ? (0, 1) : (least - least.magnitude, greatest + greatest.magnitude)
+    }
     let step = Self.round((greatest - least) / Double(max(1, count)))
     let first = (least / step + 1e-9).rounded(.down)
     let last = max(first + 1, (greatest / step - 1e-9).rounded(.up))
@@ -104,7 +106,9 @@ struct Axis {
     let upper = max(bounds.upperBound, bounds.lowerBound + 1)
     range = Double(bounds.lowerBound)...Double(upper)
     let step = max(1, Int(Self.round(Double(upper - bounds.lowerBound) / Double(count)).rounded(.up)))
-    ticks = stride(from: bounds.lowerBound, through: bounds.upperBound, by: step).map(Double.init)
+    // Multiples of the step, from the first that is not below.
+    let (part, first) = (bounds.lowerBound % step, bounds.lowerBound)
+    ticks = stride(from: part > 0 ? first + step - part : first, through: bounds.upperBound, by: step).map(Double.init)
   }
 
   /// A round number near a step: 1, 2, 2.5 or 5 times a power of ten, not below it.
