@@ -116,7 +116,7 @@ def package():
     if not shutil.which("dpkg-deb"):
         raise Skip("there is no dpkg-deb")
     out = PROJECT / ".build/packages"
-    return pathlib.Path(said(PACKAGING / "deb.sh", ".build/release/belle-tools", out, cwd=PROJECT).split()[-1])
+    return pathlib.Path(said(PACKAGING / "deb.sh", TOOLS, out, cwd=PROJECT).split()[-1])
 
 
 @check("the package installs with its dependencies, decrypts, verifies, quantizes and generates, and goes without a trace")

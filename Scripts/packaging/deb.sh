@@ -2,6 +2,7 @@
 # A Debian package of a built binary, for the Debian that this runs on. Runs without root.
 #
 # usage: deb.sh BINARY FOLDER
+#   SHARE   where its completions and manual pages are; by default where make puts them
 set -eu
 binary=$1 out=$2
 here=$(dirname "$0")
@@ -17,7 +18,7 @@ architecture=$(dpkg --print-architecture)
 mkdir -p "$out"
 root=$(cd "$out" && pwd)/root
 rm -rf "$root"
-${MAKE:-make} --no-print-directory install DESTDIR="$root" PREFIX=/usr >/dev/null
+${MAKE:-make} --no-print-directory install BINARY="$binary" ${SHARE:+"SHARE=$SHARE"} DESTDIR="$root" PREFIX=/usr >/dev/null
 doc=$root/usr/share/doc/belle-tools
 # Debian's own zsh looks in another folder than one in /usr/local.
 mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
@@ -75,6 +76,6 @@ END
 chmod -R u+rwX,go+rX,go-w "$root"
 find "$root" -print0 | xargs -0 touch -h -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}"
 package=$out/belle-tools_${version}_$architecture.deb
-dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >/dev/null
+dpkg-deb --root-owner-group -Zxz -z3 --build "$root" "$package" >/dev/null
 rm -rf "$root"
 echo "$package"
