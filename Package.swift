@@ -94,12 +94,15 @@ let package = Package(
       name: "Merging", dependencies: ["ByteIO", "Checkpoint", "Checksum", "Model", "Packed", "CBelleKernels"],
       swiftSettings: strict),
 
+    // Figures to pages that people look at; nothing is known here of models.
+    .target(name: "Reports", dependencies: ["ByteIO"], swiftSettings: strict),
+
     // Programs.
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize", "Tokenizer",
-        "Transformer", "XorDecrypt",
+        "ByteIO", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize", "Reports",
+        "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -170,6 +173,7 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
+    .testTarget(name: "ReportsTests", dependencies: ["Reports", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),
   ] + fuzzTargets,

@@ -69,6 +69,8 @@ public enum Request: Sendable, Equatable {
   case verifying(String?)
   /// The figures of all tensors' values.
   case statistics
+  /// A page of what a model holds.
+  case inspecting
   /// What is wrong with a model.
   case diagnosis
   /// Quantizing a model.

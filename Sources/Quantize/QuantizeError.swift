@@ -25,4 +25,6 @@ package enum QuantizeErrorCode: Sendable, Equatable {
   case noRoom
   /// A model that is quantized already, or has nothing to quantize.
   case wrongModel
+  /// No log of an earlier run, or one that cannot be read.
+  case noLog
 }

@@ -37,4 +37,6 @@ public enum CheckpointErrorCode: Sendable, Equatable {
   case adapter
   /// What was asked for would change values, and that was not asked for.
   case lossy
+  /// No tensor has a name that was asked for.
+  case noSuchTensor
 }

@@ -99,6 +99,9 @@ package struct GGUFFormat: QuantizedFormat {
   /// The blocks that a module gets.
   package func blocks(of name: String) -> BlockFormat { others[name] ?? blocks }
 
+  /// ggml's name of the blocks.
+  package func storedAs(_ module: LinearModule) -> String { blocks(of: module.name).rawValue }
+
   /// The blocks' grid.
   package func grid(for module: LinearModule) -> Grid { blocks(of: module.name).grid }
 

@@ -236,7 +236,8 @@ extension ModelQuantizer {
       store(number, quantized)
       reports.append(
         ModuleReport(
-          quantized.report, sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
+          quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
+          sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
       try advance(shape.solve(module, isCorrected: isCorrected), events)
     }
     return (tensors, reports)
@@ -293,7 +294,10 @@ extension ModelQuantizer {
         weights.slice, grid: format.grid(for: module), fit: options.recipe.fit,
         negativeScales: options.recipe.negativeScales, layer: module.name, threads: options.threads)
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
-      new.append(ModuleReport(quantized.report, sharedSeconds: 0, peakMemory: peakMemory))
+      new.append(
+        ModuleReport(
+          quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name], sharedSeconds: 0,
+          peakMemory: peakMemory))
       try advance(Double(module.inFeatures * module.outFeatures), events)
     }
     try work.finish(name, tensors, new)

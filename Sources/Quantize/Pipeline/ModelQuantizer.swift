@@ -59,6 +59,14 @@ package final class ModelQuantizer {
   var firstLayer: DecoderLayer?
   var flopDone = 0.0
   var reports: [ModuleReport] = []
+  /// The bytes of each module's weights in the model, by the module's name.
+  private(set) lazy var sourceBytes: [String: Int] = {
+    var bytes: [String: Int] = [:]
+    for info in model.source.tensors where info.name.hasSuffix(".weight") {
+      bytes[String(info.name.dropLast(".weight".count))] = info.byteCount
+    }
+    return bytes
+  }()
 
   /// A group of modules, and which of them are to be quantized.
   struct GroupWork {
@@ -172,10 +180,14 @@ package final class ModelQuantizer {
 
   /// Puts the quantized model together, moves it to its place, and removes the work folder.
   ///
+  /// - Parameter card: what a folder gets as a model card, from the folder of the finished files; nil for none. A card that
+  ///   others wrote is never replaced.
   /// - Returns: the paths of the files that it replaced, and of those of another model that it removed.
   /// - Throws: what was computed stays in the work folder then.
   @discardableResult
-  package func finish(progress: ProgressHandler) throws -> (replaced: [String], removed: [String]) {
+  package func finish(
+    card: ((_ folder: String, _ reports: [ModuleReport]) throws -> ModelCardText)? = nil, progress: ProgressHandler
+  ) throws -> (replaced: [String], removed: [String]) {
     guard let work else { preconditionFailure("quantize first") }
     var sources: [any TensorSource] = []
     for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
@@ -195,6 +207,9 @@ package final class ModelQuantizer {
     try format.write(result, into: staging, progress: progress)
     writtenBytes = try Checkpoint.modelFiles(in: staging).reduce(0) {
       $0 + (Folder.size(of: Folder.join(staging, $1)) ?? 0)
+    }
+    if format.writesFolder, ModelCardText.mayBeWritten(into: output), let card {
+      try write(card(staging, reports).bytes, into: staging, as: ModelCardText.fileName)
     }
     try writeLog(staging)
     let outcome: (replaced: [String], removed: [String])
@@ -217,8 +232,15 @@ package final class ModelQuantizer {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var text: [UInt8] = []
     for report in reports { text += try encoder.encode(report.logged) + [0x0A] }
-    let writer = try AtomicFileWriter(in: folder)
-    try writer.write(text, at: 0)
-    _ = try writer.commit(as: OutputFolder.log, size: text.count, replacing: true)
+    try write(text, into: folder, as: OutputFolder.log)
   }
+
+  private func write(_ bytes: [UInt8], into folder: String, as name: String) throws {
+    let writer = try AtomicFileWriter(in: folder)
+    try writer.write(bytes, at: 0)
+    _ = try writer.commit(as: name, size: bytes.count, replacing: true)
+  }
+
+  /// SHA-256 over the model: its configuration, and the values of its tensors; empty before ``prepare(measures:progress:)``.
+  package var modelDigest: String { fingerprint }
 }

@@ -1,6 +1,9 @@
 // What is told of each module, to the user and in quantize-log.jsonl.
 
+import ByteIO
+import Checkpoint
 import Foundation
+import Model
 
 /// How the quantization of one module went.
 package struct ModuleReport: Sendable, Codable, Equatable {
@@ -20,6 +23,16 @@ package struct ModuleReport: Sendable, Codable, Equatable {
   package var dead_inputs: Int
   /// Whether the factor had to be computed in double precision.
   package var double_precision: Bool
+  /// What its weights became: `4 bits, groups of 128`, `Q4_K`; nil in logs of before there was such a field, as are the others.
+  package var stored_as: String?
+  /// Its inputs.
+  package var in_features: Int?
+  /// Its outputs.
+  package var out_features: Int?
+  /// Bytes of what its weights became.
+  package var bytes: Int?
+  /// Bytes of its weights before.
+  package var source_bytes: Int?
   /// Seconds for this module, its share of what the group has in common included; nil in the log, see ``logged``.
   package var seconds: Double?
   /// The largest memory of the process so far; nil in the log.
@@ -33,7 +46,12 @@ package struct ModuleReport: Sendable, Codable, Equatable {
     return copy
   }
 
-  init(_ report: LayerReport, sharedSeconds: Double, peakMemory: Int) {
+  init(
+    _ report: LayerReport, of module: LinearModule, format: any QuantizedFormat, sourceBytes: Int?,
+    sharedSeconds: Double, peakMemory: Int
+  ) {
+    (stored_as, bytes) = (format.storedAs(module), format.byteCount(module))
+    (in_features, out_features, source_bytes) = (module.inFeatures, module.outFeatures, sourceBytes)
     name = report.layer
     method = report.method.rawValue
     fallback = report.fallbackReason
@@ -58,5 +76,34 @@ package struct ModuleReport: Sendable, Codable, Equatable {
       found.append("the output error is \(error) of the output itself: more bits or smaller groups help")
     }
     return found
+  }
+}
+
+extension ModuleReport {
+  /// The largest log that is read: a hundred times that of the largest models.
+  private static let largestLog = 1 << 28
+
+  /// The log that quantizing leaves in a model's folder.
+  ///
+  /// - Throws: ``QuantizeError`` where there is none, or it cannot be read; `ByteIOError`.
+  package static func log(in folder: String) throws -> [ModuleReport] {
+    let path = Folder.join(folder, OutputFolder.log)
+    guard Folder.kind(of: path) == .file else {
+      throw QuantizeError(
+        .noLog, file: folder, reason: "there is no \(OutputFolder.log), where the figures of its modules would stand",
+        remedy: "\(.inspecting) shows the sizes and values of any model")
+    }
+    let file = try InputFile(path)
+    guard file.size <= largestLog else {
+      throw QuantizeError(.noLog, file: path, reason: "\(byteCount(file.size)) are more than a log of modules can have")
+    }
+    let lines = try file.bytes(count: file.size).split(separator: 0x0A)
+    return try lines.enumerated().map { number, line in
+      do { return try decodeBoundedJSON(ModuleReport.self, from: Array(line), file: path) } catch {
+        throw QuantizeError(
+          .noLog, file: path, place: "line \(number + 1)", reason: "expected the figures of a module, found something else",
+          remedy: "\(.inspecting) shows the sizes and values of any model")
+      }
+    }
   }
 }

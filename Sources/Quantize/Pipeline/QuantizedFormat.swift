@@ -44,6 +44,9 @@ package protocol QuantizedFormat: Sendable {
   /// The bytes that a module takes.
   func byteCount(_ module: LinearModule) -> Int
 
+  /// What a module's weights become, in words: `4 bits, groups of 128`.
+  func storedAs(_ module: LinearModule) -> String
+
   /// Writes the whole model.
   ///
   /// - Parameters:
@@ -55,6 +58,12 @@ package protocol QuantizedFormat: Sendable {
 extension QuantizedFormat {
   /// The names of a model in its container.
   package var fileName: String? { nil }
+
+  /// The bits of the grid and the size of its groups.
+  package func storedAs(_ module: LinearModule) -> String {
+    let grid = grid(for: module)
+    return "\(grid.bits) bits, " + (grid.groupSize.map { "groups of \($0)" } ?? "whole rows")
+  }
 
   /// Reads a finished module's weights from a source that shows them as values.
   ///

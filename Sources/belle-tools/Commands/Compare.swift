@@ -4,6 +4,7 @@ import ArgumentParser
 import ByteIO
 import Checkpoint
 import Model
+import Reports
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,6 +14,7 @@ struct Compare: ParsableCommand {
 
         belle-tools compare model/ model-safetensors/
         belle-tools compare llama/ llama-hf/ --tolerance 1e-3
+        belle-tools compare model/ model-4bit/ --report compare.html
 
       Where only one of the two is in Meta's layout or in GGUF, it is compared as Hugging Face has it; a head that only one \
       of them stores is held against the other's embedding, to which it is tied. Quantized weights are compared as the \
@@ -29,6 +31,8 @@ struct Compare: ParsableCommand {
   @Option(help: "The largest relative difference of a tensor that still counts as close.")
   var tolerance = 0.0
 
+  @OptionGroup var report: ReportOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var unknown: SkipUnknownOption
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var common: CommonOptions
@@ -38,6 +42,7 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
+    try report.check(replacing: force.isGiven)
     let models = (try unknown.open(first), try unknown.open(second))
     for model in [models.0, models.1] {
       Console.shared.remarks(model.remarks, on: model.path)
@@ -55,6 +60,7 @@ struct Compare: ParsableCommand {
     // the model's order among equals; what is equal last.
     var (differing, equal): ([TensorComparison], [TensorComparison]) = ([], [])
     var counts: [TensorComparison.Status: Int] = [:]
+    var record = ComparisonRecord()
     try common.showingProgress(total: total) { progress in
       progress(.started(file: first, bytes: total))
       try Comparison(a, b, tolerance: tolerance).run(
@@ -62,7 +68,9 @@ struct Compare: ParsableCommand {
         receive: { result in
           counts[result.status, default: 0] += 1
           switch result.status {
-          case .missing, .shape: show(result)
+          case .missing, .shape:
+            show(result)
+            record.add(result)
           case .close, .different: differing.append(result)
           case .equal: if common.json { equal.append(result) }
           }
@@ -83,13 +91,18 @@ struct Compare: ParsableCommand {
         "missing": .int(counts[.missing] ?? 0), "shape": .int(counts[.shape] ?? 0), "relative": .double(worst),
       ])
     } else {
-      let parts = [TensorComparison.Status.equal, .close, .different, .missing, .shape].compactMap { status in
+      let parts = Self.statuses.compactMap { status in
         counts[status].map { "\($0) \(status.rawValue)" }
       }
       Console.shared.result("\(count) tensors: \(parts.joined(separator: ", "))")
     }
+    try report.write(
+      record.report(self, counts: counts, differing: differing, order: order).page, replacing: force.isGiven, common)
     if isNo { throw ExitCode.negative }
   }
+
+  /// What can be found, in the order in which it is told.
+  static let statuses: [TensorComparison.Status] = [.equal, .close, .different, .missing, .shape]
 
   private func show(_ result: TensorComparison) {
     if common.json {

@@ -15,6 +15,7 @@ struct Evaluate: ParsableCommand {
       Example: quantized models against the one that they were made from, in one table:
 
         belle-tools evaluate model-4bit/ model-q4.gguf --text wiki.txt --reference model/
+        belle-tools evaluate model-4bit/ --text wiki.txt --reference model/ --report evaluation.html
 
       Models are \(ModelFamily.titles), in Hugging Face's or Meta's layout, in any container \
       that `inspect` reads, packed by GPTQ, or in GGUF. The text is encoded as a whole and cut into windows of --sequence-length \
@@ -71,6 +72,8 @@ struct Evaluate: ParsableCommand {
       """)
   var chatTemplate = ChatTemplateArgument.auto
 
+  @OptionGroup var report: ReportOption
+  @OptionGroup var force: ForceOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -96,6 +99,9 @@ struct Evaluate: ParsableCommand {
     guard maxTokens ?? 1 >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
     guard worstWindows == nil || text != nil && reference != nil else {
       throw ValidationError("--kl-windows goes with --text and --reference.")
+    }
+    guard report.path == nil || text != nil && models.count == 1 else {
+      throw ValidationError("--report goes with --text, and is of one model.")
     }
     guard (1...1 << 20).contains(worstWindows ?? 1) else {
       throw ValidationError("--kl-windows must be between 1 and \(1 << 20).")
@@ -127,6 +133,7 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
+    try report.check(replacing: force.isGiven)
     let candidates = try models.enumerated().map { number, path in try open(path, isOther: number > 0) }
     let other = try reference.map { try open($0, isOther: true) }
     for one in candidates + [other].compactMap(\.self) { Console.shared.notes(on: one.model) }
@@ -152,5 +159,11 @@ struct Evaluate: ParsableCommand {
   /// A share in percent with its standard error.
   func share(_ moments: Moments) -> String {
     figure(100 * moments.mean, moments.error.map { 100 * $0 }, 2) + " %"
+  }
+
+  /// Shows rows, the first of which is the head: names to the left, figures to the right.
+  func show(table rows: [[String]]) {
+    let table = TextTable(isRight: rows[0].indices.map { $0 > 0 }, rows)
+    for row in rows { Console.shared.result(table.line(row)) }
   }
 }

@@ -14,6 +14,19 @@ extension Inspect {
   ]
 
   func runSafety() throws {
+    var (fileCount, unsafeCount) = (0, 0)
+    for input in inputs {
+      let found = try survey(all: input)
+      (fileCount, unsafeCount) = (fileCount + found.files, unsafeCount + found.unsafe)
+    }
+    if common.json {
+      Console.shared.result(["type": "summary", "files": .int(fileCount), "unsafe": .int(unsafeCount)])
+    }
+    if unsafeCount > 0 { throw ExitCode.negative }
+  }
+
+  /// Looks at a file, or at all files of a folder.
+  private func survey(all input: String) throws -> (files: Int, unsafe: Int) {
     var files = [input]
     var unsafeCount = 0
     if Folder.kind(of: input) == .folder {
@@ -78,12 +91,10 @@ extension Inspect {
       }
       try noteCode(path)
     }
-    if common.json {
-      Console.shared.result(["type": "summary", "files": .int(files.count), "unsafe": .int(unsafeCount)])
-    } else if plain > 0 {
+    if !common.json, plain > 0 {
       Console.shared.result("\(plain) other file\(plain == 1 ? "" : "s"): no pickle in \(plain == 1 ? "it" : "them")")
     }
-    if unsafeCount > 0 { throw ExitCode.negative }
+    return (files.count, unsafeCount)
   }
 
   /// Whether a file's name is an index's: `….index.json`, or a variant's, `….index.fp16.json`.

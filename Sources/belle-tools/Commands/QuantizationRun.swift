@@ -5,16 +5,30 @@ import ByteIO
 import Foundation
 import LinearAlgebra
 import Quantize
+import Reports
 
 /// Runs a quantization and shows it.
 struct QuantizationRun {
   private let quantizer: ModelQuantizer
   private let model: String
   private let common: CommonOptions
+  private let card: ModelCard
+  private let data: String?
+  private let extras: Extras
   private let clock = ContinuousClock()
 
-  init(_ quantizer: ModelQuantizer, model: String, common: CommonOptions) {
+  /// What is written besides the model.
+  struct Extras {
+    let report: ReportOption
+    let card: String?
+    let replacing: Bool
+  }
+
+  init(
+    _ quantizer: ModelQuantizer, model: String, common: CommonOptions, card: ModelCard, data: String?, extras: Extras
+  ) {
     (self.quantizer, self.model, self.common) = (quantizer, model, common)
+    (self.card, self.data, self.extras) = (card, data, extras)
   }
 
   /// - Returns: whether a module was rounded to nearest although GPTQ was asked for.
@@ -30,6 +44,7 @@ struct QuantizationRun {
     if !outcome.replaced.isEmpty { common.note("--force replaced \(list(outcome.replaced))") }
     Console.shared.warn(ofRemoved: outcome.removed)
     summarize(reports, estimate, seconds, outcome)
+    try writeExtras(reports, seconds)
     return !fallbacks.isEmpty
   }
 
@@ -108,7 +123,28 @@ struct QuantizationRun {
   }
 
   private func finish() throws -> (replaced: [String], removed: [String]) {
-    try common.showingProgress(total: quantizer.outputBytes) { try quantizer.finish(progress: $0) }
+    if quantizer.format.writesFolder, !ModelCardText.mayBeWritten(into: quantizer.output) {
+      Console.shared.warning(
+        "\(displayName(Folder.join(quantizer.output, ModelCardText.fileName))) is not this program's, and stays: --card FILE "
+          + "writes the model card elsewhere")
+    }
+    return try common.showingProgress(total: quantizer.outputBytes) {
+      try quantizer.finish(card: card.text, progress: $0)
+    }
+  }
+
+  /// The page and the card that were asked for. The model is finished: what fails here costs nothing of it.
+  private func writeExtras(_ reports: [ModuleReport], _ seconds: Double) throws {
+    let pages = QuantizationPages(reports: reports, wantedDamping: quantizer.options.recipe.damping)
+    try extras.report.write(
+      pages.page(of: quantizer, source: card.source, seconds: seconds, data: data).page, replacing: extras.replacing,
+      common)
+    guard let path = extras.card else { return }
+    let isFolder = quantizer.format.writesFolder
+    let folder = isFolder ? quantizer.output : Folder.parent(of: quantizer.output)
+    let names = isFolder ? nil : [Folder.name(of: quantizer.output)]
+    try ReportOption.write(card.text(folder, reports, names: names).bytes, to: path, replacing: extras.replacing)
+    common.note("the model card is \(displayName(path))")
   }
 
   private func summarize(

@@ -166,6 +166,14 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The largest file of the output: a number with kB, MB or GB; 5GB.", valueName: "size"))
   var maxShardSize: ByteSize?
 
+  @Option(
+    help: ArgumentHelp(
+      "Also write a model card: Markdown with source, licence, options, errors and how to load it. Folders get one as "
+        + "README.md in any case, unless there is one that this program did not write.", valueName: "file.md"),
+    completion: .file(extensions: ["md"]))
+  var card: String?
+
+  @OptionGroup var report: ReportOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -221,6 +229,9 @@ struct QuantizeCommand: ParsableCommand {
     } else if chatTemplate.isAsked, calibration.isEmpty {
       throw ValidationError("--chat-template goes with --format gguf, or with --calibration.")
     }
+    guard card.map({ $0.lowercased().hasSuffix(".md") && Folder.name(of: $0).count > 3 }) ?? true else {
+      throw ValidationError("--card writes Markdown: give a name that ends in .md.")
+    }
     if let output, let container = namedContainer,
       format == .gptq || format == .belle && container != .torch
     {
@@ -232,6 +243,8 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    try report.check(replacing: force.isGiven)
+    if let card { try ReportOption.check(card, replacing: force.isGiven) }
     let files = try open()
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
@@ -249,12 +262,23 @@ struct QuantizeCommand: ParsableCommand {
     // because this method does not need it.
     quantizer.inputs.add(.opened)
     for path in namedInputs { quantizer.inputs.add(named: path) }
-    let run = QuantizationRun(quantizer, model: model, common: common)
+    let words = data.map { dataWords($0) }
+    let run = QuantizationRun(
+      quantizer, model: model, common: common, card: try ModelCard(quantizer, of: files, data: words), data: words,
+      extras: QuantizationRun.Extras(report: report, card: card, replacing: force.isGiven))
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
   }
 
   var model: String { input ?? "." }
+
+  /// What the samples were drawn from, without the names of the user's files.
+  private func dataWords(_ data: Calibration) -> String {
+    "\(data.windows.count) samples of \(data.windows.length) tokens, of "
+      + (calibration.isEmpty
+        ? "the corpus of Chinese and English that comes with the program"
+        : calibration.count == 1 ? "a file of the maker's" : "\(calibration.count) files of the maker's")
+  }
 
   /// Every path among the arguments that is read; a part of a token file is named behind a colon.
   private var namedInputs: [String] {

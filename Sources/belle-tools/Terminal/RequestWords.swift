@@ -41,6 +41,7 @@ extension Request {
     case .decrypting: "`belle-tools decrypt <enc-file-or-folder> <key> <output-folder>`"
     case .verifying(let path): "`belle-tools verify\(path.map { " " + displayName($0) } ?? "")`"
     case .statistics: "`belle-tools inspect <model> --stats`"
+    case .inspecting: "`belle-tools inspect <model> --report model.html`"
     case .diagnosis: "`belle-tools doctor <model>`"
     case .quantizing: "`belle-tools quantize <model>`"
     case .converting(let conversion): "`belle-tools convert\(conversion.arguments)`"
