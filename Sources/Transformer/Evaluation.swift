@@ -56,8 +56,10 @@ package struct Evaluation: Sendable {
   }
 
   /// Evaluates the first model on windows.
-  package func run(_ windows: TokenWindows, progress: (Int) -> Void = { _ in }) throws -> EvaluationResult {
-    try results(windows, progress: progress)[0]
+  package func run(
+    _ windows: TokenWindows, progress: (Int) -> Void = { _ in }, each: ((ScoredToken) -> Void)? = nil
+  ) throws -> EvaluationResult {
+    try results(windows, progress: progress, each: each)[0]
   }
 
   /// Evaluates all models on windows; the reference is run once.
@@ -65,7 +67,7 @@ package struct Evaluation: Sendable {
   /// - Parameters:
   ///   - windows: at least one, of at least two tokens.
   ///   - progress: called with units of work as they are done.
-  ///   - each: told of each predicted token of the first model, in order.
+  ///   - each: told of each token that the first model predicts, in order.
   /// - Returns: a result for each model.
   package func results(
     _ windows: TokenWindows, progress: (Int) -> Void = { _ in }, each: ((ScoredToken) -> Void)? = nil
@@ -120,11 +122,10 @@ package struct Evaluation: Sendable {
     var sums = Array(repeating: TokenScores(), count: windows.count)
     for (block, rows) in zip(scores, blocks) {
       for (place, target) in block.targets.enumerated() {
-        let window = (rows.lowerBound + target.row) / length
-        sums[window].add(block, place, hasReference: other != nil)
-        each?(
-          block.scored(
-            place, hasReference: other != nil, tokenPlace: firstToken + rows.lowerBound + target.row + 1))
+        let row = rows.lowerBound + target.row
+        let token = block.scored(place, hasReference: other != nil, at: firstToken + row + 1)
+        sums[row / length].add(token)
+        each?(token)
       }
     }
     return sums
@@ -132,29 +133,25 @@ package struct Evaluation: Sendable {
 }
 
 extension TokenScores {
-  /// Adds what a block says of one of its targets.
-  fileprivate mutating func add(_ block: LogitScores, _ place: Int, hasReference: Bool) {
-    let row = block.targets[place].row
+  fileprivate mutating func add(_ token: ScoredToken) {
     tokens += 1
-    loss.add(-block.logProbability(place))
-    guard hasReference else { return }
-    let (own, other) = (block.model[row], block.reference[row])
-    referenceLoss.add(other.logSum - Double(block.referenceTargetLogits[place]))
-    divergence.add(other.cross / other.sum - other.logSum + own.logSum)
-    agreement.add(own.best == other.best ? 1 : 0)
+    loss.add(token.loss)
+    if let loss = token.referenceLoss { referenceLoss.add(loss) }
+    if let value = token.divergence { divergence.add(value) }
+    if let best = token.referenceBest { agreement.add(best.token == token.best.token ? 1 : 0) }
   }
 }
 
 extension LogitScores {
-  /// What is known of a target.
-  fileprivate func scored(_ target: Int, hasReference: Bool, tokenPlace: Int) -> ScoredToken {
+  /// What is known of a target, which has a place among all tokens.
+  fileprivate func scored(_ target: Int, hasReference: Bool, at place: Int) -> ScoredToken {
     let row = targets[target].row
     let (own, other) = (model[row], reference[row])
     // The likeliest token's logit is the maximum: its probability is 1 over the sum.
     let (best, loss) = ((own.best, 1 / own.sum), -logProbability(target))
-    guard hasReference else { return ScoredToken(place: tokenPlace, loss: loss, best: best) }
+    guard hasReference else { return ScoredToken(place: place, loss: loss, best: best) }
     return ScoredToken(
-      place: tokenPlace, loss: loss, best: best, referenceLoss: other.logSum - Double(referenceTargetLogits[target]),
+      place: place, loss: loss, best: best, referenceLoss: other.logSum - Double(referenceTargetLogits[target]),
       referenceBest: (other.best, 1 / other.sum), divergence: other.cross / other.sum - other.logSum + own.logSum)
   }
 }

@@ -1,3 +1,4 @@
+import ByteIO
 import TestSupport
 import Testing
 import Transformer

@@ -69,28 +69,28 @@ extension Evaluate {
   private func show(_ task: ChoiceTask, _ answers: [Answers], _ reference: Answers?) {
     if answers.count == 1 {
       if task.parts.count > 1 {
-        var table = Table(["set", "questions", "accuracy", "by character"])
+        var table = [["set", "questions", "accuracy", "by character"]]
         for (part, set) in zip(task.parts, answers[0].sets) {
-          table.add([
+          table.append([
             displayName(part.file.name), "\(set.answers.count)", share(set.accuracy), share(set.normalizedAccuracy),
           ])
         }
-        table.lines.forEach { Console.shared.result($0) }
+        show(table: table)
       }
       Console.shared.result("accuracy      \(share(answers[0].all.accuracy))  (\(task.questionCount) questions)")
       Console.shared.result("by character  \(share(answers[0].all.normalizedAccuracy))")
       return
     }
-    var table = Table(["model", "accuracy", "by character"] + (reference == nil ? [] : ["same answer"]))
+    var table = [["model", "accuracy", "by character"] + (reference == nil ? [] : ["same answer"])]
     for (number, one) in answers.enumerated() {
       let isReference = reference != nil && number == answers.count - 1
-      table.add(
+      table.append(
         [
           displayName(one.path) + (isReference ? " (reference)" : ""), share(one.all.accuracy),
           share(one.all.normalizedAccuracy),
         ] + (reference.map { [isReference ? "" : share(one.all.agreement(with: $0.all))] } ?? []))
     }
-    table.lines.forEach { Console.shared.result($0) }
+    show(table: table)
   }
 
   private func showObjects(_ task: ChoiceTask, _ answers: [Answers], _ reference: Answers?, _ seconds: Double) {

@@ -107,14 +107,15 @@ final class EvaluationTrace {
 extension Evaluate {
   /// The page of an evaluation.
   func pageOf(
-    _ row: Row, _ text: String, _ trace: EvaluationTrace, _ tokenizer: (any Tokenizer)?, _ seconds: Double
+    _ result: EvaluationResult, _ trace: EvaluationTrace, _ data: Calibration, _ tokenizer: (any Tokenizer)?,
+    _ seconds: Double
   ) -> EvaluationReport {
-    let (data, result) = (row.data, row.result)
-    return EvaluationReport(
-      model: Folder.name(of: Folder.absolute(row.candidate.path)), reference: reference.map { Folder.name(of: Folder.absolute($0)) },
+    EvaluationReport(
+      model: Folder.name(of: Folder.absolute(models[0])),
+      reference: reference.map { Folder.name(of: Folder.absolute($0)) },
       program: Program.version, command: CommandLineText.own,
       facts: [
-        ("text", text), ("windows", "\(data.windows.count) of \(data.windows.length) tokens"),
+        ("text", text ?? ""), ("windows", "\(data.windows.count) of \(data.windows.length) tokens"),
         ("digest of the tokens", "SHA-256 " + data.fingerprint), ("time", Numbers.duration(seconds)),
         ("memory", "\(byteCount(peakMemory)) at most"),
       ],

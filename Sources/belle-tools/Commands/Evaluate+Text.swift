@@ -3,7 +3,6 @@
 import ByteIO
 import Model
 import Quantize
-import Reports
 import Tokenizer
 import Transformer
 
@@ -26,10 +25,10 @@ extension Evaluate {
     let clock = ContinuousClock()
     let start = clock.now
     var results: [Int: EvaluationResult] = [:]
+    let work = evaluations.reduce(0) { $0 + $1.0.workload(data[$1.1[0]].windows) }
     let trace =
       report.path == nil
       ? nil : EvaluationTrace(tokens: data[0].windows.predictedCount, hasReference: other != nil)
-    let work = evaluations.reduce(0) { $0 + $1.0.workload(data[$1.1[0]].windows) }
     try common.showingProgress(total: work, isBytes: false) { progress in
       for (evaluation, group) in evaluations {
         let name = candidates[group[0]].path
@@ -50,10 +49,10 @@ extension Evaluate {
     }
     for row in rows { try showWindows(row) }
     show(rows, seconds)
-    guard let trace else { return }
+    guard let trace, let row = rows.first else { return }
     // Of a token file the tokens' words are wanted where there is a tokenizer, and their numbers do where there is none.
-    let words = try? candidates[0].tokenizer.value()
-    try report.write(pageOf(rows[0], text, trace, words, seconds).page, replacing: force.isGiven, common)
+    let words = try? row.candidate.tokenizer.value()
+    try report.write(pageOf(row.result, trace, row.data, words, seconds).page, replacing: force.isGiven, common)
   }
 
   /// A model's result.
@@ -131,22 +130,22 @@ extension Evaluate {
   }
 
   private func showTable(_ rows: [Row]) {
-    var table = Table(
-      ["model", "perplexity"] + (reference == nil ? ["tokens"] : ["mean KL divergence", "same top token"]))
+    let figures = reference == nil ? ["tokens"] : ["mean KL divergence", "same top token"]
+    var table = [["model", "perplexity"] + figures]
     for row in rows {
       let total = row.result.total
-      table.add(
+      table.append(
         [displayName(row.candidate.path), figure(total.perplexity, total.perplexityError, 4)]
           + (reference == nil
             ? ["\(row.result.tokens)"]
             : [figure(total.divergence.mean, total.divergence.error, 7), share(total.agreement)]))
     }
     if let reference, let result = rows.first?.result, let perplexity = result.referencePerplexity {
-      table.add([
+      table.append([
         displayName(reference) + " (reference)", figure(perplexity, result.referencePerplexityError, 4), "", "",
       ])
     }
-    table.lines.forEach { Console.shared.result($0) }
+    show(table: table)
   }
 
   private func showObjects(_ rows: [Row], _ seconds: Double) {

@@ -5,7 +5,6 @@ import ByteIO
 import Checkpoint
 import Model
 import Quantize
-import Reports
 import Tokenizer
 import Transformer
 
@@ -106,6 +105,9 @@ struct Evaluate: ParsableCommand {
     guard worstWindows == nil || text != nil && reference != nil else {
       throw ValidationError("--kl-windows goes with --text and --reference.")
     }
+    guard report.path == nil || text != nil && models.count == 1 else {
+      throw ValidationError("--report goes with --text, and is of one model.")
+    }
     guard (1...1 << 20).contains(worstWindows ?? 1) else {
       throw ValidationError("--kl-windows must be between 1 and \(1 << 20).")
     }
@@ -162,5 +164,11 @@ struct Evaluate: ParsableCommand {
   /// A share in percent with its standard error.
   func share(_ moments: Moments) -> String {
     figure(100 * moments.mean, moments.error.map { 100 * $0 }, 2) + " %"
+  }
+
+  /// Shows rows, the first of which is the head: names to the left, figures to the right.
+  func show(table rows: [[String]]) {
+    let table = TextTable(isRight: rows[0].indices.map { $0 > 0 }, rows)
+    for row in rows { Console.shared.result(table.line(row)) }
   }
 }
