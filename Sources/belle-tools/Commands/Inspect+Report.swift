@@ -34,37 +34,61 @@ extension Inspect {
     let packed =
       PackedCheckpoint.isPacked(source)
       ? try? PackedCheckpoint.ofModel(source, folder: Folder.home(of: path)) : nil
-    let values: any TensorSource =
-      packed ?? (DequantizedSource.isNeeded(source) ? (try? DequantizedSource(source)) ?? source : source)
+    let hasBlocks = DequantizedSource.isNeeded(source)
+    let values: any TensorSource = packed ?? (hasBlocks ? (try? DequantizedSource(source)) ?? source : source)
+    // A module of blocks is taken apart whole: the largest are left out.
+    let blocks =
+      hasBlocks
+      ? try? PackedCheckpoint(blocks: source) { $0.elementCount <= 1 << 26 } : nil
     let isScale = { (name: String) in name.hasSuffix(".scales") }
     let weights = kinds(of: values) { !isScale($0.name) }
     let scales = kinds(of: source) { isScale($0.name) }
+    let taken = blocks == nil ? [] : kinds(of: source, areCounted: false) { $0.dtype.block != nil }
     let total =
-      (weights.flatMap(\.indices).map { values.tensors[$0].byteCount }
-      + scales.flatMap(\.indices).map { source.tensors[$0].byteCount }).reduce(0, +)
+      weights.reduce(0) { $0 + $1.bytes } + scales.reduce(0) { $0 + $1.bytes } + taken.reduce(0) { $0 + $1.bytes }
     return try common.showingProgress(total: total) { progress in
       progress(.started(file: path, bytes: total))
-      let spread = { (line: TensorList.Line, source: any TensorSource) throws -> InspectionReport.Spread? in
+      let count = { (line: TensorList.Line, source: any TensorSource) throws -> InspectionReport.Spread? in
         let found = try ValueHistogram.of(line.indices, in: source, jobs: threads.count) {
           progress(.advanced(file: path, bytes: $0))
         }
-        guard let bins = found.bins(60) else { return nil }
-        let outside = bins.below + bins.above
-        let note =
-          "from \(Numbers.short(Double(found.minimum))) to \(Numbers.short(Double(found.maximum)))"
-          + (outside > 0 ? "; \(Numbers.count(outside)) of \(Numbers.large(found.count)) not drawn" : "")
-          + (found.nanCount + found.infinityCount > 0
-            ? "; \(Numbers.count(found.nanCount)) NaN, \(Numbers.count(found.infinityCount)) infinite" : "")
-        return InspectionReport.Spread(name: line.title, bounds: bins.bounds, counts: bins.counts, note: note)
+        return Self.spread(line.title, found)
       }
-      return (try weights.compactMap { try spread($0, values) }, try scales.compactMap { try spread($0, source) })
+      let ofBlocks = try taken.compactMap { line -> InspectionReport.Spread? in
+        var found = ValueHistogram()
+        for index in line.indices {
+          if let module = try blocks?.packedLinear(index) { found.add(module.scales[...]) }
+          progress(.advanced(file: path, bytes: source.tensors[index].byteCount))
+        }
+        return Self.spread(line.title, found)
+      }
+      return (
+        try weights.compactMap { try count($0, values) }, try scales.compactMap { try count($0, source) } + ofBlocks
+      )
     }
   }
 
-  /// The largest kinds of tensors that have values in an order, in the order of the file.
-  private func kinds(of source: any TensorSource, where isWanted: (TensorInfo) -> Bool) -> [TensorList.Line] {
+  /// A histogram as a page shows it; nil of nothing.
+  private static func spread(_ name: String, _ found: ValueHistogram) -> InspectionReport.Spread? {
+    guard let bins = found.bins(60) else { return nil }
+    let outside = bins.below + bins.above
+    let odd = found.nanCount + found.infinityCount
+    let note =
+      "from \(Numbers.short(Double(found.minimum))) to \(Numbers.short(Double(found.maximum)))"
+      + (outside > 0 ? "; \(Numbers.count(outside)) of \(Numbers.large(found.count)) not drawn" : "")
+      + (odd > 0 ? "; \(Numbers.count(found.nanCount)) NaN, \(Numbers.count(found.infinityCount)) infinite" : "")
+    return InspectionReport.Spread(name: name, bounds: bins.bounds, counts: bins.counts, note: note)
+  }
+
+  /// The largest kinds of tensors that are wanted, in the order of the file.
+  ///
+  /// - Parameter areCounted: whether their values must be in an order.
+  private func kinds(
+    of source: any TensorSource, areCounted: Bool = true, where isWanted: (TensorInfo) -> Bool
+  ) -> [TensorList.Line] {
     let lines = TensorList(source, patterns: filter, folds: true, order: .size).lines.filter {
-      $0.first.unread == nil && $0.bytes > 0 && ValueHistogram.isCounted($0.first.dtype) && isWanted($0.first)
+      $0.first.unread == nil && $0.bytes > 0 && (!areCounted || ValueHistogram.isCounted($0.first.dtype))
+        && isWanted($0.first)
     }
     return lines.prefix(InspectionReport.mostSpreads).sorted { $0.indices[0] < $1.indices[0] }
   }

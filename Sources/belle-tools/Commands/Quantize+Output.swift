@@ -5,6 +5,7 @@ import Checkpoint
 import Checksum
 import Foundation
 import Quantize
+import Transformer
 
 extension QuantizeCommand {
   /// What to write: what was asked for, or what the output's name and the blocks say.
