@@ -106,7 +106,8 @@ def named():
     with copied() as tree:
         shutil.copy(TOOLS, tree / "usr/local/bin/belle-tools")
         inside(tree, f"belle-tools {SMALL[1]}")
-        for line, package in ((LARGE[0], "libsentencepiece0"), (LARGE[1], "libopenblas0")):
+        needs = ((LARGE[0], "libsentencepiece0"), ("evaluate model --text text", "libopenblas0"))
+        for line, package in needs:
             text = inside(tree, f"belle-tools {line}", status=1)
             assert f"install Debian's package {package} (apt-get install {package})" in text, text
 
