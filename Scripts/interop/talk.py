@@ -28,7 +28,8 @@ class Terminal:
         variables = {"XDG_STATE_HOME": home / "state", "TERM": term, "LC_ALL": os.environ.get("BELLE_TALK_LOCALE", "C.UTF-8")}
         words = [TOOLS, "generate", str(MODEL), "--chat", *options]
         command = " ".join([*(f"{name}='{value}'" for name, value in variables.items()), *(f"'{word}'" for word in words)])
-        command += "; echo status $?; stty -a | grep -o ' [-]*icanon\\| [-]*echo ' | tr -d '\\n'; echo; sleep 600"
+        # Jobs are in groups of their own, as in a shell that somebody types into.
+        command = "set -m; " + command + "; echo status $?; stty -a | grep -o ' [-]*icanon\\| [-]*echo ' | tr -d '\\n'; echo; sleep 600"
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", "24", "-c", str(home), "bash", "-c", command)
 
     def tmux(self, *words):

@@ -89,7 +89,8 @@ def trained(family, path):
     else:
         # It wants room for every character: what is rare stays unknown, as with published models.
         trainer = trainers.UnigramTrainer(vocab_size=4000, special_tokens=special, unk_token="<unk>", show_progress=False)
-    texts = tokenizer_texts.training()
+    # A third is enough for a vocabulary of that size.
+    texts = tokenizer_texts.training()[::3]
     tokenizer.train_from_iterator(texts if kind["type"] == "BPE" else tokenizer_texts.common(texts, 2000), trainer)
     saved = json.loads(tokenizer.to_str())
     saved["model"] |= {key: value for key, value in kind.items() if key != "type"}

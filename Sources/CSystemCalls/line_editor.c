@@ -7,13 +7,15 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { PROMPT = 0, EDITOR = 2, SIGNAL = 3, BIND = 4, SETTY = 8, ADD_FUNCTION = 9, HISTORY = 10 };
+enum { PROMPT = 0, EDITOR = 2, BIND = 4, SETTY = 8, ADD_FUNCTION = 9, HISTORY = 10 };
 enum { SET_SIZE = 1, ENTER = 10, SET_UNIQUE = 20 };
 enum { NEW_LINE = 1 };
 enum { KEPT_LINES = 1000 };
@@ -28,6 +30,7 @@ static struct {
   void *(*el_init)(const char *program, FILE *in, FILE *out, FILE *errors);
   int (*el_set)(void *editor, int operation, ...);
   const char *(*el_gets)(void *editor, int *count);
+  void (*el_resize)(void *editor);
   void *(*history_init)(void);
   int (*history)(void *history, event *result, int operation, ...);
 } library;
@@ -38,6 +41,21 @@ static int is_interrupted;
 
 static struct termios settings;
 static atomic_int is_editing;
+
+static pthread_t typist;
+
+/// The window has another size. libedit's own handlers would pass every signal on to all processes of the group.
+static void take_size(int number) {
+  const int before = errno;
+  if (atomic_load(&is_editing)) {
+    if (pthread_equal(pthread_self(), typist)) {
+      library.el_resize(editor);
+    } else {
+      (void)pthread_kill(typist, number);
+    }
+  }
+  errno = before;
+}
 
 static char *prompt_of(void *ignored) {
   (void)ignored;
@@ -70,6 +88,7 @@ static int load(void) {
   } functions[] = {{"el_init", &library.el_init},
                    {"el_set", &library.el_set},
                    {"el_gets", &library.el_gets},
+                   {"el_resize", &library.el_resize},
                    {"history_init", &library.history_init},
                    {"history", &library.history}};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -112,8 +131,9 @@ int belle_line_editor_open(int output, const char *prompt) {
   (void)library.history(lines, &result, SET_UNIQUE, 1);
   (void)library.el_set(editor, PROMPT, prompt_of);
   (void)library.el_set(editor, EDITOR, "emacs");
-  // A window that changes its size, and a process that was stopped and goes on.
-  (void)library.el_set(editor, SIGNAL, 1);
+  struct sigaction action = {.sa_handler = take_size, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  (void)sigaction(SIGWINCH, &action, NULL);
   (void)library.el_set(editor, HISTORY, library.history, lines);
   bind_keys();
   return 0;
@@ -129,6 +149,9 @@ enum belle_line belle_line_editor_read(const char **text, int *length) {
   *length = 0;
   if (editor == NULL) return BELLE_LINE_END;
   is_interrupted = 0;
+  // It may have changed while nobody typed.
+  library.el_resize(editor);
+  typist = pthread_self();
   atomic_store(&is_editing, 1);
   int count = 0;
   const char *line = library.el_gets(editor, &count);

@@ -27,11 +27,12 @@ private func finished(_ arguments: [String], input: String? = nil) throws -> Fin
     #expect(try generate("--prompt-file", folder.write("p.txt", text + "\r\n\n")).output == one.output)
     #expect(try generate("--prompt-file", "-", input: text + "\n").output == one.output)
     #expect(try generate(input: text + "\n").output == one.output)
-    let marked = [0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let marked: [UInt8] = [0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     #expect(try generate("--prompt-file", folder.write("utf16.txt", marked)).output == one.output)
     let empty = try generate("--prompt-file", folder.write("e.txt", "\n"))
     #expect(empty.status == 1 && empty.errors.contains("no text"))
-    let foreign = try generate("--prompt-file", folder.write("g.txt", [0xC4, 0xE3, 0xBA, 0xC3, 0xCA, 0xC0, 0xBD, 0xE7]))
+    let foreign = try generate(
+      "--prompt-file", folder.write("g.txt", [0xC4, 0xE3, 0xBA, 0xC3, 0xCA, 0xC0, 0xBD, 0xE7]))
     #expect(foreign.status == 1 && foreign.errors.contains("GB18030"))
   }
 
@@ -68,7 +69,8 @@ private func finished(_ arguments: [String], input: String? = nil) throws -> Fin
     "what does not go together is wrong usage",
     arguments: [
       ["--system", "S", "--prompt", "a"], ["--prompt", "a", "--prompt-file", "b"], ["--batch", "x", "--prompt", "a"],
-      ["--output", "x", "--prompt", "a"], ["--prompt", "a", "--min-p", "2"], ["--prompt", "a", "--repeat-penalty", "0"],
+      ["--output", "x", "--prompt", "a"], ["--prompt", "a", "--min-p", "2"],
+      ["--prompt", "a", "--repeat-penalty", "0"],
       ["--prompt", "a", "--repeat-last-n", "-2"], ["--batch", "x", "--no-resume"], ["--batch", "x", "--force"],
       ["--chat", "--batch", "x", "--show-prompt"],
     ])
@@ -123,7 +125,9 @@ private func finished(_ arguments: [String], input: String? = nil) throws -> Fin
     #expect(run.errors.contains("line 4: its question is no text") && run.errors.contains("line 5: "), "\(run.errors)")
     let found = try objects(run.output)
     #expect(found.count == 5)
-    #expect(run.output.hasPrefix(#"{"question": "What is water?", "class": "qa", "std_answer": "wet", "n": 1.50, "generated": "#))
+    #expect(
+      run.output.hasPrefix(
+        #"{"question": "What is water?", "class": "qa", "std_answer": "wet", "n": 1.50, "generated": "#))
     #expect(found[2]["id"] as? String == "bad" && found[2]["generated"] is NSNull)
     #expect(found[3]["line"] as? Int == 5 && found[3]["generated_error"] is String)
     #expect(((found[4]["x"] as? [String: Any])?["y"] as? [Any])?.count == 2)
@@ -174,7 +178,8 @@ private func finished(_ arguments: [String], input: String? = nil) throws -> Fin
     try folder.write("other.jsonl.unfinished", head + lines[0])
     let other = try generate(
       "--chat", "--batch", path, "--output", folder.file("other.jsonl"), "--temperature", "1")
-    #expect(other.status == 1 && other.errors.contains("--no-resume") && Folder.kind(of: folder.file("other.jsonl")) == nil)
+    #expect(
+      other.status == 1 && other.errors.contains("--no-resume") && Folder.kind(of: folder.file("other.jsonl")) == nil)
     let fresh = try generate(
       "--chat", "--batch", path, "--output", folder.file("other.jsonl"), "--temperature", "0.1", "--no-resume")
     #expect(fresh.status == 1 && Folder.kind(of: folder.file("other.jsonl")) == .file)

@@ -24,7 +24,9 @@ import Tokenizer
        "made_token": {"__type": "AddedToken", "content": "<made>"}, "plain_token": {"content": "<plain>"}}
       """)
     let names = ["bos", "eos", "sep", "cls", "mask", "image", "made"].map { "{{ \($0)_token }}" }.joined(separator: " ")
-    let others = ["unk_token", "pad_token", "odd_token", "plain_token", "additional_special_tokens", "extra_special_tokens"]
+    let others = [
+      "unk_token", "pad_token", "odd_token", "plain_token", "additional_special_tokens", "extra_special_tokens",
+    ]
     let text =
       names + "|{{ voice | default('-') }}|" + others.map { "{{ '\($0)' if \($0) is defined }}" }.joined()
     let template = try ChatTemplate(text, try Tokenizers.open(folder.path), file: "f")

@@ -133,12 +133,16 @@ private struct SamplingCases: Decodable {
       (#"{"prompt": "a"}"#, .text("a")), (#"{"question":"水\n","class":"qa","std_answer":""}"#, .text("水\n")),
       (#"{"instruction": "do", "input": "this", "output": "x"}"#, .text("do\nthis")),
       (#"{"instruction": "do", "input": ""}"#, .text("do")),
-      (#"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}"#,
-        .conversation([ChatMessage("system", "s"), ChatMessage("user", "u")])),
+      (
+        #"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}"#,
+        .conversation([ChatMessage("system", "s"), ChatMessage("user", "u")])
+      ),
       (#"{"prompt": [{"role": "user", "content": "u"}]}"#, .conversation([ChatMessage("user", "u")])),
       (#"{"system": "s", "prompt": "a"}"#, .conversation([ChatMessage("system", "s"), ChatMessage("user", "a")])),
-      (#"{"history": [["q", "r"]], "prompt": "a"}"#,
-        .conversation([ChatMessage("user", "q"), ChatMessage("assistant", "r"), ChatMessage("user", "a")])),
+      (
+        #"{"history": [["q", "r"]], "prompt": "a"}"#,
+        .conversation([ChatMessage("user", "q"), ChatMessage("assistant", "r"), ChatMessage("user", "a")])
+      ),
     ] as [(String, PromptRecord.Prompt)])
   func fields(line: String, prompt: PromptRecord.Prompt) throws {
     #expect(try records(line).map { try $0.prompt.get() } == [prompt])
@@ -147,7 +151,8 @@ private struct SamplingCases: Decodable {
   @Test(
     "what cannot be asked says why, with the number of its line",
     arguments: [
-      ("{", "byte 1"), ("[1]", "expected an object"), ("{\"a\": 1}", "its fields are a"), ("{\"prompt\": 5}", "no text"),
+      ("{", "byte 1"), ("[1]", "expected an object"), ("{\"a\": 1}", "its fields are a"),
+      ("{\"prompt\": 5}", "no text"),
       ("{\"prompt\": \"\"}", "empty"), ("{\"messages\": []}", "no messages"), ("{\"messages\": \"x\"}", "no list"),
       ("{\"messages\": [{\"role\": \"user\"}]}", "message 1"), ("{\"prompt\": \"a\"} x", "follows"),
       ("{\"prompt\": \"a\", \"prompt\": \"b\"}", "twice"), ("{\"prompt\": \"\u{1}\"}", "control character"),
@@ -166,7 +171,8 @@ private struct SamplingCases: Decodable {
   @Test("a line that is no UTF-8 is one bad line")
   func damaged() throws {
     let good = Array("{\"prompt\": \"你好，世界，这里是一个很长的句子\"}\n".utf8)
-    let found = try PromptRecord.list(good + Array("{\"prompt\": \"".utf8) + [0xFF, 0x22, 0x7D, 0x0A] + good, file: "f")
+    let found = try PromptRecord.list(
+      good + Array("{\"prompt\": \"".utf8) + [0xFF, 0x22, 0x7D, 0x0A] + good, file: "f")
     #expect(found.map { if case .success = $0.prompt { true } else { false } } == [true, false, true])
   }
 
@@ -183,14 +189,14 @@ private struct SamplingCases: Decodable {
         + #""generated_tokens": 3, "generated_end": "stop"}"#)
     #expect(found[1].place == "record 2")
     #expect(found[1].line(.failed("no")) == #"{"record": 2, "generated": null, "generated_error": "no"}"#)
-    #expect(found[0].line(.failed("no")).hasSuffix(#""prompt": "a\u4f60\/", "generated": null, "generated_error": "no"}"#))
+    #expect(
+      found[0].line(.failed("no")).hasSuffix(#""prompt": "a\u4f60\/", "generated": null, "generated_error": "no"}"#))
   }
 
   @Test("a broken array is refused with its byte; UTF-16 is read, and GB18030 is named")
   func files() throws {
     #expect(throws: (any Error).self) { try records("[{\"prompt\": \"a\"},") }
-    let text: [UInt8] = "{\"prompt\": \"水\"}\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
-    let marked: [UInt8] = [0xFF, 0xFE] + text
+    let marked: [UInt8] = [0xFF, 0xFE] + "{\"prompt\": \"水\"}\n".utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     #expect(try PromptRecord.list(marked, file: "f").map { try $0.prompt.get() } == [.text("水")])
     #expect(try records("").isEmpty && records("\n \n").isEmpty && records("[]").isEmpty)
   }

@@ -103,7 +103,8 @@ package struct PromptRecord: Sendable {
       guard json.peek() == nil else { return nil }
     } catch let failure as JSONReader.Failure {
       throw ByteIOError(
-        .wrongKind, file: file, place: "byte \(failure.offset)", reason: "the array of records is broken: \(failure.reason)")
+        .wrongKind, file: file, place: "byte \(failure.offset)",
+        reason: "the array of records is broken: \(failure.reason)")
     }
     return parts.enumerated().map { index, part in
       PromptRecord(number: index + 1, place: "record \(index + 1)", Array(bytes[part]))
@@ -154,7 +155,8 @@ package struct PromptRecord: Sendable {
     }
     guard let name = questions.first(where: { name in fields.contains { $0.name == name } }) else {
       let names = fields.prefix(20).map { displayName($0.name) }.joined(separator: ", ")
-      throw Complaint("there is nothing to ask: its fields are \(names); known are \(questions.joined(separator: ", "))")
+      throw Complaint(
+        "there is nothing to ask: its fields are \(names); known are \(questions.joined(separator: ", "))")
     }
     if let messages = value(name) as? [Any] {
       return .conversation(try ChatMessage.list(messages))
@@ -169,7 +171,9 @@ package struct PromptRecord: Sendable {
     guard !system.isEmpty || !history.isEmpty else { return .text(text) }
     var messages = system.isEmpty ? [] : [ChatMessage("system", system)]
     for turn in history {
-      guard let pair = turn as? [String], pair.count == 2 else { throw Complaint("its history is no list of pairs of texts") }
+      guard let pair = turn as? [String], pair.count == 2 else {
+        throw Complaint("its history is no list of pairs of texts")
+      }
       messages += [ChatMessage("user", pair[0]), ChatMessage("assistant", pair[1])]
     }
     return .conversation(messages + [ChatMessage("user", text)])

@@ -50,7 +50,7 @@ final class BatchCourse {
     let wrong = questions.compactMap { question in
       if case .failure(let complaint) = question.asked { (question.record.place, complaint.reason) } else { nil }
     }
-    let name = displayName(verb.asked.batch ?? "")
+    let name = verb.asked.batch.map { $0 == "-" ? "standard input" : displayName($0) } ?? ""
     for (place, reason) in wrong.prefix(Self.shownComplaints) { Console.shared.warning("\(name): \(place): \(reason)") }
     if wrong.count > Self.shownComplaints {
       Console.shared.warning("\(name): \(wrong.count - Self.shownComplaints) more records cannot be asked")

@@ -12,7 +12,7 @@ extension Generate {
   /// Answers line after line.
   func talk(_ begun: Conversation, _ generator: Generator, _ course: inout GenerationCourse) throws {
     guard StandardInput.isTerminal, !common.json else { return try talkInLines(begun, generator, &course) }
-    var lines = TypedLines(history: openHistory())
+    var lines = TypedLines(history: openHistory)
     common.note(
       lines.isEdited
         ? "/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the talk"
@@ -97,8 +97,10 @@ private struct Talk {
     case ("help", _): Console.shared.result(TalkCommand.help)
     case ("clear", _):
       conversation.clear()
-      Console.shared.result("What was said is forgotten" + (conversation.system == nil ? "." : "; the system message stays."))
-    case ("system", ""): Console.shared.result(conversation.system ?? "There is no system message: /system TEXT sets one.")
+      Console.shared.result(
+        "What was said is forgotten" + (conversation.system == nil ? "." : "; the system message stays."))
+    case ("system", ""):
+      Console.shared.result(conversation.system ?? "There is no system message: /system TEXT sets one.")
     case ("system", "-"):
       conversation.system = nil
       Console.shared.result("There is no system message any more.")
@@ -112,7 +114,8 @@ private struct Talk {
       conversation = changed
     case ("save", ""): Console.shared.result("Give a file's name: /save talk.json")
     case ("save", let path): try save(path)
-    default: Console.shared.result("There is no command /\(displayName(command.name)); /help lists those that there are.")
+    default:
+      Console.shared.result("There is no command /\(displayName(command.name)); /help lists those that there are.")
     }
     return true
   }

@@ -15,7 +15,8 @@ struct PromptOptions: ParsableArguments {
   var prompt: String?
 
   @Option(
-    help: ArgumentHelp("A file with the text to continue, or with --chat the question; - for standard input.",
+    help: ArgumentHelp(
+      "A file with the text to continue, or with --chat the question; - for standard input.",
       valueName: "file"), completion: .file())
   var promptFile: String?
 
@@ -65,7 +66,9 @@ struct PromptOptions: ParsableArguments {
         remedy: encoding.complaint?.remedy)
     }
     // As with standard input: the ends of the last lines are not of the text.
-    var lines = text.split(separator: 0x0A, omittingEmptySubsequences: false).map { $0.last == 0x0D ? $0.dropLast() : $0 }
+    var lines = text.split(separator: 0x0A, omittingEmptySubsequences: false).map {
+      $0.last == 0x0D ? $0.dropLast() : $0
+    }
     while lines.last?.isEmpty == true { lines.removeLast() }
     guard !lines.isEmpty else { throw TokenizerError(.badText, file: path, reason: "there is no text in it") }
     return String(decoding: Array(lines.joined(separator: [0x0A])), as: UTF8.self)
@@ -96,7 +99,8 @@ struct PromptOptions: ParsableArguments {
     }
     let file = try InputFile(path)
     guard file.size <= limit else {
-      throw TokenizerError(.limit, file: path, reason: "\(byteCount(file.size)) are too much", remedy: "give a part of it")
+      throw TokenizerError(
+        .limit, file: path, reason: "\(byteCount(file.size)) are too much", remedy: "give a part of it")
     }
     return try file.bytes(count: file.size)
   }

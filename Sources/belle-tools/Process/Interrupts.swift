@@ -30,7 +30,8 @@ enum Interrupts {
   private static let answer = Mutex<(@Sendable () -> Bool)?>(nil)
 
   /// Lets Ctrl-C do something else while work is done.
-  static func answering<Result>(_ body: @escaping @Sendable () -> Bool, _ work: () throws -> Result) rethrows -> Result {
+  static func answering<Result>(_ body: @escaping @Sendable () -> Bool, _ work: () throws -> Result) rethrows -> Result
+  {
     answer.withLock { $0 = body }
     defer { answer.withLock { $0 = nil } }
     return try work()

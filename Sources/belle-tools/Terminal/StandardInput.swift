@@ -39,7 +39,8 @@ struct StandardInput {
   func text(of bytes: [UInt8]) throws -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw TokenizerError(
-        .badText, file: "standard input", reason: "\(number > 0 ? "line \(number)" : "it") is not UTF-8; the locale is \(Locale.current)",
+        .badText, file: "standard input",
+        reason: "\(number > 0 ? "line \(number)" : "it") is not UTF-8; the locale is \(Locale.current)",
         remedy: "convert the text first, as `iconv -f GB18030 -t UTF-8` does, or set a locale of UTF-8")
     }
     return text
@@ -67,7 +68,8 @@ struct StandardInput {
       let next = getchar()
       if next == EOF { return bytes }
       guard bytes.count < limit else {
-        throw TokenizerError(.limit, file: "standard input", reason: "more than \(limit) bytes", remedy: "give a part of it")
+        throw TokenizerError(
+          .limit, file: "standard input", reason: "more than \(limit) bytes", remedy: "give a part of it")
       }
       bytes.append(UInt8(truncatingIfNeeded: next))
     }

@@ -22,15 +22,15 @@ struct TypedLines {
 
   /// Begins to read.
   ///
-  /// - Parameter history: where lines are kept; nil for nowhere.
-  init(history: LineHistory?) {
+  /// - Parameter openHistory: opens what keeps lines, where they can be brought back; nil for nothing.
+  init(history openHistory: () -> LineHistory?) {
     // A terminal that cannot move its cursor has nothing to edit with. Where results go elsewhere the line is still shown.
     let output = [STDOUT_FILENO, STDERR_FILENO].first { isatty($0) == 1 }
     let terminal = ProcessInfo.processInfo.environment["TERM"] ?? ""
     editor = terminal.isEmpty || terminal == "dumb" ? nil : output.flatMap { LineEditor(prompt: Self.prompt, on: $0) }
-    self.history = history
-    guard let editor, let history else { return }
-    for line in history.lines { editor.remember(line) }
+    guard let editor else { return }
+    history = openHistory()
+    for line in history?.lines ?? [] { editor.remember(line) }
   }
 
   /// Whether lines can be edited.
@@ -54,7 +54,7 @@ struct TypedLines {
   /// Keeps a line for later.
   mutating func keep(_ line: String) {
     editor?.remember(line)
-    if editor != nil { history?.add(line) }
+    history?.add(line)
   }
 
   /// Shows that a line is waited for, where nothing else does.
