@@ -120,8 +120,9 @@ golden:
 ## the style
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
-	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py && python3 Scripts/lengths.py; \
-	else echo "cycles, lengths: skipped, there is no python3"; fi
+	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py && python3 Scripts/lengths.py \
+	  && python3 Scripts/json-fields.py --check; \
+	else echo "cycles, lengths, fields: skipped, there is no python3"; fi
 	@if grep -rnE --include='*.swift' -e '--[a-z]+|belle-tools ' $(LIBRARIES); then \
 	  echo "options and verbs are named by the command line alone: see Request in Sources/ByteIO/Remedy.swift"; exit 1; fi
 

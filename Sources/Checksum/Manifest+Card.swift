@@ -174,10 +174,13 @@ private struct Card {
     guard names.count == 1, Set(digests.map(\.algorithm)).count == digests.count else {
       // A number of as many digits is not called a digest.
       if isLabelled {
-        stray(
-          number,
-          names.count == 1 ? "several digests of one kind" : names.isEmpty
-            ? "a digest, and no name of a file on its line" : "a digest, and several names of files on its line")
+        let reason =
+          switch names.count {
+          case 0: "a digest, and no name of a file on its line"
+          case 1: "several digests of one kind"
+          default: "a digest, and several names of files on its line"
+          }
+        stray(number, reason)
       }
       return
     }
@@ -221,11 +224,8 @@ private struct Card {
       let label = bare(String(rest[rest.index(after: open)..<close]))
       let address = rest[rest.index(close, offsetBy: 2)..<end]
       let last = address.prefix { $0 != "?" && $0 != "#" }.split(separator: "/").last.map(String.init) ?? ""
-      if isFileName(label) || isCell && !last.hasSuffix(label) && !isFileName(last) { take(label) } else if isFileName(
-        last)
-      {
-        take(last)
-      }
+      let isLabel = isFileName(label) || isCell && !last.hasSuffix(label) && !isFileName(last)
+      if isLabel { take(label) } else if isFileName(last) { take(last) }
       rest.removeSubrange(open...end)
     }
     // `` `name` ``, with spaces as it may have them.
@@ -249,7 +249,9 @@ private struct Card {
   private static func isFileName(_ word: String) -> Bool {
     guard !word.contains("://"), let dot = word.lastIndex(of: "."), dot != word.startIndex else { return false }
     let ending = word[word.index(after: dot)...]
-    guard let first = ending.unicodeScalars.first, ending.count <= 16, first.properties.isAlphabetic else { return false }
+    guard let first = ending.unicodeScalars.first, ending.count <= 16, first.properties.isAlphabetic else {
+      return false
+    }
     return ending.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
   }
 

@@ -49,7 +49,8 @@ package struct PublishedLists {
         let lines = Self.lines(files, algorithm)
         // A fence is longer than any in it.
         let fence = String(repeating: "`", count: max(3, 1 + Self.longestRun(of: "`", in: lines)))
-        text += "\n\(decrypted.isEmpty ? algorithm.title : "\(title), \(algorithm.title)"):\n\n\(fence)text\n\(lines)\(fence)\n"
+        let heading = decrypted.isEmpty ? algorithm.title : "\(title), \(algorithm.title)"
+        text += "\n\(heading):\n\n\(fence)text\n\(lines)\(fence)\n"
       }
     }
     return text

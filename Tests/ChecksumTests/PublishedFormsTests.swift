@@ -62,9 +62,15 @@ private func settled(
       (#"{"a.bin":"\#(sha)","../b":"\#(sha)","c":"\#(sha)"}"#, ChecksumErrorCode.pathOutside),
       (#"{"a.bin":"\#(sha)","b":"\#(sha1)","c":"\#(sha)"}"#, .unsupportedAlgorithm),
       (#"{"a.bin":"\#(sha)","b":"hello","c":"\#(sha)"}"#, .malformedLine),
-      (#"[{"path":"a.bin","sha256":"\#(sha)"},{"path":"b","sha256":"\#(md5)"},{"path":"c","md5":"\#(md5)"}]"#, .malformedLine),
+      (
+        #"[{"path":"a.bin","sha256":"\#(sha)"},{"path":"b","sha256":"\#(md5)"},{"path":"c","md5":"\#(md5)"}]"#,
+        .malformedLine
+      ),
       (#"[{"path":"a.bin","sha256":"\#(sha)"},{"path":"b"},{"path":"c","md5":"\#(md5)"}]"#, .unsupportedAlgorithm),
-      (#"[{"path":"a.bin","sha256":"\#(sha)"},{"file":"b","name":"x","md5":"\#(md5)"},{"path":"c","md5":"\#(md5)"}]"#, .malformedLine),
+      (
+        #"[{"path":"a.bin","sha256":"\#(sha)"},{"file":"b","name":"x","md5":"\#(md5)"},{"path":"c","md5":"\#(md5)"}]"#,
+        .malformedLine
+      ),
     ])
   func refused(text: String, code: ChecksumErrorCode) throws {
     let list = try settled(text, file: "x.json").list
@@ -89,7 +95,8 @@ private func settled(
   @Test(
     "a table, a block of code and a sentence say the same",
     arguments: [
-      "| File | SHA256 |\n|---|---|\n| a.bin | \(sha) |\n", "| 文件 | 大小 | SHA-256 |\n|:--|--:|---|\n| `a.bin` | 13.5 GB | `\(sha)` |",
+      "| File | SHA256 |\n|---|---|\n| a.bin | \(sha) |\n",
+      "| 文件 | 大小 | SHA-256 |\n|:--|--:|---|\n| `a.bin` | 13.5 GB | `\(sha)` |",
       "|Model|Source|Checksum (SHA256)|\n|-|-|-|\n|a.bin|https://example.org/x/a.bin|`\(sha)`|",
       "Model | Link\n--- | ---\n[a.bin](https://example.org/resolve/main/a.bin?download=true) | \(sha)\n",
       "|模型|a.bin|\n|---|---|\n|SHA256|\(sha)|\n", "# Card\n\n```\n$ sha256sum *\n\(sha)  a.bin\n```\n",
@@ -105,7 +112,8 @@ private func settled(
   @Test("a column a file, and two digests of one file")
   func columns() throws {
     let other = md5.replacing("d", with: "e")
-    let text = "|模型|weights.pth|weights_2.pth|\n|---|---|---|\n|MD5|\(md5)|\(other)|\n\n"
+    let text =
+      "|模型|weights.pth|weights_2.pth|\n|---|---|---|\n|MD5|\(md5)|\(other)|\n\n"
       + "| file | MD5 | SHA-256 |\n|---|---|---|\n| a\\|b.bin | \(md5) | \(sha) |\n"
     let list = try settled(text, file: "README.md").list
     #expect(list.entries.map(\.path) == ["weights.pth", "weights_2.pth", "a|b.bin"])
@@ -152,7 +160,9 @@ private func settled(
 @Suite("Digests alone, and pointers") struct NamelessTests {
   private static let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:\(sha)\nsize 12345\n"
 
-  @Test("a digest alone is of the one file that is held against it", arguments: [sha, "sha256:\(sha)", "SHA256: \(sha)\n", "{\"sha256\":\"\(sha)\"}"])
+  @Test(
+    "a digest alone is of the one file that is held against it",
+    arguments: [sha, "sha256:\(sha)", "SHA256: \(sha)\n", "{\"sha256\":\"\(sha)\"}"])
   func alone(text: String) throws {
     #expect(try settled(text, file: "digest.txt", of: "a.bin").list.digests(for: "a.bin").count == 1)
     let error = #expect(throws: ChecksumError.self) { try settled(text, file: "digest.txt", there: ["a.bin"]) }
@@ -164,7 +174,9 @@ private func settled(
     #expect(try settled("MD5: \(md5)\nSHA256: \(sha)\n", file: "x", of: "a").list.digests(for: "a").count == 2)
   }
 
-  @Test("a digest on the command line has 32 or 64 digits", arguments: [sha1, String(sha.dropLast()), "", "a.bin", "md5:\(sha)", md5 + sha])
+  @Test(
+    "a digest on the command line has 32 or 64 digits",
+    arguments: [sha1, String(sha.dropLast()), "", "a.bin", "md5:\(sha)", md5 + sha])
   func badDigest(text: String) {
     #expect(throws: ChecksumError.self) { try Manifest(digest: text) }
   }
@@ -208,12 +220,16 @@ private func settled(
     let names = ["a.bin", "b c.txt", "back\\slash", "two\nlines", "x```y", "a|b", "名字.json"]
     for name in names {
       lists.files[name] = [
-        .md5: try DigestStream.digest(.md5, of: Array(name.utf8)), .sha256: try DigestStream.digest(.sha256, of: Array(name.utf8)),
+        .md5: try DigestStream.digest(.md5, of: Array(name.utf8)),
+        .sha256: try DigestStream.digest(.sha256, of: Array(name.utf8)),
       ]
     }
     lists.decrypted = ["plain.bin": lists.files["a.bin"] ?? [:]]
     let paths = try lists.write(in: folder.path, replacing: false, inputs: InputRecord())
-    #expect(paths.map { Folder.name(of: $0) } == ["MD5SUMS", "decrypted.md5", "SHA256SUMS", "decrypted.sha256", "checksums.md"])
+    #expect(
+      paths.map { Folder.name(of: $0) } == [
+        "MD5SUMS", "decrypted.md5", "SHA256SUMS", "decrypted.sha256", "checksums.md",
+      ])
     for path in paths {
       var list = try Manifest(contentsOf: path, keepsGoodLines: true)
       _ = try list.settle(file: path) { names.contains($0) }
@@ -241,7 +257,9 @@ private func settled(
     #expect(try WrittenList.update(["b": digest], in: folder.path, inputs: InputRecord()))
     #expect(try readBytes(folder.file(WrittenList.name)) == Array("\(sha)  b\n".utf8))
     try folder.write(WrittenList.name, "my own notes\n")
-    #expect(throws: ChecksumError.self) { try WrittenList.update(["b": digest], in: folder.path, inputs: InputRecord()) }
+    #expect(throws: ChecksumError.self) {
+      try WrittenList.update(["b": digest], in: folder.path, inputs: InputRecord())
+    }
     #expect(try readBytes(folder.file(WrittenList.name)) == Array("my own notes\n".utf8))
   }
 }

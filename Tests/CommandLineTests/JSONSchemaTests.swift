@@ -33,7 +33,8 @@ import Testing
       #expect(try types([verb, "--no-such-option"], status: 64) == ["error"], "\(verb)")
       let arguments: [String: [String]] = [
         "compare": ["/no/a", "/no/b"], "convert": ["/no/a", "/no/b"], "decrypt": ["/no/a", "/no/k", "/no/b"],
-        "encrypt": ["/no/a", "/no/k", "/no/b"], "evaluate": ["/no/a", "--data", "/no/t"], "extend": ["/no/a", "/no/t", "/no/b"],
+        "encrypt": ["/no/a", "/no/k", "/no/b"], "evaluate": ["/no/a", "--data", "/no/t"],
+        "extend": ["/no/a", "/no/t", "/no/b"],
         "merge": ["/no/a", "/no/b", "/no/c"], "generate": ["/no/a", "--prompt", "x"], "releases": ["no-such-release"],
       ]
       #expect(try types([verb] + arguments[verb, default: ["/no/a"]], status: 1).last == "error", "\(verb)")

@@ -9,7 +9,8 @@ import Testing
 private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha256, of: Array(text.utf8)).hex }
 
 @Suite("Lists that are written") struct WrittenListVerbTests {
-  @Test("encrypt --lists writes what md5sum and sha256sum check, of both kinds of files; the second run changes nothing")
+  @Test(
+    "encrypt --lists writes what md5sum and sha256sum check, of both kinds of files; the second run changes nothing")
   func encrypt() throws {
     let release = try Release(large: 1 << 20)
     let plain = release.folder.file("plain")
@@ -100,7 +101,7 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     let other = try Release(large: 0)
     try flip(try other.encrypted("tokenizer.model"), at: 60)
     #expect(try other.decrypt().status == 1)
-    #expect(try other.outputs()?.contains("belle-tools.sha256") != true)
+    #expect(!FileManager.default.fileExists(atPath: other.out + "/belle-tools.sha256"))
   }
 
   @Test("what became safetensors is listed as what it is now")
@@ -111,7 +112,9 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
       "decrypt", tiny + "/enc", tiny + "/llama/consolidated.00.pth", folder.file("m"), "--format", "safetensors")
     #expect(run.status == 0, "\(run.errors)")
     let peer = try belleTools(
-      shell: "cd \(folder.file("m")) && sha256sum -c --strict --quiet belle-tools.sha256 && wc -l < belle-tools.sha256 && ls | wc -l")
+      shell:
+        "cd \(folder.file("m")) && sha256sum -c --strict --quiet belle-tools.sha256 && wc -l < belle-tools.sha256 && ls | wc -l"
+    )
     let counts = peer.output.split(separator: "\n").compactMap { Int($0) }
     #expect(peer.status == 0 && counts.count == 2 && counts[0] + 1 == counts[1], "\(peer.output)\(peer.errors)")
   }
@@ -149,7 +152,8 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     case "tree.json": try folder.write(name, Self.tree())
     case "map.json": try folder.write(name, #"{"model.bin":"\#(one)","config.json":"sha256:\#(two)"}"#)
     case "hash.jsonl": try folder.write(name, belleTools("hash", folder.file("m"), "--json").output)
-    case "card.md": try folder.write(name, "# M\n\n| 文件 | SHA-256 |\n|---|---|\n| model.bin | \(one) |\n| `config.json` | \(two) |\n")
+    case "card.md":
+      try folder.write(name, "# M\n\n| 文件 | SHA-256 |\n|---|---|\n| model.bin | \(one) |\n| `config.json` | \(two) |\n")
     case "pointers":
       try folder.write("pointers/model.bin", Self.pointer("weights"))
       try folder.write("pointers/config.json", Self.pointer("{}"))
@@ -174,7 +178,9 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     try folder.write("tree.json", Self.tree())
     try folder.write("m/model.bin", "weig")
     let run = try belleTools("verify", folder.file("m"), "--manifest", folder.file("tree.json"))
-    #expect(run.status == 2 && run.errors.contains("4 bytes: 3 of the 7 that it has in the list are missing"), "\(run.errors)")
+    #expect(
+      run.status == 2 && run.errors.contains("4 bytes: 3 of the 7 that it has in the list are missing"), "\(run.errors)"
+    )
   }
 
   @Test(
@@ -201,7 +207,8 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     for path in ["m", "m/model.bin"] {
       let run = try belleTools("verify", folder.file(path))
       #expect(run.status == 0 && run.output.contains("model.bin: OK\n"), "\(path) \(run.output)\(run.errors)")
-      #expect(run.errors.contains("checking against \(name)") && !run.output.contains(name), "\(run.output)\(run.errors)")
+      #expect(
+        run.errors.contains("checking against \(name)") && !run.output.contains(name), "\(run.output)\(run.errors)")
     }
     try folder.write("m/model.bin", "weighty")
     for path in ["m", "m/model.bin"] {
@@ -258,7 +265,8 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
         : "\(one)  \(name)\n\(two)  model.bin\n"
     let path = try folder.write(file, text)
     let run = try Running(
-      ["verify", folder.file("m")] + (file.hasPrefix("m/") ? [] : ["--manifest", path])).finish()
+      ["verify", folder.file("m")] + (file.hasPrefix("m/") ? [] : ["--manifest", path])
+    ).finish()
     #expect(run.status == 2 && run.output.contains("model.bin: OK"), "\(run.output)\(run.errors)")
     #expect(run.errors.contains("the path \(name) is not inside the folder"), "\(run.errors)")
     #expect(!run.output.contains("outside.bin: OK"))
@@ -270,7 +278,8 @@ private func sha(_ text: String) throws -> String { try DigestStream.digest(.sha
     try folder.write("m/SHA256SUMS", "\(sha("weights"))  model.bin\n")
     try folder.write("m/encrypted.md5", "\(String(repeating: "0", count: 32))  model.bin.enc\n")
     let run = try belleTools("verify", folder.file("m"))
-    #expect(run.status == 0 && run.errors.contains("encrypted.md5 is a list of files that are not here"), "\(run.errors)")
+    #expect(
+      run.status == 0 && run.errors.contains("encrypted.md5 is a list of files that are not here"), "\(run.errors)")
     try folder.write("m/other.sha256", "\(sha("other"))  model.bin\n")
     let bad = try belleTools("verify", folder.file("m"))
     #expect(bad.status == 1 && bad.errors.contains("another list has a different SHA-256"), "\(bad.errors)")

@@ -66,13 +66,20 @@ final class Release {
     truncate(path, size)
   }
 
-  /// The names in the output folder, hidden ones too; nil where there is none.
+  /// The names in the output folder, hidden ones too, but for the list that decrypt leaves; nil where there is none.
   func outputs() throws -> [String]? {
-    FileManager.default.fileExists(atPath: out) ? try folder.names(in: "out") : nil
+    FileManager.default.fileExists(atPath: out) ? try folder.namesWithoutList(in: "out") : nil
   }
 
   func decrypt(_ more: String..., key: String? = nil, shell: String? = nil) throws -> Finished {
     try Running(["decrypt", enc, key ?? self.key, out] + more, shell: shell).finish()
+  }
+}
+
+extension TemporaryFolder {
+  /// The names in a folder, but for the list that decrypt leaves.
+  func namesWithoutList(in folder: String) throws -> [String] {
+    try names(in: folder).filter { $0 != "belle-tools.sha256" }
   }
 }
 

@@ -49,7 +49,8 @@ public struct JSONSchemas: Sendable {
   private static let remarks: Set<String> = ["$schema", "$id", "title", "description", "$defs"]
 
   /// The first rule that a value breaks; nil where it breaks none.
-  private func fault(_ value: Any, _ schema: [String: Any], in document: [String: Any], at place: String) throws -> String?
+  private func fault(_ value: Any, _ schema: [String: Any], in document: [String: Any], at place: String) throws
+    -> String?
   {
     for (keyword, rule) in schema.sorted(by: { $0.key < $1.key }) where !Self.remarks.contains(keyword) {
       if let fault = try fault(value, keyword, rule, schema, in: document, at: place) { return fault }

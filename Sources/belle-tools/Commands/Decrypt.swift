@@ -131,7 +131,8 @@ struct Decrypt: ParsableCommand {
     if let doubt = outcome.keyDoubt { KeyJudgement.tell(of: plan.key, doubt, common) }
     Console.shared.warn(ofRemoved: outcome.removed)
     let listPath = noList ? nil : leaveList(outcome.outputs, digests, plan)
-    summarize(plan, counts, listPath, outcome.removed, absent.map(\.name), seconds: (ContinuousClock.now - start).seconds)
+    let seconds = (ContinuousClock.now - start).seconds
+    summarize(plan, counts, listPath, outcome.removed, absent.map(\.name), seconds: seconds)
     if counts.failed > 0 { throw ExitCode.failure }
     if !absent.isEmpty || options.manifest?.problems.isEmpty == false { throw ExitCode.negative }
   }

@@ -69,7 +69,9 @@ struct Encrypt: ParsableCommand {
     var written: [String] = []
     if lists, counts.failed == 0 {
       written = try published.write(in: output, replacing: force.isGiven, inputs: encryptor.inputRecord)
-      for path in written where !common.json && !common.quiet { console.result("written    \(displayName(Folder.name(of: path)))") }
+      for path in written where !common.json && !common.quiet {
+        console.result("written    \(displayName(Folder.name(of: path)))")
+      }
     }
     let seconds = (ContinuousClock.now - start).seconds
     if common.json {

@@ -26,7 +26,8 @@ struct Hash: ParsableCommand {
   @Option(help: "The digest: sha256, as without it, or md5; may be given several times.")
   var algorithm: [Algorithm] = []
 
-  @Flag(help: "Write the lists that a publisher puts beside the files, and a block for the model card, into the folder.")
+  @Flag(
+    help: "Write the lists that a publisher puts beside the files, and a block for the model card, into the folder.")
   var lists = false
 
   @OptionGroup var threads: ThreadsOption

@@ -164,7 +164,8 @@ extension Verify {
     }
     let (list, others) = try Manifest.pointers(in: path)
     if others > 0 {
-      common.note("\(displayName(path)): \(others) of its files are no Git LFS pointers, and nothing is held against them")
+      common.note(
+        "\(displayName(path)): \(others) of its files are no Git LFS pointers, and nothing is held against them")
     }
     return list
   }

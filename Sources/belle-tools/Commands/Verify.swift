@@ -219,7 +219,8 @@ struct Verify: ParsableCommand {
     let wrong = results.first { $0.status != .ok }
     let found = wrong?.actual.map { " its \($0.algorithm.title) is \($0)" } ?? ""
     let wanted = wrong?.expected.map { ", and should be \($0)" } ?? ""
-    console.annotate(.error, "\(status.rawValue)\(found.isEmpty ? "" : ":" + found + wanted)", file: path(results[0].path))
+    let difference = found.isEmpty ? "" : ":" + found + wanted
+    console.annotate(.error, status.rawValue + difference, file: path(results[0].path))
   }
 
   /// The path of a file by its name in the list.

@@ -15,13 +15,18 @@ struct UsageFault {
   /// The lines for a terminal.
   var text: String {
     ([Language.label(.error) + Self.translated(message)]
-      + (hint.map { [Language.label(.hint) + Self.translated($0)] } ?? []) + (usage.isEmpty ? [] : [usage]))
+      + (hint.map { [Language.label(.hint) + Self.translated($0)] } ?? [])
+      + (usage.isEmpty ? [] : [Language.usage(usage)]))
       .joined(separator: "\n")
   }
 
   /// A sentence in the user's language; it may have lost its large first letter.
   private static func translated(_ text: String) -> String {
     guard let catalogue = Language.catalogue else { return text }
+    // An argument, and its help.
+    if let gap = text.firstRange(of: "  "), let help = catalogue.translation(of: String(text[gap.upperBound...])) {
+      return text[..<gap.upperBound] + help
+    }
     return catalogue.translation(of: text) ?? catalogue.translation(of: text.prefix(1).uppercased() + text.dropFirst())
       ?? text
   }

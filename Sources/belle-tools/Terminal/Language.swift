@@ -53,8 +53,15 @@ enum Language {
     return ([error.file.map { displayName($0) }, place, reason] as [String?]).compactMap(\.self).joined(separator: "：")
   }
 
+  /// How a verb is called, and where its help is, as the parser says it.
+  static func usage(_ text: String) -> String {
+    guard current == .chinese else { return text }
+    return text.replacing("Usage: ", with: "用法：").replacing("See '", with: "详见 '")
+      .replacing("' for more information.", with: "'。")
+  }
+
   /// `byte 812`, `line 3`.
-  private static func place(_ place: String) -> String {
+  static func place(_ place: String) -> String {
     for (word, chinese) in [("byte ", "字节 "), ("line ", "第 "), ("entry ", "第 ")] where place.hasPrefix(word) {
       let number = place.dropFirst(word.count).prefix { $0.isNumber }
       guard !number.isEmpty else { continue }

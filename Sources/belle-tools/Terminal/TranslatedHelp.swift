@@ -67,11 +67,12 @@ struct TranslatedHelp {
   /// A text, and behind it what the parser adds: values that are possible, the default.
   private func text(_ english: String) -> String {
     let plain = english.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    if let whole = catalogue.translation(of: plain) { return whole }
-    guard plain.hasSuffix(")"), let open = plain.lastRange(of: "(") else { return plain }
+    let whole = { catalogue.translation(of: plain) ?? plain }
+    guard plain.hasSuffix(")"), let open = plain.lastRange(of: "(") else { return whole() }
     let addition = plain[open.upperBound...].dropLast()
-    guard addition.hasPrefix("default: ") || addition.hasPrefix("values: ") else { return plain }
-    let words = addition.replacing("default: ", with: "默认值：").replacing("values: ", with: "可选：").replacing("; ", with: "；")
+    guard addition.hasPrefix("default: ") || addition.hasPrefix("values: ") else { return whole() }
+    let words = addition.replacing("default: ", with: "默认值：").replacing("values: ", with: "可选：")
+      .replacing("; ", with: "；")
     let before = String(plain[..<open.lowerBound]).trimmed
     return "\(before.isEmpty ? "" : catalogue.translation(of: before) ?? before)（\(words)）"
   }

@@ -95,16 +95,28 @@ struct Translations {
   private func filled(_ text: String, _ depth: Int, _ known: inout [String: String?]) -> String? {
     for form in forms {
       guard let gaps = Self.gaps(of: form.words, in: text) else { continue }
+      let translations = gaps.map { translation(of: $0, depth: depth + 1, &known) }
+      // A gap that holds a sentence which is not known is none: the text is of another form.
+      guard !zip(gaps, translations).contains(where: { $1 == nil && Self.isSentence($0) }) else { continue }
       return form.parts.map { part in
         switch part {
-        case .words(let words): return words
-        case .gap(let index):
-          let gap = gaps[index]
-          return translation(of: gap, depth: depth + 1, &known) ?? gap
+        case .words(let words): words
+        case .gap(let index): translations[index] ?? gaps[index]
         }
       }.joined()
     }
     return nil
+  }
+
+  /// Whether a text has four words in a row, as no name and no list of names has.
+  private static func isSentence(_ text: String) -> Bool {
+    var run = 0
+    for word in text.split(separator: " ") {
+      let isWord = word.utf8.allSatisfy { (0x61...0x7A).contains($0 | 0x20) || $0 == UInt8(ascii: "'") }
+      run = isWord ? run + 1 : 0
+      if run == 4 { return true }
+    }
+    return false
   }
 
   /// `name: text`.
@@ -114,7 +126,9 @@ struct Translations {
       let rest = String(text[colon.upperBound...])
       if let rest = translation(of: rest, depth: depth + 1, &known) {
         let name = String(text[..<colon.lowerBound])
-        return "\(translation(of: name, depth: depth + 1, &known) ?? name)：\(rest)"
+        let place = Language.place(name)
+        let head = place != name ? place : translation(of: name, depth: depth + 1, &known) ?? name
+        return "\(head)：\(rest)"
       }
       start = colon.upperBound
     }
