@@ -104,7 +104,7 @@ package struct Evaluation: Sendable {
     try model.embed(windows.tokens, into: residual.slice, threads: threads)
     let step = HiddenStates.windowsPerBlock(length: windows.length)
     // A batch's activations stay below half a gigabyte, or are those of one block.
-    let width = 2 * configuration.intermediateSize + 2 * configuration.hiddenSize
+    let width = 3 * configuration.intermediateSize + 2 * configuration.hiddenSize
     let batch = max(1, (128 << 20) / width / (step * windows.length)) * step
     for index in 0..<configuration.layerCount {
       let layer = try model.layer(index, windowLength: windows.length, threads: threads)
@@ -129,6 +129,7 @@ package struct Evaluation: Sendable {
     let scores = blocks.map { LogitScores(rows: $0, windows: windows) }
     let (own, other) = (states.residual, others?.residual)
     let vocabulary = model.configuration.vocabularySize
+    let caps = (model: model.logitCap, reference: reference?.logitCap)
     // Half a gigabyte of the head at a time, a multiple of what one product takes.
     let widest = max(states.residual.columns, others?.residual.columns ?? 0)
     let step = max(1, (128 << 20) / widest / LogitScores.columns) * LogitScores.columns
@@ -138,7 +139,7 @@ package struct Evaluation: Sendable {
       let range = first..<min(vocabulary, first + step)
       let (rows, otherRows) = (try head.rows(range), try otherHead?.rows(range))
       forEachTile(blocks.count, threads: threads) { block in
-        scores[block].take(own, rows, other, otherRows, first: first)
+        scores[block].take(own, rows, other, otherRows, caps: caps, first: first)
       }
     }
     for block in scores {
