@@ -36,7 +36,7 @@ TIMEOUT = 120
 VERBS = {
     "decrypt": "--jobs", "encrypt": "--jobs", "verify": "--jobs", "inspect": "--jobs", "compare": "--jobs", "releases": "",
     "hash": "--threads", "convert": "", "merge": "", "extend": "", "quantize": "--threads", "evaluate": "--threads", "generate": "--threads",
-    "doctor": "--threads", "report": "",
+    "doctor": "--threads", "report": "", "models": "",
 }
 NUMBER = r"-?[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?"
 SIZE = r"[0-9.]+ (?:B|[kMGT]B)"

@@ -157,19 +157,65 @@ void belle_silu_multiply(belle_variant variant, float *gate, const float *up, si
   LANES_DISPATCH(variant, silu_multiply, gate, up, count);
 }
 
+LANES_INLINE lanes lanes_gelu(lanes v) {
+  // ½(1 + tanh y) = 1 / (1 + e^(−2y)), y = √(2/π)·(v + 0.044715·v³).
+  lanes y = v * (v * v * 0.044715f + 1.0f) * 1.5957691216057308f;
+  return v / (lanes_exp(-y) + 1.0f);
+}
+
 LANES_INLINE void gelu_lanes(float *x, size_t count) {
-  for (size_t i = 0; i < count; i += LANES) {
-    lanes v = lanes_load_some(x + i, count - i);
-    // ½(1 + tanh y) = 1 / (1 + e^(−2y)), y = √(2/π)·(v + 0.044715·v³).
-    lanes y = v * (v * v * 0.044715f + 1.0f) * 1.5957691216057308f;
-    lanes_store_some(x + i, v / (lanes_exp(-y) + 1.0f), count - i);
-  }
+  for (size_t i = 0; i < count; i += LANES)
+    lanes_store_some(x + i, lanes_gelu(lanes_load_some(x + i, count - i)), count - i);
 }
 
 LANES_ALL_VARIANTS(void, gelu, (float *x, size_t count), (x, count))
 
 void belle_gelu(belle_variant variant, float *x, size_t count) {
   LANES_DISPATCH(variant, gelu, x, count);
+}
+
+LANES_INLINE void gelu_multiply_lanes(float *gate, const float *up, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_gelu(lanes_load_some(gate + i, count - i));
+    lanes_store_some(gate + i, v * lanes_load_some(up + i, count - i), count - i);
+  }
+}
+
+LANES_ALL_VARIANTS(void, gelu_multiply, (float *gate, const float *up, size_t count), (gate, up, count))
+
+void belle_gelu_multiply(belle_variant variant, float *gate, const float *up, size_t count) {
+  LANES_DISPATCH(variant, gelu_multiply, gate, up, count);
+}
+
+LANES_INLINE void soft_cap_lanes(float *x, size_t count, float scale, float cap) {
+  const lanes sign = lanes_all(-0.0f);
+  for (size_t i = 0; i < count; i += LANES) {
+    lanes v = lanes_load_some(x + i, count - i) * (scale / cap);
+    // tanh |y| = t / (t + 2), t = e^(2|y|) − 1: near 0, where that loses digits, by its series.
+    lanes_mask bit = (lanes_mask)v & (lanes_mask)sign;
+    lanes y = (lanes)((lanes_mask)v ^ bit);
+    lanes t = lanes_exp(y + y) - 1.0f;
+    lanes square = y * y;
+    lanes series = y * (((square * -0.053968254f + 0.13333333f) * square - 0.33333333f) * square + 1.0f);
+    lanes bent = lanes_choose(y < lanes_all(0.2f), series, t / (t + 2.0f)) * cap;
+    lanes_store_some(x + i, (lanes)((lanes_mask)bent ^ bit), count - i);
+  }
+}
+
+LANES_ALL_VARIANTS(void, soft_cap, (float *x, size_t count, float scale, float cap), (x, count, scale, cap))
+
+void belle_soft_cap(belle_variant variant, float *x, size_t count, float scale, float cap) {
+  LANES_DISPATCH(variant, soft_cap, x, count, scale, cap);
+}
+
+LANES_INLINE void multiply_lanes(float *x, float factor, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) lanes_store_some(x + i, lanes_load_some(x + i, count - i) * factor, count - i);
+}
+
+LANES_ALL_VARIANTS(void, multiply, (float *x, float factor, size_t count), (x, factor, count))
+
+void belle_multiply(belle_variant variant, float *x, float factor, size_t count) {
+  LANES_DISPATCH(variant, multiply, x, factor, count);
 }
 
 LANES_INLINE void add_lanes(float *x, const float *y, size_t count) {

@@ -56,7 +56,8 @@ extension Model {
       let tied = try TiedHead(stated, weights)
       return description(
         tied.configuration, tied.configuration.tiesHead == stated.tiesHead ? text : try Self.untied(text),
-        tied.source, notes: [frequencies, tied.note, version, Self.ownCode(text)])
+        try NormedHead.shown(tied.configuration, tied.source),
+        notes: [frequencies, tied.note, version, Self.ownCode(text)])
     }
   }
 

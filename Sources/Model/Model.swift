@@ -88,13 +88,15 @@ package struct Model: Sendable {
   ) {
     let part = Checkpoint.part(path, stored)
     self.part = part
-    let ofTokens = (stored as? GGUFFile).map { GGUFTokenIDs($0.values).remarks } ?? []
+    let file = stored as? GGUFFile
+    let ofTokens = file.map { GGUFTokenIDs($0.values).remarks } ?? []
+    let ofKeys = file.flatMap { GGUFKeys.remark($0.values) }.map { [Checkpoint.Remark.note($0)] } ?? []
     let ofPart = part.map { part in
       Checkpoint.Remark.warning(
         "this file is \(part): the others are not read; give the folder, or the index, for all of them")
     }
     self.remarks =
-      remarks + ofTokens.map { .warning($0) } + [ofPart].compactMap(\.self).filter { !remarks.contains($0) }
+      remarks + ofTokens.map { .warning($0) } + ofKeys + [ofPart].compactMap(\.self).filter { !remarks.contains($0) }
     self.path = path
     self.stored = stored
     folder = Folder.home(of: path)

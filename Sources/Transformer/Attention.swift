@@ -7,19 +7,17 @@ import LinearAlgebra
 
 /// Attention over the rows of some states.
 struct Attention {
-  /// What the modules before attention gave: q, k and v; or one matrix with the three side by side in each head (BLOOM).
+  /// What the modules before attention gave, by heads.
   private struct Projections: Sendable {
     let outputs: [Matrix<Float>]
-    let headSize: Int
+    let plan: LayerPlan
 
-    func queries(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(0, rows, head) }
-    func keys(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(1, rows, head) }
-    func values(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(2, rows, head) }
+    func queries(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(plan.queries[head], rows) }
+    func keys(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(plan.keys[head], rows) }
+    func values(_ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> { part(plan.values[head], rows) }
 
-    private func part(_ kind: Int, _ rows: Range<Int>, _ head: Int) -> MatrixSlice<Float> {
-      let isFused = outputs.count == 1
-      let place = isFused ? 3 * head + kind : head
-      return outputs[isFused ? 0 : kind][rows, place * headSize..<(place + 1) * headSize]
+    private func part(_ place: LayerPlan.Place, _ rows: Range<Int>) -> MatrixSlice<Float> {
+      outputs[place.matrix][rows, place.column..<place.column + plan.headSize]
     }
   }
 
@@ -41,7 +39,7 @@ struct Attention {
   ) {
     precondition(kept == nil || states.windowCount == 1)
     self.plan = plan
-    projections = Projections(outputs: outputs, headSize: plan.headSize)
+    projections = Projections(outputs: outputs, plan: plan)
     self.states = states
     self.rotary = rotary
     self.kept = kept
@@ -53,7 +51,7 @@ struct Attention {
   func mixed(threads: Int) -> Matrix<Float> {
     rotate(threads)
     let (heads, length) = (plan.headCount, states.windowLength)
-    let (projections, slopes, size) = (projections, plan.slopes, plan.headSize)
+    let (projections, scores, size) = (projections, plan.scores, plan.headSize)
     let share = heads / plan.keyValueHeadCount
     let result = Matrix<Float>(rows: states.residual.rows, columns: heads * size)
     // By head of keys; nil where a window has none but its own.
@@ -73,9 +71,9 @@ struct Attention {
         earlier?[head / share] ?? (projections.keys(rows, head / share), projections.values(rows, head / share))
       let (queries, out) = (projections.queries(rows, head), result[rows, head * size..<(head + 1) * size])
       if isDirect {
-        Self.attendDirectly(queries, keys, values, slope: slopes[head], into: out)
+        Self.attendDirectly(queries, keys, values, scores[head], into: out)
       } else {
-        Self.attend(queries, keys, values, slope: slopes[head], into: out)
+        Self.attend(queries, keys, values, scores[head], into: out)
       }
     }
     return result
@@ -84,12 +82,15 @@ struct Attention {
   /// Turns queries and keys by their positions.
   private func rotate(_ threads: Int) {
     guard let rotary else { return }
-    let (blocks, length, size) = (states.blocks, states.windowLength, plan.headSize)
+    let (blocks, length) = (states.blocks, states.windowLength)
     let outputs = projections.outputs
+    let heads = Dictionary(grouping: plan.queries + plan.keys, by: \.matrix).mapValues { $0.map(\.column) }
     forEachTile(blocks.count, threads: threads) { block in
       let rows = blocks[block]
-      for matrix in outputs[0...1] {
-        matrix[rows, 0..<matrix.columns].rotate(headSize: size, rotary) { (rows.lowerBound + $0) % length }
+      for (matrix, columns) in heads {
+        outputs[matrix][rows, 0..<outputs[matrix].columns].rotate(heads: columns, rotary) {
+          (rows.lowerBound + $0) % length
+        }
       }
     }
   }
@@ -101,41 +102,43 @@ struct Attention {
 
   /// One head of one window. The last query stands at the last key's position.
   private static func attend(
-    _ queries: MatrixSlice<Float>, _ keys: MatrixSlice<Float>, _ values: MatrixSlice<Float>, slope: Float,
-    into out: MatrixSlice<Float>
+    _ queries: MatrixSlice<Float>, _ keys: MatrixSlice<Float>, _ values: MatrixSlice<Float>,
+    _ weighing: AttentionScores, into out: MatrixSlice<Float>
   ) {
     let offset = keys.rows - queries.rows
     let width = queries.columns
-    let scale = 1 / Float(width).squareRoot()
     let scores = Matrix<Float>(rows: min(queryBlock, queries.rows), columns: keys.rows)
     for begin in stride(from: 0, to: queries.rows, by: queryBlock) {
       let block = begin..<min(queries.rows, begin + queryBlock)
-      // Keys after the block's last query are seen by none of its queries.
-      let seen = 0..<offset + block.upperBound
-      let part = scores[0..<block.count, seen]
+      // Keys after the block's last query, and before the window of its first, are seen by none of its queries.
+      let first = weighing.firstSeen(of: offset + begin + 1)
+      let seen = first..<offset + block.upperBound
+      let part = scores[0..<block.count, 0..<seen.count]
       gemm(batch: [Product(queries[block, 0..<width], keys[seen, 0..<width], transposeB: true, into: part)])
-      part.softmax(visible: offset + begin + 1, scale: scale, slope: slope)
+      part.softmax(visible: offset + begin + 1 - first, weighing)
       gemm(batch: [Product(part, values[seen, 0..<width], into: out[block, 0..<width])])
     }
   }
 
   /// One head of a few queries, without the BLAS, which would pack keys and values for every product.
   private static func attendDirectly(
-    _ queries: MatrixSlice<Float>, _ keys: MatrixSlice<Float>, _ values: MatrixSlice<Float>, slope: Float,
-    into out: MatrixSlice<Float>
+    _ queries: MatrixSlice<Float>, _ keys: MatrixSlice<Float>, _ values: MatrixSlice<Float>,
+    _ weighing: AttentionScores, into out: MatrixSlice<Float>
   ) {
     let size = queries.columns
-    let scale = 1 / Float(size).squareRoot()
     let scores = Matrix<Float>(rows: 1, columns: keys.rows).slice
     for row in 0..<queries.rows {
-      let visible = keys.rows - queries.rows + row + 1
-      // SAFETY: `visible` rows of `size` numbers in keys and values, as many scores, and `size` numbers out.
+      let end = keys.rows - queries.rows + row + 1
+      let first = weighing.firstSeen(of: end)
+      let visible = end - first
+      // SAFETY: `visible` rows of `size` numbers in keys and values from `first` on, as many scores, and `size` numbers out.
       unsafe belle_rows_multiply(
-        Kernels.variant, BELLE_F32, keys.base, keys.stride, visible, size, queries.base + row * queries.stride,
-        scores.base)
-      unsafe belle_softmax(Kernels.variant, scores.base, visible, visible, scale, slope)
+        Kernels.variant, BELLE_F32, keys.base + first * keys.stride, keys.stride, visible, size,
+        queries.base + row * queries.stride, scores.base)
+      unsafe weighing.weigh(scores.base, visible: visible, count: visible)
       unsafe belle_rows_combine(
-        Kernels.variant, values.base, values.stride, visible, size, scores.base, out.base + row * out.stride)
+        Kernels.variant, values.base + first * values.stride, values.stride, visible, size, scores.base,
+        out.base + row * out.stride)
     }
   }
 }

@@ -1,6 +1,6 @@
 // The way through a decoder layer: four groups of linear modules with what lies between them. Both engines go this way;
 // they differ in how the modules of a group multiply (`GroupWeights`), and in whether keys and values are kept.
-// Sources: transformers, models/llama/modeling_llama.py, models/qwen3/modeling_qwen3.py, models/bloom/modeling_bloom.py.
+// Sources: transformers, models/llama, qwen3, gemma2, phi3 and bloom, modeling_*.py.
 
 import LinearAlgebra
 import Model
@@ -44,7 +44,16 @@ struct Layer<Weights: GroupWeights>: Sendable {
     let blocks = states.blocks
     switch role {
     case .attentionOutput, .feedForwardOutput:
-      weights.multiply(input, addingTo: states.residual, blocks, threads: threads)
+      if let norm = role.postNorm.flatMap({ norms[$0] }) {
+        let (output, residual) = (weights.multiply(input, blocks, threads: threads)[0], states.residual)
+        forEachTile(blocks.count, threads: threads) { block in
+          let rows = output[blocks[block], 0..<output.columns]
+          norm.apply(rows, into: rows)
+          residual[blocks[block], 0..<output.columns].add(rows)
+        }
+      } else {
+        weights.multiply(input, addingTo: states.residual, blocks, threads: threads)
+      }
       states.carried = nil
     case .attentionInput:
       let outputs = weights.multiply(input, blocks, threads: threads)
@@ -53,17 +62,29 @@ struct Layer<Weights: GroupWeights>: Sendable {
       }
       states.carried = Attention(plan, outputs, states, rotary, kept).mixed(threads: threads)
     case .feedForwardInput:
-      let outputs = weights.multiply(input, blocks, threads: threads)
-      let columns = 0..<outputs[0].columns
-      forEachTile(blocks.count, threads: threads) { block in
-        let first = outputs[0][blocks[block], columns]
-        switch plan.family.activation {
-        case .gatedSiLU: first.siluMultiply(outputs[1][blocks[block], columns])
-        case .gelu: first.gelu()
-        }
-      }
-      states.carried = outputs[0]
+      states.carried = activated(weights.multiply(input, blocks, threads: threads), blocks, threads: threads)
     }
+  }
+
+  /// What lies between the two halves of the feed-forward part.
+  ///
+  /// - Parameter outputs: of gate and up, or of both in one matrix, or of up alone where nothing is gated; overwritten.
+  private func activated(_ outputs: [Matrix<Float>], _ blocks: [Range<Int>], threads: Int) -> Matrix<Float> {
+    let isFused = plan.family.activation.isGated && outputs.count == 1
+    let width = outputs[0].columns / (isFused ? 2 : 1)
+    let result = isFused ? Matrix<Float>(rows: outputs[0].rows, columns: width) : outputs[0]
+    forEachTile(blocks.count, threads: threads) { block in
+      let rows = blocks[block]
+      let first = outputs[0][rows, 0..<width]
+      let up = isFused ? outputs[0][rows, width..<2 * width] : outputs[outputs.count - 1][rows, 0..<width]
+      switch plan.family.activation {
+      case .gatedSiLU: first.siluMultiply(up)
+      case .gatedGELU: first.geluMultiply(up)
+      case .gelu: first.gelu()
+      }
+      if isFused { result[rows, 0..<width].copy(from: first) }
+    }
+    return result
   }
 
   /// Goes through the whole layer.

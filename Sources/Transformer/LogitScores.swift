@@ -58,28 +58,31 @@ final class LogitScores: @unchecked Sendable {
     let step = max(1, (128 << 20) / widest / columns) * columns
     // Each is read once, from its beginning to its end.
     let (head, otherHead) = (try own.model.head(), try other?.model.head())
+    let caps = (model: own.model.logitCap, reference: other?.model.logitCap)
     for first in stride(from: 0, to: vocabulary, by: step) {
       let range = first..<min(vocabulary, first + step)
       let (rows, otherRows) = (try head.rows(range), try otherHead?.rows(range))
       forEachTile(blocks.count, threads: threads) { block in
-        blocks[block].take(own.states, rows, other?.states, otherRows, first: first)
+        blocks[block].take(own.states, rows, other?.states, otherRows, caps: caps, first: first)
       }
     }
   }
 
-  /// Takes a part of the vocabulary: the head's rows from token `first` on.
+  /// Takes a part of the vocabulary: the head's rows from token `first` on, and the bounds to which logits are bent.
   private func take(
     _ states: MatrixSlice<Float>, _ head: Matrix<Float>, _ others: MatrixSlice<Float>?, _ otherHead: Matrix<Float>?,
-    first: Int
+    caps: (model: Float?, reference: Float?), first: Int
   ) {
     let width = min(Self.columns, head.rows)
     let logits = Matrix<Float>(rows: rows.count, columns: width)
     let otherLogits = others.map { _ in Matrix<Float>(rows: rows.count, columns: width) }
     for begin in stride(from: 0, to: head.rows, by: Self.columns) {
       let part = begin..<min(head.rows, begin + Self.columns)
-      let own = product(states, head, part, into: logits)
+      let own = product(states, head, part, caps.model, into: logits)
       var other: MatrixSlice<Float>?
-      if let others, let otherHead, let otherLogits { other = product(others, otherHead, part, into: otherLogits) }
+      if let others, let otherHead, let otherLogits {
+        other = product(others, otherHead, part, caps.reference, into: otherLogits)
+      }
       for row in wanted {
         model[row].update(own, row: row, first: first + begin)
         if let other { reference[row].update(other, row: row, other: own, first: first + begin) }
@@ -94,11 +97,12 @@ final class LogitScores: @unchecked Sendable {
   }
 
   private func product(
-    _ states: MatrixSlice<Float>, _ head: Matrix<Float>, _ part: Range<Int>, into logits: Matrix<Float>
+    _ states: MatrixSlice<Float>, _ head: Matrix<Float>, _ part: Range<Int>, _ cap: Float?, into logits: Matrix<Float>
   ) -> MatrixSlice<Float> {
     let out = logits[0..<rows.count, 0..<part.count]
     gemm(
       batch: [Product(states[rows, 0..<states.columns], head[part, 0..<head.columns], transposeB: true, into: out)])
+    if let cap { out.softCap(cap) }
     return out
   }
 }

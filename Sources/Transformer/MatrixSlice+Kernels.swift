@@ -22,25 +22,45 @@ extension MatrixSlice<Float> {
     }
   }
 
-  /// Turns the heads of each row by the row's position.
-  func rotate(headSize: Int, _ table: RotaryTable, position: (Int) -> Int) {
-    precondition(columns % headSize == 0 && table.cosines.columns == headSize / 2)
+  /// Turns the heads of each row by the row's position: of each head as much from its beginning as the table has pairs.
+  ///
+  /// - Parameter heads: the columns at which heads begin.
+  func rotate(heads: [Int], _ table: RotaryTable, position: (Int) -> Int) {
+    let half = table.cosines.columns
+    precondition(heads.allSatisfy { $0 >= 0 && $0 + 2 * half <= columns })
     for row in 0..<rows {
       let place = position(row)
-      let cosine = table.cosines[place..<place + 1, 0..<headSize / 2]
-      let sine = table.sines[place..<place + 1, 0..<headSize / 2]
-      for head in Swift.stride(from: 0, to: columns, by: headSize) {
-        unsafe belle_rotate(Kernels.variant, base + row * stride + head, cosine.base, sine.base, headSize / 2)
+      let cosine = table.cosines[place..<place + 1, 0..<half]
+      let sine = table.sines[place..<place + 1, 0..<half]
+      for head in heads {
+        unsafe belle_rotate(Kernels.variant, base + row * stride + head, cosine.base, sine.base, half)
       }
     }
   }
 
-  /// Softmax of row `r` over its first `visible + r` elements; the others become 0.
-  func softmax(visible: Int, scale: Float, slope: Float) {
+  /// Softmax of row `r` over its first `visible + r` elements, or as many of the last of these as a window has; the others
+  /// become 0.
+  ///
+  /// - Parameter scores: how scores become weights.
+  func softmax(visible: Int, _ scores: AttentionScores) {
     precondition(visible >= 1 && visible + rows - 1 <= columns)
     for row in 0..<rows {
-      unsafe belle_softmax(Kernels.variant, base + row * stride, visible + row, columns, scale, slope)
+      let end = visible + row
+      let first = scores.firstSeen(of: end)
+      let x = unsafe base + row * stride
+      if first > 0 { unsafe x.update(repeating: 0, count: first) }
+      unsafe scores.weigh(x + first, visible: end - first, count: columns - first)
     }
+  }
+
+  /// Bends all values to a bound.
+  func softCap(_ cap: Float) {
+    for row in 0..<rows { unsafe belle_soft_cap(Kernels.variant, base + row * stride, columns, 1, cap) }
+  }
+
+  /// Multiplies all values by a number.
+  func multiply(by factor: Float) {
+    for row in 0..<rows { unsafe belle_multiply(Kernels.variant, base + row * stride, factor, columns) }
   }
 
   /// `silu(self) · up`, in place.
@@ -48,6 +68,14 @@ extension MatrixSlice<Float> {
     precondition(up.rows == rows && up.columns == columns)
     for row in 0..<rows {
       unsafe belle_silu_multiply(Kernels.variant, base + row * stride, up.base + row * up.stride, columns)
+    }
+  }
+
+  /// `gelu(self) · up`, in place.
+  func geluMultiply(_ up: MatrixSlice<Float>) {
+    precondition(up.rows == rows && up.columns == columns)
+    for row in 0..<rows {
+      unsafe belle_gelu_multiply(Kernels.variant, base + row * stride, up.base + row * up.stride, columns)
     }
   }
 

@@ -7,25 +7,52 @@ import Model
 
 /// The rotations of a range of positions, a row each.
 struct RotaryTable: Sendable {
-  /// `[positions, headSize / 2]`.
+  /// `[positions, pairs]`.
   let cosines: Matrix<Float>
-  /// `[positions, headSize / 2]`.
+  /// `[positions, pairs]`.
   let sines: Matrix<Float>
 
-  /// - Parameter positions: those of the table's rows.
-  /// - Returns: nil where the model's positions are not rotary.
-  init?(_ configuration: ModelConfiguration, positions: Range<Int>) {
-    guard configuration.family.positions == .rotary else { return nil }
-    let half = configuration.headSize / 2
-    let frequencies = configuration.rotaryFrequencies
-    cosines = Matrix(rows: positions.count, columns: half)
-    sines = Matrix(rows: positions.count, columns: half)
+  /// - Parameters:
+  ///   - positions: those of the table's rows.
+  ///   - length: of the text, in tokens.
+  ///   - isLocal: whether it is that of the layers with a window.
+  fileprivate init(_ configuration: ModelConfiguration, positions: Range<Int>, length: Int, isLocal: Bool) {
+    let frequencies = configuration.rotaryFrequencies(length: length, isLocal: isLocal)
+    let magnitude = configuration.rotaryMagnitude(isLocal: isLocal)
+    cosines = Matrix(rows: positions.count, columns: frequencies.count)
+    sines = Matrix(rows: positions.count, columns: frequencies.count)
     for (row, position) in positions.enumerated() {
       for (pair, frequency) in frequencies.enumerated() {
         let angle = Double(Float(position) * frequency)
-        cosines[row, pair] = Float(cos(angle))
-        sines[row, pair] = Float(sin(angle))
+        cosines[row, pair] = Float(cos(angle) * magnitude)
+        sines[row, pair] = Float(sin(angle) * magnitude)
       }
+    }
+  }
+}
+
+/// The rotations of a range of positions in all kinds of layers.
+struct RotaryTables: Sendable {
+  private let whole: RotaryTable?
+  private let local: RotaryTable?
+
+  /// - Parameters:
+  ///   - positions: those of the tables' rows.
+  ///   - length: of the text, in tokens.
+  init(_ configuration: ModelConfiguration, positions: Range<Int>, length: Int) {
+    let isRotary = configuration.family.positions == .rotary
+    whole = isRotary ? RotaryTable(configuration, positions: positions, length: length, isLocal: false) : nil
+    local =
+      isRotary && configuration.localRotaryBase != nil
+      ? RotaryTable(configuration, positions: positions, length: length, isLocal: true) : nil
+  }
+
+  /// The table of a kind; nil where nothing is turned.
+  subscript(_ rotation: LayerPlan.Rotation) -> RotaryTable? {
+    switch rotation {
+    case .none: nil
+    case .whole: whole
+    case .local: local
     }
   }
 }

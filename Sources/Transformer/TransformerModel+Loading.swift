@@ -35,7 +35,7 @@ extension TransformerModel {
     _ index: Int, _ matrices: [String: Weights.Weight], group: ([Linear<Weights.Weight>]) -> Weights
   ) throws -> Layer<Weights> {
     Layer(
-      plan: plan, norms: try norms(layer: index),
+      plan: LayerPlan(configuration, layer: index), norms: try norms(layer: index),
       groups: try groups(ofLayer: index).map { names in
         group(
           try names.modules.map { module in
@@ -58,8 +58,10 @@ extension TransformerModel {
   /// A norm, by its name without `.weight`.
   private func norm(_ name: String) throws -> Norm {
     let vector = { (part: String) in try TensorReader.vector(self.source, try self.place(of: name + part)) }
+    let family = configuration.family
     return Norm(
-      weight: try vector(".weight"), bias: plan.family.normalization == .layer ? try vector(".bias") : nil,
+      weight: try vector(".weight").map { $0 + family.normOffset },
+      bias: family.normalization == .layer ? try vector(".bias") : nil,
       epsilon: configuration.epsilon)
   }
 

@@ -18,7 +18,7 @@ extension TransformerModel {
       return residual
     }
     // A batch's activations stay below half a gigabyte, or are those of one block.
-    let width = 2 * configuration.intermediateSize + 2 * configuration.hiddenSize
+    let width = 3 * configuration.intermediateSize + 2 * configuration.hiddenSize
     let longest = groups.map(\.length).max() ?? 1
     for index in 0..<configuration.layerCount {
       let layer = try layer(index, windowLength: longest, threads: threads)

@@ -21,7 +21,6 @@ package final class TransformerModel: Sendable {
   /// What is to be told of the model.
   package let notes: [String]
   let tensors: ModelTensors
-  let plan: LayerPlan
 
   /// What the weights are stored as.
   package var form: Model.Form { origin?.form ?? .plain }
@@ -46,7 +45,6 @@ package final class TransformerModel: Sendable {
         + " outside of the language model: left out"
     }
     notes = try [model.adapter?.refuse(), left].compactMap(\.self) + description.notes
-    plan = LayerPlan(configuration)
   }
 
   /// A model from its parts.
@@ -60,7 +58,6 @@ package final class TransformerModel: Sendable {
     origin = nil
     notes = []
     tensors = try ModelTensors(configuration, source, file: path)
-    plan = LayerPlan(configuration)
   }
 
   /// The linear modules of a layer, in groups; no weights are read.
@@ -92,8 +89,8 @@ package final class TransformerModel: Sendable {
     let groups = groups(ofLayer: index)
     let matrices = try matrices(groups.flatMap(\.modules).map(\.name), threads: threads, TensorReader.matrix)
     let layer = try layer(index, matrices) { ExpandedWeights(linears: $0, arithmetic: arithmetic) }
-    return DecoderLayer(
-      index, groups: groups, layer, rotary: RotaryTable(configuration, positions: 0..<windowLength))
+    let tables = RotaryTables(configuration, positions: 0..<windowLength, length: windowLength)
+    return DecoderLayer(index, groups: groups, layer, rotary: tables[layer.plan.rotation])
   }
 
   /// Reads through a layer's modules and keeps nothing: what the system keeps of the files makes ``layer(_:windowLength:arithmetic:threads:)``
@@ -104,7 +101,7 @@ package final class TransformerModel: Sendable {
     }
   }
 
-  /// The hidden states of tokens before the first layer: the embedding's rows, normed in BLOOM.
+  /// The hidden states of tokens before the first layer: the embedding's rows, scaled or normed as the family has it.
   ///
   /// - Parameters:
   ///   - tokens: one a row of `states`.
@@ -131,6 +128,7 @@ package final class TransformerModel: Sendable {
       }
       last = place
     }
+    if configuration.embeddingScale != 1 { states.multiply(by: configuration.embeddingScale) }
     if let norm = try outerNorm(.embeddingNorm) { normalize(states, norm, threads) }
   }
 
@@ -139,8 +137,11 @@ package final class TransformerModel: Sendable {
     if let norm = try outerNorm(.outputNorm) { normalize(states, norm, threads) }
   }
 
-  /// The head: logits of the tokens of some rows are states · rowsᵀ.
+  /// The head: logits of the tokens of some rows are states · rowsᵀ, bent to ``logitCap`` where there is one.
   func head() throws -> RowReader { try RowReader(source, try weight(of: tensors.headRole)) }
+
+  /// The bound that logits are bent to; nil for none.
+  var logitCap: Float? { configuration.logitCap.map { Float($0) } }
 
   private func normalize(_ states: MatrixSlice<Float>, _ norm: Norm, _ threads: Int) {
     let step = 256

@@ -25,7 +25,9 @@ struct BelleTools: ParsableCommand {
         subcommands: [Inspect.self, Convert.self, MergeCommand.self, Extend.self, Compare.self]),
       CommandGroup(
         name: "Models",
-        subcommands: [QuantizeCommand.self, ReportCommand.self, Evaluate.self, Generate.self, DoctorCommand.self]),
+        subcommands: [
+          QuantizeCommand.self, ReportCommand.self, Evaluate.self, Generate.self, DoctorCommand.self, Models.self,
+        ]),
     ])
 
   /// The verbs, in the order of the help.

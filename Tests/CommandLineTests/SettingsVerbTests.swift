@@ -232,12 +232,12 @@ import Testing
 
   /// What the refusal says where it does not say the key's last word.
   private static let words = [
-    "type": "the scaling yarn of rotary positions", "sliding_window": "a sliding window of 16 tokens",
+    "type": "the scaling ntk of rotary positions", "sliding_window": "a sliding window of 16 tokens",
     "expert_count": "a mixture of experts",
   ]
 
   private static let keys: [(key: String, value: GGUFValue)] = [
-    ("llama.attention.causal", GGUFValue.bool(false)), ("llama.rope.scaling.type", .string("yarn")),
+    ("llama.attention.causal", GGUFValue.bool(false)), ("llama.rope.scaling.type", .string("ntk")),
     ("llama.attention.sliding_window", .uint32(16)), ("llama.logit_scale", .float32(0.5)),
     ("llama.expert_count", .uint32(8)), ("llama.attention.scale", .float32(0.5)),
     ("llama.attention.clamp_kqv", .float32(8)), ("llama.residual_scale", .float32(0.5)),

@@ -39,14 +39,14 @@ import Testing
   }
 
   private static let unknown = [
-    (#""model_type": "llama""#, #""model_type": "phi3""#, "phi3"),
+    (#""model_type": "llama""#, #""model_type": "granite""#, "granite"),
     (
-      #""model_type": "llama""#, #""model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 4.0}"#,
-      "dynamic"
+      #""model_type": "llama""#, #""model_type": "llama", "rope_scaling": {"rope_type": "axial", "factor": 4.0}"#,
+      "axial"
     ),
     (#""model_type": "llama""#, #""model_type": "llama", "hidden_act": "gelu""#, "gelu"),
     (#""model_type": "llama""#, #""model_type": "llama", "partial_rotary_factor": 0.5"#, "0.5"),
-    (#""model_type": "llama""#, #""model_type": "mistral", "sliding_window": 64"#, "64"),
+    (#""model_type": "llama""#, #""model_type": "mistral", "attention_chunk_size": 64"#, "64"),
   ]
 
   @Test("what is not known of a configuration is not judged, and no fault", arguments: unknown)

@@ -10,11 +10,18 @@ import Testing
   /// A configuration of a family, every measure another number.
   static func configuration(_ family: ModelFamily) -> ModelConfiguration {
     let isGrouped = family.keys.keyValueHeadCount != nil
-    return ModelConfiguration(
+    var made = ModelConfiguration(
       family: family, hiddenSize: 48, intermediateSize: family.keys.intermediateSize == nil ? 192 : 80, layerCount: 3,
       headCount: 6, keyValueHeadCount: isGrouped ? 2 : 6, headSize: 8, vocabularySize: 99, epsilon: 1e-4,
       statedRotaryBase: family.positions == .rotary ? 5000 : nil, rotaryScaling: .none, tiesHead: true,
       contextLength: 77, needsInputBias: family.inputBias == .always)
+    let keys = family.keys
+    made.queryScalar = keys.queryScalar.map { _ in 12 }
+    made.attentionCap = keys.attentionCap.map { _ in 40 }
+    made.logitCap = keys.logitCap.map { _ in 20 }
+    made.localRotaryBase = keys.localRotaryBase.map { _ in 300 }
+    if family.slidingWindow?.isNeeded == true { (made.window, made.windowedLayers) = (16, [0, 2]) }
+    return made
   }
 
   @Test("what is written as config.json is read as the same", arguments: ModelFamily.all)
@@ -22,16 +29,32 @@ import Testing
     let plain = Self.configuration(family)
     var changed = plain
     changed.tiesHead = false
-    changed.contextLength = nil
+    if family.keys.tellingField?.isThere != true { changed.contextLength = nil }
+    if family.slidingWindow != nil { (changed.window, changed.windowedLayers) = (9, [2]) }
+    if case .all? = family.slidingWindow?.layers { changed.windowedLayers = [0, 1, 2] }
+    if family.unturned != nil { (changed.unturnedLayers, changed.windowedLayers) = ([1], [1]) }
+    changed.normalizesHead = family.keys.normedHead != nil
+    if family.keys.rotaryShare != nil { changed.partialRotaryWidth = 6 }
     var scaled = plain
     if family.positions == .rotary { scaled.rotaryScaling = .linear(factor: 4) }
     var llama3 = plain
     if family.positions == .rotary {
       llama3.rotaryScaling = .llama3(factor: 8, lowFrequency: 1, highFrequency: 4, originalLength: 64)
     }
+    var (yarn, long, dynamic) = (plain, plain, plain)
+    if family.positions == .rotary, family.keys.scalingNames["yarn"] == nil {
+      yarn.rotaryScaling = .yarn(
+        ModelConfiguration.YaRN(factor: 4, originalLength: 32, betaFast: 16, magnitude: 1.5, isTruncated: false))
+    }
+    if family.positions == .rotary {
+      long.rotaryScaling = .longRope(
+        ModelConfiguration.LongRoPE(
+          short: [1, 1, 2, 3], long: [2, 3, 4, 5.5], originalLength: 40, magnitude: 1.25))
+      dynamic.rotaryScaling = .dynamic(factor: 2, length: 77)
+    }
     var biased = plain
     if family.inputBias == .configured { biased.needsInputBias = true }
-    for configuration in [plain, changed, scaled, llama3, biased] {
+    for configuration in [plain, changed, scaled, llama3, yarn, long, dynamic, biased] {
       let text = try configuration.json(bos: 1, eos: 2, type: .bf16)
       #expect(try ModelConfiguration(json: text, file: "config.json") == configuration)
     }

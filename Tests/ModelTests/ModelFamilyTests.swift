@@ -2,6 +2,7 @@
 
 import ByteIO
 import Checkpoint
+import TestSupport
 import Testing
 
 @testable import Model
@@ -12,12 +13,19 @@ import Testing
   @Test("rows have names of their own, and are found by them")
   func names() {
     #expect(Set(Self.all.map(\.name)).count == Self.all.count)
-    #expect(Set(Self.all.map(\.className)).count == Self.all.count)
+    // Families of one model_type are told by a field, and have one class.
+    #expect(Set(Self.all.map(\.className)).count == Set(Self.all.map(\.modelType)).count)
     for family in Self.all {
-      #expect(ModelFamily(name: family.name) == family)
-      if let gguf = family.gguf { #expect(ModelFamily(gguf: gguf)?.gguf == gguf) }
+      let telling = family.keys.tellingField
+      #expect(ModelFamily(modelType: family.modelType) { $0 == telling?.name && telling?.isThere == true } == family)
+      guard let gguf = family.gguf else { continue }
+      #expect(ModelFamily(gguf: gguf)?.gguf == gguf)
+      for count in family.ggufTraits.layerCounts ?? [] {
+        #expect(ModelFamily(gguf: gguf, layerCount: count) == family)
+      }
     }
-    #expect(ModelFamily(name: "gpt2") == nil && ModelFamily(gguf: "mamba") == nil && ModelFamily(name: "") == nil)
+    #expect(
+      ModelFamily(modelType: "gpt2") == nil && ModelFamily(gguf: "mamba") == nil && ModelFamily(modelType: "") == nil)
   }
 
   @Test("a row has the modules that a model runs on, in the order in which they are used", arguments: all)
@@ -28,7 +36,9 @@ import Testing
       #expect(roles.contains(role), "\(role)")
     }
     let input = roles.filter { $0.group == .attentionInput }
-    #expect(input == [.queries, .keys, .values] || input == [.fusedAttention])
+    let separate: [ModelFamily.Role] = [.queries, .keys, .values]
+    #expect([separate, [.fusedAttention], [.fusedAttention] + separate].contains(input))
+    #expect((family.fusedHeads != nil) == input.contains(.fusedAttention))
     #expect(roles.filter { $0.group == .attentionOutput }.count == 1)
     #expect(roles.filter { $0.group == .feedForwardOutput }.count == 1)
     // What is not in a layer stands before the layers or behind them, and groups stand in their order.
@@ -44,7 +54,7 @@ import Testing
   func activation(family: ModelFamily) {
     let input = family.modules.map(\.role).filter { $0.group == .feedForwardInput }
     switch family.activation {
-    case .gatedSiLU: #expect(input == [.gate, .up])
+    case .gatedSiLU, .gatedGELU: #expect(input == [.gate, .up] || input == [.fusedGate])
     case .gelu: #expect(input == [.up])
     }
   }
@@ -53,7 +63,12 @@ import Testing
   func columns(family: ModelFamily, dialect: Dialect) {
     let names = family.modules.compactMap { $0.name(dialect)?.text }
     #expect(Set(names).count == names.count && names.allSatisfy { !$0.isEmpty })
-    #expect(names.count == family.modules.count || dialect == .meta && names.isEmpty)
+    // A module that one dialect has in parts has no name there, and its parts have none in the other.
+    for module in family.modules where module.name(dialect) == nil && dialect != .meta {
+      let isWhole = module.role.parts.allSatisfy { family.module($0)?.name(dialect) != nil }
+      #expect(module.role.parts.isEmpty ? family.whole(of: module.role) != nil : isWhole, "\(module.role)")
+    }
+    #expect(dialect != .meta || [0, family.modules.count].contains(names.count))
     #expect(!family.prefix.isEmpty && !family.layers.isEmpty && !family.title.isEmpty)
     // Rows lie otherwise only where heads have some: those of q, k and v.
     for module in family.modules where module.name(dialect)?.rows != nil {
@@ -74,7 +89,9 @@ import Testing
   func roundTrip(family: ModelFamily, dialect: Dialect) throws {
     for tensor in Self.tensors(family) {
       guard let name = family.name(of: tensor, in: dialect) else {
-        #expect(dialect == .meta && (tensor.part == .bias || !family.hasMetaLayout))
+        #expect(
+          dialect == .meta && (tensor.part == .bias || !family.hasMetaLayout)
+            || family.module(tensor.role)?.name(dialect) == nil)
         continue
       }
       #expect(family.tensor(named: name, in: dialect) == tensor, "\(name)")
@@ -112,5 +129,12 @@ import Testing
     for (family, role, layer, wanted) in examples {
       #expect(Dialect.allCases.map { family.name(of: role, layer: layer, in: $0) } == wanted)
     }
+  }
+
+  @Test("the README's table of architectures is made of the rows", arguments: ["README.md", "README.zh-CN.md"])
+  func readme(name: String) throws {
+    let lines = String(decoding: readBytes(project(name)), as: UTF8.self).split(separator: "\n").map(String.init)
+    for family in Self.all { #expect(lines.contains(family.tableRow), "\(family.tableRow)") }
+    #expect(lines.count { $0.hasPrefix("| ") && $0.contains("`gemma2`") } == 1)
   }
 }

@@ -258,9 +258,10 @@ import Testing
 
   @Test("a window that slides without being said to be so wide is transformers' own")
   func impliedWindowOfQwen() throws {
-    let error = #expect(throws: ModelError.self) {
-      try config(#""use_sliding_window": true, "max_position_embeddings": 32768"#, type: "qwen2")
-    }
-    #expect(error?.reason.contains("4096") == true)
+    let found = try config(
+      #""use_sliding_window": true, "max_window_layers": 0, "max_position_embeddings": 32768"#, type: "qwen2")
+    #expect(found.window == 4096 && found.slides && found.window(ofLayer: 0) == 4096)
+    let upper = try config(#""use_sliding_window": true, "max_position_embeddings": 32768"#, type: "qwen2")
+    #expect(!upper.slides)
   }
 }

@@ -153,11 +153,8 @@ enum GGUFParts {
 
   @Test("models that llama.cpp's llama and bloom are not are refused")
   func refusedModels() throws {
-    let scaled = """
-      , "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
-      "original_max_position_embeddings": 64}
-      """
-    let other = try RandomModel(RandomModel.llama(scaled))
+    let window = #", "sliding_window": 8, "max_position_embeddings": 64"#
+    let other = try RandomModel(RandomModel.llama(window).replacing(#""llama""#, with: #""mistral""#))
     #expect {
       try GGUFExport(other.source, other.configuration, GGUFParts.vocabulary, types: GGUFTypes(nil), file: "m")
     } throws: {
@@ -199,7 +196,8 @@ enum GGUFParts {
     Change(key: "llama.attention.layer_norm_rms_epsilon", value: .string("1e-5"), code: .malformed),
     Change(key: "llama.rope.dimension_count", value: .uint32(2), code: .unsupported),
     Change(key: "llama.rope.freq_base", value: .float32(-1), code: .malformed),
-    Change(key: "llama.rope.scaling.type", value: .string("yarn"), code: .unsupported),
+    Change(key: "llama.rope.scaling.type", value: .string("ntk"), code: .unsupported),
+    Change(key: "llama.rope.scaling.type", value: .string("longrope"), code: .malformed),
     Change(key: "llama.attention.value_length", value: .uint32(8), code: .unsupported),
     Change(key: "llama.expert_count", value: .uint32(8), code: .unsupported),
   ]

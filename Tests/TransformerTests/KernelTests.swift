@@ -118,6 +118,39 @@ import Testing
     #expect(found[visible...].allSatisfy { $0 == 0 })
   }
 
+  @Test("bounds of scores and products of gates, to the ends of their range")
+  func bounds() {
+    let x = numbers(1000, seed: 9, scale: 400) + numbers(500, seed: 10, scale: 2) + [0, -0.0, 1e-20, -1e-4, 1e6, -1e6]
+    for (scale, cap) in [(1, 50), (0.25, 5)] as [(Float, Float)] {
+      let found = allVariants { variant in
+        var out = x
+        belle_soft_cap(variant, &out, x.count, scale, cap)
+        return out
+      }
+      expectNear(found, x.map { Double(cap) * tanh(Double($0) * Double(scale) / Double(cap)) }, 1e-6)
+      // Small values keep their digits.
+      #expect(abs(Double(found[x.count - 3]) / (-1e-4 * Double(scale)) - 1) < 1e-6)
+    }
+    let gate = numbers(1000, seed: 11, scale: 12)
+    let up = numbers(gate.count, seed: 12)
+    let product = allVariants { variant in
+      var out = gate
+      belle_gelu_multiply(variant, &out, up, gate.count)
+      return out
+    }
+    let wanted = zip(gate, up).map { gate, up in
+      let v = Double(gate)
+      return 0.5 * v * (1 + tanh((2 / Double.pi).squareRoot() * (v + 0.044715 * v * v * v))) * Double(up)
+    }
+    expectNear(product, wanted, 2e-6)
+    let scaled = allVariants { variant in
+      var out = gate
+      belle_multiply(variant, &out, 3, gate.count)
+      return out
+    }
+    #expect(scaled == gate.map { $0 * 3 })
+  }
+
   @Test("activations, to the ends of their range")
   func activations() {
     let x = numbers(1000, seed: 7, scale: 12) + [0, -0.0, 90, -90, 1e4, -1e4, 1e-20]

@@ -115,7 +115,7 @@ import Testing
       let input = layer.input(of: group, states, threads: 1)
       #expect(input.columns == group.inFeatures && input.rows == 10)
       // Without its output projections a layer changes nothing.
-      if group.role.addsToResidual { layer.weight(group, 0).slice.fill(0) }
+      if group.addsToResidual { layer.weight(group, 0).slice.fill(0) }
       layer.advance(group, states, input: input, threads: 1)
     }
     #expect(residual.values == before)
@@ -174,7 +174,14 @@ import Testing
       (RandomModel.llama(#", "num_key_value_heads": 4"#), .malformed),
       (RandomModel.llama(#", "num_key_value_heads": 0"#), .malformed),
       (RandomModel.llama(#", "head_dim": 5"#), .malformed),
-      (RandomModel.llama(#", "rope_scaling": {"type": "yarn", "factor": 2}"#), .unsupported),
+      (RandomModel.llama(#", "rope_scaling": {"type": "axial", "factor": 2}"#), .unsupported),
+      (RandomModel.llama(#", "rope_scaling": {"type": "yarn", "factor": 2}"#), .malformed),
+      (RandomModel.llama(#", "rope_scaling": {"type": "dynamic", "factor": 2}"#), .malformed),
+      (
+        RandomModel.llama(
+          #", "rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1], "original_max_position_embeddings": 9}"#
+        ), .malformed
+      ),
       (RandomModel.llama(#", "rope_scaling": {"type": "llama3", "factor": 2}"#), .malformed),
       (RandomModel.llama(#", "rope_scaling": {"type": "linear", "factor": 0}"#), .malformed),
       (RandomModel.llama(#", "rope_theta": -1"#), .malformed),
@@ -182,16 +189,21 @@ import Testing
       (RandomModel.llama().replacing("24", with: "-24"), .malformed),
       (RandomModel.llama().replacing(#""num_hidden_layers": 2"#, with: #""num_hidden_layers": 9999"#), .malformed),
       (
-        RandomModel.llama(#", "sliding_window": 8, "max_position_embeddings": 64"#)
-          .replacing(#""llama""#, with: #""mistral""#), .unsupported
+        RandomModel.llama(#", "sliding_window": 0"#).replacing(#""llama""#, with: #""mistral""#), .malformed
       ),
       (
-        RandomModel.llama(#", "sliding_window": 8, "use_sliding_window": false"#)
-          .replacing(#""llama""#, with: #""mistral""#), .unsupported
+        RandomModel.llama(#", "layer_types": ["sliding_attention", "full_attention"]"#)
+          .replacing(#""llama""#, with: #""qwen2""#), .contradictory
       ),
       (
-        RandomModel.llama(#", "sliding_window": 8, "use_sliding_window": true"#)
+        RandomModel.llama(#", "use_sliding_window": true, "layer_types": ["chunked_attention", "full_attention"]"#)
           .replacing(#""llama""#, with: #""qwen2""#), .unsupported
+      ),
+      (
+        RandomModel.llama(#", "sliding_window": null"#).replacing(#""llama""#, with: #""gemma2""#), .unsupported
+      ),
+      (
+        RandomModel.llama(#", "no_rope_layers": [1, 2]"#).replacing(#""llama""#, with: #""smollm3""#), .malformed
       ),
       (
         RandomModel.bloom.replacing("}", with: #", "apply_residual_connection_post_layernorm": true}"#), .unsupported

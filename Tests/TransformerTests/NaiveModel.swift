@@ -52,6 +52,7 @@ struct NaiveModel {
       switch c.rotaryScaling {
       case .none: break
       case .linear(let factor): frequency /= factor
+      case .dynamic, .yarn, .longRope: break
       case .llama3(let factor, let low, let high, let length):
         let turns = length * frequency / (2 * .pi)
         let smooth = min(1, max(0, (turns - low) / (high - low)))

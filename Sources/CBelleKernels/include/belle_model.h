@@ -30,6 +30,15 @@ void belle_silu_multiply(belle_variant variant, float *gate, const float *up, si
 /// The tanh form of GELU, in place: 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
 void belle_gelu(belle_variant variant, float *x, size_t count);
 
+/// gate[i] = GELU(gate[i]) · up[i], GELU in its tanh form.
+void belle_gelu_multiply(belle_variant variant, float *gate, const float *up, size_t count);
+
+/// Bends values to a bound, in place: cap·tanh(scale·x / cap). scale and cap are more than 0. NaN stays NaN.
+void belle_soft_cap(belle_variant variant, float *x, size_t count, float scale, float cap);
+
+/// x[i] *= factor.
+void belle_multiply(belle_variant variant, float *x, float factor, size_t count);
+
 /// x[i] += y[i].
 void belle_add(belle_variant variant, float *x, const float *y, size_t count);
 

@@ -52,7 +52,7 @@ public enum RowOrder: Sendable, Equatable {
   /// - Parameters:
   ///   - place: 0 ..< rows.
   ///   - rows: how many there are: not 0, and such that ``divides(_:)`` says yes.
-  func source(of place: Int, rows: Int) -> Int {
+  package func source(of place: Int, rows: Int) -> Int {
     switch self {
     case .interleaved(let heads):
       let half = rows / heads / 2

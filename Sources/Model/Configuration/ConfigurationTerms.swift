@@ -1,7 +1,7 @@
 // The fields and keys that are known to change what a model computes, and that no family here computes by; and those that a
 // file may have because they are read here or change nothing. One table for each dialect.
 // Sources: transformers, models/*/configuration_*.py; meta-llama/llama-models, models/llama3/args.py; mistral-inference,
-// args.py; executorch, examples/models/llama/model_args.py; llama.cpp, src/llama-arch.cpp and src/llama-model.cpp.
+// args.py; executorch, examples/models/llama/model_args.py. Keys of GGUF: GGUFKeys.swift.
 
 /// What configurations may say.
 enum ConfigurationTerms {
@@ -25,6 +25,7 @@ enum ConfigurationTerms {
     ("q_lora_rank", []),
     // Other positions.
     ("rotary_pct", one), ("rotary_percent", one), ("rope_interleaved", off), ("rope_local_base_freq", []),
+    ("no_rope_layer_interval", []),
     ("use_rope", on),
     ("rotary_dim", []), ("position_embedding_type", [.text("rope"), .text("alibi"), .text("absolute")]),
     // Other layers.
@@ -56,36 +57,4 @@ enum ConfigurationTerms {
     "vision_num_cross_attention_layers": [.number(-1), .number(0)],
     "vision_max_num_chunks": [.number(4), .number(0)], "partial_rotary_factor": one, "causal": on,
   ]
-
-  // MARK: GGUF
-
-  /// Keys of a GGUF file behind the name of its architecture that are read, or say nothing of what the model computes.
-  static let gguf: Set<String> = [
-    "vocab_size", "context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-    "attention.head_count_kv", "attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon",
-    "attention.key_length", "attention.value_length", "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
-    "rope.scaling.factor", "rope.scale_linear",
-    // Held against the context.
-    "attention.sliding_window",
-    // What the model was trained as; where its weights come from.
-    "rope.scaling.original_context_length", "rope.scaling.finetuned", "tensor_data_layout", "expert_used_count",
-  ]
-
-  /// Other keys, with the values that change nothing.
-  static let neutralGGUF: [String: [GGUFNeutral]] = [
-    "attention.causal": [.flag(true)], "expert_count": [.number(0)], "expert_shared_count": [.number(0)],
-    "use_parallel_residual": [.flag(false)], "logit_scale": [.number(0), .number(1)],
-    "attention.clamp_kqv": [.number(0)], "attention.max_alibi_bias": [.number(8)],
-    "rope.scaling.attn_factor": [.number(1)], "embedding_scale": [.number(0), .number(1)],
-    "residual_scale": [.number(0), .number(1)], "attention.scale": [.number(0)], "pooling_type": [.number(0)],
-    "attn_logit_softcapping": [.number(0)], "final_logit_softcapping": [.number(0)],
-    "attention.group_norm_groups": [.number(0)], "leading_dense_block_count": [.number(0)],
-    "nextn_predict_layers": [.number(0)],
-  ]
-
-  /// A value that changes nothing.
-  enum GGUFNeutral: Sendable, Equatable {
-    case number(Double)
-    case flag(Bool)
-  }
 }

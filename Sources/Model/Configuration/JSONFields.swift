@@ -29,9 +29,9 @@ struct JSONFields {
         self = .real(number)
       } else if let flag = try? value.decode(Bool.self) {
         self = .flag(flag)
-      } else if decoder.codingPath.count < 3, let object = try? value.decode([String: Value].self) {
+      } else if decoder.codingPath.count < 4, let object = try? value.decode([String: Value].self) {
         self = .object(object)
-      } else if decoder.codingPath.count < 2, let list = try? value.decode([Value].self) {
+      } else if decoder.codingPath.count < 4, let list = try? value.decode([Value].self) {
         self = .list(list)
       } else {
         self = .other
@@ -191,6 +191,30 @@ struct JSONFields {
     case nil, .null: nil
     case .text(let text): text
     default: throw wrong(name, "a text")
+    }
+  }
+
+  /// A list of numbers.
+  func numbers(_ name: String) throws -> [Double]? {
+    guard contains(name) else { return nil }
+    guard case .list(let list) = values[name] else { throw wrong(name, "a list of numbers") }
+    return try list.map { value in
+      switch value {
+      case .integer(let number): Double(number)
+      case .real(let number): number
+      case .flag(let flag): flag ? 1 : 0
+      default: throw wrong(name, "a list of numbers only")
+      }
+    }
+  }
+
+  /// A list of texts.
+  func texts(_ name: String) throws -> [String]? {
+    guard contains(name) else { return nil }
+    guard case .list(let list) = values[name] else { throw wrong(name, "a list of texts") }
+    return try list.map { value in
+      guard case .text(let text) = value else { throw wrong(name, "a list of texts only") }
+      return text
     }
   }
 

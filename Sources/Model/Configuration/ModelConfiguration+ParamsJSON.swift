@@ -148,6 +148,7 @@ extension ModelConfiguration {
     guard rotaryScaling == .none || published.map({ Self.scaled(by: $0.factor) }) == rotaryScaling else {
       throw unsupported("its positions are scaled (rope_scaling), for which Meta's params.json has no field")
     }
+    if slides { throw unsupported("its attention has a window, for which Meta's params.json has no field") }
     guard headSize * headCount == hiddenSize else {
       throw unsupported(
         "\(headCount) heads of \(headSize) do not make up the hidden size, \(hiddenSize), as Meta's layout wants")

@@ -29,14 +29,22 @@ package struct LinearGroup: Sendable, Equatable {
     /// What the activation gives; added to the residual.
     case feedForwardOutput
 
-    /// Whether the group's output is added to the residual.
-    package var addsToResidual: Bool { self == .attentionOutput || self == .feedForwardOutput }
   }
 
   /// The group's place in the layer.
   package let role: Role
   /// Its modules, in the order of the checkpoint's family: q, k, v; gate, up.
   package let modules: [LinearModule]
+  /// Whether the group's output is added to the residual as it is; false where a norm lies between.
+  package let addsToResidual: Bool
   /// The width of their input.
   package var inFeatures: Int { modules[0].inFeatures }
+
+  /// A group.
+  ///
+  /// - Parameter isNormed: whether what it gives is normed before it is added to the residual.
+  package init(role: Role, modules: [LinearModule], isNormed: Bool = false) {
+    (self.role, self.modules) = (role, modules)
+    addsToResidual = (role == .attentionOutput || role == .feedForwardOutput) && !isNormed
+  }
 }

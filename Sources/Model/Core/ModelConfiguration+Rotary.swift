@@ -1,24 +1,29 @@
-// The frequencies of rotary positions.
-// Source: transformers, modeling_rope_utils.py (linear, llama3).
-
-import Foundation
+// The frequencies of rotary positions, by the model's scaling: ModelConfiguration+RotaryScaling.swift.
 
 extension ModelConfiguration {
-  /// The angle a position adds, for each pair of a head.
-  package var rotaryFrequencies: [Float] {
-    let half = headSize / 2
-    return (0..<half).map { pair in
-      let frequency = 1 / pow(rotaryBase, Double(2 * pair) / Double(headSize))
-      switch rotaryScaling {
-      case .none: return Float(frequency)
-      case .linear(let factor): return Float(frequency / factor)
-      case .llama3(let factor, let low, let high, let length):
-        let wave = 2 * Double.pi / frequency
-        if wave > length / low { return Float(frequency / factor) }
-        if wave < length / high { return Float(frequency) }
-        let share = (length / wave - low) / (high - low)
-        return Float((1 - share) * frequency / factor + share * frequency)
-      }
-    }
+  /// The angle a position adds, for each pair of the part of a head that is turned.
+  ///
+  /// - Parameters:
+  ///   - length: of the text, in tokens: some scalings are others for long texts.
+  ///   - isLocal: whether they are those of the layers with a window.
+  package func rotaryFrequencies(length: Int, isLocal: Bool = false) -> [Float] {
+    let (base, scaling) =
+      isLocal
+      ? (localRotaryBase ?? rotaryBase, localRotaryBase == nil ? rotaryScaling : .none)
+      : (rotaryBase, rotaryScaling)
+    return scaling.frequencies(base: base, width: rotaryWidth, length: length).map { Float($0) }
+  }
+
+  /// What cosines and sines are multiplied by.
+  package func rotaryMagnitude(isLocal: Bool) -> Double {
+    isLocal && localRotaryBase != nil ? 1 : rotaryScaling.magnitude
+  }
+
+  /// Whether a text that grows from one length to another has to be read again from its beginning, for its earlier positions
+  /// are turned otherwise then.
+  ///
+  /// Source: transformers, models/phi3 (generation begins with an empty cache there).
+  package func mustReread(from length: Int, to other: Int) -> Bool {
+    family.positions == .rotary && rotaryScaling.differs(between: length, and: other)
   }
 }

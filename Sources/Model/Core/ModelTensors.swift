@@ -66,7 +66,9 @@ package struct ModelTensors: Sendable {
   /// The linear modules of a layer, in groups.
   package func groups(layer: Int) -> [LinearGroup] {
     LinearGroup.Role.allCases.map { group in
-      LinearGroup(role: group, modules: linearModules(group, layer: layer).map(\.linear))
+      LinearGroup(
+        role: group, modules: linearModules(group, layer: layer).map(\.linear),
+        isNormed: group.postNorm.map { configuration.family.module($0) != nil } ?? false)
     }
   }
 

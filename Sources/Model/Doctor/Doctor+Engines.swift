@@ -48,6 +48,7 @@ extension Doctor {
     if engine == "vllm", facts.hasRivalParts {
       return "without an index it reads the files of both sets, and of two tensors of one name it keeps the last"
     }
+    if let reason = unknown(engine, facts.configuration) { return reason }
     guard let settings = facts.quantization, facts.isPacked else { return nil }
     // Its weights may be right all the same, and a tokenizer is soon beside them.
     if engine == "gptqmodel", findings.contains(where: { $0.code == .missingTokenizer }) {
@@ -55,6 +56,20 @@ extension Doctor {
     }
     if let program = settings.program { return "it needs what \(program) adds to it" }
     if settings.format == "gptq_p", engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }
+    return nil
+  }
+
+  /// Why it cannot be told whether an engine computes what the configuration says; nil where it can.
+  private func unknown(_ engine: String, _ configuration: ModelConfiguration?) -> Remedy? {
+    guard let configuration, ["transformers", "gptqmodel"].contains(engine) else { return nil }
+    if !configuration.family.isInTransformers, facts.form != .gguf {
+      return
+        "transformers has no \(configuration.family.className): it runs the publisher's code, where that lies beside the model "
+        + "and fits its version"
+    }
+    if engine == "transformers", facts.form == .gguf, let tensor = configuration.rotaryDivisors.first {
+      return "it depends on its version whether it divides frequencies by \(tensor.info.name)"
+    }
     return nil
   }
 
@@ -122,9 +137,8 @@ extension Doctor {
     case (_, .ggml):
       return "it does not read the files that llama.cpp had before GGUF: \(.converting(.folder)) makes a folder"
     case ("gptqmodel", .gguf): return "it reads GPTQ folders, not GGUF"
-    case ("transformers", .gguf): return nil
-    case ("vllm", .gguf):
-      guard let family = facts.configuration?.family, !family.isGGUFReadByVLLM else { return nil }
+    case ("transformers", .gguf), ("vllm", .gguf):
+      guard let family = facts.configuration?.family, !family.ggufReaders.contains(engine) else { return nil }
       return "its GGUF loader does not know \(family.title)"
     case (_, .meta): return "it reads Hugging Face's layout: \(.converting(.huggingFace(nil)))"
     case ("gptqmodel", .huggingFace) where !facts.isPacked:

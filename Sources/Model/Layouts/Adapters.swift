@@ -154,7 +154,7 @@ private enum AdapterNames {
   private static let layers: Set<Substring> = [
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "embed_tokens", "lm_head", "qkv_proj",
     "gate_up_proj", "query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h", "word_embeddings", "wq", "wk", "wv",
-    "wo",
+    "wo", "wqkv", "W_pack",
     "c_attn", "c_proj", "c_fc", "w1", "w2", "w3",
   ]
 

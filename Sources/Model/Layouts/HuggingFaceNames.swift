@@ -18,7 +18,7 @@ package enum HuggingFaceNames {
   /// The families' names of the embedding, and what stands before it.
   private static let embeddings = ModelFamily.all.reduce(into: [(name: String, prefix: String)]()) { found, family in
     guard let name = weight(of: .embedding, in: family), !found.contains(where: { $0.name == name }) else { return }
-    found.append((name, family.prefix))
+    found.append((name, family.isStoredAlone ? family.prefix : ""))
   }
 
   private static func weight(of role: ModelFamily.Role, in family: ModelFamily) -> String? {
@@ -42,8 +42,10 @@ package enum HuggingFaceNames {
     var entries = source.tensors.enumerated().map { index, info in
       TensorView.Entry(isOfHead(info.name) ? info : info.renamed(missing + info.name), .stored(index))
     }
-    if lacksHead, let head = heads.first,
-      let embedding = entries.first(where: { entry in embeddings.contains { $0.name == entry.info.name } })
+    if lacksHead,
+      let embedding = entries.first(where: { entry in embeddings.contains { $0.name == entry.info.name } }),
+      let family = ModelFamily.all.first(where: { weight(of: .embedding, in: $0) == embedding.info.name }),
+      let head = weight(of: .head, in: family)
     {
       entries.append(TensorView.Entry(embedding.info.renamed(head), embedding.origin))
     }
@@ -72,7 +74,7 @@ package enum HuggingFaceNames {
   /// Whether a family has a linear module of this name, which is stored as `[out, in]`.
   package static func isLinear(_ module: String) -> Bool {
     ModelFamily.all.contains { family in
-      ["", family.prefix].contains { family.tensor(named: $0 + module + ".weight", in: .huggingFace) != nil }
+      family.missingPrefixes.contains { family.tensor(named: $0 + module + ".weight", in: .huggingFace) != nil }
     }
   }
 
@@ -175,10 +177,13 @@ package enum HuggingFaceNames {
   }
 
   private static func isKnown(_ name: String) -> Bool {
-    isOfHead(name)
-      || ModelFamily.all.contains { family in
-        ["", family.prefix].contains { family.tensor(named: $0 + name, in: .huggingFace) != nil }
-      }
+    ModelFamily.all.contains { family in
+      // What stands outside of a model that is never stored alone may be another's: InternLM2's head is called as Meta's.
+      guard family.isStoredAlone || name.hasPrefix(family.prefix) else { return false }
+      let head = weight(of: .head, in: family).map { $0.dropLast("weight".count) }
+      return head.map { name.hasPrefix($0) } ?? false
+        || family.missingPrefixes.contains { family.tensor(named: $0 + name, in: .huggingFace) != nil }
+    }
   }
 
   /// Whether a source has a head of its own.

@@ -1,5 +1,5 @@
-// A model in another dialect than Hugging Face's: Meta's or GGUF's, from there and to there. Names and orders of rows are
-// those of the family's row; proven by llama.cpp's perplexities and by transformers' converters, see Tests.
+// A model in another dialect than Hugging Face's: Meta's or GGUF's, from there and to there. Names, orders of rows, parts and
+// what norms hold are those of the family's row; proven by llama.cpp's perplexities and by transformers' converters, see Tests.
 // Refused: tensors that have no name there, families that the dialect does not know.
 
 import ByteIO
@@ -13,11 +13,17 @@ package struct ModelLayout: Sendable {
   package let dialect: Dialect
   private let headCount: Int
   private let keyValueHeadCount: Int
+  /// Tensors that the dialect has beside the model's: what is computed from its configuration.
+  private let additions: [TensorView.Entry]
 
   /// The layout of a model.
-  package init(_ family: ModelFamily, _ dialect: Dialect, headCount: Int, keyValueHeadCount: Int) {
+  package init(
+    _ family: ModelFamily, _ dialect: Dialect, headCount: Int, keyValueHeadCount: Int,
+    additions: [TensorView.Entry] = []
+  ) {
     (self.family, self.dialect) = (family, dialect)
     (self.headCount, self.keyValueHeadCount) = (headCount, keyValueHeadCount)
+    self.additions = additions
   }
 
   /// How a module's rows lie beside Hugging Face's; nil where they lie the same.
@@ -30,6 +36,22 @@ package struct ModelLayout: Sendable {
     }
   }
 
+  /// The rows of a matrix that the dialect has in parts.
+  ///
+  /// - Parameter rowCount: how many the whole has.
+  private func parted(_ whole: ModelFamily.Module, rowCount: Int) -> PartedRows? {
+    let heads = headCount + 2 * keyValueHeadCount
+    guard let order = whole.heads, rowCount % heads == 0, rowCount > 0 else { return nil }
+    return PartedRows(
+      heads: order, counts: (headCount, keyValueHeadCount), size: rowCount / heads,
+      orders: whole.role.parts.map(rows))
+  }
+
+  /// What is added to the values of a tensor on its way from Hugging Face's dialect.
+  private func offset(_ tensor: ModelFamily.Tensor) -> Float {
+    dialect == .gguf && tensor.role.isNorm && tensor.part == .weight ? family.normOffset : 0
+  }
+
   private var title: String {
     switch dialect {
     case .huggingFace: "transformers"
@@ -38,31 +60,69 @@ package struct ModelLayout: Sendable {
     }
   }
 
+  // MARK: From the dialect
+
   /// A model in Hugging Face's names and order of rows, its tensors in the order of the source, without what is computed.
   ///
   /// - Parameter source: the model in the dialect.
   /// - Throws: `CheckpointError` for a tensor that is not the family's, or whose rows the heads do not divide.
   package func huggingFace(_ source: any TensorSource) throws -> TensorView {
     var entries: [TensorView.Entry] = []
-    for (index, info) in source.tensors.enumerated() where !ComputedTensors.contains(info) {
-      guard let tensor = family.tensor(named: info.name, in: dialect),
-        let name = family.name(of: tensor, in: .huggingFace)
-      else {
-        // llama.cpp divides frequencies by it: Llama 3.1's scaling as its converter writes it.
-        if dialect == .gguf, info.name == "rope_freqs.weight" {
-          throw CheckpointError(
-            .unsupportedType, file: info.file,
-            reason: "its positions are scaled by rope_freqs.weight, which is not read from GGUF here",
-            remedy: "take the model's release in Hugging Face's layout")
-        }
+    var values: DequantizedSource?
+    var joined: Set<String> = []
+    let indices = source.indicesByName()
+    let added = Set(additions.map(\.info.name))
+    for (index, info) in source.tensors.enumerated()
+    where !ComputedTensors.contains(info) && !added.contains(info.name) {
+      guard let tensor = family.tensor(named: info.name, in: dialect) else { throw stranger(info) }
+      if let name = family.name(of: tensor, in: .huggingFace) {
+        entries.append(try entry(info.renamed(name), index, of: source, rows(tensor.role)?.inverse, -offset(tensor)))
+        continue
+      }
+      guard let whole = family.whole(of: tensor.role),
+        let name = family.name(
+          of: ModelFamily.Tensor(role: whole.role, layer: tensor.layer, part: tensor.part), in: .huggingFace)
+      else { throw stranger(info) }
+      guard joined.insert(name).inserted else { continue }
+      let parts = whole.role.parts.compactMap { role in
+        family.name(of: ModelFamily.Tensor(role: role, layer: tensor.layer, part: tensor.part), in: dialect)
+          .flatMap { indices[$0] }
+      }
+      let rowCount = parts.reduce(0) { $0 + (source.tensors[$1].shape.first ?? 0) }
+      guard parts.count == whole.role.parts.count, let rows = parted(whole, rowCount: rowCount) else {
         throw CheckpointError(
           .badTensor, file: info.file,
-          reason: "\(displayName(info.name)) is not a tensor of a \(family.name) model in \(title)")
+          reason: "\(displayName(name)) cannot be put together: \(displayName(info.name)) has no fitting neighbours")
       }
-      entries.append(TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)?.inverse)))
+      // Rows of blocks of several types make no matrix of one.
+      if Set(parts.map { source.tensors[$0].dtype }).count > 1 {
+        let read = try values ?? DequantizedSource(source)
+        values = read
+        let plain =
+          try Set(parts.map { read.tensors[$0].dtype }).count > 1
+          ? ConvertedSource(read, dtype: .f32) as any TensorSource : read
+        entries.append(try rows.whole(of: parts, in: plain, named: name))
+      } else {
+        entries.append(try rows.whole(of: parts, in: source, named: name))
+      }
     }
     return try TensorView(entries, of: source)
   }
+
+  private func stranger(_ info: TensorInfo) -> CheckpointError {
+    CheckpointError(
+      .badTensor, file: info.file,
+      reason: "\(displayName(info.name)) is not a tensor of a \(family.name) model in \(title)")
+  }
+
+  private func entry(
+    _ info: TensorInfo, _ index: Int, of source: any TensorSource, _ order: RowOrder?, _ offset: Float
+  ) throws -> TensorView.Entry {
+    guard offset != 0 else { return TensorView.Entry(info, .tensor(index, in: order)) }
+    return try ShiftedVector.entry(info, index, of: source, by: offset)
+  }
+
+  // MARK: To the dialect
 
   /// A model in the dialect's names and order of rows, without what is computed.
   ///
@@ -74,21 +134,33 @@ package struct ModelLayout: Sendable {
   /// - Throws: `CheckpointError` for a tensor that the dialect has no name for, or whose rows the heads do not divide.
   package func arranged(_ source: any TensorSource, tiesHead: Bool) throws -> TensorView {
     let named = try HuggingFaceNames.completed(source, addsHead: dialect == .meta)
-    var entries: [(entry: TensorView.Entry, rank: [Int])] = []
+    var entries: [(entry: TensorView.Entry, rank: [Int])] = additions.map { ($0, [0]) }
     for (index, info) in named.tensors.enumerated() where !ComputedTensors.contains(info) {
-      let tensor = family.tensor(named: info.name, in: .huggingFace)
-      if tiesHead, dialect == .gguf, tensor?.role == .head { continue }
-      guard let tensor, let name = family.name(of: tensor, in: dialect) else {
-        throw CheckpointError(
-          .badTensor, file: info.file,
-          reason: "\(title) has no name for \(displayName(info.name)) in a \(family.name) model",
-          remedy: "merge adapters and remove heads of other kinds before")
+      guard let tensor = family.tensor(named: info.name, in: .huggingFace) else { throw nameless(info) }
+      if tiesHead, dialect == .gguf, tensor.role == .head { continue }
+      let place = { (tensor: ModelFamily.Tensor) in dialect == .gguf ? rank(tensor) : [index] }
+      if let name = family.name(of: tensor, in: dialect) {
+        entries.append(
+          (try entry(info.renamed(name), index, of: named, rows(tensor.role), offset(tensor)), place(tensor)))
+        continue
       }
-      let entry = TensorView.Entry(info.renamed(name), .tensor(index, in: rows(tensor.role)))
-      entries.append((entry, dialect == .gguf ? rank(tensor) : [index]))
+      guard let whole = family.module(tensor.role), let rows = parted(whole, rowCount: info.shape.first ?? 0)
+      else { throw nameless(info) }
+      for (number, role) in whole.role.parts.enumerated() {
+        let part = ModelFamily.Tensor(role: role, layer: tensor.layer, part: tensor.part)
+        guard let name = family.name(of: part, in: dialect) else { throw nameless(info) }
+        entries.append((try rows.part(number, of: index, in: named, named: name), place(part)))
+      }
     }
     entries.sort { $0.rank.lexicographicallyPrecedes($1.rank) }
     return try TensorView(entries.map(\.entry), of: named)
+  }
+
+  private func nameless(_ info: TensorInfo) -> CheckpointError {
+    CheckpointError(
+      .badTensor, file: info.file,
+      reason: "\(title) has no name for \(displayName(info.name)) in a \(family.name) model",
+      remedy: "merge adapters and remove heads of other kinds before")
   }
 
   /// Where a tensor stands among those of its model in the order of use.
@@ -104,6 +176,8 @@ package struct ModelLayout: Sendable {
 extension ModelConfiguration {
   /// The model's layout in a dialect.
   package func layout(_ dialect: Dialect) -> ModelLayout {
-    ModelLayout(family, dialect, headCount: headCount, keyValueHeadCount: keyValueHeadCount)
+    ModelLayout(
+      family, dialect, headCount: headCount, keyValueHeadCount: keyValueHeadCount,
+      additions: dialect == .gguf ? rotaryDivisors : [])
   }
 }

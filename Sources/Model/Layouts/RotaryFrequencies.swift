@@ -119,8 +119,8 @@ extension ModelConfiguration {
   package func checkFrequencies(_ source: any TensorSource, file path: String) throws -> String? {
     guard family.positions == .rotary else { return nil }
     return try RotaryFrequencies(
-      headSize: headSize, base: statedRotaryBase,
-      scaled: rotaryScaling == .none ? [] : rotaryFrequencies, configuration: path
+      headSize: rotaryWidth, base: statedRotaryBase,
+      scaled: rotaryScaling == .none ? [] : rotaryFrequencies(length: 1), configuration: path
     ).check(source)
   }
 }

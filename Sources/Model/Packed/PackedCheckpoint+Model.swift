@@ -21,13 +21,18 @@ extension PackedCheckpoint {
 
   /// A module that reads the hidden states has as many inputs as the embedding has columns.
   private static func inputs(_ source: any TensorSource) -> (String) -> Int? {
-    let embeddings = ["embed_tokens.weight", "word_embeddings.weight"]
+    let (embeddings, readers) = (names { $0 == .embedding }, names { $0.group == .attentionInput })
     let embedding = source.tensors.first { info in
-      info.shape.count == 2 && embeddings.contains { info.name.hasSuffix($0) }
+      info.shape.count == 2 && embeddings.contains { info.name.hasSuffix($0 + ".weight") }
     }
-    return { module in
-      [".q_proj", ".query_key_value"].contains { module.hasSuffix($0) } ? embedding?.shape[1] : nil
-    }
+    return { module in readers.contains { module.hasSuffix("." + $0) } ? embedding?.shape[1] : nil }
+  }
+
+  /// What modules of some roles are called in any family, at the end of their names.
+  private static func names(_ isWanted: (ModelFamily.Role) -> Bool) -> Set<String> {
+    Set(
+      ModelFamily.all.flatMap(\.modules).filter { isWanted($0.role) }.compactMap { $0.name(.huggingFace)?.text }
+        .compactMap { $0.split(separator: ".").last.map(String.init) })
   }
 }
 

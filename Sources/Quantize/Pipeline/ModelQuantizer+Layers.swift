@@ -184,7 +184,7 @@ extension ModelQuantizer {
     let isCorrected = options.isCorrected && streams.differ
     let sums = InputSums(
       width: group.group.inFeatures, correctsInputs: isCorrected && recipe.inputCorrection != 0,
-      residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.role.addsToResidual
+      residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.addsToResidual
         ? group.group.modules[0].outFeatures : nil, threads: options.threads)
     for (batch, rows) in streams.quantized.batches.enumerated() {
       let states = try streams.quantized.take(batch)

@@ -43,7 +43,7 @@ struct WorkShape {
     let recipe = options.recipe
     cost.sums = width * width
     if isCorrected, recipe.inputCorrection != 0 { cost.sums += 2 * width * width }
-    if isCorrected, recipe.residualCorrection != 0, group.role.addsToResidual {
+    if isCorrected, recipe.residualCorrection != 0, group.addsToResidual {
       cost.sums += 2 * width * Double(outputs)
     }
     cost.solve = width * width * width / 3

@@ -72,32 +72,45 @@ package final class LoadedModel: Sendable {
         reason: "token \(token) is not in the vocabulary of \(configuration.vocabularySize)",
         remedy: "the tokenizer belongs to another model")
     }
+    let length = cache.count + tokens.count
+    var tokens = tokens
+    if configuration.mustReread(from: cache.count, to: length) {
+      tokens = cache.tokens + tokens
+      cache.truncate(to: 0)
+    }
     cache.reserve(tokens.count)
     var last: Matrix<Float>?
     for first in stride(from: 0, to: tokens.count, by: Self.promptBlock) {
-      let states = run(Array(tokens[first..<min(tokens.count, first + Self.promptBlock)]), cache, threads)
-      last = states
+      let part = Array(tokens[first..<min(tokens.count, first + Self.promptBlock)])
+      last = run(part, ofText: length, cache, threads)
     }
     guard let last else { return [] }
     let state = last[last.rows - 1..<last.rows, 0..<last.columns]
     outputNorm.apply(state, into: state)
     let logits = Matrix<Float>(rows: 1, columns: configuration.vocabularySize)
     head.multiply(state, into: logits.slice, threads: threads)
+    if let cap = configuration.logitCap { logits.slice.softCap(Float(cap)) }
     return logits.values
   }
 
   /// The states of tokens after the last layer; their keys and values go into the cache.
-  private func run(_ tokens: [Int32], _ cache: KeyValueCache, _ threads: Int) -> Matrix<Float> {
+  ///
+  /// - Parameter length: of the text that they are of, as far as it is known.
+  private func run(
+    _ tokens: [Int32], ofText length: Int, _ cache: KeyValueCache, _ threads: Int
+  ) -> Matrix<Float> {
     let residual = Matrix<Float>(rows: tokens.count, columns: configuration.hiddenSize)
     for (row, token) in tokens.enumerated() {
       let target = residual[row..<row + 1, 0..<residual.columns]
       embedding.copyRow(Int(token), into: target)
+      if configuration.embeddingScale != 1 { target.multiply(by: configuration.embeddingScale) }
       embeddingNorm?.apply(target, into: target)
     }
     let states = HiddenStates(residual.slice, windowLength: tokens.count)
-    let rotary = RotaryTable(configuration, positions: cache.count..<cache.count + tokens.count)
+    let rotary = RotaryTables(
+      configuration, positions: cache.count..<cache.count + tokens.count, length: length)
     for (index, layer) in layers.enumerated() {
-      layer.run(states, rotary, kept: cache.layer(index), threads: threads)
+      layer.run(states, rotary[layer.plan.rotation], kept: cache.layer(index), threads: threads)
     }
     cache.append(tokens)
     return residual

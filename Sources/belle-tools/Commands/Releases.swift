@@ -67,7 +67,7 @@ struct Releases: ParsableCommand {
         "\(files.count { $0.encrypted[.md5] != nil })", "\(files.count { $0.encrypted[.sha256] != nil })",
       ]
     }
-    table(["release", "form", "wants", "files", "SHA-256", "MD5", ".enc MD5", ".enc SHA-256"], rows)
+    console.table(["release", "form", "wants", "files", "SHA-256", "MD5", ".enc MD5", ".enc SHA-256"], rows)
     console.result("")
     let originals = registry.originals.map { original in
       let files = original.files
@@ -77,7 +77,7 @@ struct Releases: ParsableCommand {
         original.head.isEmpty ? "by digest" : "by first bytes",
       ]
     }
-    table(["original", "key bytes", "files", "SHA-256", "MD5", "recognized"], originals)
+    console.table(["original", "key bytes", "files", "SHA-256", "MD5", "recognized"], originals)
     common.note("`belle-tools releases <name>` tells licence, limits, files and digests of one, and what to do with it")
   }
 
@@ -127,16 +127,6 @@ struct Releases: ParsableCommand {
     if isRelease {
       line(".enc MD5    ", file.encrypted[.md5])
       line(".enc SHA-256", file.encrypted[.sha256])
-    }
-  }
-
-  private func table(_ header: [String], _ rows: [[String]]) {
-    let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-    for row in [header] + rows {
-      let cells = row.enumerated().map { index, cell in
-        index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
-      }
-      Console.shared.result(cells.joined(separator: "  "))
     }
   }
 
