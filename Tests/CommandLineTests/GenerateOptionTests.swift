@@ -27,7 +27,8 @@ private func finished(_ arguments: [String], input: String? = nil) throws -> Fin
     #expect(try generate("--prompt-file", folder.write("p.txt", text + "\r\n\n")).output == one.output)
     #expect(try generate("--prompt-file", "-", input: text + "\n").output == one.output)
     #expect(try generate(input: text + "\n").output == one.output)
-    let marked: [UInt8] = [0xFF, 0xFE] + text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let units: [UInt8] = text.utf16.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    let marked: [UInt8] = [0xFF, 0xFE] + units
     #expect(try generate("--prompt-file", folder.write("utf16.txt", marked)).output == one.output)
     let empty = try generate("--prompt-file", folder.write("e.txt", "\n"))
     #expect(empty.status == 1 && empty.errors.contains("no text"))

@@ -16,13 +16,13 @@ import Testing
         isBlock.toggle()
         continue
       }
-      let parts =
+      let parts: [String] =
         isBlock
-        ? [line.drop { $0 == " " }.replacing("run: ", with: "", maxReplacements: 1)]
+        ? [String(line.drop { $0 == " " }).replacing("run: ", with: "", maxReplacements: 1)]
         : line.split(separator: "`", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
           .map { String($0.element) }
       for part in parts {
-        let command = String(part.split(separator: "#")[...].first ?? "").trimmingCharacters(in: .whitespaces)
+        let command = (part.split(separator: "#").first.map(String.init) ?? "").trimmingCharacters(in: .whitespaces)
         if command.hasPrefix("belle-tools ") || command.hasPrefix("make ") || command.hasPrefix("sudo make ") {
           found.append(command)
         }
