@@ -259,10 +259,9 @@ struct QuantizeCommand: ParsableCommand {
     }
     let data = method == .gptq ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
-      opened, calibration: data,
-      format: try quantizedFormat(opened, files), output: output ?? defaultOutput(), options: options)
-    // Whatever was opened until now: the model, its tokenizer, the calibration data; and what was named and not opened,
-    // because this method does not need it.
+      opened, calibration: data, format: try quantizedFormat(opened, files), output: output ?? defaultOutput(),
+      options: options)
+    // The model, its tokenizer, the calibration data; and what was named and not opened, for this method does not need it.
     quantizer.inputs.add(.opened)
     for path in namedInputs { quantizer.inputs.add(named: path) }
     let words = data.map { dataWords($0) }
