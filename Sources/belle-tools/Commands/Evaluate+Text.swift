@@ -3,6 +3,7 @@
 import ByteIO
 import Model
 import Quantize
+import Reports
 import Tokenizer
 import Transformer
 
