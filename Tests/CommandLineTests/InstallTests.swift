@@ -31,19 +31,19 @@ struct InstallTests {
 
     #expect(try make(folder, "share").status == 0)
     let index = project(".git/index")
-    let before = try? FileManager.default.attributesOfItem(atPath: index)[.modificationDate] as? Date
+    let changed = { try? FileManager.default.attributesOfItem(atPath: index)[.modificationDate] as? Date }
+    let before = changed()
     let done = try make(folder, "install")
     #expect(done.status == 0, "\(done.errors)")
     // What root runs leaves nothing of root's behind.
-    #expect(try? FileManager.default.attributesOfItem(atPath: index)[.modificationDate] as? Date == before)
+    #expect(changed() == before)
     for file in Self.files { #expect(Folder.kind(of: folder.file("root/usr/" + file)) == .file, "\(file)") }
     let run = try belleTools(shell: "'\(folder.file("root/usr/bin/belle-tools"))' --version")
     #expect(run.status == 0 && run.output.hasPrefix("belle-tools "))
 
     #expect(try make(folder, "uninstall").status == 0)
-    var left: [String] = []
-    for case let name as String in FileManager.default.enumerator(atPath: folder.file("root")) ?? .init()
-    where Folder.kind(of: folder.file("root/" + name)) == .file { left.append(name) }
+    let left = try FileManager.default.subpathsOfDirectory(atPath: folder.file("root"))
+      .filter { Folder.kind(of: folder.file("root/" + $0)) == .file }
     #expect(left.isEmpty)
   }
 

@@ -18,7 +18,7 @@ import Testing
       }
       let parts =
         isBlock
-        ? [line.drop { $0 == " " }.replacing("run: ", with: "", maxReplacements: 1)]
+        ? [String(line.drop { $0 == " " }.replacing("run: ", with: "", maxReplacements: 1))]
         : line.split(separator: "`", omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
           .map { String($0.element) }
       for part in parts {
