@@ -2,6 +2,7 @@
 # A Debian package of a built binary, for the Debian that this runs on. Runs without root.
 #
 # usage: deb.sh BINARY FOLDER
+#   DEBFULLNAME, DEBEMAIL  who makes it
 #   SHARE   where its completions and manual pages are; by default where make puts them
 set -eu
 binary=$1 out=$2
@@ -15,6 +16,7 @@ for tool in dpkg-deb dpkg-shlibdeps; do
 done
 version=$("$binary" --version | sed -n '1s/^belle-tools //p')
 architecture=$(dpkg --print-architecture)
+maintainer="${DEBFULLNAME:-The belle-tools authors} <${DEBEMAIL:-belle-tools@localhost.localdomain}>"
 mkdir -p "$out"
 root=$(cd "$out" && pwd)/root
 rm -rf "$root"
@@ -23,6 +25,8 @@ doc=$root/usr/share/doc/belle-tools
 # Debian's own zsh looks in another folder than one in /usr/local.
 mv "$root/usr/share/zsh/site-functions" "$root/usr/share/zsh/vendor-completions"
 mkdir -p "$doc" "$root/DEBIAN" "$root/usr/share/lintian/overrides"
+# It is read, not run.
+sed -i '1{/^#!/d}' "$root/usr/share/bash-completion/completions/belle-tools"
 gzip -9n "$root"/usr/share/man/man1/*.1
 cp "$here/copyright" "$doc/copyright"
 date=$(date -u -R -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}")
@@ -31,7 +35,7 @@ belle-tools ($version) unstable; urgency=low
 
   * See CHANGELOG.md in the source for what changed.
 
- -- The belle-tools authors <belle-tools@localhost.localdomain>  $date
+ -- $maintainer  $date
 END
 cp "$here/lintian-overrides" "$root/usr/share/lintian/overrides/belle-tools"
 
@@ -57,7 +61,7 @@ cat >"$root/DEBIAN/control" <<END
 Package: belle-tools
 Version: $version
 Architecture: $architecture
-Maintainer: The belle-tools authors <belle-tools@localhost.localdomain>
+Maintainer: $maintainer
 Installed-Size: $size
 Depends: $linked, libopenblas0, libsentencepiece0
 Suggests: libdnnl2

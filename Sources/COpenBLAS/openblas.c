@@ -70,7 +70,8 @@ static void discard_interrupt(const sigset_t *interrupt) {
 #if defined(__linux__)
   siginfo_t info;
   const struct timespec now = {0, 0};
-  if (sigtimedwait(interrupt, &info, &now) == SIGINT && info.si_code != SI_TKILL) (void)kill(getpid(), SIGINT);
+  // glibc tells of a signal to a thread as of one to a process, with its sender.
+  if (sigtimedwait(interrupt, &info, &now) == SIGINT && info.si_pid != getpid()) (void)kill(getpid(), SIGINT);
 #else
   sigset_t pending;
   int number;

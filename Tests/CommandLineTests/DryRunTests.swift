@@ -17,7 +17,7 @@ import Testing
   /// Everything in a folder, by name, with its bytes.
   private func contents(_ folder: TemporaryFolder) throws -> [String: [UInt8]] {
     var result: [String: [UInt8]] = [:]
-    for case let name as String in FileManager.default.enumerator(atPath: folder.path) ?? .init() {
+    for name in try FileManager.default.subpathsOfDirectory(atPath: folder.path) {
       result[name] = Folder.kind(of: folder.file(name)) == .file ? try readBytes(folder.file(name)) : []
     }
     return result

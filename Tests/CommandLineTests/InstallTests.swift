@@ -42,9 +42,8 @@ struct InstallTests {
     #expect(run.status == 0 && run.output.hasPrefix("belle-tools "))
 
     #expect(try make(folder, "uninstall").status == 0)
-    var left: [String] = []
-    for case let name as String in FileManager.default.enumerator(atPath: folder.file("root")) ?? .init()
-    where Folder.kind(of: folder.file("root/" + name)) == .file { left.append(name) }
+    let left = try FileManager.default.subpathsOfDirectory(atPath: folder.file("root"))
+      .filter { Folder.kind(of: folder.file("root/" + $0)) == .file }
     #expect(left.isEmpty)
   }
 

@@ -27,13 +27,14 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try decrypted(folder)
     let list = Self.model + "/tiny-belle.md5"
-    for arguments in [
+    let lines: [[String]] = [
       ["verify", path, "--manifest", list], ["inspect", path, "--stats"], ["inspect", path, "--safety"],
       ["convert", path, folder.file("st")], ["compare", path, folder.file("st")], ["hash", path], ["releases"],
       ["encrypt", path, Self.model + "/llama/consolidated.00.pth", folder.file("again")],
       ["convert", Self.model + "/llama", folder.file("hf"), "--layout", "hf"],
       ["merge", folder.file("hf"), Self.model + "/adapter", folder.file("merged")],
-    ] {
+    ]
+    for arguments in lines {
       let run = try run(arguments, without: both)
       #expect(run.status == 0, "\(arguments): \(run.errors)")
     }
@@ -43,7 +44,7 @@ import Testing
   func gguf() throws {
     let folder = try TemporaryFolder()
     let path = try decrypted(folder)
-    for (name, libraries) in [("with", []), ("without", both)] {
+    for (name, libraries) in [("with", []), ("without", both)] as [(String, [String])] {
       let made = try run(["convert", path, folder.file(name + ".gguf")], without: libraries)
       #expect(made.status == 0, "\(made.errors)")
       let back = try run(["convert", folder.file(name + ".gguf"), folder.file(name)], without: libraries)

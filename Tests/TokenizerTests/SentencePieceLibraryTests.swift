@@ -9,10 +9,10 @@ import Testing
   /// All SentencePiece models that lie here.
   static let models: [String] = {
     var found: [String] = []
-    for folder in ["Tests/Fixtures", "Examples"] {
-      for case let name as String in FileManager.default.enumerator(atPath: project(folder)) ?? .init() {
-        let path = project(folder) + "/" + name
-        if name.hasSuffix(".model"), let bytes = try? readBytes(path), !ByteRanks.isList(bytes) { found.append(path) }
+    for folder in ["Tests/Fixtures", "Examples"].map(project) {
+      for name in (try? FileManager.default.subpathsOfDirectory(atPath: folder)) ?? [] where name.hasSuffix(".model") {
+        let path = folder + "/" + name
+        if let bytes = try? readBytes(path), !ByteRanks.isList(bytes) { found.append(path) }
       }
     }
     return found.sorted()
