@@ -122,7 +122,8 @@ import Testing
         layer: "m", method: .roundToNearest, fallbackReason: "no factor", relativeOutputError: nil,
         isOutputEstimated: false, loss: 0, damping: 1, isDoublePrecision: true, deadInputs: 0, seconds: 0, flop: 0),
       of: LinearModule(name: "m", outFeatures: 32, inFeatures: 64),
-      format: GPTQFormat(bits: 4, groupSize: 32, isSymmetric: true), sourceBytes: 4096, sharedSeconds: 0, peakMemory: 0)
+      format: GPTQFormat(bits: 4, groupSize: 32, isSymmetric: true), sourceBytes: nil, sharedSeconds: 0, peakMemory: 0)
+    #expect(report.stored_as == "4 bits, groups of 32" && report.in_features == 64)
     #expect(report.warnings(wantedDamping: 0.01) == ["rounded to nearest, because no factor"])
     (report.fallback, report.relative_output_error) = (nil, .nan)
     #expect(report.warnings(wantedDamping: 0.01).count == 2)

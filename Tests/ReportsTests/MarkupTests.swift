@@ -93,7 +93,7 @@ import Testing
 
   @Test("figures that are no numbers do not break a page")
   func notNumbers() {
-    for value in [Double.nan, .infinity, -.infinity, 0, -1, 1e300, 5e-324] {
+    for value in [Double.nan, .infinity, -.infinity, 0, -1, 1e300, .leastNonzeroMagnitude] {
       let modules = (0..<2).map { QuantizationReport.Module(name: "m.\($0).q", error: value, seconds: value) }
       let report = QuantizationReport(
         title: "t", program: "p", lead: "l", facts: [], modules: modules, kept: [], formerBytes: nil, bytes: 0,
