@@ -77,10 +77,11 @@ def lines_fit():
             assert done.returncode == 64 and [line["type"] for line in said] == ["error"], f"{verb}: {done.stdout}"
             lines += [(verb, line) for line in said]
         assert verbs == {verb for verb, _ in lines}, "a verb was not run"
+        validators = {verb: validator(verb) for verb in verbs}
         for verb, line in lines:
-            fault = next(iter(validator(verb).iter_errors(line)), None)
-            assert fault is None, f"{verb}: {fault.message}: {line}"
+            fault = jsonschema.exceptions.best_match(validators[verb].iter_errors(line))
+            assert fault is None, f"{verb}: {fault.json_path}: {fault.message[:300]}: {str(line)[:300]}"
             # What is not documented is found.
-            assert list(validator(verb).iter_errors({**line, "never documented": 1})), verb
+            assert not validators[verb].is_valid({**line, "never documented": 1}), verb
             count += 1
     return f"{count} lines"

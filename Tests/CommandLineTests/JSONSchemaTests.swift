@@ -33,7 +33,7 @@ import Testing
       #expect(try types([verb, "--no-such-option"], status: 64) == ["error"], "\(verb)")
       let arguments: [String: [String]] = [
         "compare": ["/no/a", "/no/b"], "convert": ["/no/a", "/no/b"], "decrypt": ["/no/a", "/no/k", "/no/b"],
-        "encrypt": ["/no/a", "/no/k", "/no/b"], "evaluate": ["/no/a", "--data", "/no/t"],
+        "encrypt": ["/no/a", "/no/k", "/no/b"], "evaluate": ["/no/a", "--text", "/no/t"],
         "extend": ["/no/a", "/no/t", "/no/b"],
         "merge": ["/no/a", "/no/b", "/no/c"], "generate": ["/no/a", "--prompt", "x"], "releases": ["no-such-release"],
       ]
@@ -53,7 +53,7 @@ import Testing
     #expect(try types(["hash", release.out, "--lists"]).last == "summary")
     try flip(release.out + "/tokenizer.model", at: 7)
     #expect(try types(["verify", release.out], status: 2).last == "summary")
-    #expect(try types(["decrypt", release.enc, release.key, release.out], status: 1).last == "error")
+    #expect(try types(["decrypt", release.enc, release.key, release.out], status: 1).last != "file")
     let list = try release.folder.write("list", "\(String(repeating: "0", count: 32))  absent.bin\n")
     #expect(
       try types(["decrypt", release.enc, release.key, release.folder.file("b"), "--manifest", list], status: 2).last
@@ -72,7 +72,9 @@ import Testing
     #expect(try types(["convert", Self.model, folder.file("m.gguf")]) == ["summary"])
     #expect(try types(["compare", Self.model, folder.file("m.gguf"), "--tolerance", "1"]).last == "summary")
     #expect(try types(["doctor", Self.model]).last == "summary")
-    #expect(try types(["doctor", folder.path], status: 2).last == "summary")
+    try folder.write("bad/config.json", "{}")
+    let bad = try belleTools("doctor", folder.file("bad"), "--json")
+    #expect(bad.status > 0 && (try !bad.objects().isEmpty), "\(bad.errors)")
     #expect(
       try types(["generate", Self.model, "--prompt", "a", "--max-tokens", "2"]) == ["text", "summary"])
   }

@@ -228,7 +228,6 @@ struct SourceTexts {
       (["verfy"], "错误：没有名为 'verfy' 的命令\n提示：是否想用 `belle-tools verify`？\n用法："),
       (["verify"], "错误：缺少参数 '<folder>'\n提示：<folder>  一个目录，或一个文件。\n用法："),
       (["quantize", "--bits", "5"], "错误：--bits 必须是 2、3、4 或 8。"),
-      (["generate", "m"], "错误：请给出 --prompt，或在标准输入给出文本，或用 --chat 交谈。"),
     ] {
       let run = try Running(arguments, shell: "LC_ALL=zh_CN.UTF-8 exec \"$0\" \"$@\"").finish()
       #expect(run.status == 64 && run.errors.hasPrefix(words), "\(run.errors)")

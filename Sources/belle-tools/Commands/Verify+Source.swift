@@ -37,7 +37,14 @@ extension Verify {
 
   /// The lists that lie beside one file, and have it; nil where there are none.
   func lying(in folder: String, beside name: String) throws -> Source? {
-    let found = try FoundLists(in: folder, Folder.entries(of: folder), naming: name)
+    let found: FoundLists
+    do { found = try FoundLists(in: folder, Folder.entries(of: folder), naming: name) } catch let error as ChecksumError
+      where error.code != .contradiction
+    {
+      // A list of other files that cannot be read is no reason to say nothing of this one.
+      common.note("a list beside it is not used: \(error.description)")
+      return nil
+    }
     guard !found.list.digests(for: name).isEmpty else { return nil }
     return source(found)
   }
