@@ -133,7 +133,7 @@ import Testing
 
   @Test("the README's table of architectures is made of the rows", arguments: ["README.md", "README.zh-CN.md"])
   func readme(name: String) throws {
-    let lines = String(decoding: readBytes(project(name)), as: UTF8.self).split(separator: "\n").map(String.init)
+    let lines = String(decoding: try readBytes(project(name)), as: UTF8.self).split(separator: "\n").map(String.init)
     for family in Self.all { #expect(lines.contains(family.tableRow), "\(family.tableRow)") }
     #expect(lines.count { $0.hasPrefix("| ") && $0.contains("`gemma2`") } == 1)
   }
