@@ -127,6 +127,8 @@ import Transformer
       (#"{"question": "q", "options": {"A": "x", "B": "y"}, "answer_idx": "B"}"#, 1),
       (#"{"query": "q", "choices": ["x", "y", "z"], "gold": 2}"#, 2),
       (#"{"Question": "q", "A": "B", "B": "A", "C": 3, "Answer": "C"}"#, 2),
+      (#"{"question": "q", "A": "B", "B": "A", "answer": "A"}"#, 0),
+      (#"{"question": "q", "choices": {"text": ["B", "A"], "label": ["A", "B"]}, "answerKey": "B"}"#, 1),
     ])
   func answers(record: String, answer: Int) throws {
     let folder = try TemporaryFolder()

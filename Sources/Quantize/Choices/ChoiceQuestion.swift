@@ -106,7 +106,7 @@ package struct ChoiceQuestion: Sendable, Equatable {
         "there is no answer in it",
         "sets whose answers are kept back cannot be scored here: C-Eval's val has them, test not")
     }
-    let answer = try find(key, choices, labels)
+    let answer = try find(key, choices, labels ?? (isLettered ? choices.indices.map(letter) : nil))
     return (
       ChoiceQuestion(question: question, choices: choices, answer: answer, isLettered: isLettered),
       Set(fields.filter { !used.contains($0.key) }.map(\.value.name))
@@ -164,7 +164,11 @@ package struct ChoiceQuestion: Sendable, Equatable {
     }
     let known = labels ?? choices.indices.map(letter)
     var places: Set<Int> = []
-    if let place = known.firstIndex(of: text) ?? known.firstIndex(of: text.uppercased()) { places.insert(place) }
+    if let place = known.firstIndex(of: text) ?? known.firstIndex(of: text.uppercased()) {
+      // The record's own labels are what its answer is one of, whatever the choices say: A may be a blood group.
+      if labels != nil { return place }
+      places.insert(place)
+    }
     if let place = choices.firstIndex(where: { $0.trimmingCharacters(in: .whitespacesAndNewlines) == text }) {
       places.insert(place)
     }
