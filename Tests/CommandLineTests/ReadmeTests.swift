@@ -74,7 +74,7 @@ import Testing
       let verb = command.split(separator: " ")[1]
       let less =
         switch verb {
-        case "quantize": " --samples 2 --sequence-length 64 --recipe fast"
+        case "quantize": " --samples 2 --sequence-length 64 --recipe fast --only '*.layers.0.*'"
         case "evaluate": " --max-tokens 256 --sequence-length 64"
         case "generate": " --max-tokens 4"
         default: ""
