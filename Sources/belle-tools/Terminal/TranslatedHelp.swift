@@ -45,8 +45,11 @@ struct TranslatedHelp {
         lines.append((Self.titles[section] ?? text(section.capitalizedSentence)) + "：")
       } else if !section.isEmpty, line.hasPrefix("  "), !line.trimmed.isEmpty {
         let start = line.dropFirst(2)
-        // Two spaces divide a label from its text.
-        if let gap = start.firstRange(of: "  ") {
+        let text = line.dropFirst(Self.column)
+        // A label ends before the column of texts, or two spaces divide it from its text.
+        if text.first != " ", !text.isEmpty, line.dropFirst(Self.column - 1).first == " " {
+          lines += argument("  " + String(start.prefix(Self.column - 2)).trimmed, String(text).trimmed)
+        } else if let gap = start.firstRange(of: "  ") {
           lines += argument("  " + start[..<gap.lowerBound], String(start[gap.upperBound...]).trimmed)
         } else if line.count < Self.column {
           lines.append(line)

@@ -193,9 +193,8 @@ struct Translations {
     var gaps: [String] = []
     for word in words.dropFirst().dropLast() {
       guard !word.isEmpty else {
-        // Two gaps side by side: the first takes all, as far as anybody knows.
-        gaps.append(String(rest))
-        rest = rest.suffix(0)
+        // Two gaps side by side: the second takes all, as far as anybody knows.
+        gaps.append("")
         continue
       }
       guard let found = rest.firstRange(of: word) else { return nil }
