@@ -32,9 +32,9 @@ import make as fixtures  # noqa: E402
 LAYERS = {"baichuan": 32, "baichuan2-13b": 40}
 # What llama.cpp does not compute: files with it are refused, or said to be others in long texts.
 REFUSED = {"mistral": "tokens back only"}
-# Up to which length of text both compute the same: beyond it llama.cpp has no window, no dynamic scaling, or the divisors of
-# its context in place of the text's.
-SHORT = {"llama-dynamic": 32, "internlm2": 32, "phi3-window": 16, "phi3": 24}
+# Up to which length of text both compute the same: beyond it llama.cpp has no window and no dynamic scaling. Of longrope it
+# takes the divisors for its context, which is 256 tokens at least: those of long texts, as these are.
+SHORT = {"llama-dynamic": 32, "internlm2": 32, "phi3-window": 16}
 
 
 def tokenizer(place):
