@@ -101,7 +101,8 @@ extension ModuleReport {
     return try lines.enumerated().map { number, line in
       do { return try decodeBoundedJSON(ModuleReport.self, from: Array(line), file: path) } catch {
         throw QuantizeError(
-          .noLog, file: path, place: "line \(number + 1)", reason: "expected the figures of a module, found something else",
+          .noLog, file: path, place: "line \(number + 1)",
+          reason: "expected the figures of a module, found something else",
           remedy: "\(.inspecting) shows the sizes and values of any model")
       }
     }
