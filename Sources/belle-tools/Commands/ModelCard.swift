@@ -125,6 +125,9 @@ struct ModelCard {
   private var making: String {
     let options = quantizer.options
     let isGPTQ = options.method == .gptq
+    let others =
+      quantizer.format.writesFolder
+      ? "everything else is as it was" : "everything else is in the types that the form names, or as it was"
     var rows = [
       ("weights", grid ?? ""), ("form", quantizer.format.description), ("method", options.method.rawValue),
     ]
@@ -134,7 +137,7 @@ struct ModelCard {
     if let calibration = quantizer.calibration {
       rows.append(("digest of the samples", "SHA-256 `\(calibration.fingerprint)`"))
     }
-    rows.append(("modules", "\(quantizer.modules.count) of decoder layers and head; everything else is as it was"))
+    rows.append(("modules", "\(quantizer.modules.count) of decoder layers and head; \(others)"))
     return "## Making\n\n| | |\n|---|---|\n" + rows.map { "| \($0.0) | \($0.1) |\n" }.joined()
   }
 
