@@ -22,6 +22,8 @@ from tokenizers import Tokenizer, trainers
 
 BENCH = os.environ.get("BELLE_BENCH", str(PROJECT / ".build/release/belle-bench"))
 GIVEN = os.environ.get("BELLE_TOKENIZERS")
+# On a machine that is busy: one text of so many, where llama.cpp cuts them, which takes it minutes for each name.
+STEP = int(os.environ.get("BELLE_TEXT_STEP", "1"))
 
 
 def ours(path, texts):
@@ -219,7 +221,7 @@ def llama_cpp():
     except ImportError:
         raise Skip("llama-cpp-python is not here")
     failed, told = [], 0
-    texts = tokenizer_texts.for_llama_cpp()
+    texts = tokenizer_texts.for_llama_cpp()[::STEP]
     with tempfile.TemporaryDirectory() as folder:
         base = pathlib.Path(folder, "tokenizer.json")
         trained("gpt-2", base)
@@ -237,6 +239,7 @@ def llama_cpp():
                 wrong = differences(path, some, encode, decode)
                 assert not wrong, f"{name}: {len(wrong)} of {len(some)} texts differ: {wrong[0]}"
                 told += 1
+                print(f"{name}: {len(some)} texts are llama.cpp's", file=sys.stderr)
             except AssertionError as failure:
                 failed.append(str(failure))
     assert not failed, "\n".join(failed)
@@ -250,7 +253,10 @@ def given_gguf():
     told = []
     for path in given("*.gguf"):
         engine = Llama(str(path), vocab_only=True, verbose=False)
-        texts = [text for text in tokenizer_texts.for_llama_cpp() if unicodedata.is_normalized("NFC", text)]
+        texts = [text for text in tokenizer_texts.for_llama_cpp()[::STEP] if unicodedata.is_normalized("NFC", text)]
+        # Where a vocabulary has this as an ordinary token, as Qwen2.5's has, llama.cpp takes it for one of control all the same
+        # and says that this is a fault of the model; tokenizers does not.
+        texts = [text for text in texts if "</s>" not in text]
         answers, _ = ours(path, texts)
         for text, answer in zip(texts, answers):
             ids = engine.tokenize(text.encode(), add_bos=False, special=True)

@@ -22,13 +22,29 @@ enum TextNormalizer: Sendable, Equatable {
     case compatiblyComposed = "NFKC"
     case compatiblyDecomposed = "NFKD"
 
-    func apply(_ text: some StringProtocol) -> String {
-      switch self {
+    func apply(_ given: String) -> String {
+      let text = given.unicodeScalars.contains(where: { Self.pairs[$0] != nil }) ? Self.parted(given) : given
+      return switch self {
       case .composed: text.precomposedStringWithCanonicalMapping
       case .decomposed: text.decomposedStringWithCanonicalMapping
       case .compatiblyComposed: text.precomposedStringWithCompatibilityMapping
       case .compatiblyDecomposed: text.decomposedStringWithCompatibilityMapping
       }
+    }
+
+    /// Marks that are two marks (Unicode's non-starter decompositions, all of them). Foundation does not put these in order
+    /// with what stands before them.
+    private static let pairs: [Unicode.Scalar: String] = [
+      "\u{344}": "\u{308}\u{301}", "\u{F73}": "\u{F71}\u{F72}", "\u{F75}": "\u{F71}\u{F74}",
+      "\u{F81}": "\u{F71}\u{F80}",
+    ]
+
+    private static func parted(_ text: String) -> String {
+      var result = String.UnicodeScalarView()
+      for scalar in text.unicodeScalars {
+        if let pair = pairs[scalar] { result.append(contentsOf: pair.unicodeScalars) } else { result.append(scalar) }
+      }
+      return String(result)
     }
 
     /// A text in this form, made part by part: nothing is composed with an ASCII character or a Chinese one behind it, and
