@@ -156,7 +156,7 @@ struct SourceTexts {
   }
 
   private func run(_ environment: String, _ arguments: String...) throws -> Finished {
-    try Running(arguments, shell: "unset LC_ALL LC_MESSAGES LANG LANGUAGE; \(environment) exec \"$0\" \"$@\"").finish()
+    try Running(arguments, shell: "unset LC_ALL LC_MESSAGES LANG LANGUAGE; exec env \(environment) \"$0\" \"$@\"").finish()
   }
 
   @Test(
@@ -188,7 +188,7 @@ struct SourceTexts {
     arguments: ["decrypt", "verify", "quantize", "generate", "doctor"])
   func help(verb: String) throws {
     for form in [[verb, "--help"], ["help", verb]] {
-      let run = try Running(form, shell: "LC_ALL=zh_CN.UTF-8 COLUMNS=80 exec \"$0\" \"$@\"").finish()
+      let run = try Running(form, shell: "exec env LC_ALL=zh_CN.UTF-8 COLUMNS=80 \"$0\" \"$@\"").finish()
       #expect(run.status == 0 && run.output.hasPrefix("概述："))
       var isUsage = false
       for line in run.output.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -200,7 +200,7 @@ struct SourceTexts {
         #expect(english.isEmpty, "\(line)")
       }
       // All that the English page has.
-      let original = try Running(form, shell: "LC_ALL=C exec \"$0\" \"$@\"").finish()
+      let original = try Running(form, shell: "exec env LC_ALL=C \"$0\" \"$@\"").finish()
       let options = { (text: String) in
         Set(text.matches(of: /\n  (?:-[a-z], )?(--[a-z-]+)/).map { String($0.output.1) })
       }
@@ -217,8 +217,8 @@ struct SourceTexts {
     try folder.write("l", "\(hash)  a.bin\n\(hash)  c.bin\n")
     for options in [[], ["--json"]] {
       let arguments = ["verify", folder.file("m"), "--manifest", folder.file("l")] + options
-      let one = try Running(arguments, shell: "LC_ALL=C exec \"$0\" \"$@\"").finish()
-      let two = try Running(arguments, shell: "LC_ALL=zh_CN.UTF-8 exec \"$0\" \"$@\"").finish()
+      let one = try Running(arguments, shell: "exec env LC_ALL=C \"$0\" \"$@\"").finish()
+      let two = try Running(arguments, shell: "exec env LC_ALL=zh_CN.UTF-8 \"$0\" \"$@\"").finish()
       #expect(one.status == 2 && two.status == 2 && one.output == two.output)
       if options.isEmpty { #expect(two.errors.contains("说明：0 个一致，1 个不一致，1 个缺失，1 个未列出"), "\(two.errors)") }
     }
@@ -229,7 +229,7 @@ struct SourceTexts {
       (["verify"], "错误：缺少参数 '<folder>'\n提示：<folder>  一个目录，或一个文件。\n用法："),
       (["quantize", "--bits", "5"], "错误：--bits 必须是 2、3、4 或 8。"),
     ] {
-      let run = try Running(arguments, shell: "LC_ALL=zh_CN.UTF-8 exec \"$0\" \"$@\"").finish()
+      let run = try Running(arguments, shell: "exec env LC_ALL=zh_CN.UTF-8 \"$0\" \"$@\"").finish()
       #expect(run.status == 64 && run.errors.hasPrefix(words), "\(run.errors)")
     }
   }
