@@ -100,7 +100,7 @@ import Transformer
     (
       "a.jsonl",
       "{\"question\": \"q\", \"A\": \"a\", \"B\": \"b\", \"answer\": \"A\"}\n"
-        + "{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 0}", ["two files"]
+        + "{\"question\": \"q\", \"choices\": [\"a\", \"b\"], \"answer\": 0}", ["others a list of choices"]
     ),
   ]
 

@@ -165,9 +165,10 @@ struct Decrypt: ParsableCommand {
   private func leaveList(_ names: [String], _ known: [String: Digest], _ plan: DecryptPlan) -> String? {
     guard !names.isEmpty else { return nil }
     do {
-      let isConverted = Set(plan.items.filter(\.isConverted).map(\.outputName))
+      // A converted file has another name, and its digest is of what it was.
+      let asDecrypted = Set(plan.items.filter { !$0.isConverted }.map(\.outputName))
       var digests: [String: Digest] = [:]
-      let others = names.filter { known[$0] == nil || isConverted.contains($0) }
+      let others = names.filter { known[$0] == nil || !asDecrypted.contains($0) }
       for name in names where !others.contains(name) { digests[name] = known[name] }
       let files = try FolderDigests(others.map { Folder.join(output, $0) })
       common.showingProgress(total: files.size) { progress in
