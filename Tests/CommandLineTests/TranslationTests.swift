@@ -156,7 +156,8 @@ struct SourceTexts {
   }
 
   private func run(_ environment: String, _ arguments: String...) throws -> Finished {
-    try Running(arguments, shell: "unset LC_ALL LC_MESSAGES LANG LANGUAGE; exec env \(environment) \"$0\" \"$@\"").finish()
+    let unset = "unset LC_ALL LC_MESSAGES LANG LANGUAGE"
+    return try Running(arguments, shell: "\(unset); exec env \(environment) \"$0\" \"$@\"").finish()
   }
 
   @Test(
