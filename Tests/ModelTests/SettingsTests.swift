@@ -91,10 +91,10 @@ import Testing
 
   @Test("a Mistral that does not mention its window has transformers' 4096; null is none")
   func impliedWindow() throws {
-    let error = refusal(#""max_position_embeddings": 32768"#, type: "mistral")
-    #expect(error?.reason.contains("sliding window of 4096") == true && error?.remedy != nil)
-    _ = try config(#""max_position_embeddings": 4096"#, type: "mistral")
-    _ = try config(#""max_position_embeddings": 32768, "sliding_window": null"#, type: "mistral")
+    let implied = try config(#""max_position_embeddings": 32768"#, type: "mistral")
+    #expect(implied.window == 4096 && implied.slides && implied.windowedLayers == [0])
+    #expect(try !config(#""max_position_embeddings": 4096"#, type: "mistral").slides)
+    #expect(try config(#""max_position_embeddings": 32768, "sliding_window": null"#, type: "mistral").window == nil)
     let text = try ConfigurationTests.configuration(.mistral).json(bos: nil, eos: nil, type: nil)
     #expect(String(decoding: text, as: UTF8.self).contains(#""sliding_window" : null"#))
   }

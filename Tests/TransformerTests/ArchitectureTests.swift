@@ -92,7 +92,13 @@ struct ArchitectureReference: Decodable {
       #expect(found == rope)
     }
     #expect(other.configuration == wanted)
-    #expect(try ModelConfiguration(json: other.configurationText, file: "config.json") == wanted)
+    var again = try ModelConfiguration(json: other.configurationText, file: "config.json")
+    if case .longRope(var rope) = again.rotaryScaling {
+      // config.json leaves out what follows from the lengths, which is then no single-precision number any more.
+      rope.magnitude = Double(Float(rope.magnitude))
+      again.rotaryScaling = .longRope(rope)
+    }
+    #expect(again == wanted)
     // Within the length that the file names both compute the same.
     let length = min(ArchitectureReference.windows.length, wanted.contextLength ?? 0)
     let windows = TokenWindows(Array(Self.reference.tokens[1].prefix(length)), length: length)

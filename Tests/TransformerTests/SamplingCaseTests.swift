@@ -107,7 +107,7 @@ private struct SamplingCases: Decodable {
       (["one STOP two"], ["STOP"], "one ", true), (["a", "b", "c"], ["abc"], "", true),
       (["a", "b", "d"], ["abc"], "abd", false),
       // The one that comes first, not the one that is named first; and one within another.
-      (["x END y STOP z"], ["STOP", "END"], "x ", true), (["xab", "cd"], ["bc", "abcd"], "x", true),
+      (["x END y STOP z"], ["STOP", "END"], "x ", true), (["xab", "cd"], ["bc", "abcd"], "xa", true),
       (["aaa", "ab"], ["aab"], "aa", true), (["好的。", "再见"], ["。再"], "好的", true),
       (["你", "好"], ["好", "你好"], "", true), (["水火"], ["火", "木"], "水", true), (["abc"], [], "abc", false),
       (["ab"], ["b c", "ab c"], "ab", false),
@@ -151,7 +151,7 @@ private struct SamplingCases: Decodable {
   @Test(
     "what cannot be asked says why, with the number of its line",
     arguments: [
-      ("{", "byte 1"), ("[1]", "expected an object"), ("{\"a\": 1}", "its fields are a"),
+      ("{", "byte 2"), ("[1]", "expected an object"), ("{\"a\": 1}", "its fields are a"),
       ("{\"prompt\": 5}", "no text"),
       ("{\"prompt\": \"\"}", "empty"), ("{\"messages\": []}", "no messages"), ("{\"messages\": \"x\"}", "no list"),
       ("{\"messages\": [{\"role\": \"user\"}]}", "message 1"), ("{\"prompt\": \"a\"} x", "follows"),

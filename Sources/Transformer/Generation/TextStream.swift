@@ -25,7 +25,7 @@ package struct TextStream {
   /// - Parameters:
   ///   - tokenizer: what decodes.
   ///   - before: the tokens before the text; not given out.
-  ///   - stops: texts at which to stop, without them; whichever comes first.
+  ///   - stops: texts at which to stop, without them; whichever is complete first.
   package init(_ tokenizer: any Tokenizer, after before: [Int32], stops: [String] = []) {
     self.tokenizer = tokenizer
     self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty }
@@ -63,12 +63,14 @@ package struct TextStream {
   }
 
   private mutating func release(isEnd: Bool) -> String {
-    // What begins first ends the text; of several that begin there any.
-    let found = held.indices.first { at in stops.contains { held[at...].starts(with: $0) } }
-    if let found {
+    // What is complete first ends the text, however it came in tokens; of several that end there the longest.
+    let complete = held.indices.flatMap { at in
+      stops.filter { held[at...].starts(with: $0) }.map { (end: at + $0.count, start: at) }
+    }
+    if let found = complete.min(by: { $0 < $1 }) {
       isStopped = true
       defer { held = [] }
-      return String(decoding: held[..<found], as: UTF8.self)
+      return String(decoding: held[..<found.start], as: UTF8.self)
     }
     // The longest end that begins a stop text stays; it begins with a character, as stop texts do.
     let longest = stops.map(\.count).max() ?? 1

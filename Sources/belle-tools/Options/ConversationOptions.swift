@@ -15,7 +15,7 @@ struct ConversationOptions: ParsableArguments {
       """
       With --chat: a JSON file with the conversation so far: a list of messages with role and content, or an object with \
       such a list as messages.
-      """, valueName: "file"))
+      """, valueName: "file"), completion: .file())
   var messages: String?
 
   @Option(
