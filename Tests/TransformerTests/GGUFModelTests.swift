@@ -235,7 +235,9 @@ enum GGUFParts {
   @Test("the tokenizers of the fixtures come out of a file's values as they went in", arguments: ["llama", "bloom"])
   func vocabulary(name: String) throws {
     let folder = project("Tests/Fixtures/tiny/" + name)
-    let vocabulary = try Tokenizers.vocabulary(folder)
+    var vocabulary = try Tokenizers.vocabulary(folder)
+    // A GGUF file has no place for the names of tokens that only templates use.
+    vocabulary.special.named = [:]
     var values = GGUFMetadata()
     for (key, value) in try vocabulary.ggufValues(rows: 4096, file: "m") { values[key] = value }
     let found = try Vocabulary(values, file: "m")
