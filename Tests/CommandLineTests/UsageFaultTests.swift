@@ -37,7 +37,7 @@ import Testing
       ("generate x --temperature -0.5 --prompt p", "error: --temperature must be 0 or more", "Usage: "),
       (
         "quantize x --bits five", "error: the value 'five' is invalid for '--bits <n>'",
-        "hint: -b, --bits <n>  Bits a weight"
+        "hint: --bits <n>  Bits a weight"
       ),
       ("verify --jsn x", "error: unknown option '--jsn'\n", "hint: did you mean '--json'?\n"),
       ("convert a", "error: missing expected argument '<output>'\n", "hint: <output>  A .safetensors"),

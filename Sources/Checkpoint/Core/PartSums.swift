@@ -10,7 +10,7 @@ struct PartSums: Sendable {
   /// Takes the next part in pieces of a bounded size.
   mutating func add(_ part: RawSpan) {
     for start in stride(from: 0, to: part.byteCount, by: streamPartSize) {
-      let piece = unsafe part.extracting(start..<min(start + streamPartSize, part.byteCount))
+      let piece = part.extracting(start..<min(start + streamPartSize, part.byteCount))
       parts.append((piece.byteCount, CRC32.of(piece, after: 0)))
     }
   }

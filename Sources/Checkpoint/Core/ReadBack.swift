@@ -73,8 +73,8 @@ final class ReadBack: Sendable {
     }
     try source.read(tensor.index) { part in
       for start in stride(from: 0, to: part.byteCount, by: streamPartSize) {
-        let here = unsafe part.extracting(start..<min(start + streamPartSize, part.byteCount))
-        try next(here.byteCount) { unsafe isSame(here, $0) }
+        let here = part.extracting(start..<min(start + streamPartSize, part.byteCount))
+        try next(here.byteCount) { isSame(here, $0) }
       }
     }
   }
