@@ -42,14 +42,14 @@ enum NormedHead {
       try stored.withAll(of: rows.lowerBound * rowSize..<rows.upperBound * rowSize) { part in
         var span = values.mutableSpan
         var raw = unsafe span.mutableBytes
-        _ = unsafe conversion.convert(part, into: &raw)
+        _ = conversion.convert(part, into: &raw)
       }
       for row in 0..<rows.count {
         let part = row * columns..<(row + 1) * columns
         let length = max(values[part].reduce(Float(0)) { $0 + $1 * $1 }.squareRoot(), least)
         for place in part { values[place] /= length }
       }
-      bytes.replace(from: 0, with: values.span.bytes)
+      unsafe bytes.replace(from: 0, with: values.span.bytes)
     }
   }
 }
