@@ -97,7 +97,7 @@ import Testing
     // Any library that is no BLAS.
     let run = try Running(
       ["generate", "model", "--prompt", "p"],
-      shell: #"exec env BELLE_OPENBLAS="$(ldd "$0" | sed -n 's|.*\(/[^ ]*libm\.so\.6\).*|\1|p')" "$0" "$@""#,
+      shell: #"exec env BELLE_OPENBLAS="$(ldd "$0" | sed -n 's|.* => \(/[^ ]*libm\.so\.6\) .*|\1|p')" "$0" "$@""#,
       in: folder.path
     ).finish()
     #expect(run.status == 1 && run.errors.contains("it has no cblas_sgemm"), "\(run.errors)")
