@@ -1,5 +1,5 @@
 // merge, as a user runs it, on a base of LLaMA-7B's shapes and an adapter of rank 16 for all its modules, against
-// copies of the base's file. The copies are the ceiling: what is merged is read, computed twice, written and read back.
+// copies of the base's file. The copies are the ceiling: what is merged is read, computed, written and read back.
 // A size is the base's; beyond a few gigabytes, which take a minute a copy, each round is one copy and one merge.
 
 import ByteIO
