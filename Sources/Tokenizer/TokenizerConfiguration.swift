@@ -223,6 +223,10 @@ struct TokenizerConfiguration: Decodable, Sendable {
     ] {
       if let token = vocabulary.token(id) { object[key] = token.text }
     }
+    // What only templates ask for, under the names that they ask by.
+    for (key, text) in special.named where key.hasSuffix("_token") && object[key] == nil { object[key] = text }
+    let others = special.named.filter { !$0.key.hasSuffix("_token") }
+    if !others.isEmpty { object["extra_special_tokens"] = others }
     if let chatTemplate = vocabulary.chatTemplate { object["chat_template"] = chatTemplate }
     let data = try JSONSerialization.data(
       withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
