@@ -4,6 +4,7 @@
 // models/gptq/quant.py, Quantizer.find_params.
 #include "belle_gptq.h"
 #include "lanes.h"
+#include "levels.h"
 
 typedef struct {
   float scale, zero, minimum;
@@ -17,7 +18,7 @@ static grid_point grid_of(const belle_grid_work *g, float low, float high, float
   switch (g->form) {
     case BELLE_GRID_SYMMETRIC:
       p.zero = (g->max_integer + 1) / 2;
-      p.scale = (high - low) / g->max_integer;
+      p.scale = (high - low) / level_range(g->levels, g->max_integer);
       break;
     case BELLE_GRID_ZERO_POINT:
       p.scale = (high - low) / g->max_integer;
@@ -63,7 +64,7 @@ static float grid_error_scalar(const belle_grid_work *g, size_t lane, grid_point
   float sum = 0;
   for (size_t i = 0; i < g->columns; i++) {
     const float x = g->values[i * g->stride + lane];
-    const float q = fminf(fmaxf(rintf((x - p.minimum) * inverse) + p.zero, 0), g->max_integer);
+    const float q = nearest_integer(g->levels, (x - p.minimum) * inverse, p.zero, g->max_integer);
     const float error = fmaf(p.scale, q - p.zero, p.minimum) - x;
     const float weight = g->column_weights ? g->column_weights[i] : 1;
     sum = fmaf(weight, g->norm == 2 ? error * error : powf(fabsf(error), g->norm), sum);
@@ -120,7 +121,7 @@ LANES_INLINE grid_points grid_of_lanes(
     p.minimum = g->half ? lanes_round_half(low) : low;
     p.scale = (high - p.minimum) / top;
   } else {
-    p.scale = (high - low) / top;
+    p.scale = (high - low) / lanes_all(level_range(g->levels, g->max_integer));
     if (g->form == BELLE_GRID_SYMMETRIC) p.zero = (top + 1) / 2;
   }
   if (g->half) p.scale = lanes_round_half(p.scale);
@@ -133,11 +134,11 @@ LANES_INLINE grid_points grid_of_lanes(
 }
 
 LANES_INLINE lanes grid_error_lanes(const belle_grid_work *g, size_t lane, grid_points p) {
-  const lanes inverse = 1 / p.scale, top = lanes_all(g->max_integer), none = lanes_all(0);
-  lanes sum = none;
+  const lanes inverse = 1 / p.scale, top = lanes_all(g->max_integer);
+  lanes sum = lanes_all(0);
   for (size_t i = 0; i < g->columns; i++) {
     const lanes x = lanes_load(g->values + i * g->stride + lane);
-    const lanes q = lanes_clamp(lanes_round((x - p.minimum) * inverse) + p.zero, none, top);
+    const lanes q = nearest_integers(g->levels, (x - p.minimum) * inverse, p.zero, top);
     const lanes error = lanes_fma(p.scale, q - p.zero, p.minimum) - x;
     const lanes weight = lanes_all(g->column_weights ? g->column_weights[i] : 1);
     lanes power = error * error;
@@ -210,14 +211,14 @@ void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISP
 
 /// Σ weight · (w − ŵ)² of one group under a scale and a minimum.
 LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, size_t lane, lanes scale, lanes minimum) {
-  const lanes inverse = 1 / scale, top = lanes_all(s->max_integer), none = lanes_all(0);
+  const lanes inverse = 1 / scale, top = lanes_all(s->max_integer);
   // Without minimums, levels lie around the middle one.
   const lanes zero = lanes_all(s->least_multiple < 0 ? (s->max_integer + 1) / 2 : 0);
   const float *x = s->values + group * s->columns * s->stride + lane;
-  lanes sum = none;
+  lanes sum = lanes_all(0);
   for (size_t i = 0; i < s->columns; i++, x += s->stride) {
     const lanes value = lanes_load(x);
-    const lanes q = lanes_clamp(lanes_round((value - minimum) * inverse) + zero, none, top);
+    const lanes q = nearest_integers(s->levels, (value - minimum) * inverse, zero, top);
     const lanes error = lanes_fma(scale, q - zero, minimum) - value;
     const float weight = s->column_weights ? s->column_weights[group * s->columns + i] : 1;
     sum = lanes_fma(lanes_all(weight), error * error, sum);
@@ -229,7 +230,7 @@ LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, siz
 /// by a 32nd of it, where 31 is the most of the other sign); each group then takes the multiples near its own choice whose
 /// error is least.
 LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
-  const lanes none = lanes_all(0), most = lanes_all(63);
+  const lanes none = lanes_all(0), most = lanes_all(s->most_minimum);
   const lanes least_multiple = lanes_all(s->least_multiple), most_multiple = lanes_all(s->most_multiple);
   const float limit = -s->least_multiple > s->most_multiple ? s->least_multiple : s->most_multiple;
   lanes scale_unit = none, minimum_unit = none;
