@@ -111,6 +111,9 @@ package struct Grid: Sendable, Equatable {
       }, levels: levels)
   }
 
+  /// Bits that an integer takes in a file: of a code book's those of its place there.
+  package var storedBits: Int { levels == .even ? bits : 4 }
+
   /// The largest integer.
   package var maximum: Int { (1 << bits) - 1 }
 

@@ -125,13 +125,7 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Quantize the head too.")
   var quantizeHead = false
 
-  @Option(help: "With --format gguf: the blocks; without it q3_k, q4_0, q4_1 or q8_0 by --bits and symmetry.")
-  var ggufType: BlockFormat?
-
-  @Option(
-    help:
-      "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
-  var embeddingType: GGUFTypeArgument?
+  @OptionGroup var blocks: BlockOptions
 
   @Option(
     help: """
@@ -219,15 +213,8 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
     if format == .gguf {
-      guard ggufType != nil || Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) != nil else {
-        let names = BlockType.all.filter { $0.bits == bits && !$0.isFormer }.map { $0.dtype.rawValue.lowercased() }
-        throw ValidationError(
-          "no blocks of GGUF with \(bits) bits are written here"
-            + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")) is only read)")
-            + ": give --bits 3, which takes q3_k, or --gguf-type.")
-      }
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
-    } else if ggufType != nil || embeddingType != nil {
+    } else if blocks.isAsked {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
     } else if chatTemplate.isAsked, calibration.isEmpty {
       throw ValidationError("--chat-template goes with --format gguf, or with --calibration.")
@@ -303,7 +290,7 @@ struct QuantizeCommand: ParsableCommand {
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
       let gguf = try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
+        model, blocks: blockType, mixture: mixture, embeddings: blocks.embeddingType?.type, tokenizer: tokenizer.path,
         chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
       tellOfBlocks()
       tellOfOthers(gguf, modules(of: model))
