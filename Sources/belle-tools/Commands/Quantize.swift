@@ -126,6 +126,7 @@ struct QuantizeCommand: ParsableCommand {
   var quantizeHead = false
 
   @OptionGroup var blocks: BlockOptions
+  @OptionGroup var importance: ImportanceOptions
 
   @Option(
     help: """
@@ -212,6 +213,7 @@ struct QuantizeCommand: ParsableCommand {
     guard (2...1 << 20).contains(sequenceLength ?? 2) else {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
+    try importance.check(method, hasCalibration: !calibration.isEmpty)
     if format == .gguf {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if blocks.isAsked {
@@ -234,7 +236,9 @@ struct QuantizeCommand: ParsableCommand {
 
   func run() throws {
     try report.check(replacing: force.isGiven)
-    if let card { try ReportOption.check(card, replacing: force.isGiven) }
+    for path in [card, importance.written].compactMap(\.self) {
+      try ReportOption.check(path, replacing: force.isGiven)
+    }
     let files = try open()
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
@@ -244,17 +248,21 @@ struct QuantizeCommand: ParsableCommand {
       let lack = try files.tokenizerFiles().lack
       Console.shared.notes([lack].compactMap(\.self) + (try files.configurationGaps()), on: files.path)
     }
-    let data = method == .gptq ? try calibrationData(opened, files) : nil
+    let given = try givenImportance()
+    let data = method == .gptq && given == nil ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data, format: try quantizedFormat(opened, files), output: output ?? defaultOutput(),
       options: options)
+    quantizer.importance = given
+    if let given { tell(of: given, quantizer) }
     // The model, its tokenizer, the calibration data; and what was named and not opened, for this method does not need it.
     quantizer.inputs.add(.opened)
     for path in namedInputs { quantizer.inputs.add(named: path) }
     let words = data.map { dataWords($0) }
     let run = QuantizationRun(
       quantizer, model: model, common: common, card: try ModelCard(quantizer, of: files, data: words), data: words,
-      extras: QuantizationRun.Extras(report: report, card: card, replacing: force.isGiven))
+      extras: QuantizationRun.Extras(
+        report: report, card: card, importance: importance.written, replacing: force.isGiven))
     if dry.dryRun { return try run.plan() }
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
@@ -330,6 +338,9 @@ struct QuantizeCommand: ParsableCommand {
     if let alpha { options.recipe.inputCorrection = alpha }
     if let beta { options.recipe.residualCorrection = beta }
     if let sweeps { options.recipe.sweeps = sweeps }
+    // No states run through the model where there is no text.
+    if importance.given != nil { (options.recipe.inputCorrection, options.recipe.residualCorrection) = (0, 0) }
+    options.keepsImportance = importance.written != nil
     if actOrder {
       options.recipe.order = .activation
       options.recipe.fixesGridsUpFront = staticGroups
