@@ -8,13 +8,12 @@ import Transformer
 extension QuantizeCommand {
   /// The blocks that were asked for, or that have the bits and the symmetry that were.
   var blockType: BlockFormat {
-    blocks.ggufType.flatMap { BlockType($0.type) }.flatMap { BlockFormat($0) }
-      ?? Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) ?? .q4_0
+    blocks.ggufType?.blocks ?? Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) ?? .q4_0
   }
 
   /// Which modules get other blocks; nil where all get the same.
   var mixture: GGUFMixture? {
-    guard !blocks.pure.isGiven, var mixture = blocks.ggufType?.mixture else { return nil }
+    guard !blocks.pure.isGiven, var mixture = blocks.ggufType?.choice.mixture else { return nil }
     mixture.isCalibrated = method == .gptq
     return mixture
   }

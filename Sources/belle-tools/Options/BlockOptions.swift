@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Checkpoint
+import Quantize
 
 /// A type that matrices of a GGUF file can have, or a mixture of types, by the names that llama.cpp has for them.
 struct BlockChoiceArgument: ExpressibleByArgument {
@@ -9,12 +10,9 @@ struct BlockChoiceArgument: ExpressibleByArgument {
   let type: DType
   /// Which of them get others; nil where none do.
   let mixture: GGUFMixture?
-  /// What it is called, in small letters.
-  let name: String
 
   init?(argument: String) {
-    name = argument.lowercased()
-    mixture = GGUFMixture(named: name)
+    mixture = GGUFMixture(named: argument)
     guard let type = mixture?.base ?? DType(rawValue: argument.uppercased()), GGUFTypes.known.contains(type) else {
       return nil
     }
@@ -28,6 +26,23 @@ struct BlockChoiceArgument: ExpressibleByArgument {
   static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
+/// The same, of blocks only: what GPTQ finds integers for.
+struct QuantizedChoiceArgument: ExpressibleByArgument {
+  let choice: BlockChoiceArgument
+  /// The blocks of most modules.
+  let blocks: BlockFormat
+
+  init?(argument: String) {
+    guard let choice = BlockChoiceArgument(argument: argument), let type = BlockType(choice.type),
+      let blocks = BlockFormat(type)
+    else { return nil }
+    (self.choice, self.blocks) = (choice, blocks)
+  }
+
+  static let allValueStrings: [String] = BlockChoiceArgument.allValueStrings.filter { Self(argument: $0) != nil }
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+}
+
 /// What `quantize` is told of a GGUF file's blocks.
 struct BlockOptions: ParsableArguments {
   @Option(
@@ -35,7 +50,7 @@ struct BlockOptions: ParsableArguments {
       With --format gguf: the blocks, or one of llama.cpp's mixtures of them, as q4_k_m; without it q2_k, q3_k, q4_0, \
       q4_1 or q8_0 by --bits and symmetry.
       """)
-  var ggufType: BlockChoiceArgument?
+  var ggufType: QuantizedChoiceArgument?
 
   @OptionGroup var pure: PureOption
 
@@ -48,11 +63,6 @@ struct BlockOptions: ParsableArguments {
 
   /// Whether anything is asked of a GGUF file.
   var isAsked: Bool { ggufType != nil || embeddingType != nil || pure.isGiven }
-
-  func validate() throws {
-    guard let ggufType, BlockType(ggufType.type)?.bits == nil else { return }
-    throw ValidationError("--gguf-type \(ggufType.name) is no type of blocks: convert writes such files.")
-  }
 }
 
 /// No mixture.

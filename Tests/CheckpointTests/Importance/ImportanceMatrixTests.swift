@@ -49,7 +49,7 @@ import Testing
     #expect(try file.write(as: "i.gguf", in: folder.path, replacing: false))
     #expect(try !file.write(as: "i.gguf", in: folder.path, replacing: false))
     let matrix = try ImportanceMatrix(InputFile(folder.file("i.gguf")))
-    #expect(matrix.means == ["blk.0.ffn_up.weight": [2 / 512, 0, 6 / 512], "blk.0.attn_q.weight": [2]])
+    #expect(matrix.means == ["blk.0.ffn_up.weight": [2.0 / 512, 0, 6.0 / 512], "blk.0.attn_q.weight": [2]])
     #expect(matrix.chunks == 2 && matrix.datasets == ["two texts"])
     let found = try GGUFFile(InputFile(folder.file("i.gguf")))
     #expect(found.values["general.type"]?.string == "imatrix" && found.values["imatrix.chunk_size"] == .uint32(256))
