@@ -128,7 +128,8 @@ import Testing
     let size = belle_packed_record_bytes(form.scales)
     var records = [UInt8](repeating: 0, count: count * size)
     belle_packed_take_blocks(form.number, blocks, count, 0, &integers, &records)
-    let hasMinimum = [BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM].contains(form.scales)
+    let hasMinimum = [BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM].contains(
+      form.scales)
     let parts = (0..<count).map { block in
       let record = records[block * size..<(block + 1) * size].map { Int($0) }
       let halves = stride(from: 0, to: hasMinimum ? 64 : 32, by: 32).map { record[$0] | record[$0 + 1] << 8 }
@@ -144,7 +145,8 @@ import Testing
     return UInt8(any >> (64 - UInt64(form.bits)))
   }
 
-  @Test("integers and scales that are put into blocks come out as they were", arguments: [2, 3, 6, 7, 8, 20] as [UInt32])
+  @Test(
+    "integers and scales that are put into blocks come out as they were", arguments: [2, 3, 6, 7, 8, 20] as [UInt32])
   func levels(number: UInt32) throws {
     let form = try #require(belle_block_type_of(number)).pointee
     var random = SplitMix64(seed: 400 + UInt64(number))
@@ -181,7 +183,8 @@ import Testing
       let part = block * groups..<(block + 1) * groups
       let multiples = scales[part].map { Int(UInt8(bitPattern: $0)) }
       return hasMinimums
-        ? halves.map { Int($0[block]) } + multiples + minimums[part].map { Int($0) } : [Int(halves[0][block])] + multiples
+        ? halves.map { Int($0[block]) } + multiples + minimums[part].map { Int($0) }
+        : [Int(halves[0][block])] + multiples
     }
     #expect(parts == wanted)
   }

@@ -65,7 +65,8 @@ package struct ImportanceMatrix: Sendable, Equatable {
       guard let count = counts.first, counts.count == 1, count > 0, count.isFinite else {
         throw Self.failure(
           .malformed, path, name,
-          counts.count == 1 ? "it was made from \(counts[0]) tokens" : "it is of \(counts.count) matrices, as experts are",
+          counts.count == 1
+            ? "it was made from \(counts[0]) tokens" : "it is of \(counts.count) matrices, as experts are",
           counts.count == 1 ? nil : "models with experts are not read here")
       }
       try add(name, Self.values(file, index).map { $0 / count }, path)

@@ -105,7 +105,8 @@ extension Arranger {
   func rounded(_ export: GGUFExport) -> String {
     for text in export.substitutions { note(text) }
     guard let type = target.weights else { return "rounded" }
-    return export.substitutions.isEmpty && target.mixture == nil ? "rounded to \(type.rawValue)" : "rounded to \(export.typesOfMatrices)"
+    let isUniform = export.substitutions.isEmpty && target.mixture == nil
+    return "rounded to " + (isUniform ? type.rawValue : export.typesOfMatrices)
   }
 
   private func loss(of type: DType?) -> CheckpointError {

@@ -30,12 +30,14 @@ struct ModuleBlocks: Sendable {
       let name = model.configuration.ggufName(of: module.name + ".weight")?.name
       let type = name.flatMap { mixture?.type(of: $0, rows: module.inFeatures, in: measures) }
       let meant = type.flatMap { BlockType($0) }.flatMap { BlockFormat($0) } ?? base
-      let next = fallsBack ? meant.block.next.flatMap { BlockFormat($0) } : nil
-      let chosen = module.inFeatures % meant.elements == 0 ? nil : next.flatMap {
-        module.inFeatures % $0.elements == 0 ? $0 : nil
+      var chosen = meant
+      if fallsBack, module.inFeatures % meant.elements != 0,
+        let next = meant.block.next.flatMap({ BlockFormat($0) }), module.inFeatures % next.elements == 0
+      {
+        chosen = next
+        wanted[module.name] = meant
       }
-      if let chosen { wanted[module.name] = meant }
-      if chosen ?? meant != base { others[module.name] = chosen ?? meant }
+      if chosen != base { others[module.name] = chosen }
     }
   }
 

@@ -95,7 +95,8 @@ private enum Golden {
   }
 
   @Test(
-    "any number of threads gives the same blocks, and counts the useless ones", arguments: [DType.q4_K, .q6_K, .iq4_NL, .q8_0])
+    "any number of threads gives the same blocks, and counts the useless ones",
+    arguments: [DType.q4_K, .q6_K, .iq4_NL, .q8_0])
   func threads(type: DType) throws {
     let codec = try BlockCodec(type)
     let blocks = 64 * 3 + 7
