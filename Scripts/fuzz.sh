@@ -38,6 +38,7 @@ seeds() {
     parameters) find $fixtures Examples -name params.json ;;
     configuration) find $fixtures Examples -name config.json ;;
     adapter) find $fixtures -name adapter_config.json ;;
+    importance) find $fixtures/importance -name '*.dat' -o -name '*.gguf' ;;
     llama) find $fixtures -name '*.gguf' -size -4k ;;
     manifest) find checksums Examples -type f -name '*.md5' ;;
   esac

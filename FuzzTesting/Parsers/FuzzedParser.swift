@@ -58,6 +58,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case llama
   /// A delta in one safetensors file, merged by each scheme, and made.
   case delta
+  /// An importance matrix of llama.cpp's, in either of its forms.
+  case importance
   /// A chat template, at work on a conversation.
   case template
 
@@ -95,6 +97,12 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       takeTorch(storedZip([("a/data.pkl", bytes)] + (0..<4).map { ("a/data/\($0)", [UInt8](repeating: 1, count: 64)) }))
     case .npy: attempt { try readAll(NpyFile(MemoryBytes(bytes, "a.npy"))) }
     case .gguf: takeGGUF(MemoryBytes(bytes, "a.gguf"))
+    case .importance:
+      attempt {
+        for (name, means) in try ImportanceMatrix(MemoryBytes(bytes, "a.dat")).means {
+          precondition(means.allSatisfy { $0 >= 0 && $0.isFinite }, "\(name): no mean of squares")
+        }
+      }
     case .pieces:
       attempt {
         let path = try ModelFolders.shared.get().write(bytes, as: "tokenizer.model", in: .huggingFace)

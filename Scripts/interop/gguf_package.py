@@ -13,7 +13,7 @@ NEEDS = ["gguf", "numpy"]
 TINY = PROJECT / "Tests/Fixtures/tiny"
 TYPES = gguf.GGMLQuantizationType
 WRITTEN = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0"]
-K_TYPES = ["q4_k", "q5_k", "q6_k"]
+SEARCHED = ["q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"]
 
 
 def small_model(place, architecture, width=256):
@@ -132,9 +132,9 @@ def blocks():
     with folder() as place:
         model, values = small_model(place, "llama")
         expected = expected_tensors("llama", values)
-        for name in WRITTEN + K_TYPES:
+        for name in WRITTEN + SEARCHED:
             path = place / f"{name}.gguf"
-            tools("convert", model, path, "--gguf-type", name)
+            tools("convert", model, path, "--gguf-type", name, "--pure")
             for tensor in gguf.GGUFReader(path).tensors:
                 value = expected[tensor.name]
                 if tensor.tensor_type in (TYPES.F32, TYPES.F16):
@@ -146,6 +146,8 @@ def blocks():
                 tools("convert", path, back / "model.safetensors")
                 ours = tensors(back / "model.safetensors")
             reader = gguf.GGUFReader(path)
+            kinds = {tensor.tensor_type for tensor in reader.tensors if tensor.name.startswith("blk.")}
+            assert kinds == {TYPES[name.upper()], TYPES.F32}, (name, kinds)
             theirs = {
                 tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
                 for tensor in reader.tensors
@@ -232,37 +234,109 @@ def transcoded():
         assert seen == 4
 
 
-@check("Q3_K of `quantize` is read by it as the values that we read, nearer to the model than rounding")
-def three_bits():
+@check("the blocks of `quantize` are read by it as the values that we read, nearer to the model than rounding")
+def solved():
+    numbers = {"q2_k": 10, "q3_k": 12, "q4_k": 15, "q5_k": 17, "q6_k": 18, "iq4_nl": 25, "iq4_xs": 30}
     with folder() as place:
         model, values = small_model(place, "llama")
-        errors = {}
-        for method in ("gptq", "rtn"):
-            path = place / f"{method}.gguf"
-            done = tools(
-                "quantize", model, path, "--format", "gguf", "--gguf-type", "q3_k", "--method", method,
-                "--calibration", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--samples", "8", status=None)
-            if done.returncode == 64:
-                raise Skip("quantize is not in this build")
-            assert done.returncode == 0, done.stderr
-            tools("convert", path, place / f"{method}.safetensors", "--dequantize")
-            ours = tensors(place / f"{method}.safetensors")
-            reader = gguf.GGUFReader(path)
-            assert reader.fields["general.file_type"].contents() == 12
-            seen = 0
-            for tensor in reader.tensors:
-                if tensor.name.endswith(("attn_v.weight", "ffn_up.weight", "ffn_down.weight")):
-                    assert tensor.tensor_type == TYPES.Q3_K
-                    value = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
-                    name = tensor.name.replace("blk.", "model.layers.").replace("attn_v", "self_attn.v_proj")
-                    name = name.replace("ffn_up", "mlp.up_proj").replace("ffn_down", "mlp.down_proj")
-                    assert ours[name][2] == hashlib.sha256(value.tobytes()).hexdigest(), tensor.name
-                    original = values[name].astype(numpy.float32)
-                    assert numpy.abs(value - original).max() < numpy.abs(original).max()
-                    seen += 1
-            assert seen == 6
-            scores = tools(
-                "evaluate", path, "--text", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--reference", model,
-                "--max-tokens", "512", "--json", "--quiet")
-            errors[method] = json.loads(scores)["kl_mean"]
-        assert errors["gptq"] < errors["rtn"], errors
+        for kind, number in numbers.items():
+            errors = {method: solved_error(place, model, values, kind, number, method) for method in ("gptq", "rtn")}
+            assert errors["gptq"] < errors["rtn"], (kind, errors)
+
+
+def solved_error(place, model, values, kind, number, method):
+    """The divergence of a model on a kind of blocks, whose values are ours and theirs to the bit."""
+    path = place / f"{kind}-{method}.gguf"
+    done = tools(
+        "quantize", model, path, "--format", "gguf", "--gguf-type", kind, "--pure", "--method", method,
+        "--calibration", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--samples", "8", status=None)
+    if done.returncode == 64:
+        raise Skip("quantize is not in this build")
+    assert done.returncode == 0, done.stderr
+    floats = path.with_suffix(".safetensors")
+    tools("convert", path, floats, "--dequantize")
+    ours = tensors(floats)
+    reader = gguf.GGUFReader(path)
+    assert reader.fields["general.file_type"].contents() == number, kind
+    seen = 0
+    for tensor in reader.tensors:
+        if tensor.name.endswith(("attn_v.weight", "ffn_up.weight", "ffn_down.weight")):
+            assert tensor.tensor_type == TYPES[kind.upper()]
+            value = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
+            name = tensor.name.replace("blk.", "model.layers.").replace("attn_v", "self_attn.v_proj")
+            name = name.replace("ffn_up", "mlp.up_proj").replace("ffn_down", "mlp.down_proj")
+            assert ours[name][2] == hashlib.sha256(value.tobytes()).hexdigest(), (kind, tensor.name)
+            original = values[name].astype(numpy.float32)
+            # Of a normal distribution; two bits have steps of half of its extremes.
+            assert numpy.abs(value - original).max() < 1.2 * numpy.abs(original).max(), (kind, tensor.name)
+            seen += 1
+    assert seen == 6
+    scores = tools(
+        "evaluate", path, "--text", f"{TINY / 'llama/tokens.safetensors'}:calibration", "--reference", model,
+        "--max-tokens", "512", "--json", "--quiet")
+    return json.loads(scores)["kl_mean"]
+
+
+@check("importance matrices: ours are read by it under llama.cpp's names; what it writes, in either form, is taken")
+def importance():
+    with folder() as place:
+        model, values = small_model(place, "llama")
+        calibration = f"{TINY / 'llama/tokens.safetensors'}:calibration"
+        made = place / "imatrix.gguf"
+        done = tools(
+            "quantize", model, place / "a.gguf", "--gguf-type", "q4_k_m", "--calibration", calibration, "--samples", "8",
+            "--imatrix-out", made, status=None)
+        if done.returncode == 64:
+            raise Skip("quantize is not in this build")
+        assert done.returncode == 0, done.stderr
+        reader = gguf.GGUFReader(made)
+        assert reader.fields["general.type"].contents() == "imatrix"
+        assert reader.fields["imatrix.chunk_count"].contents() == 8
+        assert reader.fields["imatrix.chunk_size"].contents() == 256
+        found = {tensor.name: tensor.data.reshape(-1) for tensor in reader.tensors}
+        parts = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+        names = [f"blk.{layer}.{part}.weight" for layer in range(2) for part in parts]
+        assert found.keys() == {f"{name}.{what}" for name in names for what in ("in_sum2", "counts")}
+        for name in names:
+            assert found[f"{name}.counts"].tolist() == [8 * 256]
+            assert found[f"{name}.in_sum2"].size == (512 if "ffn_down" in name else 256)
+            assert (found[f"{name}.in_sum2"] > 0).all()
+        means = {name: found[f"{name}.in_sum2"] / (8 * 256) for name in names}
+        former = place / "imatrix.dat"
+        former.write_bytes(former_bytes(means, calls=3))
+        other = place / "other.gguf"
+        write_importance(other, means)
+        results = []
+        for path in (former, other):
+            out = place / f"{path.name}.out.gguf"
+            tools("quantize", model, out, "--gguf-type", "q4_k_m", "--imatrix", path)
+            results.append([tensor.data.tobytes() for tensor in gguf.GGUFReader(out).tensors])
+        # Means are rounded otherwise in either form, and a value that lies on a tie goes to either side.
+        equal = sum(map(bytes.__eq__, *results))
+        assert equal > len(results[0]) / 2, f"{equal} of {len(results[0])} tensors"
+
+
+def former_bytes(means, calls):
+    """llama-imatrix's form before GGUF."""
+    number = lambda value: value.to_bytes(4, "little")  # noqa: E731
+    data = number(len(means))
+    for name, values in sorted(means.items()):
+        data += number(len(name)) + name.encode() + number(calls) + number(values.size)
+        data += (values * numpy.float32(calls)).astype(numpy.float32).tobytes()
+    return data + number(calls) + number(5) + b"a.txt"
+
+
+def write_importance(path, means):
+    writer = gguf.GGUFWriter(path, "")
+    writer.kv_data[0].pop("general.architecture", None)
+    writer.add_type("imatrix")
+    writer.add_array("imatrix.datasets", ["a.txt"])
+    writer.add_uint32("imatrix.chunk_count", 3)
+    writer.add_uint32("imatrix.chunk_size", 512)
+    for name, values in sorted(means.items()):
+        writer.add_tensor(f"{name}.in_sum2", (values * numpy.float32(1536)).astype(numpy.float32))
+        writer.add_tensor(f"{name}.counts", numpy.array([1536], numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

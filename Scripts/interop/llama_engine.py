@@ -10,15 +10,16 @@ import subprocess
 
 import llama_cpp
 import numpy
+from gguf import GGUFReader, GGUFWriter
 from llama_cpp import Llama
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from support import PROJECT, TOOLS, Skip, check, folder, tools
 
-NEEDS = ["llama_cpp", "numpy"]
+NEEDS = ["gguf", "llama_cpp", "numpy"]
 
 FIXTURES = PROJECT / "Tests/Fixtures/tiny"
 TINY = pathlib.Path(os.environ.get("BELLE_TINY", PROJECT.parent / "shared/tiny"))
-TYPES = [None, "f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"]
+TYPES = [None, "f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs"]
 ROWS = 8
 
 
@@ -70,7 +71,7 @@ def each_type(name):
     with folder() as place:
         for kind in TYPES:
             path = place / f"{kind}.gguf"
-            tools("convert", source, path, *(["--gguf-type", kind] if kind else []))
+            tools("convert", source, path, *(["--gguf-type", kind, "--pure"] if kind else []))
             engine = load(path)
             for case in cases:
                 # In a byte-level vocabulary the names of special tokens are those tokens; in SentencePiece's, text.
@@ -81,12 +82,12 @@ def each_type(name):
             path.unlink()
 
 
-@check("LLaMA in ten types: the tokens of all cases, and perplexities within 1 %")
+@check("LLaMA in fourteen types: the tokens of all cases, and perplexities within 1 %")
 def llama():
     each_type("llama")
 
 
-@check("BLOOM in ten types: the tokens of all cases, and perplexities within 1 %")
+@check("BLOOM in fourteen types: the tokens of all cases, and perplexities within 1 %")
 def bloom():
     each_type("bloom")
 
@@ -115,13 +116,16 @@ def divergence(path, name):
     return json.loads(lines[-1])["kl_mean"]
 
 
-@check("GPTQ onto Q4_0 and Q4_K is nearer to the model than llama.cpp's own quantization, and loads there")
+@check("GPTQ onto each type of blocks is nearer to the model than llama.cpp's own quantization, and loads there")
 def quality():
     for name in ("llama", "bloom"):
         source = model(name)
         with folder() as place:
             tools("convert", source, place / "f16.gguf")
-            for kind, file_type in (("q4_0", 2), ("q4_k", 14)):
+            for kind, file_type in (
+                ("q4_0", 2), ("q2_k", 10), ("q3_k", 11), ("q4_k", 14), ("q5_k", 16), ("q6_k", 18), ("iq4_nl", 25),
+                ("iq4_xs", 30),
+            ):  # fmt: skip
                 parameters = llama_cpp.llama_model_quantize_default_params()
                 parameters.ftype, parameters.pure, parameters.nthread = file_type, True, 2
                 parameters.output_tensor_type = parameters.token_embedding_type = 1
@@ -131,7 +135,7 @@ def quality():
                 assert status == 0, status
                 ours = place / f"ours-{kind}.gguf"
                 done = tools(
-                    "quantize", source, ours, "--format", "gguf", "--gguf-type", kind, "--embedding-type", "f16",
+                    "quantize", source, ours, "--format", "gguf", "--gguf-type", kind, "--pure", "--embedding-type", "f16",
                     "--calibration", f"{FIXTURES / name / 'tokens.safetensors'}:calibration", "--samples", 8, status=None)
                 if done.returncode == 64:
                     raise Skip("quantize --format gguf is not in this build")
@@ -139,6 +143,72 @@ def quality():
                 expect_near(ours, name, kind)
                 one, other = divergence(ours, name), divergence(theirs, name)
                 assert one < other, f"{name}, {kind}: {one}, llama.cpp {other}"
+
+
+MIXTURES = {
+    "q2_k": 10, "q3_k_s": 11, "q3_k_m": 12, "q3_k_l": 13, "q4_k_s": 14, "q4_k_m": 15, "q5_k_s": 16, "q5_k_m": 17,
+    "iq4_nl": 25, "iq4_xs": 30,
+}  # fmt: skip
+
+
+def types_of(path):
+    """The type of each matrix, and what the file says that it mostly is."""
+    reader = GGUFReader(path)
+    file_type = reader.fields["general.file_type"].contents()
+    return {tensor.name: tensor.tensor_type.name for tensor in reader.tensors if len(tensor.shape) > 1}, file_type
+
+
+def small_model(place, layers, heads, keys, tied):
+    """A LLaMA with few and random weights in GGUF, for what becomes of its matrices."""
+    width, inner, vocabulary = 64 * heads, 512, 64
+    path = place / f"{layers}-{heads}-{keys}.gguf"
+    writer = GGUFWriter(path, "llama")
+    writer.add_context_length(256)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(keys)
+    writer.add_rope_dimension_count(64)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(vocabulary)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([f"<{i}>" for i in range(vocabulary)])
+    writer.add_token_scores([0.0] * vocabulary)
+    writer.add_token_types([1] * vocabulary)
+    generator = numpy.random.default_rng(1)
+    shapes = {"token_embd": (vocabulary, width), "output_norm": (width,)}
+    shapes |= {} if tied else {"output": (vocabulary, width)}
+    for layer in range(layers):
+        shapes |= {f"blk.{layer}.{norm}": (width,) for norm in ("attn_norm", "ffn_norm")}
+        shapes |= {f"blk.{layer}.attn_{part}": (64 * keys, width) for part in "kv"}
+        shapes |= {f"blk.{layer}.{part}": (width, width) for part in ("attn_q", "attn_output")}
+        shapes |= {f"blk.{layer}.{part}": (inner, width) for part in ("ffn_gate", "ffn_up")}
+        shapes |= {f"blk.{layer}.ffn_down": (width, inner)}
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", generator.normal(0, 0.05, shape).astype(numpy.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@check("its mixtures give each matrix the type that ours give it, and the file the same type")
+def mixtures():
+    # As LLaMA, as SmolLM2 (rows of 576, tied), and with four heads of queries to one of keys.
+    for layers, heads, keys, tied in ((32, 4, 4, False), (30, 9, 3, True), (16, 8, 2, False)):
+        with folder() as place:
+            source = small_model(place, layers, heads, keys, tied)
+            for name, number in MIXTURES.items():
+                parameters = llama_cpp.llama_model_quantize_default_params()
+                parameters.ftype, parameters.nthread = number, 2
+                theirs, ours = place / "theirs.gguf", place / "ours.gguf"
+                status = llama_cpp.llama_model_quantize(
+                    str(source).encode(), str(theirs).encode(), ctypes.byref(parameters))
+                assert status == 0, status
+                tools("convert", source, ours, "--gguf-type", name, "--force")
+                assert types_of(theirs) == types_of(ours), (name, layers)
 
 
 @check("greedy text is ours, token by token")

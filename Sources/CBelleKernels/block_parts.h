@@ -9,6 +9,7 @@
 
 #include "belle_blocks.h"
 #include "half.h"
+#include "levels.h"
 
 #define PARTS_INLINE static inline __attribute__((always_inline))
 
@@ -122,6 +123,30 @@ PARTS_INLINE void take_q6_k(const uint8_t *restrict b, uint8_t *restrict q, bloc
   }
 }
 
+/// Nibbles that count through the code book, in the order of take_32's.
+PARTS_INLINE void take_codes(const uint8_t *restrict b, uint8_t *restrict q) {
+  for (int i = 0; i < 16; i++) {
+    q[i] = (uint8_t)(128 + iq4_levels[b[i] & 15]);
+    q[16 + i] = (uint8_t)(128 + iq4_levels[b[i] >> 4]);
+  }
+}
+
+PARTS_INLINE void take_iq4_nl(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  *s = (block_scales){.d = load_half(b), .scales = {1}};
+  take_codes(b + 2, q);
+}
+
+/// 8 runs of 32; scales are 6 bits less 32, the two high ones of each in two bytes, the four low ones in four.
+PARTS_INLINE void take_iq4_xs(const uint8_t *restrict b, uint8_t *restrict q, block_scales *restrict s) {
+  *s = (block_scales){.d = load_half(b)};
+  const uint32_t high = load_half(b + 2);
+  for (int run = 0; run < 8; run++) {
+    const int low = b[4 + run / 2] >> run % 2 * 4 & 15;
+    s->scales[run] = (int8_t)((low | (int)(high >> 2 * run & 3) << 4) - 32);
+    take_codes(b + 8 + 16 * run, q + 32 * run);
+  }
+}
+
 /// Weights in nibbles as ggml had them first: scales in single precision but where there is a fifth bit, or 16 weights to
 /// a block; and two neighbours to a byte, where these are `in_pairs`.
 PARTS_INLINE void take_former(
@@ -161,6 +186,8 @@ PARTS_INLINE void take_block(belle_block type, const uint8_t *block, uint8_t *re
     case BELLE_Q4_K: take_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: take_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: take_q6_k(block, q, s); break;
+    case BELLE_IQ4_NL: take_iq4_nl(block, q, s); break;
+    case BELLE_IQ4_XS: take_iq4_xs(block, q, s); break;
     case BELLE_Q4_0_V1: take_former(block, 32, true, false, false, true, q, s); break;
     case BELLE_Q4_1_V1: take_former(block, 32, true, true, false, true, q, s); break;
     case BELLE_Q4_2: take_former(block, 16, false, false, false, true, q, s); break;
@@ -288,6 +315,50 @@ PARTS_INLINE void put_q6_k(uint8_t *restrict b, const uint8_t *restrict q, const
   store_half(b + 208, (uint16_t)s->d);
 }
 
+/// The way back from take_q2_k.
+PARTS_INLINE void put_q2_k(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  for (int run = 0; run < 16; run++) b[run] = (uint8_t)((s->scales[run] & 15) | s->minimums[run] << 4);
+  for (int half = 0; half < 2; half++) {
+    for (int i = 0; i < 32; i += 16) {
+      sixteen bits = {0};
+      for (int four = 0; four < 4; four++) bits |= (load_sixteen(q + 128 * half + 32 * four + i) & 3) << 2 * four;
+      store_sixteen(b + 16 + 32 * half + i, bits);
+    }
+  }
+  store_half(b + 80, (uint16_t)s->d);
+  store_half(b + 82, (uint16_t)s->dmin);
+}
+
+/// The way back from take_codes: the number of levels below an integer is its place in the code book.
+PARTS_INLINE void put_codes(uint8_t *restrict b, const uint8_t *restrict q) {
+  for (int i = 0; i < 16; i++) {
+    int low = 0, high = 0;
+    for (int k = 0; k < IQ4_LEVELS - 1; k++) {
+      low += q[i] > 128 + iq4_levels[k] ? 1 : 0;
+      high += q[16 + i] > 128 + iq4_levels[k] ? 1 : 0;
+    }
+    b[i] = (uint8_t)(low | high << 4);
+  }
+}
+
+PARTS_INLINE void put_iq4_nl(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  store_half(b, (uint16_t)s->d);
+  put_codes(b + 2, q);
+}
+
+PARTS_INLINE void put_iq4_xs(uint8_t *restrict b, const uint8_t *restrict q, const block_scales *restrict s) {
+  uint32_t high = 0;
+  memset(b + 4, 0, 4);
+  for (int run = 0; run < 8; run++) {
+    const int scale = s->scales[run] + 32;
+    high |= (uint32_t)(scale >> 4) << 2 * run;
+    b[4 + run / 2] |= (uint8_t)((scale & 15) << run % 2 * 4);
+    put_codes(b + 8 + 16 * run, q + 32 * run);
+  }
+  store_half(b, (uint16_t)s->d);
+  store_half(b + 2, (uint16_t)high);
+}
+
 /// Puts a block together: the way back from take_block, for the types that are written.
 PARTS_INLINE void put_block(
     belle_block type, uint8_t *restrict block, const uint8_t *restrict q, const block_scales *restrict s) {
@@ -297,10 +368,13 @@ PARTS_INLINE void put_block(
     case BELLE_Q5_0: put_32(block, false, true, q, s); break;
     case BELLE_Q5_1: put_32(block, true, true, q, s); break;
     case BELLE_Q8_0: put_q8_0(block, q, s); break;
+    case BELLE_Q2_K: put_q2_k(block, q, s); break;
     case BELLE_Q3_K: put_q3_k(block, q, s); break;
     case BELLE_Q4_K: put_q45_k(block, false, q, s); break;
     case BELLE_Q5_K: put_q45_k(block, true, q, s); break;
     case BELLE_Q6_K: put_q6_k(block, q, s); break;
+    case BELLE_IQ4_NL: put_iq4_nl(block, q, s); break;
+    case BELLE_IQ4_XS: put_iq4_xs(block, q, s); break;
     default: break;
   }
 }

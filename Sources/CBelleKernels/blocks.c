@@ -41,6 +41,8 @@ LANES_INLINE void dequantize_lanes(belle_block type, const uint8_t *blocks, uint
       case BELLE_Q4_K: dequantize_block(BELLE_Q4_K, blocks, 8, 32, 0, block); break;
       case BELLE_Q5_K: dequantize_block(BELLE_Q5_K, blocks, 8, 32, 0, block); break;
       case BELLE_Q6_K: dequantize_block(BELLE_Q6_K, blocks, 16, 16, 32, block); break;
+      case BELLE_IQ4_NL: dequantize_block(BELLE_IQ4_NL, blocks, 1, 32, 128, block); break;
+      case BELLE_IQ4_XS: dequantize_block(BELLE_IQ4_XS, blocks, 8, 32, 128, block); break;
       case BELLE_Q4_0_V1: dequantize_block(BELLE_Q4_0_V1, blocks, 1, 32, 8, block); break;
       case BELLE_Q4_1_V1: dequantize_block(BELLE_Q4_1_V1, blocks, 1, 32, 0, block); break;
       case BELLE_Q4_2: dequantize_block(BELLE_Q4_2, blocks, 1, 16, 8, block); break;
@@ -170,7 +172,8 @@ LANES_ALL_VARIANTS(
 size_t belle_quantize(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count) {
-  if (belle_block_elements(type) == LARGE) return belle_search_blocks(variant, type, values, importance, blocks, count);
+  const bool is_searched = belle_block_elements(type) == LARGE || type == BELLE_IQ4_NL;
+  if (is_searched) return belle_search_blocks(variant, type, values, importance, blocks, count);
   LANES_DISPATCH(variant, round_blocks, type, values, blocks, count);
 }
 
@@ -194,6 +197,7 @@ void belle_pack_levels(
     case BELLE_Q4_1: return pack_levels(BELLE_Q4_1, levels, scales, minima, blocks, count);
     case BELLE_Q5_0: return pack_levels(BELLE_Q5_0, levels, scales, NULL, blocks, count);
     case BELLE_Q5_1: return pack_levels(BELLE_Q5_1, levels, scales, minima, blocks, count);
+    case BELLE_IQ4_NL: return pack_levels(BELLE_IQ4_NL, levels, scales, NULL, blocks, count);
     default: return pack_levels(BELLE_Q8_0, levels, scales, NULL, blocks, count);
   }
 }
@@ -201,8 +205,9 @@ void belle_pack_levels(
 void belle_pack_super_levels(
     belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count) {
-  const size_t bytes = belle_block_bytes(type), runs = type == BELLE_Q3_K ? 16 : 8;
-  const bool has_minimums = type != BELLE_Q3_K;
+  const belle_block_type *form = belle_block_type_of(type);
+  const size_t bytes = form->bytes, runs = belle_block_runs(form);
+  const bool has_minimums = form->scales == BELLE_SCALES_K32_MINIMUM || form->scales == BELLE_SCALES_K16_MINIMUM;
   for (size_t i = 0; i < count; i++, levels += LARGE, scales += runs, blocks += bytes) {
     block_scales s = {.d = d[i], .dmin = has_minimums ? dmin[i] : 0};
     memcpy(s.scales, scales, runs);

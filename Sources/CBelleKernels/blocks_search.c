@@ -1,139 +1,14 @@
-// Blocks of Q4_K, Q5_K and Q6_K, whose scales are searched for. Each lane of a vector is a sub-block of its own, so
+// Blocks of the K types and of IQ4, whose scales are searched for. Each lane of a vector is a sub-block of its own, so
 // that sums need no order: every variant gives the same bits.
 //
-// Two steps. First each sub-block alone: from every one of some spacings round its weights to levels, solve for the
-// scale (and minimum) of least squares, round again, and keep the best. Then the whole block, whose scales are whole
-// multiples of one half-precision number: try the neighbours of each multiple, solve for that number, and do it again.
+// Two steps. First each sub-block alone: sub_blocks.h. Then the whole block, whose scales are whole multiples of one
+// half-precision number: try the neighbours of each multiple, solve for that number, and do it again.
 #include "blocks_search.h"
 
 #include "block_parts.h"
+#include "sub_blocks.h"
 
 enum { LARGE = 256 };
-
-// Sixteen sub-blocks side by side, and how much each weight matters.
-typedef struct {
-  lanes x[32], w[32];
-} sub_blocks;
-
-// A number rounded to a whole one in [lowest, highest]. Adding 1.5 * 2^23 leaves no bits behind the point.
-LANES_INLINE lanes nearest_level(lanes value, float lowest, float highest) {
-  value = (value + 12582912.0f) - 12582912.0f;
-  value = lanes_choose(value < highest, value, lanes_all(highest));
-  return lanes_choose(value > lowest, value, lanes_all(lowest));
-}
-
-// 1 / value; 0 for zero, and for what is so small that its inverse is no number.
-LANES_INLINE lanes inverse_of(lanes value) {
-  lanes_mask usable = (value > 1e-37f) | (value < -1e-37f);
-  return lanes_choose(usable, 1.0f / lanes_choose(usable, value, lanes_all(1.0f)), lanes_all(0.0f));
-}
-
-// Sub-blocks of `length` weights into lanes: weight j of lane l comes from l * length + j.
-LANES_INLINE void gather(sub_blocks *in, const float *values, const float *importance, int length) {
-  float x[LANES], w[LANES];
-  for (int j = 0; j < length; j++) {
-    for (int lane = 0; lane < LANES; lane++) {
-      x[lane] = values[lane * length + j];
-      w[lane] = importance ? importance[lane * length + j] : 1;
-    }
-    in->x[j] = lanes_load(x);
-    in->w[j] = lanes_load(w);
-  }
-}
-
-// The sums that least squares need: of w, wq, wqq, wx, wxq.
-typedef struct {
-  lanes w, q, qq, x, xq;
-} moments;
-
-// x ~ scale * q + minimum with minimum <= 0 <= scale.
-LANES_INLINE void solve(const moments *sum, lanes *scale, lanes *minimum) {
-  const lanes zero = lanes_all(0.0f);
-  lanes determinant = sum->w * sum->qq - sum->q * sum->q;
-  lanes inverse = inverse_of(determinant);
-  lanes s = (sum->w * sum->xq - sum->q * sum->x) * inverse;
-  lanes m = (sum->qq * sum->x - sum->q * sum->xq) * inverse;
-  lanes_mask is_positive = m > 0;
-  s = lanes_choose(is_positive, sum->xq * inverse_of(sum->qq), s);
-  m = lanes_choose(is_positive, zero, m);
-  // No two levels: the mean is the best that there is.
-  lanes mean = sum->x * inverse_of(sum->w);
-  lanes_mask is_flat = (determinant <= 0) | (s <= 0);
-  *scale = lanes_choose(is_flat, zero, s);
-  *minimum = lanes_choose(is_flat, lanes_choose(mean < 0, mean, zero), m);
-}
-
-// One sub-block a lane: the scale and minimum whose levels 0...limit have the least error.
-LANES_INLINE void search_affine(const sub_blocks *in, float limit, lanes *scale, lanes *minimum) {
-  lanes low = lanes_all(0.0f), high = in->x[0];
-  moments whole = {0};
-  for (int j = 0; j < 32; j++) {
-    low = lanes_choose(in->x[j] < low, in->x[j], low);
-    high = lanes_choose(in->x[j] > high, in->x[j], high);
-    whole.w += in->w[j];
-    whole.x += in->w[j] * in->x[j];
-  }
-  lanes range = high - low, least = lanes_all(__builtin_inff());
-  *scale = range * (1 / limit);
-  *minimum = low;
-  lanes spacing = inverse_of(range);
-  for (int step = 0; step < 24; step++) {
-    lanes inverse = spacing * (limit + 0.1f * (float)(step - 13)), offset = low;
-    for (int round = 0; round < 3; round++) {
-      moments sum = whole;
-      lanes s = inverse_of(inverse), error = lanes_all(0.0f);
-      for (int j = 0; j < 32; j++) {
-        lanes x = in->x[j], w = in->w[j];
-        lanes q = nearest_level((x - offset) * inverse, 0, limit), rest = s * q + offset - x;
-        error += w * rest * rest;
-        w *= q;
-        sum.q += w;
-        sum.qq += w * q;
-        sum.xq += w * x;
-      }
-      lanes_mask is_better = error < least;
-      least = lanes_choose(is_better, error, least);
-      *scale = lanes_choose(is_better, s, *scale);
-      *minimum = lanes_choose(is_better, offset, *minimum);
-      if (round == 2) break;
-      solve(&sum, &s, &offset);
-      inverse = inverse_of(s);
-    }
-  }
-}
-
-// One sub-block a lane: the scale, of either sign, whose levels -32...31 have the least error.
-LANES_INLINE void search_symmetric(const sub_blocks *in, lanes *scale) {
-  lanes extreme = lanes_all(0.0f), magnitude = extreme;
-  for (int j = 0; j < 16; j++) {
-    lanes size = lanes_choose(in->x[j] < 0, -in->x[j], in->x[j]);
-    lanes_mask is_larger = size > magnitude;
-    extreme = lanes_choose(is_larger, in->x[j], extreme);
-    magnitude = lanes_choose(is_larger, size, magnitude);
-  }
-  lanes least = lanes_all(__builtin_inff()), spacing = inverse_of(extreme);
-  *scale = extreme * (-1.0f / 32);
-  for (int step = 0; step < 32; step++) {
-    // The extreme as the lowest level, and with the other sign as the highest one.
-    float levels = step < 16 ? -32 - 0.1f * (float)(step - 8) : 31 + 0.1f * (float)(step - 24);
-    lanes inverse = spacing * levels;
-    for (int round = 0; round < 3; round++) {
-      lanes s = inverse_of(inverse), error = lanes_all(0.0f), qq = error, xq = error;
-      for (int j = 0; j < 16; j++) {
-        lanes x = in->x[j], w = in->w[j], q = nearest_level(x * inverse, -32, 31), rest = s * q - x;
-        error += w * rest * rest;
-        w *= q;
-        qq += w * q;
-        xq += w * x;
-      }
-      lanes_mask is_better = error < least;
-      least = lanes_choose(is_better, error, least);
-      *scale = lanes_choose(is_better, s, *scale);
-      if (round == 2) break;
-      inverse = inverse_of(xq * inverse_of(qq));
-    }
-  }
-}
 
 // A number for each group of lanes, in all lanes of the group.
 LANES_INLINE lanes spread(const float *numbers, int group) {
@@ -148,13 +23,6 @@ LANES_INLINE void group_sums(lanes values, int group, double *sums) {
   for (int lane = 0; lane < LANES; lane++) sums[lane / group] += (double)values[lane];
 }
 
-// What a block's type is to the search. Two blocks of 8 lanes, or one of 16; weights of a lane, levels and multiples.
-typedef struct {
-  int group, length;
-  float lowest, highest, least_multiple, highest_multiple;
-  bool has_minimums;
-} block_form;
-
 // What is known of the blocks in the lanes: their unit (and that of the minimums), and each sub-block's multiples of
 // it.
 typedef struct {
@@ -166,7 +34,7 @@ LANES_INLINE lanes error_of(const sub_blocks *in, const choice *c, const block_f
   lanes step = c->unit * c->multiple, start = c->start_unit * c->start_multiple;
   lanes inverse = inverse_of(step), error = lanes_all(0.0f);
   for (int j = 0; j < f.length; j++) {
-    lanes q = nearest_level((in->x[j] + start) * inverse, f.lowest, f.highest);
+    lanes q = level_of(f, (in->x[j] + start) * inverse);
     lanes rest = step * q - start - in->x[j];
     error += in->w[j] * rest * rest;
   }
@@ -213,7 +81,7 @@ LANES_INLINE void solve_units(const sub_blocks *in, choice *now, const block_for
   lanes inverse = inverse_of(step), zero = lanes_all(0.0f);
   lanes aa = zero, ab = zero, bb = zero, ax = zero, bx = zero;
   for (int j = 0; j < f.length; j++) {
-    lanes q = nearest_level((in->x[j] + start) * inverse, f.lowest, f.highest);
+    lanes q = level_of(f, (in->x[j] + start) * inverse);
     lanes a = now->multiple * q, wa = in->w[j] * a, wb = in->w[j] * now->start_multiple;
     aa += wa * a;
     ab += wa * now->start_multiple;
@@ -254,49 +122,60 @@ LANES_INLINE void refine(const sub_blocks *in, choice *best, const block_form f)
   }
 }
 
-// The levels of a choice as bytes from 0, by the numbers that a reader will have; in the order of the weights.
+// The levels of a choice as integers, by the numbers that a reader will have; in the order of the weights.
 LANES_INLINE void levels_of(const sub_blocks *in, const choice *c, const block_form f, uint8_t *q) {
+  const float zero = f.levels == BELLE_LEVELS_EVEN ? f.lowest : -128;
   lanes step = c->unit * c->multiple, start = c->start_unit * c->start_multiple;
   lanes inverse = inverse_of(step);
   for (int j = 0; j < f.length; j++) {
-    lanes level = nearest_level((in->x[j] + start) * inverse, f.lowest, f.highest) - f.lowest;
+    lanes level = level_of(f, (in->x[j] + start) * inverse) - zero;
     lanes_mask whole = __builtin_convertvector(level, lanes_mask);
     for (int lane = 0; lane < LANES; lane++) q[lane * f.length + j] = (uint8_t)whole[lane];
   }
 }
 
-// Two blocks of Q4_K or Q5_K: 512 weights. Returns a bit for each that is useless.
-LANES_INLINE int search_q45_k(
-    const belle_block type, const float *values, const float *importance, uint8_t *blocks[2]) {
-  const block_form form = {8, 32, 0, type == BELLE_Q5_K ? 31 : 15, 0, 63, true};
-  sub_blocks in;
-  gather(&in, values, importance, 32);
-  lanes scale, minimum;
-  search_affine(&in, form.highest, &scale, &minimum);
-  float units[2] = {0, 0}, starts[2] = {0, 0};
+// The units that the lanes' own choices ask for, of the largest multiple: of scales, and of minimums.
+LANES_INLINE void first_units(const block_form f, lanes scale, lanes minimum, float units[2], float starts[2]) {
   for (int lane = 0; lane < LANES; lane++) {
-    units[lane / 8] = scale[lane] > units[lane / 8] ? scale[lane] : units[lane / 8];
-    starts[lane / 8] = -minimum[lane] > starts[lane / 8] ? -minimum[lane] : starts[lane / 8];
+    float *unit = units + lane / f.group, *start = starts + lane / f.group;
+    *unit = __builtin_fabsf(scale[lane]) > __builtin_fabsf(*unit) ? scale[lane] : *unit;
+    *start = -minimum[lane] > *start ? -minimum[lane] : *start;
   }
+  for (int g = 0; g < LANES / f.group; g++) {
+    // The multiple of most magnitude, which has no counterpart of the other sign. Of zeros +0, as llama.cpp writes it,
+    // and not −0.
+    units[g] = rounded_to_half(units[g] / (f.has_minimums ? f.highest_multiple : f.least_multiple)) + 0.0f;
+    starts[g] = rounded_to_half(starts[g] / f.highest_multiple);
+  }
+}
+
+// As many blocks of 256 as fill the lanes: one or two. Returns a bit for each that is useless.
+LANES_INLINE int search_super_blocks(
+    const belle_block type, const block_form form, const float *values, const float *importance, uint8_t **blocks) {
+  sub_blocks in;
+  gather(&in, values, importance, form.length);
+  lanes scale, minimum = lanes_all(0.0f);
+  if (form.has_minimums) search_affine(&in, form, &scale, &minimum);
+  else search_symmetric(&in, form, &scale);
+  float units[2] = {0, 0}, starts[2] = {0, 0};
+  first_units(form, scale, minimum, units, starts);
   // Where the weights need more than a half can hold, what follows would find something smaller, and no good.
   int useless = 0;
-  for (int g = 0; g < 2; g++) {
-    units[g] = rounded_to_half(units[g] / 63);
-    starts[g] = rounded_to_half(starts[g] / 63);
+  for (int g = 0; g < LANES / form.group; g++)
     useless |= (__builtin_isfinite(units[g]) && __builtin_isfinite(starts[g]) ? 0 : 1) << g;
-  }
-  choice best = {spread(units, 8), spread(starts, 8), lanes_all(0.0f), lanes_all(0.0f)};
-  best.multiple = nearest_level(scale * inverse_of(best.unit), 0, 63);
-  best.start_multiple = nearest_level(-minimum * inverse_of(best.start_unit), 0, 63);
+  choice best = {spread(units, form.group), spread(starts, form.group), lanes_all(0.0f), lanes_all(0.0f)};
+  best.multiple = nearest_level(scale * inverse_of(best.unit), form.least_multiple, form.highest_multiple);
+  best.start_multiple = nearest_level(-minimum * inverse_of(best.start_unit), 0, form.highest_multiple);
   refine(&in, &best, form);
 
   uint8_t q[2 * LARGE];
   levels_of(&in, &best, form, q);
-  for (int g = 0; g < 2; g++) {
-    block_scales s = {.d = half_of(best.unit[8 * g]), .dmin = half_of(best.start_unit[8 * g])};
-    for (int part = 0; part < 8; part++) {
-      s.scales[part] = (int8_t)best.multiple[8 * g + part];
-      s.minimums[part] = (int8_t)best.start_multiple[8 * g + part];
+  for (int g = 0; g < LANES / form.group; g++) {
+    const int first = form.group * g;
+    block_scales s = {.d = half_of(best.unit[first]), .dmin = half_of(best.start_unit[first])};
+    for (int part = 0; part < form.group; part++) {
+      s.scales[part] = (int8_t)best.multiple[first + part];
+      s.minimums[part] = (int8_t)best.start_multiple[first + part];
     }
     put_block(type, blocks[g], q + LARGE * g, &s);
     useless |= (is_finite_half((uint16_t)s.d) && is_finite_half((uint16_t)s.dmin) ? 0 : 1) << g;
@@ -304,78 +183,72 @@ LANES_INLINE int search_q45_k(
   return useless;
 }
 
-// One block of Q6_K: 256 weights. Returns whether it is of use.
-LANES_INLINE bool search_q6_k(const float *values, const float *importance, uint8_t *block) {
-  const block_form form = {LANES, 16, -32, 31, -128, 127, false};
+// Sixteen blocks of 32, with a scale each.
+LANES_INLINE int search_small_blocks(
+    const belle_block type, const block_form form, const float *values, const float *importance, uint8_t **blocks) {
   sub_blocks in;
-  gather(&in, values, importance, 16);
-  lanes scale;
-  search_symmetric(&in, &scale);
-  // The largest scale becomes the multiple -128, which has no counterpart above.
-  float extreme = 0;
-  for (int lane = 0; lane < LANES; lane++) {
-    extreme = __builtin_fabsf(scale[lane]) > __builtin_fabsf(extreme) ? scale[lane] : extreme;
-  }
-  // Of zeros +0, as llama.cpp writes it, and not −0.
-  float unit = rounded_to_half(extreme / -128) + 0.0f;
-  if (!__builtin_isfinite(unit)) return false;
-  choice best = {lanes_all(unit), lanes_all(0.0f), lanes_all(0.0f), lanes_all(0.0f)};
-  best.multiple = nearest_level(scale * inverse_of(best.unit), -128, 127);
-  refine(&in, &best, form);
-
-  uint8_t q[LARGE];
+  gather(&in, values, importance, form.length);
+  choice best = {lanes_all(0.0f), lanes_all(0.0f), lanes_all(1.0f), lanes_all(0.0f)};
+  search_symmetric(&in, form, &best.unit);
+  for (int lane = 0; lane < LANES; lane++) best.unit[lane] = rounded_to_half(best.unit[lane]) + 0.0f;
+  uint8_t q[2 * LARGE];
   levels_of(&in, &best, form, q);
-  block_scales s = {.d = half_of(best.unit[0])};
-  for (int part = 0; part < 16; part++) s.scales[part] = (int8_t)best.multiple[part];
-  put_block(BELLE_Q6_K, block, q, &s);
-  return is_finite_half((uint16_t)s.d);
-}
-
-// MARK: Rows of blocks
-
-LANES_INLINE size_t search_pairs(
-    const belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count) {
-  const size_t bytes = belle_block_bytes(type);
-  float x[2 * LARGE], w[2 * LARGE];
-  size_t useless = 0;
-  for (size_t i = 0; i < count; i += 2) {
-    const bool is_pair = i + 1 < count;
-    // The last of an odd number stands in for its neighbour.
-    memcpy(x, values + 4 * i * LARGE, 4 * LARGE);
-    memcpy(x + LARGE, values + 4 * (i + is_pair) * LARGE, 4 * LARGE);
-    if (importance) {
-      memcpy(w, importance + i * LARGE, 4 * LARGE);
-      memcpy(w + LARGE, importance + (i + is_pair) * LARGE, 4 * LARGE);
-    }
-    uint8_t spare[LARGE];
-    uint8_t *both[2] = {blocks + i * bytes, is_pair ? blocks + (i + 1) * bytes : spare};
-    const int bad = search_q45_k(type, x, importance ? w : NULL, both);
-    useless += !(bad & 1) && lanes_all_finite(x, LARGE) ? 0 : 1;
-    if (is_pair) useless += !(bad & 2) && lanes_all_finite(x + LARGE, LARGE) ? 0 : 1;
+  int useless = 0;
+  for (int lane = 0; lane < LANES; lane++) {
+    const block_scales s = {.d = half_of(best.unit[lane])};
+    put_block(type, blocks[lane], q + form.length * lane, &s);
+    useless |= (is_finite_half((uint16_t)s.d) ? 0 : 1) << lane;
   }
   return useless;
 }
 
-LANES_INLINE size_t search_singles(
-    const uint8_t *values, const float *importance, uint8_t *blocks, size_t count) {
-  const size_t bytes = belle_block_bytes(BELLE_Q6_K);
-  float x[LARGE];
+// MARK: Rows of blocks
+
+LANES_INLINE size_t search_rows(
+    const belle_block type, const block_form form, const uint8_t *values, const float *importance, uint8_t *blocks,
+    size_t count) {
+  const size_t bytes = belle_block_bytes(type), elements = belle_block_elements(type);
+  const size_t at_once = LANES * (size_t)form.length / elements;
+  float x[2 * LARGE], w[2 * LARGE];
+  uint8_t spare[LARGE];
   size_t useless = 0;
-  for (size_t i = 0; i < count; i++) {
-    memcpy(x, values + 4 * i * LARGE, 4 * LARGE);
-    const bool is_good = search_q6_k(x, importance ? importance + i * LARGE : NULL, blocks + i * bytes);
-    useless += is_good && lanes_all_finite(x, LARGE) ? 0 : 1;
+  for (size_t i = 0; i < count; i += at_once) {
+    uint8_t *targets[LANES];
+    for (size_t k = 0; k < at_once; k++) {
+      // The first of them stands in for those that are missing at the end.
+      const size_t from = i + k < count ? i + k : i;
+      memcpy(x + k * elements, values + 4 * from * elements, 4 * elements);
+      if (importance) memcpy(w + k * elements, importance + from * elements, 4 * elements);
+      targets[k] = i + k < count ? blocks + from * bytes : spare;
+    }
+    const float *weights = importance ? w : NULL;
+    const int bad = elements == LARGE ? search_super_blocks(type, form, x, weights, targets)
+                                      : search_small_blocks(type, form, x, weights, targets);
+    for (size_t k = 0; k < at_once && i + k < count; k++)
+      useless += !(bad >> k & 1) && lanes_all_finite(x + k * elements, elements) ? 0 : 1;
   }
   return useless;
 }
 
 LANES_INLINE size_t search_blocks_lanes(
     belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks, size_t count) {
+  // Lanes of a block, weights of a lane, levels, multiples, minimums, spacing.
+  static const block_form q2 = {16, 16, 0, 3, 0, 15, true, 0, BELLE_LEVELS_EVEN};
+  static const block_form q3 = {16, 16, -4, 3, -32, 31, false, 0.1f, BELLE_LEVELS_EVEN};
+  static const block_form q4 = {8, 32, 0, 15, 0, 63, true, 0, BELLE_LEVELS_EVEN};
+  static const block_form q5 = {8, 32, 0, 31, 0, 63, true, 0, BELLE_LEVELS_EVEN};
+  static const block_form q6 = {16, 16, -32, 31, -128, 127, false, 0.1f, BELLE_LEVELS_EVEN};
+  static const block_form iq4_nl = {1, 32, -127, 113, 1, 1, false, 1.5f, BELLE_LEVELS_IQ4};
+  static const block_form iq4_xs = {8, 32, -127, 113, -32, 31, false, 1.5f, BELLE_LEVELS_IQ4};
   switch (type) {
-    case BELLE_Q4_K: return search_pairs(BELLE_Q4_K, values, importance, blocks, count);
-    case BELLE_Q5_K: return search_pairs(BELLE_Q5_K, values, importance, blocks, count);
-    case BELLE_Q6_K: return search_singles(values, importance, blocks, count);
-    default: return 0;  // Q2_K and Q3_K are not written: the contract
+    case BELLE_Q2_K: return search_rows(BELLE_Q2_K, q2, values, importance, blocks, count);
+    case BELLE_Q3_K: return search_rows(BELLE_Q3_K, q3, values, importance, blocks, count);
+    case BELLE_Q4_K: return search_rows(BELLE_Q4_K, q4, values, importance, blocks, count);
+    case BELLE_Q5_K: return search_rows(BELLE_Q5_K, q5, values, importance, blocks, count);
+    case BELLE_Q6_K: return search_rows(BELLE_Q6_K, q6, values, importance, blocks, count);
+    case BELLE_IQ4_NL: return search_rows(BELLE_IQ4_NL, iq4_nl, values, importance, blocks, count);
+    case BELLE_IQ4_XS: return search_rows(BELLE_IQ4_XS, iq4_xs, values, importance, blocks, count);
+    default: return count;
   }
 }
 

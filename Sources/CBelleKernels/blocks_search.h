@@ -5,7 +5,7 @@
 #include "belle_blocks.h"
 #include "lanes.h"
 
-/// belle_quantize for the types with blocks of 256.
+/// belle_quantize for the types whose scales are searched for: those with blocks of 256, and IQ4_NL.
 size_t belle_search_blocks(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count);

@@ -2,6 +2,7 @@
 // Rows are independent and lie across the lanes; columns are outermost. Mathematics: Documentation/gptq.md.
 #include "belle_gptq.h"
 #include "lanes.h"
+#include "levels.h"
 
 // What one lane does with column i: the weight that GPTQ quantizes there is
 //   w' = w + (p + Σ_{j<i} d_j U_ji) / U_ii,   d_j = w_j − ŵ_j.
@@ -16,7 +17,7 @@ static void gptq_block_scalar(const belle_gptq_block_work *b) {
       const size_t g = b->groups[i] * b->grid_stride + lane;
       const float scale = b->scales[g], zero = b->zeros[g], minimum = b->minimums[g];
       const float target = *w + sum / u[i];
-      const float q = fminf(fmaxf(rintf((target - minimum) / scale) + zero, 0), b->max_integer);
+      const float q = nearest_integer(b->levels, (target - minimum) / scale, zero, b->max_integer);
       const float value = fmaf(scale, q - zero, minimum);
       const float residual = (target - value) * u[i];
       const float error = *w - value;
@@ -48,7 +49,7 @@ LANES_INLINE void gptq_columns(
     for (size_t v = 0; v < width; v++)
       sums[c][v] = lanes_load(b->products + (first + c) * b->stride + lane + v * LANES);
   gptq_products(done, first, b->factor, b->columns, columns, width, sums);
-  const lanes top = lanes_all(b->max_integer), none = lanes_all(0);
+  const lanes top = lanes_all(b->max_integer);
   for (size_t c = 0; c < columns; c++) {
     const size_t i = first + c;
     const float *u = b->factor + i * b->columns;
@@ -62,7 +63,7 @@ LANES_INLINE void gptq_columns(
       const lanes minimum = lanes_load(b->minimums + g);
       const lanes weight = lanes_load(b->weights + at);
       const lanes target = weight + sums[c][v] / diagonal;
-      const lanes q = lanes_clamp(lanes_round((target - minimum) / scale) + zero, none, top);
+      const lanes q = nearest_integers(b->levels, (target - minimum) / scale, zero, top);
       const lanes value = lanes_fma(scale, q - zero, minimum);
       const lanes residual = (target - value) * diagonal;
       loss[v] = lanes_fma(residual, residual, loss[v]);

@@ -34,6 +34,7 @@ size_t belle_packed_record_bytes(belle_packed_scales kind) {
     case BELLE_SCALES_K32_MINIMUM: return 32 + 32 + 8 * 16 * 2;
     case BELLE_SCALES_K16_MINIMUM: return 32 + 32 + 16 * 16 * 2;
     case BELLE_SCALES_K16: return 32 + 16 * 16;
+    case BELLE_SCALES_K32: return 32 + 8 * 16;
   }
   return 0;
 }
@@ -113,6 +114,7 @@ LANES_INLINE void lanes_scales(
     case BELLE_SCALES_K16:
       *scale = lanes_load_halves(r) * lanes_load_signed_bytes(r + 32 + 16 * (2 * sub + half));
       break;
+    case BELLE_SCALES_K32: *scale = lanes_load_halves(r) * lanes_load_signed_bytes(r + 32 + 16 * sub); break;
     case BELLE_SCALES_NONE: *scale = lanes_all(0); break;
   }
 }

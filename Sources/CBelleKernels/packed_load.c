@@ -57,7 +57,7 @@ void belle_packed_take_blocks(
   const bool has_minimum = form->scales == BELLE_SCALES_HALF_MINIMUM || form->scales == BELLE_SCALES_SINGLE_MINIMUM ||
                            form->scales == BELLE_SCALES_K32_MINIMUM || form->scales == BELLE_SCALES_K16_MINIMUM;
   const size_t width = belle_block_has_single_scales(type) ? 4 : 2;
-  const size_t runs = form->elements == BLOCK ? 0 : form->scales == BELLE_SCALES_K32_MINIMUM ? 8 : 16;
+  const size_t runs = belle_block_runs(form);
   const size_t size = belle_packed_record_bytes(form->scales);
   for (size_t i = 0; i < block_count; i++, row += form->bytes, integers += form->elements, records += size) {
     block_scales s;

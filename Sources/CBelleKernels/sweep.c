@@ -4,6 +4,7 @@
 // Documentation/gptq.md.
 #include "belle_gptq.h"
 #include "lanes.h"
+#include "levels.h"
 
 // Notation: E = W − Ŵ; G = (E·H) of a column = outside + Σ_{j in block} H_ij E_j. Changing E_i by −δ changes the
 // objective by −(2δG − δ²H_ii); changing a whole group by −δ·b changes it by −(2δ b·G − δ² b·Hb), where
@@ -32,7 +33,7 @@ static float sweep_storable_scalar(const belle_sweep_block_work *b, size_t group
   // No negative zero, of which one variant's maximum with 0 makes a positive one and another's does not.
   const float multiple = rintf((is_scale ? x : -x) / unit) + 0.0f;
   if (is_scale) return unit * fminf(fmaxf(multiple, b->least_multiple), b->most_multiple);
-  return -unit * fminf(fmaxf(multiple, 0), 63);
+  return -unit * fminf(fmaxf(multiple, 0), b->most_minimum);
 }
 
 /// Moves a scale or a minimum by the step that minimizes the objective along `direction`.
@@ -70,6 +71,7 @@ static void sweep_refit_scalar(const belle_sweep_block_work *b, size_t from, siz
 
 /// Moves the integers of a tile's columns, one after the other.
 static void sweep_move_scalar(const belle_sweep_block_work *b, const uint32_t *tile, size_t count, size_t lane) {
+  const float center = level_center(b->levels);
   float gradients[TILE];
   for (size_t c = 0; c < count; c++) gradients[c] = sweep_gradient_scalar(b, tile[c], lane);
   for (size_t c = 0; c < count; c++) {
@@ -77,7 +79,8 @@ static void sweep_move_scalar(const belle_sweep_block_work *b, const uint32_t *t
     const float diagonal = b->hessian[i * b->columns + i];
     const float scale = b->scales[b->groups[i] * b->grid_stride + lane];
     const float before = (float)b->integers[at];
-    const float after = fminf(fmaxf(rintf(before + gradients[c] / (diagonal * scale)), 0), b->max_integer);
+    const float steps = before - center + gradients[c] / (diagonal * scale);
+    const float after = nearest_integer(b->levels, steps, center, b->max_integer);
     const float step = scale * (after - before);
     const float gain = step * (2 * gradients[c] - step * diagonal);
     if (!(gain > 0)) continue;
@@ -110,7 +113,7 @@ LANES_INLINE lanes sweep_storable(const belle_sweep_block_work *b, size_t group,
   const lanes unit =
       lanes_load((is_scale ? b->scale_units : b->minimum_units) + group / b->super_groups * b->grid_stride + lane);
   const lanes multiple = lanes_round((is_scale ? x : -x) / lanes_choose(unit != 0, unit, lanes_all(1))) + none;
-  const lanes least = lanes_all(is_scale ? b->least_multiple : 0), most = lanes_all(is_scale ? b->most_multiple : 63);
+  const lanes least = lanes_all(is_scale ? b->least_multiple : 0), most = lanes_all(is_scale ? b->most_multiple : b->most_minimum);
   return lanes_choose(unit != 0, (is_scale ? unit : -unit) * lanes_clamp(multiple, least, most), none);
 }
 
@@ -178,7 +181,7 @@ LANES_INLINE void sweep_refit(
 LANES_INLINE void sweep_move(
     const belle_sweep_block_work *b, const uint32_t *order, const size_t tile, size_t lane, const size_t width,
     lanes *errors) {
-  const lanes none = lanes_all(0), top = lanes_all(b->max_integer);
+  const lanes none = lanes_all(0), top = lanes_all(b->max_integer), center = lanes_all(level_center(b->levels));
   lanes gradients[TILE][WIDTH];
   const float *rows[TILE];
   for (size_t c = 0; c < tile; c++) {
@@ -195,7 +198,8 @@ LANES_INLINE void sweep_move(
       const size_t at = i * b->stride + lane + v * LANES;
       const lanes scale = lanes_load(b->scales + b->groups[i] * b->grid_stride + lane + v * LANES);
       const lanes before = lanes_load_bytes(b->integers + at), gradient = gradients[c][v];
-      const lanes after = lanes_clamp(lanes_round(before + gradient / (diagonal * scale)), none, top);
+      const lanes steps = before - center + gradient / (diagonal * scale);
+      const lanes after = nearest_integers(b->levels, steps, center, top);
       const lanes step = scale * (after - before);
       const lanes gain = step * (2 * gradient - step * diagonal);
       const lanes_mask taken = gain > 0;

@@ -5,6 +5,7 @@
 // Q4_1 and Q5_1 hold the integers as they are and −scale · zero as a half: that product is rounded.
 
 import ByteIO
+import CBelleKernels
 import Checkpoint
 
 /// How the integers of one module become blocks of a type.
@@ -17,7 +18,9 @@ struct BlockPlan: Sendable {
   let groups: [Int]
 
   /// The types that integers go into as they are: blocks of one scale.
-  static let types: [DType] = BlockType.all.filter { $0.isPacked && $0.elements == 32 }.map(\.dtype)
+  static let types: [DType] = BlockType.all.filter {
+    $0.isWritten && $0.elements == 32 && $0.levels == BELLE_LEVELS_EVEN
+  }.map(\.dtype)
 
   /// Looks at a module.
   ///

@@ -84,7 +84,7 @@ struct Elimination {
           weights: differences.slice.pointer(block.lowerBound), products: products.base, groups: groups.baseAddress,
           scales: grids.scales.slice.base, zeros: grids.zeros.slice.base, minimums: grids.minimums.slice.base,
           integers: integers.pointer(block.lowerBound * width), losses: sums.loss.base,
-          max_integer: Float(problem.grid.maximum))
+          max_integer: Float(problem.grid.maximum), levels: problem.grid.cLevels)
         unsafe belle_gptq_block(belle_best_variant(), &work)
       }
     }

@@ -10,11 +10,11 @@ import LinearAlgebra
 package struct Grid: Sendable, Equatable {
   /// What is stored beside the scale.
   package enum Form: String, Sendable, Codable {
-    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0, Q3_K and (shifted) Q8_0.
+    /// Nothing: the zero point is 2^(bits − 1). GPTQ's `sym`, GGUF's Q4_0, Q5_0, Q3_K, Q6_K, IQ4_NL and (shifted) Q8_0.
     case symmetric
     /// A whole zero point. GPTQ's `sym: false`.
     case zeroPoint
-    /// A minimum in the precision of the scale. GGUF's Q4_1, Q5_1, Q4_K and Q5_K.
+    /// A minimum in the precision of the scale. GGUF's Q4_1, Q5_1, Q2_K, Q4_K and Q5_K.
     case minimum
   }
 
@@ -31,22 +31,42 @@ package struct Grid: Sendable, Equatable {
   package struct SuperBlock: Sendable, Equatable {
     /// How many groups.
     package var groups: Int
-    /// The multiples that a scale can be, but 0. Minimums are 0 to 63 times their unit, and subtracted.
+    /// The multiples that a scale can be, but 0.
     package var multiples: ClosedRange<Int>
+    /// The most that a minimum, which is subtracted, is of its unit.
+    package var mostMinimum: Int
+    /// Whether units other than the first ones are tried: with multiples of few bits much depends on them.
+    package var searchesUnits: Bool
 
     /// Those of one sign, the one with more of them, or all.
     func multiples(ofBothSigns: Bool) -> ClosedRange<Int> {
       ofBothSigns || multiples.lowerBound > 0 ? multiples : multiples.lowerBound...(-1)
     }
 
-    /// A super-block.
-    package init(groups: Int, multiples: ClosedRange<Int>) {
+    /// A super-block whose scales and minimums are multiples of some bits.
+    ///
+    /// - Parameters:
+    ///   - groups: how many share the units.
+    ///   - bits: of a multiple.
+    ///   - hasMinimums: whether groups have minimums; then no multiple is negative.
+    package init(groups: Int, bits: Int, hasMinimums: Bool) {
       self.groups = groups
-      self.multiples = multiples
+      let half = 1 << (bits - 1)
+      multiples = hasMinimums ? 1...2 * half - 1 : -half...half - 1
+      mostMinimum = hasMinimums ? 2 * half - 1 : 0
+      searchesUnits = bits < 6
     }
   }
 
-  /// Bits of an integer: 2, 3, 4, 5 or 8.
+  /// Which integers a weight can have.
+  package enum Levels: Sendable {
+    /// All from 0 on.
+    case even
+    /// Those of the code book of IQ4_NL and IQ4_XS, 128 more than its numbers, which are −127 … 113.
+    case iq4
+  }
+
+  /// Bits of an integer: 2, 3, 4, 5, 6 or 8; of a code book's 8.
   package var bits: Int
   /// How many inputs share a scale; nil for the whole row.
   package var groupSize: Int?
@@ -56,13 +76,15 @@ package struct Grid: Sendable, Equatable {
   package var precision: Precision
   /// How groups share units of their scales and minimums; nil where each group has its own two numbers.
   package var superBlock: SuperBlock?
+  /// Which integers there are; a code book's only where the form is symmetric.
+  package var levels: Levels
   /// The lowest zero point that can be stored: 1 where files hold the zero point minus one.
   package var lowestZeroPoint: Int
 
   /// A grid.
   package init(
     bits: Int, groupSize: Int?, form: Form = .symmetric, precision: Precision = .half, lowestZeroPoint: Int = 0,
-    superBlock: SuperBlock? = nil
+    superBlock: SuperBlock? = nil, levels: Levels = .even
   ) {
     self.bits = bits
     self.groupSize = groupSize
@@ -70,22 +92,30 @@ package struct Grid: Sendable, Equatable {
     self.precision = precision
     self.lowestZeroPoint = lowestZeroPoint
     self.superBlock = superBlock
+    self.levels = levels
   }
 
   /// The grid whose values are exactly those of a type of GGUF's blocks; nil where integers cannot be packed into it.
   package init?(_ type: BlockType) {
-    guard type.isPacked, let bits = type.bits else { return nil }
-    let form: Form = type.hasMinimum ? .minimum : .symmetric
+    guard type.isWritten, let bits = type.bits else { return nil }
+    let levels: Levels = type.levels == BELLE_LEVELS_IQ4 ? .iq4 : .even
+    // Weights of a group where there are units.
+    let size: Int
     switch type.scales {
-    case BELLE_SCALES_HALF, BELLE_SCALES_HALF_MINIMUM:
-      self.init(bits: bits, groupSize: type.elements, form: form)
-    case BELLE_SCALES_K32_MINIMUM:
-      self.init(bits: bits, groupSize: 32, form: form, superBlock: SuperBlock(groups: 8, multiples: 1...63))
-    case BELLE_SCALES_K16:
-      self.init(bits: bits, groupSize: 16, form: form, superBlock: SuperBlock(groups: 16, multiples: -32...31))
+    case BELLE_SCALES_HALF, BELLE_SCALES_HALF_MINIMUM: size = type.elements
+    case BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K32: size = 32
+    case BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16: size = 16
     default: return nil
     }
+    self.init(
+      bits: bits, groupSize: size, form: type.hasMinimum ? .minimum : .symmetric,
+      superBlock: type.multipleBits.map {
+        SuperBlock(groups: type.elements / size, bits: $0, hasMinimums: type.hasMinimum)
+      }, levels: levels)
   }
+
+  /// Bits that an integer takes in a file: of a code book's those of its place there.
+  package var storedBits: Int { levels == .even ? bits : 4 }
 
   /// The largest integer.
   package var maximum: Int { (1 << bits) - 1 }
@@ -98,7 +128,7 @@ package struct Grid: Sendable, Equatable {
 
   /// Checks that the grid means something.
   func validate(inputs: Int, layer: String) throws(QuantizeError) {
-    guard [2, 3, 4, 5, 8].contains(bits) else {
+    guard [2, 3, 4, 5, 6, 8].contains(bits), levels == .even || bits == 8 && form == .symmetric else {
       throw QuantizeError(
         .badOption, place: layer, reason: "\(bits) bits cannot be stored", remedy: "choose 2, 3, 4 or 8 bits")
     }
@@ -115,7 +145,7 @@ package struct Grid: Sendable, Equatable {
         throw QuantizeError(
           .badOption, place: layer,
           reason: "super-blocks of \(groups) groups of \(groupSize ?? inputs) do not fit \(inputs) inputs",
-          remedy: "choose another type for this layer; GGUF's own fallback for Q4_K is Q5_0")
+          remedy: "choose another type for this layer")
       }
     }
     guard (0...maximum).contains(lowestZeroPoint) else {
@@ -150,6 +180,8 @@ package struct Grid: Sendable, Equatable {
     case .minimum: BELLE_GRID_MINIMUM
     }
   }
+
+  var cLevels: belle_levels { levels == .iq4 ? BELLE_LEVELS_IQ4 : BELLE_LEVELS_EVEN }
 
   /// The largest weight whose scale, and minimum, can be stored; far beyond that, sums of squares would overflow.
   var largestWeight: Float {

@@ -7,7 +7,7 @@ import Checkpoint
 import LinearAlgebra
 import Packed
 
-/// A type of blocks that GPTQ can quantize for: those of the table that integers can be packed into.
+/// A type of blocks that GPTQ can quantize for: those of the table that are written.
 package struct BlockFormat: RawRepresentable, Sendable, Hashable, CaseIterable {
   /// What is known of the type.
   package let block: BlockType
@@ -80,7 +80,7 @@ package struct PackedBlocks: Sendable, Equatable {
     let (grid, wanted, weights) = (layer.grid, format.grid, layer.weights)
     let groupSize = grid.groupSize ?? weights.inFeatures
     guard grid.bits == wanted.bits, grid.form == wanted.form, grid.precision == .half,
-      grid.superBlock == wanted.superBlock, weights.groupSize != nil,
+      grid.superBlock == wanted.superBlock, grid.levels == wanted.levels, weights.groupSize != nil,
       grid.superBlock == nil ? groupSize % format.elements == 0 : grid.groupSize == wanted.groupSize,
       weights.inFeatures > 0, weights.inFeatures % format.elements == 0
     else {

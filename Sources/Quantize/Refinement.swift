@@ -148,7 +148,8 @@ struct Refinement {
             scale_units: grid.superBlock == nil ? nil : grids.scaleUnits.slice.base,
             minimum_units: grid.superBlock == nil ? nil : grids.minimumUnits.slice.base,
             super_groups: grid.superBlock?.groups ?? 1, least_multiple: Float(grids.multiples.lowerBound),
-            most_multiple: Float(grids.multiples.upperBound))
+            most_multiple: Float(grids.multiples.upperBound), most_minimum: Float(grid.superBlock?.mostMinimum ?? 0),
+            levels: grid.cLevels)
           unsafe belle_sweep_block(belle_best_variant(), &work)
         }
       }

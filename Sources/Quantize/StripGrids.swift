@@ -93,7 +93,7 @@ struct StripGrids: Sendable {
         zeros: zeros.slice.pointer(group), minimums: minimums.slice.pointer(group), form: grid.cForm,
         max_integer: Float(grid.maximum), lowest_zero: Float(grid.lowestZeroPoint), smallest_scale: grid.smallestScale,
         norm: norm, coarse: isCoarse, half: grid.storesHalves && roundsScales,
-        negative_scales: allowsNegativeScales, in_super_block: grid.superBlock != nil)
+        negative_scales: allowsNegativeScales, in_super_block: grid.superBlock != nil, levels: grid.cLevels)
       unsafe belle_grid(belle_best_variant(), &work)
     }
   }
@@ -111,7 +111,8 @@ struct StripGrids: Sendable {
           scales: scales.slice.pointer(group), minimums: minimums.slice.pointer(group),
           scale_unit: scaleUnits.slice.pointer(number), minimum_unit: minimumUnits.slice.pointer(number),
           max_integer: Float(grid.maximum), least_multiple: Float(multiples.lowerBound),
-          most_multiple: Float(multiples.upperBound))
+          most_multiple: Float(multiples.upperBound), most_minimum: Float(grid.superBlock?.mostMinimum ?? 0),
+          searches_units: grid.superBlock?.searchesUnits ?? false, levels: grid.cLevels)
         unsafe belle_super_grid(belle_best_variant(), &work)
       }
     }

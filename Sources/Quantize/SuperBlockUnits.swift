@@ -11,7 +11,7 @@ struct SuperBlockUnits {
   private(set) var minimumUnits: [Float] = []
   /// For each group, within what the grid's super-blocks can have.
   private(set) var scales: [Int8] = []
-  /// 0 … 63 for each group; 0 where there are no minimums.
+  /// From 0 on, for each group; 0 where there are no minimums.
   private(set) var minimums: [UInt8] = []
 
   /// - Throws: ``QuantizeError`` where the layer's scales are no multiples.
@@ -21,11 +21,11 @@ struct SuperBlockUnits {
       let groups = first..<min(weights.scales.count, first + superBlock.groups)
       let lows = layer.grid.form == .minimum ? groups.map { -weights.minimums[$0] } : groups.map { _ in 0 }
       guard let scale = Self.unit(groups.map { weights.scales[$0] }, superBlock.multiples),
-        let minimum = Self.unit(lows, 0...63)
+        let minimum = Self.unit(lows, 0...superBlock.mostMinimum)
       else {
         throw QuantizeError(
           .notStorable, place: layer.report.layer,
-          reason: "expected scales and minimums that are 6-bit multiples of one half-precision number",
+          reason: "expected scales and minimums that are whole multiples of half-precision numbers",
           remedy: "quantize on a grid of super-blocks")
       }
       scaleUnits.append(scale.unit)
@@ -42,7 +42,7 @@ struct SuperBlockUnits {
     // The largest number is one of the largest multiples, of either sign, as a rule.
     for multiple in range.sorted(by: { abs($0) > abs($1) }) where multiple != 0 {
       let unit = largest / Float(multiple)
-      // A half has eleven bits: products with 6 bits are exact in float32.
+      // A half has eleven bits: products with 8 bits are exact in float32.
       guard unit * Float(multiple) == largest, Half(exactly: unit) != nil else { continue }
       let multiples = values.map { ($0 / unit).rounded() }
       guard zip(values, multiples).allSatisfy({ $0 == $1 * unit }) else { continue }

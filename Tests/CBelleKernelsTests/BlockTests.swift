@@ -4,10 +4,9 @@ import Testing
 
 @Suite("belle_dequantize and belle_quantize") struct BlockTests {
   static let variants = (0..<UInt32(BELLE_VARIANT_COUNT)).filter { belle_variant_available(belle_variant($0)) }
-  static let types: [UInt32] = [2, 3, 6, 7, 8, 10, 11, 12, 13, 14]
+  static let types: [UInt32] = [2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23]
   /// What ggml has no more.
   static let former: [UInt32] = [0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x202, 0x203, 0x208]
-  static let written = types.filter { $0 != 10 && $0 != 11 }
 
   private func dequantize(_ variant: UInt32, _ type: belle_block, _ blocks: [UInt8], _ count: Int) -> [Float] {
     var values = [Float](repeating: .nan, count: count * belle_block_elements(type))
@@ -63,7 +62,7 @@ import Testing
     }
   }
 
-  @Test("every variant writes the scalar one's blocks, with weights of importance and without", arguments: written)
+  @Test("every variant writes the scalar one's blocks, with weights of importance and without", arguments: types)
   func variantsWrite(number: UInt32) {
     let type = belle_block(number)
     var random = SplitMix64(seed: 100 + UInt64(number))
@@ -81,7 +80,7 @@ import Testing
     }
   }
 
-  @Test("a block's bytes do not depend on its neighbours", arguments: written)
+  @Test("a block's bytes do not depend on its neighbours", arguments: types)
   func neighbours(number: UInt32) {
     let type = belle_block(number)
     var random = SplitMix64(seed: 200 + UInt64(number))
@@ -95,12 +94,12 @@ import Testing
   }
 
   @Test(
-    "no weight is farther from its value than half a step of its block's grid, and zeros stay zeros", arguments: written
+    "no weight is farther from its value than half a step of its block's grid, and zeros stay zeros", arguments: types
   )
   func nearness(number: UInt32) {
     let type = belle_block(number)
     var random = SplitMix64(seed: 300 + UInt64(number))
-    let steps: [UInt32: Float] = [2: 8, 3: 15, 6: 16, 7: 31, 8: 127, 12: 8, 13: 16, 14: 32]
+    let steps: [UInt32: Float] = [2: 8, 3: 15, 6: 16, 7: 31, 8: 127, 10: 3, 11: 4, 12: 8, 13: 16, 14: 32, 20: 4, 23: 4]
     for _ in 0..<20 {
       let values = sample(belle_block_elements(type), &random)
       let (blocks, _) = quantize(BELLE_SCALAR.rawValue, type, values)
@@ -113,7 +112,7 @@ import Testing
     }
   }
 
-  @Test("values that no block can hold are counted", arguments: written, [Float.nan, .infinity, 3e9])
+  @Test("values that no block can hold are counted", arguments: types, [Float.nan, .infinity, 3e9])
   func useless(number: UInt32, value: Float) {
     let type = belle_block(number)
     var values = [Float](repeating: 0.5, count: 3 * belle_block_elements(type))
@@ -129,7 +128,8 @@ import Testing
     let size = belle_packed_record_bytes(form.scales)
     var records = [UInt8](repeating: 0, count: count * size)
     belle_packed_take_blocks(form.number, blocks, count, 0, &integers, &records)
-    let hasMinimum = [BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM].contains(form.scales)
+    let hasMinimum = [BELLE_SCALES_HALF_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM].contains(
+      form.scales)
     let parts = (0..<count).map { block in
       let record = records[block * size..<(block + 1) * size].map { Int($0) }
       let halves = stride(from: 0, to: hasMinimum ? 64 : 32, by: 32).map { record[$0] | record[$0 + 1] << 8 }
@@ -138,11 +138,19 @@ import Testing
     return (integers, parts)
   }
 
-  @Test("integers and scales that are put into blocks come out as they were", arguments: [2, 3, 6, 7, 8] as [UInt32])
+  /// An integer that a block of a type can hold.
+  private func anyLevel(_ form: belle_block_type, _ random: inout SplitMix64) -> UInt8 {
+    let any = random.next()
+    guard form.levels == BELLE_LEVELS_EVEN else { return SolverKernelTests.codes[Int(any >> 60)] }
+    return UInt8(any >> (64 - UInt64(form.bits)))
+  }
+
+  @Test(
+    "integers and scales that are put into blocks come out as they were", arguments: [2, 3, 6, 7, 8, 20] as [UInt32])
   func levels(number: UInt32) throws {
     let form = try #require(belle_block_type_of(number)).pointee
     var random = SplitMix64(seed: 400 + UInt64(number))
-    let levels = (0..<7 * 32).map { _ in UInt8(random.next() >> (64 - UInt64(form.bits))) }
+    let levels = (0..<7 * 32).map { _ in anyLevel(form, &random) }
     let (scales, minima) = (
       (0..<7).map { _ in UInt16(random.next() >> 48) }, (0..<7).map { _ in UInt16(random.next() >> 48) }
     )
@@ -154,30 +162,41 @@ import Testing
     #expect(parts == (0..<7).map { [Int(scales[$0])] + (hasMinimum ? [Int(minima[$0])] : []) })
   }
 
-  @Test("and so do those of blocks of 256, with six bits of scales and minimums", arguments: [12, 13] as [UInt32])
+  @Test(
+    "and so do those of blocks of 256, with multiples for their scales and minimums",
+    arguments: [10, 11, 12, 13, 14, 23] as [UInt32])
   func superLevels(number: UInt32) throws {
     let form = try #require(belle_block_type_of(number)).pointee
     var random = SplitMix64(seed: 500 + UInt64(number))
-    let levels = (0..<5 * 256).map { _ in UInt8(random.next() >> (64 - UInt64(form.bits))) }
-    let six = (0..<2).map { _ in (0..<5 * 8).map { _ in UInt8(random.next() >> 58) } }
+    let levels = (0..<5 * 256).map { _ in anyLevel(form, &random) }
+    let hasMinimums = [BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM].contains(form.scales)
+    let groups = withUnsafePointer(to: form) { belle_block_runs($0) }
+    let middle = hasMinimums ? 0 : 1 << (Int(form.multiple_bits) - 1)
+    let scales = (0..<5 * groups).map { _ in Int8(Int(random.next() >> (64 - UInt64(form.multiple_bits))) - middle) }
+    let minimums = (0..<5 * groups).map { _ in UInt8(random.next() >> (64 - UInt64(form.multiple_bits))) }
     let halves = (0..<2).map { _ in (0..<5).map { _ in UInt16(random.next() >> 48) } }
     var blocks = [UInt8](repeating: 0xA5, count: 5 * Int(form.bytes))
-    belle_pack_super_levels(belle_block(number), levels, six[0], six[1], halves[0], halves[1], &blocks, 5)
+    belle_pack_super_levels(belle_block(number), levels, scales, minimums, halves[0], halves[1], &blocks, 5)
     let (integers, parts) = takeApart(blocks, form, 5)
     #expect(integers == levels)
     let wanted = (0..<5).map { block in
-      halves.map { Int($0[block]) } + six.flatMap { $0[block * 8..<(block + 1) * 8].map { Int($0) } }
+      let part = block * groups..<(block + 1) * groups
+      let multiples = scales[part].map { Int(UInt8(bitPattern: $0)) }
+      return hasMinimums
+        ? halves.map { Int($0[block]) } + multiples + minimums[part].map { Int($0) }
+        : [Int(halves[0][block])] + multiples
     }
     #expect(parts == wanted)
   }
 
   @Test(
-    "a block of 256 zeros has no negative unit, as llama.cpp writes it", arguments: [12, 13, 14] as [UInt32], variants)
+    "a block of 256 zeros has no negative unit, as llama.cpp writes it",
+    arguments: [10, 11, 12, 13, 14, 20, 23] as [UInt32], variants)
   func zeros(number: UInt32, variant: UInt32) throws {
     let form = try #require(belle_block_type_of(number)).pointee
     let blocks = quantize(variant, belle_block(number), [Float](repeating: 0, count: 512)).blocks
-    for parts in takeApart(blocks, form, 2).1 { #expect(parts.allSatisfy { $0 != 0x8000 }) }
-    let d = number == BELLE_Q6_K.rawValue ? 208 : 0
-    #expect(blocks[d] == 0 && blocks[d + 1] == 0)
+    for parts in takeApart(blocks, form, 512 / Int(form.elements)).1 {
+      #expect(parts[0] == 0 && parts.allSatisfy { $0 != 0x8000 })
+    }
   }
 }

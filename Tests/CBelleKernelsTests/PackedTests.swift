@@ -9,6 +9,7 @@ import Testing
   static let kinds = [
     BELLE_SCALES_SINGLE, BELLE_SCALES_HALF, BELLE_SCALES_SINGLE_ZERO, BELLE_SCALES_HALF_ZERO, BELLE_SCALES_HALF_MINIMUM,
     BELLE_SCALES_SINGLE_MINIMUM, BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16,
+    BELLE_SCALES_K32,
   ]
 
   /// A matrix with random codes and tame scales.
@@ -30,8 +31,8 @@ import Testing
       // Halves and singles between 2^-8 and 2^-6, either sign; what follows them may be any bytes.
       let isSingle = [BELLE_SCALES_SINGLE, BELLE_SCALES_SINGLE_ZERO, BELLE_SCALES_SINGLE_MINIMUM].contains(kind)
       let singles = kind == BELLE_SCALES_SINGLE_MINIMUM ? 32 : 16
-      let halves =
-        kind == BELLE_SCALES_HALF || kind == BELLE_SCALES_HALF_ZERO || kind == BELLE_SCALES_K16 ? 16 : isSingle ? 0 : 32
+      let ones = [BELLE_SCALES_HALF, BELLE_SCALES_HALF_ZERO, BELLE_SCALES_K16, BELLE_SCALES_K32]
+      let halves = ones.contains(kind) ? 16 : isSingle ? 0 : 32
       for record in 0..<records {
         for index in 0..<halves {
           let at = record * size + 2 * index + 1
@@ -86,7 +87,7 @@ import Testing
     arguments: kinds.map(\.rawValue))
   func products(kind: UInt32) {
     let kind = belle_packed_scales(kind)
-    let isK = [BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16].contains(kind)
+    let isK = [BELLE_SCALES_K32_MINIMUM, BELLE_SCALES_K16_MINIMUM, BELLE_SCALES_K16, BELLE_SCALES_K32].contains(kind)
     for bits in [2, 3, 4, 5, 6, 8] as [UInt32] {
       for (strips, blocks, recordBlocks) in isK ? [(3, 8, 8), (1, 24, 8)] : [(1, 1, 1), (3, 8, 4), (2, 7, 3)] {
         let matrix = Matrix(
@@ -140,7 +141,7 @@ import Testing
 
   /// Those of today, and those that ggml has no more, but for blocks of 16.
   private static let blockTypes: [UInt32] = [
-    2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 0x102, 0x103, 0x106, 0x107, 0x202, 0x203, 0x208,
+    2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 0x102, 0x103, 0x106, 0x107, 0x202, 0x203, 0x208,
   ]
 
   @Test("ggml's blocks keep their values to the bit", arguments: blockTypes)
@@ -204,10 +205,13 @@ import Testing
         case BELLE_SCALES_SINGLE_MINIMUM: 4 + 4
         case BELLE_SCALES_K32_MINIMUM: 2 + 2 + 8 * 12 / 8
         case BELLE_SCALES_K16_MINIMUM: 2 + 2 + 16
+        case BELLE_SCALES_K32: 2 + 8 * 6 / 8
         // Scales of six bits in Q3_K, of eight in Q6_K.
         default: row.bits == 3 ? 2 + 16 * 6 / 8 : 2 + 16
         }
-      #expect(row.bytes == row.elements * row.bits / 8 + parts, "\(String(cString: row.name))")
+      // A code book's integers are of four bits, and those of scales two bytes and four.
+      let bits = row.levels == BELLE_LEVELS_IQ4 ? 4 : row.bits
+      #expect(row.bytes == row.elements * bits / 8 + parts, "\(String(cString: row.name))")
     }
   }
 }

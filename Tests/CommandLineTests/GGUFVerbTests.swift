@@ -209,7 +209,7 @@ import Testing
       [model, folder.file("m.gguf"), "--dtype", "f16"], [model, folder.file("m.gguf"), "--layout", "hf"],
       [model, folder.file("out"), "--gguf-type", "q4_0"], [model, folder.file("out"), "--dequantize"],
       [model, folder.file("out"), "--checkpoint-format", "gptq_v2"],
-      [model, folder.file("m.gguf"), "--gguf-type", "q3_k"],
+      [model, folder.file("m.gguf"), "--gguf-type", "iq2_s"],
     ] {
       let run = try Running(["convert"] + arguments).finish()
       #expect(run.status == 64, "\(arguments): \(run.errors)")

@@ -42,7 +42,7 @@ import Testing
       ("verify --jsn x", "error: unknown option '--jsn'\n", "hint: did you mean '--json'?\n"),
       ("convert a", "error: missing expected argument '<output>'\n", "hint: <output>  A .safetensors"),
       ("decrypt 1 2 3 4 5 6 7 8", "error: 5 unexpected arguments: '4', '5', '6', …\n", "hint: a pattern such as enc/*"),
-      ("quantize x y --gguf-type Q4_K_M", "error: the value 'Q4_K_M' is invalid", "; the nearest is q4_k\n"),
+      ("quantize x y --gguf-type Q4_K_N", "error: the value 'Q4_K_N' is invalid", "; the nearest is q4_k_s\n"),
       ("convert x y --gguf-type q8", "error: the value 'q8' is invalid", "; the nearest is q8_0\n"),
       ("convert x y --dtype fp16", "error: the value 'fp16' is invalid", "; the nearest is f16\n"),
     ])

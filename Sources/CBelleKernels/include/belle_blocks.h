@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "belle_levels.h"
 #include "belle_packed.h"
 #include "belle_variants.h"
 
@@ -22,6 +23,8 @@ typedef enum {
   BELLE_Q4_K = 12,
   BELLE_Q5_K = 13,
   BELLE_Q6_K = 14,
+  BELLE_IQ4_NL = 20,
+  BELLE_IQ4_XS = 23,
 
   // What ggml has no more: its number then, and above it the last generation of files that has it.
   BELLE_Q4_0_V1 = 0x102,
@@ -48,10 +51,11 @@ typedef struct {
   uint32_t number;            ///< ggml's; of what ggml has no more, see belle_block.
   const char *name;           ///< ggml's, in capitals.
   uint32_t elements, bytes;   ///< of one block; 1 element where there are none.
-  uint32_t bits;              ///< of an integer in a block; 0 where they are not taken apart.
+  uint32_t bits;              ///< of an integer of a block that was taken apart, 8 of a code book's; 0 where none is.
   belle_packed_scales scales; ///< how the scales of a block are kept when it is taken apart.
-  bool is_written;            ///< whether floats can be made into it.
-  bool is_packed;             ///< whether integers that are there already can be: what GPTQ finds.
+  uint32_t multiple_bits;     ///< of what a block's units are multiplied by for its scales; 0 where there are no units.
+  belle_levels levels;        ///< which integers there are.
+  bool is_written;            ///< whether floats can be made into it, and integers that are there: what GPTQ finds.
   int32_t file_type;          ///< what `general.file_type` calls a file that is mostly of it.
   uint32_t fallback;          ///< ggml's number of the type for rows that are no whole blocks.
   belle_generation first, last;  ///< the files in which ggml's number means it.
@@ -79,6 +83,12 @@ static inline bool belle_block_has_single_scales(belle_block type) {
   }
 }
 
+/// How many groups of weights of a block have a multiple of its unit for their scale; 0 where there are no units.
+static inline size_t belle_block_runs(const belle_block_type *form) {
+  if (form->multiple_bits == 0) return 0;
+  return form->scales == BELLE_SCALES_K32_MINIMUM || form->scales == BELLE_SCALES_K32 ? 8 : 16;
+}
+
 /// Weights and bytes of one block of a type.
 static inline size_t belle_block_elements(belle_block type) { return belle_block_type_of(type)->elements; }
 static inline size_t belle_block_bytes(belle_block type) { return belle_block_type_of(type)->bytes; }
@@ -89,30 +99,29 @@ static inline size_t belle_block_bytes(belle_block type) { return belle_block_ty
 /// bytes are legal blocks; scales that are no finite numbers give weights that are none.
 void belle_dequantize(belle_variant variant, belle_block type, const uint8_t *blocks, uint8_t *values, size_t count);
 
-/// Quantizes count * belle_block_elements(type) floats to `count` blocks; not for Q2_K and Q3_K.
+/// Quantizes count * belle_block_elements(type) floats to `count` blocks.
 ///
-/// Q4_0 to Q8_0 give gguf-py's bytes: the scale from the extremes, then rounding. Q4_K, Q5_K and Q6_K search for the
+/// Q4_0 to Q8_0 give gguf-py's bytes: the scale from the extremes, then rounding. The K types and IQ4's search for the
 /// scales of the least weighted squared error. `importance` has one weight for each float, not negative, or is NULL for
-/// equal weights; only the K types look at it. The same blocks whatever the variant and the neighbours.
+/// equal weights; only those that search look at it. The same blocks whatever the variant and the neighbours.
 /// Returns how many blocks hold a float that is not finite, or need a scale beyond a half's range: they are useless.
 size_t belle_quantize(
     belle_variant variant, belle_block type, const uint8_t *values, const float *importance, uint8_t *blocks,
     size_t count);
 
-/// Makes blocks of integers that are there already: Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0.
+/// Makes blocks of integers that are there already: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and IQ4_NL.
 ///
 /// `levels` has 32 for each block, as the block counts them, from 0: a weight is scale * (level - 8) in Q4_0,
-/// scale * (level - 16) in Q5_0, scale * (level - 128) in Q8_0, scale * level + minimum in the others. `scales` and
+/// scale * (level - 16) in Q5_0, scale * (level - 128) in Q8_0 and IQ4_NL, scale * level + minimum in the others. `scales` and
 /// `minima` have one half for each block; `minima` is NULL for types without.
 void belle_pack_levels(
     belle_block type, const uint8_t *levels, const uint16_t *scales, const uint16_t *minima, uint8_t *blocks,
     size_t count);
 
-/// Makes K blocks, of the types that are packed, of integers that are there already: weights are
-/// d·scale·(level − zero) − dmin·minimum.
+/// Makes blocks of 256 of integers that are there already: weights are d·scale·(level − zero) − dmin·minimum.
 ///
-/// For each block 256 `levels`, for each of its groups a multiple of d in `scales` and one of dmin in `minima`, of 6 bits
-/// each, and one half each of `d` and `dmin`. Types without minimums have no use for `minima` and `dmin`.
+/// For each block 256 `levels`, for each of its groups a multiple of d in `scales` and one of dmin in `minima`, of as
+/// many bits as the type has for them, and one half each of `d` and `dmin`. Types without minimums have no use for `minima` and `dmin`.
 void belle_pack_super_levels(
     belle_block type, const uint8_t *levels, const int8_t *scales, const uint8_t *minima, const uint16_t *d,
     const uint16_t *dmin, uint8_t *blocks, size_t count);

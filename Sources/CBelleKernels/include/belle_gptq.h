@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "belle_levels.h"
 #include "belle_variants.h"
 
 /// Quantizes the columns of one block in order, with GPTQ's feedback.
@@ -23,6 +24,7 @@ typedef struct {
   uint8_t *integers;  ///< `[columns, stride]`, written.
   float *losses;      ///< for each lane; Σ ((w' − ŵ)·U_ii)² is added.
   float max_integer;  ///< 2^bits − 1.
+  belle_levels levels;
 } belle_gptq_block_work;
 
 void belle_gptq_block(belle_variant variant, const belle_gptq_block_work *work);
@@ -52,10 +54,11 @@ typedef struct {
   float max_integer, smallest_scale;
   bool moves_integers, refits, has_minimums, half, negative_scales;
   /// `[groups / super_groups, grid_stride]`, or NULL: scales are least … most multiples of the one, but not 0, minimums
-  /// 0 … −63 of the other.
+  /// 0 … −most_minimum of the other.
   const float *scale_units, *minimum_units;
   size_t super_groups;
-  float least_multiple, most_multiple;
+  float least_multiple, most_multiple, most_minimum;
+  belle_levels levels;
 } belle_sweep_block_work;
 
 void belle_sweep_block(belle_variant variant, const belle_sweep_block_work *work);
@@ -79,11 +82,12 @@ typedef struct {
   bool half;   ///< scale and minimum are rounded to half precision before they are used.
   bool negative_scales;
   bool in_super_block;  ///< minimums are 0 at most, and a group of zeros has the smallest scale.
+  belle_levels levels;  ///< a code book's only where the form is symmetric.
 } belle_grid_work;
 
 void belle_grid(belle_variant variant, const belle_grid_work *work);
 
-/// Rounds the scales and minimums of the groups of one super-block to 6-bit multiples of two half-precision units,
+/// Rounds the scales and minimums of the groups of one super-block to whole multiples of two half-precision units,
 /// which are chosen here: GGUF's K blocks. Where multiples are of both signs there are no minimums, and zero is 2^(bits−1).
 typedef struct {
   size_t columns, groups, lanes, stride, grid_stride;  ///< columns of one group; groups of the super-block.
@@ -93,6 +97,9 @@ typedef struct {
   float *scale_unit, *minimum_unit;  ///< one for each lane, written.
   float max_integer;
   float least_multiple, most_multiple;  ///< of the unit of scales.
+  float most_minimum;                   ///< of the unit of minimums; 0 where there are none.
+  bool searches_units;                  ///< whether units near the first ones are tried: for few multiples.
+  belle_levels levels;
 } belle_super_grid_work;
 
 void belle_super_grid(belle_variant variant, const belle_super_grid_work *work);

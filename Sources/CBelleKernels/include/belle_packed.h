@@ -21,6 +21,7 @@ typedef enum {
   BELLE_SCALES_K16 = 7,          ///< f16 d[16]; i8 scale[16][16]
   BELLE_SCALES_NONE = 8,         ///< blocks that are not taken apart
   BELLE_SCALES_SINGLE_MINIMUM = 9,  ///< f32 scale[16], minimum[16]; zero is 0
+  BELLE_SCALES_K32 = 10,            ///< as K16: f16 d[16]; i8 scale[8][16]
 } belle_packed_scales;
 
 /// Bytes of one record; 0 for a number that is no kind.

@@ -14,14 +14,16 @@ public struct BlockType: Sendable, Hashable {
   public let elements: Int
   /// Bytes of one block.
   public let bytes: Int
-  /// Bits of an integer in a block; nil where they are not taken apart, and so not read.
+  /// Bits of an integer of a block that was taken apart, 8 of a code book's; nil where none is, and so none is read.
   public let bits: Int?
   /// How its scales are kept when a block is taken apart.
   public let scales: belle_packed_scales
-  /// Whether floats can be made into it.
+  /// Bits of what a block's units are multiplied by for its scales and minimums; nil where each scale stands for itself.
+  package let multipleBits: Int?
+  /// Which integers there are: all of so many bits, or those of a code book, which lie around 128.
+  package let levels: belle_levels
+  /// Whether floats can be made into it, and integers that are there already: what GPTQ finds.
   public let isWritten: Bool
-  /// Whether integers that are there already can be packed into it: what GPTQ finds.
-  public let isPacked: Bool
   /// What `general.file_type` calls a file whose matrices are mostly of it.
   public let fileType: UInt32?
   /// Whether ggml has it no more: files of 2023 hold it, and GGUF does not.
@@ -79,7 +81,8 @@ public struct BlockType: Sendable, Hashable {
     self.dtype = dtype
     (number, elements, bytes) = unsafe (row.number, Int(row.elements), Int(row.bytes))
     bits = unsafe row.bits == 0 ? nil : Int(row.bits)
-    (scales, isWritten, isPacked) = unsafe (row.scales, row.is_written, row.is_packed)
+    (scales, levels, isWritten) = unsafe (row.scales, row.levels, row.is_written)
+    multipleBits = unsafe row.multiple_bits == 0 ? nil : Int(row.multiple_bits)
     fileType = unsafe UInt32(exactly: row.file_type)
     isFormer = unsafe row.last != BELLE_GGUF
     (successorNumber, fallback) = unsafe (row.successor, row.fallback)

@@ -8,8 +8,12 @@ import ByteIO
 public struct GGUFTypes: Sendable, Equatable {
   /// The type of the matrices; nil where they keep the one that they have.
   public let weights: DType?
-  /// The type of the embedding and of a head of its own; nil where they keep the one that they have.
+  /// The type of the embedding and of a head of its own; nil where the mixture says it, or they keep the one that they have.
   public let embeddings: DType?
+  /// What some matrices get in place of ``weights``; where that is nil, the embedding and the head only.
+  package private(set) var mixture: GGUFMixture?
+  /// The model whose matrices they are.
+  private var model: GGUFMixture.Model?
 
   /// The types that can be asked for.
   public static let known: [DType] =
@@ -24,6 +28,25 @@ public struct GGUFTypes: Sendable, Equatable {
   public init(_ weights: DType?, embeddings: DType? = nil) {
     self.weights = weights
     self.embeddings = embeddings ?? weights.map { $0.block == nil || $0 == .q8_0 ? $0 : .q6_K }
+  }
+
+  /// A mixture's choice.
+  ///
+  /// - Parameters:
+  ///   - mixture: which one.
+  ///   - keepsWeights: whether matrices other than the embedding and the head keep what they have.
+  ///   - embeddings: of the embedding and of a head of its own, in place of the mixture's.
+  package init(_ mixture: GGUFMixture, keepsWeights: Bool = false, embeddings: DType? = nil) {
+    weights = keepsWeights ? nil : mixture.base
+    self.embeddings = embeddings
+    self.mixture = mixture
+  }
+
+  /// The same for the matrices of a model; without it a mixture is its own type throughout.
+  package func of(_ model: GGUFMixture.Model) -> GGUFTypes {
+    var types = self
+    types.model = model
+    return types
   }
 
   /// The type of a tensor.
@@ -41,7 +64,11 @@ public struct GGUFTypes: Sendable, Equatable {
   /// The type that was asked for a matrix, whatever its rows are; nil for vectors, and where it keeps what it has.
   package func wanted(of info: TensorInfo) -> DType? {
     guard info.shape.count >= 2 else { return nil }
-    return ["token_embd.weight", "output.weight"].contains(info.name) ? embeddings : weights
+    let isEmbedding = ["token_embd.weight", "output.weight"].contains(info.name)
+    if isEmbedding, let embeddings { return embeddings }
+    guard let mixture, isEmbedding || weights != nil else { return isEmbedding ? embeddings : weights }
+    guard let model else { return mixture.base }
+    return mixture.type(of: info.name, rows: info.shape[info.shape.count - 1], in: model)
   }
 
   /// The type, or the one that is used in its place for rows of a length.

@@ -53,9 +53,9 @@ extension Arranger {
       return gguf(
         result, original: original, "the same integers, \(blocks.type.rawValue) with rounded minima", omitted: omitted)
     } catch let error as CheckpointError where error.code == .lossy && target.allowsLoss {
-      guard let type = target.weights else { throw error }
+      guard target.weights != nil else { throw error }
       remark(.warning("\(error.reason); the weights are rounded again"))
-      let result = try export(packed, GGUFTypes(type, embeddings: target.embeddings))
+      let result = try export(packed, target.types)
       return gguf(result, original: original, rounded(result), omitted: omitted)
     }
   }
@@ -105,7 +105,8 @@ extension Arranger {
   func rounded(_ export: GGUFExport) -> String {
     for text in export.substitutions { note(text) }
     guard let type = target.weights else { return "rounded" }
-    return export.substitutions.isEmpty ? "rounded to \(type.rawValue)" : "rounded to \(export.typesOfMatrices)"
+    let isUniform = export.substitutions.isEmpty && target.mixture == nil
+    return "rounded to " + (isUniform ? type.rawValue : export.typesOfMatrices)
   }
 
   private func loss(of type: DType?) -> CheckpointError {

@@ -46,6 +46,8 @@ package struct ConversionTarget: Sendable {
   /// The type of a GGUF file's matrices; nil keeps what they have, and puts packed integers into the smallest blocks that
   /// hold them.
   package var weights: DType?
+  /// What some matrices of a GGUF file get in place of ``weights``, which is then its own.
+  package var mixture: GGUFMixture?
   /// The type of a GGUF file's embedding and head; where nil, see ``GGUFTypes``.
   package var embeddings: DType?
   /// The chat template of a GGUF file.
@@ -73,7 +75,9 @@ package struct ConversionTarget: Sendable {
   package var wantsOneFile: Bool { isGGUF || layout == .meta && wanted ?? .torch == .torch || packing == .belle }
 
   /// What a GGUF file's tensors become.
-  var types: GGUFTypes { GGUFTypes(weights, embeddings: embeddings) }
+  var types: GGUFTypes {
+    mixture.map { GGUFTypes($0, embeddings: embeddings) } ?? GGUFTypes(weights, embeddings: embeddings)
+  }
 
   /// Whether quantized weights or what a GGUF file says are to be changed.
   var changesQuantized: Bool { changesGGUF || packing != .keep || allowsLoss }

@@ -32,4 +32,11 @@ extension ModelConfiguration {
     else { return nil }
     return (other, tensor.role == .embedding)
   }
+
+  /// What the mixtures of GGUF's types depend on.
+  ///
+  /// - Parameter hasHead: whether the head is another matrix than the embedding.
+  package func mixed(hasHead: Bool) -> GGUFMixture.Model {
+    GGUFMixture.Model(layers: layerCount, queriesPerKey: headCount / max(1, keyValueHeadCount), hasHead: hasHead)
+  }
 }

@@ -77,6 +77,7 @@ package struct GGUFExport: GGUFDescribed {
     chatTemplate: ChatTemplate = .automatic, base: GGUFMetadata = GGUFMetadata(), file path: String
   ) throws {
     let original = try configuration.layout(.gguf).arranged(source, tiesHead: configuration.tiesHead)
+    let types = types.of(configuration.mixed(hasHead: original.tensors.contains { $0.name == "output.weight" }))
     let wanted = original.tensors.map { types.type(of: $0) ?? $0.dtype }
     requantized = zip(original.tensors, wanted).filter { $0.dtype.block != nil && $0.dtype != $1 && $1 != .f32 }.map(
       \.0)
@@ -88,7 +89,8 @@ package struct GGUFExport: GGUFDescribed {
     var values = base
     values["general.architecture"] = configuration.family.gguf.map { .string($0) }
     values["general.type"] = .string("model")
-    values["general.file_type"] = BlockType(Self.mostCommon(self.source.tensors))?.fileType.map { .uint32($0) }
+    let fileType = types.mixture?.fileType ?? BlockType(Self.mostCommon(self.source.tensors))?.fileType
+    values["general.file_type"] = fileType.map { .uint32($0) }
     let hasBlocks = self.source.tensors.contains { $0.dtype.block != nil }
     values["general.quantization_version"] = hasBlocks ? .uint32(2) : nil
     for (key, value) in try configuration.ggufValues(file: path) { values[key] = value }

@@ -12,9 +12,11 @@ import Transformer
 
 /// The GGUF format.
 package struct GGUFFormat: QuantizedFormat {
-  /// The blocks of the quantized modules.
+  /// The blocks of the quantized modules, but for those that fall back or that the mixture gives others.
   package let blocks: BlockFormat
-  /// The type of the embedding, and of a head that is not quantized.
+  /// Which modules get other blocks; nil where all get the same.
+  package let mixture: GGUFMixture?
+  /// The type of the embedding, and of a head that is not quantized; nil where the mixture says it.
   package let embeddings: DType?
   /// Which chat template the file gets.
   package let chatTemplate: GGUFExport.ChatTemplate
@@ -27,8 +29,7 @@ package struct GGUFFormat: QuantizedFormat {
   /// The tokenizer; nil where `base` says what a GGUF file says of it.
   private let vocabulary: Vocabulary?
   private let base: GGUFMetadata
-  /// The blocks of modules that the type has no whole blocks for, by their names.
-  private let others: [String: BlockFormat]
+  private let modules: ModuleBlocks
   /// The names of tensors that the file has no place for.
   private let omitted: Set<String>
 
@@ -36,20 +37,21 @@ package struct GGUFFormat: QuantizedFormat {
   ///
   /// - Parameters:
   ///   - model: the model that is to be quantized.
-  ///   - blocks: the type of the quantized modules.
-  ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, Q8_0 beside Q8_0, and
-  ///     Q6_K beside all others.
+  ///   - blocks: the type of the quantized modules; with a mixture its own.
+  ///   - mixture: which modules get other types.
+  ///   - embeddings: the type of the embedding and of a head that is not quantized; where nil, the mixture's, or without one
+  ///     Q8_0 beside Q8_0, and Q6_K beside all others.
   ///   - tokenizer: where it is, if not the model's own.
   ///   - chatTemplate: which one the file gets.
   ///   - fallsBack: whether modules whose inputs are not whole blocks get the type that llama.cpp gives them.
   /// - Throws: ``ModelError`` or `TokenizerError` for what a GGUF file has no place for: before any work.
   package init(
-    _ model: TransformerModel, blocks: BlockFormat, embeddings: DType? = nil, tokenizer: String? = nil,
-    chatTemplate: GGUFExport.ChatTemplate = .automatic, fallsBack: Bool = false
+    _ model: TransformerModel, blocks: BlockFormat, mixture: GGUFMixture? = nil, embeddings: DType? = nil,
+    tokenizer: String? = nil, chatTemplate: GGUFExport.ChatTemplate = .automatic, fallsBack: Bool = false
   ) throws {
-    self.blocks = blocks
-    others = fallsBack ? Self.others(model, blocks) : [:]
-    self.embeddings = embeddings ?? GGUFTypes(blocks.type).embeddings
+    (self.blocks, self.mixture) = (blocks, mixture)
+    modules = ModuleBlocks(model, blocks, mixture, fallsBack: fallsBack)
+    self.embeddings = embeddings ?? (mixture == nil ? GGUFTypes(blocks.type).embeddings : nil)
     self.chatTemplate = chatTemplate
     let origin = try model.origin ?? Model.open(model.path)
     var base = GGUFMetadata()
@@ -65,19 +67,23 @@ package struct GGUFFormat: QuantizedFormat {
     // What the file will say is put together here, so that what it cannot say shows now.
     let export = try GGUFExport(
       model.source.without(places.omitted), model.configuration, vocabulary,
-      types: GGUFTypes(nil, embeddings: self.embeddings),
-      chatTemplate: chatTemplate, base: base, file: model.path)
+      types: Self.types(mixture, self.embeddings), chatTemplate: chatTemplate, base: base, file: model.path)
     hasChatTemplate = export.hasChatTemplate
     remarks =
       model.configuration.ggufRemarks + (vocabulary?.ggufRemarks(rows: model.configuration.vocabularySize) ?? [])
       + (places.remarks + export.substitutions).map { .note($0) }
   }
 
+  /// What becomes of the tensors that are not quantized.
+  private static func types(_ mixture: GGUFMixture?, _ embeddings: DType?) -> GGUFTypes {
+    mixture.map { GGUFTypes($0, keepsWeights: true, embeddings: embeddings) } ?? GGUFTypes(nil, embeddings: embeddings)
+  }
+
   /// Everything in it that changes a byte.
   package var description: String {
-    let others = others.map { ", \($0.key) \($0.value.rawValue)" }.sorted().joined()
-    return
-      "gguf, \(blocks.rawValue)\(others), embeddings \(embeddings?.rawValue ?? "kept"), chat template \(chatTemplate)"
+    let others = modules.others.map { ", \($0.key) \($0.value.rawValue)" }.sorted().joined()
+    let embeddings = embeddings?.rawValue ?? mixture.map { "as \($0.name) has them" } ?? "kept"
+    return "gguf, \(blocks.rawValue)\(others), embeddings \(embeddings), chat template \(chatTemplate)"
   }
 
   /// Blocks are contiguous.
@@ -86,18 +92,11 @@ package struct GGUFFormat: QuantizedFormat {
   /// The output is one file.
   package var writesFolder: Bool { false }
 
-  private static func others(_ model: TransformerModel, _ blocks: BlockFormat) -> [String: BlockFormat] {
-    guard let next = blocks.block.next.flatMap({ BlockFormat($0) }) else { return [:] }
-    var all = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
-    if let head = model.headModule { all.append(head) }
-    let misfits = all.filter { module in
-      module.inFeatures % blocks.elements != 0 && module.inFeatures % next.elements == 0
-    }
-    return Dictionary(misfits.map { ($0.name, next) }) { one, _ in one }
-  }
-
   /// The blocks that a module gets.
-  package func blocks(of name: String) -> BlockFormat { others[name] ?? blocks }
+  package func blocks(of name: String) -> BlockFormat { modules[name] }
+
+  /// The blocks that a module was meant to get, where its inputs are not whole blocks of them.
+  package func missed(by name: String) -> BlockFormat? { modules.wanted[name] }
 
   /// ggml's name of the blocks.
   package func storedAs(_ module: LinearModule) -> String { blocks(of: module.name).rawValue }
@@ -171,8 +170,7 @@ package struct GGUFFormat: QuantizedFormat {
     }
     let export = try GGUFExport(
       asWeights(model.tensors()).without(omitted), original.configuration, vocabulary,
-      types: GGUFTypes(nil, embeddings: embeddings),
-      chatTemplate: chatTemplate, base: base, file: original.path)
+      types: Self.types(mixture, embeddings), chatTemplate: chatTemplate, base: base, file: original.path)
     let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
     try output.write(export, metadata: [:], replacing: true, progress: progress)
   }

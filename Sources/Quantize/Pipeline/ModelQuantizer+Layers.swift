@@ -122,7 +122,7 @@ extension ModelQuantizer {
     }
   }
 
-  private func take(_ new: [ModuleReport], isNew: Bool, _ events: Events) throws {
+  func take(_ new: [ModuleReport], isNew: Bool, _ events: Events) throws {
     reports += new
     for report in new { try events(.module(report, isNew: isNew)) }
   }
@@ -217,11 +217,12 @@ extension ModelQuantizer {
     store: (Int, QuantizedLayer) -> Void, weights: (Int) throws -> Matrix<Float>
   ) throws -> ([TensorView.Entry], [ModuleReport]) {
     let (hessian, correction) = sums.finish()
+    let diagonals = kept(hessian, of: modules)
     let place = modules.count == 1 ? modules[0].name : modules[0].name + " and its neighbours"
     let factor = try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
     let isCorrected = correction != nil
     try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
-    var tensors: [TensorView.Entry] = []
+    var tensors = diagonals
     var reports: [ModuleReport] = []
     for (number, module) in modules.enumerated() {
       let quantized = try GPTQ.quantize(

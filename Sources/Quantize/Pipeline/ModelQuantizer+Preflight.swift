@@ -26,8 +26,12 @@ extension ModelQuantizer {
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
       estimate.productRate = rate
-      estimate.seconds =
-        options.method == .gptq ? try predicted(rate) : Double(estimate.parameterCount) * (try secondsToRound())
+      if importance != nil {
+        estimate.seconds = estimate.flop / rate
+      } else {
+        estimate.seconds =
+          options.method == .gptq ? try predicted(rate) : Double(estimate.parameterCount) * (try secondsToRound())
+      }
     }
     setEstimate(estimate)
     return estimate
@@ -71,7 +75,9 @@ extension ModelQuantizer {
         remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
     for module in modules { try format.check(module) }
-    if options.method == .gptq {
+    if options.method == .gptq, let importance {
+      try checkImportance(importance)
+    } else if options.method == .gptq {
       guard let windows = calibration?.windows, windows.count > 0 else {
         throw QuantizeError(.badOption, reason: "there is no calibration data")
       }
@@ -225,6 +231,8 @@ extension ModelQuantizer {
       "recipe": options.recipe.description, "true sequential": "\(options.isTrueSequential)",
       "modules": try names(modules), "compute": arithmetic,
     ]
+    if let importance { plan["importance matrix"] = try importanceDigest(importance.matrix) }
+    if options.keepsImportance { plan["diagonals"] = "kept" }
     if let calibration {
       plan["calibration"] = calibration.fingerprint
       plan["samples"] = "\(calibration.windows.count) of \(calibration.windows.length) tokens"

@@ -46,6 +46,9 @@ package final class ModelQuantizer {
   /// or removed, and none may change until the work is done.
   package var inputs = InputRecord()
 
+  /// What there is in place of calibration data, for GPTQ; nil where there is such data. To be set before the work.
+  package var importance: GivenImportance?
+
   /// The groups of modules of each layer, and what of them is to be quantized.
   let plan: [[GroupWork]]
   /// The head, where it is to be quantized.
@@ -164,7 +167,13 @@ package final class ModelQuantizer {
     }
     // One layer's memory serves the next.
     try MatrixMemory.keeping(budget: estimate.matrixMemory) {
-      if options.method == .roundToNearest { try roundAll(work, events) } else { try runLayers(work, events) }
+      if options.method == .roundToNearest {
+        try roundAll(work, events)
+      } else if importance != nil {
+        try runByImportance(work, events)
+      } else {
+        try runLayers(work, events)
+      }
     }
     return reports
   }

@@ -93,14 +93,17 @@ struct ModelCard {
     return try ModelCardText(parts.joined(separator: "\n"))
   }
 
-  private var grid: String? { quantizer.modules.first.map { quantizer.format.storedAs($0) } }
+  private var grid: String? {
+    (quantizer.format as? GGUFFormat)?.mixture?.name.uppercased()
+      ?? quantizer.modules.first.map { quantizer.format.storedAs($0) }
+  }
 
   private var metadata: String {
     var lines = ["---"]
     if let name = licence?.metadata { lines.append("license: \(name)") }
     if quantizer.format.writesFolder, !(quantizer.format is BELLEFormat) { lines.append("library_name: transformers") }
     lines += ["tags:"] + (quantizer.options.method == .gptq ? ["- gptq"] : [])
-    if let module = quantizer.modules.first { lines.append("- \(quantizer.format.grid(for: module).bits)-bit") }
+    if let module = quantizer.modules.first { lines.append("- \(quantizer.format.grid(for: module).storedBits)-bit") }
     return (lines + ["---", ""]).joined(separator: "\n")
   }
 

@@ -2,6 +2,7 @@
 // summary.
 
 import ByteIO
+import Checkpoint
 import Foundation
 import LinearAlgebra
 import Quantize
@@ -21,6 +22,7 @@ struct QuantizationRun {
   struct Extras {
     let report: ReportOption
     let card: String?
+    let importance: String?
     let replacing: Bool
   }
 
@@ -37,6 +39,9 @@ struct QuantizationRun {
     let estimate = try prepare()
     describe(estimate)
     let reports = try quantize(estimate)
+    let matrix = try extras.importance.map { _ in
+      try quantizer.importanceMatrix(datasets: [data].compactMap(\.self))
+    }
     let outcome = try finish()
     let seconds = (clock.now - start).seconds
     let fallbacks = reports.filter { $0.fallback != nil }
@@ -44,6 +49,7 @@ struct QuantizationRun {
     if !outcome.replaced.isEmpty { common.note("--force replaced \(list(outcome.replaced))") }
     Console.shared.warn(ofRemoved: outcome.removed)
     summarize(reports, estimate, seconds, outcome)
+    if let matrix, let path = extras.importance { try write(matrix, to: path) }
     try writeExtras(reports, seconds)
     return !fallbacks.isEmpty
   }
@@ -159,6 +165,17 @@ struct QuantizationRun {
     let names = isFolder ? nil : [Folder.name(of: quantizer.output)]
     try ReportOption.write(card.text(folder, reports, names: names).bytes, to: path, replacing: extras.replacing)
     common.note("the model card is \(displayName(path))")
+  }
+
+  private func write(_ matrix: ImportanceMatrixFile, to path: String) throws {
+    try ReportOption.check(path, replacing: extras.replacing)
+    try Folder.create(Folder.parent(of: path))
+    guard try matrix.write(as: Folder.name(of: path), in: Folder.parent(of: path), replacing: extras.replacing) else {
+      throw ByteIOError(
+        .exists, file: path, reason: "it appeared while the work was done",
+        remedy: "give another name, or \(.replacing) to replace it")
+    }
+    common.note("the importance matrix is \(displayName(path))")
   }
 
   private func summarize(

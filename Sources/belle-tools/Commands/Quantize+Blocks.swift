@@ -8,7 +8,14 @@ import Transformer
 extension QuantizeCommand {
   /// The blocks that were asked for, or that have the bits and the symmetry that were.
   var blockType: BlockFormat {
-    ggufType ?? Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) ?? .q4_0
+    blocks.ggufType?.blocks ?? Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) ?? .q4_0
+  }
+
+  /// Which modules get other blocks; nil where all get the same.
+  var mixture: GGUFMixture? {
+    guard !blocks.pure.isGiven, var mixture = blocks.ggufType?.choice.mixture else { return nil }
+    mixture.isCalibrated = method == .gptq
+    return mixture
   }
 
   /// The smallest blocks that have as many bits; those without a minimum for a symmetric grid, where there are such.
@@ -33,22 +40,30 @@ extension QuantizeCommand {
 
   /// Says which blocks were chosen by the bits, where these are not the usual ones.
   func tellOfBlocks() {
+    guard blocks.ggufType == nil else { return }
     let blocks = blockType
-    guard ggufType == nil else { return }
     if symmetry == .asymmetric, !blocks.block.hasMinimum {
       common.note("the blocks are \(blocks.rawValue), whose grid is symmetric: none with \(bits) bits has another")
-    } else if bits == 3 {
-      common.note("the blocks are \(blocks.rawValue), with 3 bits a weight")
+    } else if bits < 4 {
+      common.note("the blocks are \(blocks.rawValue), with \(bits) bits a weight")
     }
   }
 
-  /// Says which modules get other blocks than those that were asked for.
+  /// Says which modules get which blocks of a mixture, and which get others than they were meant to.
   func tellOfOthers(_ format: GGUFFormat, _ modules: [LinearModule]) {
-    let others = modules.filter { format.blocks(of: $0.name) != format.blocks }
-    guard let first = others.first else { return }
-    common.note(
-      "\(format.blocks(of: first.name).rawValue) in place of \(format.blocks.rawValue) for \(others.count) of "
-        + "\(modules.count) modules, whose inputs are not a multiple of \(format.blocks.elements): \(first.name)"
-        + (others.count > 1 ? " …" : ""))
+    if let mixture = format.mixture {
+      let counts = Dictionary(grouping: modules) { format.blocks(of: $0.name) }.mapValues(\.count)
+      let words = BlockFormat.allCases.compactMap { type in counts[type].map { "\(type.rawValue) (\($0))" } }
+      common.note("\(mixture.name): " + words.joined(separator: ", "))
+    }
+    let misfits = modules.filter { format.missed(by: $0.name) != nil }
+    for meant in BlockFormat.allCases {
+      let others = misfits.filter { format.missed(by: $0.name) == meant }
+      guard let first = others.first else { continue }
+      common.note(
+        "\(format.blocks(of: first.name).rawValue) in place of \(meant.rawValue) for \(others.count) of "
+          + "\(modules.count) modules, whose inputs are not a multiple of \(meant.elements): \(first.name)"
+          + (others.count > 1 ? " …" : ""))
+    }
   }
 }

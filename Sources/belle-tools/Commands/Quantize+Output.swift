@@ -14,7 +14,7 @@ extension QuantizeCommand {
     switch namedContainer {
     case .gguf: return .gguf
     case .torch: return .belle
-    default: return ggufType == nil ? .gptq : .gguf
+    default: return blocks.ggufType == nil ? .gptq : .gguf
     }
   }
 
@@ -30,7 +30,8 @@ extension QuantizeCommand {
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
     let name =
       (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder))
-      + (format == .gguf ? "-\(blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
+      + (format == .gguf
+        ? "-\(mixture?.name ?? blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return folder == current ? "../" + name : name
   }

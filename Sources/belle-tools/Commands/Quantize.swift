@@ -125,13 +125,8 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Quantize the head too.")
   var quantizeHead = false
 
-  @Option(help: "With --format gguf: the blocks; without it q3_k, q4_0, q4_1 or q8_0 by --bits and symmetry.")
-  var ggufType: BlockFormat?
-
-  @Option(
-    help:
-      "With --format gguf: the type of the embedding, and of a head that is not quantized; q6_k, or q8_0 beside q8_0.")
-  var embeddingType: GGUFTypeArgument?
+  @OptionGroup var blocks: BlockOptions
+  @OptionGroup var importance: ImportanceOptions
 
   @Option(
     help: """
@@ -218,16 +213,10 @@ struct QuantizeCommand: ParsableCommand {
     guard (2...1 << 20).contains(sequenceLength ?? 2) else {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
+    try importance.check(method, hasCalibration: !calibration.isEmpty)
     if format == .gguf {
-      guard ggufType != nil || Self.blocks(bits: bits, isSymmetric: symmetry == .symmetric) != nil else {
-        let names = BlockType.all.filter { $0.bits == bits && !$0.isFormer }.map { $0.dtype.rawValue.lowercased() }
-        throw ValidationError(
-          "no blocks of GGUF with \(bits) bits are written here"
-            + (names.isEmpty ? "" : " (\(names.joined(separator: ", ")) is only read)")
-            + ": give --bits 3, which takes q3_k, or --gguf-type.")
-      }
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
-    } else if ggufType != nil || embeddingType != nil {
+    } else if blocks.isAsked {
       throw ValidationError("--gguf-type and --embedding-type go with --format gguf.")
     } else if chatTemplate.isAsked, calibration.isEmpty {
       throw ValidationError("--chat-template goes with --format gguf, or with --calibration.")
@@ -247,7 +236,9 @@ struct QuantizeCommand: ParsableCommand {
 
   func run() throws {
     try report.check(replacing: force.isGiven)
-    if let card { try ReportOption.check(card, replacing: force.isGiven) }
+    for path in [card, importance.written].compactMap(\.self) {
+      try ReportOption.check(path, replacing: force.isGiven)
+    }
     let files = try open()
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
@@ -257,17 +248,21 @@ struct QuantizeCommand: ParsableCommand {
       let lack = try files.tokenizerFiles().lack
       Console.shared.notes([lack].compactMap(\.self) + (try files.configurationGaps()), on: files.path)
     }
-    let data = method == .gptq ? try calibrationData(opened, files) : nil
+    let given = try givenImportance()
+    let data = method == .gptq && given == nil ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data, format: try quantizedFormat(opened, files), output: output ?? defaultOutput(),
       options: options)
+    quantizer.importance = given
+    if let given { tell(of: given, quantizer) }
     // The model, its tokenizer, the calibration data; and what was named and not opened, for this method does not need it.
     quantizer.inputs.add(.opened)
     for path in namedInputs { quantizer.inputs.add(named: path) }
     let words = data.map { dataWords($0) }
     let run = QuantizationRun(
       quantizer, model: model, common: common, card: try ModelCard(quantizer, of: files, data: words), data: words,
-      extras: QuantizationRun.Extras(report: report, card: card, replacing: force.isGiven))
+      extras: QuantizationRun.Extras(
+        report: report, card: card, importance: importance.written, replacing: force.isGiven))
     if dry.dryRun { return try run.plan() }
     let isFallenBack = try run.run()
     if isFallenBack, !allowFallback { throw ExitCode.negative }
@@ -303,7 +298,7 @@ struct QuantizeCommand: ParsableCommand {
         writesFolder: output.flatMap(Container.init(fileName:)) != .torch)
     case .gguf:
       let gguf = try GGUFFormat(
-        model, blocks: blockType, embeddings: embeddingType?.type, tokenizer: tokenizer.path,
+        model, blocks: blockType, mixture: mixture, embeddings: blocks.embeddingType?.type, tokenizer: tokenizer.path,
         chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
       tellOfBlocks()
       tellOfOthers(gguf, modules(of: model))
@@ -343,6 +338,9 @@ struct QuantizeCommand: ParsableCommand {
     if let alpha { options.recipe.inputCorrection = alpha }
     if let beta { options.recipe.residualCorrection = beta }
     if let sweeps { options.recipe.sweeps = sweeps }
+    // No states run through the model where there is no text.
+    if importance.given != nil { (options.recipe.inputCorrection, options.recipe.residualCorrection) = (0, 0) }
+    options.keepsImportance = importance.written != nil
     if actOrder {
       options.recipe.order = .activation
       options.recipe.fixesGridsUpFront = staticGroups

@@ -23,14 +23,17 @@ struct QuantizedOptions: ParsableArguments {
 
   @Option(
     help: """
-      The type of a GGUF file's matrices; without it they keep what they have, and integers of GPTQ go into the smallest \
-      blocks that hold them.
+      The type of a GGUF file's matrices, or one of llama.cpp's mixtures; without it they keep what they have, and integers \
+      of GPTQ go into the smallest blocks that hold them.
       """)
-  var ggufType: GGUFTypeArgument?
+  var ggufType: BlockChoiceArgument?
+
+  @OptionGroup var pure: PureOption
 
   @Option(
     help: """
-      The type of a GGUF file's embedding and head; without it the matrices' where that is a float or Q8_0, else Q6_K.
+      The type of a GGUF file's embedding and head; without it the mixture's, the matrices' where that is a float or Q8_0, \
+      else Q6_K.
       """)
   var embeddingType: GGUFTypeArgument?
 
@@ -57,6 +60,7 @@ struct QuantizedOptions: ParsableArguments {
   /// Adds what the options ask for; the text of a template is not read yet.
   func add(to target: inout ConversionTarget) {
     (target.weights, target.embeddings) = (ggufType?.type, embeddingType?.type)
+    target.mixture = pure.isGiven ? nil : ggufType?.mixture
     target.chatTemplate = chatTemplate.isAsked ? .text("") : .automatic
     target.packing = dequantize ? .dequantized : checkpointFormat?.packing ?? .keep
     target.allowsLoss = lossy

@@ -20,7 +20,7 @@ import Testing
   @Test("what ggml has no more is written nowhere, and one of today's holds its integers where there is one")
   func former() {
     let former = BlockType.all.filter(\.isFormer)
-    #expect(former.count == 9 && former.allSatisfy { !$0.isWritten && !$0.isPacked && $0.fileType == nil })
+    #expect(former.count == 9 && former.allSatisfy { !$0.isWritten && $0.fileType == nil })
     #expect(former.filter { $0.successor == nil }.map(\.dtype) == [.q4_2, .q4_3])
     for type in former {
       guard let next = type.successor else { continue }
@@ -36,6 +36,10 @@ import Testing
     #expect(GGUFTypes.fitting(.q4_K, rows: 320) == .q5_0)
     #expect(GGUFTypes.fitting(.q5_K, rows: 320) == .q5_1)
     #expect(GGUFTypes.fitting(.q6_K, rows: 320) == .q8_0)
+    #expect(GGUFTypes.fitting(.q2_K, rows: 320) == .q4_0)
+    #expect(GGUFTypes.fitting(.q3_K, rows: 320) == .q4_0)
+    #expect(GGUFTypes.fitting(.iq4_XS, rows: 320) == .iq4_NL)
+    #expect(GGUFTypes.fitting(.iq4_NL, rows: 100) == .f16)
     #expect(GGUFTypes.fitting(.q4_K, rows: 100) == .f16)
     #expect(GGUFTypes.fitting(.q4_0, rows: 100) == .f16)
     #expect(GGUFTypes.fitting(.f32, rows: 100) == .f32)
@@ -46,6 +50,7 @@ import Testing
     #expect(BlockType(.q4_0)?.middle == 8)
     #expect(BlockType(.q5_0)?.middle == 16)
     #expect(BlockType(.q8_0)?.middle == 128)
+    #expect(BlockType(.iq4_NL)?.middle == 128)
     #expect(BlockType(.q4_1)?.middle == nil)
     #expect(BlockType(.iq1_S)?.middle == nil)
   }

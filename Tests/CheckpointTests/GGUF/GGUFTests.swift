@@ -69,7 +69,7 @@ private enum Golden {
 }
 
 @Suite("BlockCodec") struct BlockCodecTests {
-  static let read: [DType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K]
+  static let read: [DType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS]
   static let written: [DType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0]
 
   @Test("blocks stand for the reference's values, bit for bit", arguments: read)
@@ -95,7 +95,8 @@ private enum Golden {
   }
 
   @Test(
-    "any number of threads gives the same blocks, and counts the useless ones", arguments: [DType.q4_K, .q6_K, .q8_0])
+    "any number of threads gives the same blocks, and counts the useless ones",
+    arguments: [DType.q4_K, .q6_K, .iq4_NL, .q8_0])
   func threads(type: DType) throws {
     let codec = try BlockCodec(type)
     let blocks = 64 * 3 + 7
@@ -178,7 +179,7 @@ private enum Golden {
     for (source, type, reason) in [
       (odd, DType.q4_0, "its rows are not whole blocks"), (integers, .q4_0, "it holds no floating-point numbers"),
       (
-        MemorySource([("k", .f32, [1, 256], [UInt8](repeating: 0, count: 1024))]), .q2_K,
+        MemorySource([("k", .f32, [1, 256], [UInt8](repeating: 0, count: 1024))]), .iq2_S,
         "such blocks are not written here"
       ),
     ] {
