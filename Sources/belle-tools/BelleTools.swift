@@ -77,7 +77,7 @@ struct BelleTools: ParsableCommand {
     let verb = configuration.groupedSubcommands.flatMap(\.subcommands).first { $0._commandName == name } ?? Self.self
     let page = helpMessage(
       for: verb, includeHidden: words.contains("--help-hidden"), columns: TranslatedHelp.unfolded)
-    return TranslatedHelp(catalogue, width: ProgressDisplay.terminalWidth).page(page)
+    return TranslatedHelp(catalogue, width: max(20, ProgressDisplay.terminalSize.columns)).page(page)
   }
 
   private static func leave(

@@ -21,7 +21,7 @@ struct Translations {
   /// Forms with gaps, the surest first.
   private var forms: [Form] = []
   /// Translations of texts without gaps.
-  private var texts: [String: String] = [:]
+  private(set) var texts: [String: String] = [:]
   /// The longer ones among them, the longest first.
   private var sentences: [(key: String, value: String)] = []
   /// The texts of the sources that the catalogue has, whether they have a translation or stay as they are.
