@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import time
+import unicodedata
 
 from support import PROJECT, check, folder, tools
 from terminal import Terminal
@@ -33,6 +34,11 @@ def release(home):
     shutil.rmtree(home / "plain")
 
 
+def cells(text):
+    """How wide a text is on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 class Work:
     """A verb at work in a window."""
 
@@ -52,19 +58,17 @@ class Work:
         return "status" in self.terminal.screen
 
     def shares(self):
-        """The lines of progress, and how many rows of the window they take."""
-        joined = [line for line in self.terminal.lines if SHARE.match(line)]
-        rows = [row for row in self.terminal.screen.splitlines() if SHARE.match(row)]
-        return joined, rows
+        """The lines of progress, each whole, however many rows it takes."""
+        return [line for line in self.terminal.lines if SHARE.match(line)]
 
     def look(self, most, width):
         """What is wrong with the lines of progress; None where nothing is."""
-        joined, rows = self.shares()
-        if len(joined) > most:
-            return f"{len(joined)} lines of progress, and at most {most} things are worked on:\n" + "\n".join(joined)
-        for line in joined:
-            if line not in rows:
-                return f"a line is broken on {width} columns: {line}"
+        shares = self.shares()
+        if len(shares) > most:
+            return f"{len(shares)} lines of progress, and at most {most} are drawn:\n" + "\n".join(shares)
+        for line in shares:
+            if cells(line) > width:
+                return f"a line of {cells(line)} cells is broken on {width} columns: {line}"
         return None
 
     def settles(self, most, width):
@@ -84,18 +88,29 @@ class Work:
     def end(self, seconds=120):
         """Waits for the end: nothing of the progress is left, in the window and above it."""
         self.terminal.wait("status", seconds)
-        left = self.shares()[0]
+        left = self.shares()
         assert not left, "left behind:\n" + "\n".join(left) + "\n---\n" + self.terminal.screen
         return "\n".join(self.terminal.lines)
 
 
 @contextlib.contextmanager
 def work(home, *arguments, **settings):
-    one = Work(home, *arguments, **{"variables": CHINESE, **settings})
+    # In a window in which somebody works. At the top of a fresh one that becomes narrower tmux keeps the cursor's row, so
+    # that lines which it breaks scroll out of the window, where nobody can erase them.
+    one = Work(home, *arguments, **{"variables": CHINESE, "above": 40, **settings})
     try:
         yield one
     finally:
         one.terminal.close()
+
+
+def whole(text):
+    """Holds that all went well, and that every result and what stood there before is to be seen once."""
+    lines = text.splitlines()
+    assert "status 0" in lines, text
+    for name in NAMES:
+        assert sum(name in line for line in lines) == 1, text
+    assert [line for line in lines if line.startswith("before ")] == [f"before {number}" for number in range(1, 41)], text
 
 
 @check("decrypt: windows of several widths, each from the beginning to the end")
@@ -107,9 +122,7 @@ def widths():
                 while not one.is_over:
                     one.settles(4, width)
                 text = one.end()
-                assert "status 0" in text, text
-                for name in NAMES:
-                    assert sum(name in line for line in text.splitlines()) == 1, text
+                whole(text)
             shutil.rmtree(home / f"out{width}")
 
 
@@ -127,9 +140,7 @@ def resizing():
                     one.settles(4, width)
                     seen += 1
                 text = one.end()
-                assert "status 0" in text, text
-                for name in NAMES:
-                    assert sum(name in line for line in text.splitlines()) == 1, text
+                whole(text)
             shutil.rmtree(home / f"out{turn}")
         assert seen > 4, f"the work was over after {seen} widths"
         return f"{seen} changes of the window"
@@ -147,7 +158,7 @@ def quantizing():
                     break
                 one.terminal.resize(width, 24 if number % 2 else 9)
                 one.settles(2, width)
-                said.update(word for word in ("第 ", "层", "剩余") for line in one.shares()[0] if word in line)
+                said.update(word for word in ("第 ", "层", "剩余") for line in one.shares() if word in line)
                 seen += 1
             text = one.end(300)
             assert "status 0" in text, text
@@ -182,7 +193,5 @@ def stopped():
                 seen += 1
                 one.settles(4, width)
             text = one.end()
-            assert "status 0" in text, text
-            for name in NAMES:
-                assert sum(name in line for line in text.splitlines()) == 1, text
+            whole(text)
         assert seen > 1, "the work was over before it was stopped twice"

@@ -12,10 +12,11 @@ class Terminal:
     """A window in which a shell runs belle-tools once, says how it ended, and waits.
 
     jobs: whether the shell watches its jobs, as one does into which somebody types: a program that is stopped is left alone then.
+    above: how many lines somebody has seen in the window before.
     variables: of the environment; the locale is that of BELLE_TALK_LOCALE where none is given.
     """
 
-    def __init__(self, home, *arguments, term="tmux-256color", width=60, height=24, jobs=True, variables=()):
+    def __init__(self, home, *arguments, term="tmux-256color", width=60, height=24, jobs=True, above=0, variables=()):
         if not shutil.which("tmux"):
             raise Skip("tmux is not here: apt-get install tmux")
         self.socket = str(home / "tmux")
@@ -24,7 +25,7 @@ class Terminal:
         names.update(variables)
         words = " ".join(f"'{word}'" for word in (TOOLS, *arguments))
         command = " ".join([*(f"{name}='{value}'" for name, value in names.items()), words])
-        command = "set -m; " * jobs + command + "; echo status $?; stty -a | grep -o ' [-]*icanon\\| [-]*echo ' | tr -d '\\n'; echo; sleep 600"
+        command = f"seq -f 'before %g' {above}; " * (above > 0) + "set -m; " * jobs + command + "; echo status $?; stty -a | grep -o ' [-]*icanon\\| [-]*echo ' | tr -d '\\n'; echo; sleep 600"
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(home), "bash", "-c", command)
 
     def tmux(self, *words):
