@@ -1,11 +1,14 @@
 """A program in a terminal of its own: tmux, which knows what every cell shows."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import time
 
 from support import Skip, TOOLS
+
+_numbers = itertools.count()
 
 
 class Terminal:
@@ -19,7 +22,8 @@ class Terminal:
     def __init__(self, home, *arguments, term="tmux-256color", width=60, height=24, jobs=True, above=0, variables=()):
         if not shutil.which("tmux"):
             raise Skip("tmux is not here: apt-get install tmux")
-        self.socket = str(home / "tmux")
+        # Of its own: a server that is about to end takes no new session.
+        self.socket = str(home / f"tmux-{next(_numbers)}")
         self.home = home
         names = {"XDG_STATE_HOME": home / "state", "TERM": term, "LC_ALL": os.environ.get("BELLE_TALK_LOCALE", "C.UTF-8")}
         names.update(variables)

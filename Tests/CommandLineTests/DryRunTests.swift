@@ -134,12 +134,15 @@ import Testing
   @Test("evaluate says what all models would read, in windows or questions; without a report nothing would be written")
   func evaluate() throws {
     let folder = try place()
-    let arguments = ["evaluate", Self.belle + "/llama", "--sequence-length", "32", "--max-tokens", "62", "--text", "text"]
+    let arguments = [
+      "evaluate", Self.belle + "/llama", "--sequence-length", "32", "--max-tokens", "62", "--text", "text",
+    ]
     let alone = try Running(arguments + ["-n"], in: folder.path).finish()
     #expect(alone.status == 0 && alone.output.isEmpty)
     #expect(alone.errors.contains("note: the model would read 64 tokens in all\n"), "\(alone.errors)")
     #expect(alone.errors.hasSuffix("note: nothing was done: the results would be printed\n"), "\(alone.errors)")
-    let two = try Running(arguments + ["--reference", Self.belle + "/llama", "-n", "--json"], in: folder.path).finish()
+    let more = ["--reference", Self.belle + "/llama", "-n", "--json"]
+    let two = try Running(arguments + more, in: folder.path).finish()
     let summary = try #require(try two.objects().last)
     #expect(summary["tokens"] as? Int == 128 && summary["models"] as? Int == 2 && summary["windows"] as? Int == 2)
     #expect(summary["output"] is NSNull && summary["free"] is NSNull && summary["questions"] is NSNull)
@@ -189,7 +192,8 @@ import Testing
     #expect(forced.status == 0 && forced.output.contains("m/MD5SUMS"), "\(forced.output)")
     #expect(forced.output.contains("  in place of what is there"), "\(forced.output)")
     let plain = try Running(["hash", "m", "-n"], in: folder.path).finish()
-    #expect(plain.status == 0 && plain.output.isEmpty && plain.errors.contains(" files would be read"), "\(plain.errors)")
+    #expect(plain.status == 0 && plain.output.isEmpty, "\(plain.output)")
+    #expect(plain.errors.contains(" files would be read"), "\(plain.errors)")
   }
 
   @Test("quantize says time, memory and disk, and whether earlier work would be gone on with or is another's")

@@ -107,7 +107,7 @@ extension Evaluate {
     }
     common.note(
       (isOne ? "" : "\(displayName(model.path)): ")
-        + "\(data.windows.count) windows of \(data.windows.length) tokens"
+        + "\(data.windows.count == 1 ? "1 window" : "\(data.windows.count) windows") of \(data.windows.length) tokens"
         + (stride.map { $0 < data.windows.length ? ", each \($0) after the one before" : "" } ?? "")
         + (data.unusedTokens > 0 ? "; the last \(data.unusedTokens) tokens are not used" : ""))
   }

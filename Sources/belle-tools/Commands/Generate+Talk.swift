@@ -99,7 +99,9 @@ private struct Talk {
       conversation.clear()
       reply("What was said is forgotten" + (conversation.system == nil ? "." : "; the system message stays."))
     case ("system", ""):
-      if let text = conversation.system { Console.shared.result(text) } else {
+      if let text = conversation.system {
+        Console.shared.result(text)
+      } else {
         reply("There is no system message: /system TEXT sets one.")
       }
     case ("system", "-"):

@@ -38,8 +38,8 @@ extension Console {
     guard !common.json else {
       let summary: [String: JSONValue] = [
         "type": "summary", "dry_run": true, "output": JSONValue(output), "files": .int(plan.files.count),
-        "bytes": .int(plan.bytes), "free": plan.files.isEmpty ? nil : JSONValue(plan.free), "replaced": JSONValue(plan.replaced),
-        "removed": JSONValue(plan.removed),
+        "bytes": .int(plan.bytes), "free": plan.files.isEmpty ? nil : JSONValue(plan.free),
+        "replaced": JSONValue(plan.replaced), "removed": JSONValue(plan.removed),
       ]
       return result(.object(summary.merging(more) { $1 }))
     }
