@@ -198,7 +198,11 @@ struct SourceTexts {
 
   @Test(
     "the help of these verbs is Chinese to the last line",
-    arguments: ["decrypt", "verify", "quantize", "generate", "doctor"])
+    arguments: [
+      "decrypt", "verify", "quantize", "generate", "doctor", "compare", "convert", "encrypt", "evaluate", "extend",
+      "hash",
+      "inspect", "merge", "report",
+    ])
   func help(verb: String) throws {
     for form in [[verb, "--help"], ["help", verb]] {
       let run = try Running(form, shell: "exec env LC_ALL=zh_CN.UTF-8 COLUMNS=80 \"$0\" \"$@\"").finish()
