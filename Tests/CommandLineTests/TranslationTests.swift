@@ -200,8 +200,7 @@ struct SourceTexts {
     "the help of these verbs is Chinese to the last line",
     arguments: [
       "decrypt", "verify", "quantize", "generate", "doctor", "compare", "convert", "encrypt", "evaluate", "extend",
-      "hash",
-      "inspect", "merge", "report",
+      "hash", "inspect", "merge", "report",
     ])
   func help(verb: String) throws {
     for form in [[verb, "--help"], ["help", verb]] {
