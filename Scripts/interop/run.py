@@ -21,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_TOPICS = {
     "run", "browser", "support", "gptq_support", "gptqmodel_support", "safety_containers", "safety_honest", "safety_hostile",
-    "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "tokenizer_families", "tokenizer_texts",
+    "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "terminal", "tokenizer_families", "tokenizer_texts",
     "torch_support", "wheels",
 }  # fmt: skip
 

@@ -7,77 +7,22 @@ import ctypes.util
 import json
 import os
 import pathlib
-import shutil
 import signal
 import stat
-import subprocess
 import time
 
-from support import PROJECT, Skip, TOOLS, check, folder
+from support import PROJECT, Skip, check, folder
+from terminal import Terminal
 
 NEEDS = []
 MODEL = PROJECT / "Examples/tiny-belle/llama"
 
 
-class Terminal:
-    """A program in a terminal of its own."""
-
-    def __init__(self, home, *options, term="tmux-256color", width=60):
-        self.socket = str(home / "tmux")
-        self.home = home
-        variables = {"XDG_STATE_HOME": home / "state", "TERM": term, "LC_ALL": os.environ.get("BELLE_TALK_LOCALE", "C.UTF-8")}
-        words = [TOOLS, "generate", str(MODEL), "--chat", *options]
-        command = " ".join([*(f"{name}='{value}'" for name, value in variables.items()), *(f"'{word}'" for word in words)])
-        # Jobs are in groups of their own, as in a shell that somebody types into.
-        command = "set -m; " + command + "; echo status $?; stty -a | grep -o ' [-]*icanon\\| [-]*echo ' | tr -d '\\n'; echo; sleep 600"
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", "24", "-c", str(home), "bash", "-c", command)
-
-    def tmux(self, *words):
-        done = subprocess.run(["tmux", "-u", "-S", self.socket, *words], capture_output=True, text=True)
-        assert done.returncode == 0, f"tmux {words}: {done.stderr}"
-        return done.stdout
-
-    @property
-    def screen(self):
-        return "\n".join(line.rstrip() for line in self.tmux("capture-pane", "-p", "-S", "-200").splitlines()).rstrip()
-
-    def wait(self, what, seconds=60):
-        """Waits until the screen ends with a text, or holds it."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            screen = self.screen
-            if callable(what) and what(screen) or isinstance(what, str) and what in screen:
-                return screen
-            time.sleep(0.1)
-        raise AssertionError(f"waited for {what if isinstance(what, str) else 'the prompt'}, and there is:\n{self.screen}")
-
-    def prompt(self):
-        """Waits for an empty prompt on the last line."""
-        return self.wait(lambda screen: screen.endswith("\n>"))
-
-    def type(self, text):
-        self.tmux("send-keys", "-l", text)
-
-    def keys(self, *names):
-        self.tmux("send-keys", *names)
-
-    def say(self, text):
-        """A line, and its end."""
-        self.type(text)
-        self.keys("Enter")
-
-    def close(self):
-        subprocess.run(["tmux", "-S", self.socket, "kill-server"], capture_output=True)
-
-
 @contextlib.contextmanager
 def talk(home, *options, **settings):
-    for program in ("tmux", "stty"):
-        if not shutil.which(program):
-            raise Skip(f"{program} is not here: apt-get install tmux")
     if settings.get("term") != "dumb" and not ctypes.util.find_library("edit"):
         raise Skip("libedit is not here: apt-get install libedit2")
-    terminal = Terminal(home, *options, **settings)
+    terminal = Terminal(home, "generate", MODEL, "--chat", *options, **settings)
     try:
         terminal.prompt()
         yield terminal

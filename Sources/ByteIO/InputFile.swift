@@ -42,7 +42,8 @@ public final class InputFile: ByteSource {
       close(descriptor)
       let isFolder = status.st_mode & S_IFMT == S_IFDIR
       throw ByteIOError(
-        .wrongKind, file: path, reason: isFolder ? "this is a folder, not a file" : "this is not a regular file")
+        .wrongKind, file: path, reason: isFolder ? "this is a folder, not a file" : "this is not a regular file",
+        remedy: isFolder ? "give a file in it" : nil)
     }
     self.path = path
     self.descriptor = descriptor

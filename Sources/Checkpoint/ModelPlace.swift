@@ -43,7 +43,7 @@ public struct ModelPlace: Sendable {
 
   /// Whether it is a GGUF file that is put into the folder of the model that it is made from, for another engine.
   private func isBesideSource(_ inputs: InputRecord) -> Bool {
-    guard names.contains(where: { Container(fileName: $0) == .gguf }) else { return false }
+    guard names.contains(where: { Container(outputName: $0) == .gguf }) else { return false }
     return (try? Folder.entries(of: folder))?.contains { inputs.input(at: Folder.join(folder, $0.name)) != nil }
       ?? false
   }

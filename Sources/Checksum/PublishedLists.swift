@@ -19,6 +19,20 @@ package struct PublishedLists {
   /// Lists of nothing.
   package init() {}
 
+  /// Lists of files whose digests are not known yet, all zeros in their place: as long as those will be.
+  ///
+  /// - Parameters:
+  ///   - names: the paths of the files in the folder.
+  ///   - decrypted: the plain names of encrypted files.
+  package init(placeholdersFor names: [String], decrypted plain: [String] = []) {
+    var zeros: [DigestAlgorithm: Digest] = [:]
+    for algorithm in DigestAlgorithm.published {
+      zeros[algorithm] = Digest(algorithm, bytes: Array(repeating: 0, count: algorithm.byteCount))
+    }
+    for name in names { files[name] = zeros }
+    for name in plain { decrypted[name] = zeros }
+  }
+
   /// Whether a name is one of these lists', or that of the list that decryption leaves: of no use in another list.
   package static func isOwn(_ name: String) -> Bool {
     name == card || name == WrittenList.name || names.values.contains { name == $0.files || name == $0.decrypted }
@@ -65,6 +79,34 @@ package struct PublishedLists {
     return longest
   }
 
+  /// What would be written, where the lists are of placeholders: their sizes are those of the lists themselves.
+  ///
+  /// - Parameters: those of ``write(in:replacing:inputs:)``.
+  /// - Throws: ``ByteIOError`` for what ``write(in:replacing:inputs:)`` will refuse whatever the digests are: a file of
+  ///   another size, a folder of a list's name, a name that is an input's, and a folder that cannot be written to.
+  package func planned(in folder: String, replacing: Bool, inputs: InputRecord) throws -> OutputPlan {
+    var (files, replaced): ([OutputPlan.File], [String]) = ([], [])
+    for (name, text) in texts {
+      let (path, size) = (Folder.join(folder, name), text.utf8.count)
+      files.append(OutputPlan.File(path, bytes: size))
+      guard Folder.kind(of: path) != nil else { continue }
+      guard try InputFile(path, isInput: false).size != size else { continue }
+      guard replacing else { throw Self.differs(path) }
+      replaced.append(path)
+    }
+    try inputs.refuse(files.map(\.path))
+    guard Folder.isWritable(folder) else {
+      throw ByteIOError(.notPermitted, file: folder, reason: "lists cannot be written into this folder")
+    }
+    return OutputPlan(files, in: folder, replaced: replaced)
+  }
+
+  private static func differs(_ path: String) -> ByteIOError {
+    ByteIOError(
+      .exists, file: path, reason: "it is there already, and says something else of the files",
+      remedy: "move it away, or give \(.replacing) to replace it")
+  }
+
   /// Writes the lists; those that say the same already stay.
   ///
   /// - Parameters:
@@ -80,11 +122,7 @@ package struct PublishedLists {
       if Folder.kind(of: path) != nil {
         let file = try InputFile(path)
         if file.size == bytes.count, try file.bytes(count: bytes.count) == bytes { continue }
-        guard replacing else {
-          throw ByteIOError(
-            .exists, file: path, reason: "it is there already, and says something else of the files",
-            remedy: "move it away, or give \(.replacing) to replace it")
-        }
+        guard replacing else { throw Self.differs(path) }
       }
       new.append((name, bytes))
     }

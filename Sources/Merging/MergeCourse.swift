@@ -153,7 +153,7 @@ struct Course {
         remedy: "give a folder, or a name that ends in .safetensors or .bin")
     }
     // Nothing lies beside one file.
-    let goesAlone = Container(fileName: target.path) != nil
+    let goesAlone = Container(outputName: target.path) != nil
     if let rows, !options.isReversed {
       guard !target.isGGUF else {
         throw MergeError(

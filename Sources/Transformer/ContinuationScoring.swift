@@ -58,10 +58,11 @@ package struct ContinuationScoring: Sendable {
     windows = Self.windows(continuations)
   }
 
+  /// The tokens that are read, each beginning that texts have in common once.
+  package var tokenCount: Int { windows.reduce(0) { $0 + $1.input.count } }
+
   /// The units of work of ``run(progress:)``: tokens times layers, the head counting as one.
-  package var workload: Int {
-    windows.reduce(0) { $0 + $1.input.count } * (model.configuration.layerCount + 1)
-  }
+  package var workload: Int { tokenCount * (model.configuration.layerCount + 1) }
 
   /// The most tokens that are read at once.
   package var longest: Int { windows.last?.input.count ?? 0 }

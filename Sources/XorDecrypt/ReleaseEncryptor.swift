@@ -133,6 +133,14 @@ package struct ReleaseEncryptor: Sendable {
       }, in: outputFolder)
   }
 
+  /// The lists of what a run would write, with placeholders for the digests.
+  package var plannedLists: PublishedLists {
+    let names = inputs.map(Folder.name)
+    let digits = String(repeating: "0", count: 2 * DigestAlgorithm.sha256.byteCount)
+    return PublishedLists(
+      placeholdersFor: names.map { "\($0).\(digits)\(EncryptedName.suffix)" }, decrypted: names)
+  }
+
   /// Encrypts the files.
   ///
   /// - Parameters:

@@ -49,12 +49,12 @@ struct BelleTools: ParsableCommand {
       leave(ExitCode.success)
     } catch let error as any ToolError {
       Console.shared.report(error)
-      if isJSON { Console.shared.result(.error(error.description, hint: error.remedy?.words, path: error.file)) }
+      if isJSON { Console.shared.result(.error(error.description, hint: error.advice?.words, path: error.file)) }
       leave(ExitCode.failure)
     } catch {
       // Help that was asked for is a result.
       let (text, code) = (fullMessage(for: error), exitCode(for: error))
-      guard code == .success || text.isEmpty else { leave(complaining: UsageFault(parserText: text), isJSON, code) }
+      guard code == .success || text.isEmpty else { leave(complaining: fault(text), isJSON, code) }
       if !text.isEmpty { Console.shared.result(text == Program.version ? Program.description : help(text)) }
       leave(code)
     }
@@ -73,11 +73,22 @@ struct BelleTools: ParsableCommand {
   private static func help(_ english: String) -> String {
     guard let catalogue = Language.catalogue, english.hasPrefix("OVERVIEW: ") else { return english }
     let words = (try? ProcessArguments.read()) ?? []
-    let name = words.lazy.first { $0 != "help" && !$0.hasPrefix("-") }
-    let verb = configuration.groupedSubcommands.flatMap(\.subcommands).first { $0._commandName == name } ?? Self.self
     let page = helpMessage(
-      for: verb, includeHidden: words.contains("--help-hidden"), columns: TranslatedHelp.unfolded)
-    return TranslatedHelp(catalogue, width: ProgressDisplay.terminalWidth).page(page)
+      for: verb(words), includeHidden: words.contains("--help-hidden"), columns: TranslatedHelp.unfolded)
+    return TranslatedHelp(catalogue, width: max(20, ProgressDisplay.terminalSize.columns)).page(page)
+  }
+
+  /// The verb that is called; the program itself where none is.
+  private static func verb(_ words: [String]) -> any ParsableCommand.Type {
+    let name = words.first { $0 != "help" && !$0.hasPrefix("-") }
+    return configuration.groupedSubcommands.flatMap(\.subcommands).first { $0._commandName == name } ?? Self.self
+  }
+
+  /// What is wrong with the command line, with what the verb's help has instead.
+  private static func fault(_ text: String) -> UsageFault {
+    let verb = verb((try? ProcessArguments.read()) ?? [])
+    let page = helpMessage(for: verb, columns: TranslatedHelp.unfolded)
+    return UsageFault(parserText: text, meant: MeantOption(verb: verb._commandName, verbs: verbs, page: page))
   }
 
   private static func leave(

@@ -91,7 +91,7 @@ import Testing
     #expect(run.status == 0)
     #expect(run.output.contains("% "))
     #expect(run.output.contains("pytorch_model.bin"))
-    #expect(run.output.contains("\u{1B}[J"))
+    #expect(run.output.contains("\u{1B}[2K"))
   }
 
   // MARK: Keys

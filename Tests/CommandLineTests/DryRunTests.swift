@@ -11,6 +11,8 @@ import Testing
     let folder = try TemporaryFolder()
     _ = try RandomCheckpoint().write(folder, "m")
     try folder.write("tokens.json", #"["<|im_start|>"]"#)
+    try folder.write("text", String(repeating: "The king said that water is wet. ", count: 20))
+    try folder.write("q.jsonl", #"{"prompt": "The king"}"# + "\n" + #"{"prompt": "Water"}"# + "\n")
     return folder
   }
 
@@ -29,6 +31,9 @@ import Testing
     ["decrypt", belle + "/enc", belle + "/llama/consolidated.00.pth", "out"],
     ["decrypt", belle + "/enc", belle + "/llama/consolidated.00.pth", "out", "--format", "safetensors"],
     ["encrypt", "m", belle + "/llama/consolidated.00.pth", "out"],
+    ["encrypt", "m", belle + "/llama/consolidated.00.pth", "out", "--lists"], ["hash", "m", "--lists"],
+    ["evaluate", belle + "/llama", "--text", "text", "--sequence-length", "32", "--report", "page.html"],
+    ["generate", belle + "/llama", "--batch", "q.jsonl", "--output", "answers.jsonl", "--max-tokens", "4"],
     ["quantize", "m", "out", "--method", "rtn", "--group-size", "32"],
   ]
 
@@ -66,7 +71,7 @@ import Testing
       #expect(size >= bytes && size - bytes < 20_000, "\(path): \(size), \(bytes) were said")
     }
     // The same question once more is refused as the run would be.
-    guard arguments[0] != "decrypt", arguments[0] != "encrypt" else { return }
+    guard !["decrypt", "encrypt", "hash"].contains(arguments[0]) else { return }
     let refused = try Running(arguments, in: folder.path).finish()
     let again = try Running(arguments + ["--dry-run"], in: folder.path).finish()
     #expect(refused.status == 1 && again.status == 1)
@@ -80,9 +85,17 @@ import Testing
       ["quantize", "m", "m", "--method", "rtn"], ["quantize", "m", "out", "--only", "nothing"],
       ["quantize", "m", "tokens.json", "--method", "rtn"], ["extend", "m", "tokens.json", "m"],
       ["encrypt", "m", "m/config.json", "tokens.json"], ["merge", "m", "m", "out"], ["merge", "m", "nowhere", "out"],
+      ["generate", belle + "/llama", "--batch", "q.jsonl", "--output", "nowhere/out"],
+      ["generate", belle + "/llama", "--batch", "q.jsonl", "--output", "m"],
+      ["generate", belle + "/llama", "--batch", "q.jsonl", "--output", "q.jsonl", "--force"],
+      ["evaluate", belle + "/llama", "--text", "nowhere"],
+      ["evaluate", belle + "/llama", "--text", "text", "--report", "text.html/page.html"],
+      ["evaluate", belle + "/llama", "--text", "text", "--max-tokens", "8", "--reference", "m"],
+      ["hash", "nowhere"], ["hash", "m/config.json", "--lists"],
     ])
   func refused(arguments: [String]) throws {
     let folder = try place()
+    try folder.write("text.html", "no folder")
     let before = try contents(folder)
     let planned = try Running(arguments + ["--dry-run"], in: folder.path).finish()
     #expect(try contents(folder) == before)
@@ -116,6 +129,71 @@ import Testing
     }
     let said = try Running(extend.dropLast() + ["third", "-n"], in: folder.path).finish()
     #expect(said.errors.contains("1 new token (id "), "\(said.errors)")
+  }
+
+  @Test("evaluate says what all models would read, in windows or questions; without a report nothing would be written")
+  func evaluate() throws {
+    let folder = try place()
+    let arguments = [
+      "evaluate", Self.belle + "/llama", "--sequence-length", "32", "--max-tokens", "62", "--text", "text",
+    ]
+    let alone = try Running(arguments + ["-n"], in: folder.path).finish()
+    #expect(alone.status == 0 && alone.output.isEmpty)
+    #expect(alone.errors.contains("note: the model would read 64 tokens in all\n"), "\(alone.errors)")
+    #expect(alone.errors.hasSuffix("note: nothing was done: the results would be printed\n"), "\(alone.errors)")
+    let more = ["--reference", Self.belle + "/llama", "-n", "--json"]
+    let two = try Running(arguments + more, in: folder.path).finish()
+    let summary = try #require(try two.objects().last)
+    #expect(summary["tokens"] as? Int == 128 && summary["models"] as? Int == 2 && summary["windows"] as? Int == 2)
+    #expect(summary["output"] is NSNull && summary["free"] is NSNull && summary["questions"] is NSNull)
+    try folder.write(
+      "c.jsonl", #"{"question": "The king", "choices": [" is", " was"], "answer": 0}"# + "\n")
+    let questions = try Running(
+      ["evaluate", Self.belle + "/llama", "--choices", "c.jsonl", "-n", "--json"], in: folder.path
+    ).finish()
+    #expect(questions.status == 0, "\(questions.errors)")
+    #expect(try questions.objects().last?["questions"] as? Int == 1)
+  }
+
+  @Test("a batch says what is left of it, and the file of an interrupted run stays as it is")
+  func batch() throws {
+    let folder = try place()
+    let arguments = ["generate", Self.belle + "/llama", "--batch", "q.jsonl", "--max-tokens", "4", "-n"]
+    let all = try Running(arguments + ["--json"], in: folder.path).finish()
+    let summary = try #require(try all.objects().last)
+    #expect(summary["records"] as? Int == 2 && summary["answered"] as? Int == 0 && summary["tokens"] as? Int == 8)
+    #expect(summary["output"] is NSNull && summary["prompt_tokens"] as? Int ?? 0 > 2)
+    try folder.write("out.unfinished", #"{"type":"of another"}"# + "\n")
+    let before = try contents(folder)
+    let other = try Running(arguments + ["--output", "out"], in: folder.path).finish()
+    #expect(other.status == 1 && other.errors.contains("of an interrupted run with other questions"), "\(other.errors)")
+    let anew = try Running(arguments + ["--output", "out", "--no-resume"], in: folder.path).finish()
+    #expect(anew.status == 0 && anew.errors.contains("2 of 2 records would be asked"), "\(anew.errors)")
+    #expect(try contents(folder) == before)
+    try folder.write("bad.jsonl", "no JSON\n" + #"{"prompt": "a"}"#)
+    let bad = try Running(
+      ["generate", Self.belle + "/llama", "--batch", "bad.jsonl", "-n"], in: folder.path
+    ).finish()
+    #expect(bad.status == 1 && bad.errors.contains("1 of 2 records would be asked"), "\(bad.errors)")
+    let single = try Running(["generate", Self.belle + "/llama", "--prompt", "a", "-n"], in: folder.path).finish()
+    #expect(single.status == 64 && single.errors.contains("--show-prompt"), "\(single.errors)")
+  }
+
+  @Test("lists that say something else are refused before the files are read, by their size")
+  func lists() throws {
+    let folder = try place()
+    try folder.write("m/MD5SUMS", "of something else\n")
+    for option in [["-n"], []] {
+      let run = try Running(["hash", "m", "--lists"] + option, in: folder.path).finish()
+      #expect(run.status == 1 && run.output.isEmpty, "\(run.output)")
+      #expect(run.errors.contains("m/MD5SUMS: it is there already, and says something else"), "\(run.errors)")
+    }
+    let forced = try Running(["hash", "m", "--lists", "-n", "-f"], in: folder.path).finish()
+    #expect(forced.status == 0 && forced.output.contains("m/MD5SUMS"), "\(forced.output)")
+    #expect(forced.output.contains("  in place of what is there"), "\(forced.output)")
+    let plain = try Running(["hash", "m", "-n"], in: folder.path).finish()
+    #expect(plain.status == 0 && plain.output.isEmpty, "\(plain.output)")
+    #expect(plain.errors.contains(" files would be read"), "\(plain.errors)")
   }
 
   @Test("quantize says time, memory and disk, and whether earlier work would be gone on with or is another's")

@@ -45,6 +45,16 @@ import Testing
       ("quantize x y --gguf-type Q4_K_N", "error: the value 'Q4_K_N' is invalid", "; the nearest is q4_k_s\n"),
       ("convert x y --gguf-type q8", "error: the value 'q8' is invalid", "; the nearest is q8_0\n"),
       ("convert x y --dtype fp16", "error: the value 'fp16' is invalid", "; the nearest is f16\n"),
+      ("generate x --temp 1", "error: unknown option '--temp'\n", "hint: did you mean '--temperature'?\n"),
+      ("generate x --n-predict 8", "error: unknown option '--n-predict'\n", "hint: did you mean '--max-tokens'?\n"),
+      ("generate x --max_tokens 8", "error: unknown option '--max_tokens'\n", "hint: did you mean '--max-tokens'"),
+      ("hash x --md5", "error: unknown option '--md5'\n", "hint: did you mean '--algorithm'?\n"),
+      ("quantize x --gr 8", "error: unknown option '--gr'\n", "Usage: "),
+      ("quantize x --group 8", "error: unknown option '--group'\n", "hint: did you mean '--group-size'?\n"),
+      ("verify x --hlep", "error: unknown option '--hlep'\n", "hint: did you mean '--help'?\n"),
+      ("convert --model x --output y", "error: unknown option '--model'\n", "hint: what is read and what is written"),
+      ("generate x hi", "error: unexpected argument 'hi'\n", "hint: a text to continue or to answer goes with"),
+      ("verify x l.md5", "error: unexpected argument 'l.md5'\n", "hint: a list goes with --manifest\n"),
     ])
   func fault(line: String, error: String, hint: String) throws {
     let words = line.split(separator: " ").map(String.init)
@@ -52,6 +62,83 @@ import Testing
     #expect(run.status == 64 && run.output.isEmpty)
     #expect(run.errors.hasPrefix(error) && run.errors.contains(hint), "\(run.errors)")
     #expect(run.errors.contains("\nUsage: belle-tools \(words[0]) "), "\(run.errors)")
+  }
+
+  @Test(
+    "the program's own options and its verbs are told apart",
+    arguments: [("--verify x", "belle-tools verify"), ("-V", "--version"), ("version", "--version")])
+  func root(line: String, meant: String) throws {
+    let run = try Running(line.split(separator: " ").map(String.init)).finish()
+    #expect(run.status == 64 && run.errors.contains("hint: did you mean "), "\(run.errors)")
+    #expect(run.errors.contains(meant), "\(run.errors)")
+  }
+
+  @Test("a value may be joined to a letter, and flags be joined to each other")
+  func joined() throws {
+    let folder = try TemporaryFolder()
+    _ = try model(folder)
+    let arguments = ["quantize", "m", "-b8", "-g32", "--method", "rtn", "-nf", "--json"]
+    let run = try Running(arguments, in: folder.path).finish()
+    let output = try run.objects().last?["output"] as? String
+    #expect(run.status == 0 && output == "m-gptq-8bit-32g", "\(run.errors)")
+  }
+
+  @Test("an output's name in capitals is of the same kind")
+  func capitals() throws {
+    let folder = try TemporaryFolder()
+    _ = try model(folder)
+    for name in ["M.SAFETENSORS", "m.PT"] {
+      #expect(try Running(["convert", "m", name], in: folder.path).finish().status == 0)
+      #expect(Folder.kind(of: folder.file(name)) == .file)
+    }
+    #expect(try Running(["compare", "m", "M.SAFETENSORS"], in: folder.path).finish().status == 0)
+  }
+
+  @Test(
+    "a path that leads nowhere: what was meant, as far as that can be told",
+    arguments: [
+      ("BelleGroup/BELLE-7B-2M", "`hf download BelleGroup/BELLE-7B-2M --local-dir BELLE-7B-2M`"),
+      ("https://huggingface.co/01-ai/Yi-6B/tree/main", "`hf download 01-ai/Yi-6B --local-dir Yi-6B`"),
+      ("hf://a/b", "`hf download a/b "), ("https://example.org/model.bin", "nothing is downloaded here"),
+      ("file:///m", "leave file:// away"), ("~/m", "the shell replaces ~"), ("\"m\"", "the quotes have become"),
+      ("m ", "a space stands"), ("m\\config.json", "separated by / here: m/config.json"),
+      ("mdel", "the nearest name there is model"), ("m/confg.json", "the nearest name there is m/config.json"),
+      ("/no/such", "hint: check the path\n"), ("zzz", "hint: check the path\n"),
+    ])
+  func paths(path: String, hint: String) throws {
+    let folder = try TemporaryFolder()
+    _ = try model(folder)
+    try folder.write("model/x", "")
+    for verb in ["inspect", "verify"] {
+      let run = try Running([verb, path, "--json"], in: folder.path).finish()
+      #expect(run.status == 1 && run.errors.contains(hint), "\(run.errors)")
+      let said = try #require(try run.objects().last?["hint"] as? String)
+      #expect(run.errors.contains("hint: \(said)\n"))
+    }
+    for name in ["m/config.json", "m/tokenizer.model"] {
+      if name != "m/config.json" { try folder.write(name, "no weights") }
+      let run = try Running(["inspect", name], in: folder.path).finish()
+      #expect(run.status == 1 && run.errors.contains("hint: weights are in other files: give the folder, m,"))
+    }
+  }
+
+  @Test("labels have colours on a terminal, and not with NO_COLOR, TERM=dumb or in a pipe")
+  func colours() throws {
+    // util-linux's.
+    guard Folder.kind(of: "/usr/bin/script") != nil, Folder.kind(of: "/proc/self") != nil else { return }
+    let run = { (settings: String) in
+      try Running(
+        ["verify", "/no/such"],
+        shell: "exec env \(settings) script -qec \"'$0' $*\" /dev/null < /dev/null"
+      ).finish().output
+    }
+    #expect(try run("TERM=xterm").contains("\u{1B}[1;31merror: \u{1B}[0m/no/such"))
+    #expect(try run("TERM=xterm NO_COLOR=").contains("\u{1B}[36mhint: \u{1B}[0m"))
+    for settings in ["TERM=xterm NO_COLOR=1", "TERM=dumb"] {
+      let text = try run(settings)
+      #expect(text.contains("error: /no/such") && !text.contains("\u{1B}"), "\(text)")
+    }
+    #expect(try !Running(["verify", "/no/such"]).finish().errors.contains("\u{1B}"))
   }
 
   @Test(

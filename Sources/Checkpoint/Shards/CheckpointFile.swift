@@ -4,6 +4,9 @@ import ByteIO
 
 /// Single files of checkpoints.
 enum CheckpointFile {
+  /// How names end of what lies beside weights: configurations, tokenizers, cards, templates.
+  private static let besides = [".json", ".model", ".txt", ".md", ".jinja"]
+
   /// Opens a file, by what it is.
   ///
   /// - Parameter skipped: takes names of pickles that are not known; without it they are refused.
@@ -44,6 +47,11 @@ enum CheckpointFile {
         .unknownFormat, file: path, place: "byte 0",
         reason: "this is not a checkpoint of a known format; by its name it belongs to \(foreign.what)",
         remedy: foreign.remedy)
+    }
+    if besides.contains(where: path.lowercased().hasSuffix) {
+      throw CheckpointError(
+        .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",
+        remedy: "weights are in other files: give the folder, \(displayName(Folder.parent(of: path))), or one of them")
     }
     throw CheckpointError(
       .unknownFormat, file: path, place: "byte 0", reason: "this is not a checkpoint of a known format",

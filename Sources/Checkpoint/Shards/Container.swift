@@ -25,6 +25,9 @@ public enum Container: String, Sendable, CaseIterable {
     }
   }
 
+  /// The kind that an output's name asks for, in letters of either case: `MODEL.GGUF` is no folder.
+  public init?(outputName: String) { self.init(fileName: outputName.lowercased()) }
+
   /// What a model's file is called before the number of its part.
   var stem: String { self == .torch ? "pytorch_model" : "model" }
 

@@ -67,7 +67,7 @@ public struct ModelOutput: Sendable {
     shards: [File]?, torchLayout: TorchLayout
   ) {
     self.torchLayout = torchLayout
-    let asked = Container(fileName: path)
+    let asked = Container(outputName: path)
     self.container = container ?? asked ?? .safetensors
     isFolder = asked == nil
     let all = Array(source.tensors.indices)

@@ -63,7 +63,7 @@ package struct ConversionTarget: Sendable {
   package init(_ path: String) { self.path = path }
 
   /// The container that the output's name asks for; nil for a folder's.
-  var named: Container? { Container(fileName: path) }
+  var named: Container? { Container(outputName: path) }
 
   /// The container that is asked for, by itself or by the name.
   package var wanted: Container? { container ?? named }

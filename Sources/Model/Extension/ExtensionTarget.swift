@@ -28,5 +28,5 @@ package struct ExtensionTarget: Sendable {
   package init(_ path: String) { self.path = path }
 
   /// Whether the path is that of a folder: the tokenizer and the configuration go with the weights.
-  package var isFolder: Bool { Container(fileName: path) == nil }
+  package var isFolder: Bool { Container(outputName: path) == nil }
 }

@@ -27,7 +27,8 @@ final class BatchOutput {
   ///   - count: how many results there will be.
   ///   - replacing: whether a file of that name is replaced.
   ///   - resuming: whether results of an earlier run are kept.
-  init(_ path: String?, question: String, count: Int, replacing: Bool, resuming: Bool) throws {
+  ///   - isDry: whether nothing is to be written: what is there is only looked at.
+  init(_ path: String?, question: String, count: Int, replacing: Bool, resuming: Bool, isDry: Bool) throws {
     (self.path, self.replacing) = (path, replacing)
     guard let path else {
       file = nil
@@ -40,19 +41,26 @@ final class BatchOutput {
         .exists, file: path, reason: kind == .folder ? "a folder has the output's name" : "the output is there already",
         remedy: kind == .folder ? "give another name" : "give another name, or \(.replacing)")
     }
+    try Self.check(Folder.parent(of: path), of: path)
+    if isDry, Folder.kind(of: unfinished) == nil {
+      file = nil
+      return
+    }
     guard let file = try AppendedFile(unfinished, isPrivate: false, isLocked: true) else {
       throw ByteIOError(
         .exists, file: unfinished, reason: "another process is writing it", remedy: "wait for it, or give another name")
     }
     self.file = file
     let (known, first) = (try file.contents(limit: Self.limit), Array((question + "\n").utf8))
+    head = first.count
     if !resuming || first.starts(with: known) && known.count < first.count {
+      guard !isDry else { return }
       try file.truncate(to: 0)
       try file.append(first)
     } else if known.starts(with: first) {
       // A line that was cut off is generated again.
       let whole = (known.lastIndex(of: 0x0A) ?? 0) + 1
-      try file.truncate(to: whole)
+      if !isDry { try file.truncate(to: whole) }
       done = min(count, known[first.count..<whole].count { $0 == 0x0A })
     } else {
       throw ByteIOError(
@@ -60,7 +68,20 @@ final class BatchOutput {
         reason: "it is of an interrupted run with other questions, options or another model",
         remedy: "give the same ones to go on with it, throw it away with \(.beginningAgain), or give another output")
     }
-    head = first.count
+  }
+
+  /// Whether results can be kept in a folder; it is not made.
+  private static func check(_ folder: String, of path: String) throws {
+    guard Folder.kind(of: folder) == .folder else {
+      throw ByteIOError(
+        .notFound, file: path, reason: "there is no folder \(displayName(folder)) to write it into",
+        remedy: "make the folder, or give another name")
+    }
+    guard Folder.isWritable(folder) else {
+      throw ByteIOError(
+        .notPermitted, file: path, reason: "cannot write there",
+        remedy: "give a name in a folder that you may write to")
+    }
   }
 
   /// Takes the next result.

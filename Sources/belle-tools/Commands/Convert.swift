@@ -126,7 +126,7 @@ struct Convert: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if maxShardSize != nil, Container(fileName: output) != nil || target.wantsOneFile {
+    if maxShardSize != nil, Container(outputName: output) != nil || target.wantsOneFile {
       throw ValidationError(
         "--max-shard-size divides the files of a folder, and this output is one file: leave it out.")
     }
@@ -169,7 +169,7 @@ struct Convert: ParsableCommand {
       let proof = try common.showingProgress(total: total) { progress in
         // Whatever was opened until now: the model, its configuration, its tokenizer.
         try conversion.run(replacing: force.isGiven, inputs: .opened, progress: progress) { folder in
-          let name = Container(fileName: output) == nil ? KnownOriginal.keyFileName : Folder.name(of: output)
+          let name = Container(outputName: output) == nil ? KnownOriginal.keyFileName : Folder.name(of: output)
           identity = try original?.identify(Folder.join(folder, name), progress)
         }
       }

@@ -46,7 +46,7 @@ struct DoctorCommand: ParsableCommand {
     Console.shared.tell(skipped, of: model)
     for finding in doctor.findings { show(finding) }
     for (code, count) in doctor.moreFindings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !common.json {
-      Console.shared.result("and \(count) more [\(code.rawValue)]")
+      Console.shared.result(Language.message("and \(count) more [\(code.rawValue)]"))
     }
     for verdict in doctor.engines { show(verdict) }
     let count = doctor.findings.count + doctor.moreFindings.values.reduce(0, +)

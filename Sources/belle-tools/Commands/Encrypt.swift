@@ -53,7 +53,15 @@ struct Encrypt: ParsableCommand {
     if !encryptor.ignored.isEmpty {
       common.note("left alone: \(encryptor.ignored.map(displayName).joined(separator: ", "))")
     }
-    if dry.dryRun { return console.show(encryptor.planned(), output: output, common) }
+    // What the lists cannot replace is refused before the files are read, as far as it is known then.
+    let listsPlan =
+      try lists
+      ? encryptor.plannedLists.planned(in: output, replacing: force.isGiven, inputs: encryptor.inputRecord) : nil
+    if dry.dryRun {
+      let plan = OutputPlan(
+        encryptor.planned().files + (listsPlan?.files ?? []), in: output, replaced: listsPlan?.replaced ?? [])
+      return console.show(plan, output: output, common)
+    }
     console.remember(resumption: Counts.resumption)
     var counts = Counts()
     var published = PublishedLists()

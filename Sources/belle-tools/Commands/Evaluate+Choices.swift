@@ -30,6 +30,11 @@ extension Evaluate {
     common.note(
       "\(task.questionCount) questions" + (task.parts.count > 1 ? " of \(task.parts.count) sets" : "")
         + ", \(scorings[0].longest) tokens in the longest")
+    if dry.dryRun {
+      return plan(
+        tokens: scorings.reduce(0) { $0 + $1.tokenCount }, models: all.count,
+        ["windows": nil, "questions": .int(task.questionCount)])
+    }
     let clock = ContinuousClock()
     let start = clock.now
     let work = scorings.reduce(0) { $0 + $1.workload }

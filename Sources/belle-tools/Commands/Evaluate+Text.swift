@@ -23,6 +23,13 @@ extension Evaluate {
     let evaluations = try groups.map { group in
       (try Evaluation(group.map { candidates[$0].model }, reference: other?.model, threads: threads.count), group)
     }
+    if dry.dryRun {
+      let models = groups.map { $0.count + (other == nil ? 0 : 1) }
+      return plan(
+        tokens: zip(groups, models).reduce(0) { $0 + $1.1 * data[$1.0[0]].windows.tokens.count },
+        models: candidates.count + (other == nil ? 0 : 1),
+        ["windows": .int(data[0].windows.count), "questions": nil])
+    }
     let clock = ContinuousClock()
     let start = clock.now
     var results: [Int: EvaluationResult] = [:]
@@ -100,7 +107,7 @@ extension Evaluate {
     }
     common.note(
       (isOne ? "" : "\(displayName(model.path)): ")
-        + "\(data.windows.count) windows of \(data.windows.length) tokens"
+        + "\(data.windows.count == 1 ? "1 window" : "\(data.windows.count) windows") of \(data.windows.length) tokens"
         + (stride.map { $0 < data.windows.length ? ", each \($0) after the one before" : "" } ?? "")
         + (data.unusedTokens > 0 ? "; the last \(data.unusedTokens) tokens are not used" : ""))
   }

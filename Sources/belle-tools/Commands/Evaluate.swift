@@ -76,6 +76,7 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var report: ReportOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -147,6 +148,23 @@ struct Evaluate: ParsableCommand {
     } else {
       try answer(candidates, other)
     }
+  }
+
+  /// Says what would be done, where all of it was found fit to begin.
+  ///
+  /// - Parameters:
+  ///   - tokens: the tokens that all models would read, together.
+  ///   - models: how many models would, the reference among them.
+  ///   - more: fields of the summary besides.
+  func plan(tokens: Int, models: Int, _ more: [String: JSONValue]) {
+    let page = report.path.map { [OutputPlan.File($0, bytes: nil)] } ?? []
+    let plan = OutputPlan(
+      page, in: report.path.map(Folder.parent) ?? ".",
+      replaced: page.map(\.path).filter { Folder.kind(of: $0) != nil })
+    let who = models == 1 ? "the model would read" : "\(models) models would read"
+    Console.shared.show(
+      plan, output: report.path, common, what: "\(who) \(tokens) tokens in all",
+      more: ["models": .int(models), "tokens": .int(tokens)].merging(more) { $1 })
   }
 
   private func open(_ path: String, isOther: Bool) throws -> Candidate {

@@ -45,7 +45,7 @@ final class BatchCourse {
     ]
     output = try BatchOutput(
       verb.asked.output, question: question.line, count: records.count, replacing: verb.force.isGiven,
-      resuming: !verb.asked.isBeginningAgain)
+      resuming: !verb.asked.isBeginningAgain, isDry: verb.dry.dryRun)
     done = output.done
     let wrong = questions.compactMap { question in
       if case .failure(let complaint) = question.asked { (question.record.place, complaint.reason) } else { nil }
@@ -88,6 +88,25 @@ final class BatchCourse {
 }
 
 extension Generate {
+  /// Says what a batch would be, once all its questions are tokens.
+  func plan(_ batch: BatchCourse) throws {
+    let left = batch.questions.dropFirst(batch.done).compactMap { try? $0.asked.get().ids.count }
+    let tokens = left.reduce(0, +)
+    let file = batch.output.path.map { [OutputPlan.File($0, bytes: nil)] } ?? []
+    let plan = OutputPlan(
+      file, in: batch.output.path.map(Folder.parent) ?? ".",
+      replaced: file.map(\.path).filter { Folder.kind(of: $0) != nil })
+    Console.shared.show(
+      plan, output: batch.output.path, common,
+      what: "\(left.count) of \(batch.questions.count) records would be asked: \(tokens) tokens to read, "
+        + "\(left.count * maxTokens) to generate at most",
+      more: [
+        "model": .string(model), "records": .int(batch.questions.count), "failed": .int(batch.failures),
+        "answered": .int(batch.done), "prompt_tokens": .int(tokens), "tokens": .int(left.count * maxTokens),
+      ])
+    if batch.failures > 0 { throw ExitCode.failure }
+  }
+
   /// Answers what is left of a batch, in order.
   func answer(_ batch: BatchCourse, _ generator: Generator, _ course: inout GenerationCourse) throws {
     let name = model

@@ -97,13 +97,16 @@ private struct Talk {
     case ("help", _): Console.shared.result(TalkCommand.help)
     case ("clear", _):
       conversation.clear()
-      Console.shared.result(
-        "What was said is forgotten" + (conversation.system == nil ? "." : "; the system message stays."))
+      reply("What was said is forgotten" + (conversation.system == nil ? "." : "; the system message stays."))
     case ("system", ""):
-      Console.shared.result(conversation.system ?? "There is no system message: /system TEXT sets one.")
+      if let text = conversation.system {
+        Console.shared.result(text)
+      } else {
+        reply("There is no system message: /system TEXT sets one.")
+      }
     case ("system", "-"):
       conversation.system = nil
-      Console.shared.result("There is no system message any more.")
+      reply("There is no system message any more.")
     case ("system", let text):
       var changed = conversation
       changed.system = text
@@ -112,13 +115,16 @@ private struct Talk {
       // What a template has no place for is told now, and one that refuses leaves everything as it was.
       if let remark = try trial.remark() { Console.shared.warning(remark) }
       conversation = changed
-    case ("save", ""): Console.shared.result("Give a file's name: /save talk.json")
+    case ("save", ""): reply("Give a file's name: /save talk.json")
     case ("save", let path): try save(path)
     default:
-      Console.shared.result("There is no command /\(displayName(command.name)); /help lists those that there are.")
+      reply("There is no command /\(displayName(command.name)); /help lists those that there are.")
     }
     return true
   }
+
+  /// Answers a command: to somebody who reads it, and in their language.
+  private func reply(_ text: String) { Console.shared.result(Language.message(text)) }
 
   /// Writes the conversation as `--messages` reads it.
   private func save(_ path: String) throws {
@@ -129,7 +135,7 @@ private struct Talk {
     guard try writer.commit(as: Folder.name(of: path), size: text.count, replacing: false) == .created else {
       throw ByteIOError(.exists, file: path, reason: "there is something of that name", remedy: "give another name")
     }
-    Console.shared.result("\(messages.count) messages are in \(displayName(path)); --messages goes on with them.")
+    reply("\(messages.count) messages are in \(displayName(path)); --messages goes on with them.")
   }
 }
 
@@ -138,14 +144,20 @@ private struct TalkCommand {
   let name: String
   let rest: String
 
-  static let help = """
-    /system TEXT  set the system message; /system shows it, /system - takes it away
-    /clear        forget what was said, but for the system message
-    /save FILE    write the conversation as JSON, for --messages
-    /exit         end the talk, as Ctrl-D does
-    /help         this list
-    Ctrl-C stops an answer; what was written of it stays in the conversation.
-    """
+  private static let commands = [
+    ("/system TEXT", "set the system message; /system shows it, /system - takes it away"),
+    ("/clear", "forget what was said, but for the system message"),
+    ("/save FILE", "write the conversation as JSON, for --messages"), ("/exit", "end the talk, as Ctrl-D does"),
+    ("/help", "this list"),
+  ]
+
+  /// The commands, a line each.
+  static var help: String {
+    let rows = commands.map { [Language.message($0), Language.message($1)] }
+    let table = TextTable(isRight: [false, false], rows)
+    let end = Language.message("Ctrl-C stops an answer; what was written of it stays in the conversation.")
+    return (rows.map { table.line($0) } + [end]).joined(separator: "\n")
+  }
 
   init?(_ line: String) {
     guard line.first == "/" else { return nil }

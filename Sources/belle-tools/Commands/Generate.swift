@@ -55,6 +55,7 @@ struct Generate: ParsableCommand {
 
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var tokenizer: TokenizerOption
   @OptionGroup var facts: ModelFactsOption
   @OptionGroup var unknown: SkipUnknownOption
@@ -80,6 +81,9 @@ struct Generate: ParsableCommand {
       throw ValidationError("Give a --prompt, or the text on standard input, or --chat to talk.")
     }
     guard asked.output != nil || !force.isGiven else { throw ValidationError("--force goes with --output.") }
+    guard asked.batch != nil || !dry.dryRun else {
+      throw ValidationError("--dry-run goes with --batch; --show-prompt shows what a single prompt becomes.")
+    }
     guard maxTokens > 0 else { throw ValidationError("--max-tokens must be at least 1.") }
   }
 
@@ -104,6 +108,7 @@ struct Generate: ParsableCommand {
     if conversation.showPrompt { return try show(begun, tokens) }
     var course = GenerationCourse(tokenizer: tokens, context: opened.configuration.contextLength, sampling.options())
     let questions = try batch.map { try BatchCourse(self, $0.records, $0.bytes, begun, tokens) }
+    if let questions, dry.dryRun { return try plan(questions) }
     if questions?.isDone == true { return try finish(questions, course, nil) }
     try Engine.reserve(threads: threads.count)
     let loaded = try load(opened)

@@ -32,6 +32,7 @@ struct Hash: ParsableCommand {
 
   @OptionGroup var threads: ThreadsOption
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   enum Algorithm: String, ExpressibleByArgument, CaseIterable {
@@ -68,6 +69,18 @@ struct Hash: ParsableCommand {
       lists
       ? DigestAlgorithm.published
       : algorithm.isEmpty ? [.sha256] : Algorithm.allCases.filter(algorithm.contains).map(\.digest)
+    let record = InputRecord(files.items.map(\.path))
+    // What the lists cannot replace is refused before hours of reading, as far as it is known then.
+    let plan =
+      try lists
+      ? PublishedLists(placeholdersFor: files.items.map(\.name))
+        .planned(in: paths[0], replacing: force.isGiven, inputs: record) : OutputPlan([], in: paths[0])
+    if dry.dryRun {
+      return Console.shared.show(
+        plan, output: lists ? paths[0] : nil, common,
+        what: "\(files.items.count) files would be read, \(byteCount(files.size))",
+        more: ["hashed_files": .int(files.items.count), "hashed_bytes": .int(files.size)])
+    }
     var (failed, bytes) = (0, 0)
     var published = PublishedLists()
     common.showingProgress(total: files.size) { progress in
@@ -79,8 +92,7 @@ struct Hash: ParsableCommand {
     }
     var written: [String] = []
     if lists, failed == 0 {
-      written = try published.write(
-        in: paths[0], replacing: force.isGiven, inputs: InputRecord(files.items.map(\.path)))
+      written = try published.write(in: paths[0], replacing: force.isGiven, inputs: record)
       for path in written where !common.json && !common.quiet { Console.shared.result("written  \(displayName(path))") }
     }
     if common.json {

@@ -100,7 +100,7 @@ struct MergeCommand: ParsableCommand {
     guard scheme != .xorFiles || format == nil && dtype == .keep && maxShardSize == nil else {
       throw ValidationError("xor-files gives files as they are: leave --format, --dtype and --max-shard-size out.")
     }
-    if maxShardSize != nil, Container(fileName: output) != nil || target.wantsOneFile {
+    if maxShardSize != nil, Container(outputName: output) != nil || target.wantsOneFile {
       throw ValidationError(
         "--max-shard-size divides the files of a folder, and this output is one file: leave it out.")
     }

@@ -179,7 +179,7 @@ struct ModelCard {
 
   /// How engines load it, as far as its form says; `doctor` looks at the files themselves.
   private func loading(_ folder: String, _ names: [String]?) throws -> String {
-    if let name = names?.first, Container(fileName: name) == .gguf {
+    if let name = names?.first, Container(outputName: name) == .gguf {
       return """
         ## Loading
 

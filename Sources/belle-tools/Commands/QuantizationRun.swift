@@ -109,7 +109,7 @@ struct QuantizationRun {
         common.note("going on with earlier work: \(groups) groups of modules are finished")
       case .layer(let number, let count):
         if !file.isEmpty { progress(.finished(file: file)) }
-        file = "layer \(number) of \(count)"
+        file = Language.message("layer \(number) of \(count)")
         progress(.started(file: file, bytes: max(1, total / count)))
       case .module(let report, let isNew):
         show(report, isNew: isNew)

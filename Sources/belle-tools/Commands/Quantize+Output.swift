@@ -20,7 +20,7 @@ extension QuantizeCommand {
 
   /// The kind of file that the output's name asks for, as `convert` reads it; nil for a folder.
   var namedContainer: Container? {
-    output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(fileName: $0) }
+    output.flatMap { Folder.kind(of: $0) == .folder ? nil : Container(outputName: $0) }
   }
 
   /// `<model>-gptq-4bit-128g`, where the user stands; beside the model where that is the current folder.

@@ -29,6 +29,7 @@ struct ReportCommand: ParsableCommand {
   var output: String?
 
   @OptionGroup var force: ForceOption
+  @OptionGroup var dry: DryRunOption
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -45,6 +46,12 @@ struct ReportCommand: ParsableCommand {
     let path = output ?? Folder.name(of: Folder.absolute(folder)) + "-report.html"
     try ReportOption.check(path, replacing: force.isGiven)
     let report = try QuantizationPages.page(ofFolder: folder)
+    if dry.dryRun {
+      let file = OutputPlan.File(path, bytes: report.page.html.count)
+      let replaced = [path].filter { Folder.kind(of: $0) != nil }
+      return Console.shared.show(
+        OutputPlan([file], in: Folder.parent(of: path), replaced: replaced), output: path, common)
+    }
     try ReportOption.write(report.page.html, to: path, replacing: force.isGiven)
     if common.json {
       Console.shared.result([

@@ -22,6 +22,14 @@ enum ShortName: Character, CaseIterable {
   case seed = "s"
   case threads = "t"
 
+  /// Whether a value follows, which may be joined to the letter: `-b4`.
+  var takesValue: Bool {
+    switch self {
+    case .force, .keepGoing, .dryRun, .quiet: false
+    default: true
+    }
+  }
+
   /// The option's name: `groupSize` as `group-size`.
   var long: String {
     "\(self)".map { $0.isUppercase ? "-" + $0.lowercased() : String($0) }.joined()
@@ -30,5 +38,7 @@ enum ShortName: Character, CaseIterable {
 
 extension NameSpecification {
   /// An option's name, and the letter that stands for it.
-  static func both(_ name: ShortName) -> NameSpecification { [.customLong(name.long), .customShort(name.rawValue)] }
+  static func both(_ name: ShortName) -> NameSpecification {
+    [.customLong(name.long), .customShort(name.rawValue, allowingJoined: name.takesValue)]
+  }
 }

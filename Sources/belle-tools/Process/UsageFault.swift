@@ -34,14 +34,16 @@ struct UsageFault {
   /// A word that stands where a verb should.
   init(unknownVerb word: String, verbs: [String]) {
     message = "there is no verb '\(word)'"
-    let near = NearestName.of(word, among: verbs)
+    let near = word.lowercased() == "version" ? "--version" : NearestName.of(word, among: verbs)
     hint =
       near.map { "did you mean `belle-tools \($0)`?" } ?? "the verbs are \(verbs.joined(separator: ", "))"
     usage = "Usage: belle-tools <subcommand>\n  See 'belle-tools --help' for more information."
   }
 
   /// What ArgumentParser says: `Error: …`, the values that are possible, `Help: …`, `Usage: …`, each on lines of its own.
-  init(parserText text: String) {
+  ///
+  /// - Parameter meant: what the verb has instead of what it does not know.
+  init(parserText text: String, meant: MeantOption) {
     var (error, values, help, usage): ([Substring], [String], [Substring], [Substring]) = ([], [], [], [])
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       if !usage.isEmpty || line.hasPrefix("Usage: ") {
@@ -65,6 +67,8 @@ struct UsageFault {
       let rest = help.dropFirst().map { $0.drop { $0 == " " } }
       hint = ([first.dropFirst("Help:".count).drop { $0 == " " }] + rest).joined(separator: " ")
     }
+    if let word, said.message.hasPrefix("unknown option ") { hint = meant.hint(option: word) ?? hint }
+    if said.message.hasPrefix("unexpected argument ") { hint = hint ?? meant.hintOnArgument }
     message = said.message
     self.hint = hint
     self.usage = usage.joined(separator: "\n")

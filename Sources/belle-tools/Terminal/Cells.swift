@@ -8,6 +8,20 @@ enum Cells {
     text.unicodeScalars.reduce(0) { $0 + terminalCells(of: $1) }
   }
 
+  /// The rows that a text without control characters takes on a terminal so many cells wide: a letter of two cells that
+  /// does not fit at the end of a row begins the next one.
+  static func rows(of text: some StringProtocol, width: Int) -> Int {
+    var (rows, used) = (1, 0)
+    for scalar in text.unicodeScalars {
+      let cells = terminalCells(of: scalar)
+      used += cells
+      guard used > width else { continue }
+      rows += 1
+      used = cells
+    }
+    return rows
+  }
+
   /// The longest beginning of a text that fits into so many cells.
   static func prefix(of text: String, fitting cells: Int) -> String {
     var (kept, used) = ("", 0)

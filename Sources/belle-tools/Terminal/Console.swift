@@ -107,20 +107,21 @@ final class Console: Sendable {
 
   /// What is wrong with the command line, in the words of its parser.
   func complain(_ text: String) {
-    message(text)
+    message(Colour.labelled(text))
     annotate(.error, text, file: nil)
   }
 
   /// An error, and what to do about it. A hint that was just given is not repeated.
   func report(_ error: any ToolError) {
     message(.error, Language.words(error))
+    let advice = error.advice
     let isRepeated = state.withLock { state in
-      let isRepeated = state.lastHint == error.remedy
-      state.lastHint = error.remedy
+      let isRepeated = state.lastHint == advice
+      state.lastHint = advice
       return isRepeated
     }
-    if let remedy = error.remedy, !isRepeated { message(.hint, Language.message(remedy.words)) }
-    annotate(.error, error.description, hint: error.remedy?.words, file: error.file)
+    if let advice, !isRepeated { message(.hint, Language.message(advice.words)) }
+    annotate(.error, error.description, hint: advice?.words, file: error.file)
   }
 
   /// Keeps what is said where the work is interrupted: what stays, and how it goes on.
@@ -134,7 +135,7 @@ final class Console: Sendable {
     }
   }
 
-  private func message(_ label: Language.Label, _ text: String) { message(Language.label(label) + text) }
+  private func message(_ label: Language.Label, _ text: String) { message(Colour.painted(label) + text) }
 
   private func message(_ text: String) {
     state.withLock { state in

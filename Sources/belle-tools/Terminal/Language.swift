@@ -50,7 +50,9 @@ enum Language {
     guard let catalogue else { return error.description }
     let reason = catalogue.translation(of: error.reason) ?? error.reason
     let place = error.place.map { Self.place($0) }
-    return ([error.file.map { displayName($0) }, place, reason] as [String?]).compactMap(\.self).joined(separator: "：")
+    // What is in no file, as the built-in corpus, has a name in words; a file may be called as one word is.
+    let file = error.file.map { file in (file.contains(" ") ? catalogue.texts[file] : nil) ?? displayName(file) }
+    return [file, place, reason].compactMap(\.self).joined(separator: "：")
   }
 
   /// How a verb is called, and where its help is, as the parser says it.
@@ -70,6 +72,14 @@ enum Language {
     }
     return catalogue?.translation(of: place) ?? place
   }
+
+  /// How much of how much is done, in a line of progress.
+  static func share(_ done: String, of all: String) -> String {
+    done + (current == .chinese ? " / 共 " : " of ") + all
+  }
+
+  /// The time that is left, in a line of progress.
+  static func left(_ time: String) -> String { current == .chinese ? "剩余 \(time)" : "\(time) left" }
 
   /// What stands before a message: `error`, `warning`.
   static func label(_ label: Label) -> String { current == .chinese ? label.chinese : label.rawValue + ": " }

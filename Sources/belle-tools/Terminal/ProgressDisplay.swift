@@ -18,8 +18,10 @@ struct ProgressDisplay {
   private var lastDrawn: ContinuousClock.Instant
   private var done = 0
   private var files: [(name: String, bytes: Int, done: Int)] = []
-  /// The cells of each line that stands on the terminal.
-  private var drawn: [Int] = []
+  /// What is worked on, where no file is begun for it.
+  private var work = ""
+  /// The lines that stand on the terminal.
+  private var drawn: [String] = []
   /// Bytes done at moments of the last seconds: the rate of now, not of the beginning.
   private var samples: [(time: ContinuousClock.Instant, done: Int)] = []
 
@@ -39,7 +41,7 @@ struct ProgressDisplay {
       files.append((file, bytes, 0))
     case .advanced(let file, let bytes):
       done += bytes
-      if let index = files.firstIndex(where: { $0.name == file }) { files[index].done += bytes }
+      if let index = files.firstIndex(where: { $0.name == file }) { files[index].done += bytes } else { work = file }
     case .finished(let file):
       files.removeAll { $0.name == file }
     }
@@ -48,9 +50,10 @@ struct ProgressDisplay {
   mutating func erase() {
     guard !drawn.isEmpty else { return }
     // A terminal that has become narrower since has broken the lines.
-    let width = Self.terminalWidth
-    let rows = drawn.reduce(0) { $0 + max(1, ($1 + width - 1) / width) }
-    StandardStream.error.write("\u{1B}[\(rows)A\r\u{1B}[J")
+    let width = Self.terminalSize.columns
+    let rows = drawn.reduce(0) { $0 + Cells.rows(of: $1, width: width) }
+    // Row by row: where a whole screen is erased at once, terminals keep it among what has scrolled away.
+    StandardStream.error.write(String(repeating: "\u{1B}[A\u{1B}[2K", count: rows) + "\r")
     drawn = []
   }
 
@@ -60,24 +63,25 @@ struct ProgressDisplay {
     samples.append((now, done))
     samples.removeAll { now - $0.time > .seconds(5) }
 
-    var lines = files.prefix(8).map { file in
+    let (width, height) = Self.terminalSize
+    // The last row is the cursor's, and what scrolls out of the window is not erased.
+    var lines = files.prefix(max(0, min(8, height - 2))).map { file in
       "  \(percent(file.done, of: file.bytes))  \(displayName(file.name))"
     }
     var all = percent(done, of: total)
-    if isBytes { all += "  \(byteCount(done)) of \(byteCount(max(total, done)))" }
+    if isBytes { all += "  " + Language.share(byteCount(done), of: byteCount(max(total, done))) }
     if let first = samples.first, now - first.time > .milliseconds(300) || now - start > .milliseconds(300) {
       let since = samples.count > 1 ? first : (time: start, done: 0)
       let rate = Double(done - since.done) / max(0.001, (now - since.time).seconds)
       if rate > 0 {
         let left = Int((Double(max(0, total - done)) / rate).rounded(.up))
-        all += (isBytes ? "  \(byteCount(Int(rate)))/s" : "") + "  \(clockText(left)) left"
+        all += (isBytes ? "  \(byteCount(Int(rate)))/s" : "") + "  " + Language.left(clockText(left))
       }
     }
+    if files.isEmpty, !work.isEmpty { all += "  " + displayName(work) }
     lines.append(all)
-    let width = Self.terminalWidth
-    let shown = lines.map { Cells.prefix(of: $0, fitting: width - 1) }
-    StandardStream.error.write(shown.map { $0 + "\n" }.joined())
-    drawn = shown.map(Cells.width)
+    drawn = lines.map { Cells.prefix(of: $0, fitting: width - 1) }
+    StandardStream.error.write(drawn.map { $0 + "\n" }.joined())
   }
 
   private func percent(_ part: Int, of whole: Int) -> String {
@@ -92,10 +96,10 @@ struct ProgressDisplay {
       ? "\(hours):\(two(seconds / 60 % 60)):\(two(seconds % 60))" : "\(seconds / 60):\(two(seconds % 60))"
   }
 
-  /// The columns of the terminal; 80 where it does not say.
-  static var terminalWidth: Int {
+  /// The columns and rows of the terminal; 80 and 24 where it does not say.
+  static var terminalSize: (columns: Int, rows: Int) {
     var size = winsize()
-    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 else { return 80 }
-    return Int(size.ws_col)
+    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 else { return (80, 24) }
+    return (size.ws_col > 0 ? Int(size.ws_col) : 80, size.ws_row > 0 ? Int(size.ws_row) : 24)
   }
 }

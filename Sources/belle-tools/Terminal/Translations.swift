@@ -21,7 +21,7 @@ struct Translations {
   /// Forms with gaps, the surest first.
   private var forms: [Form] = []
   /// Translations of texts without gaps.
-  private var texts: [String: String] = [:]
+  private(set) var texts: [String: String] = [:]
   /// The longer ones among them, the longest first.
   private var sentences: [(key: String, value: String)] = []
   /// The texts of the sources that the catalogue has, whether they have a translation or stay as they are.
@@ -95,7 +95,7 @@ struct Translations {
   private func filled(_ text: String, _ depth: Int, _ known: inout [String: String?]) -> String? {
     for form in forms {
       guard let gaps = Self.gaps(of: form.words, in: text) else { continue }
-      let translations = gaps.map { translation(of: $0, depth: depth + 1, &known) }
+      let translations = gaps.map { translation(of: String($0.drop { $0 == " " }), depth: depth + 1, &known) }
       // A gap that holds a sentence which is not known is none: the text is of another form.
       guard !zip(gaps, translations).contains(where: { $1 == nil && Self.isSentence($0) }) else { continue }
       return form.parts.map { part in
@@ -108,8 +108,9 @@ struct Translations {
     return nil
   }
 
-  /// Whether a text has four words in a row, as no name and no list of names has.
+  /// Whether a text has four words in a row, as no name and no list of names has, or two sentences side by side.
   private static func isSentence(_ text: String) -> Bool {
+    guard !text.contains("; ") else { return true }
     var run = 0
     for word in text.split(separator: " ") {
       let isWord = word.utf8.allSatisfy { (0x61...0x7A).contains($0 | 0x20) || $0 == UInt8(ascii: "'") }
@@ -135,15 +136,24 @@ struct Translations {
     return nil
   }
 
-  /// `text; text`.
+  /// `text; text`, and lists of such texts; what stands last in a list may be none.
   private func joined(_ text: String, _ depth: Int, _ known: inout [String: String?]) -> String? {
+    let parts = text.split(separator: "; ").map(String.init)
+    if parts.count > 2 {
+      let found = parts.map { translation(of: $0, depth: depth + 1, &known) }
+      if found.dropLast().allSatisfy({ $0 != nil }) {
+        return zip(found, parts).map { $0 ?? $1 }.joined(separator: "；")
+      }
+    }
     var start = text.startIndex
     while let sign = text[start...].firstRange(of: "; ") {
       let (one, other) = (String(text[..<sign.lowerBound]), String(text[sign.upperBound...]))
+      // What is said behind another text may be known with the sign alone.
       if let one = translation(of: one, depth: depth + 1, &known),
         let other = translation(of: other, depth: depth + 1, &known)
+          ?? translation(of: "; " + other, depth: depth + 1, &known)
       {
-        return "\(one)；\(other)"
+        return "\(one)；\(other.drop { "；; ".contains($0) })"
       }
       start = sign.upperBound
     }
@@ -181,7 +191,7 @@ struct Translations {
       return "（\(translation(of: inner, depth: depth + 1, &known) ?? inner)）"
     }
     // A name, a number.
-    return trimmed.utf8.contains(UInt8(ascii: " ")) ? nil : trimmed
+    return trimmed.utf8.contains(UInt8(ascii: " ")) ? nil : (text.hasPrefix(" ") ? " " : "") + trimmed
   }
 
   /// What fills the gaps between some words; nil where the text has not these words in this order.
