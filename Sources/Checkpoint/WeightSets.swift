@@ -103,7 +103,7 @@ public struct WeightSets: Sendable {
     for name in names where ShardedFolder.isIndex(name) && !used.contains(name) { add(index: name) }
     used.formUnion(sets.flatMap(\.files))
     add(parts.filter { $0.ending != Container.gguf.suffix })
-    loose = Self.loose(names.filter { !used.contains($0) })
+    loose = Self.loose(names.filter { !used.contains($0) }, in: folder)
     // A GGUF file beside another model is the same, made for another engine.
     if sets.isEmpty, loose.isEmpty || loose.allSatisfy({ $0.hasSuffix(Container.gguf.suffix) }) { add(parts) }
     self.sets = sets
@@ -118,14 +118,16 @@ public struct WeightSets: Sendable {
   }
 
   /// Of files that belong to no set those that are models: an adapter beside a model is none, a GGUF file beside another
-  /// one is that made for another engine, and what trainers save under endings of their own counts where there is nothing
-  /// else.
-  private static func loose(_ names: [String]) -> [String] {
+  /// one is that made for another engine, or says itself that it is an adapter, an importance matrix or a projector, and
+  /// what trainers save under endings of their own counts where there is nothing else.
+  private static func loose(_ names: [String], in folder: String) -> [String] {
     var models = names.filter(ModelFileName.isModel)
     let adapters = ModelFileName.adapters.filter(models.contains)
     let isNoAdapter = { (name: String) in !adapters.contains(name) }
     let isNoGGUF = { (name: String) in !name.hasSuffix(Container.gguf.suffix) }
-    for isOther in [{ $0 != ModelFileName.engineAdapter }, isNoAdapter, isNoGGUF] {
+    let isModelItself = { (name: String) in isNoGGUF(name) || saysModel(Folder.join(folder, name)) }
+    for isOther in [{ $0 != ModelFileName.engineAdapter }, isModelItself, isNoAdapter, isNoGGUF] where models.count > 1
+    {
       let others = models.filter(isOther)
       if !others.isEmpty { models = others }
     }
@@ -134,6 +136,12 @@ public struct WeightSets: Sendable {
     return names.filter { name in
       [".ckpt", ".pth.tar", ".pt.tar"].contains(where: name.hasSuffix) && !ModelFileName.isTrainersOwn(name)
     }
+  }
+
+  /// Whether a GGUF file is a model by what it says of itself, or cannot be read: then it is opened, and the error told.
+  private static func saysModel(_ path: String) -> Bool {
+    let type = try? GGUFFile(InputFile(path, isInput: false)).values["general.type"]?.string
+    return type == nil || type == "model"
   }
 
   /// The set that is the model.

@@ -99,6 +99,35 @@ import Testing
     for (other, words) in zip(others, test.told) { #expect(other.words.contains(words), "\(other.words)") }
   }
 
+  /// A GGUF file that says only what it is.
+  private func gguf(type: String) -> [UInt8] {
+    let bytes = { (value: any FixedWidthInteger, count: Int) in
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    let text = { (text: String) in bytes(text.utf8.count, 8) + Array(text.utf8) }
+    let head = Array("GGUF".utf8) + bytes(3, 4) + bytes(0, 8) + bytes(1, 8)
+    return head + text("general.type") + bytes(8, 4) + text(type)
+  }
+
+  @Test(
+    "a GGUF file that says it is an adapter, an importance matrix or a projector is no other model",
+    arguments: ["adapter", "imatrix", "mmproj"])
+  func notModels(type: String) throws {
+    let beside = try folder(["adapter_config.json", "adapter_model.safetensors"])
+    try beside.write("x.gguf", gguf(type: type))
+    #expect(try WeightSets(beside.path).read().entry == "adapter_model.safetensors")
+    let two = try folder([])
+    try two.write("a.gguf", gguf(type: type))
+    try two.write("b.gguf", gguf(type: "model"))
+    #expect(try WeightSets(two.path).read().entry == "b.gguf")
+    // By itself it is what is opened.
+    let alone = try folder([])
+    try alone.write("a.gguf", gguf(type: type))
+    #expect(try WeightSets(alone.path).read().entry == "a.gguf")
+    try two.write("c.gguf", gguf(type: "model"))
+    #expect(throws: CheckpointError.self) { try WeightSets(two.path).read() }
+  }
+
   private func error(_ folder: TemporaryFolder, _ name: String = "") -> CheckpointError? {
     #expect(throws: CheckpointError.self) { try Checkpoint.open(name.isEmpty ? folder.path : folder.file(name)) }
   }
