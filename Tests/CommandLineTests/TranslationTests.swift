@@ -104,7 +104,8 @@ struct SourceTexts {
     "belle-tools/Commands/Verify.swift", "belle-tools/Commands/Verify+Source.swift",
     "belle-tools/Commands/DoctorCommand.swift", "belle-tools/Commands/Generate.swift",
     "belle-tools/Commands/Quantize.swift", "belle-tools/Commands/QuantizationRun.swift",
-    "belle-tools/Commands/Quantize+Blocks.swift", "belle-tools/Commands/Quantize+Output.swift",
+    "belle-tools/Commands/Quantize+Blocks.swift", "belle-tools/Commands/Quantize+Importance.swift",
+    "belle-tools/Commands/Quantize+Output.swift",
     "belle-tools/Commands/KeyJudgement.swift", "belle-tools/Commands/KeySource.swift",
     "belle-tools/Commands/OriginalCheck.swift", "belle-tools/Commands/IndexedFiles.swift",
   ]
