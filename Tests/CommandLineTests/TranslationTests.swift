@@ -117,7 +117,8 @@ struct SourceTexts {
     "belle-tools/Commands/Generate.swift", "belle-tools/Commands/Generate+Batch.swift",
     "belle-tools/Commands/Generate+Talk.swift", "belle-tools/Commands/GenerationCourse.swift",
     "belle-tools/Commands/BatchOutput.swift", "belle-tools/Commands/Quantize.swift",
-    "belle-tools/Commands/Quantize+Blocks.swift", "belle-tools/Commands/Quantize+Output.swift",
+    "belle-tools/Commands/Quantize+Blocks.swift", "belle-tools/Commands/Quantize+Importance.swift",
+    "belle-tools/Commands/Quantize+Output.swift",
     "belle-tools/Commands/QuantizationRun.swift",
   ]
 

@@ -136,8 +136,8 @@ import Testing
           weights.slice, hessian: problem.hessian.copy(), grid: format.grid, recipe: recipe, layer: "x")
         let values = try values(PackedBlocks(layer, as: format))
         #expect(values == layer.dequantized().values)
-        // A code book has no zero: 1 is its level next to it, of the smallest unit.
-        if kind == 0 { #expect(values.allSatisfy { abs($0) <= (format.grid.levels == .even ? 0 : 0x1p-24) }) }
+        // A code book has no zero: what stands for it are levels of the smallest unit, which feedback plays out among them.
+        if kind == 0 { #expect(values.allSatisfy { abs($0) <= (format.grid.levels == .even ? 0 : 127 * 0x1p-24) }) }
         if kind == 1 {
           // Where no level has the very value, feedback makes up for it with single weights; the outputs are never worse
           // than with each at its nearest level, which is a seventh of the value away at most.

@@ -60,7 +60,11 @@ import Testing
     func code(_ grid: Grid, _ recipe: Recipe = .fast) -> QuantizeErrorCode? {
       failure { () throws(QuantizeError) in _ = try solve(problem.weights, problem.hessian, grid, recipe) }?.code
     }
-    for bits in [-1, 0, 1, 6, 7, 9, 64] { #expect(code(Grid(bits: bits, groupSize: nil)) == .badOption) }
+    for bits in [-1, 0, 1, 7, 9, 64] { #expect(code(Grid(bits: bits, groupSize: nil)) == .badOption) }
+    // A code book's integers have 8 bits, of both signs around the middle.
+    #expect(code(Grid(bits: 8, groupSize: nil, levels: .iq4)) == nil)
+    #expect(code(Grid(bits: 4, groupSize: nil, levels: .iq4)) == .badOption)
+    #expect(code(Grid(bits: 8, groupSize: nil, form: .minimum, levels: .iq4)) == .badOption)
     for size in [-5, 0, 17, .max] { #expect(code(Grid(bits: 4, groupSize: size)) == .badOption) }
     for lowest in [-1, 16] {
       #expect(code(Grid(bits: 4, groupSize: nil, form: .zeroPoint, lowestZeroPoint: lowest)) == .badOption)

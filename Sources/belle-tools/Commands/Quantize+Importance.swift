@@ -22,6 +22,6 @@ extension QuantizeCommand {
     guard let first = lacking.first, lacking.count < quantizer.modules.count else { return }
     Console.shared.warning(
       "the importance matrix lacks \(lacking.count) of \(quantizer.modules.count) modules, whose inputs count alike: "
-        + first.name + (lacking.count > 1 ? " …" : ""))
+        + "\(first.name)\(lacking.count > 1 ? " …" : "")")
   }
 }
