@@ -72,8 +72,11 @@ class Work:
         return None
 
     def settles(self, most, width):
-        """Waits until the lines of progress are right, and sees that they stay so over some more of them."""
-        end = time.monotonic() + 3
+        """Waits until the lines of progress are right, and sees that they stay so over some more of them.
+
+        They are drawn anew at the next step of the work: what takes long at the beginning of quantize has no steps.
+        """
+        end = time.monotonic() + 30
         while (wrong := self.look(most, width)) and not self.is_over:
             assert time.monotonic() < end, wrong + "\n---\n" + self.terminal.screen
             time.sleep(0.05)

@@ -251,6 +251,26 @@ struct SourceTexts {
     }
   }
 
+  @Test("lists of texts are Chinese to their ends, and names among Chinese letters keep their distance")
+  func lists() throws {
+    let folder = try TemporaryFolder()
+    let shell = "LC_ALL=zh_CN.UTF-8 exec \"$0\" \"$@\""
+    _ = try RandomCheckpoint().write(folder, "m")
+    let text = try String(contentsOfFile: folder.file("m/config.json"), encoding: .utf8)
+    let deeper = text.replacing(/"num_hidden_layers" ?: ?[0-9]+/, with: #""num_hidden_layers":9"#)
+    try #require(deeper != text)
+    try folder.write("m/config.json", deeper)
+    let run = try Running(["convert", folder.file("m"), folder.file("o.gguf")], shell: shell).finish()
+    #expect(run.status == 1 && !run.errors.contains(" is missing"), "\(run.errors)")
+    #expect(run.errors.split(separator: "；缺少 model.layers.").count > 5, "\(run.errors)")
+    let header =
+      #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#
+    let length = Character(UnicodeScalar(UInt8(header.utf8.count)))
+    try folder.write("o.safetensors", "\(length)\0\0\0\0\0\0\0\(header)123456")
+    let overlap = try Running(["inspect", folder.file("o.safetensors")], shell: shell).finish()
+    #expect(overlap.errors.contains("：张量 b 与另一个重叠"), "\(overlap.errors)")
+  }
+
   @Test("errors of the libraries, with what they fill in and what stands side by side")
   func errors() throws {
     let release = try Release(large: 0)

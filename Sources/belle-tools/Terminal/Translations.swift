@@ -165,7 +165,7 @@ struct Translations {
     for (key, translation) in sentences where text.utf8.count > key.utf8.count {
       if text.hasPrefix(key), !text.dropFirst(key.count).hasPrefix("s") {
         let rest = String(text.dropFirst(key.count))
-        if let rest = self.rest(rest, depth, &known) { return translation + rest }
+        if let rest = self.rest(rest, depth, &known) { return Self.glued(translation, rest) }
       }
     }
     for sign in [", ", " (", ": ", " "] {
@@ -173,12 +173,19 @@ struct Translations {
       while let found = text[start...].firstRange(of: sign) {
         let (one, other) = (String(text[..<found.lowerBound]), String(text[found.lowerBound...]))
         if let one = translation(of: one, depth: depth + 1, &known), let other = rest(other, depth, &known) {
-          return one + other
+          return Self.glued(one, other)
         }
         start = found.upperBound
       }
     }
     return nil
+  }
+
+  /// Two texts behind each other; a name in Latin letters keeps its distance from Chinese ones.
+  private static func glued(_ one: String, _ other: String) -> String {
+    guard let last = one.unicodeScalars.last, let first = other.unicodeScalars.first else { return one + other }
+    let isName = last.isASCII && (last.properties.isAlphabetic || last.properties.numericType != nil)
+    return one + (isName && (0x4E00...0x9FFF).contains(first.value) ? " " : "") + other
   }
 
   /// What follows a text: another one, with or without the sign before it, or something in brackets.
