@@ -101,7 +101,7 @@ import Testing
 
   /// A GGUF file that says only what it is.
   private func gguf(type: String) -> [UInt8] {
-    let bytes = { (value: any FixedWidthInteger, count: Int) in
+    let bytes = { (value: Int, count: Int) in
       (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }
     let text = { (text: String) in bytes(text.utf8.count, 8) + Array(text.utf8) }
