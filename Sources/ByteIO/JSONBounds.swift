@@ -50,10 +50,11 @@ public func boundedJSONObject(_ bytes: [UInt8]) throws -> Any {
   return try JSONSerialization.jsonObject(with: Data(PythonNumbers.marked(bytes)))
 }
 
-/// The text of an object as configurations are written: sorted, indented, with a line end; Python's numbers as they were.
+/// The text of an object as configurations are written: sorted, indented, with a line end; Python's numbers as they were, and
+/// floating-point numbers with a fraction, `30.0`: transformers refuses 30 where it wants a float.
 public func jsonText(_ object: [String: Any]) throws -> [UInt8] {
   let data = try JSONSerialization.data(
-    withJSONObject: object, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+    withJSONObject: PythonNumbers.marked(object), options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
   return PythonNumbers.restored([UInt8](data)) + [0x0A]
 }
 
@@ -118,13 +119,34 @@ private enum PythonNumbers {
     return copied == 0 ? bytes : result + bytes[copied...]
   }
 
+  /// Values with marks in place of floating-point numbers that have no fraction: Foundation would write them as integers.
+  static func marked(_ value: Any) -> Any {
+    switch value {
+    case let object as [String: Any]: object.mapValues { marked($0) }
+    case let list as [Any]: list.map { marked($0) }
+    default:
+      if let number = float(value), number.description.hasSuffix(fraction) { sign + number.description } else { value }
+    }
+  }
+
+  private static let fraction = ".0"
+
+  /// A floating-point number of Swift's or of Foundation's; nil for integers and truths.
+  private static func float(_ value: Any) -> Double? {
+    if type(of: value) == Double.self { return value as? Double }
+    // SAFETY: Foundation's name of the type is a text that ends with a zero.
+    guard let number = value as? NSNumber, unsafe String(cString: number.objCType) == "d" else { return nil }
+    return number.doubleValue
+  }
+
   /// A text with the numbers in place of the marks.
   static func restored(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.contains(0xEF) else { return bytes }
-    var text = String(decoding: bytes, as: UTF8.self)
-    for word in words { text = text.replacing(String(decoding: mark(word), as: UTF8.self), with: word) }
-    return Array(text.utf8)
+    return Array(String(decoding: bytes, as: UTF8.self).replacing(marks) { $0.1 }.utf8)
   }
+
+  /// A mark with what stands for a number behind the sign.
+  private static var marks: Regex<(Substring, Substring)> { /"\u{F8FF}(NaN|-?Infinity|-?[0-9]+\.0)"/ }
 }
 
 private func tooManyValues(_ file: String?) -> ByteIOError {

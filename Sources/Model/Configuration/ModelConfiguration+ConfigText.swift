@@ -43,13 +43,12 @@ extension ModelConfiguration {
     if let field = family.biasFields[.attentionInput], needsInputBias { object[field] = true }
     if let field = family.biasFields[.feedForwardInput], needsFeedForwardBias { object[field] = true }
     if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
-    let scores: [(field: String?, value: Double?)] = [
-      (keys.queryScalar?.field, queryScalar), (keys.attentionCap?.field, attentionCap),
+    // transformers wants an integer for the one, and floats for the others.
+    let scores: [(field: String?, value: Any?)] = [
+      (keys.queryScalar?.field, queryScalar.map { Self.number($0) }), (keys.attentionCap?.field, attentionCap),
       (keys.logitCap?.field, logitCap),
     ]
-    for case (let field?, let value) in scores {
-      object[field] = value.map { Self.number($0) } ?? JSONFields.null
-    }
+    for case (let field?, let value) in scores { object[field] = value ?? JSONFields.null }
     if let field = keys.normedHead, normalizesHead { object[field] = 0 }
     object.merge(layerFields) { one, _ in one }
     object.merge(positionFields) { one, _ in one }

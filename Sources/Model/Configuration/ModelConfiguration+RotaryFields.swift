@@ -107,12 +107,12 @@ extension ModelConfiguration {
   /// The fields of positions.
   var positionFields: [String: Any] {
     guard family.positions == .rotary else { return [:] }
-    var object: [String: Any] = ["rope_theta": Self.number(rotaryBase)]
+    var object: [String: Any] = ["rope_theta": rotaryBase]
     if let width = partialRotaryWidth, let field = family.keys.rotaryShare {
       object[field] = Double(width) / Double(headSize)
     }
     if let field = family.keys.localRotaryBase?.field {
-      object[field] = Self.number(localRotaryBase ?? rotaryBase)
+      object[field] = localRotaryBase ?? rotaryBase
     }
     let (inner, outer) = rotaryScaling.fields(contextLength: contextLength)
     if !inner.isEmpty { object["rope_scaling"] = inner }
