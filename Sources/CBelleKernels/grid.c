@@ -209,11 +209,6 @@ void belle_grid(belle_variant variant, const belle_grid_work *work) { LANES_DISP
 
 // MARK: Super-blocks
 
-/// How far other units are tried, to both sides, and in which steps of the first one: 8 of 0.03 take 2 to 3 % off the
-/// error of Q2_K; finer and farther ones no more.
-enum { UNIT_STEPS = 8 };
-#define UNIT_STEP 0.03f
-
 /// Σ weight · (w − ŵ)² of one group under a scale and a minimum.
 LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, size_t lane, lanes scale, lanes minimum) {
   const lanes inverse = 1 / scale, top = lanes_all(s->max_integer);
@@ -231,86 +226,47 @@ LANES_INLINE lanes super_error(const belle_super_grid_work *s, size_t group, siz
   return sum;
 }
 
-/// Two units, of scales and of minimums.
-typedef struct {
-  lanes scale, minimum;
-} super_units;
-
-/// Of a super-block under two units: each group takes the multiples near its own choice whose error is least. Returns
-/// the sum of the errors; where `stores`, the groups' scales and minimums become those multiples.
-LANES_INLINE lanes super_round(const belle_super_grid_work *s, size_t lane, super_units units, const bool stores) {
+/// The unit is the largest scale by the largest multiple, a 63rd or a −32nd, so that no group's own choice is cut off (but
+/// by a 32nd of it, where 31 is the most of the other sign); each group then takes the multiples near its own choice whose
+/// error is least.
+LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
   const lanes none = lanes_all(0), most = lanes_all(s->most_minimum);
   const lanes least_multiple = lanes_all(s->least_multiple), most_multiple = lanes_all(s->most_multiple);
-  // Where all minimums are 0, any divisor will do.
-  const lanes divisor = lanes_choose(units.minimum > 0, units.minimum, lanes_all(1));
-  lanes sum = none;
+  const float limit = -s->least_multiple > s->most_multiple ? s->least_multiple : s->most_multiple;
+  lanes scale_unit = none, minimum_unit = none;
   for (size_t group = 0; group < s->groups; group++) {
     const size_t at = group * s->grid_stride + lane;
-    const lanes wanted_scale = lanes_round(lanes_load(s->scales + at) / units.scale);
+    const lanes scale = lanes_load(s->scales + at);
+    scale_unit = lanes_choose(lanes_abs(scale) > lanes_abs(scale_unit), scale, scale_unit);
+    minimum_unit = __builtin_elementwise_max(minimum_unit, -lanes_load(s->minimums + at));
+  }
+  scale_unit = lanes_round_half(scale_unit / lanes_all(limit));
+  scale_unit = lanes_choose(lanes_abs(scale_unit) > 0, scale_unit, lanes_all(copysignf(0x1p-24f, limit)));
+  if (s->most_minimum > 0) minimum_unit = lanes_round_half(minimum_unit / most);
+  lanes_store(s->scale_unit + lane, scale_unit);
+  lanes_store(s->minimum_unit + lane, minimum_unit);
+  // Where all minimums are 0, any divisor will do.
+  const lanes divisor = lanes_choose(minimum_unit > 0, minimum_unit, lanes_all(1));
+  for (size_t group = 0; group < s->groups; group++) {
+    const size_t at = group * s->grid_stride + lane;
+    const lanes wanted_scale = lanes_round(lanes_load(s->scales + at) / scale_unit);
     const lanes wanted_minimum = lanes_round(-lanes_load(s->minimums + at) / divisor);
-    lanes best_error = lanes_all(INFINITY), best_scale = units.scale, best_minimum = none;
+    lanes best_error = lanes_all(INFINITY), best_scale = scale_unit, best_minimum = none;
     for (int i = 0; i < (s->most_minimum > 0 ? 9 : 3); i++) {
       // Its own choice first: at equal errors it stays.
       static const float steps[3] = {0, -1, 1};
       const lanes multiple = lanes_clamp(wanted_scale + steps[i % 3], least_multiple, most_multiple);
-      const lanes scale = units.scale * lanes_choose(multiple == 0, lanes_all(-1), multiple);
-      const lanes minimum = none - units.minimum * lanes_clamp(wanted_minimum + steps[i / 3], none, most);
+      const lanes scale = scale_unit * lanes_choose(multiple == 0, lanes_all(-1), multiple);
+      const lanes minimum = none - minimum_unit * lanes_clamp(wanted_minimum + steps[i / 3], none, most);
       const lanes error = super_error(s, group, lane, scale, minimum);
       const lanes_mask better = error < best_error;
       best_error = lanes_choose(better, error, best_error);
       best_scale = lanes_choose(better, scale, best_scale);
       best_minimum = lanes_choose(better, minimum, best_minimum);
     }
-    sum += best_error;
-    if (!stores) continue;
     lanes_store(s->scales + at, best_scale);
     lanes_store(s->minimums + at, best_minimum);
   }
-  return sum;
-}
-
-/// Other units than the first ones, a part larger or smaller, where they have less error: first of scales, then of
-/// minimums. Few multiples leave much to gain.
-LANES_INLINE super_units super_search(const belle_super_grid_work *s, size_t lane, super_units first) {
-  super_units best = first;
-  lanes least = super_round(s, lane, first, false);
-  for (int which = 0; which < 2; which++) {
-    const super_units from = best;
-    for (int step = -UNIT_STEPS; step <= UNIT_STEPS; step++) {
-      if (step == 0) continue;
-      super_units units = from;
-      const lanes factor = lanes_all(1 + UNIT_STEP * (float)step);
-      if (which == 0) units.scale = lanes_round_half(from.scale * factor);
-      else units.minimum = lanes_round_half(from.minimum * factor);
-      units.scale = lanes_choose(lanes_abs(units.scale) > 0, units.scale, from.scale);
-      const lanes error = super_round(s, lane, units, false);
-      const lanes_mask better = error < least;
-      least = lanes_choose(better, error, least);
-      best.scale = lanes_choose(better, units.scale, best.scale);
-      best.minimum = lanes_choose(better, units.minimum, best.minimum);
-    }
-  }
-  return best;
-}
-
-/// The unit is the largest scale by the largest multiple, a 63rd or a −32nd, so that no group's own choice is cut off (but
-/// by a 32nd of it, where 31 is the most of the other sign), or one near it, where that is searched for.
-LANES_INLINE void super_rows(const belle_super_grid_work *s, size_t lane) {
-  const float limit = -s->least_multiple > s->most_multiple ? s->least_multiple : s->most_multiple;
-  super_units units = {lanes_all(0), lanes_all(0)};
-  for (size_t group = 0; group < s->groups; group++) {
-    const size_t at = group * s->grid_stride + lane;
-    const lanes scale = lanes_load(s->scales + at);
-    units.scale = lanes_choose(lanes_abs(scale) > lanes_abs(units.scale), scale, units.scale);
-    units.minimum = __builtin_elementwise_max(units.minimum, -lanes_load(s->minimums + at));
-  }
-  units.scale = lanes_round_half(units.scale / lanes_all(limit));
-  units.scale = lanes_choose(lanes_abs(units.scale) > 0, units.scale, lanes_all(copysignf(0x1p-24f, limit)));
-  if (s->most_minimum > 0) units.minimum = lanes_round_half(units.minimum / lanes_all(s->most_minimum));
-  if (s->searches_units) units = super_search(s, lane, units);
-  super_round(s, lane, units, true);
-  lanes_store(s->scale_unit + lane, units.scale);
-  lanes_store(s->minimum_unit + lane, units.minimum);
 }
 
 LANES_INLINE void super_grid_lanes(const belle_super_grid_work *s) {

@@ -35,8 +35,6 @@ package struct Grid: Sendable, Equatable {
     package var multiples: ClosedRange<Int>
     /// The most that a minimum, which is subtracted, is of its unit.
     package var mostMinimum: Int
-    /// Whether units other than the first ones are tried: with multiples of few bits much depends on them.
-    package var searchesUnits: Bool
 
     /// Those of one sign, the one with more of them, or all.
     func multiples(ofBothSigns: Bool) -> ClosedRange<Int> {
@@ -54,7 +52,6 @@ package struct Grid: Sendable, Equatable {
       let half = 1 << (bits - 1)
       multiples = hasMinimums ? 1...2 * half - 1 : -half...half - 1
       mostMinimum = hasMinimums ? 2 * half - 1 : 0
-      searchesUnits = bits < 6
     }
   }
 

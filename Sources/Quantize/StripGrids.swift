@@ -112,7 +112,7 @@ struct StripGrids: Sendable {
           scale_unit: scaleUnits.slice.pointer(number), minimum_unit: minimumUnits.slice.pointer(number),
           max_integer: Float(grid.maximum), least_multiple: Float(multiples.lowerBound),
           most_multiple: Float(multiples.upperBound), most_minimum: Float(grid.superBlock?.mostMinimum ?? 0),
-          searches_units: grid.superBlock?.searchesUnits ?? false, levels: grid.cLevels)
+          levels: grid.cLevels)
         unsafe belle_super_grid(belle_best_variant(), &work)
       }
     }

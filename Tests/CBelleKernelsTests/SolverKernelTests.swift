@@ -261,7 +261,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
     let scales = source.normals(groups * lanes, 0.01).map { 0.001 + abs($0) }
     let minimums = source.normals(groups * lanes, 0.05).map { -abs($0) }
     let weights = source.normals(columns * groups).map { 0.1 + abs($0) }
-    func run(_ variant: belle_variant, weighted: Bool, searches: Bool = false) -> [[Float]] {
+    func run(_ variant: belle_variant, weighted: Bool) -> [[Float]] {
       let memory = Memory()
       let results = [scales, minimums, .init(repeating: 0, count: lanes), .init(repeating: 0, count: lanes)]
         .map(memory.copy)
@@ -269,20 +269,10 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
         columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
         values: memory.copy(values), column_weights: weighted ? memory.copy(weights) : nil, scales: results[0],
         minimums: results[1], scale_unit: results[2], minimum_unit: results[3], max_integer: 15, least_multiple: 1,
-        most_multiple: 63, most_minimum: 63, searches_units: searches, levels: BELLE_LEVELS_EVEN)
+        most_multiple: 63, most_minimum: 63, levels: BELLE_LEVELS_EVEN)
       return withExtendedLifetime(memory) {
         belle_super_grid(variant, &work)
         return zip(results, [groups * lanes, groups * lanes, lanes, lanes]).map { array($0, $1) }
-      }
-    }
-    // Units that are searched for move by a quarter at most, and the multiples with them.
-    for weighted in [true, false] {
-      let searched = run(variant, weighted: weighted, searches: true)
-      let first = run(variant, weighted: weighted)
-      #expect(searched.map(Self.bits) == run(BELLE_SCALAR, weighted: weighted, searches: true).map(Self.bits))
-      for which in 2...3 {
-        #expect(zip(searched[which], first[which]).allSatisfy { abs($0 / $1 - 1) < 0.25 })
-        #expect(searched[which] != first[which])
       }
     }
     for weighted in [true, false] {
@@ -323,7 +313,7 @@ private func array<Element>(_ pointer: UnsafeMutablePointer<Element>, _ count: I
           columns: columns, groups: groups, lanes: lanes, stride: lanes, grid_stride: lanes,
           values: memory.copy(values), column_weights: nil, scales: results[0], minimums: results[1],
           scale_unit: results[2], minimum_unit: minimumUnit, max_integer: levels == BELLE_LEVELS_IQ4 ? 255 : 7,
-          least_multiple: least, most_multiple: most, most_minimum: 0, searches_units: false, levels: levels)
+          least_multiple: least, most_multiple: most, most_minimum: 0, levels: levels)
         return withExtendedLifetime(memory) {
           belle_super_grid(variant, &work)
           return zip(results, [groups * lanes, groups * lanes, lanes]).map { array($0, $1) }

@@ -98,7 +98,6 @@ typedef struct {
   float max_integer;
   float least_multiple, most_multiple;  ///< of the unit of scales.
   float most_minimum;                   ///< of the unit of minimums; 0 where there are none.
-  bool searches_units;                  ///< whether units near the first ones are tried: for few multiples.
   belle_levels levels;
 } belle_super_grid_work;
 

@@ -1,4 +1,4 @@
-// The form that importance matrices had before GGUF's (llama-imatrix until July 2025; its output format dat still):
+// The form that importance matrices had before GGUF's (llama-imatrix until July 2025; on request still):
 // the number of entries; of each the length of its name, the name, the number of calls, the number of values, the values,
 // which are means times the number of calls; then, mostly, the number of pieces of text, and the length and the name of
 // the text. Numbers are 32-bit and little-endian.
