@@ -179,7 +179,7 @@ private enum Golden {
     for (source, type, reason) in [
       (odd, DType.q4_0, "its rows are not whole blocks"), (integers, .q4_0, "it holds no floating-point numbers"),
       (
-        MemorySource([("k", .f32, [1, 256], [UInt8](repeating: 0, count: 1024))]), .iq2_S,
+        MemorySource([("k", .f32, [1, 256], [UInt8](repeating: 0, count: 1024))]), .q4_2,
         "such blocks are not written here"
       ),
     ] {
