@@ -8,6 +8,7 @@
 #include "belle_crc.h"
 #include "belle_figures.h"
 #include "belle_gptq.h"
+#include "belle_gradients.h"
 #include "belle_integers.h"
 #include "belle_layout.h"
 #include "belle_low_rank.h"
