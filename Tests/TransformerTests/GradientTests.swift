@@ -27,12 +27,13 @@ private func product(_ a: MatrixSlice<Float>, _ b: MatrixSlice<Float>) -> Double
     let layer: DecoderLayer
     let input: Matrix<Float>
     let weighing: Matrix<Float>
-    let length = 24
+    let length: Int
 
     init(_ path: String, layer index: Int) throws {
       let model = try TransformerModel.open(path)
       layer = try model.layer(index, windowLength: length, threads: 2)
-      let windows = ArchitectureReference.windows
+      let (windows, length) = (ArchitectureReference.windows, 24)
+      self.length = length
       let tokens = (0..<2).flatMap { windows.tokens[$0 * windows.length..<$0 * windows.length + length] }
       input = Matrix(rows: tokens.count, columns: model.configuration.hiddenSize)
       try model.embed(tokens, into: input.slice, threads: 2)
@@ -128,7 +129,8 @@ private func product(_ a: MatrixSlice<Float>, _ b: MatrixSlice<Float>) -> Double
       var heads: [[UInt32]] = [[], []]
       for first in stride(from: 0, to: input.rows, by: batch) {
         let rows = first..<min(input.rows, first + batch)
-        let (states, gradient) = (Matrix<Float>(rows: rows.count, columns: width), Matrix<Float>(rows: rows.count, columns: width))
+        let states = Matrix<Float>(rows: rows.count, columns: width)
+        let gradient = Matrix<Float>(rows: rows.count, columns: width)
         states.slice.copy(from: input[rows, 0..<width])
         gradient.slice.copy(from: above[rows, 0..<width])
         layer.goBack(HiddenStates(states.slice, windowLength: length), from: gradient.slice, threads: threads)

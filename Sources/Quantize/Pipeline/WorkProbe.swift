@@ -63,7 +63,7 @@ struct WorkProbe {
         width: first.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
         residualWidth: nil, threads: threads)
       let start = clock.now
-      all.add(input, states, reference: options.isCorrected ? (input, states) : nil)
+      all.add(input, states, reference: options.isCorrected ? (input, states) : nil, weights: nil)
       let seconds = (clock.now - start) / .seconds(1)
       let width = Double(first.inFeatures)
       corrected = options.isCorrected && options.recipe.inputCorrection != 0

@@ -51,6 +51,21 @@ struct WorkShape {
     return cost
   }
 
+  /// The cost of a way through a layer, a row.
+  func forward(_ groups: [LinearGroup]) -> Double {
+    groups.reduce(0) { $0 + cost($1, wanted: [], isCorrected: false, isLast: false).forward }
+  }
+
+  /// The cost of the head's part of the gradients, a row.
+  var drawing: Double { 6 * Double(configuration.vocabularySize) * Double(configuration.hiddenSize) }
+
+  /// The cost of the gradients at a layer's modules and of their sums, a row.
+  func guidance(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
+    guard let guidance = options.recipe.guidance, groups.contains(where: { !$0.1.isEmpty }) else { return 0 }
+    let squares = groups.flatMap(\.1).reduce(0.0) { $0 + Double($1.outFeatures) * Double($1.outFeatures) }
+    return 2 * forward(groups.map(\.0)) + (guidance.share > 0 ? squares : 0)
+  }
+
   /// The solver's cost of a module, without the factor.
   func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)

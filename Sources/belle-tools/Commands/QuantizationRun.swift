@@ -101,6 +101,10 @@ struct QuantizationRun {
       switch event {
       case .resumed(let groups):
         common.note("going on with earlier work: \(groups) groups of modules are finished")
+      case .gradients(let layer, let count, let isBack):
+        if !file.isEmpty { progress(.finished(file: file)) }
+        file = "gradients, layer \(layer) of \(count), \(isBack ? "back" : "forward")"
+        progress(.started(file: file, bytes: max(1, total / count)))
       case .layer(let number, let count):
         if !file.isEmpty { progress(.finished(file: file)) }
         file = "layer \(number) of \(count)"
@@ -123,6 +127,7 @@ struct QuantizationRun {
       Console.shared.result([
         "type": "layer", "name": .string(report.name), "method": .string(report.method),
         "relative_output_error": report.relative_output_error.map { .double($0) } ?? .null,
+        "predicted_divergence": report.predicted_divergence.map { .double($0) } ?? .null,
         "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds ?? 0),
         "dead_inputs": .int(report.dead_inputs), "double_precision": .bool(report.double_precision),
         "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes ?? 0),

@@ -84,6 +84,9 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: .hidden)
   var sweeps: Int?
 
+  @Option(help: .hidden)
+  var guidance: String?
+
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
 
@@ -194,10 +197,11 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   enum RecipeName: String, ExpressibleByArgument, CaseIterable {
-    case best, fast, reference
+    case guided, best, fast, reference
 
     var recipe: Recipe {
       switch self {
+      case .guided: .guided
       case .best: .best
       case .fast: .fast
       case .reference: .reference
@@ -343,6 +347,10 @@ struct QuantizeCommand: ParsableCommand {
     if let alpha { options.recipe.inputCorrection = alpha }
     if let beta { options.recipe.residualCorrection = beta }
     if let sweeps { options.recipe.sweeps = sweeps }
+    if let parts = guidance?.split(separator: ",").compactMap({ Double($0) }), parts.count == 5 {
+      options.recipe.guidance = Guidance(
+        draws: Int(parts[0]), power: parts[1], bounds: parts[2]...parts[3], share: parts[4])
+    }
     if actOrder {
       options.recipe.order = .activation
       options.recipe.fixesGridsUpFront = staticGroups
