@@ -1,6 +1,7 @@
 // What gradients of the model's predictions are used for, and how much: weights of tokens, and what couples rows.
 // Measured choices: Documentation/gptq.md, "Guided".
 
+import ByteIO
 import Foundation
 
 /// How gradients guide the solver.

@@ -65,7 +65,7 @@ struct LayerSolver {
       integers = Self.inLayer(integers, order, columns: columns)
       (grids, sums) = (grids.inLayer(order), sums.inLayer(order))
     }
-    let weights = PackedLinear(
+    let packed = PackedLinear(
       bits: grid.bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: grids.scales.values,
       scaleType: grid.precision == .half ? .f16 : .f32,
       // A zero point that is none comes of weights that are no numbers, which the report's loss tells.
@@ -74,7 +74,7 @@ struct LayerSolver {
       groups: groupIndex ?? PackedLinear.contiguousGroups(of: max(1, problem.groupSize), inputs: columns))
     let seconds = (clock.now - start) / .seconds(1)
     return QuantizedLayer(
-      grid: grid, weights: weights, report: report(sums, powers, outcome, step: sample?.step ?? 1, seconds: seconds))
+      grid: grid, weights: packed, report: report(sums, powers, outcome, step: sample?.step ?? 1, seconds: seconds))
   }
 
   /// Rows of integers in the order in which they lie in the layer.
@@ -117,14 +117,14 @@ struct LayerSolver {
     let isSolved = problem.factor != nil
     let error = max(0, outcome?.error ?? total(sums.error))
     let scale = Double(attempt?.scale ?? 1) * Double(problem.coupling?.outputs.factor.scale ?? 1)
-    let columns = Double(problem.columns)
     return LayerReport(
       layer: layer, method: isSolved ? .gptq : .roundToNearest, fallbackReason: attempt?.failure,
       relativeOutputError: !isSolved ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
       loss: (total(sums.loss) - (outcome?.gain ?? 0)) / scale,
       divergence: outcome.flatMap { divergence($0) }, damping: attempt?.damping ?? 0,
       isDoublePrecision: attempt?.isDoublePrecision ?? false, deadInputs: attempt?.deadInputs.count ?? 0,
-      seconds: seconds, flop: isSolved ? problem.steps.products * Double(rows) * columns * columns : 0)
+      seconds: seconds, flop: isSolved
+        ? problem.steps.flop(rows: rows, columns: problem.columns, isCoupled: problem.coupling != nil) : 0)
   }
 
   /// What the layer's error costs the model: ½·tr(H_O·E·H_I·Eᵀ), with means over tokens of g·gᵀ and x·xᵀ, which are half of

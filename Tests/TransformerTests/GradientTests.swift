@@ -31,9 +31,9 @@ private func product(_ a: MatrixSlice<Float>, _ b: MatrixSlice<Float>) -> Double
 
     init(_ path: String, layer index: Int) throws {
       let model = try TransformerModel.open(path)
-      layer = try model.layer(index, windowLength: length, threads: 2)
       let (windows, length) = (ArchitectureReference.windows, 24)
       self.length = length
+      layer = try model.layer(index, windowLength: length, threads: 2)
       let tokens = (0..<2).flatMap { windows.tokens[$0 * windows.length..<$0 * windows.length + length] }
       input = Matrix(rows: tokens.count, columns: model.configuration.hiddenSize)
       try model.embed(tokens, into: input.slice, threads: 2)
