@@ -58,7 +58,7 @@ struct CoupledRefinement {
     var outcome = Outcome()
     let (sweeps, refits) = (problem.steps.sweeps, problem.steps.refits)
     for index in 0..<max(sweeps, refits ? 1 : 0) {
-      outcome.gain += sweep(integers, goesRight: index % 2 == 0, movesIntegers: sweeps > 0)
+      outcome.gain += unsafe sweep(integers, goesRight: index % 2 == 0, movesIntegers: sweeps > 0)
     }
     measure(&outcome)
     return outcome
@@ -117,7 +117,7 @@ struct CoupledRefinement {
     for range in (0..<rows).pieces(of: stripRows) {
       let strip = strip(range)
       pass(0..<n, goesRight: goesRight, strip) {
-        gain += move($0, strip, integers, movesIntegers: movesIntegers)
+        gain += unsafe move($0, strip, integers, movesIntegers: movesIntegers)
       }
     }
     return gain
@@ -197,7 +197,7 @@ struct CoupledRefinement {
               unit_stride: grids.scaleUnits.columns, super_groups: grid.superBlock?.groups ?? 1,
               least_multiple: Float(multiples.lowerBound), most_multiple: Float(multiples.upperBound))
             unsafe belle_two_sided_sweep(belle_best_variant(), &work)
-            gain = work.gain
+            gain = unsafe work.gain
           }
         }
       }

@@ -67,7 +67,7 @@ final class GradientStore {
 
   private func write(_ values: MatrixSlice<Float>, at offset: Int) throws {
     let bytes = values.brainHalves
-    try file.write(bytes.span.bytes, at: offset)
+    try unsafe file.write(bytes.span.bytes, at: offset)
   }
 
   private func read(_ rows: Int, at offset: Int) throws -> Matrix<Float> {

@@ -173,13 +173,15 @@ struct QuantizationRun {
     let fallbacks = reports.filter { $0.fallback != nil }
     let errors = reports.compactMap(\.relative_output_error)
     let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
+    let divergences = reports.compactMap(\.predicted_divergence)
+    let divergence = divergences.isEmpty ? nil : divergences.reduce(0, +)
     let flop = quantizer.flopCount
     let bytes = quantizer.writtenBytes ?? quantizer.outputBytes
     if common.json {
       return Console.shared.result([
         "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
-        "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
+        "predicted_divergence": divergence.map { .double($0) } ?? .null, "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(bytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
@@ -191,6 +193,7 @@ struct QuantizationRun {
       "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "
         + "\(byteCount(bytes)), \(fixed(gain, 1)) times smaller"
         + (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
+        + (divergence.map { ", predicted divergence " + String(format: "%.3g", $0) } ?? "")
         + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
     if !fallbacks.isEmpty {
       Console.shared.warning(
