@@ -14,7 +14,7 @@ import Testing
 
   /// Holds the gradients of Σ above·f(x) that each variant gives against those that differences of `f` say.
   private func expect(
-    _ x: [Float], _ above: [Float], _ f: ([Double]) -> [Double], _ gradient: (belle_variant) -> [Float]
+    _ x: [Float], _ above: [Float], _ f: @escaping ([Double]) -> [Double], _ gradient: (belle_variant) -> [Float]
   ) {
     let found = gradient(BELLE_SCALAR)
     for variant in [BELLE_AVX2, BELLE_AVX512, BELLE_NEON] where belle_variant_available(variant) {

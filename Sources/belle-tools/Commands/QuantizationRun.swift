@@ -188,13 +188,14 @@ struct QuantizationRun {
         "replaced": JSONValue(outcome.replaced), "removed": JSONValue(outcome.removed),
       ])
     }
+    let lost =
+      (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
+      + (divergence.map { ", predicted divergence " + String(format: "%.3g", $0) } ?? "")
     let gain = Double(quantizer.checkpointBytes) / Double(max(1, bytes))
     Console.shared.result(
       "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "
         + "\(byteCount(bytes)), \(fixed(gain, 1)) times smaller"
-        + (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
-        + (divergence.map { ", predicted divergence " + String(format: "%.3g", $0) } ?? "")
-        + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
+        + lost + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
     if !fallbacks.isEmpty {
       Console.shared.warning(
         "\(fallbacks.count) modules could only be rounded to nearest: \(fallbacks.prefix(5).map(\.name).joined(separator: ", "))"
