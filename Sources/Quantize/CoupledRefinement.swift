@@ -37,7 +37,7 @@ struct CoupledRefinement {
   /// Columns of a block: whole groups where they fit.
   private var edge: Int {
     let size = problem.groupSize
-    return size > 256 ? Blocking.block : size > Blocking.block ? size : Blocking.block / size * size
+    return hasLargeGroups ? Blocking.block : size > Blocking.block ? size : Blocking.block / size * size
   }
 
   /// What came of it.
@@ -54,7 +54,7 @@ struct CoupledRefinement {
   ///
   /// - Parameter integers: `[out, in]`.
   func run(_ integers: UnsafeMutablePointer<UInt8>) -> Outcome {
-    multiply()
+    multiply(errors, 0..<n, into: products.slice)
     var outcome = Outcome()
     let (sweeps, refits) = (problem.steps.sweeps, problem.steps.refits)
     for index in 0..<max(sweeps, refits ? 1 : 0) {
@@ -66,24 +66,36 @@ struct CoupledRefinement {
 
   // MARK: E·H
 
-  /// E·(H + λI) of all rows.
-  private func multiply() {
-    for block in (0..<n).pieces() {
+  /// The product of some columns with H + λI.
+  ///
+  /// - Parameters:
+  ///   - change: `[rows, columns of the range]`.
+  ///   - columns: which of H they are.
+  ///   - target: `[rows, in]`; overwritten in these columns, and added to in the others.
+  func multiply(_ change: MatrixSlice<Float>, _ columns: Range<Int>, into target: MatrixSlice<Float>) {
+    let (first, rows) = (columns.lowerBound, 0..<change.rows)
+    let part = { (range: Range<Int>) in change[rows, range.shifted(by: -first)] }
+    for block in columns.pieces() {
       let h = Matrix(rows: block.count, columns: block.count, factor.symmetricBlock(block))
-      gemm(errors[0..<rows, block], h.slice, into: products[0..<rows, block], threads: threads)
+      gemm(part(block), h.slice, into: target[rows, block], threads: threads)
     }
-    addAcross(0..<n)
+    addAcross(columns, part, into: target)
+    for outside in [0..<first, columns.upperBound..<n] where !outside.isEmpty {
+      carry(change, from: columns, to: outside, into: target[rows, outside], alpha: 1)
+    }
   }
 
   /// What two halves of columns do to each other, and so on within them.
-  private func addAcross(_ range: Range<Int>) {
+  private func addAcross(
+    _ range: Range<Int>, _ part: (Range<Int>) -> MatrixSlice<Float>, into target: MatrixSlice<Float>
+  ) {
     guard range.count > Blocking.block else { return }
     let (left, right) = range.halves(edge: Blocking.block)
     for (from, to) in [(left, right), (right, left)] {
-      carry(errors[0..<rows, from], from: from, to: to, into: products[0..<rows, to], alpha: 1)
+      carry(part(from), from: from, to: to, into: target[0..<target.rows, to], alpha: 1)
     }
-    addAcross(left)
-    addAcross(right)
+    addAcross(left, part, into: target)
+    addAcross(right, part, into: target)
   }
 
   /// products += α · change · H, of some columns to others.
@@ -100,7 +112,7 @@ struct CoupledRefinement {
   // MARK: A sweep
 
   /// The rows of a strip, what they have to do with each other, and what the other rows add to their gradients.
-  private struct RowStrip {
+  struct RowStrip {
     let rows: Range<Int>
     /// M_rk / M_rr.
     let coupling: [Float]
@@ -112,13 +124,19 @@ struct CoupledRefinement {
     let moved: Matrix<Float>
   }
 
+  /// Whether groups are too large for the kernel.
+  private var hasLargeGroups: Bool { problem.groupSize > 256 }
+
   private func sweep(_ integers: UnsafeMutablePointer<UInt8>, goesRight: Bool, movesIntegers: Bool) -> Double {
     var gain = 0.0
     for range in (0..<rows).pieces(of: stripRows) {
       let strip = strip(range)
-      pass(0..<n, goesRight: goesRight, strip) {
-        gain += unsafe move($0, strip, integers, movesIntegers: movesIntegers)
+      if movesIntegers || !hasLargeGroups {
+        pass(0..<n, goesRight: goesRight, strip) {
+          gain += unsafe move($0, strip, integers, movesIntegers: movesIntegers)
+        }
       }
+      if problem.steps.refits, hasLargeGroups { gain += unsafe refitLargeGroups(strip, integers) }
     }
     return gain
   }
@@ -190,7 +208,7 @@ struct CoupledRefinement {
               minimums: grids.minimums.slice.pointer(first), zeros: grids.zeros.slice.pointer(first),
               grid_stride: grids.scales.columns, gain: 0, max_integer: Float(grid.maximum),
               smallest_scale: grid.smallestScale, moves_integers: movesIntegers,
-              refits: problem.steps.refits && problem.groupSize <= 256, has_minimums: grid.form == .minimum,
+              refits: problem.steps.refits && !hasLargeGroups, has_minimums: grid.form == .minimum,
               half: grid.storesHalves, negative_scales: problem.recipe.negativeScales && grid.form == .symmetric,
               scale_units: grid.superBlock == nil ? nil : grids.scaleUnits.slice.pointer(first),
               minimum_units: grid.superBlock == nil ? nil : grids.minimumUnits.slice.pointer(first),

@@ -28,7 +28,9 @@ package struct Guidance: Sendable, Equatable {
   ///
   /// - Parameter squares: for each module of a group, the mean square of the gradients at its outputs, a token each.
   func weights(_ squares: [[Float]]) -> [Float] {
-    guard let count = squares.first?.count, count > 0, power > 0 else { return squares.first.map { $0.map { _ in 1 } } ?? [] }
+    guard let count = squares.first?.count, count > 0, power > 0 else {
+      return squares.first.map { $0.map { _ in 1 } } ?? []
+    }
     var sums = [Double](repeating: 0, count: count)
     for module in squares {
       // Each module counts the same, whatever its size and place.

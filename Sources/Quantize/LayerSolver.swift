@@ -123,7 +123,8 @@ struct LayerSolver {
       loss: (total(sums.loss) - (outcome?.gain ?? 0)) / scale,
       divergence: outcome.flatMap { divergence($0) }, damping: attempt?.damping ?? 0,
       isDoublePrecision: attempt?.isDoublePrecision ?? false, deadInputs: attempt?.deadInputs.count ?? 0,
-      seconds: seconds, flop: isSolved
+      seconds: seconds,
+      flop: isSolved
         ? problem.steps.flop(rows: rows, columns: problem.columns, isCoupled: problem.coupling != nil) : 0)
   }
 

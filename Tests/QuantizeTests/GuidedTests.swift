@@ -84,7 +84,7 @@ private func eliminated(
     Grid(bits: 4, groupSize: nil),
   ]
 
-  @Test("the integers are those of the elimination as it is written down", arguments: [(40, 96), (300, 160), (17, 33)])
+  @Test("the integers are those of the elimination as it is written down", arguments: [(40, 96), (300, 140), (17, 33)])
   func elimination(rows: Int, columns: Int) throws {
     let problem = CoupledProblem(rows: rows, columns: columns, seed: 5)
     let grid = Grid(bits: 4, groupSize: 32)
@@ -101,7 +101,8 @@ private func eliminated(
       scale: { Double(layer.scales[order[$0] * layer.groups + across[$1] / 32]) }, zero: 8, top: 15)
     var different = 0
     for (place, row) in order.enumerated() {
-      for (position, column) in across.enumerated() where
+      for (position, column) in across.enumerated()
+      where
         Int(layer.integers[row * columns + column]) != wanted[place][position]
       {
         different += 1
@@ -113,12 +114,12 @@ private func eliminated(
 
   @Test("where outputs count alike, the integers are GPTQ's", arguments: grids)
   func identity(grid: Grid) throws {
-    let base = RandomProblem(rows: 300, columns: 160, seed: 3)
-    let identity = Matrix<Float>(rows: 300, columns: 300)
-    for row in 0..<300 { identity[row, row] = 2 }
+    let base = RandomProblem(rows: 270, columns: 140, seed: 3)
+    let identity = Matrix<Float>(rows: 270, columns: 270)
+    for row in 0..<270 { identity[row, row] = 2 }
     #expect(try CoupledProblem(base, identity).factor() == nil)
     // Coupled by next to nothing: the same way as with any H_O.
-    identity[299, 0] = 1e-30
+    identity[269, 0] = 1e-30
     let problem = CoupledProblem(base, identity)
     let (coupled, plain) = (try problem.quantized(grid, Self.plain), try base.quantized(grid, Self.plain))
     #expect(coupled.integers == plain.integers)
@@ -133,9 +134,9 @@ private func eliminated(
 
   @Test("no step raises the objective, and the report has what is left", arguments: grids, [0.3, 1])
   func neverRises(grid: Grid, share: Double) throws {
-    let problem = CoupledProblem(rows: 150, columns: 160, seed: 11)
+    let problem = CoupledProblem(rows: 70, columns: 96, seed: 11)
     var last = Double.infinity
-    for sweeps in 0...4 {
+    for sweeps in 0...3 {
       var recipe = Self.plain
       (recipe.sweeps, recipe.refit) = (sweeps, sweeps > 0)
       let layer = try problem.quantized(grid, recipe, share: share)
@@ -147,13 +148,15 @@ private func eliminated(
       last = objective
     }
     // A better answer to the question than that of the solver that does not know it.
-    let alone = problem.objective(try problem.base.quantized(grid, .fast), share: share)
+    var recipe = Self.plain
+    (recipe.sweeps, recipe.refit) = (3, true)
+    let alone = problem.objective(try problem.base.quantized(grid, recipe), share: share)
     #expect(last < alone, "\(last), rows alone \(alone)")
   }
 
   @Test("the bytes do not depend on threads, and rows in another order give the same rows in that order")
   func reproducible() throws {
-    let (rows, columns) = (300, 160)
+    let (rows, columns) = (270, 140)
     let problem = CoupledProblem(rows: rows, columns: columns, seed: 7)
     var recipe = Recipe.fast
     recipe.sweeps = 1
@@ -176,7 +179,8 @@ private func eliminated(
       permuted.slice, factor: factor, grid: grid, recipe: recipe,
       outputs: try OutputFactor(outputs, share: 1, layer: "permuted"), layer: "permuted")
     var different = 0
-    for (to, from) in order.enumerated() where
+    for (to, from) in order.enumerated()
+    where
       other.integers[to * columns..<(to + 1) * columns] != layer.integers[from * columns..<(from + 1) * columns]
     {
       different += 1

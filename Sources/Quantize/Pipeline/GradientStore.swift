@@ -34,7 +34,9 @@ final class GradientStore {
   }
 
   /// Some rows of a layer's input.
-  func input(_ layer: Int, _ rows: Range<Int>) throws -> Matrix<Float> { try read(rows.count, at: offset(layer, rows.lowerBound)) }
+  func input(_ layer: Int, _ rows: Range<Int>) throws -> Matrix<Float> {
+    try read(rows.count, at: offset(layer, rows.lowerBound))
+  }
 
   /// Keeps some rows of a draw's gradient.
   func put(gradient draw: Int, _ rows: Range<Int>, _ values: MatrixSlice<Float>) throws {

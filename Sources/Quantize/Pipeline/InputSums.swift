@@ -45,7 +45,8 @@ final class InputSums {
       for block in states.blocks {
         let part = weighted[0..<block.count, 0..<x.columns]
         part.copy(from: x[block, 0..<x.columns])
-        part.multiply(rowsBy: weights.dropFirst(block.lowerBound).prefix(block.count).map { $0.squareRoot() }, threads: threads)
+        part.multiply(
+          rowsBy: weights.dropFirst(block.lowerBound).prefix(block.count).map { $0.squareRoot() }, threads: threads)
         hessian.add(part, threads: threads)
       }
     } else {
@@ -57,14 +58,18 @@ final class InputSums {
       if let inputs {
         let d = difference[0..<block.count, columns]
         d.setDifference(reference.x[block, columns], x[block, columns], threads: threads)
-        if let weights { d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads) }
+        if let weights {
+          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
+        }
         gemm(d, transposeA: true, x[block, columns], into: inputs.slice, beta: 1, threads: threads)
       }
       if let residual {
         let width = 0..<residual.rows
         let d = difference[0..<block.count, width]
         d.setDifference(reference.states.residual[block, width], states.residual[block, width], threads: threads)
-        if let weights { d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads) }
+        if let weights {
+          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
+        }
         gemm(d, transposeA: true, x[block, columns], into: residual.slice, beta: 1, threads: threads)
       }
     }

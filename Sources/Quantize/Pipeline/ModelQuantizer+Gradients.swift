@@ -118,7 +118,8 @@ extension ModelQuantizer {
     for draw in 0..<guidance.draws {
       for (batch, rows) in stream.batches.enumerated() {
         let residual = try stream.take(batch).residual
-        let states = HiddenStates(Matrix<Float>(rows: rows.count, columns: residual.columns).slice, windowLength: stream.windowLength)
+        let states = HiddenStates(
+          Matrix<Float>(rows: rows.count, columns: residual.columns).slice, windowLength: stream.windowLength)
         states.residual.copy(from: residual)
         let gradient = try file.rows(rows, draw: draw)
         layer.goBack(states, from: gradient.slice, threads: threads) { group, gradients in

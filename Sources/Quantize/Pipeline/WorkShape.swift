@@ -124,7 +124,8 @@ struct WorkShape {
   func gradients(_ layers: [[LinearGroup]], guided: [[(LinearGroup, [LinearModule])]]) -> Double {
     guard let guidance = options.recipe.guidance else { return 0 }
     let draws = Double(guidance.draws)
-    let passes = layers.reduce(0.0) { $0 + forward($1) } + layers.dropFirst().reduce(0.0) { $0 + 2 * draws * forward($1) }
+    let passes =
+      layers.reduce(0.0) { $0 + forward($1) } + layers.dropFirst().reduce(0.0) { $0 + 2 * draws * forward($1) }
     return Double(rows) * (passes + drawing + draws * guided.reduce(0.0) { $0 + self.guidance($1) })
   }
 

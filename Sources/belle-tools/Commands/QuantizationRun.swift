@@ -181,7 +181,8 @@ struct QuantizationRun {
       return Console.shared.result([
         "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
-        "predicted_divergence": divergence.map { .double($0) } ?? .null, "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
+        "predicted_divergence": divergence.map { .double($0) } ?? .null, "seconds": .double(seconds),
+        "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(bytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
