@@ -41,44 +41,57 @@ extension ModelQuantizer {
     let there = try plan.indices.filter { try work.gradients(layer: $0) != nil }
     guard let lowest = open.first, !open.allSatisfy(there.contains) else { return }
     let count = model.configuration.layerCount
+    // The layer that earlier work has come to: the way back went down from the last one without a gap.
+    let reached = there.first { $0 >= lowest }
     let stream = try makeStream(work, windows)
     let store = try GradientStore(
       in: work.path, layers: count, draws: guidance.draws, rows: stream.rows, width: stream.hiddenSize)
     try stream.embed(windows, model, threads: options.threads)
-    // Earlier work has come back to the lowest layer whose gradients are there.
-    let top = there.first ?? count
-    for index in 0..<count where index < top || there.isEmpty {
+    for index in 0..<(reached.map { $0 + 1 } ?? count) {
       try events(.gradients(layer: index + 1, count: count, isBack: false))
-      let layer = try layer(index)
-      for (batch, rows) in stream.batches.enumerated() {
-        let states = try stream.take(batch)
-        if index > lowest { try store.put(input: index, rows, states.residual) }
-        layer.run(states, threads: options.threads)
-        try stream.put(states, batch)
-        try advance(shape.forward(model.groups(ofLayer: index)) * Double(rows.count), events)
-      }
+      try goForward(through: index, stream, index > lowest ? store : nil, runs: index != reached, events)
     }
-    if let first = there.first, let file = try work.gradients(layer: first) {
+    if let reached, let file = try work.gradients(layer: reached) {
       for draw in 0..<guidance.draws {
         for rows in stream.batches { try store.put(gradient: draw, rows, try file.rows(rows, draw: draw).slice) }
       }
     } else {
-      let draws = LabelDraws(count: guidance.draws, seed: guidance.seed)
-      for (batch, rows) in stream.batches.enumerated() {
-        let drawn = try model.drawnGradients(
-          try stream.take(batch).residual, firstToken: rows.lowerBound, draws, threads: options.threads)
-        for (draw, gradient) in drawn.enumerated() { try store.put(gradient: draw, rows, gradient.slice) }
-        try advance(shape.drawing * Double(rows.count), events)
-      }
+      try draw(stream, store, guidance, events)
     }
-    for index in (lowest..<top).reversed() {
+    // The store holds what is at the output of each layer in turn.
+    for index in (lowest...(reached ?? count - 1)).reversed() {
       try events(.gradients(layer: index + 1, count: count, isBack: true))
-      if index + 1 < top || there.isEmpty, index < plan.count {
-        // The store holds what is at this layer's output.
+      if index != reached, index < plan.count {
         try work.save(gradients: try store.gradients(draws: guidance.draws), layer: index)
       }
-      guard index > lowest else { break }
-      try goBack(through: index, stream, store, guidance, events)
+      if index > lowest { try goBack(through: index, stream, store, guidance, events) }
+    }
+  }
+
+  /// - Parameters:
+  ///   - store: where the layer's input is kept; nil where it is not needed.
+  ///   - runs: whether the layer's output is.
+  private func goForward(
+    through index: Int, _ stream: StateStream, _ store: GradientStore?, runs: Bool, _ events: Events
+  ) throws {
+    let layer = runs ? try layer(index) : nil
+    for (batch, rows) in stream.batches.enumerated() {
+      let states = try stream.take(batch)
+      try store?.put(input: index, rows, states.residual)
+      layer?.run(states, threads: options.threads)
+      try stream.put(states, batch)
+      try advance(shape.forward(model.groups(ofLayer: index)) * Double(rows.count), events)
+    }
+  }
+
+  /// The gradients at the last layer's output.
+  private func draw(_ stream: StateStream, _ store: GradientStore, _ guidance: Guidance, _ events: Events) throws {
+    let draws = LabelDraws(count: guidance.draws, seed: guidance.seed)
+    for (batch, rows) in stream.batches.enumerated() {
+      let drawn = try model.drawnGradients(
+        try stream.take(batch).residual, firstToken: rows.lowerBound, draws, threads: options.threads)
+      for (draw, gradient) in drawn.enumerated() { try store.put(gradient: draw, rows, gradient.slice) }
+      try advance(shape.drawing * Double(rows.count), events)
     }
   }
 
