@@ -27,8 +27,8 @@ package struct QuantizationReport: Sendable {
 
     /// A module.
     package init(
-      name: String, error: Double?, divergence: Double? = nil, form: String? = nil, weights: Int? = nil, formerBytes: Int? = nil,
-      bytes: Int? = nil, seconds: Double? = nil, warnings: [String] = []
+      name: String, error: Double?, divergence: Double? = nil, form: String? = nil, weights: Int? = nil,
+      formerBytes: Int? = nil, bytes: Int? = nil, seconds: Double? = nil, warnings: [String] = []
     ) {
       (self.name, self.error, self.form, self.weights) = (name, error, form, weights)
       self.divergence = divergence

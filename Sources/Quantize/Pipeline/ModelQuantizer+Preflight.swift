@@ -70,6 +70,11 @@ extension ModelQuantizer {
         .badOption, reason: "the format has contiguous groups only",
         remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
+    if options.isGuided, !options.recipe.fixesGridsUpFront {
+      throw QuantizeError(
+        .badOption, reason: "rows that are coupled need grids that are fixed before the first column",
+        remedy: "give \(.staticGroups) with \(.activationOrder)")
+    }
     for module in modules { try format.check(module) }
     if options.method == .gptq {
       guard let windows = calibration?.windows, windows.count > 0 else {

@@ -85,8 +85,8 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: .hidden)
   var sweeps: Int?
 
-  @Option(help: .hidden)
-  var guidance: String?
+  @Option(help: .hidden, transform: Self.guidance)
+  var guidance: Guidance?
 
   @Option(help: ArgumentHelp("What is added to the Hessian's diagonal, as a fraction of its mean.", valueName: "x"))
   var damping = 0.01
@@ -194,19 +194,6 @@ struct QuantizeCommand: ParsableCommand {
     static func name(for value: Symmetry) -> NameSpecification {
       value == .symmetric
         ? [.customLong("symmetric"), .customLong("sym")] : [.customLong("asymmetric"), .customLong("asym")]
-    }
-  }
-
-  enum RecipeName: String, ExpressibleByArgument, CaseIterable {
-    case guided, best, fast, reference
-
-    var recipe: Recipe {
-      switch self {
-      case .guided: .guided
-      case .best: .best
-      case .fast: .fast
-      case .reference: .reference
-      }
     }
   }
 
@@ -345,21 +332,7 @@ struct QuantizeCommand: ParsableCommand {
     options.recipe = recipe.recipe
     options.recipeName = recipe.rawValue
     options.isTrueSequential = recipe != .reference || trueSequential
-    if let alpha { options.recipe.inputCorrection = alpha }
-    if let beta { options.recipe.residualCorrection = beta }
-    if let sweeps { options.recipe.sweeps = sweeps }
-    if let parts = guidance?.split(separator: ",").compactMap({ Double($0) }), parts.count == 5 {
-      options.recipe.guidance = Guidance(
-        draws: Int(parts[0]), power: parts[1], bounds: parts[2]...parts[3], share: parts[4])
-    }
-    if actOrder {
-      options.recipe.order = .activation
-      options.recipe.fixesGridsUpFront = staticGroups
-    } else if staticGroups {
-      options.recipe.fixesGridsUpFront = true
-    }
-    if mse { options.recipe.fit = .search(norm: 2.4) }
-    options.recipe.damping = damping
+    changeSteps(of: &options.recipe)
     (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
     options.arithmetic = compute
     options.threads = threads.count
