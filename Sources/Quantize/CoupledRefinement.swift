@@ -237,15 +237,18 @@ struct CoupledRefinement {
     }
     let live = (0..<n).filter { !factor.isDead[$0] }
     let (errors, products, lambda) = (errors, products.slice, factor.lambda)
-    var own = [Double](repeating: 0, count: rows)
-    for row in 0..<rows {
+    let sums = Matrix<Double>(rows: rows, columns: 1)
+    forEachTile(rows, threads: threads) { row in
       // SAFETY: both rows have n elements.
       let (e, p) = unsafe (errors.pointer(row), products.pointer(row))
+      var sum = 0.0
       for column in live {
         unsafe p[column] -= lambda * e[column]
-        own[row] += unsafe Double(e[column]) * Double(p[column])
+        sum += unsafe Double(e[column]) * Double(p[column])
       }
+      sums[row, 0] = sum
     }
+    let own = sums.values
     outcome.error = own.reduce(0, +)
     // Of a large layer some rows, scaled up by what the diagonal alone says of all.
     let step = OutputSample.takesAll(rows: rows, columns: n) ? 1 : rows / 128

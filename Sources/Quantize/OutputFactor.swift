@@ -13,7 +13,8 @@ package struct OutputFactor: Sendable {
   /// s.
   let shrinkage: Double
 
-  /// Factors H_O; nil where rows are independent: no shrinkage leaves anything of it, or nothing lies off its diagonal.
+  /// Factors H_O; nil where rows are to be independent: nothing is taken of it, nothing lies off its diagonal, or no damping
+  /// helps.
   ///
   /// - Parameters:
   ///   - gradients: `[out, out]`, 2/n · Σ g·gᵀ over the tokens, g the gradient at the layer's output; only its lower triangle
@@ -22,7 +23,7 @@ package struct OutputFactor: Sendable {
   ///   - damping: what is added to the diagonal.
   ///   - layer: what errors call it.
   ///   - threads: how many to use.
-  /// - Throws: ``QuantizeError`` for NaN or infinity, and for no factor.
+  /// - Throws: ``QuantizeError`` for NaN or infinity.
   package init?(
     _ gradients: consuming Matrix<Float>, share: Double, damping: Double = 0.01, layer: String,
     threads: Int = Engine.defaultThreads
@@ -42,9 +43,8 @@ package struct OutputFactor: Sendable {
     for row in 0..<n { slice[row, row] += Float(1 - share) }
     factor = try HessianFactor(
       gradients, recipe: Recipe(order: .activation, damping: damping), layer: layer, threads: threads)
-    if let failure = factor.failure {
-      throw QuantizeError(.notPositiveDefinite, place: layer, reason: "of the gradients at its outputs: \(failure)")
-    }
+    // Rows are quantized as if they were independent then.
+    guard factor.failure == nil else { return nil }
   }
 
   /// For each row in the order of elimination, which row of the layer it is.
