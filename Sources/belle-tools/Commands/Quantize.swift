@@ -29,7 +29,7 @@ struct QuantizeCommand: ParsableCommand {
       the same command is given again. The same model, data and options give the same bytes, on any number of threads.
 
       Recipes: `best` gives a better model than others at the same bits and format; `guided` a better one still, by gradients \
-      of the model's own predictions, in about twice the time and with disk for them; `fast` takes about half of `best`'s \
+      of the model's own predictions, in two to three times the time and with disk for them; `fast` takes about half of `best`'s \
       time; `reference` is GPTQ as it was published. --act-order, --static-groups, --mse and --damping change single steps of them.
       """)
 
