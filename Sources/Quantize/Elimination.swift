@@ -9,6 +9,8 @@ struct Elimination {
   let problem: LayerProblem
   let grids: StripGrids
   let sums: RowSums
+  /// What couples the strip's rows with those before them; nil where rows are independent.
+  let coupling: (rows: RowCoupling, part: RowCoupling.StripPart)?
 
   /// `[in, width]`: W* before, D = W* − Ŵ after.
   let differences: Matrix<Float>
@@ -23,8 +25,10 @@ struct Elimination {
   var width: Int { differences.columns }
   var lanes: Range<Int> { 0..<width }
 
-  init(_ problem: LayerProblem, _ space: Workspace) {
+  /// - Parameter rows: which rows of the layer the strip's lanes are.
+  init(_ problem: LayerProblem, rows: Range<Int>, _ space: Workspace) {
     self.problem = problem
+    coupling = problem.coupling.map { ($0, $0.part(rows, width: space.first.columns)) }
     (grids, sums) = (space.grids, space.sums)
     (differences, products, integers, current) = (space.first, space.second, space.eliminated, space.current)
   }
@@ -59,7 +63,11 @@ struct Elimination {
       let isFixed = problem.steps.fixesGrids
       if !isFixed { findGrids(factor, range, block, products) }
       let groups = range.map { UInt32((isFixed ? Int(factor.elimination[$0]) : $0) / problem.groupSize) }
-      quantize(range, block, groups: groups, products)
+      if let coupling {
+        quantize(range, block, groups: groups, products, coupling.rows, coupling.part)
+      } else {
+        quantize(range, block, groups: groups, products)
+      }
       return
     }
     let (left, right) = range.halves(edge: Blocking.block)
@@ -71,6 +79,31 @@ struct Elimination {
       factor.matrix[left, right], true, differences[left, lanes], false,
       into: products[right.shifted(by: -next), lanes], alpha: 1, beta: isFirst ? 0 : 1)
     run(factor, right, origin: next)
+  }
+
+  /// The same with the feedback of the rows before.
+  private func quantize(
+    _ block: Range<Int>, _ factor: [Float], groups: [UInt32], _ products: MatrixSlice<Float>, _ coupling: RowCoupling,
+    _ part: RowCoupling.StripPart
+  ) {
+    let (above, totals) = (coupling.sum(part, block), coupling.target(part, block))
+    // SAFETY: all arrays have the shapes that the kernel's header asks for: block.count columns, `width` lanes.
+    unsafe factor.withUnsafeBufferPointer { factor in
+      unsafe groups.withUnsafeBufferPointer { groups in
+        unsafe part.diagonal.withUnsafeBufferPointer { diagonal in
+          var work = unsafe belle_two_sided_block_work(
+            columns: block.count, lanes: width, stride: width, grid_stride: width, factor: factor.baseAddress,
+            weights: differences.slice.pointer(block.lowerBound), products: products.base, row_products: above.base,
+            row_factor: part.factor.slice.base, row_stride: part.factor.columns, row_diagonal: diagonal.baseAddress,
+            totals: totals.base, total_stride: totals.stride, groups: groups.baseAddress,
+            scales: grids.scales.slice.base, zeros: grids.zeros.slice.base, minimums: grids.minimums.slice.base,
+            integers: integers.pointer(block.lowerBound * width), losses: sums.loss.base,
+            max_integer: Float(problem.grid.maximum))
+          unsafe belle_two_sided_block(belle_best_variant(), &work)
+        }
+      }
+    }
+    coupling.finish(part, block)
   }
 
   private func quantize(

@@ -16,6 +16,7 @@ package enum GPTQ {
   ///   - grid: the values that a weight can take.
   ///   - recipe: the steps; its order and groups must be those that the factor was made for.
   ///   - correction: what earlier layers did to the inputs; used where the recipe's α or β is not 0.
+  ///   - outputs: what errors of the outputs count together: then rows are not independent. Grids must be fixed up front.
   ///   - layer: what errors and the report call it.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError`` for shapes that do not fit, options that mean nothing, NaN or infinity.
@@ -25,7 +26,8 @@ package enum GPTQ {
   /// Source: arXiv:2210.17323, Algorithm 1; the derivation of this form: Documentation/gptq.md.
   package static func quantize(
     _ weights: MatrixSlice<Float>, factor: HessianFactor, grid: Grid, recipe: Recipe = .fast,
-    correction: Correction? = nil, layer: String, threads: Int = Engine.defaultThreads
+    correction: Correction? = nil, outputs: OutputFactor? = nil, layer: String,
+    threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
     try recipe.validate(layer: layer)
     try grid.validate(inputs: factor.inputs, layer: layer)
@@ -47,10 +49,41 @@ package enum GPTQ {
     }
     try grid.check(weights, layer: layer, threads: threads)
     try correction?.check(outputs: weights.rows, inputs: weights.columns, layer: layer, threads: threads)
+    if let outputs, factor.failure == nil {
+      return try coupled(weights, factor, grid, recipe, correction, outputs, layer: layer, threads: threads)
+    }
     let problem = LayerProblem(
       weights: weights, factor: factor.failure == nil ? factor : nil, grid: grid, recipe: recipe,
       correction: correction)
     return LayerSolver(problem, factor: factor, layer: layer).solve(threads: threads)
+  }
+
+  /// The same with rows that are coupled: in their order of elimination.
+  private static func coupled(
+    _ weights: MatrixSlice<Float>, _ factor: HessianFactor, _ grid: Grid, _ recipe: Recipe, _ correction: Correction?,
+    _ outputs: OutputFactor, layer: String, threads: Int
+  ) throws(QuantizeError) -> QuantizedLayer {
+    guard outputs.factor.inputs == weights.rows else {
+      throw QuantizeError(
+        .shape, place: layer,
+        reason: "weights with \(weights.rows) outputs, and gradients of \(outputs.factor.inputs) of them")
+    }
+    guard recipe.fixesGridsUpFront || grid.superBlock != nil, recipe.rounding == .first else {
+      throw QuantizeError(
+        .badOption, place: layer, reason: "rows that are coupled need grids that are fixed before the first column",
+        remedy: "fix the grids up front")
+    }
+    let permuted = { (matrix: MatrixSlice<Float>) -> Matrix<Float> in
+      let copy = Matrix<Float>(rows: matrix.rows, columns: matrix.columns)
+      copy.slice.copy(rowsOf: matrix, order: outputs.order, threads: threads)
+      return copy
+    }
+    let problem = LayerProblem(
+      weights: permuted(weights).slice, factor: factor, grid: grid, recipe: recipe,
+      correction: correction.map {
+        Correction(inputs: $0.inputs, residual: $0.residual.map { permuted($0.slice) })
+      }, outputs: outputs)
+    return LayerSolver(problem, weights: weights, factor: factor, layer: layer).solve(threads: threads)
   }
 
   /// Quantizes one linear layer from its Hessian: factors it and quantizes.

@@ -4,7 +4,7 @@ import LinearAlgebra
 
 /// A layer with all that its quantization needs.
 struct LayerProblem: Sendable {
-  /// W, `[out, in]`.
+  /// W, `[out, in]`; where rows are coupled, in their order of elimination, and E = W* − Ŵ after it.
   let weights: MatrixSlice<Float>
   /// Of the Hessian; nil: round to nearest.
   let factor: HessianFactor?
@@ -12,9 +12,13 @@ struct LayerProblem: Sendable {
   let recipe: Recipe
   let correction: Correction?
   let steps: SolverSteps
+  /// What couples rows: nil where they are independent.
+  private(set) var coupling: RowCoupling?
 
+  /// - Parameter outputs: what couples the rows, which are then in its order; nil where they are independent.
   init(
-    weights: MatrixSlice<Float>, factor: HessianFactor?, grid: Grid, recipe: Recipe, correction: Correction?
+    weights: MatrixSlice<Float>, factor: HessianFactor?, grid: Grid, recipe: Recipe, correction: Correction?,
+    outputs: OutputFactor? = nil
   ) {
     self.weights = weights
     self.factor = factor
@@ -24,6 +28,7 @@ struct LayerProblem: Sendable {
     steps =
       factor == nil
       ? .roundToNearest : SolverSteps(recipe, on: grid, rows: weights.rows, columns: weights.columns)
+    coupling = factor == nil ? nil : outputs.map { RowCoupling($0, columns: weights.columns, stripWidth: width) }
   }
 
   var rows: Int { weights.rows }

@@ -10,15 +10,19 @@ struct LayerSolver {
   /// The factor that there was meant to be: it may have failed, and the report says so.
   private let attempt: HessianFactor?
   private let layer: String
+  /// W, rows as they lie.
+  private let weights: MatrixSlice<Float>
 
   /// A solver.
   ///
   /// - Parameters:
   ///   - problem: the layer.
+  ///   - weights: W, where the problem has a copy with its rows in another order.
   ///   - factor: the problem's, or the one that failed; nil where none was wanted.
   ///   - layer: what the report calls it.
-  init(_ problem: LayerProblem, factor: HessianFactor?, layer: String) {
+  init(_ problem: LayerProblem, weights: MatrixSlice<Float>? = nil, factor: HessianFactor?, layer: String) {
     self.problem = problem
+    self.weights = weights ?? problem.weights
     attempt = factor
     self.layer = layer
   }
@@ -27,21 +31,20 @@ struct LayerSolver {
   func solve(threads: Int) -> QuantizedLayer {
     let clock = ContinuousClock()
     let start = clock.now
-    let (rows, columns, groups, grid) = (problem.rows, problem.columns, problem.groups, problem.grid)
+    let (rows, columns, grid) = (problem.rows, problem.columns, problem.grid)
     let width = problem.width
     let strips = (rows + width - 1) / width
     let pool = WorkspacePool { [problem] in Workspace(problem) }
-    // [out, groups], and sums for each row; the power of sampled rows in two halves.
-    let scales = Matrix<Float>(rows: rows, columns: groups)
-    let zeros = Matrix<Float>(rows: rows, columns: groups)
-    let minimums = Matrix<Float>(rows: rows, columns: groups)
-    let sums = RowSums(rows)
+    // Sums for each row; the power of sampled rows in two halves.
+    var grids = LayerGrids(problem)
+    var sums = RowSums(rows)
     let powers = Matrix<Float>(rows: OutputSample.halves, columns: rows)
-    let sample = problem.factor.map { OutputSample(problem.weights, $0, mostLanes: problem.wholeWidth) }
+    let sample = problem.factor.map { OutputSample(weights, $0, mostLanes: problem.wholeWidth) }
+    var outcome: CoupledRefinement.Outcome?
     // SAFETY: every strip writes all integers of its rows, and the strips cover all rows.
-    let integers = unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+    var integers = unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
       let target = unsafe buffer.baseAddress.map { unsafe Output(base: $0) }
-      forEachTile(strips + (sample?.pieces ?? 0), threads: threads) { index in
+      forEachTile(strips + (sample?.pieces ?? 0), threads: threads) { [grids, sums] index in
         pool.with { workspace in
           guard index < strips else {
             sample?.write(piece: index - strips, workspace.first, workspace.second, to: powers.slice)
@@ -49,21 +52,39 @@ struct LayerSolver {
           }
           let strip = Strip(problem, rows: index * width..<min(rows, (index + 1) * width), workspace)
           strip.quantize()
-          if let target = unsafe target { unsafe strip.write(integers: target.base, scales, zeros, minimums, sums) }
+          if let target = unsafe target { unsafe strip.write(integers: target.base, grids, sums) }
         }
+      }
+      if let factor = problem.factor, let coupling = problem.coupling, let base = buffer.baseAddress {
+        let refinement = CoupledRefinement(problem, factor, coupling.outputs, grids, threads: threads)
+        outcome = unsafe refinement.run(base)
       }
       count = rows * columns
     }
-    let weights = PackedLinear(
-      bits: grid.bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: scales.values,
+    if let order = problem.coupling?.outputs.order {
+      integers = Self.inLayer(integers, order, columns: columns)
+      (grids, sums) = (grids.inLayer(order), sums.inLayer(order))
+    }
+    let packed = PackedLinear(
+      bits: grid.bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: grids.scales.values,
       scaleType: grid.precision == .half ? .f16 : .f32,
       // A zero point that is none comes of weights that are no numbers, which the report's loss tells.
       offsets: grid.form == .minimum
-        ? .minimums(minimums.values) : .zeros(zeros.values.map { UInt16(exactly: $0) ?? 0 }),
+        ? .minimums(grids.minimums.values) : .zeros(grids.zeros.values.map { UInt16(exactly: $0) ?? 0 }),
       groups: groupIndex ?? PackedLinear.contiguousGroups(of: max(1, problem.groupSize), inputs: columns))
     let seconds = (clock.now - start) / .seconds(1)
     return QuantizedLayer(
-      grid: grid, weights: weights, report: report(sums, powers, step: sample?.step ?? 1, seconds: seconds))
+      grid: grid, weights: packed, report: report(sums, powers, outcome, step: sample?.step ?? 1, seconds: seconds))
+  }
+
+  /// Rows of integers in the order in which they lie in the layer.
+  private static func inLayer(_ integers: [UInt8], _ order: [UInt32], columns: Int) -> [UInt8] {
+    var position = [Int](repeating: 0, count: order.count)
+    for (place, row) in order.enumerated() { position[Int(row)] = place }
+    var result: [UInt8] = []
+    result.reserveCapacity(integers.count)
+    for place in position { result += integers[place * columns..<(place + 1) * columns] }
+    return result
   }
 
   /// A pointer that the strips share; each writes rows of its own.
@@ -80,7 +101,9 @@ struct LayerSolver {
     return result
   }
 
-  private func report(_ sums: RowSums, _ powers: Matrix<Float>, step: Int, seconds: Double) -> LayerReport {
+  private func report(
+    _ sums: RowSums, _ powers: Matrix<Float>, _ outcome: CoupledRefinement.Outcome?, step: Int, seconds: Double
+  ) -> LayerReport {
     let rows = problem.rows
     func total(_ sums: MatrixSlice<Float>, step: Int = 1) -> Double {
       stride(from: 0, to: rows, by: step).reduce(0.0) { $0 + Double(sums[0, $1]) }
@@ -92,13 +115,25 @@ struct LayerSolver {
       power = predicted > 0 ? power * total(sums.predicted) / predicted : 0
     }
     let isSolved = problem.factor != nil
-    let error = max(0, total(sums.error))
-    let columns = Double(problem.columns)
+    let error = max(0, outcome?.error ?? total(sums.error))
+    let scale = Double(attempt?.scale ?? 1) * Double(problem.coupling?.outputs.factor.scale ?? 1)
     return LayerReport(
       layer: layer, method: isSolved ? .gptq : .roundToNearest, fallbackReason: attempt?.failure,
       relativeOutputError: !isSolved ? nil : power > 0 ? error / power : 0, isOutputEstimated: step > 1,
-      loss: total(sums.loss) / Double(attempt?.scale ?? 1), damping: attempt?.damping ?? 0,
+      loss: (total(sums.loss) - (outcome?.gain ?? 0)) / scale,
+      divergence: outcome.flatMap { divergence($0) }, damping: attempt?.damping ?? 0,
       isDoublePrecision: attempt?.isDoublePrecision ?? false, deadInputs: attempt?.deadInputs.count ?? 0,
-      seconds: seconds, flop: isSolved ? problem.steps.products * Double(rows) * columns * columns : 0)
+      seconds: seconds,
+      flop: isSolved
+        ? problem.steps.flop(rows: rows, columns: problem.columns, isCoupled: problem.coupling != nil) : 0)
+  }
+
+  /// What the layer's error costs the model: ½·tr(H_O·E·H_I·Eᵀ), with means over tokens of g·gᵀ and x·xᵀ, which are half of
+  /// the two matrices here. M, which the solver has, is s·H_O/mean + (1 − s)·I.
+  private func divergence(_ outcome: CoupledRefinement.Outcome) -> Double? {
+    guard let outputs = problem.coupling?.outputs else { return nil }
+    let (share, own) = (outputs.shrinkage, Double(outputs.factor.scale))
+    let raw = (outcome.coupled / own - (1 - share) * outcome.error) * outputs.mean / share
+    return max(0, raw) / Double(attempt?.scale ?? 1) / 8
   }
 }

@@ -68,7 +68,8 @@ extension MatrixSlice<Float> {
   /// The largest magnitude in a row; infinity also where it holds NaN.
   func largest(row: Int) -> Float { largest(row: row, count: columns) }
 
-  private func largest(row: Int, count: Int) -> Float {
+  /// The largest magnitude among the first elements of a row; infinity also for NaN.
+  func largest(row: Int, count: Int) -> Float {
     precondition(count <= columns)
     let from = unsafe pointer(row)
     // As an integer, a float's magnitude keeps its order, and NaN is beyond infinity.
@@ -76,6 +77,15 @@ extension MatrixSlice<Float> {
     // SAFETY: `count` elements follow.
     for i in 0..<count { unsafe largest = max(largest, Int32(bitPattern: from[i].bitPattern) & 0x7FFF_FFFF) }
     return largest >= 0x7F80_0000 ? .infinity : Float(bitPattern: UInt32(largest))
+  }
+
+  /// Rows of another matrix, in an order.
+  func copy(rowsOf other: MatrixSlice<Float>, order: [UInt32], threads: Int) {
+    precondition(order.count == rows && other.columns == columns)
+    forEachTile(rows, threads: threads) { row in
+      let from = Int(order[row])
+      self[row..<row + 1, 0..<columns].copy(from: other[from..<from + 1, 0..<columns])
+    }
   }
 
   /// Adds factor · x² of every element of a row to the sums at `sums`.

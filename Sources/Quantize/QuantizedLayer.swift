@@ -58,8 +58,11 @@ package struct LayerReport: Sendable, Equatable {
   /// Whether ‖WX‖² was estimated from a sample of rows. The error is exact, but that the reference's way of rounding
   /// scales at 4 bits and fewer (``Recipe/Rounding/afterwards``) is then left out of it: a part in ten thousand.
   package var isOutputEstimated: Bool
-  /// tr(E·(H + λI)·Eᵀ), what was minimized.
+  /// tr(E·(H + λI)·Eᵀ), what was minimized; with gradients tr(M·E·(H + λI)·Eᵀ), M as ``OutputFactor`` has it.
   package var loss: Double
+  /// By how much the error is predicted to change the model's answers: its part of the mean Kullback-Leibler divergence, in
+  /// nats a token; nil where no gradients were given.
+  package var divergence: Double?
   /// λ as a fraction of the mean of the Hessian's diagonal: what was needed.
   package var damping: Double
   /// Whether the factor had to be computed in double precision.

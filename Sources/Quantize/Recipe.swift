@@ -1,4 +1,4 @@
-// How a layer is quantized: steps, each with a switch of its own, and three named choices of them.
+// How a layer is quantized: steps, each with a switch of its own, and four named choices of them.
 // What each step gains was measured: Documentation/gptq.md.
 
 import ByteIO
@@ -54,13 +54,15 @@ package struct Recipe: Sendable, Equatable {
   package var residualCorrection: Float
   /// λ, what is added to the diagonal of the Hessian, as a fraction of its mean.
   package var damping: Double
+  /// How gradients of the model's predictions guide the solver, where the caller has them; nil for not at all.
+  package var guidance: Guidance?
 
   /// A recipe.
   package init(
     order: Order = .natural, fixesGridsUpFront: Bool = false, fit: Fit = .range, negativeScales: Bool = false,
     rounding: Rounding = .first, sweeps: Int = 0, refit: Bool = false, inputCorrection: Float = 0,
     residualCorrection: Float = 0,
-    damping: Double = 0.01
+    damping: Double = 0.01, guidance: Guidance? = nil
   ) {
     self.order = order
     self.fixesGridsUpFront = fixesGridsUpFront
@@ -72,6 +74,7 @@ package struct Recipe: Sendable, Equatable {
     self.inputCorrection = inputCorrection
     self.residualCorrection = residualCorrection
     self.damping = damping
+    self.guidance = guidance
   }
 
   /// What the reference does, integer by integer: GPTQ as it was published.
@@ -86,7 +89,16 @@ package struct Recipe: Sendable, Equatable {
     order: .activation, fixesGridsUpFront: true, fit: .weightedSearch, negativeScales: true, sweeps: 4, refit: true,
     inputCorrection: 0.6, residualCorrection: 0.5)
 
+  /// As ``best``, where errors count as much as they change the model's answers.
+  package static let guided: Recipe = {
+    var recipe = Recipe.best
+    recipe.sweeps = 2
+    recipe.guidance = Guidance()
+    return recipe
+  }()
+
   func validate(layer: String) throws(QuantizeError) {
+    try guidance?.validate(layer: layer)
     guard damping >= 0, damping.isFinite, damping <= 1000 else {
       throw QuantizeError(
         .badOption, place: layer, reason: "expected a damping of 0 to 1000, found \(damping)", remedy: "0.01 is usual")

@@ -32,5 +32,14 @@ struct RowSums: Sendable {
     }
   }
 
+  /// Row `order[r]` of the result is row r of this one.
+  func inLayer(_ order: [UInt32]) -> RowSums {
+    let result = RowSums(order.count)
+    for (row, place) in order.enumerated() {
+      for sum in 0..<matrix.rows { result.matrix[sum, Int(place)] = matrix[sum, row] }
+    }
+    return result
+  }
+
   private func row(_ index: Int) -> MatrixSlice<Float> { matrix[index..<index + 1, 0..<matrix.columns] }
 }

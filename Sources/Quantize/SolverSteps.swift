@@ -51,4 +51,15 @@ struct SolverSteps: Sendable {
     if sweeps > 0 || refits { return Double(2 + max(1, sweeps)) }
     return isRefined ? 2 : 1
   }
+
+  /// The solver's work on a layer, without the factors and a correction, in FLOP.
+  ///
+  /// With coupled rows there is the feedback of rows in the elimination; then E·H once as a whole, and for each pass what it
+  /// does to the other columns and what all rows add to the gradients.
+  func flop(rows: Int, columns: Int, isCoupled: Bool) -> Double {
+    let (out, n) = (Double(rows), Double(columns))
+    guard isCoupled else { return products * out * n * n }
+    let passes = Double(max(sweeps, refits ? 1 : 0))
+    return (3 + 2 * passes) * out * n * n + (1 + 2 * passes) * out * out * n
+  }
 }

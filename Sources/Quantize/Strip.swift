@@ -25,7 +25,7 @@ struct Strip {
   /// From weights to integers in `space.ordered`.
   func quantize() {
     space.sums.clear()
-    let elimination = Elimination(problem, space)
+    let elimination = Elimination(problem, rows: rows, space)
     guard let factor = problem.factor else {
       problem.weights.gather(rows, order: (0..<UInt32(n)).map { $0 }, into: space.first.slice)
       space.grids.findAll(space.first, weights: nil)
@@ -35,6 +35,7 @@ struct Strip {
     Target(problem, factor, rows: rows, space).load()
     elimination.run(factor)
     if problem.steps.reorders { putIntegersInOrder(factor, elimination) }
+    guard problem.coupling == nil else { return handOver(factor, elimination) }
     guard problem.steps.isRefined else {
       if problem.steps.roundsAfterwards { space.grids.round() }
       sumErrors(factor, elimination.differences, order: factor.elimination)
@@ -48,6 +49,16 @@ struct Strip {
     if problem.steps.roundsAfterwards { space.grids.round(keeping: refinement.errors, of: refinement.integers) }
     refinement.run()
     sumErrors(factor, refinement.errors, order: (0..<UInt32(n)).map { $0 })
+  }
+
+  /// Where rows are coupled, the errors take the place of the strip's weights: what follows is done for all rows at once.
+  private func handOver(_ factor: HessianFactor, _ elimination: Elimination) {
+    let errors = space.second[0..<n, 0..<width]
+    for (position, column) in factor.elimination.enumerated() {
+      errors[Int(column)..<Int(column) + 1, 0..<width].copy(
+        from: elimination.differences[position..<position + 1, 0..<width])
+    }
+    problem.weights[rows, 0..<n].copy(transposed: errors[0..<n, 0..<rows.count])
   }
 
   /// From the order of elimination to that of the columns.
@@ -90,12 +101,9 @@ struct Strip {
   ///
   /// - Parameters:
   ///   - integers: `[out, in]`.
-  ///   - scales, zeros, minimums: `[out, groups]`.
+  ///   - grids: of all rows of the layer.
   ///   - sums: of all rows of the layer.
-  func write(
-    integers: UnsafeMutablePointer<UInt8>, _ scales: Matrix<Float>, _ zeros: Matrix<Float>, _ minimums: Matrix<Float>,
-    _ sums: RowSums
-  ) {
+  func write(integers: UnsafeMutablePointer<UInt8>, _ grids: LayerGrids, _ sums: RowSums) {
     let order = problem.factor?.columns ?? (0..<UInt32(n)).map { $0 }
     // SAFETY: `integers` has all rows of the layer; the strip writes its own.
     unsafe order.withUnsafeBufferPointer { order in
@@ -103,7 +111,7 @@ struct Strip {
       unsafe belle_scatter_bytes(
         space.ordered.pointer(0), width, rows.count, n, order, integers + rows.lowerBound * n, n)
     }
-    space.grids.write(rows, to: scales, zeros, minimums)
+    space.grids.write(rows, to: grids)
     space.sums.write(rows, to: sums)
   }
 }

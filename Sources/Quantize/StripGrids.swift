@@ -149,12 +149,14 @@ struct StripGrids: Sendable {
   ///
   /// - Parameters:
   ///   - rows: which rows of the layer the strip's lanes are.
-  ///   - layerScales, layerZeros, layerMinimums: `[out, groups]`.
-  func write(
-    _ rows: Range<Int>, to layerScales: Matrix<Float>, _ layerZeros: Matrix<Float>, _ layerMinimums: Matrix<Float>
-  ) {
-    for (from, to) in [(scales, layerScales), (zeros, layerZeros), (minimums, layerMinimums)] {
-      to[rows, 0..<count].copy(transposed: from[0..<count, 0..<rows.count])
+  ///   - layer: of all rows.
+  func write(_ rows: Range<Int>, to layer: LayerGrids) {
+    let pairs = [
+      (scales, layer.scales), (zeros, layer.zeros), (minimums, layer.minimums), (scaleUnits, layer.scaleUnits),
+      (minimumUnits, layer.minimumUnits),
+    ]
+    for (from, to) in pairs where from.rows > 0 {
+      to[rows, 0..<from.rows].copy(transposed: from[0..<from.rows, 0..<rows.count])
     }
   }
 }

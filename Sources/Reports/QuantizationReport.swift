@@ -10,6 +10,8 @@ package struct QuantizationReport: Sendable {
     package var name: String
     /// Relative error of its output, as a share; nil where none was measured.
     package var error: Double?
+    /// By how much its error is predicted to change the model's answers, in nats a token; nil where that is not known.
+    package var divergence: Double?
     /// What its weights became: "4 bits, groups of 128"; nil where it is not known.
     package var form: String?
     /// How many weights it has.
@@ -25,10 +27,11 @@ package struct QuantizationReport: Sendable {
 
     /// A module.
     package init(
-      name: String, error: Double?, form: String? = nil, weights: Int? = nil, formerBytes: Int? = nil,
-      bytes: Int? = nil, seconds: Double? = nil, warnings: [String] = []
+      name: String, error: Double?, divergence: Double? = nil, form: String? = nil, weights: Int? = nil,
+      formerBytes: Int? = nil, bytes: Int? = nil, seconds: Double? = nil, warnings: [String] = []
     ) {
       (self.name, self.error, self.form, self.weights) = (name, error, form, weights)
+      self.divergence = divergence
       (self.formerBytes, self.bytes, self.seconds, self.warnings) = (formerBytes, bytes, seconds, warnings)
     }
   }
@@ -78,7 +81,7 @@ package struct QuantizationReport: Sendable {
     return Page(
       kind: "Quantization report", title: title, lead: lead, tiles: tiles,
       warnings: modules.flatMap { module in module.warnings.map { "\(module.name): \($0)" } },
-      sections: [errors(kinds), worst, sizes(kinds), bits, times(kinds), origin], program: program)
+      sections: [errors(kinds), costs(kinds), worst, sizes(kinds), bits, times(kinds), origin], program: program)
   }
 
   private var meanError: Double? {
@@ -124,6 +127,24 @@ package struct QuantizationReport: Sendable {
         Table([("module outside of layers", .name), ("output error", .number)], of: kinds.outside(errors), most: 20) {
           [modules[$0].name, modules[$0].error.map(Numbers.percent) ?? ""]
         },
+      ])
+  }
+
+  /// What modules cost the model, where gradients say so.
+  private func costs(_ kinds: ModuleKinds) -> Page.Section {
+    let divergences = modules.map(\.divergence)
+    guard divergences.contains(where: { $0 != nil }) else { return Page.Section("Predicted divergence", []) }
+    return Page.Section(
+      "Predicted divergence by layer and module",
+      note: "By how much each module's error changes the model's answers, as gradients of its own predictions say: "
+        + "thousandths of a nat a token. What a module costs, whatever its output error.", paired: true,
+      [
+        Lines(
+          "Along the layers", unit: "thousandths of a nat a token", xTitle: "layer", isWhole: true,
+          kinds.series(divergences, scale: 1000)),
+        HeatMap(
+          "Of each module", unit: "thousandths of a nat a token", xTitle: "layer", label: Numbers.short,
+          kinds.rows(divergences, scale: 1000)),
       ])
   }
 

@@ -49,7 +49,10 @@ struct Attention {
   ///
   /// - Returns: `[rows, headCount · headSize]`.
   func mixed(threads: Int) -> Matrix<Float> {
-    rotate(threads)
+    if let rotary {
+      plan.rotate(
+        projections.outputs, states.blocks, windowLength: states.windowLength, rotary, threads: threads)
+    }
     let (heads, length) = (plan.headCount, states.windowLength)
     let (projections, scores, size) = (projections, plan.scores, plan.headSize)
     let share = heads / plan.keyValueHeadCount
@@ -77,22 +80,6 @@ struct Attention {
       }
     }
     return result
-  }
-
-  /// Turns queries and keys by their positions.
-  private func rotate(_ threads: Int) {
-    guard let rotary else { return }
-    let (blocks, length) = (states.blocks, states.windowLength)
-    let outputs = projections.outputs
-    let heads = Dictionary(grouping: plan.queries + plan.keys, by: \.matrix).mapValues { $0.map(\.column) }
-    forEachTile(blocks.count, threads: threads) { block in
-      let rows = blocks[block]
-      for (matrix, columns) in heads {
-        outputs[matrix][rows, 0..<outputs[matrix].columns].rotate(heads: columns, rotary) {
-          (rows.lowerBound + $0) % length
-        }
-      }
-    }
   }
 
   /// Queries that are worked on at once.

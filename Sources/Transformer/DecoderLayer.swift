@@ -52,6 +52,23 @@ package final class DecoderLayer: Sendable {
   /// Goes through the whole layer.
   package func run(_ states: HiddenStates, threads: Int) { layer.run(states, rotary, threads: threads) }
 
+  /// Goes through the whole layer, and back: from the gradient of a loss at the layer's output to that at its input.
+  ///
+  /// - Parameters:
+  ///   - states: at the layer's input; its output afterwards.
+  ///   - gradient: `[rows, hiddenSize]`, at the output; at the input afterwards.
+  ///   - threads: how many to use; the result does not depend on it.
+  ///   - each: told of each group, the last one first, and of the gradients at its modules' outputs, each `[rows, out]`.
+  /// - Complexity: as running twice.
+  package func goBack(
+    _ states: HiddenStates, from gradient: MatrixSlice<Float>, threads: Int,
+    each: (LinearGroup, [MatrixSlice<Float>]) -> Void = { _, _ in }
+  ) {
+    layer.goBack(states, rotary, from: gradient, threads: threads) { role, gradients in
+      each(groups[role.rawValue], gradients)
+    }
+  }
+
   /// What a thread's operands in bfloat16 take at most, in bytes: a tile's rows and columns, 2048 inputs of each.
   package static let roundedBytes = 2 * (HiddenStates.largestBlock + ExpandedWeights.widestTile) * 2048
 }

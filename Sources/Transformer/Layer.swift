@@ -57,19 +57,24 @@ struct Layer<Weights: GroupWeights>: Sendable {
       states.carried = nil
     case .attentionInput:
       let outputs = weights.multiply(input, blocks, threads: threads)
-      for (role, output) in zip([ModelFamily.Role.queryNorm, .keyNorm], outputs) {
-        norms[role]?.apply(toHeadsOf: output, blocks, threads: threads)
-      }
+      normHeads(outputs, blocks, threads: threads)
       states.carried = Attention(plan, outputs, states, rotary, kept).mixed(threads: threads)
     case .feedForwardInput:
       states.carried = activated(weights.multiply(input, blocks, threads: threads), blocks, threads: threads)
     }
   }
 
+  /// Norms each head of queries and keys, in place, where the family has it so.
+  func normHeads(_ outputs: [Matrix<Float>], _ blocks: [Range<Int>], threads: Int) {
+    for (role, output) in zip([ModelFamily.Role.queryNorm, .keyNorm], outputs) {
+      norms[role]?.apply(toHeadsOf: output, blocks, threads: threads)
+    }
+  }
+
   /// What lies between the two halves of the feed-forward part.
   ///
   /// - Parameter outputs: of gate and up, or of both in one matrix, or of up alone where nothing is gated; overwritten.
-  private func activated(_ outputs: [Matrix<Float>], _ blocks: [Range<Int>], threads: Int) -> Matrix<Float> {
+  func activated(_ outputs: [Matrix<Float>], _ blocks: [Range<Int>], threads: Int) -> Matrix<Float> {
     let isFused = plan.family.activation.isGated && outputs.count == 1
     let width = outputs[0].columns / (isFused ? 2 : 1)
     let result = isFused ? Matrix<Float>(rows: outputs[0].rows, columns: width) : outputs[0]

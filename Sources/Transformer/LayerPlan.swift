@@ -1,5 +1,6 @@
 // How the layers of a model compute, whatever their weights are stored as: what both engines go by.
 
+import LinearAlgebra
 import Model
 
 /// The arithmetic of a decoder layer.
@@ -65,6 +66,28 @@ struct LayerPlan: Sendable {
     } else {
       let heads = Array(0..<keyValueHeadCount)
       (queries, keys, values) = (places(Array(0..<headCount), 0), places(heads, 1), places(heads, 2))
+    }
+  }
+}
+
+extension LayerPlan {
+  /// Turns queries and keys by their positions, in place.
+  ///
+  /// - Parameters:
+  ///   - outputs: of the modules before attention.
+  ///   - blocks: of their rows.
+  ///   - windowLength: rows of a window, whose first one has the table's first position.
+  func rotate(
+    _ outputs: [Matrix<Float>], _ blocks: [Range<Int>], windowLength: Int, _ table: RotaryTable, threads: Int
+  ) {
+    let heads = Dictionary(grouping: queries + keys, by: \.matrix).mapValues { $0.map(\.column) }
+    forEachTile(blocks.count, threads: threads) { block in
+      let rows = blocks[block]
+      for (matrix, columns) in heads {
+        outputs[matrix][rows, 0..<outputs[matrix].columns].rotate(heads: columns, table) {
+          (rows.lowerBound + $0) % windowLength
+        }
+      }
     }
   }
 }

@@ -12,6 +12,8 @@ struct RotaryTable: Sendable {
   /// `[positions, pairs]`.
   let sines: Matrix<Float>
 
+  fileprivate init(cosines: Matrix<Float>, sines: Matrix<Float>) { (self.cosines, self.sines) = (cosines, sines) }
+
   /// - Parameters:
   ///   - positions: those of the table's rows.
   ///   - length: of the text, in tokens.
@@ -28,6 +30,15 @@ struct RotaryTable: Sendable {
         sines[row, pair] = Float(sin(angle) * magnitude)
       }
     }
+  }
+}
+
+extension RotaryTable {
+  /// The rotations back, which gradients get.
+  var reversed: RotaryTable {
+    let sines = sines.copy()
+    sines.slice.multiply(by: -1)
+    return RotaryTable(cosines: cosines, sines: sines)
   }
 }
 

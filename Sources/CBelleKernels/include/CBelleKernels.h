@@ -8,6 +8,7 @@
 #include "belle_crc.h"
 #include "belle_figures.h"
 #include "belle_gptq.h"
+#include "belle_gradients.h"
 #include "belle_integers.h"
 #include "belle_layout.h"
 #include "belle_low_rank.h"
@@ -15,6 +16,7 @@
 #include "belle_model.h"
 #include "belle_packed.h"
 #include "belle_rows.h"
+#include "belle_two_sided.h"
 #include "belle_variants.h"
 #include "belle_xor.h"
 

@@ -10,6 +10,8 @@ final class InputSums {
   private let inputs: Matrix<Float>?
   private let residual: Matrix<Float>?
   private let difference: Matrix<Float>?
+  /// Inputs times the roots of their tokens' weights, a block of them, once there are weights.
+  private lazy var weighted = Matrix<Float>(rows: HiddenStates.largestBlock, columns: hessian.inputs)
   private let threads: Int
 
   /// Empty sums.
@@ -34,22 +36,40 @@ final class InputSums {
   ///   - x: the inputs in the quantized model.
   ///   - states: the states that they are of.
   ///   - reference: the same of the unquantized model, where it is needed.
+  ///   - weights: how much each token counts, 1 on the average over all batches; nil for all alike.
   func add(
-    _ x: MatrixSlice<Float>, _ states: HiddenStates, reference: (x: MatrixSlice<Float>, states: HiddenStates)?
+    _ x: MatrixSlice<Float>, _ states: HiddenStates, reference: (x: MatrixSlice<Float>, states: HiddenStates)?,
+    weights: ArraySlice<Float>?
   ) {
-    hessian.add(x, threads: threads)
+    if let weights {
+      for block in states.blocks {
+        let part = weighted[0..<block.count, 0..<x.columns]
+        part.copy(from: x[block, 0..<x.columns])
+        part.multiply(
+          rowsBy: weights.dropFirst(block.lowerBound).prefix(block.count).map { $0.squareRoot() }, threads: threads)
+        hessian.add(part, threads: threads)
+      }
+    } else {
+      hessian.add(x, threads: threads)
+    }
     guard let reference, let difference else { return }
     for block in states.blocks {
       let columns = 0..<x.columns
       if let inputs {
         let d = difference[0..<block.count, columns]
         d.setDifference(reference.x[block, columns], x[block, columns], threads: threads)
+        if let weights {
+          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
+        }
         gemm(d, transposeA: true, x[block, columns], into: inputs.slice, beta: 1, threads: threads)
       }
       if let residual {
         let width = 0..<residual.rows
         let d = difference[0..<block.count, width]
         d.setDifference(reference.states.residual[block, width], states.residual[block, width], threads: threads)
+        if let weights {
+          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
+        }
         gemm(d, transposeA: true, x[block, columns], into: residual.slice, beta: 1, threads: threads)
       }
     }
@@ -68,6 +88,12 @@ final class InputSums {
 }
 
 extension MatrixSlice<Float> {
+  /// Multiplies each row by a number of its own.
+  fileprivate func multiply(rowsBy factors: [Float], threads: Int) {
+    precondition(factors.count == rows)
+    forEachTile(rows, threads: threads) { scale(row: $0, count: columns, by: factors[$0]) }
+  }
+
   /// self = a − b.
   fileprivate func setDifference(_ a: MatrixSlice, _ b: MatrixSlice, threads: Int) {
     precondition(a.rows == rows && b.rows == rows && a.columns == columns && b.columns == columns)

@@ -28,6 +28,7 @@ extension ModelQuantizer {
 
   func runLayers(_ work: WorkFolder, _ events: Events) throws {
     guard let calibration else { preconditionFailure("GPTQ without calibration data") }
+    try prepareGradients(work, calibration.windows, events)
     var (streams, first) = try begin(work, calibration.windows)
     try replay(upTo: first, work, events)
     let clock = ContinuousClock()
@@ -47,6 +48,7 @@ extension ModelQuantizer {
         ?? model.layer(
           index, windowLength: calibration.windows.length, arithmetic: options.arithmetic, threads: options.threads)
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
+      let guidance = try guidance(index, layer, streams.reference, work, events)
       for (number, group) in plan[index].enumerated() {
         let isLast = index == plan.count - 1 && number == plan[index].count - 1 && head == nil
         if number == plan[index].count - 1, index + 1 < plan.count {
@@ -59,7 +61,7 @@ extension ModelQuantizer {
           }
           if thread == nil { readingAhead.leave() }
         }
-        try run(group, layer, &streams, isLast: isLast, work, events)
+        try run(group, layer, &streams, guidance, isLast: isLast, work, events)
       }
       guard index + 1 < count else { break }
       // States are saved as often as it costs less than a twentieth of the time.
@@ -70,6 +72,7 @@ extension ModelQuantizer {
         try work.save(snapshot, layer: index + 1)
         lastSave = clock.now
         saveSeconds = (lastSave - start) / .seconds(1)
+        for finished in 0...index { work.removeGradients(layer: finished) }
         try events(.saved(bytes: snapshot.tensors.reduce(0) { $0 + $1.byteCount }, seconds: saveSeconds))
       }
     }
@@ -79,15 +82,17 @@ extension ModelQuantizer {
     }
   }
 
+  /// A stream of zeros.
+  func makeStream(_ work: WorkFolder, _ windows: TokenWindows) throws -> StateStream {
+    try StateStream(
+      windows: windows.count, windowLength: windows.length, model.configuration,
+      batchWindows: shape.batchRows / windows.length, scratchFolder: estimate.usesScratchFile ? work.path : nil)
+  }
+
   /// Streams at the first layer whose input is not saved further on.
   private func begin(_ work: WorkFolder, _ windows: TokenWindows) throws -> (Streams, layer: Int) {
-    let folder = estimate.usesScratchFile ? work.path : nil
-    let make = { [shape, model] in
-      try StateStream(
-        windows: windows.count, windowLength: windows.length, model.configuration,
-        batchWindows: shape.batchRows / windows.length, scratchFolder: folder)
-    }
-    var streams = Streams(quantized: try make(), reference: options.needsReference ? try make() : nil)
+    var streams = Streams(
+      quantized: try makeStream(work, windows), reference: options.needsReference ? try makeStream(work, windows) : nil)
     if let (layer, source) = try work.latestSnapshot(), layer <= plan.count {
       for (name, stream) in streams.all {
         guard let index = source.tensors.firstIndex(where: { $0.name == name }),
@@ -130,8 +135,8 @@ extension ModelQuantizer {
   // MARK: One group
 
   private func run(
-    _ group: GroupWork, _ layer: DecoderLayer, _ streams: inout Streams, isLast: Bool, _ work: WorkFolder,
-    _ events: Events
+    _ group: GroupWork, _ layer: DecoderLayer, _ streams: inout Streams, _ guidance: LayerGuidance?, isLast: Bool,
+    _ work: WorkFolder, _ events: Events
   ) throws {
     let cost = shape.cost(
       group.group, wanted: group.modules, isCorrected: options.isCorrected && streams.differ, isLast: isLast)
@@ -150,8 +155,9 @@ extension ModelQuantizer {
         try take(finished.reports, isNew: false, events)
       }
     } else {
-      let sums = try sum(group, layer, streams, isLast: isLast, cost, events)
-      let (tensors, new) = try solve(group.modules, sums: sums, cost, events) { number, quantized in
+      let sums = try sum(
+        group, layer, streams, weights: guidance?.weights[group.group.role], isLast: isLast, cost, events)
+      let (tensors, new) = try solve(group.modules, sums: sums, guidance, cost, events) { number, quantized in
         quantized.dequantize(into: layer.weight(group.group, group.wanted[number]).slice, threads: options.threads)
       } weights: { number in
         layer.weight(group.group, group.wanted[number])
@@ -178,7 +184,8 @@ extension ModelQuantizer {
 
   /// The sums over a group's inputs; the reference stream goes past the group meanwhile.
   private func sum(
-    _ group: GroupWork, _ layer: DecoderLayer, _ streams: Streams, isLast: Bool, _ cost: GroupCost, _ events: Events
+    _ group: GroupWork, _ layer: DecoderLayer, _ streams: Streams, weights: [Float]?, isLast: Bool, _ cost: GroupCost,
+    _ events: Events
   ) throws -> InputSums {
     let recipe = options.recipe
     let isCorrected = options.isCorrected && streams.differ
@@ -189,14 +196,15 @@ extension ModelQuantizer {
     for (batch, rows) in streams.quantized.batches.enumerated() {
       let states = try streams.quantized.take(batch)
       let x = layer.input(of: group.group, states, threads: options.threads)
+      let weights = weights.map { $0[rows] }
       var flop = cost.sums
       if let reference = streams.reference {
         let others = try reference.take(batch)
         let y = layer.input(of: group.group, others, threads: options.threads)
         if options.isTrueSequential {
-          sums.add(x, states, reference: isCorrected ? (y, others) : nil)
+          sums.add(x, states, reference: isCorrected ? (y, others) : nil, weights: weights)
         } else {
-          sums.add(y, others, reference: nil)
+          sums.add(y, others, reference: nil, weights: weights)
         }
         if !isLast {
           layer.advance(group.group, others, input: y, threads: options.threads)
@@ -204,7 +212,7 @@ extension ModelQuantizer {
           flop += cost.forward
         }
       } else {
-        sums.add(x, states, reference: nil)
+        sums.add(x, states, reference: nil, weights: weights)
       }
       try advance(flop * Double(rows.count), events)
     }
@@ -213,7 +221,8 @@ extension ModelQuantizer {
 
   /// Quantizes modules with the same inputs.
   private func solve(
-    _ modules: [LinearModule], sums: consuming InputSums, _ cost: GroupCost, _ events: Events,
+    _ modules: [LinearModule], sums: consuming InputSums, _ guidance: LayerGuidance?, _ cost: GroupCost,
+    _ events: Events,
     store: (Int, QuantizedLayer) -> Void, weights: (Int) throws -> Matrix<Float>
   ) throws -> ([TensorView.Entry], [ModuleReport]) {
     let (hessian, correction) = sums.finish()
@@ -225,9 +234,15 @@ extension ModelQuantizer {
     var tensors = diagonals
     var reports: [ModuleReport] = []
     for (number, module) in modules.enumerated() {
+      var outputs: OutputFactor?
+      if let share = options.recipe.guidance?.share,
+        let gradients = guidance?.takeOutputs(of: module.name, threads: options.threads)
+      {
+        outputs = try OutputFactor(gradients, share: share, layer: module.name, threads: options.threads)
+      }
       let quantized = try GPTQ.quantize(
         try weights(number).slice, factor: factor, grid: format.grid(for: module), recipe: options.recipe,
-        correction: correction, layer: module.name, threads: options.threads)
+        correction: correction, outputs: outputs, layer: module.name, threads: options.threads)
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
@@ -261,10 +276,10 @@ extension ModelQuantizer {
       let states = try streams.quantized.take(batch)
       var other: (x: MatrixSlice<Float>, states: HiddenStates)?
       if options.isCorrected, let others = try streams.reference?.take(batch) { other = (try normed(others), others) }
-      sums.add(try normed(states), states, reference: other)
+      sums.add(try normed(states), states, reference: other, weights: nil)
     }
     let weights = try model.weights(of: head)
-    let (tensors, new) = try solve([head], sums: sums, shape.headCost(head), events) { _, _ in
+    let (tensors, new) = try solve([head], sums: sums, nil, shape.headCost(head), events) { _, _ in
     } weights: { _ in
       weights
     }

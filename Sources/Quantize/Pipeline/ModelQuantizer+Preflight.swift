@@ -74,6 +74,11 @@ extension ModelQuantizer {
         .badOption, reason: "the format has contiguous groups only",
         remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
+    if options.isGuided, !options.recipe.fixesGridsUpFront {
+      throw QuantizeError(
+        .badOption, reason: "rows that are coupled need grids that are fixed before the first column",
+        remedy: "give \(.staticGroups) with \(.activationOrder)")
+    }
     for module in modules { try format.check(module) }
     if options.method == .gptq, let importance {
       try checkImportance(importance)
@@ -121,7 +126,10 @@ extension ModelQuantizer {
     let shape = WorkShape(
       configuration: model.configuration, options: options, rows: rows, windowLength: length, batchRows: rows)
     let groups = (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0) }
-    return shape.flop(groups.map { ($0, $0.modules.filter { options.includes($0.name) }) }, hasHead: false)
+    let wanted = groups.map { ($0, $0.modules.filter { options.includes($0.name) }) }
+    let layers = (0..<model.configuration.layerCount).map { model.groups(ofLayer: $0) }
+    let guided = layers.map { $0.map { ($0, $0.modules.filter { options.includes($0.name) }) } }
+    return shape.flop(wanted, hasHead: false) + shape.gradients(layers, guided: guided)
   }
 
   private func estimateWork() throws -> WorkEstimate {
@@ -140,6 +148,8 @@ extension ModelQuantizer {
     }
     let streams = options.needsReference ? 2 : 1
     estimate.flop = shape.flop(plan.joined().map { ($0.group, $0.modules) }, hasHead: head != nil)
+    let all = (0..<model.configuration.layerCount).map { model.groups(ofLayer: $0) }
+    estimate.flop += shape.gradients(all, guided: plan.map { $0.map { ($0.group, $0.modules) } })
     if let head { estimate.flop += Double(shape.rows) * shape.headCost(head).sums + shape.headCost(head).solve }
     let groups = model.groups(ofLayer: 0)
     let need = { [shape, head] (usesFile: Bool) in
@@ -148,7 +158,7 @@ extension ModelQuantizer {
     (estimate.memory, estimate.matrixMemory) = need(false)
     let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
     // Two snapshots while one takes the other's place.
-    estimate.disk += 2 * stateBytes
+    estimate.disk += 2 * stateBytes + shape.gradientBytes
     if estimate.memory > options.memoryLimit {
       estimate.usesScratchFile = true
       (estimate.memory, estimate.matrixMemory) = need(true)
@@ -170,7 +180,8 @@ extension ModelQuantizer {
   private func predicted(_ productRate: Double) throws -> Double {
     let probe = try WorkProbe(model, shape, format, productRate: productRate)
     firstLayer = probe.layer
-    var seconds = probe.seconds(
+    var seconds = probe.gradientSeconds(layers: model.configuration.layerCount, guided: plan.count)
+    seconds += probe.seconds(
       plan.joined().map { ($0.group, $0.modules) }, layers: plan.count, hasHead: head != nil)
     if let head {
       let cost = shape.headCost(head)

@@ -16,6 +16,8 @@ import Transformer
 package enum QuantizationEvent: Sendable {
   /// Earlier work is gone on with: so many groups of modules are finished.
   case resumed(finishedGroups: Int)
+  /// Gradients: a layer is gone through, or gone back through.
+  case gradients(layer: Int, count: Int, isBack: Bool)
   /// Work on a layer begins; the head counts as one.
   case layer(number: Int, count: Int)
   /// A module is quantized. `isNew` is false where an earlier run did it.

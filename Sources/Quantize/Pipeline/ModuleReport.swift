@@ -17,6 +17,8 @@ package struct ModuleReport: Sendable, Codable, Equatable {
   package var relative_output_error: Double?
   /// What the solver made small: tr(E·(H + λI)·Eᵀ).
   package var loss: Double
+  /// By how much its error is predicted to change the model's answers, in nats a token; nil without gradients.
+  package var predicted_divergence: Double?
   /// λ as a fraction of the mean of the Hessian's diagonal.
   package var damping: Double
   /// Inputs that were zero throughout.
@@ -57,6 +59,7 @@ package struct ModuleReport: Sendable, Codable, Equatable {
     fallback = report.fallbackReason
     relative_output_error = report.relativeOutputError
     loss = report.loss
+    predicted_divergence = report.divergence
     damping = report.damping
     dead_inputs = report.deadInputs
     double_precision = report.isDoublePrecision

@@ -62,7 +62,10 @@ package struct QuantizationOptions: Sendable {
   }
 
   /// Whether a second stream of hidden states is needed: through the unquantized model, or through each layer unquantized.
-  var needsReference: Bool { method == .gptq && (isCorrected || !isTrueSequential) }
+  var needsReference: Bool { method == .gptq && (isCorrected || !isTrueSequential || isGuided) }
+
+  /// Whether gradients of the model's predictions are needed.
+  var isGuided: Bool { method == .gptq && recipe.guidance != nil }
 
   /// Shell patterns: `*`, `?`, `[0-9]`.
   static func fits(_ name: String, _ pattern: String) -> Bool { unsafe fnmatch(pattern, name, 0) == 0 }
@@ -80,11 +83,12 @@ extension Recipe {
       case .search(let norm): "search \(norm)"
       case .weightedSearch: "weighted search"
       }
-    return [
+    let steps = [
       "order \(order.rawValue)", "grids up front \(fixesGridsUpFront)", "fit \(fit)",
       "negative scales \(negativeScales)", "rounding \(rounding.rawValue)", "sweeps \(sweeps)", "refit \(refit)",
       "alpha \(inputCorrection)",
       "beta \(residualCorrection)", "damping \(damping)",
-    ].joined(separator: ", ")
+    ]
+    return (steps + [guidance?.description].compactMap(\.self)).joined(separator: ", ")
   }
 }

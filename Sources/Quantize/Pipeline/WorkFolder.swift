@@ -3,12 +3,14 @@
 //
 //     plan.json                      options and fingerprints; another run must have the same
 //     layer-0003-1.safetensors       final tensors of one group, with the modules' reports in the metadata
+//     gradients-0003.safetensors     gradients at the output of a layer, for recipes that are guided by them
 //     states-0004.safetensors        hidden states at the input of a layer: quantized, reference
 //     lock                           held while a process works here
 
 import ByteIO
 import Checkpoint
 import Foundation
+import LinearAlgebra
 import Model
 
 /// A work folder, locked.
@@ -156,6 +158,25 @@ final class WorkFolder {
     return (layer, try SafetensorsFile(InputFile(Folder.join(path, Self.snapshotName(layer)))))
   }
 
+  /// The gradients at the output of a layer; nil where they are not there.
+  func gradients(layer: Int) throws -> StoredGradients? {
+    let file = Folder.join(path, Self.gradientsName(layer))
+    guard Folder.kind(of: file) == .file else { return nil }
+    return StoredGradients(source: try SafetensorsFile(OccasionalFile(file)))
+  }
+
+  /// Writes the gradients at the output of a layer.
+  func save(gradients: TensorView, layer: Int) throws {
+    _ = try SafetensorsWriter.write(
+      gradients, Array(gradients.tensors.indices), metadata: [:], as: Self.gradientsName(layer), in: path,
+      replacing: true)
+  }
+
+  /// Removes the gradients of a layer that is finished.
+  func removeGradients(layer: Int) { unsafe unlink(Folder.join(path, Self.gradientsName(layer))) }
+
+  private static func gradientsName(_ layer: Int) -> String { "gradients-\(fourDigits(layer)).safetensors" }
+
   private static func snapshotName(_ layer: Int) -> String { "states-\(fourDigits(layer)).safetensors" }
 
   private static func layer(ofSnapshot name: String) -> Int? {
@@ -201,7 +222,7 @@ final class WorkFolder {
   private static func isOurs(_ name: String) -> Bool {
     name == "plan.json" || name == stagingName || TemporaryFiles.isTemporary(name)
       || name.hasSuffix(".safetensors")
-        && (["layer-", "states-"].contains(where: name.hasPrefix) || name == headName + ".safetensors")
+        && (["layer-", "states-", "gradients-"].contains(where: name.hasPrefix) || name == headName + ".safetensors")
   }
 
   /// Removes files of a folder, and the folder of staged files with what is in it.
@@ -218,5 +239,29 @@ final class WorkFolder {
         }
       }
     }
+  }
+}
+
+/// The gradients of all tokens at the output of a layer, draw by draw.
+struct StoredGradients {
+  fileprivate let source: SafetensorsFile
+
+  /// Some rows of a draw.
+  func rows(_ rows: Range<Int>, draw: Int) throws -> Matrix<Float> {
+    guard let index = source.tensors.firstIndex(where: { $0.name == "draw-\(draw)" }),
+      source.tensors[index].shape.count == 2, source.tensors[index].dtype == .bf16,
+      rows.upperBound <= source.tensors[index].shape[0]
+    else {
+      throw QuantizeError(
+        .otherPlan, file: source.tensors.first?.file, reason: "the saved gradients do not fit",
+        remedy: "begin again with \(.beginningAgain)")
+    }
+    let width = source.tensors[index].shape[1]
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * rows.count * width)
+    try source.cursor(index).read(2 * rows.lowerBound * width..<2 * rows.upperBound * width) { part in
+      unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+    return Matrix(brainHalves: bytes, rows: rows.count, columns: width)
   }
 }

@@ -15,6 +15,8 @@ struct WorkProbe {
   let layer: DecoderLayer
   /// Seconds a row for one stream past each group.
   private var forward: [LinearGroup.Role: Double] = [:]
+  /// Seconds a row for a way through the layer and back.
+  private var backward = 0.0
   /// FLOP a second of the sums over inputs.
   private var sums = 1.0
   /// Seconds of the solver for each weight, beside its products.
@@ -54,6 +56,14 @@ struct WorkProbe {
       }
     }
 
+    if options.isGuided {
+      let start = clock.now
+      layer.goBack(
+        HiddenStates(Self.normal(rows: rows, columns: residual.columns).slice, windowLength: shape.windowLength),
+        from: Self.normal(rows: rows, columns: residual.columns).slice, threads: threads)
+      backward = (clock.now - start) / .seconds(1) / Double(rows)
+    }
+
     let input = layer.input(of: first, states, threads: threads)
     var corrected = false
     var hessian: Matrix<Float>?
@@ -63,7 +73,7 @@ struct WorkProbe {
         width: first.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
         residualWidth: nil, threads: threads)
       let start = clock.now
-      all.add(input, states, reference: options.isCorrected ? (input, states) : nil)
+      all.add(input, states, reference: options.isCorrected ? (input, states) : nil, weights: nil)
       let seconds = (clock.now - start) / .seconds(1)
       let width = Double(first.inFeatures)
       corrected = options.isCorrected && options.recipe.inputCorrection != 0
@@ -97,6 +107,22 @@ struct WorkProbe {
       total += weight * wanted.reduce(0.0) { $0 + Double($1.inFeatures * $1.outFeatures) }
     }
     return total
+  }
+
+  /// Seconds for the gradients, where the recipe wants them.
+  ///
+  /// - Parameters:
+  ///   - layers: of the model.
+  ///   - guided: those that the gradients are wanted for.
+  func gradientSeconds(layers: Int, guided: Int) -> Double {
+    guard let guidance = shape.options.recipe.guidance else { return 0 }
+    let (rows, draws) = (Double(shape.rows), Double(guidance.draws))
+    let groups = layer.groups.map { ($0, $0.modules) }
+    let squares = shape.guidance(groups) - 2 * shape.forward(layer.groups)
+    return rows
+      * (Double(layers) * forward.values.reduce(0, +) + Double(layers - 1 + guided) * draws * backward
+        + shape.drawing / productRate + Double(guided) * draws * squares / sums)
+      + 2 * load * Double(layers)
   }
 
   /// The first module's weights, read once more to where they are, scaled up to a layer.

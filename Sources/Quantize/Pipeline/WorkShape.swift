@@ -1,6 +1,7 @@
 // What the shape of a run costs, and its parts: FLOP and memory, counted from shapes alone, as the pipeline works.
 // Per token and layer of LLaMA-7B: forward 404 M FLOP a stream, H 171 M, Δ 342 M, P 124 M; Documentation/gptq.md.
 
+import Foundation
 import LinearAlgebra
 import Model
 import Transformer
@@ -51,15 +52,36 @@ struct WorkShape {
     return cost
   }
 
+  /// The cost of a way through a layer, a row.
+  func forward(_ groups: [LinearGroup]) -> Double {
+    groups.reduce(0) { $0 + cost($1, wanted: [], isCorrected: false, isLast: false).forward }
+  }
+
+  /// The cost of the head's part of the gradients, a row.
+  var drawing: Double { 6 * Double(configuration.vocabularySize) * Double(configuration.hiddenSize) }
+
+  /// The cost of the gradients at a layer's modules and of their sums, a row.
+  func guidance(_ groups: [(LinearGroup, [LinearModule])]) -> Double {
+    guard let guidance = options.recipe.guidance, groups.contains(where: { !$0.1.isEmpty }) else { return 0 }
+    let squares = groups.flatMap(\.1).reduce(0.0) { $0 + Double($1.outFeatures) * Double($1.outFeatures) }
+    return 2 * forward(groups.map(\.0)) + (guidance.share > 0 ? squares : 0)
+  }
+
   /// The solver's cost of a module, without the factor.
   func solve(_ module: LinearModule, isCorrected: Bool) -> Double {
     let product = Double(module.outFeatures) * Double(module.inFeatures) * Double(module.inFeatures)
     let recipe = options.recipe
-    var products =
-      grid.map { SolverSteps(recipe, on: $0, rows: module.outFeatures, columns: module.inFeatures).products } ?? 1
+    let isCoupled = recipe.guidance.map { $0.share > 0 } ?? false
+    var flop =
+      grid.map {
+        SolverSteps(recipe, on: $0, rows: module.outFeatures, columns: module.inFeatures)
+          .flop(rows: module.outFeatures, columns: module.inFeatures, isCoupled: isCoupled)
+      } ?? product
+    // The outputs' factor.
+    if isCoupled { flop += pow(Double(module.outFeatures), 3) / 3 }
     // W·Δ, and two triangular solves.
-    if isCorrected { products += recipe.inputCorrection != 0 ? 4 : 2 }
-    return products * product
+    if isCorrected { flop += (recipe.inputCorrection != 0 ? 4 : 2) * product }
+    return flop
   }
 
   /// The cost of the head.
@@ -94,6 +116,42 @@ struct WorkShape {
     }
   }
 
+  /// The FLOP of the gradients, over all layers of the model.
+  ///
+  /// - Parameters:
+  ///   - layers: the groups of each layer.
+  ///   - guided: those of the layers that have something to quantize, with what it is.
+  func gradients(_ layers: [[LinearGroup]], guided: [[(LinearGroup, [LinearModule])]]) -> Double {
+    guard let guidance = options.recipe.guidance else { return 0 }
+    let draws = Double(guidance.draws)
+    let passes =
+      layers.reduce(0.0) { $0 + forward($1) } + layers.dropFirst().reduce(0.0) { $0 + 2 * draws * forward($1) }
+    return Double(rows) * (passes + drawing + draws * guided.reduce(0.0) { $0 + self.guidance($1) })
+  }
+
+  /// Bytes of disk that gradients need: the states of all layers, and the gradients at their outputs.
+  var gradientBytes: Int {
+    guard let guidance = options.recipe.guidance else { return 0 }
+    return GradientStore.bytes(
+      layers: configuration.layerCount, draws: guidance.draws, rows: rows, width: configuration.hiddenSize)
+      + 2 * guidance.draws * configuration.layerCount * rows * configuration.hiddenSize
+  }
+
+  /// Bytes of memory that a recipe needs which is guided by gradients, more than others: H_O of all modules of a layer, what
+  /// the way back through a layer keeps of a batch, a copy of the largest module, its products, and tokens' weights.
+  private func guidedMemory(layer groups: [LinearGroup]) -> Int {
+    guard let guidance = options.recipe.guidance else { return 0 }
+    let c = configuration
+    let modules = groups.flatMap(\.modules)
+    var bytes = 4 * modules.count * rows
+    let batch = min(batchRows, rows)
+    let heads = (c.headCount + 2 * c.keyValueHeadCount) * c.headSize
+    bytes += 4 * batch * (9 * c.hiddenSize + 4 * c.intermediateSize + 3 * heads)
+    guard guidance.share > 0 else { return bytes }
+    bytes += 4 * modules.reduce(0) { $0 + $1.outFeatures * ($1.outFeatures + Hessian.blockTokens) }
+    return bytes + 8 * (modules.map { $0.inFeatures * $0.outFeatures }.max() ?? 0)
+  }
+
   /// The most memory that is needed at once, in bytes, and what of it matrices take.
   func memory(layer groups: [LinearGroup], usesScratchFile: Bool, headWidth: Int?) -> (all: Int, matrices: Int) {
     let c = configuration
@@ -108,6 +166,7 @@ struct WorkShape {
     bytes += 4 * squares * widest * widest
     if options.isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * c.hiddenSize * widest }
     bytes += options.threads * 15 * 256 * widest
+    bytes += guidedMemory(layer: groups)
     if options.arithmetic == .bfloat16 { bytes += options.threads * DecoderLayer.roundedBytes }
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.

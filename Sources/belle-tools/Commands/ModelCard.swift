@@ -164,6 +164,16 @@ struct ModelCard {
       }
       text += worst.prefix(5).map { "| \(Self.inline($0.element.0)) | \(Numbers.percent($0.element.1)) |\n" }.joined()
     }
+    let divergences = reports.compactMap(\.predicted_divergence)
+    if !divergences.isEmpty {
+      let sum = divergences.reduce(0, +)
+      text += """
+
+        Divergence from the source that gradients of its own predictions foretell, all modules together: \
+        \(Numbers.short(sum)) nats a token; `quantize-log.jsonl` has each module's part.
+
+        """
+    }
     let rounded = reports.filter { $0.fallback != nil }.count
     if rounded > 0 {
       text += "\n\(rounded) modules could only be rounded to nearest: `quantize-log.jsonl` says which.\n"

@@ -83,7 +83,8 @@ struct QuantizationPages {
         }
       }
       return QuantizationReport.Module(
-        name: report.name, error: report.relative_output_error, form: report.stored_as, weights: weights,
+        name: report.name, error: report.relative_output_error, divergence: report.predicted_divergence,
+        form: report.stored_as, weights: weights,
         formerBytes: report.source_bytes.flatMap { (0...1 << 50).contains($0) ? $0 : nil },
         bytes: report.bytes.flatMap { (0...1 << 50).contains($0) ? $0 : nil }, seconds: report.seconds,
         warnings: report.warnings(wantedDamping: wantedDamping))

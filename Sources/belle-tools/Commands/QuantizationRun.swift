@@ -107,6 +107,10 @@ struct QuantizationRun {
       switch event {
       case .resumed(let groups):
         common.note("going on with earlier work: \(groups) groups of modules are finished")
+      case .gradients(let layer, let count, let isBack):
+        if !file.isEmpty { progress(.finished(file: file)) }
+        file = "gradients, layer \(layer) of \(count), \(isBack ? "back" : "forward")"
+        progress(.started(file: file, bytes: max(1, total / count)))
       case .layer(let number, let count):
         if !file.isEmpty { progress(.finished(file: file)) }
         file = Language.message("layer \(number) of \(count)")
@@ -129,6 +133,7 @@ struct QuantizationRun {
       Console.shared.result([
         "type": "layer", "name": .string(report.name), "method": .string(report.method),
         "relative_output_error": report.relative_output_error.map { .double($0) } ?? .null,
+        "predicted_divergence": report.predicted_divergence.map { .double($0) } ?? .null,
         "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds ?? 0),
         "dead_inputs": .int(report.dead_inputs), "double_precision": .bool(report.double_precision),
         "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes ?? 0),
@@ -185,25 +190,30 @@ struct QuantizationRun {
     let fallbacks = reports.filter { $0.fallback != nil }
     let errors = reports.compactMap(\.relative_output_error)
     let mean = errors.isEmpty ? nil : errors.reduce(0, +) / Double(errors.count)
+    let divergences = reports.compactMap(\.predicted_divergence)
+    let divergence = divergences.isEmpty ? nil : divergences.reduce(0, +)
     let flop = quantizer.flopCount
     let bytes = quantizer.writtenBytes ?? quantizer.outputBytes
     if common.json {
       return Console.shared.result([
         "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
-        "seconds": .double(seconds), "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
+        "predicted_divergence": divergence.map { .double($0) } ?? .null, "seconds": .double(seconds),
+        "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(bytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
         "calibration_sha256": JSONValue(quantizer.calibration?.fingerprint),
         "replaced": JSONValue(outcome.replaced), "removed": JSONValue(outcome.removed),
       ])
     }
+    let lost =
+      (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
+      + (divergence.map { ", predicted divergence " + String(format: "%.3g", $0) } ?? "")
     let gain = Double(quantizer.checkpointBytes) / Double(max(1, bytes))
     Console.shared.result(
       "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "
         + "\(byteCount(bytes)), \(fixed(gain, 1)) times smaller"
-        + (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
-        + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
+        + lost + ", at most \(byteCount(peakMemory)) of memory: \(displayName(quantizer.output))")
     if !fallbacks.isEmpty {
       Console.shared.warning(
         "\(fallbacks.count) modules could only be rounded to nearest: \(fallbacks.prefix(5).map(\.name).joined(separator: ", "))"

@@ -21,11 +21,15 @@ struct ImportanceOptions: ParsableArguments {
   var written: String?
 
   /// Whether they go together with the method and the calibration.
-  func check(_ method: QuantizationOptions.Method, hasCalibration: Bool) throws {
+  func check(_ method: QuantizationOptions.Method, hasCalibration: Bool, isGuided: Bool) throws {
     guard given != nil || written != nil else { return }
     guard method == .gptq else { throw ValidationError("--imatrix and --imatrix-out go with --method gptq.") }
     guard given == nil || !hasCalibration && written == nil else {
       throw ValidationError("--imatrix stands in place of --calibration, and has no --imatrix-out.")
+    }
+    guard given == nil || !isGuided else {
+      throw ValidationError(
+        "--imatrix has no texts, and the gradients of --recipe guided are taken from them: give another recipe.")
     }
     guard written.map({ $0.lowercased().hasSuffix(".gguf") && Folder.name(of: $0).count > 5 }) ?? true else {
       throw ValidationError("--imatrix-out writes GGUF: give a name that ends in .gguf.")
