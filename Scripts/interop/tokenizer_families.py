@@ -117,7 +117,8 @@ GGUF_NAMES = [
     "exaone-moe", "jais-2", "chameleon", "grok-2", "hunyuan", "hunyuan-dense", "minicpm5", "laguna", "spark2_5", "ufakzeka",
     "granite-embed-multi-97m",
 ]
-# What it tells small letters from capitals by is ASCII only: there texts in ASCII are compared.
-OTHER_IN_LLAMA_CPP = {"tekken", "gpt-4o", "granite-embed-multi-97m"}
+# What it tells small letters from capitals by is ASCII only, and deepseek-llm's white space is std::regex's: there texts in
+# ASCII are compared. (deepseek-llm's own tokenizer.json cuts as here: a family of the list above.)
+OTHER_IN_LLAMA_CPP = {"tekken", "gpt-4o", "granite-embed-multi-97m", "deepseek-llm"}
 # Texts are composed before they are cut; llama.cpp does not.
 COMPOSED = {"qwen2", "qwen35", "command-r"}

@@ -166,7 +166,23 @@ struct TokenizerRules {
       }
     }
 
-    private static let punctuation = #"[\p{P}!-/:-@\[-`{-~]"#
+    /// tokenizers asks unicode_categories 0.1.1, whose tables are Unicode 8's: what has become punctuation since is none
+    /// there, and U+166D, which is a symbol by now, is.
+    private static let punctuation: String = {
+      var newer = String.UnicodeScalarView()
+      for scalar in (0x80..<0x20000 as Range<UInt32>).lazy.compactMap(Unicode.Scalar.init)
+      where isPunctuation(scalar) && (scalar.properties.age?.major ?? 0) > 8 { newer.append(scalar) }
+      return #"[\p{P}\u166D!-/:-@\[-`{-~&&[^"# + String(newer) + "]]"
+    }()
+
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+      switch scalar.properties.generalCategory {
+      case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+        .finalPunctuation, .otherPunctuation:
+        true
+      default: false
+      }
+    }
     /// `\w+|[^\w\s]+` as Rust's expressions have it.
     private static let words = #"[\w\u200C\u200D]+|[^\w\u200C\u200D\s]+"#
 

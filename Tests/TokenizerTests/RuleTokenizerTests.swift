@@ -58,6 +58,16 @@ private struct Rules: Decodable, Sendable, CustomTestStringConvertible {
     #expect(try Tokenizers.open(try folder.write("tokenizer.json", text)).encode("abc") == [0, 4])
   }
 
+  @Test("punctuation is what it was in Unicode 8, as in tokenizers")
+  func punctuation() throws {
+    let folder = try TemporaryFolder()
+    let text =
+      #"{"pre_tokenizer": {"type": "Punctuation"}, "model": {"type": "BPE", "vocab": {"a": 0, "𑑍": 1, "᙭": 2, "!": 3, "#
+      + #""a𑑍": 4, "a᙭": 5, "a!": 6}, "merges": ["a 𑑍", "a ᙭", "a !"]}}"#
+    let tokenizer = try Tokenizers.open(try folder.write("tokenizer.json", text))
+    #expect(try tokenizer.encode("a𑑍a᙭a!") == [4, 0, 2, 0, 3])
+  }
+
   @Test("unknown characters: one token each, or one for several, or their bytes, or none")
   func unknown() throws {
     let folder = try TemporaryFolder()
