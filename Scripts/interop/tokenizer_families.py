@@ -1,5 +1,7 @@
 """The rules of published tokenizer.json files: normalizer, pre-tokenizer, decoder and the model's switches, by family."""
 
+import re
+
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -117,8 +119,12 @@ GGUF_NAMES = [
     "exaone-moe", "jais-2", "chameleon", "grok-2", "hunyuan", "hunyuan-dense", "minicpm5", "laguna", "spark2_5", "ufakzeka",
     "granite-embed-multi-97m",
 ]
-# What it tells small letters from capitals by is ASCII only, and deepseek-llm's white space is std::regex's: there texts in
-# ASCII are compared. (deepseek-llm's own tokenizer.json cuts as here: a family of the list above.)
-OTHER_IN_LLAMA_CPP = {"tekken", "gpt-4o", "granite-embed-multi-97m", "deepseek-llm"}
+# Where llama.cpp's own code is not the expression that it stands for, the texts that are compared: what it tells small letters
+# from capitals by is ASCII only, the white space of deepseek's is std::regex's, and of kimi's and youtu's words it does not
+# look at capitals at all. Each family's own tokenizer.json cuts as here (above; of youtu none was to be had).
+OTHER_IN_LLAMA_CPP = {
+    **dict.fromkeys(["tekken", "gpt-4o", "granite-embed-multi-97m", "deepseek-llm", "deepseek-coder"], str.isascii),
+    **dict.fromkeys(["kimi-k2", "youtu"], lambda text: text.isascii() and not re.search("[A-Za-z][A-Z]", text)),
+}
 # Texts are composed before they are cut; llama.cpp does not.
 COMPOSED = {"qwen2", "qwen35", "command-r"}
