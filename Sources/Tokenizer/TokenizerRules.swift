@@ -167,12 +167,12 @@ struct TokenizerRules {
     }
 
     /// tokenizers asks unicode_categories 0.1.1, whose tables are Unicode 8's: what has become punctuation since is none
-    /// there, and U+166D, which is a symbol by now, is.
+    /// there, and U+166D and U+111C9, which are a symbol and a mark by now, are.
     private static let punctuation: String = {
       var newer = String.UnicodeScalarView()
       for scalar in (0x80..<0x20000 as Range<UInt32>).lazy.compactMap(Unicode.Scalar.init)
       where isPunctuation(scalar) && (scalar.properties.age?.major ?? 0) > 8 { newer.append(scalar) }
-      return #"[\p{P}\u166D!-/:-@\[-`{-~&&[^"# + String(newer) + "]]"
+      return #"[\p{P}\u166D\#u{111C9}!-/:-@\[-`{-~&&[^"# + String(newer) + "]]"
     }()
 
     private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {

@@ -63,9 +63,10 @@ private struct Rules: Decodable, Sendable, CustomTestStringConvertible {
     let folder = try TemporaryFolder()
     let text =
       #"{"pre_tokenizer": {"type": "Punctuation"}, "model": {"type": "BPE", "vocab": {"a": 0, "𑑍": 1, "᙭": 2, "!": 3, "#
-      + #""a𑑍": 4, "a᙭": 5, "a!": 6}, "merges": ["a 𑑍", "a ᙭", "a !"]}}"#
+      + #""\#u{111C9}": 7, "a𑑍": 4, "a᙭": 5, "a!": 6, "a\#u{111C9}": 8}, "#
+      + #""merges": ["a 𑑍", "a ᙭", "a !", "a \#u{111C9}"]}}"#
     let tokenizer = try Tokenizers.open(try folder.write("tokenizer.json", text))
-    #expect(try tokenizer.encode("a𑑍a᙭a!") == [4, 0, 2, 0, 3])
+    #expect(try tokenizer.encode("a𑑍a᙭a!a\u{111C9}") == [4, 0, 2, 0, 3, 0, 7])
   }
 
   @Test("unknown characters: one token each, or one for several, or their bytes, or none")
