@@ -91,7 +91,7 @@ import Testing
       for (name, bytes) in try bench.visible() { #expect(bytes == whole[name], "\(name)") }
     }
     // A kill between two names leaves whole files that the next run is told of.
-    let isThere = try !bench.visible().isEmpty && ["convert", "extend"].contains(bench.arguments[0])
+    let isThere = try !bench.visible().isEmpty && ["convert", "extend", "merge"].contains(bench.arguments[0])
     let last = try bench.run(isThere ? ["--force"] : [])
     #expect(last.status == 0, "\(last.errors)")
     #expect(try bench.visible() == whole)
