@@ -112,7 +112,7 @@ LANES_INLINE float two_sided_storable(
   if (unit == 0) return 0;
   const float multiple = __builtin_rintf((is_scale ? x : -x) / unit) + 0.0f;
   if (is_scale) return unit * fminf(fmaxf(multiple, b->least_multiple), b->most_multiple);
-  return -unit * fminf(fmaxf(multiple, 0), 63);
+  return -unit * fminf(fmaxf(multiple, 0), b->most_minimum);
 }
 
 /// Moves the scale or the minimum of a row's group to its optimum; by how much its part of the objective fell.

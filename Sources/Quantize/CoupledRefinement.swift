@@ -213,7 +213,8 @@ struct CoupledRefinement {
               scale_units: grid.superBlock == nil ? nil : grids.scaleUnits.slice.pointer(first),
               minimum_units: grid.superBlock == nil ? nil : grids.minimumUnits.slice.pointer(first),
               unit_stride: grids.scaleUnits.columns, super_groups: grid.superBlock?.groups ?? 1,
-              least_multiple: Float(multiples.lowerBound), most_multiple: Float(multiples.upperBound))
+              least_multiple: Float(multiples.lowerBound), most_multiple: Float(multiples.upperBound),
+              most_minimum: Float(grid.superBlock?.mostMinimum ?? 0))
             unsafe belle_two_sided_sweep(belle_best_variant(), &work)
             gain = unsafe work.gain
           }

@@ -68,6 +68,9 @@ package enum GPTQ {
         .shape, place: layer,
         reason: "weights with \(weights.rows) outputs, and gradients of \(outputs.factor.inputs) of them")
     }
+    guard grid.canCoupleRows else {
+      throw QuantizeError(.badOption, place: layer, reason: "rows of a code book's integers are not coupled here")
+    }
     guard recipe.fixesGridsUpFront || grid.superBlock != nil, recipe.rounding == .first else {
       throw QuantizeError(
         .badOption, place: layer, reason: "rows that are coupled need grids that are fixed before the first column",

@@ -111,6 +111,9 @@ package struct Grid: Sendable, Equatable {
       }, levels: levels)
   }
 
+  /// Whether rows can be coupled: what is rounded between rows knows no code book yet.
+  var canCoupleRows: Bool { levels == .even }
+
   /// Bits that an integer takes in a file: of a code book's those of its place there.
   package var storedBits: Int { levels == .even ? bits : 4 }
 

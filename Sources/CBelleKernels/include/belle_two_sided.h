@@ -56,7 +56,7 @@ typedef struct {
   bool moves_integers, refits, has_minimums, half, negative_scales;
   const float *scale_units, *minimum_units;  ///< `[rows, unit_stride]`, or NULL: as in belle_sweep_block_work.
   size_t unit_stride, super_groups;
-  float least_multiple, most_multiple;
+  float least_multiple, most_multiple, most_minimum;
 } belle_two_sided_sweep_work;
 
 void belle_two_sided_sweep(belle_variant variant, belle_two_sided_sweep_work *work);

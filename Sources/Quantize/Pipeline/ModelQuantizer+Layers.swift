@@ -235,13 +235,15 @@ extension ModelQuantizer {
     var reports: [ModuleReport] = []
     for (number, module) in modules.enumerated() {
       var outputs: OutputFactor?
-      if let share = options.recipe.guidance?.share,
+      let grid = format.grid(for: module)
+      // Of a code book rows stay independent: weights of tokens guide it alone.
+      if let share = options.recipe.guidance?.share, grid.canCoupleRows,
         let gradients = guidance?.takeOutputs(of: module.name, threads: options.threads)
       {
         outputs = try OutputFactor(gradients, share: share, layer: module.name, threads: options.threads)
       }
       let quantized = try GPTQ.quantize(
-        try weights(number).slice, factor: factor, grid: format.grid(for: module), recipe: options.recipe,
+        try weights(number).slice, factor: factor, grid: grid, recipe: options.recipe,
         correction: correction, outputs: outputs, layer: module.name, threads: options.threads)
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
