@@ -1,3 +1,4 @@
+import ByteIO
 import LinearAlgebra
 import TestSupport
 import Testing
@@ -78,6 +79,21 @@ private func eliminated(
 }
 
 @Suite("GPTQ with rows that count together") struct GuidedTests {
+  @Test(
+    "what GGUF's blocks have no room for does not come out; of a code book it is refused",
+    arguments: BlockFormat.allCases)
+  func blocks(format: BlockFormat) throws {
+    let problem = CoupledProblem(rows: 24, columns: 512, seed: 5)
+    guard format.grid.canCoupleRows else {
+      #expect { try problem.quantized(format.grid, .guided) } throws: { ($0 as? QuantizeError)?.code == .badOption }
+      return
+    }
+    let layer = try problem.quantized(format.grid, .guided)
+    _ = try PackedBlocks(layer, as: format)
+    let alone = try problem.base.quantized(format.grid, .guided)
+    #expect(problem.objective(layer) < problem.objective(alone))
+  }
+
   private static let plain = Recipe(order: .activation, fixesGridsUpFront: true, fit: .weightedSearch)
   private static let grids: [Grid] = [
     Grid(bits: 4, groupSize: 32), Grid(bits: 3, groupSize: 40, form: .zeroPoint), Grid(bits: 2, groupSize: 64), .q4_1,
