@@ -21,7 +21,7 @@ public final class ScratchFile: Sendable {
     TemporaryFiles.remove(made.path)
     self.folder = folder
     descriptor = made.descriptor
-    let number = belle_reserve(descriptor, Int64(size))
+    let number = size > 0 ? belle_reserve(descriptor, Int64(size)) : 0
     guard number == 0 || number == ENOTSUP else {
       throw ByteIOError(errno: number, file: folder, action: "set \(byteCount(size)) aside for hidden states")
     }

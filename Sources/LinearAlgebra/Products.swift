@@ -12,19 +12,21 @@
 ///   - c: `[m, n]`; not read where beta is 0.
 ///   - alpha: factor of the product.
 ///   - beta: factor of what C holds.
+///   - part: which of C's tiles are computed, see ``SumTiles``; nil for all.
 ///   - threads: how many to use.
 /// - Complexity: 2·m·n·k FLOP.
 public func gemm<Scalar: BLASScalar>(
   _ a: MatrixSlice<Scalar>, transposeA: Bool = false, _ b: MatrixSlice<Scalar>, transposeB: Bool = false,
-  into c: MatrixSlice<Scalar>, alpha: Scalar = 1, beta: Scalar = 0, threads: Int = 1
+  into c: MatrixSlice<Scalar>, alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil, threads: Int = 1
 ) {
   let depth = transposeA ? a.rows : a.columns
   precondition((transposeA ? a.columns : a.rows) == c.rows, "op(A) has not the rows of C")
   precondition((transposeB ? b.rows : b.columns) == c.columns, "op(B) has not the columns of C")
   precondition((transposeB ? b.columns : b.rows) == depth, "op(A) and op(B) do not fit")
   let tiles = TileGrid(rows: c.rows, columns: c.columns, depth: depth)
-  forEachTile(c.rows == 0 || c.columns == 0 ? 0 : tiles.count, threads: threads) { index in
-    let (rows, columns) = tiles[index]
+  let part = part ?? 0..<(c.rows == 0 || c.columns == 0 ? 0 : tiles.count)
+  forEachTile(part.count, threads: threads) { index in
+    let (rows, columns) = tiles[part.lowerBound + index]
     Scalar.gemmTile(
       transposeA ? a[0..<depth, rows] : a[rows, 0..<depth], transposeA,
       transposeB ? b[columns, 0..<depth] : b[0..<depth, columns], transposeB,
@@ -94,19 +96,20 @@ public func gemm(batch products: [Product<Float>], in arithmetic: Arithmetic, th
 ///   - triangle: which one.
 ///   - alpha: factor of the product.
 ///   - beta: factor of what C holds.
+///   - part: which of C's tiles are computed, see ``SumTiles``; nil for all.
 ///   - threads: how many to use.
 /// - Complexity: n²·k FLOP.
 public func syrk<Scalar: BLASScalar>(
   _ a: MatrixSlice<Scalar>, transpose: Bool = false, into c: MatrixSlice<Scalar>, _ triangle: Triangle,
-  alpha: Scalar = 1, beta: Scalar = 0, threads: Int = 1
+  alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil, threads: Int = 1
 ) {
   let n = c.rows
   let depth = transpose ? a.rows : a.columns
   precondition(c.columns == n && (transpose ? a.columns : a.rows) == n, "A and C do not fit")
-  let edge = n >= 4096 ? 512 : 256
-  let tiles = triangleTiles(0..<n, edge: edge, triangle)
-  forEachTile(tiles.count, threads: threads) { index in
-    let (rows, columns) = tiles[index]
+  let tiles = triangleTiles(of: n, triangle)
+  let part = part ?? 0..<tiles.count
+  forEachTile(part.count, threads: threads) { index in
+    let (rows, columns) = tiles[part.lowerBound + index]
     if rows == columns {
       let part = transpose ? a[0..<depth, rows] : a[rows, 0..<depth]
       Scalar.syrkTile(part, transpose: transpose, into: c[rows, rows], triangle, alpha: alpha, beta: beta)
@@ -117,6 +120,11 @@ public func syrk<Scalar: BLASScalar>(
         into: c[rows, columns], alpha: alpha, beta: beta)
     }
   }
+}
+
+/// The tiles of one triangle of a square matrix.
+func triangleTiles(of n: Int, _ triangle: Triangle) -> [(rows: Range<Int>, columns: Range<Int>)] {
+  triangleTiles(0..<n, edge: n >= 4096 ? 512 : 256, triangle)
 }
 
 /// The tiles of one triangle of a square range, largest work first.

@@ -29,6 +29,17 @@ package enum GPTQ {
     correction: Correction? = nil, outputs: OutputFactor? = nil, layer: String,
     threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
+    try solver(
+      weights, factor: factor, grid: grid, recipe: recipe, correction: correction, outputs: outputs, layer: layer,
+      threads: threads
+    ).solve(threads: threads)
+  }
+
+  /// What solves one linear layer, once everything was checked; parameters and errors as above.
+  static func solver(
+    _ weights: MatrixSlice<Float>, factor: HessianFactor, grid: Grid, recipe: Recipe, correction: Correction?,
+    outputs: OutputFactor?, layer: String, threads: Int
+  ) throws(QuantizeError) -> LayerSolver {
     try recipe.validate(layer: layer)
     try grid.validate(inputs: factor.inputs, layer: layer)
     guard weights.columns == factor.inputs else {
@@ -55,14 +66,14 @@ package enum GPTQ {
     let problem = LayerProblem(
       weights: weights, factor: factor.failure == nil ? factor : nil, grid: grid, recipe: recipe,
       correction: correction)
-    return LayerSolver(problem, factor: factor, layer: layer).solve(threads: threads)
+    return LayerSolver(problem, factor: factor, layer: layer)
   }
 
   /// The same with rows that are coupled: in their order of elimination.
   private static func coupled(
     _ weights: MatrixSlice<Float>, _ factor: HessianFactor, _ grid: Grid, _ recipe: Recipe, _ correction: Correction?,
     _ outputs: OutputFactor, layer: String, threads: Int
-  ) throws(QuantizeError) -> QuantizedLayer {
+  ) throws(QuantizeError) -> LayerSolver {
     guard outputs.factor.inputs == weights.rows else {
       throw QuantizeError(
         .shape, place: layer,
@@ -86,7 +97,7 @@ package enum GPTQ {
       correction: correction.map {
         Correction(inputs: $0.inputs, residual: $0.residual.map { permuted($0.slice) })
       }, outputs: outputs)
-    return LayerSolver(problem, weights: weights, factor: factor, layer: layer).solve(threads: threads)
+    return LayerSolver(problem, weights: weights, factor: factor, layer: layer)
   }
 
   /// Quantizes one linear layer from its Hessian: factors it and quantizes.

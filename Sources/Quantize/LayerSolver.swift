@@ -29,52 +29,98 @@ struct LayerSolver {
 
   /// The layer's integers and grids; the same on any number of threads.
   func solve(threads: Int) -> QuantizedLayer {
-    let clock = ContinuousClock()
-    let start = clock.now
-    let (rows, columns, grid) = (problem.rows, problem.columns, problem.grid)
-    let width = problem.width
-    let strips = (rows + width - 1) / width
+    let solved = begin()
+    solve(strips: 0..<solved.strips, pieces: 0..<solved.pieces, of: solved, threads: threads)
+    return finish(solved, threads: threads)
+  }
+
+  // MARK: In parts
+
+  /// A layer on its way: what strips and pieces of the sample write, each to a place of its own.
+  final class Solved {
+    /// `[out, in]`
+    var integers: [UInt8]
+    fileprivate(set) var grids: LayerGrids
+    fileprivate(set) var sums: RowSums
+    /// Of sampled rows, in two halves.
+    let powers: Matrix<Float>
+    fileprivate let sample: OutputSample?
+    /// How many strips there are, and how many rows each has.
+    let strips: Int
+    let width: Int
+    fileprivate let start = ContinuousClock.now
+
+    fileprivate init(_ problem: LayerProblem, _ weights: MatrixSlice<Float>) {
+      let count = problem.rows * problem.columns
+      // SAFETY: every strip writes all integers of its rows, and the strips cover all rows, here or at another rank.
+      integers = unsafe [UInt8](unsafeUninitializedCapacity: count) { $1 = count }
+      (grids, sums) = (LayerGrids(problem), RowSums(problem.rows))
+      powers = Matrix(rows: OutputSample.halves, columns: problem.rows)
+      sample = problem.factor.map { OutputSample(weights, $0, mostLanes: problem.wholeWidth) }
+      width = problem.width
+      strips = (problem.rows + width - 1) / width
+    }
+
+    /// How many pieces of the sample there are.
+    var pieces: Int { sample?.pieces ?? 0 }
+  }
+
+  /// Memory for the layer.
+  func begin() -> Solved { Solved(problem, weights) }
+
+  /// Solves some strips of rows, and measures the output power of some pieces of the sample.
+  func solve(strips: Range<Int>, pieces: Range<Int>, of solved: Solved, threads: Int) {
     let pool = WorkspacePool { [problem] in Workspace(problem) }
-    // Sums for each row; the power of sampled rows in two halves.
-    var grids = LayerGrids(problem)
-    var sums = RowSums(rows)
-    let powers = Matrix<Float>(rows: OutputSample.halves, columns: rows)
-    let sample = problem.factor.map { OutputSample(weights, $0, mostLanes: problem.wholeWidth) }
-    var outcome: CoupledRefinement.Outcome?
-    // SAFETY: every strip writes all integers of its rows, and the strips cover all rows.
-    var integers = unsafe [UInt8](unsafeUninitializedCapacity: rows * columns) { buffer, count in
+    let (grids, sums, powers, sample, width) = (solved.grids, solved.sums, solved.powers, solved.sample, solved.width)
+    unsafe solved.integers.withUnsafeMutableBufferPointer { buffer in
       let target = unsafe buffer.baseAddress.map { unsafe Output(base: $0) }
-      forEachTile(strips + (sample?.pieces ?? 0), threads: threads) { [grids, sums] index in
+      forEachTile(strips.count + pieces.count, threads: threads) { index in
         pool.with { workspace in
-          guard index < strips else {
-            sample?.write(piece: index - strips, workspace.first, workspace.second, to: powers.slice)
+          guard index < strips.count else {
+            let piece = pieces.lowerBound + index - strips.count
+            sample?.write(piece: piece, workspace.first, workspace.second, to: powers.slice)
             return
           }
-          let strip = Strip(problem, rows: index * width..<min(rows, (index + 1) * width), workspace)
+          let first = (strips.lowerBound + index) * width
+          let strip = Strip(problem, rows: first..<min(problem.rows, first + width), workspace)
           strip.quantize()
+          // SAFETY: the integers have room for all rows; each strip writes those of its own.
           if let target = unsafe target { unsafe strip.write(integers: target.base, grids, sums) }
         }
       }
-      if let factor = problem.factor, let coupling = problem.coupling, let base = buffer.baseAddress {
-        let refinement = CoupledRefinement(problem, factor, coupling.outputs, grids, threads: threads)
-        outcome = unsafe refinement.run(base)
+    }
+  }
+
+  /// What is left to do when all strips are solved.
+  func finish(_ solved: Solved, threads: Int) -> QuantizedLayer {
+    var outcome: CoupledRefinement.Outcome?
+    if let factor = problem.factor, let coupling = problem.coupling {
+      let refinement = CoupledRefinement(problem, factor, coupling.outputs, solved.grids, threads: threads)
+      unsafe solved.integers.withUnsafeMutableBufferPointer { buffer in
+        if let base = buffer.baseAddress { outcome = unsafe refinement.run(base) }
       }
-      count = rows * columns
     }
     if let order = problem.coupling?.outputs.order {
-      integers = Self.inLayer(integers, order, columns: columns)
-      (grids, sums) = (grids.inLayer(order), sums.inLayer(order))
+      solved.integers = Self.inLayer(solved.integers, order, columns: problem.columns)
+      (solved.grids, solved.sums) = (solved.grids.inLayer(order), solved.sums.inLayer(order))
     }
+    let seconds = (ContinuousClock.now - solved.start) / .seconds(1)
+    return layer(
+      solved,
+      report(solved.sums, solved.powers, outcome, step: solved.sample?.step ?? 1, seconds: seconds))
+  }
+
+  /// The layer that integers and grids make, rows as they lie in it.
+  func layer(_ solved: Solved, _ report: LayerReport) -> QuantizedLayer {
+    let (grid, grids) = (problem.grid, solved.grids)
     let packed = PackedLinear(
-      bits: grid.bits, outFeatures: rows, inFeatures: columns, codes: .bytes(integers), scales: grids.scales.values,
-      scaleType: grid.precision == .half ? .f16 : .f32,
+      bits: grid.bits, outFeatures: problem.rows, inFeatures: problem.columns, codes: .bytes(solved.integers),
+      scales: grids.scales.values, scaleType: grid.precision == .half ? .f16 : .f32,
       // A zero point that is none comes of weights that are no numbers, which the report's loss tells.
       offsets: grid.form == .minimum
         ? .minimums(grids.minimums.values) : .zeros(grids.zeros.values.map { UInt16(exactly: $0) ?? 0 }),
-      groups: groupIndex ?? PackedLinear.contiguousGroups(of: max(1, problem.groupSize), inputs: columns))
-    let seconds = (clock.now - start) / .seconds(1)
-    return QuantizedLayer(
-      grid: grid, weights: packed, report: report(sums, powers, outcome, step: sample?.step ?? 1, seconds: seconds))
+      groups: groupIndex ?? PackedLinear.contiguousGroups(of: max(1, problem.groupSize), inputs: problem.columns))
+    return QuantizedLayer(grid: grid, weights: packed, report: report)
   }
 
   /// Rows of integers in the order in which they lie in the layer.

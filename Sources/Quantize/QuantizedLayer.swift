@@ -38,7 +38,7 @@ package struct QuantizedLayer: Sendable {
 }
 
 /// What happened to one layer.
-package struct LayerReport: Sendable, Equatable {
+package struct LayerReport: Sendable, Equatable, Codable {
   /// By which method integers were found.
   package enum Method: String, Sendable, Codable {
     /// With error feedback.

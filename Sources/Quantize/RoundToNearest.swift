@@ -18,11 +18,19 @@ package enum RoundToNearest {
     _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit = .range, negativeScales: Bool = false, layer: String,
     threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
+    try solver(weights, grid: grid, fit: fit, negativeScales: negativeScales, layer: layer, threads: threads)
+      .solve(threads: threads)
+  }
+
+  /// What rounds one linear layer, once everything was checked; parameters and errors as above.
+  static func solver(
+    _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit, negativeScales: Bool, layer: String, threads: Int
+  ) throws(QuantizeError) -> LayerSolver {
     try grid.validate(inputs: weights.columns, layer: layer)
     try grid.check(weights, layer: layer, threads: threads)
     let recipe = Recipe(fixesGridsUpFront: true, fit: fit, negativeScales: negativeScales)
     try recipe.validate(layer: layer)
     let problem = LayerProblem(weights: weights, factor: nil, grid: grid, recipe: recipe, correction: nil)
-    return LayerSolver(problem, factor: nil, layer: layer).solve(threads: threads)
+    return LayerSolver(problem, factor: nil, layer: layer)
   }
 }

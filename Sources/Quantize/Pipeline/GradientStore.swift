@@ -7,7 +7,7 @@ import CBelleKernels
 import Checkpoint
 import LinearAlgebra
 
-/// States and gradients of all tokens.
+/// States and gradients of the tokens of a rank: rows are among those.
 final class GradientStore {
   private let file: ScratchFile
   private let rows: Int
@@ -48,23 +48,19 @@ final class GradientStore {
     try read(rows.count, at: offset(layers + draw, rows.lowerBound))
   }
 
-  /// The gradients of all draws as tensors, as they are now.
-  func gradients(draws: Int) throws(CheckpointError) -> TensorView {
-    let size = 2 * rows * width
-    return try TensorView(
-      (0..<draws).map { draw in
-        let info = TensorInfo(name: "draw-\(draw)", dtype: .bf16, shape: [rows, width], file: "", byteCount: size)
-        let part = max(1, streamPartSize / (2 * width)) * 2 * width
-        return TensorView.Entry(
-          info,
-          .computed { [file, layers, rows, width] in
-            PartCursor(byteCount: size, partSize: part) { range, bytes in
-              var span = bytes.mutableSpan
-              var target = unsafe span.mutableBytes
-              try file.read(into: &target, at: 2 * (layers + draw) * rows * width + range.lowerBound)
-            }
-          })
-      })
+  /// Some rows of a draw's gradient as they are kept: bfloat16.
+  func bytes(ofGradient draw: Int, _ rows: Range<Int>) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 2 * rows.count * width)
+    var span = bytes.mutableSpan
+    var target = unsafe span.mutableBytes
+    try file.read(into: &target, at: offset(layers + draw, rows.lowerBound))
+    return bytes
+  }
+
+  /// The same, the other way round.
+  func put(gradient draw: Int, _ rows: Range<Int>, bytes: [UInt8]) throws {
+    precondition(bytes.count == 2 * rows.count * width)
+    try unsafe file.write(bytes.span.bytes, at: offset(layers + draw, rows.lowerBound))
   }
 
   private func write(_ values: MatrixSlice<Float>, at offset: Int) throws {

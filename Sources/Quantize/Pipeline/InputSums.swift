@@ -7,12 +7,13 @@ import Transformer
 /// Sums over the inputs of one group of modules.
 final class InputSums {
   private let hessian: Hessian
-  private let inputs: Matrix<Float>?
-  private let residual: Matrix<Float>?
-  private let difference: Matrix<Float>?
-  /// Inputs times the roots of their tokens' weights, a block of them, once there are weights.
-  private lazy var weighted = Matrix<Float>(rows: HiddenStates.largestBlock, columns: hessian.inputs)
+  private let inputs: ProductSum?
+  private let residual: ProductSum?
+  private let chain: SumChain
+  private let share: WindowShare
   private let threads: Int
+  /// Inputs times the roots of their tokens' weights, once there are weights; of a block, or of a batch where others wait.
+  private var weighted: Matrix<Float>?
 
   /// Empty sums.
   ///
@@ -20,71 +21,153 @@ final class InputSums {
   ///   - width: of the inputs.
   ///   - correctsInputs: whether Δ is wanted.
   ///   - residualWidth: the width of P; nil where it is not wanted.
+  ///   - share: the batches that will be added.
   ///   - threads: how many to use.
-  init(width: Int, correctsInputs: Bool, residualWidth: Int?, threads: Int) {
+  init(width: Int, correctsInputs: Bool, residualWidth: Int?, share: WindowShare, threads: Int) {
     hessian = Hessian(inputs: width, threads: threads)
-    inputs = correctsInputs ? Matrix(rows: width, columns: width, threads: threads) : nil
-    residual = residualWidth.map { Matrix(rows: $0, columns: width, threads: threads) }
-    let widest = max(correctsInputs ? width : 0, residualWidth ?? 0)
-    difference = widest > 0 ? Matrix(rows: HiddenStates.largestBlock, columns: widest) : nil
-    self.threads = threads
+    inputs = correctsInputs ? ProductSum(rows: width, columns: width, share, threads: threads) : nil
+    residual = residualWidth.map { ProductSum(rows: $0, columns: width, share, threads: threads) }
+    chain = SumChain(share)
+    (self.share, self.threads) = (share, threads)
   }
 
   /// Adds a batch.
   ///
   /// - Parameters:
+  ///   - batch: which one.
   ///   - x: the inputs in the quantized model.
   ///   - states: the states that they are of.
   ///   - reference: the same of the unquantized model, where it is needed.
   ///   - weights: how much each token counts, 1 on the average over all batches; nil for all alike.
   func add(
-    _ x: MatrixSlice<Float>, _ states: HiddenStates, reference: (x: MatrixSlice<Float>, states: HiddenStates)?,
-    weights: ArraySlice<Float>?
-  ) {
-    if let weights {
-      for block in states.blocks {
-        let part = weighted[0..<block.count, 0..<x.columns]
-        part.copy(from: x[block, 0..<x.columns])
-        part.multiply(
-          rowsBy: weights.dropFirst(block.lowerBound).prefix(block.count).map { $0.squareRoot() }, threads: threads)
-        hessian.add(part, threads: threads)
-      }
-    } else {
-      hessian.add(x, threads: threads)
+    _ batch: WindowShare.Batch, _ x: MatrixSlice<Float>, _ states: HiddenStates,
+    reference: (x: MatrixSlice<Float>, states: HiddenStates)?, weights: ArraySlice<Float>?
+  ) throws {
+    let link = chain.link(batch.number)
+    let weights = weights.map { Array($0) }
+    // Alone a block at a time is made ready, which takes less memory; where others wait for a part of the sums, the batch.
+    let blocks = states.blocks
+    for rows in chain.hasOthers || weights == nil ? [0..<x.rows] : blocks {
+      try chain.add(
+        weighted(x[rows, 0..<x.columns], weights.map { $0[rows] }), to: hessian, at: link, before: batch.rows.lowerBound,
+        threads: threads)
     }
-    guard let reference, let difference else { return }
-    for block in states.blocks {
-      let columns = 0..<x.columns
-      if let inputs {
-        let d = difference[0..<block.count, columns]
-        d.setDifference(reference.x[block, columns], x[block, columns], threads: threads)
-        if let weights {
-          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
-        }
-        gemm(d, transposeA: true, x[block, columns], into: inputs.slice, beta: 1, threads: threads)
-      }
-      if let residual {
-        let width = 0..<residual.rows
-        let d = difference[0..<block.count, width]
-        d.setDifference(reference.states.residual[block, width], states.residual[block, width], threads: threads)
-        if let weights {
-          d.multiply(rowsBy: Array(weights.dropFirst(block.lowerBound).prefix(block.count)), threads: threads)
-        }
-        gemm(d, transposeA: true, x[block, columns], into: residual.slice, beta: 1, threads: threads)
-      }
-    }
+    guard let reference else { return }
+    try inputs?.add(x, reference.x, x, blocks, weights, chain, link, threads: threads)
+    try residual?.add(
+      x, reference.states.residual, states.residual, blocks, weights, chain, link, threads: threads)
   }
 
-  /// H, and what corrects the target. The sums must not be added to any more.
-  func finish() -> (hessian: Matrix<Float>, correction: Correction?) {
-    let factor = 2 / Float(max(1, hessian.tokens))
-    for matrix in [inputs, residual].compactMap({ $0 }) {
+  private func weighted(_ x: MatrixSlice<Float>, _ weights: ArraySlice<Float>?) -> MatrixSlice<Float> {
+    guard let weights else { return x }
+    if weighted.map({ $0.rows < x.rows }) ?? true { weighted = Matrix(rows: x.rows, columns: x.columns) }
+    guard let part = weighted?[0..<x.rows, 0..<x.columns] else { return x }
+    part.copy(from: x)
+    part.multiply(rowsBy: weights.map { $0.squareRoot() }, threads: threads)
+    return part
+  }
+
+  /// H, and what corrects the target, on all ranks. The sums must not be added to any more.
+  func finish() throws -> (hessian: Matrix<Float>, correction: Correction?) {
+    try chain.receive(hessian)
+    for sum in [inputs, residual].compactMap({ $0 }) { try chain.receive(sum.parts(chain).map(\.tiles)) }
+    try chain.finish()
+    let factor = 2 / Float(max(1, share.rows))
+    for matrix in [inputs, residual].compactMap({ $0?.matrix }) {
       let slice = matrix.slice
       forEachTile(slice.rows, threads: threads) { slice.scale(row: $0, count: slice.columns, by: factor) }
     }
-    let correction = inputs == nil && residual == nil ? nil : Correction(inputs: inputs, residual: residual)
-    return (hessian.finish(threads: threads), correction)
+    let correction =
+      inputs == nil && residual == nil ? nil : Correction(inputs: inputs?.matrix, residual: residual?.matrix)
+    return (hessian.finish(tokens: share.rows, threads: threads), correction)
   }
+}
+
+/// Σ (y − x)ᵀ·z over blocks of rows.
+private final class ProductSum {
+  let matrix: Matrix<Float>
+  /// Differences: of a block, or of a batch where others wait.
+  private var difference: Matrix<Float>?
+  /// Nil where blocks of different sizes have different tiles: then the sum is one part.
+  private let tiles: SumTiles?
+
+  init(rows: Int, columns: Int, _ share: WindowShare, threads: Int) {
+    matrix = Matrix(rows: rows, columns: columns, threads: threads)
+    tiles = SumTiles(rows: rows, columns: columns, depths: share.depths)
+  }
+
+  /// The parts, and which tiles each has; nil for all.
+  func parts(_ chain: SumChain) -> [(tiles: [MatrixSlice<Float>], range: Range<Int>?)] {
+    guard let tiles else { return [([matrix.slice], nil)] }
+    return chain.ranges(of: tiles).map { range in
+      (tiles.all[range].map { matrix[$0.rows, $0.columns] }, range)
+    }
+  }
+
+  func add(
+    _ z: MatrixSlice<Float>, _ y: MatrixSlice<Float>, _ x: MatrixSlice<Float>, _ blocks: [Range<Int>],
+    _ weights: [Float]?, _ chain: SumChain, _ link: SumChain.Link, threads: Int
+  ) throws {
+    for blocks in chain.hasOthers ? [blocks] : blocks.map({ [$0] }) {
+      guard let first = blocks.first?.lowerBound, let end = blocks.last?.upperBound else { continue }
+      let difference = difference(first..<end, y, x, weights, threads)
+      let parts = parts(chain).map { tiles, range in
+        SumChain.Part(tiles: tiles) { [matrix] in
+          for block in blocks {
+            let d = difference[block.lowerBound - first..<block.upperBound - first, 0..<matrix.rows]
+            gemm(
+              d, transposeA: true, z[block, 0..<z.columns], into: matrix.slice, beta: 1, part: range, threads: threads)
+          }
+        }
+      }
+      try chain.add(parts, at: link)
+    }
+  }
+
+  private func difference(
+    _ rows: Range<Int>, _ y: MatrixSlice<Float>, _ x: MatrixSlice<Float>, _ weights: [Float]?, _ threads: Int
+  ) -> MatrixSlice<Float> {
+    let memory = difference.flatMap { $0.rows < rows.count ? nil : $0 } ?? Matrix(rows: rows.count, columns: matrix.rows)
+    difference = memory
+    let (result, columns) = (memory[0..<rows.count, 0..<matrix.rows], 0..<matrix.rows)
+    result.setDifference(y[rows, columns], x[rows, columns], threads: threads)
+    if let weights { result.multiply(rowsBy: Array(weights[rows]), threads: threads) }
+    return result
+  }
+}
+
+extension SumChain {
+  private func parts(_ hessian: Hessian) -> [(tiles: [MatrixSlice<Float>], range: Range<Int>)] {
+    let tiles = SumTiles(lowerTriangleOf: hessian.inputs)
+    return ranges(of: tiles).map { range in
+      (tiles.all[range].map { hessian.sum[$0.rows, $0.columns] }, range)
+    }
+  }
+
+  /// Adds rows of a batch to a Hessian.
+  ///
+  /// - Parameters:
+  ///   - before: how many rows were added before, by whomever.
+  ///   - link: the batch's place.
+  func add(_ x: MatrixSlice<Float>, to hessian: Hessian, at link: Link, before: Int, threads: Int) throws {
+    if let previous = link.previous, before % Hessian.blockTokens > 0 {
+      try hessian.wait(with: before % Hessian.blockTokens) { try take($0, from: previous) }
+    }
+    var blocks = hessian.take(x)
+    if let next = link.next, hessian.rest.rows > 0 {
+      try send(hessian.rest, to: next)
+      hessian.dropRest()
+    } else if hasOthers, link.isLast, hessian.rest.rows > 0 {
+      blocks.append(hessian.takeWaiting())
+    }
+    try add(
+      parts(hessian).map { tiles, range in
+        Part(tiles: tiles) { for block in blocks { hessian.accumulate(block, part: range, threads) } }
+      }, at: link)
+  }
+
+  /// The whole sum of a Hessian, on the ranks that have not ended it.
+  func receive(_ hessian: Hessian) throws { try receive(parts(hessian).map(\.tiles)) }
 }
 
 extension MatrixSlice<Float> {

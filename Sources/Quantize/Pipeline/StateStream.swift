@@ -7,10 +7,12 @@ import LinearAlgebra
 import Model
 import Transformer
 
-/// The hidden states of all windows. One thread at a time works with it.
+/// The hidden states of this rank's windows. One thread at a time works with it.
 final class StateStream: @unchecked Sendable {
-  /// The rows of each batch: whole blocks, so that the bits do not depend on the size of a batch.
-  let batches: [Range<Int>]
+  let share: WindowShare
+  /// This rank's batches: whole blocks, so that the bits do not depend on the size of a batch.
+  let batches: [WindowShare.Batch]
+  /// The rows of them all.
   let rows: Int
   let hiddenSize: Int
   let windowLength: Int
@@ -26,29 +28,23 @@ final class StateStream: @unchecked Sendable {
   /// A stream of zeros.
   ///
   /// - Parameters:
-  ///   - windows: how many windows.
-  ///   - windowLength: tokens in each of them.
+  ///   - share: the windows.
   ///   - configuration: the model's measures.
-  ///   - batchWindows: windows of a batch, a multiple of what makes a block.
   ///   - scratchFolder: where the file goes; nil for memory.
-  init(
-    windows: Int, windowLength: Int, _ configuration: ModelConfiguration, batchWindows: Int, scratchFolder: String?
-  ) throws {
-    self.windowLength = windowLength
+  init(_ share: WindowShare, _ configuration: ModelConfiguration, scratchFolder: String?) throws {
+    self.share = share
+    windowLength = share.windowLength
     hiddenSize = configuration.hiddenSize
-    rows = windows * windowLength
+    (batches, rows) = (share.own, share.ownRows)
     carriedWidth = Self.carriedWidth(configuration)
-    let (rows, width) = (rows, hiddenSize)
-    batches = stride(from: 0, to: rows, by: batchWindows * windowLength).map {
-      $0..<min(rows, $0 + batchWindows * windowLength)
-    }
+    let (rows, width, windowLength) = (rows, hiddenSize, windowLength)
     carriedColumns = Array(repeating: 0, count: batches.count)
     if let scratchFolder {
       scratch = try ScratchFile(in: scratchFolder, size: 4 * rows * (width + carriedWidth))
       (matrix, resident) = (nil, [])
     } else {
       let matrix = Matrix<Float>(rows: rows, columns: width)
-      resident = batches.map { HiddenStates(matrix[$0, 0..<width], windowLength: windowLength) }
+      resident = batches.map { HiddenStates(matrix[$0.place, 0..<width], windowLength: windowLength) }
       self.matrix = matrix
       scratch = nil
     }
@@ -62,7 +58,7 @@ final class StateStream: @unchecked Sendable {
   /// The states of a batch.
   func take(_ batch: Int) throws -> HiddenStates {
     guard let scratch else { return resident[batch] }
-    let range = batches[batch]
+    let range = batches[batch].place
     let residual = Matrix<Float>(rows: range.count, columns: hiddenSize)
     try residual.slice.fill(from: scratch, at: 4 * range.lowerBound * hiddenSize)
     let states = HiddenStates(residual.slice, windowLength: windowLength)
@@ -77,7 +73,7 @@ final class StateStream: @unchecked Sendable {
   /// Keeps the states of a batch after a group was passed.
   func put(_ states: HiddenStates, _ batch: Int) throws {
     guard let scratch else { return }
-    let range = batches[batch]
+    let range = batches[batch].place
     if let carried = states.carried {
       // Between two groups the residual is as it was.
       carriedColumns[batch] = carried.columns
@@ -90,12 +86,14 @@ final class StateStream: @unchecked Sendable {
 
   /// Fills the stream with the embeddings of tokens.
   func embed(_ windows: TokenWindows, _ model: TransformerModel, threads: Int) throws {
-    if let matrix { return try model.embed(windows.tokens, into: matrix.slice, threads: threads) }
-    for (batch, rows) in batches.enumerated() {
+    if let matrix {
+      return try model.embed(batches.flatMap { windows.tokens[$0.rows] }, into: matrix.slice, threads: threads)
+    }
+    for (number, batch) in batches.enumerated() {
       let states = HiddenStates(
-        Matrix<Float>(rows: rows.count, columns: hiddenSize).slice, windowLength: windowLength)
-      try model.embed(Array(windows.tokens[rows]), into: states.residual, threads: threads)
-      try put(states, batch)
+        Matrix<Float>(rows: batch.rows.count, columns: hiddenSize).slice, windowLength: windowLength)
+      try model.embed(Array(windows.tokens[batch.rows]), into: states.residual, threads: threads)
+      try put(states, number)
     }
   }
 
@@ -110,47 +108,31 @@ final class StateStream: @unchecked Sendable {
     }
   }
 
-  /// The bytes of the residual of all rows.
-  var byteCount: Int { 4 * rows * hiddenSize }
-
-  /// The residual of all rows.
-  func cursor() -> any TensorCursor {
-    let partSize = max(1, streamPartSize / (4 * hiddenSize)) * 4 * hiddenSize
-    return PartCursor(byteCount: byteCount, partSize: partSize) { [self] range, bytes in
-      if let scratch {
-        var span = bytes.mutableSpan
-        var target = unsafe span.mutableBytes
-        return try scratch.read(into: &target, at: range.lowerBound)
-      }
-      let rows = range.lowerBound / 4 / hiddenSize..<range.upperBound / 4 / hiddenSize
-      matrix?.slice[rows, 0..<hiddenSize].bytes { bytes.replace(from: 0, with: $0) }
+  /// The residual of some rows as bytes.
+  ///
+  /// - Parameter rows: among those of this rank.
+  func bytes(of rows: Range<Int>) throws -> [UInt8] {
+    if let matrix {
+      return matrix[rows, 0..<hiddenSize].bytes { span in unsafe span.withUnsafeBytes { unsafe Array($0) } }
     }
+    var bytes = [UInt8](repeating: 0, count: 4 * rows.count * hiddenSize)
+    var span = bytes.mutableSpan
+    var target = unsafe span.mutableBytes
+    try scratch?.read(into: &target, at: 4 * rows.lowerBound * hiddenSize)
+    return bytes
   }
 
-  /// Overwrites a part of the residual, which must be whole elements.
-  func overwrite(_ part: RawSpan, at offset: Int) throws {
-    precondition(offset >= 0 && offset + part.byteCount <= byteCount)
-    if let scratch { return try scratch.write(part, at: offset) }
-    guard let matrix else { return }
-    // SAFETY: the part lies in the matrix, as was just checked; any four bytes are a float.
-    unsafe part.withUnsafeBytes { bytes in
-      if let from = bytes.baseAddress {
-        unsafe UnsafeMutableRawPointer(matrix.slice.base).advanced(by: offset)
-          .copyMemory(from: from, byteCount: bytes.count)
+  /// Overwrites the residual of some rows.
+  func overwrite(_ rows: Range<Int>, with bytes: [UInt8]) throws {
+    precondition(bytes.count == 4 * rows.count * hiddenSize)
+    if let scratch { return try unsafe scratch.write(bytes.span.bytes, at: 4 * rows.lowerBound * hiddenSize) }
+    guard let target = matrix?[rows, 0..<hiddenSize] else { return }
+    // SAFETY: the rows follow each other, and have as many bytes; any four are a float.
+    unsafe bytes.withUnsafeBytes { source in
+      if let from = source.baseAddress {
+        unsafe UnsafeMutableRawPointer(target.base).copyMemory(from: from, byteCount: source.count)
       }
     }
-  }
-}
-
-extension StateStream {
-  /// Streams at a layer boundary as tensors.
-  static func snapshot(of streams: [(name: String, stream: StateStream)]) throws(CheckpointError) -> TensorView {
-    try TensorView(
-      streams.map { name, stream in
-        let info = TensorInfo(
-          name: name, dtype: .f32, shape: [stream.rows, stream.hiddenSize], file: "", byteCount: stream.byteCount)
-        return TensorView.Entry(info, .computed { stream.cursor() })
-      })
   }
 }
 

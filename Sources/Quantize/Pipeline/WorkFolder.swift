@@ -243,25 +243,34 @@ final class WorkFolder {
 }
 
 /// The gradients of all tokens at the output of a layer, draw by draw.
-struct StoredGradients {
+struct StoredGradients: GradientRows {
   fileprivate let source: SafetensorsFile
 
-  /// Some rows of a draw.
-  func rows(_ rows: Range<Int>, draw: Int) throws -> Matrix<Float> {
+  func gradient(_ draw: Int, _ rows: Range<Int>) throws -> Matrix<Float> {
+    let width = source.tensors.first?.shape.last ?? 0
+    let cursor = try cursor(draw: draw, rows: rows.upperBound, width: width)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * rows.count * width)
+    try cursor.read(2 * rows.lowerBound * width..<2 * rows.upperBound * width) { part in
+      unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+    return Matrix(brainHalves: bytes, rows: rows.count, columns: width)
+  }
+
+  /// A draw's gradients in bfloat16.
+  ///
+  /// - Parameters:
+  ///   - rows: how many there must be at least.
+  ///   - width: of each.
+  func cursor(draw: Int, rows: Int, width: Int) throws -> any TensorCursor {
     guard let index = source.tensors.firstIndex(where: { $0.name == "draw-\(draw)" }),
       source.tensors[index].shape.count == 2, source.tensors[index].dtype == .bf16,
-      rows.upperBound <= source.tensors[index].shape[0]
+      rows <= source.tensors[index].shape[0], source.tensors[index].shape[1] == width
     else {
       throw QuantizeError(
         .otherPlan, file: source.tensors.first?.file, reason: "the saved gradients do not fit",
         remedy: "begin again with \(.beginningAgain)")
     }
-    let width = source.tensors[index].shape[1]
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(2 * rows.count * width)
-    try source.cursor(index).read(2 * rows.lowerBound * width..<2 * rows.upperBound * width) { part in
-      unsafe part.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-    }
-    return Matrix(brainHalves: bytes, rows: rows.count, columns: width)
+    return try source.cursor(index)
   }
 }

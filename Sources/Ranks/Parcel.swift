@@ -1,0 +1,48 @@
+// Memory that goes from one process to another.
+
+import Synchronization
+
+/// Bytes on their way, in memory of their own.
+public final class Parcel: @unchecked Sendable {
+  /// The memory, aligned to 64 bytes.
+  @safe let memory: UnsafeMutableRawBufferPointer
+  /// What the library calls its transfers that are not done.
+  let requests = Mutex<[UInt]>([])
+
+  /// Memory for bytes that are to come.
+  public init(byteCount: Int) {
+    precondition(byteCount >= 0)
+    unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+  }
+
+  /// A copy of bytes.
+  public convenience init(_ bytes: [UInt8]) {
+    self.init(byteCount: bytes.count)
+    fill(with: bytes)
+  }
+
+  deinit { unsafe memory.deallocate() }
+
+  /// How many bytes.
+  public var byteCount: Int { unsafe memory.count }
+
+  /// Copies bytes, as many as there are.
+  public func fill(with bytes: [UInt8]) {
+    precondition(bytes.count == byteCount)
+    unsafe memory.copyBytes(from: bytes)
+  }
+
+  /// A copy of the bytes.
+  public var bytes: [UInt8] { unsafe Array(memory) }
+
+  /// The first eight bytes as an integer.
+  var integer: Int {
+    precondition(byteCount >= 8)
+    return Int(Int64(littleEndian: unsafe memory.load(as: Int64.self)))
+  }
+
+  /// Shows the memory, in which floats may be.
+  public func withMemory<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
+    try unsafe body(memory)
+  }
+}
