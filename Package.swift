@@ -52,6 +52,7 @@ let package = Package(
     .target(name: "COpenBLAS"),
     .target(name: "COneDNN", dependencies: ["CBelleKernels"]),
     .target(name: "CSentencePiece"),
+    .target(name: "CMPI"),
 
     // Bytes, digests, the XOR diff.
     .target(name: "ByteIO", dependencies: ["CEmbeddedFiles", "CSystemCalls"], swiftSettings: strict),
@@ -67,6 +68,9 @@ let package = Package(
     .target(
       name: "LinearAlgebra", dependencies: ["ByteIO", "COpenBLAS", "COneDNN", "CBelleKernels"], swiftSettings: strict),
 
+    // Processes that work on one thing together.
+    .target(name: "Ranks", dependencies: ["ByteIO", "CMPI"], swiftSettings: strict),
+
     // Chats to texts: the language of chat templates.
     .target(name: "Jinja", dependencies: ["ByteIO"], swiftSettings: strict),
 
@@ -77,13 +81,13 @@ let package = Package(
       name: "Model", dependencies: ["ByteIO", "Checkpoint", "Jinja", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
+      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer", "CBelleKernels"],
       swiftSettings: strict),
     .target(
       name: "Quantize",
       dependencies: [
-        "ByteIO", "Checksum", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Tokenizer", "Transformer",
-        "CBelleKernels",
+        "ByteIO", "Checksum", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer",
+        "Transformer", "CBelleKernels",
       ],
       swiftSettings: strict),
 
@@ -100,7 +104,7 @@ let package = Package(
       name: "belle-tools",
       dependencies: [
         "ByteIO", "CTranslations", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize",
-        "Reports",
+        "Ranks", "Reports",
         "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -63,6 +63,11 @@ struct LayerSolver {
 
     /// How many pieces of the sample there are.
     var pieces: Int { sample?.pieces ?? 0 }
+
+    /// What makes the layer and its report beside the integers, of some rows.
+    func figures(of rows: Range<Int>) -> [MatrixSlice<Float>] {
+      [grids.scales, grids.zeros, grids.minimums].map { $0[rows, 0..<$0.columns] } + [sums.all[0..<sums.all.rows, rows]]
+    }
   }
 
   /// Memory for the layer.

@@ -6,6 +6,9 @@ import LinearAlgebra
 struct RowSums: Sendable {
   private let matrix: Matrix<Float>
 
+  /// All of them, `[sums, rows]`.
+  var all: MatrixSlice<Float> { matrix.slice }
+
   /// Zeros.
   init(_ rows: Int) { matrix = Matrix(rows: 4, columns: rows) }
 

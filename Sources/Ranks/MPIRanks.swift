@@ -11,6 +11,7 @@ final class MPIRanks: Ranks {
   let count: Int
   /// The largest piece of one transfer: MPI counts in 32 bits, and other transfers want to go on meanwhile.
   private static let piece = 64 << 20
+  private let onThisMachine = Atomic<Int>(1)
   /// Parcels that are being sent, and whether somebody sees to it that they go on.
   private let sending = Mutex<(parcels: [Parcel], isWatched: Bool)>(([], false))
 
@@ -28,6 +29,16 @@ final class MPIRanks: Ranks {
         reason: "\(launch.name) has started \(launch.count ?? 0) ranks, and \(Self.libraryName) finds \(count)",
         remedy: "the launcher and the library must be of the same MPI: BELLE_MPI names a library's file")
     }
+  }
+
+  var neighbours: Int { onThisMachine.load(ordering: .relaxed) }
+
+  /// Counts the ranks of each machine; called by all.
+  func meet() throws {
+    let hosts = try gather(Array(Session.hostName.utf8))
+    let own = Array(Session.hostName.utf8)
+    let all = try broadcast { Array(hosts.joined(separator: [0])) }
+    onThisMachine.store(all.split(separator: 0).count { Array($0) == own }, ordering: .relaxed)
   }
 
   /// The library's name and version, on one line; nil where there is none.

@@ -14,6 +14,8 @@ public protocol Ranks: AnyObject, Sendable {
   var rank: Int { get }
   /// How many there are.
   var count: Int { get }
+  /// How many of them are on this machine, and share its processors and memory.
+  var neighbours: Int { get }
 
   /// Begins to send to another rank; what is sent to one arrives in the order in which it was sent.
   ///
@@ -56,6 +58,7 @@ public final class OneRank: Ranks {
 
   public var rank: Int { 0 }
   public var count: Int { 1 }
+  public var neighbours: Int { 1 }
 
   // There is nobody to send to; what is broadcast is there already.
   public func send(_ parcel: Parcel, to rank: Int) { preconditionFailure("one rank sends to nobody") }

@@ -24,6 +24,7 @@ public enum Session {
     let ranks = try MPIRanks(Launch.current)
     joined.withLock { $0 = ranks }
     areOthersWaiting.store(true, ordering: .relaxed)
+    try ranks.meet()
     try ranks.agree(on: traits(), remedy: "install the same on all machines, or leave that one out")
     try ranks.waitForFirst()
     return ranks

@@ -6,6 +6,7 @@
 import ByteIO
 import LinearAlgebra
 import Model
+import Ranks
 
 /// A text, and from where on its tokens are to be predicted.
 package struct Continuation: Sendable, Equatable {
@@ -32,6 +33,7 @@ package struct ContinuationScoring: Sendable {
   private let windows: [Window]
   private let threads: Int
   private let chunkTokens: Int
+  private let ranks: any Ranks
 
   /// Prepares to run a model over continuations.
   ///
@@ -40,9 +42,11 @@ package struct ContinuationScoring: Sendable {
   ///   - continuations: any number.
   ///   - threads: how many to use; the result does not depend on it.
   ///   - chunkTokens: how many tokens' states are in memory at once.
+  ///   - ranks: the processes that divide the work among themselves; all get the results.
   /// - Throws: ``ModelError`` for a token that the vocabulary does not have; `ByteIOError` where the BLAS gets no memory.
   package init(
-    _ model: TransformerModel, _ continuations: [Continuation], threads: Int, chunkTokens: Int = 16384
+    _ model: TransformerModel, _ continuations: [Continuation], threads: Int, chunkTokens: Int = 16384,
+    ranks: any Ranks = OneRank()
   ) throws {
     let size = model.configuration.vocabularySize
     for token in continuations.lazy.flatMap(\.tokens) where token < 0 || token >= size {
@@ -55,14 +59,18 @@ package struct ContinuationScoring: Sendable {
     self.continuations = continuations
     self.threads = threads
     self.chunkTokens = chunkTokens
+    self.ranks = ranks
     windows = Self.windows(continuations)
   }
 
   /// The tokens that are read, each beginning that texts have in common once.
   package var tokenCount: Int { windows.reduce(0) { $0 + $1.input.count } }
 
-  /// The units of work of ``run(progress:)``: tokens times layers, the head counting as one.
-  package var workload: Int { tokenCount * (model.configuration.layerCount + 1) }
+  /// The units of this rank's work in ``run(progress:)``: tokens times layers, the head counting as one.
+  package var workload: Int {
+    let own = chunks().enumerated().filter { $0.offset % ranks.count == ranks.rank }.map(\.element)
+    return own.joined().joined().reduce(0) { $0 + $1.input.count } * (model.configuration.layerCount + 1)
+  }
 
   /// The most tokens that are read at once.
   package var longest: Int { windows.last?.input.count ?? 0 }
@@ -72,10 +80,32 @@ package struct ContinuationScoring: Sendable {
   /// - Parameter progress: called with units of work as they are done.
   package func run(progress: (Int) -> Void = { _ in }) throws -> [Double] {
     var results = Array(repeating: 0.0, count: continuations.count)
-    for chunk in chunks() {
+    // What is worked on at once is the same on any number of ranks: products of other shapes have other bits.
+    let chunks = chunks()
+    for (number, chunk) in chunks.enumerated() where number % ranks.count == ranks.rank {
       let states = try model.finalStates(chunk.map(Self.rows), threads: threads, progress: progress)
       try score(chunk, states, into: &results)
       progress(chunk.joined().reduce(0) { $0 + $1.input.count })
+    }
+    return try exchanged(results, chunks)
+  }
+
+  /// The results of all ranks.
+  private func exchanged(_ own: [Double], _ chunks: [[[Window]]]) throws -> [Double] {
+    guard ranks.count > 1 else { return own }
+    var results = own
+    for rank in 0..<ranks.count {
+      let members = chunks.enumerated().filter { $0.offset % ranks.count == rank }
+        .flatMap { $0.element.joined().flatMap(\.members) }
+      let bytes = try ranks.broadcast(from: rank) {
+        members.flatMap { member in
+          (0..<8).map { UInt8(truncatingIfNeeded: own[member].bitPattern >> UInt64(8 * $0)) }
+        }
+      }
+      for (place, member) in members.enumerated() {
+        results[member] = Double(
+          bitPattern: (0..<8).reduce(0) { $0 | UInt64(bytes[8 * place + $1]) << UInt64(8 * $1) })
+      }
     }
     return results
   }

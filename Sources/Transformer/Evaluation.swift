@@ -8,6 +8,7 @@ import ByteIO
 import CBelleKernels
 import LinearAlgebra
 import Model
+import Ranks
 
 /// Evaluates models, alone or against a reference.
 package struct Evaluation: Sendable {
@@ -15,6 +16,7 @@ package struct Evaluation: Sendable {
   private let reference: TransformerModel?
   private let threads: Int
   private let chunkTokens: Int
+  private let ranks: any Ranks
 
   /// Prepares to evaluate.
   ///
@@ -23,9 +25,11 @@ package struct Evaluation: Sendable {
   ///   - reference: what each is held against; of the same vocabulary.
   ///   - threads: how many to use; the result does not depend on it.
   ///   - chunkTokens: how many tokens' states are in memory at once; the result does not depend on it.
+  ///   - ranks: the processes that divide the windows among themselves; all get the results.
   /// - Throws: ``ModelError`` where the vocabularies differ; `ByteIOError` where the BLAS gets no memory.
   package init(
-    _ models: [TransformerModel], reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384
+    _ models: [TransformerModel], reference: TransformerModel?, threads: Int, chunkTokens: Int = 16384,
+    ranks: any Ranks = OneRank()
   ) throws {
     for model in models {
       guard let reference, reference.configuration.vocabularySize != model.configuration.vocabularySize else {
@@ -43,6 +47,7 @@ package struct Evaluation: Sendable {
     self.reference = reference
     self.threads = threads
     self.chunkTokens = chunkTokens
+    self.ranks = ranks
   }
 
   /// The same for one model.
@@ -50,9 +55,27 @@ package struct Evaluation: Sendable {
     try self.init([model], reference: reference, threads: threads, chunkTokens: chunkTokens)
   }
 
-  /// The units of work of ``results(_:progress:)``: tokens times layers, the head counting as one.
+  /// The windows that are worked on at once; number n is rank n mod count's.
+  private func chunks(_ windows: TokenWindows) -> [Range<Int>] {
+    let step = HiddenStates.windowsPerBlock(length: windows.length)
+    let (blocks, most) = ((windows.count + step - 1) / step, max(1, chunkTokens / (step * windows.length)))
+    var count = (blocks + most - 1) / most
+    var edges = (0...count).map { min(blocks, $0 * most) }
+    if ranks.count > 1 {
+      // As many for each rank, as far as blocks go.
+      count = min(blocks, (count + ranks.count - 1) / ranks.count * ranks.count)
+      edges = (0...count).map { blocks * $0 / count }
+    }
+    return (0..<count).map { edges[$0] * step..<min(windows.count, edges[$0 + 1] * step) }
+  }
+
+  private func isOwn(_ chunk: Int) -> Bool { chunk % ranks.count == ranks.rank }
+
+  /// The units of this rank's work in ``results(_:progress:)``: tokens times layers, the head counting as one.
   package func workload(_ windows: TokenWindows) -> Int {
-    windows.tokens.count * (models + [reference].compactMap(\.self)).reduce(0) { $0 + $1.configuration.layerCount + 1 }
+    guard windows.count > 0 else { return 0 }
+    let own = chunks(windows).enumerated().filter { isOwn($0.offset) }.reduce(0) { $0 + $1.element.count }
+    return own * windows.length * (models + [reference].compactMap(\.self)).reduce(0) { $0 + $1.configuration.layerCount + 1 }
   }
 
   /// Evaluates the first model on windows.
@@ -75,21 +98,37 @@ package struct Evaluation: Sendable {
     guard windows.count > 0, windows.length > 1 else {
       throw ModelError(.badTokens, reason: "there is nothing to predict: a window needs two tokens at least")
     }
-    let step = HiddenStates.windowsPerBlock(length: windows.length)
-    let chunk = max(1, chunkTokens / (step * windows.length)) * step
-    var scores = Array(repeating: [TokenScores](), count: models.count)
-    for first in stride(from: 0, to: windows.count, by: chunk) {
-      let part = windows[first..<min(windows.count, first + chunk)]
+    let chunks = chunks(windows)
+    var found = Array(repeating: [Int: [ScoredToken]](), count: models.count)
+    var sums = models.map { _ in Array(repeating: TokenScores(), count: windows.count) }
+    let add = { (number: Int, tokens: [ScoredToken]) in
+      for token in tokens {
+        // A token's place is behind the one that it is predicted from.
+        sums[number][(token.place - 1) / windows.length].add(token)
+        if number == 0 { each?(token) }
+      }
+    }
+    for (index, range) in chunks.enumerated() where isOwn(index) {
+      let part = windows[range]
       let others = try reference.map { try finalStates($0, part, progress) }
       if others != nil { progress(part.tokens.count) }
       for (number, model) in models.enumerated() {
         let states = try finalStates(model, part, progress)
-        scores[number] += try score(
-          part, (model, states), others, firstToken: first * windows.length, number == 0 ? each : nil)
+        let tokens = try score(part, (model, states), others, firstToken: range.lowerBound * windows.length)
+        if ranks.count == 1 { add(number, tokens) } else { found[number][index] = tokens }
         progress(part.tokens.count)
       }
     }
-    return scores.map { EvaluationResult($0, hasReference: reference != nil) }
+    // The sums are made on all ranks, of all tokens in their order.
+    for number in ranks.count > 1 ? models.indices : 0..<0 {
+      for index in chunks.indices {
+        add(
+          number,
+          ScoredToken.list(
+            try ranks.broadcast(from: index % ranks.count) { ScoredToken.bytes(found[number][index] ?? []) }))
+      }
+    }
+    return sums.map { EvaluationResult($0, hasReference: reference != nil) }
   }
 
   private func finalStates(
@@ -98,11 +137,11 @@ package struct Evaluation: Sendable {
     try model.finalStates([windows], threads: threads, progress: progress)[0]
   }
 
-  /// The scores of a chunk's windows.
+  /// The scores of the tokens that a chunk's windows predict.
   private func score(
     _ windows: TokenWindows, _ own: (model: TransformerModel, states: HiddenStates), _ others: HiddenStates?,
-    firstToken: Int, _ each: ((ScoredToken) -> Void)?
-  ) throws -> [TokenScores] {
+    firstToken: Int
+  ) throws -> [ScoredToken] {
     let blocks = own.states.blocks.flatMap { block in
       stride(from: block.lowerBound, to: block.upperBound, by: 256).map { $0..<min(block.upperBound, $0 + 256) }
     }
@@ -119,16 +158,11 @@ package struct Evaluation: Sendable {
     let other = reference.flatMap { model in others.map { (model: model, states: $0.residual) } }
     try LogitScores.take(scores, (own.model, own.states.residual), other, threads: threads)
 
-    var sums = Array(repeating: TokenScores(), count: windows.count)
-    for (block, rows) in zip(scores, blocks) {
-      for (place, target) in block.targets.enumerated() {
-        let row = rows.lowerBound + target.row
-        let token = block.scored(place, hasReference: other != nil, at: firstToken + row + 1)
-        sums[row / length].add(token)
-        each?(token)
+    return zip(scores, blocks).flatMap { block, rows in
+      block.targets.enumerated().map { place, target in
+        block.scored(place, hasReference: other != nil, at: firstToken + rows.lowerBound + target.row + 1)
       }
     }
-    return sums
   }
 }
 

@@ -32,3 +32,43 @@ package struct ScoredToken: Sendable, Equatable {
       && one.referenceBest?.share == other.referenceBest?.share
   }
 }
+
+extension ScoredToken {
+  /// Words of eight bytes that a token takes on its way between processes.
+  private static let words = 8
+
+  /// Tokens as bytes, for a process of the same machine type.
+  static func bytes(_ tokens: [ScoredToken]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(8 * words * tokens.count)
+    for token in tokens {
+      let reference = token.referenceBest
+      let fields = [
+        UInt64(token.place), token.loss.bitPattern, UInt64(UInt32(bitPattern: token.best.token)),
+        token.best.share.bitPattern, token.referenceLoss?.bitPattern ?? 0,
+        // No token has the number that stands for none.
+        reference.map { UInt64(UInt32(bitPattern: $0.token)) } ?? .max, reference?.share.bitPattern ?? 0,
+        token.divergence?.bitPattern ?? 0,
+      ]
+      for field in fields { for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: field >> UInt64(8 * shift))) } }
+    }
+    return bytes
+  }
+
+  /// The tokens that bytes stand for.
+  static func list(_ bytes: [UInt8]) -> [ScoredToken] {
+    let field = { (index: Int) -> UInt64 in
+      (0..<8).reduce(0) { $0 | UInt64(bytes[8 * index + $1]) << UInt64(8 * $1) }
+    }
+    let token = { (field: UInt64) in Int32(bitPattern: UInt32(truncatingIfNeeded: field)) }
+    return stride(from: 0, to: bytes.count / 8, by: words).map { at in
+      let hasReference = field(at + 5) != .max
+      return ScoredToken(
+        place: Int(field(at)), loss: Double(bitPattern: field(at + 1)),
+        best: (token(field(at + 2)), Double(bitPattern: field(at + 3))),
+        referenceLoss: hasReference ? Double(bitPattern: field(at + 4)) : nil,
+        referenceBest: hasReference ? (token(field(at + 5)), Double(bitPattern: field(at + 6))) : nil,
+        divergence: hasReference ? Double(bitPattern: field(at + 7)) : nil)
+    }
+  }
+}

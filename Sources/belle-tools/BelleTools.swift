@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import ByteIO
+import Ranks
 
 @main
 struct BelleTools: ParsableCommand {
@@ -39,13 +40,21 @@ struct BelleTools: ParsableCommand {
     explainLackOfMemory()
     raiseFileLimit()
     var isJSON = false
+    // Of several ranks one is heard.
+    if let speaker = Session.speaker { Console.shared.speakOnlyOfErrors(as: speaker) }
     do {
       try Interrupts.install()
       let arguments = try ProcessArguments.read()
       isJSON = arguments.prefix { $0 != "--" }.contains("--json")
       if let word = unknownVerb(arguments) { leave(complaining: UsageFault(unknownVerb: word, verbs: verbs), isJSON) }
       var command = try parseAsRoot(arguments)
+      if Launch.current.hasOthers, !(command is any WorksOnRanks) {
+        throw ValidationError(
+          "\(type(of: command)._commandName) works in one process: start it without \(Launch.current.name).")
+      }
       try command.run()
+      leave(ExitCode.success)
+    } catch let error as RanksError where error.code == .dismissed {
       leave(ExitCode.success)
     } catch let error as any ToolError {
       Console.shared.report(error)
@@ -103,6 +112,8 @@ struct BelleTools: ParsableCommand {
   /// could not make.
   private static func leave(_ code: ExitCode) -> Never {
     // An answer that nobody can read is none.
-    Interrupts.leave(Console.shared.reportLostOutput() ? ExitCode.failure.rawValue : code.rawValue)
+    let code = Console.shared.reportLostOutput() ? ExitCode.failure : code
+    Session.leave(status: code.rawValue, isFailure: code != .success && code != .negative)
+    Interrupts.leave(code.rawValue)
   }
 }

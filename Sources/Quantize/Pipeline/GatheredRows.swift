@@ -62,6 +62,33 @@ extension WindowShare {
   }
 }
 
+extension WindowShare {
+  /// Values of all rows in their order, from lists of those of this rank's rows; called by all.
+  func gathered(_ own: [[Float]]) throws -> [[Float]] {
+    guard ranks.count > 1 else { return own }
+    var all = own.map { _ in [Float](repeating: 0, count: rows) }
+    for rank in 0..<ranks.count {
+      let bytes = try ranks.broadcast(from: rank) {
+        own.flatMap { list in list.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } } }
+      }
+      let batches = self.all.filter { owner(of: $0.number) == rank }
+      let count = batches.last?.place.upperBound ?? 0
+      let values = bytes.withUnsafeBytes { source in
+        (0..<source.count / 4).map {
+          unsafe Float(bitPattern: UInt32(littleEndian: source.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
+        }
+      }
+      for list in own.indices {
+        for batch in batches {
+          all[list].replaceSubrange(
+            batch.rows, with: values[list * count + batch.place.lowerBound..<list * count + batch.place.upperBound])
+        }
+      }
+    }
+    return all
+  }
+}
+
 /// A tensor of all rows, piece by piece from where they are. Read once, from its beginning to its end.
 final class GatheredRows: TensorCursor {
   let byteCount: Int

@@ -17,43 +17,55 @@ final class LayerGuidance {
   /// For each group, the weights of all tokens.
   let weights: [LinearGroup.Role: [Float]]
   private var outputs: [String: Hessian]
+  /// How many gradients were summed up.
+  private let tokens: Int
 
-  fileprivate init(_ weights: [LinearGroup.Role: [Float]], _ outputs: [String: Hessian]) {
-    (self.weights, self.outputs) = (weights, outputs)
+  fileprivate init(_ weights: [LinearGroup.Role: [Float]], _ outputs: [String: Hessian], tokens: Int) {
+    (self.weights, self.outputs, self.tokens) = (weights, outputs, tokens)
   }
 
-  /// 2/n · Σ g·gᵀ of a module's outputs; handed out once.
-  func takeOutputs(of module: String, threads: Int) -> Matrix<Float>? {
-    outputs.removeValue(forKey: module)?.finish(threads: threads)
+  /// Whether there are sums over a module's outputs.
+  func hasOutputs(of module: String) -> Bool { outputs[module] != nil }
+
+  /// The factor of 2/n · Σ g·gᵀ of a module's outputs, handed out once; nil where rows are to be independent.
+  func factor(of module: String, _ options: QuantizationOptions) throws -> OutputFactor? {
+    guard let share = options.recipe.guidance?.share, let sum = outputs.removeValue(forKey: module) else { return nil }
+    return try OutputFactor(
+      sum.finish(tokens: tokens, threads: options.threads), share: share, layer: module, threads: options.threads)
   }
 }
 
 extension ModelQuantizer {
   /// Whether a layer's gradients are still needed.
-  private func isOpen(_ layer: Int, _ work: WorkFolder) throws -> Bool {
-    try plan[layer].contains { group in try !group.wanted.isEmpty && work.finished(group.name) == nil }
+  private func isOpen(_ layer: Int, _ work: SharedWork) -> Bool {
+    plan[layer].contains { group in !group.wanted.isEmpty && !work.isFinished(group.name) }
   }
 
   /// Computes the gradients at the outputs of all layers that are not finished, where the recipe wants them.
-  func prepareGradients(_ work: WorkFolder, _ windows: TokenWindows, _ events: Events) throws {
+  func prepareGradients(
+    _ work: SharedWork, _ windows: TokenWindows, _ share: WindowShare, _ events: Events
+  ) throws {
     guard let guidance = options.recipe.guidance else { return }
-    let open = try plan.indices.filter { try isOpen($0, work) }
-    let there = try plan.indices.filter { try work.gradients(layer: $0) != nil }
+    let open = plan.indices.filter { isOpen($0, work) }
+    let there = plan.indices.filter { work.hasGradients(layer: $0) }
     guard let lowest = open.first, !open.allSatisfy(there.contains) else { return }
     let count = model.configuration.layerCount
     // The layer that earlier work has come to: the way back went down from the last one without a gap.
     let reached = there.first { $0 >= lowest }
-    let stream = try makeStream(work, windows)
+    let stream = try makeStream(work, share)
     let store = try GradientStore(
-      in: work.path, layers: count, draws: guidance.draws, rows: stream.rows, width: stream.hiddenSize)
+      in: work.scratchFolder, layers: count, draws: guidance.draws, rows: stream.rows, width: stream.hiddenSize)
     try stream.embed(windows, model, threads: options.threads)
     for index in 0..<(reached.map { $0 + 1 } ?? count) {
       try events(.gradients(layer: index + 1, count: count, isBack: false))
       try goForward(through: index, stream, index > lowest ? store : nil, runs: index != reached, events)
     }
-    if let reached, let file = try work.gradients(layer: reached) {
+    if let reached {
+      let file = try work.gradients(layer: reached, share, draws: guidance.draws, width: stream.hiddenSize)
       for draw in 0..<guidance.draws {
-        for rows in stream.batches { try store.put(gradient: draw, rows, try file.rows(rows, draw: draw).slice) }
+        for batch in stream.batches {
+          try store.put(gradient: draw, batch.place, try file.gradient(draw, batch.place).slice)
+        }
       }
     } else {
       try draw(stream, store, guidance, events)
@@ -62,7 +74,7 @@ extension ModelQuantizer {
     for index in (lowest...(reached ?? count - 1)).reversed() {
       try events(.gradients(layer: index + 1, count: count, isBack: true))
       if index != reached, index < plan.count {
-        try work.save(gradients: try store.gradients(draws: guidance.draws), layer: index)
+        try work.saveGradients(store, share, draws: guidance.draws, width: stream.hiddenSize, layer: index)
       }
       if index > lowest { try goBack(through: index, stream, store, guidance, events) }
     }
@@ -75,23 +87,23 @@ extension ModelQuantizer {
     through index: Int, _ stream: StateStream, _ store: GradientStore?, runs: Bool, _ events: Events
   ) throws {
     let layer = runs ? try layer(index) : nil
-    for (batch, rows) in stream.batches.enumerated() {
-      let states = try stream.take(batch)
-      try store?.put(input: index, rows, states.residual)
+    for (number, batch) in stream.batches.enumerated() {
+      let states = try stream.take(number)
+      try store?.put(input: index, batch.place, states.residual)
       layer?.run(states, threads: options.threads)
-      try stream.put(states, batch)
-      try advance(shape.forward(model.groups(ofLayer: index)) * Double(rows.count), events)
+      try stream.put(states, number)
+      try advance(shape.forward(model.groups(ofLayer: index)) * stream.share.weight(of: batch), events)
     }
   }
 
   /// The gradients at the last layer's output.
   private func draw(_ stream: StateStream, _ store: GradientStore, _ guidance: Guidance, _ events: Events) throws {
     let draws = LabelDraws(count: guidance.draws, seed: guidance.seed)
-    for (batch, rows) in stream.batches.enumerated() {
+    for (number, batch) in stream.batches.enumerated() {
       let drawn = try model.drawnGradients(
-        try stream.take(batch).residual, firstToken: rows.lowerBound, draws, threads: options.threads)
-      for (draw, gradient) in drawn.enumerated() { try store.put(gradient: draw, rows, gradient.slice) }
-      try advance(shape.drawing * Double(rows.count), events)
+        try stream.take(number).residual, firstToken: batch.rows.lowerBound, draws, threads: options.threads)
+      for (draw, gradient) in drawn.enumerated() { try store.put(gradient: draw, batch.place, gradient.slice) }
+      try advance(shape.drawing * stream.share.weight(of: batch), events)
     }
   }
 
@@ -99,28 +111,30 @@ extension ModelQuantizer {
     through index: Int, _ stream: StateStream, _ store: GradientStore, _ guidance: Guidance, _ events: Events
   ) throws {
     let layer = try layer(index)
-    for rows in stream.batches {
+    for batch in stream.batches {
       for draw in 0..<guidance.draws {
-        let states = HiddenStates(try store.input(index, rows).slice, windowLength: stream.windowLength)
-        let gradient = try store.gradient(draw, rows)
+        let states = HiddenStates(try store.input(index, batch.place).slice, windowLength: stream.windowLength)
+        let gradient = try store.gradient(draw, batch.place)
         layer.goBack(states, from: gradient.slice, threads: options.threads)
-        try store.put(gradient: draw, rows, gradient.slice)
+        try store.put(gradient: draw, batch.place, gradient.slice)
       }
       try advance(
-        2 * Double(guidance.draws) * shape.forward(model.groups(ofLayer: index)) * Double(rows.count), events)
+        2 * Double(guidance.draws) * shape.forward(model.groups(ofLayer: index)) * stream.share.weight(of: batch),
+        events)
     }
   }
 
   /// What gradients say of a layer whose weights are as they were; nil where the recipe wants none.
   ///
   /// - Parameter stream: at the layer's input in the unquantized model; stays there.
-  func guidance(_ index: Int, _ layer: DecoderLayer, _ stream: StateStream?, _ work: WorkFolder, _ events: Events)
+  func guidance(_ index: Int, _ layer: DecoderLayer, _ stream: StateStream?, _ work: SharedWork, _ events: Events)
     throws -> LayerGuidance?
   {
-    guard let guidance = options.recipe.guidance, let stream, try isOpen(index, work),
-      let file = try work.gradients(layer: index)
+    guard let guidance = options.recipe.guidance, let stream, isOpen(index, work), work.hasGradients(layer: index)
     else { return nil }
-    let threads = options.threads
+    let (share, threads) = (stream.share, options.threads)
+    let file = try work.gradients(layer: index, share, draws: guidance.draws, width: stream.hiddenSize)
+    let chain = SumChain(share, passes: guidance.draws)
     var sums: [String: Hessian] = [:]
     var squares: [String: [Float]] = [:]
     let wanted = Dictionary(plan[index].map { ($0.group.role, $0.modules) }) { one, _ in one }
@@ -129,23 +143,36 @@ extension ModelQuantizer {
       squares[module.name] = [Float](repeating: 0, count: stream.rows)
     }
     for draw in 0..<guidance.draws {
-      for (batch, rows) in stream.batches.enumerated() {
-        let residual = try stream.take(batch).residual
+      for (number, batch) in stream.batches.enumerated() {
+        let residual = try stream.take(number).residual
         let states = HiddenStates(
-          Matrix<Float>(rows: rows.count, columns: residual.columns).slice, windowLength: stream.windowLength)
+          Matrix<Float>(rows: batch.rows.count, columns: residual.columns).slice, windowLength: stream.windowLength)
         states.residual.copy(from: residual)
-        let gradient = try file.rows(rows, draw: draw)
+        let gradient = try file.gradient(draw, batch.place)
+        let link = chain.link(batch.number, pass: draw)
+        var failure: (any Error)?
         layer.goBack(states, from: gradient.slice, threads: threads) { group, gradients in
           for (module, g) in zip(group.modules, gradients) where wanted[group.role]?.contains(module) ?? false {
-            sums[module.name]?.add(g, threads: threads)
-            squares[module.name]?.add(meanSquaresOf: g, from: rows.lowerBound)
+            squares[module.name]?.add(meanSquaresOf: g, from: batch.place.lowerBound)
+            guard failure == nil, let sum = sums[module.name] else { continue }
+            do {
+              try chain.add(g, to: sum, at: link, before: draw * share.rows + batch.rows.lowerBound, threads: threads)
+            } catch { failure = error }
           }
         }
-        try advance(shape.guidance(plan[index].map { ($0.group, $0.modules) }) * Double(rows.count), events)
+        if let failure { throw failure }
+        try advance(
+          shape.guidance(plan[index].map { ($0.group, $0.modules) }) * share.weight(of: batch), events)
       }
     }
+    // In the order in which the way back comes to them.
+    for sum in plan[index].reversed().flatMap(\.modules).compactMap({ sums[$0.name] }) { try chain.receive(sum) }
+    try chain.finish()
+    let names = squares.keys.sorted()
+    let all = try share.gathered(names.map { squares[$0] ?? [] })
+    for (name, values) in zip(names, all) { squares[name] = values }
     let weights = wanted.mapValues { modules in guidance.weights(modules.compactMap { squares[$0.name] }) }
-    return LayerGuidance(weights, sums)
+    return LayerGuidance(weights, sums, tokens: guidance.draws * share.rows)
   }
 
   private func layer(_ index: Int) throws -> DecoderLayer {

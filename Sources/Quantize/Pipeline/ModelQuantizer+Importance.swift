@@ -68,7 +68,7 @@ extension ModelQuantizer {
   }
 
   /// Quantizes all modules by the diagonal of H that the importance matrix is.
-  func runByImportance(_ work: WorkFolder, _ events: Events) throws {
+  func runByImportance(_ work: SharedWork, _ events: Events) throws {
     let count = plan.count + (head == nil ? 0 : 1)
     for (index, groups) in plan.enumerated() {
       try events(.layer(number: index + 1, count: count))
@@ -83,14 +83,15 @@ extension ModelQuantizer {
   }
 
   private func quantizeByImportance(
-    _ modules: [LinearModule], as name: String, _ work: WorkFolder, _ events: Events
+    _ modules: [LinearModule], as name: String, _ work: SharedWork, _ events: Events
   ) throws {
-    if let finished = try work.finished(name) { return try take(finished.reports, isNew: false, events) }
+    if work.isFinished(name) { return try take(work.reports(of: name), isNew: false, events) }
     var tensors: [TensorView.Entry] = []
     var new: [ModuleReport] = []
     // Modules with the same inputs have the same entry, and need one factor.
     var last: (means: [Float]?, factor: HessianFactor)?
-    for module in modules {
+    try solving.divide(modules.count) { number in
+      let module = modules[number]
       let means = means(of: module)
       let factor =
         if let last, last.means == means { last.factor } else {
@@ -99,14 +100,16 @@ extension ModelQuantizer {
             recipe: options.recipe, layer: module.name, threads: options.threads)
         }
       last = (means, factor)
-      let quantized = try GPTQ.quantize(
+      return try GPTQ.solver(
         model.weights(of: module).slice, factor: factor, grid: format.grid(for: module), recipe: options.recipe,
-        layer: module.name, threads: options.threads)
-      tensors += try format.tensors(quantized, of: module, threads: options.threads)
+        correction: nil, outputs: nil, layer: module.name, threads: options.threads)
+    } _: { number, quantized in
+      let module = modules[number]
+      tensors += try stored(quantized, of: module)
       new.append(
         ModuleReport(
           quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
-          sharedSeconds: factor.seconds, peakMemory: peakMemory))
+          sharedSeconds: last?.factor.seconds ?? 0, peakMemory: peakMemory))
       try advance(shape.solve(module, isCorrected: false), events)
     }
     try work.finish(name, tensors, new)
@@ -140,7 +143,7 @@ extension ModelQuantizer {
   ///
   /// - Parameter datasets: what it is told to be made from.
   package func importanceMatrix(datasets: [String]) throws -> ImportanceMatrixFile {
-    guard let work, let calibration else { preconditionFailure("quantize first") }
+    guard let work = work?.folder, let calibration else { preconditionFailure("quantize first, on rank 0") }
     let windows = calibration.windows
     let half = Float(windows.tokens.count) / 2
     var sums: [String: [Float]] = [:]

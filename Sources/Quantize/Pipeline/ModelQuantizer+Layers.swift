@@ -26,10 +26,11 @@ extension ModelQuantizer {
     }
   }
 
-  func runLayers(_ work: WorkFolder, _ events: Events) throws {
+  func runLayers(_ work: SharedWork, _ events: Events) throws {
     guard let calibration else { preconditionFailure("GPTQ without calibration data") }
-    try prepareGradients(work, calibration.windows, events)
-    var (streams, first) = try begin(work, calibration.windows)
+    let share = try share(of: calibration.windows)
+    try prepareGradients(work, calibration.windows, share, events)
+    var (streams, first) = try begin(work, calibration.windows, share)
     try replay(upTo: first, work, events)
     let clock = ContinuousClock()
     var lastSave = clock.now
@@ -64,16 +65,16 @@ extension ModelQuantizer {
         try run(group, layer, &streams, guidance, isLast: isLast, work, events)
       }
       guard index + 1 < count else { break }
-      // States are saved as often as it costs less than a twentieth of the time.
+      // States are saved as often as it costs less than a twentieth of the time; rank 0 says when.
       let since = (clock.now - lastSave) / .seconds(1)
-      if since > 20 * saveSeconds {
+      if try ranks.decided({ since > 20 * saveSeconds }) {
         let start = clock.now
-        let snapshot = try StateStream.snapshot(of: streams.all)
-        try work.save(snapshot, layer: index + 1)
+        try work.save(streams.all, layer: index + 1)
         lastSave = clock.now
         saveSeconds = (lastSave - start) / .seconds(1)
         for finished in 0...index { work.removeGradients(layer: finished) }
-        try events(.saved(bytes: snapshot.tensors.reduce(0) { $0 + $1.byteCount }, seconds: saveSeconds))
+        let bytes = 4 * share.rows * model.configuration.hiddenSize * streams.all.count
+        try events(.saved(bytes: bytes, seconds: saveSeconds))
       }
     }
     if let head {
@@ -82,32 +83,27 @@ extension ModelQuantizer {
     }
   }
 
+  /// Which windows are whose; called by all.
+  private func share(of windows: TokenWindows) throws -> WindowShare {
+    // What all cut alike must not depend on one machine's threads.
+    let batchRows = try ranks.decided { shape.batchRows }
+    let threads = try ranks.decided { options.threads }
+    return WindowShare(
+      ranks, windows: windows.count, windowLength: windows.length, batchWindows: batchRows / windows.length,
+      threads: threads)
+  }
+
   /// A stream of zeros.
-  func makeStream(_ work: WorkFolder, _ windows: TokenWindows) throws -> StateStream {
+  func makeStream(_ work: SharedWork, _ share: WindowShare) throws -> StateStream {
     try StateStream(
-      windows: windows.count, windowLength: windows.length, model.configuration,
-      batchWindows: shape.batchRows / windows.length, scratchFolder: estimate.usesScratchFile ? work.path : nil)
+      share, model.configuration, scratchFolder: estimate.usesScratchFile ? work.scratchFolder : nil)
   }
 
   /// Streams at the first layer whose input is not saved further on.
-  private func begin(_ work: WorkFolder, _ windows: TokenWindows) throws -> (Streams, layer: Int) {
+  private func begin(_ work: SharedWork, _ windows: TokenWindows, _ share: WindowShare) throws -> (Streams, layer: Int) {
     var streams = Streams(
-      quantized: try makeStream(work, windows), reference: options.needsReference ? try makeStream(work, windows) : nil)
-    if let (layer, source) = try work.latestSnapshot(), layer <= plan.count {
-      for (name, stream) in streams.all {
-        guard let index = source.tensors.firstIndex(where: { $0.name == name }),
-          source.tensors[index].byteCount == stream.byteCount
-        else {
-          throw QuantizeError(
-            .otherPlan, file: work.path, reason: "the saved states do not fit",
-            remedy: "begin again with \(.beginningAgain)")
-        }
-        var at = 0
-        try source.read(index) { part in
-          try stream.overwrite(part, at: at)
-          at += part.byteCount
-        }
-      }
+      quantized: try makeStream(work, share), reference: options.needsReference ? try makeStream(work, share) : nil)
+    if let layer = try work.restore(streams.all, mostLayers: plan.count) {
       streams.differ = plan[..<layer].contains { $0.contains { !$0.wanted.isEmpty } }
       return (streams, layer)
     }
@@ -116,14 +112,9 @@ extension ModelQuantizer {
   }
 
   /// Reports of layers that need not run again.
-  private func replay(upTo layer: Int, _ work: WorkFolder, _ events: Events) throws {
+  private func replay(upTo layer: Int, _ work: SharedWork, _ events: Events) throws {
     for group in plan[..<layer].joined() where !group.wanted.isEmpty {
-      guard let finished = try work.finished(group.name) else {
-        throw QuantizeError(
-          .otherPlan, file: work.path, reason: "\(group.name) is missing", remedy: "begin again with \(.beginningAgain)"
-        )
-      }
-      try take(finished.reports, isNew: false, events)
+      try take(work.reports(of: group.name), isNew: false, events)
     }
   }
 
@@ -136,23 +127,24 @@ extension ModelQuantizer {
 
   private func run(
     _ group: GroupWork, _ layer: DecoderLayer, _ streams: inout Streams, _ guidance: LayerGuidance?, isLast: Bool,
-    _ work: WorkFolder, _ events: Events
+    _ work: SharedWork, _ events: Events
   ) throws {
     let cost = shape.cost(
       group.group, wanted: group.modules, isCorrected: options.isCorrected && streams.differ, isLast: isLast)
     defer { streams.differ = streams.differ || !group.wanted.isEmpty }
-    let finished = group.wanted.isEmpty ? nil : try work.finished(group.name)
-    if group.wanted.isEmpty || finished != nil {
+    let isFinished = !group.wanted.isEmpty && work.isFinished(group.name)
+    if group.wanted.isEmpty || isFinished {
       if let reference = streams.reference, !isLast {
         try pass(group.group, layer, reference, flop: cost.forward, events)
       }
-      if let finished {
+      if isFinished {
+        let source = try work.tensors(of: group.name)
         for number in group.wanted {
           try format.restore(
-            group.group.modules[number], from: finished.source, into: layer.weight(group.group, number).slice,
+            group.group.modules[number], from: source, into: layer.weight(group.group, number).slice,
             threads: options.threads)
         }
-        try take(finished.reports, isNew: false, events)
+        try take(work.reports(of: group.name), isNew: false, events)
       }
     } else {
       let sums = try sum(
@@ -173,12 +165,12 @@ extension ModelQuantizer {
   private func pass(
     _ group: LinearGroup, _ layer: DecoderLayer, _ stream: StateStream, flop: Double, _ events: Events
   ) throws {
-    for batch in stream.batches.indices {
-      let states = try stream.take(batch)
+    for (number, batch) in stream.batches.enumerated() {
+      let states = try stream.take(number)
       let input = layer.input(of: group, states, threads: options.threads)
       layer.advance(group, states, input: input, threads: options.threads)
-      try stream.put(states, batch)
-      try advance(flop * Double(stream.batches[batch].count), events)
+      try stream.put(states, number)
+      try advance(flop * stream.share.weight(of: batch), events)
     }
   }
 
@@ -192,29 +184,29 @@ extension ModelQuantizer {
     let sums = InputSums(
       width: group.group.inFeatures, correctsInputs: isCorrected && recipe.inputCorrection != 0,
       residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.addsToResidual
-        ? group.group.modules[0].outFeatures : nil, threads: options.threads)
-    for (batch, rows) in streams.quantized.batches.enumerated() {
-      let states = try streams.quantized.take(batch)
+        ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, threads: options.threads)
+    for (number, batch) in streams.quantized.batches.enumerated() {
+      let states = try streams.quantized.take(number)
       let x = layer.input(of: group.group, states, threads: options.threads)
-      let weights = weights.map { $0[rows] }
+      let weights = weights.map { $0[batch.rows] }
       var flop = cost.sums
       if let reference = streams.reference {
-        let others = try reference.take(batch)
+        let others = try reference.take(number)
         let y = layer.input(of: group.group, others, threads: options.threads)
         if options.isTrueSequential {
-          sums.add(x, states, reference: isCorrected ? (y, others) : nil, weights: weights)
+          try sums.add(batch, x, states, reference: isCorrected ? (y, others) : nil, weights: weights)
         } else {
-          sums.add(y, others, reference: nil, weights: weights)
+          try sums.add(batch, y, others, reference: nil, weights: weights)
         }
         if !isLast {
           layer.advance(group.group, others, input: y, threads: options.threads)
-          try reference.put(others, batch)
+          try reference.put(others, number)
           flop += cost.forward
         }
       } else {
-        sums.add(x, states, reference: nil, weights: weights)
+        try sums.add(batch, x, states, reference: nil, weights: weights)
       }
-      try advance(flop * Double(rows.count), events)
+      try advance(flop * streams.quantized.share.weight(of: batch), events)
     }
     return sums
   }
@@ -225,7 +217,7 @@ extension ModelQuantizer {
     _ events: Events,
     store: (Int, QuantizedLayer) -> Void, weights: (Int) throws -> Matrix<Float>
   ) throws -> ([TensorView.Entry], [ModuleReport]) {
-    let (hessian, correction) = sums.finish()
+    let (hessian, correction) = try sums.finish()
     let diagonals = kept(hessian, of: modules)
     let place = modules.count == 1 ? modules[0].name : modules[0].name + " and its neighbours"
     let factor = try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
@@ -233,24 +225,19 @@ extension ModelQuantizer {
     try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
     var tensors = diagonals
     var reports: [ModuleReport] = []
-    for (number, module) in modules.enumerated() {
-      var outputs: OutputFactor?
-      let grid = format.grid(for: module)
-      // Of a code book rows stay independent: weights of tokens guide it alone.
-      if let share = options.recipe.guidance?.share, grid.canCoupleRows,
-        let gradients = guidance?.takeOutputs(of: module.name, threads: options.threads)
-      {
-        outputs = try OutputFactor(gradients, share: share, layer: module.name, threads: options.threads)
-      }
-      let quantized = try GPTQ.quantize(
-        try weights(number).slice, factor: factor, grid: grid, recipe: options.recipe,
-        correction: correction, outputs: outputs, layer: module.name, threads: options.threads)
+    let solver = { [self] (number: Int, outputs: OutputFactor?) throws -> LayerSolver in
+      try GPTQ.solver(
+        try weights(number).slice, factor: factor, grid: format.grid(for: modules[number]), recipe: options.recipe,
+        correction: correction, outputs: outputs, layer: modules[number].name, threads: options.threads)
+    }
+    let take = { [self] (number: Int, quantized: QuantizedLayer) throws in
+      let module = modules[number]
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
           remedy: "\(.statistics) shows the largest weights")
       }
-      tensors += try format.tensors(quantized, of: module, threads: options.threads)
+      tensors += try stored(quantized, of: module)
       store(number, quantized)
       reports.append(
         ModuleReport(
@@ -258,27 +245,56 @@ extension ModelQuantizer {
           sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
       try advance(shape.solve(module, isCorrected: isCorrected), events)
     }
+    // Modules are taken in their order, whichever are solved first.
+    var solved: [Int: QuantizedLayer] = [:]
+    let ready = { (number: Int, layer: QuantizedLayer) throws in
+      solved[number] = layer
+      while let next = solved.removeValue(forKey: reports.count) { try take(reports.count, next) }
+    }
+    // Of a code book rows stay independent: weights of tokens guide it alone.
+    let isCoupled = { [format] (number: Int) -> Bool in
+      format.grid(for: modules[number]).canCoupleRows && guidance?.hasOutputs(of: modules[number].name) ?? false
+    }
+    let (coupled, apart) = (modules.indices.filter(isCoupled), modules.indices.filter { !isCoupled($0) })
+    try solving.assign(coupled.map { shape.solve(modules[$0], isCorrected: isCorrected) }) { index in
+      try solver(coupled[index], guidance?.factor(of: modules[coupled[index]].name, options))
+    } shape: {
+      try solver(coupled[$0], nil)
+    } _: {
+      try ready(coupled[$0], $1)
+    }
+    try solving.divide(apart.count) { try solver(apart[$0], nil) } _: { try ready(apart[$0], $1) }
     return (tensors, reports)
+  }
+
+  /// What divides solving over the ranks.
+  var solving: SharedSolving { SharedSolving(ranks: ranks, threads: options.threads) }
+
+  /// A module's tensors, where they are written.
+  func stored(_ quantized: QuantizedLayer, of module: LinearModule) throws -> [TensorView.Entry] {
+    ranks.isFirst ? try format.tensors(quantized, of: module, threads: options.threads) : []
   }
 
   // MARK: The head, and rounding
 
-  private func quantizeHead(_ head: LinearModule, _ streams: Streams, _ work: WorkFolder, _ events: Events) throws {
-    if let finished = try work.finished(WorkFolder.headName) { return try take(finished.reports, isNew: false, events) }
+  private func quantizeHead(_ head: LinearModule, _ streams: Streams, _ work: SharedWork, _ events: Events) throws {
+    if work.isFinished(WorkFolder.headName) {
+      return try take(work.reports(of: WorkFolder.headName), isNew: false, events)
+    }
     let sums = InputSums(
       width: head.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
-      residualWidth: nil, threads: options.threads)
+      residualWidth: nil, share: streams.quantized.share, threads: options.threads)
     let normed = { [model, options] (states: HiddenStates) throws -> MatrixSlice<Float> in
       let copy = Matrix<Float>(rows: states.residual.rows, columns: states.residual.columns)
       copy.slice.copy(from: states.residual)
       try model.normalizeOutput(copy.slice, threads: options.threads)
       return copy.slice
     }
-    for batch in streams.quantized.batches.indices {
-      let states = try streams.quantized.take(batch)
+    for (number, batch) in streams.quantized.batches.enumerated() {
+      let states = try streams.quantized.take(number)
       var other: (x: MatrixSlice<Float>, states: HiddenStates)?
-      if options.isCorrected, let others = try streams.reference?.take(batch) { other = (try normed(others), others) }
-      sums.add(try normed(states), states, reference: other, weights: nil)
+      if options.isCorrected, let others = try streams.reference?.take(number) { other = (try normed(others), others) }
+      try sums.add(batch, try normed(states), states, reference: other, weights: nil)
     }
     let weights = try model.weights(of: head)
     let (tensors, new) = try solve([head], sums: sums, nil, shape.headCost(head), events) { _, _ in
@@ -290,7 +306,7 @@ extension ModelQuantizer {
   }
 
   /// Every weight to its nearest value: no streams, no order.
-  func roundAll(_ work: WorkFolder, _ events: Events) throws {
+  func roundAll(_ work: SharedWork, _ events: Events) throws {
     let count = plan.count + (head == nil ? 0 : 1)
     for (index, groups) in plan.enumerated() {
       try events(.layer(number: index + 1, count: count))
@@ -302,16 +318,18 @@ extension ModelQuantizer {
     }
   }
 
-  private func round(_ modules: [LinearModule], as name: String, _ work: WorkFolder, _ events: Events) throws {
-    if let finished = try work.finished(name) { return try take(finished.reports, isNew: false, events) }
+  private func round(_ modules: [LinearModule], as name: String, _ work: SharedWork, _ events: Events) throws {
+    if work.isFinished(name) { return try take(work.reports(of: name), isNew: false, events) }
     var tensors: [TensorView.Entry] = []
     var new: [ModuleReport] = []
-    for module in modules {
-      let weights = try model.weights(of: module)
-      let quantized = try RoundToNearest.quantize(
-        weights.slice, grid: format.grid(for: module), fit: options.recipe.fit,
-        negativeScales: options.recipe.negativeScales, layer: module.name, threads: options.threads)
-      tensors += try format.tensors(quantized, of: module, threads: options.threads)
+    try solving.divide(modules.count) { number in
+      let weights = try model.weights(of: modules[number])
+      return try RoundToNearest.solver(
+        weights.slice, grid: format.grid(for: modules[number]), fit: options.recipe.fit,
+        negativeScales: options.recipe.negativeScales, layer: modules[number].name, threads: options.threads)
+    } _: { number, quantized in
+      let module = modules[number]
+      tensors += try stored(quantized, of: module)
       new.append(
         ModuleReport(
           quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name], sharedSeconds: 0,

@@ -19,9 +19,9 @@ extension ModelQuantizer {
   @discardableResult
   package func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
     try checkModel()
-    try checkOutput()
+    if ranks.isFirst { try checkOutput() }
     var estimate = try estimateWork()
-    try checkDisk(estimate)
+    if ranks.isFirst { try checkDisk(estimate) }
     fingerprint = try readModel(progress)
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
@@ -156,24 +156,30 @@ extension ModelQuantizer {
       shape.memory(layer: groups, usesScratchFile: usesFile, headWidth: head?.outFeatures)
     }
     (estimate.memory, estimate.matrixMemory) = need(false)
+    // On rank 0 those of all; a rank's own in its file.
     let stateBytes = streams * 4 * shape.rows * model.configuration.hiddenSize
     // Two snapshots while one takes the other's place.
     estimate.disk += 2 * stateBytes + shape.gradientBytes
-    if estimate.memory > options.memoryLimit {
+    if estimate.memory > memoryLimit {
       estimate.usesScratchFile = true
       (estimate.memory, estimate.matrixMemory) = need(true)
       estimate.disk +=
-        streams * 4 * shape.rows
+        streams * 4 * shape.ownRows
         * (model.configuration.hiddenSize + StateStream.carriedWidth(model.configuration))
-      guard estimate.memory <= options.memoryLimit || options.maximumMemory == nil else {
+      guard estimate.memory <= memoryLimit || options.maximumMemory == nil else {
         throw QuantizeError(
           .noRoom, file: model.path,
           reason: "\(byteCount(estimate.memory)) of memory are needed even with hidden states on disk, and "
-            + "\(byteCount(options.memoryLimit)) may be used",
+            + "\(byteCount(memoryLimit)) may be used",
           remedy: "raise \(.memory), or give \(.threads(1)) or \(.recipe("fast")), which need less")
       }
     }
     return estimate
+  }
+
+  /// The memory that may be used; where nobody has said how much, ranks on one machine share it.
+  private var memoryLimit: Int {
+    options.maximumMemory ?? options.memoryLimit / ranks.neighbours
   }
 
   /// Seconds, from a moment of the run's own work.
@@ -185,7 +191,7 @@ extension ModelQuantizer {
       plan.joined().map { ($0.group, $0.modules) }, layers: plan.count, hasHead: head != nil)
     if let head {
       let cost = shape.headCost(head)
-      seconds += (Double(shape.rows) * cost.sums + cost.solve) / productRate
+      seconds += (Double(shape.ownRows) * cost.sums + cost.solve / Double(shape.ranks)) / productRate
     }
     return seconds
   }

@@ -10,6 +10,7 @@ import Checksum
 import Foundation
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 /// What happens on the way.
@@ -56,10 +57,12 @@ package final class ModelQuantizer {
   /// The head, where it is to be quantized.
   let head: LinearModule?
   let shape: WorkShape
+  /// The processes that work on this together.
+  let ranks: any Ranks
   private(set) var estimate = WorkEstimate()
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""
-  var work: WorkFolder?
+  var work: SharedWork?
   /// The first layer, where it is loaded already.
   var firstLayer: DecoderLayer?
   var flopDone = 0.0
@@ -90,11 +93,13 @@ package final class ModelQuantizer {
   ///   - format: of the output.
   ///   - output: its path.
   ///   - options: the choices.
+  ///   - ranks: the processes that do the work together, each with the same of all this.
   package init(
     _ model: TransformerModel, calibration: Calibration?, format: any QuantizedFormat, output: String,
-    options: QuantizationOptions
+    options: QuantizationOptions, ranks: any Ranks = OneRank()
   ) throws {
     try Engine.reserve(threads: options.threads)
+    self.ranks = ranks
     self.model = model
     self.format = format
     self.output = output
@@ -124,7 +129,7 @@ package final class ModelQuantizer {
     shape = WorkShape(
       configuration: model.configuration, options: options,
       rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,
-      windowLength: length, batchRows: batch * length,
+      windowLength: length, batchRows: batch * length, ranks: ranks.count,
       // All modules have the same bits.
       grid: (plan.joined().lazy.flatMap(\.modules).first ?? head).map { format.grid(for: $0) })
   }
@@ -155,18 +160,19 @@ package final class ModelQuantizer {
 
   func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
 
-  /// Quantizes all modules, or goes on with it.
+  /// Quantizes all modules, or goes on with it; called by all ranks.
   ///
   /// - Parameter events: told what happens, on the calling thread.
   /// - Returns: the reports of all modules, in order.
   package func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
-    let work = try WorkFolder(workPath, plan: try planText(), resumes: options.resumes)
+    let plan = try planText()
+    try ranks.agree(
+      on: plan, remedy: "all ranks must see the same model, tokenizer and calibration data: put them on a shared disk")
+    let names = self.plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
+    let work = try SharedWork(
+      workPath, plan: plan, resumes: options.resumes, layers: model.configuration.layerCount, names: names, ranks: ranks)
     self.work = work
-    if work.isResumed {
-      let names = plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
-      let count = try names.filter { try work.finished($0) != nil }.count
-      try events(.resumed(finishedGroups: count))
-    }
+    if work.isResumed { try events(.resumed(finishedGroups: names.filter(work.isFinished).count)) }
     // One layer's memory serves the next.
     try MatrixMemory.keeping(budget: estimate.matrixMemory) {
       if options.method == .roundToNearest {
@@ -200,7 +206,8 @@ package final class ModelQuantizer {
 
   // MARK: Output
 
-  /// Puts the quantized model together, moves it to its place, and removes the work folder.
+  /// Puts the quantized model together, moves it to its place, and removes the work folder; rank 0 does, and the others
+  /// have nothing left to do.
   ///
   /// - Parameter card: what a folder gets as a model card, from the folder of the finished files; nil for none. A card that
   ///   others wrote is never replaced.
@@ -210,7 +217,8 @@ package final class ModelQuantizer {
   package func finish(
     card: ((_ folder: String, _ reports: [ModuleReport]) throws -> ModelCardText)? = nil, progress: ProgressHandler
   ) throws -> (replaced: [String], removed: [String]) {
-    guard let work else { preconditionFailure("quantize first") }
+    guard let shared = work else { preconditionFailure("quantize first") }
+    guard let work = shared.folder else { return ([], []) }
     var sources: [any TensorSource] = []
     for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
       if let finished = try work.finished(name) { sources.append(finished.source) }

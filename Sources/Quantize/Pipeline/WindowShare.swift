@@ -61,6 +61,9 @@ struct WindowShare: Sendable {
     }
   }
 
+  /// How many of all rows a batch stands for, where others are at work on theirs meanwhile.
+  func weight(of batch: Batch) -> Double { Double(batch.rows.count) * Double(rows) / Double(max(1, ownRows)) }
+
   /// The rank that has a batch.
   func owner(of batch: Int) -> Int { batch % ranks.count }
 

@@ -7,6 +7,7 @@
 import Checkpoint
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 /// Rates that were measured on a model's own shapes.
@@ -41,7 +42,7 @@ struct WorkProbe {
     layer = try model.layer(0, windowLength: shape.windowLength, arithmetic: options.arithmetic, threads: threads)
     load = try Self.loadSeconds(model, layer, threads: threads)
 
-    let rows = min(shape.batchRows, shape.rows) / shape.windowLength * shape.windowLength
+    let rows = min(shape.batchRows, shape.ownRows) / shape.windowLength * shape.windowLength
     let residual = Self.normal(rows: rows, columns: model.configuration.hiddenSize)
     let states = HiddenStates(residual.slice, windowLength: shape.windowLength)
     let first = layer.groups[0]
@@ -65,20 +66,25 @@ struct WorkProbe {
     }
 
     let input = layer.input(of: first, states, threads: threads)
+    let share = WindowShare(
+      OneRank(), windows: states.windowCount, windowLength: shape.windowLength, batchWindows: states.windowCount,
+      threads: threads)
     var corrected = false
     var hessian: Matrix<Float>?
     var correction: Correction?
     for _ in 0..<2 {
       let all = InputSums(
         width: first.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
-        residualWidth: nil, threads: threads)
+        residualWidth: nil, share: share, threads: threads)
       let start = clock.now
-      all.add(input, states, reference: options.isCorrected ? (input, states) : nil, weights: nil)
+      for batch in share.all {
+        try all.add(batch, input, states, reference: options.isCorrected ? (input, states) : nil, weights: nil)
+      }
       let seconds = (clock.now - start) / .seconds(1)
       let width = Double(first.inFeatures)
       corrected = options.isCorrected && options.recipe.inputCorrection != 0
       sums = Double(rows) * width * width * (corrected ? 3 : 1) / max(seconds, 1e-9)
-      (hessian, correction) = all.finish()
+      (hessian, correction) = try all.finish()
     }
     guard let hessian else { return }
     let module = first.modules[0]
@@ -102,9 +108,11 @@ struct WorkProbe {
     var total = load * Double(layers - 1)
     shape.forEachCost(of: groups, hasHead: hasHead) { group, wanted, cost in
       let streams = shape.options.needsReference ? 2.0 : 1
-      if cost.forward > 0 { total += Double(shape.rows) * streams * (forward[group.role] ?? 0) }
-      total += Double(shape.rows) * cost.sums / sums + cost.solve / productRate
-      total += weight * wanted.reduce(0.0) { $0 + Double($1.inFeatures * $1.outFeatures) }
+      if cost.forward > 0 { total += Double(shape.ownRows) * streams * (forward[group.role] ?? 0) }
+      total += Double(shape.ownRows) * cost.sums / sums
+      let ranks = Double(shape.ranks)
+      total += cost.solve / productRate / ranks
+      total += weight * wanted.reduce(0.0) { $0 + Double($1.inFeatures * $1.outFeatures) } / ranks
     }
     return total
   }
@@ -116,7 +124,7 @@ struct WorkProbe {
   ///   - guided: those that the gradients are wanted for.
   func gradientSeconds(layers: Int, guided: Int) -> Double {
     guard let guidance = shape.options.recipe.guidance else { return 0 }
-    let (rows, draws) = (Double(shape.rows), Double(guidance.draws))
+    let (rows, draws) = (Double(shape.ownRows), Double(guidance.draws))
     let groups = layer.groups.map { ($0, $0.modules) }
     let squares = shape.guidance(groups) - 2 * shape.forward(layer.groups)
     return rows

@@ -20,9 +20,12 @@ struct GroupCost {
 struct WorkShape {
   let configuration: ModelConfiguration
   let options: QuantizationOptions
+  /// The rows of all ranks.
   let rows: Int
   let windowLength: Int
   let batchRows: Int
+  /// Among how many ranks the rows are divided.
+  var ranks = 1
   /// A module's grid, whose bits are those of all; nil where there is no module.
   var grid: Grid?
 
@@ -129,6 +132,25 @@ struct WorkShape {
     return Double(rows) * (passes + drawing + draws * guided.reduce(0.0) { $0 + self.guidance($1) })
   }
 
+  /// The most rows that a rank has.
+  var ownRows: Int {
+    let step = HiddenStates.windowsPerBlock(length: windowLength) * windowLength
+    return min(rows, ((rows + step - 1) / max(1, step) + ranks - 1) / ranks * step)
+  }
+
+  /// Bytes of what a rank keeps of sums and of a batch while others add to them.
+  private func chainMemory(layer groups: [LinearGroup]) -> Int {
+    guard ranks > 1 else { return 0 }
+    let widest = groups.map(\.inFeatures).max() ?? 0
+    let isCorrected = options.isCorrected
+    let squares = 1 + (isCorrected && options.recipe.inputCorrection != 0 ? 2 : 0)
+    var bytes = 2 * squares * widest * widest
+    if isCorrected, options.recipe.residualCorrection != 0 { bytes += 4 * configuration.hiddenSize * widest }
+    // Differences, weighted inputs and a batch of rows of each.
+    bytes += 4 * min(batchRows, ownRows) * (2 * widest + configuration.hiddenSize)
+    return bytes
+  }
+
   /// Bytes of disk that gradients need: the states of all layers, and the gradients at their outputs.
   var gradientBytes: Int {
     guard let guidance = options.recipe.guidance else { return 0 }
@@ -144,7 +166,7 @@ struct WorkShape {
     let c = configuration
     let modules = groups.flatMap(\.modules)
     var bytes = 4 * modules.count * rows
-    let batch = min(batchRows, rows)
+    let batch = min(batchRows, ownRows)
     let heads = (c.headCount + 2 * c.keyValueHeadCount) * c.headSize
     bytes += 4 * batch * (9 * c.hiddenSize + 4 * c.intermediateSize + 3 * heads)
     guard guidance.share > 0 else { return bytes }
@@ -170,9 +192,10 @@ struct WorkShape {
     if options.arithmetic == .bfloat16 { bytes += options.threads * DecoderLayer.roundedBytes }
     bytes += 4 * (Hessian.blockTokens + HiddenStates.largestBlock) * widest
     // A batch on its way: both streams' inputs, and what the group makes of one of them.
-    let batch = min(batchRows, rows)
+    let batch = min(batchRows, ownRows)
+    bytes += chainMemory(layer: groups)
     bytes += 4 * batch * (2 * c.hiddenSize + max(2 * c.intermediateSize, 4 * c.hiddenSize))
-    bytes += 4 * streams * (usesScratchFile ? batch : rows) * (c.hiddenSize + carried)
+    bytes += 4 * streams * (usesScratchFile ? batch : ownRows) * (c.hiddenSize + carried)
     bytes += 4 * 4096 * c.hiddenSize
     if let headWidth { bytes = max(bytes, bytes - 4 * c.layerParameterCount + 5 * headWidth * c.hiddenSize) }
     // Integers and packed tensors of a group's modules; the program itself, the BLAS, files on their way.

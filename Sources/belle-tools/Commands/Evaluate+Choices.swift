@@ -3,12 +3,13 @@
 import ByteIO
 import Model
 import Quantize
+import Ranks
 import Tokenizer
 import Transformer
 
 extension Evaluate {
   /// Lets models answer questions; a reference is one of them.
-  func answer(_ candidates: [Candidate], _ other: Candidate?) throws {
+  func answer(_ candidates: [Candidate], _ other: Candidate?, _ ranks: any Ranks) throws {
     let task = try choices.read()
     for note in task.notes { common.note(note) }
     let all = candidates + [other].compactMap(\.self)
@@ -19,7 +20,8 @@ extension Evaluate {
         common.note("\(displayName(one.path)): it has no tokenizer; \(displayName(candidates[0].path))'s is taken")
         tokenizer = try candidates[0].tokenizer.value()
       }
-      let scoring = try ContinuationScoring(one.model, task.continuations(tokenizer), threads: threads.count)
+      let scoring = try ContinuationScoring(
+        one.model, task.continuations(tokenizer), threads: threads.count(of: ranks), ranks: ranks)
       if let limit = one.model.configuration.contextLength, scoring.longest > limit {
         Console.shared.warning(
           "the longest question has \(scoring.longest) tokens, and \(displayName(one.path)) was made for texts of \(limit)"
@@ -35,6 +37,8 @@ extension Evaluate {
         tokens: scorings.reduce(0) { $0 + $1.tokenCount }, models: all.count,
         ["windows": nil, "questions": .int(task.questionCount)])
     }
+    let read = scorings.map { "\($0.tokenCount) tokens" }.joined(separator: ", ")
+    try begin(ranks, all, data: "\(task.questionCount) questions, \(read)")
     let clock = ContinuousClock()
     let start = clock.now
     let work = scorings.reduce(0) { $0 + $1.workload }

@@ -3,13 +3,14 @@
 import ByteIO
 import Model
 import Quantize
+import Ranks
 import Reports
 import Tokenizer
 import Transformer
 
 extension Evaluate {
   /// Evaluates models on a text. With a reference all see the same tokens; without one each sees its own tokenizer's.
-  func evaluate(_ text: String, _ candidates: [Candidate], _ other: Candidate?) throws {
+  func evaluate(_ text: String, _ candidates: [Candidate], _ other: Candidate?, _ ranks: any Ranks) throws {
     let data = try data(text, candidates, hasReference: other != nil)
     // Models that see the same tokens go through them together.
     let groups = data.indices.filter { index in
@@ -21,7 +22,11 @@ extension Evaluate {
     }
     for group in groups { describe(data[group[0]], candidates[group[0]].model, isOne: groups.count == 1) }
     let evaluations = try groups.map { group in
-      (try Evaluation(group.map { candidates[$0].model }, reference: other?.model, threads: threads.count), group)
+      (
+        try Evaluation(
+          group.map { candidates[$0].model }, reference: other?.model, threads: threads.count(of: ranks), ranks: ranks),
+        group
+      )
     }
     if dry.dryRun {
       let models = groups.map { $0.count + (other == nil ? 0 : 1) }
@@ -30,6 +35,7 @@ extension Evaluate {
         models: candidates.count + (other == nil ? 0 : 1),
         ["windows": .int(data[0].windows.count), "questions": nil])
     }
+    try begin(ranks, candidates + [other].compactMap(\.self), data: data.map(\.fingerprint).joined(separator: " "))
     let clock = ContinuousClock()
     let start = clock.now
     var results: [Int: EvaluationResult] = [:]
@@ -55,6 +61,7 @@ extension Evaluate {
         reason: "its predictions are not numbers: the perplexity is \(bad.result.perplexity)",
         remedy: "a weight may be NaN or infinite: `belle-tools inspect --stats` shows which")
     }
+    guard ranks.isFirst else { return }
     for row in rows { try showWindows(row) }
     show(rows, seconds)
     guard let trace, let row = rows.first else { return }

@@ -3,12 +3,14 @@
 import ArgumentParser
 import ByteIO
 import Checkpoint
+import Checksum
 import Model
 import Quantize
+import Ranks
 import Tokenizer
 import Transformer
 
-struct Evaluate: ParsableCommand {
+struct Evaluate: ParsableCommand, WorksOnRanks {
   static let configuration = CommandConfiguration(
     abstract: "Perplexity of models on a text or accuracy on questions, and their distance from a reference.",
     discussion: """
@@ -139,15 +141,31 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
+    let ranks = try joinRanks()
     try report.check(replacing: force.isGiven)
     let candidates = try models.enumerated().map { number, path in try open(path, isOther: number > 0) }
     let other = try reference.map { try open($0, isOther: true) }
     for one in candidates + [other].compactMap(\.self) { Console.shared.notes(on: one.model) }
     if let text {
-      try evaluate(text, candidates, other)
+      try evaluate(text, candidates, other, ranks)
     } else {
-      try answer(candidates, other)
+      try answer(candidates, other, ranks)
     }
+  }
+
+  /// Lets the work begin on all ranks, where they see the same.
+  ///
+  /// - Parameter data: what is evaluated on, by its digest or in words.
+  func begin(_ ranks: any Ranks, _ models: [Candidate], data: String) throws {
+    try Session.begin(ranks)
+    let tensors = models.flatMap { candidate in
+      candidate.model.source.tensors.map { "\($0.name) \($0.dtype.rawValue) \($0.shape)" }
+    }
+    try ranks.agree(
+      on: [
+        "text or questions": data,
+        "model": try DigestStream.digest(.sha256, of: Array(tensors.joined(separator: "\n").utf8)).hex,
+      ], remedy: "all ranks must see the same models and data: put them on a shared disk")
   }
 
   /// Says what would be done, where all of it was found fit to begin.

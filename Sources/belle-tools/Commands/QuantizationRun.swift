@@ -6,6 +6,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Quantize
+import Ranks
 import Reports
 
 /// Runs a quantization and shows it.
@@ -38,7 +39,10 @@ struct QuantizationRun {
     let start = clock.now
     let estimate = try prepare()
     describe(estimate)
+    try Session.begin(quantizer.ranks)
     let reports = try quantize(estimate)
+    // The others have nothing to write.
+    guard quantizer.ranks.isFirst else { return false }
     let matrix = try extras.importance.map { _ in
       try quantizer.importanceMatrix(datasets: [data].compactMap(\.self))
     }
@@ -69,7 +73,9 @@ struct QuantizationRun {
   }
 
   private func prepare() throws -> WorkEstimate {
-    try common.showingProgress(total: quantizer.checkpointBytes) { try quantizer.prepare(progress: $0) }
+    try common.showingProgress(total: quantizer.checkpointBytes) {
+      try quantizer.prepare(measures: quantizer.ranks.isFirst, progress: $0)
+    }
   }
 
   private func describe(_ estimate: WorkEstimate) {

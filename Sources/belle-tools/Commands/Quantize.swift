@@ -6,10 +6,11 @@ import Checkpoint
 import LinearAlgebra
 import Model
 import Quantize
+import Ranks
 import Tokenizer
 import Transformer
 
-struct QuantizeCommand: ParsableCommand {
+struct QuantizeCommand: ParsableCommand, WorksOnRanks {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
     abstract: "Quantize a model with GPTQ, on the CPU, in bounded memory.",
@@ -227,6 +228,7 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    let ranks = try joinRanks()
     try report.check(replacing: force.isGiven)
     for path in [card, importance.written].compactMap(\.self) {
       try ReportOption.check(path, replacing: force.isGiven)
@@ -235,6 +237,7 @@ struct QuantizeCommand: ParsableCommand {
     let opened = try TransformerModel(files)
     Console.shared.notes(on: opened)
     var options = options
+    options.threads = threads.count(of: ranks)
     options.skip += misfits(opened)
     if format != .gguf {
       let lack = try files.tokenizerFiles().lack
@@ -244,7 +247,7 @@ struct QuantizeCommand: ParsableCommand {
     let data = method == .gptq && given == nil ? try calibrationData(opened, files) : nil
     let quantizer = try ModelQuantizer(
       opened, calibration: data, format: try quantizedFormat(opened, files), output: output ?? defaultOutput(),
-      options: options)
+      options: options, ranks: ranks)
     quantizer.importance = given
     if let given { tell(of: given, quantizer) }
     // The model, its tokenizer, the calibration data; and what was named and not opened, for this method does not need it.
@@ -333,7 +336,6 @@ struct QuantizeCommand: ParsableCommand {
     options.keepsImportance = importance.written != nil
     (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
     options.arithmetic = compute
-    options.threads = threads.count
     options.maximumMemory = maxMemory?.bytes
     options.resumes = resume
     options.replaces = force.isGiven

@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import ByteIO
+import Foundation
+import Ranks
 
 /// How many threads compute, and how many files or tensors are worked on at once.
 struct ThreadsOption: ParsableArguments {
@@ -17,6 +19,11 @@ struct ThreadsOption: ParsableArguments {
 
   /// The number that was asked for, or that of the processors.
   var count: Int { threads ?? jobs ?? processorCount }
+
+  /// The number for one of several ranks: by default those on a machine share its processors.
+  func count(of ranks: any Ranks) -> Int {
+    threads ?? jobs ?? min(processorCount, max(1, ProcessInfo.processInfo.processorCount / ranks.neighbours))
+  }
 
   func validate() throws {
     guard threads == nil || jobs == nil else {

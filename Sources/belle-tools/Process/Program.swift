@@ -1,8 +1,10 @@
 // What the program calls itself, and what it is made of.
 
 import ByteIO
+import Checksum
 import Foundation
 import LinearAlgebra
+import Ranks
 
 /// The program.
 enum Program {
@@ -11,12 +13,29 @@ enum Program {
 
   /// What `--version` prints, and what a report of a fault should begin with.
   static var description: String {
-    let commit = EmbeddedFiles.commit.map { " (commit \($0))" } ?? ""
-    return """
-      \(version)\(commit)
+    """
+      \(name)
       BLAS: \(Engine.name)
+      MPI: \(Session.library ?? "none: neither Open MPI nor MPICH is here (Debian: libopenmpi3)")
       processor: \(processor), \(Engine.vectorUnit) kernels
       """
+  }
+
+  private static var name: String { version + (EmbeddedFiles.commit.map { " (commit \($0))" } ?? "") }
+
+  /// What the bytes of a result depend on beside the inputs: the same on all ranks.
+  static var traits: [String: String] {
+    var traits = ["program": name, "BLAS": Engine.name, "kernels": Engine.vectorUnit]
+    traits["bfloat16"] = Arithmetic.bfloat16.problem == nil ? Arithmetic.bfloat16.engineName : nil
+    // Where the system shows it: two builds of one version differ.
+    if let file = try? InputFile("/proc/self/exe"), let digest = try? DigestStream(.sha256) {
+      for start in stride(from: 0, to: file.size, by: 1 << 24) {
+        guard let bytes = try? file.bytes(count: min(1 << 24, file.size - start), at: start) else { return traits }
+        digest.update(bytes)
+      }
+      traits["build of the program"] = digest.finish().hex
+    }
+    return traits
   }
 
   /// The processor's name, where the system has a text that says it.

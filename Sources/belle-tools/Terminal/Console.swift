@@ -20,16 +20,23 @@ final class Console: Sendable {
     var resumption: String?
     /// What was told of models: once is enough.
     var told: Set<String> = []
+    /// Who speaks here, of errors alone, where another process tells the rest.
+    var speaker: String?
   }
 
   private let state = Mutex(State())
+
+  /// Prints nothing from now on but errors, with a name before them: another process says what this one would.
+  func speakOnlyOfErrors(as speaker: String) { state.withLock { $0.speaker = speaker } }
+
+  private var isSilent: Bool { state.withLock { $0.speaker != nil } }
 
   // MARK: Results
 
   /// Prints one line of results.
   func result(_ line: String) {
     state.withLock { state in
-      guard !state.isPipeClosed else { return }
+      guard !state.isPipeClosed, state.speaker == nil else { return }
       state.progress?.erase()
       // Whoever closed the pipe has seen enough: the work goes on, and its exit status stands.
       Self.write(Annotation.harmless(line) + "\n", &state)
@@ -90,7 +97,7 @@ final class Console: Sendable {
 
   /// Marks a file on GitHub's page of a run, where this is one.
   func annotate(_ level: Annotation.Level, _ text: String, hint: String? = nil, file: String?) {
-    guard Annotation.isWanted else { return }
+    guard Annotation.isWanted, !isSilent else { return }
     let line = Annotation(level: level, text: hint.map { "\(text)\nhint: \($0)" } ?? text, file: file).line
     state.withLock { state in
       state.progress?.erase()
@@ -107,20 +114,23 @@ final class Console: Sendable {
 
   /// What is wrong with the command line, in the words of its parser.
   func complain(_ text: String) {
+    // All processes have the same words.
+    guard !isSilent else { return }
     message(Colour.labelled(text))
     annotate(.error, text, file: nil)
   }
 
   /// An error, and what to do about it. A hint that was just given is not repeated.
   func report(_ error: any ToolError) {
-    message(.error, Language.words(error))
+    let speaker = state.withLock { $0.speaker }
+    message(Colour.painted(.error) + (speaker.map { $0 + ": " } ?? "") + Language.words(error))
     let advice = error.advice
     let isRepeated = state.withLock { state in
       let isRepeated = state.lastHint == advice
       state.lastHint = advice
       return isRepeated
     }
-    if let advice, !isRepeated { message(.hint, Language.message(advice.words)) }
+    if let advice, !isRepeated { message(Colour.painted(.hint) + Language.message(advice.words)) }
     annotate(.error, error.description, hint: advice?.words, file: error.file)
   }
 
@@ -135,7 +145,9 @@ final class Console: Sendable {
     }
   }
 
-  private func message(_ label: Language.Label, _ text: String) { message(Colour.painted(label) + text) }
+  private func message(_ label: Language.Label, _ text: String) {
+    if !isSilent { message(Colour.painted(label) + text) }
+  }
 
   private func message(_ text: String) {
     state.withLock { state in
@@ -154,7 +166,7 @@ final class Console: Sendable {
   ///   - isBytes: whether amounts and rates are shown too, not only shares and the time left.
   /// - Returns: what takes the progress.
   func showProgress(total: Int, isBytes: Bool) -> ProgressHandler {
-    state.withLock { $0.progress = ProgressDisplay(total: total, isBytes: isBytes) }
+    state.withLock { $0.progress = $0.speaker == nil ? ProgressDisplay(total: total, isBytes: isBytes) : nil }
     return { [self] event in
       state.withLock { state in
         state.progress?.take(event)
