@@ -76,7 +76,7 @@ final class MPIRanks: Ranks {
   // MARK: Transfers
 
   func send(_ parcel: Parcel, to rank: Int) throws(RanksError) {
-    try begin(parcel, "send to rank \(rank)") { unsafe belle_mpi_send($0, $1, Int32(rank), $2) }
+    try unsafe begin(parcel, "send to rank \(rank)") { unsafe belle_mpi_send($0, $1, Int32(rank), $2) }
     let mustWatch = sending.withLock { state in
       state.parcels.append(parcel)
       defer { state.isWatched = true }
@@ -87,11 +87,11 @@ final class MPIRanks: Ranks {
   }
 
   func receive(_ parcel: Parcel, from rank: Int) throws(RanksError) {
-    try begin(parcel, "receive from rank \(rank)") { unsafe belle_mpi_receive($0, $1, Int32(rank), $2) }
+    try unsafe begin(parcel, "receive from rank \(rank)") { unsafe belle_mpi_receive($0, $1, Int32(rank), $2) }
   }
 
   func broadcast(_ parcel: Parcel, from rank: Int) throws(RanksError) {
-    try begin(parcel, "share what rank \(rank) has") { unsafe belle_mpi_broadcast($0, $1, Int32(rank), $2) }
+    try unsafe begin(parcel, "share what rank \(rank) has") { unsafe belle_mpi_broadcast($0, $1, Int32(rank), $2) }
   }
 
   private func begin(
@@ -99,8 +99,8 @@ final class MPIRanks: Ranks {
     _ call: (UnsafeMutableRawPointer?, Int, UnsafeMutablePointer<belle_mpi_request>) -> Int32
   ) throws(RanksError) {
     let memory = unsafe parcel.memory
-    for begin in stride(from: 0, to: unsafe memory.count, by: Self.piece) {
-      let size = min(Self.piece, unsafe memory.count - begin)
+    for begin in stride(from: 0, to: memory.count, by: Self.piece) {
+      let size = min(Self.piece, memory.count - begin)
       var request = belle_mpi_request(bits: 0)
       // SAFETY: the piece lies in the parcel's memory, which the parcel keeps until the transfer is done.
       try Self.check(unsafe call(memory.baseAddress?.advanced(by: begin), size, &request), action)

@@ -3,22 +3,27 @@
 import Synchronization
 
 /// Bytes on their way, in memory of their own.
-public final class Parcel: @unchecked Sendable {
+@safe public final class Parcel: @unchecked Sendable {
   /// The memory, aligned to 64 bytes.
-  @safe let memory: UnsafeMutableRawBufferPointer
+  let memory: UnsafeMutableRawBufferPointer
   /// What the library calls its transfers that are not done.
   let requests = Mutex<[UInt]>([])
 
   /// Memory for bytes that are to come.
   public init(byteCount: Int) {
     precondition(byteCount >= 0)
-    unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+    unsafe memory = .allocate(byteCount: byteCount, alignment: 64)
   }
 
   /// A copy of bytes.
   public convenience init(_ bytes: [UInt8]) {
     self.init(byteCount: bytes.count)
     fill(with: bytes)
+  }
+
+  /// An integer.
+  convenience init(_ integer: Int) {
+    self.init((0..<8).map { UInt8(truncatingIfNeeded: Int64(integer) >> (8 * $0)) })
   }
 
   deinit { unsafe memory.deallocate() }

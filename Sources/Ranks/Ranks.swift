@@ -84,8 +84,7 @@ extension Ranks {
   public func broadcast(from root: Int = 0, _ bytes: () throws -> [UInt8]) throws -> [UInt8] {
     guard count > 1 else { return try bytes() }
     let own = rank == root ? try bytes() : []
-    let length = Parcel(byteCount: 8)
-    if rank == root { length.fill(with: withUnsafeBytes(of: Int64(own.count).littleEndian) { Array($0) }) }
+    let length = Parcel(own.count)
     try broadcast(length, from: root)
     try wait(for: length)
     let parcel = rank == root ? Parcel(own) : Parcel(byteCount: length.integer)
@@ -97,8 +96,7 @@ extension Ranks {
   /// What rank 0 says, for all; called by all.
   public func decided(_ decision: () throws -> Int) throws -> Int {
     guard count > 1 else { return try decision() }
-    let parcel = Parcel(byteCount: 8)
-    if isFirst { parcel.fill(with: withUnsafeBytes(of: Int64(try decision()).littleEndian) { Array($0) }) }
+    let parcel = Parcel(isFirst ? try decision() : 0)
     try broadcast(parcel, from: 0)
     try wait(for: parcel)
     return parcel.integer
@@ -110,7 +108,7 @@ extension Ranks {
   /// The bytes of all ranks, at rank 0, in the order of the ranks; empty elsewhere. Called by all.
   public func gather(_ bytes: [UInt8]) throws -> [[UInt8]] {
     guard isFirst else {
-      let length = Parcel(withUnsafeBytes(of: Int64(bytes.count).littleEndian) { Array($0) })
+      let length = Parcel(bytes.count)
       let parcel = Parcel(bytes)
       try send(length, to: 0)
       try send(parcel, to: 0)

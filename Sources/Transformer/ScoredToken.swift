@@ -41,14 +41,15 @@ extension ScoredToken {
   static func bytes(_ tokens: [ScoredToken]) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(8 * words * tokens.count)
+    let number = { (token: Int32) in UInt64(UInt32(bitPattern: token)) }
+    let bits = { (value: Double?) in value?.bitPattern ?? 0 }
     for token in tokens {
       let reference = token.referenceBest
-      let fields = [
-        UInt64(token.place), token.loss.bitPattern, UInt64(UInt32(bitPattern: token.best.token)),
-        token.best.share.bitPattern, token.referenceLoss?.bitPattern ?? 0,
+      let fields: [UInt64] = [
+        UInt64(token.place), token.loss.bitPattern, number(token.best.token), token.best.share.bitPattern,
+        bits(token.referenceLoss),
         // No token has the number that stands for none.
-        reference.map { UInt64(UInt32(bitPattern: $0.token)) } ?? .max, reference?.share.bitPattern ?? 0,
-        token.divergence?.bitPattern ?? 0,
+        reference.map { number($0.token) } ?? .max, bits(reference?.share), bits(token.divergence),
       ]
       for field in fields { for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: field >> UInt64(8 * shift))) } }
     }

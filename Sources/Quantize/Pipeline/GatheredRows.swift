@@ -73,7 +73,7 @@ extension WindowShare {
       }
       let batches = self.all.filter { owner(of: $0.number) == rank }
       let count = batches.last?.place.upperBound ?? 0
-      let values = bytes.withUnsafeBytes { source in
+      let values = unsafe bytes.withUnsafeBytes { source in
         (0..<source.count / 4).map {
           unsafe Float(bitPattern: UInt32(littleEndian: source.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
         }
@@ -118,7 +118,7 @@ final class GatheredRows: TensorCursor {
     }
     precondition(kept.range.contains(range.lowerBound), "rows are gathered in their order, once")
     let here = range.clamped(to: kept.range)
-    let begin = kept.range.lowerBound
-    unsafe try body(kept.bytes.span.bytes.extracting(here.lowerBound - begin..<here.upperBound - begin))
+    let (begin, bytes) = (kept.range.lowerBound, kept.bytes)
+    unsafe try body(bytes.span.bytes.extracting(here.lowerBound - begin..<here.upperBound - begin))
   }
 }

@@ -8,7 +8,7 @@ import Checkpoint
 import LinearAlgebra
 
 /// States and gradients of the tokens of a rank: rows are among those.
-final class GradientStore {
+final class GradientStore: Sendable {
   private let file: ScratchFile
   private let rows: Int
   private let width: Int

@@ -7,6 +7,7 @@ import Checkpoint
 import Dispatch
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 extension ModelQuantizer {
@@ -225,12 +226,12 @@ extension ModelQuantizer {
     try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
     var tensors = diagonals
     var reports: [ModuleReport] = []
-    let solver = { [self] (number: Int, outputs: OutputFactor?) throws -> LayerSolver in
+    func solver(_ number: Int, _ outputs: OutputFactor?) throws -> LayerSolver {
       try GPTQ.solver(
         try weights(number).slice, factor: factor, grid: format.grid(for: modules[number]), recipe: options.recipe,
         correction: correction, outputs: outputs, layer: modules[number].name, threads: options.threads)
     }
-    let take = { [self] (number: Int, quantized: QuantizedLayer) throws in
+    func take(_ number: Int, _ quantized: QuantizedLayer) throws {
       let module = modules[number]
       guard quantized.report.loss.isFinite else {
         throw QuantizeError(
@@ -247,7 +248,7 @@ extension ModelQuantizer {
     }
     // Modules are taken in their order, whichever are solved first.
     var solved: [Int: QuantizedLayer] = [:]
-    let ready = { (number: Int, layer: QuantizedLayer) throws in
+    func ready(_ number: Int, _ layer: QuantizedLayer) throws {
       solved[number] = layer
       while let next = solved.removeValue(forKey: reports.count) { try take(reports.count, next) }
     }

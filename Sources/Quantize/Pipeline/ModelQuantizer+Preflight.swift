@@ -6,6 +6,7 @@ import Checksum
 import Foundation
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 extension ModelQuantizer {

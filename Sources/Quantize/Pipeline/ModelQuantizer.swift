@@ -58,7 +58,7 @@ package final class ModelQuantizer {
   let head: LinearModule?
   let shape: WorkShape
   /// The processes that work on this together.
-  let ranks: any Ranks
+  package let ranks: any Ranks
   private(set) var estimate = WorkEstimate()
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""

@@ -138,7 +138,7 @@ final class SharedWork {
             .otherPlan, file: folder?.path, reason: "the saved states do not fit",
             remedy: "begin again with \(.beginningAgain)")
         }
-        return try source.cursor(index)
+        return source.cursor(index)
       }
       try stream.share.deal(rowBytes: rowBytes, cursor) { try stream.overwrite($0, with: $1) }
     }

@@ -146,12 +146,16 @@ extension Parcel {
   /// The elements of rectangles, one after the other, row by row.
   convenience init(of tiles: [MatrixSlice<Float>]) {
     self.init(byteCount: tiles.reduce(0) { $0 + 4 * $1.rows * $1.columns })
-    forEachRow(of: tiles) { memory, row, bytes in unsafe memory.copyMemory(from: UnsafeRawPointer(row), byteCount: bytes) }
+    // SAFETY: as many bytes there as here.
+    unsafe forEachRow(of: tiles) { memory, row, bytes in
+      unsafe memory.copyMemory(from: UnsafeRawPointer(row), byteCount: bytes)
+    }
   }
 
   /// Copies elements to where they belong; the other way round.
   func copy(to tiles: [MatrixSlice<Float>]) {
-    forEachRow(of: tiles) { memory, row, bytes in unsafe row.copyMemory(from: memory, byteCount: bytes) }
+    // SAFETY: as many bytes there as here.
+    unsafe forEachRow(of: tiles) { memory, row, bytes in unsafe row.copyMemory(from: memory, byteCount: bytes) }
   }
 
   private func forEachRow(
@@ -159,7 +163,7 @@ extension Parcel {
   ) {
     precondition(byteCount == tiles.reduce(0) { $0 + 4 * $1.rows * $1.columns })
     unsafe withMemory { memory in
-      guard var at = unsafe memory.baseAddress else { return }
+      guard var at = memory.baseAddress else { return }
       for tile in tiles {
         for row in 0..<tile.rows {
           // SAFETY: a row has `columns` elements, and the memory those of all rows.

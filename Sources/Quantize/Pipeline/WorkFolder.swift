@@ -271,6 +271,6 @@ struct StoredGradients: GradientRows {
         .otherPlan, file: source.tensors.first?.file, reason: "the saved gradients do not fit",
         remedy: "begin again with \(.beginningAgain)")
     }
-    return try source.cursor(index)
+    return source.cursor(index)
   }
 }

@@ -30,7 +30,7 @@ enum Program {
     // Where the system shows it: two builds of one version differ.
     if let file = try? InputFile("/proc/self/exe"), let digest = try? DigestStream(.sha256) {
       for start in stride(from: 0, to: file.size, by: 1 << 24) {
-        guard let bytes = try? file.bytes(count: min(1 << 24, file.size - start), at: start) else { return traits }
+        guard let bytes = try? file.bytes(at: start, count: min(1 << 24, file.size - start)) else { return traits }
         digest.update(bytes)
       }
       traits["build of the program"] = digest.finish().hex
