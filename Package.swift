@@ -81,7 +81,9 @@ let package = Package(
       name: "Model", dependencies: ["ByteIO", "Checkpoint", "Jinja", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer", "CBelleKernels"],
+      dependencies: [
+        "ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer", "CBelleKernels",
+      ],
       swiftSettings: strict),
     .target(
       name: "Quantize",
@@ -128,7 +130,8 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["ByteIO", "Checkpoint"], path: "Tests/TestSupport", swiftSettings: test),
+      name: "TestSupport", dependencies: ["ByteIO", "Checkpoint", "Ranks"], path: "Tests/TestSupport",
+      swiftSettings: test),
     .testTarget(
       name: "CBelleKernelsTests", dependencies: ["CBelleKernels", "CZlib", "COpenBLAS", "TestSupport"],
       swiftSettings: test),
@@ -153,7 +156,8 @@ let package = Package(
     .testTarget(
       name: "TransformerTests",
       dependencies: [
-        "Transformer", "Model", "Packed", "Tokenizer", "Checkpoint", "LinearAlgebra", "CBelleKernels", "ByteIO",
+        "Transformer", "Model", "Packed", "Tokenizer", "Checkpoint", "LinearAlgebra", "Ranks", "CBelleKernels",
+        "ByteIO",
         "TestSupport",
       ],
       swiftSettings: test),
@@ -169,13 +173,14 @@ let package = Package(
     .testTarget(
       name: "QuantizeTests",
       dependencies: [
-        "Quantize", "LinearAlgebra", "Model", "Packed", "Transformer", "Checkpoint", "ByteIO", "TestSupport",
+        "Quantize", "LinearAlgebra", "Model", "Packed", "Ranks", "Transformer", "Checkpoint", "ByteIO", "TestSupport",
       ],
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests",
       dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
+    .testTarget(name: "RanksTests", dependencies: ["Ranks", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
       name: "FuzzedParsersTests", dependencies: ["FuzzedParsers", "ByteIO", "TestSupport"], swiftSettings: test),

@@ -30,7 +30,8 @@ public struct Launch: Sendable, Equatable {
     } else if let rank = number("PMI_RANK") {
       self.init(rank: rank, count: number("PMI_SIZE"), name: "mpiexec", isMPICH: true)
     } else if let rank = number("PMIX_RANK") {
-      self.init(rank: rank, count: number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS"), name: "srun", isMPICH: false)
+      let count = number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS")
+      self.init(rank: rank, count: count, name: "srun", isMPICH: false)
     } else {
       self.init(rank: 0, count: 1, name: "", isMPICH: false)
     }

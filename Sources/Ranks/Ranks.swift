@@ -56,17 +56,26 @@ public final class OneRank: Ranks {
   /// The only one.
   public init() {}
 
+  /// 0.
   public var rank: Int { 0 }
+  /// 1.
   public var count: Int { 1 }
+  /// 1.
   public var neighbours: Int { 1 }
 
-  // There is nobody to send to; what is broadcast is there already.
+  /// There is nobody to send to.
   public func send(_ parcel: Parcel, to rank: Int) { preconditionFailure("one rank sends to nobody") }
+  /// Nobody sends.
   public func receive(_ parcel: Parcel, from rank: Int) { preconditionFailure("one rank receives from nobody") }
+  /// All have it already.
   public func broadcast(_ parcel: Parcel, from rank: Int) {}
+  /// Returns at once.
   public func wait(for parcel: Parcel) {}
+  /// True.
   public func isDone(_ parcel: Parcel) -> Bool { true }
+  /// Nothing to do.
   public func leave() {}
+  /// Nothing to do.
   public func abort(status: Int32) {}
 }
 

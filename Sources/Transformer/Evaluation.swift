@@ -75,7 +75,8 @@ package struct Evaluation: Sendable {
   package func workload(_ windows: TokenWindows) -> Int {
     guard windows.count > 0 else { return 0 }
     let own = chunks(windows).enumerated().filter { isOwn($0.offset) }.reduce(0) { $0 + $1.element.count }
-    return own * windows.length * (models + [reference].compactMap(\.self)).reduce(0) { $0 + $1.configuration.layerCount + 1 }
+    return own * windows.length
+      * (models + [reference].compactMap(\.self)).reduce(0) { $0 + $1.configuration.layerCount + 1 }
   }
 
   /// Evaluates the first model on windows.

@@ -3,6 +3,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Ranks
 import TestSupport
 import Testing
 
@@ -23,13 +24,13 @@ struct Bench {
     options.threads = 2
   }
 
-  func quantizer(_ output: String = "out") throws -> ModelQuantizer {
+  func quantizer(_ output: String = "out", ranks: any Ranks = OneRank()) throws -> ModelQuantizer {
     let opened = try TransformerModel.open(model)
     let data = try Calibration.drawn(
       from: [model + "/tokens.safetensors:calibration"], tokenizer: { throw ModelError(.missing, reason: "") },
       vocabularySize: RandomCheckpoint.vocabulary, samples: nil, length: nil, defaultLength: 40, seed: 0)
     return try ModelQuantizer(
-      opened, calibration: data, format: format, output: folder.file(output), options: options)
+      opened, calibration: data, format: format, output: folder.file(output), options: options, ranks: ranks)
   }
 
   @discardableResult

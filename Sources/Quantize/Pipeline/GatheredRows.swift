@@ -69,7 +69,7 @@ extension WindowShare {
     var all = own.map { _ in [Float](repeating: 0, count: rows) }
     for rank in 0..<ranks.count {
       let bytes = try ranks.broadcast(from: rank) {
-        own.flatMap { list in list.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } } }
+        own.joined().flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
       }
       let batches = self.all.filter { owner(of: $0.number) == rank }
       let count = batches.last?.place.upperBound ?? 0

@@ -45,11 +45,12 @@ final class InputSums {
   ) throws {
     let link = chain.link(batch.number)
     let weights = weights.map { Array($0) }
-    // Alone a block at a time is made ready, which takes less memory; where others wait for a part of the sums, the batch.
+    // Alone a block at a time is made ready, which takes less memory; where others wait for the sums, the batch.
     let blocks = states.blocks
     for rows in chain.hasOthers || weights == nil ? [0..<x.rows] : blocks {
       try chain.add(
-        weighted(x[rows, 0..<x.columns], weights.map { $0[rows] }), to: hessian, at: link, before: batch.rows.lowerBound,
+        weighted(x[rows, 0..<x.columns], weights.map { $0[rows] }), to: hessian, at: link,
+        before: batch.rows.lowerBound,
         threads: threads)
     }
     guard let reference else { return }
@@ -127,7 +128,8 @@ private final class ProductSum {
   private func difference(
     _ rows: Range<Int>, _ y: MatrixSlice<Float>, _ x: MatrixSlice<Float>, _ weights: [Float]?, _ threads: Int
   ) -> MatrixSlice<Float> {
-    let memory = difference.flatMap { $0.rows < rows.count ? nil : $0 } ?? Matrix(rows: rows.count, columns: matrix.rows)
+    let memory =
+      difference.flatMap { $0.rows < rows.count ? nil : $0 } ?? Matrix(rows: rows.count, columns: matrix.rows)
     difference = memory
     let (result, columns) = (memory[0..<rows.count, 0..<matrix.rows], 0..<matrix.rows)
     result.setDifference(y[rows, columns], x[rows, columns], threads: threads)

@@ -87,7 +87,9 @@ extension ModelQuantizer {
   /// Which windows are whose; called by all.
   private func share(of windows: TokenWindows) throws -> WindowShare {
     // What all cut alike must not depend on one machine's threads.
-    let batchRows = try ranks.decided { shape.batchRows }
+    var batchRows = try ranks.decided { shape.batchRows }
+    // A rank waits at the beginning until the sums have come by all those before it, a tile and a batch at each.
+    if ranks.count > 1 { batchRows = min(batchRows, max(windows.length, windows.tokens.count / ranks.count / 16)) }
     let threads = try ranks.decided { options.threads }
     return WindowShare(
       ranks, windows: windows.count, windowLength: windows.length, batchWindows: batchRows / windows.length,
@@ -101,7 +103,8 @@ extension ModelQuantizer {
   }
 
   /// Streams at the first layer whose input is not saved further on.
-  private func begin(_ work: SharedWork, _ windows: TokenWindows, _ share: WindowShare) throws -> (Streams, layer: Int) {
+  private func begin(_ work: SharedWork, _ windows: TokenWindows, _ share: WindowShare) throws -> (Streams, layer: Int)
+  {
     var streams = Streams(
       quantized: try makeStream(work, share), reference: options.needsReference ? try makeStream(work, share) : nil)
     if let layer = try work.restore(streams.all, mostLayers: plan.count) {
@@ -264,7 +267,11 @@ extension ModelQuantizer {
     } _: {
       try ready(coupled[$0], $1)
     }
-    try solving.divide(apart.count) { try solver(apart[$0], nil) } _: { try ready(apart[$0], $1) }
+    try solving.divide(apart.count) {
+      try solver(apart[$0], nil)
+    } _: {
+      try ready(apart[$0], $1)
+    }
     return (tensors, reports)
   }
 

@@ -170,7 +170,8 @@ package final class ModelQuantizer {
       on: plan, remedy: "all ranks must see the same model, tokenizer and calibration data: put them on a shared disk")
     let names = self.plan.flatMap { $0.map(\.name) } + [WorkFolder.headName]
     let work = try SharedWork(
-      workPath, plan: plan, resumes: options.resumes, layers: model.configuration.layerCount, names: names, ranks: ranks)
+      workPath, plan: plan, resumes: options.resumes, layers: model.configuration.layerCount, names: names, ranks: ranks
+    )
     self.work = work
     if work.isResumed { try events(.resumed(finishedGroups: names.filter(work.isFinished).count)) }
     // One layer's memory serves the next.

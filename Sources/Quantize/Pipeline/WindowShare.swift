@@ -69,7 +69,8 @@ struct WindowShare: Sendable {
 
   /// The rows of the largest and of the smallest block that products are made of.
   var depths: ClosedRange<Int> {
-    let step = windowLength > HiddenStates.largestBlock
+    let step =
+      windowLength > HiddenStates.largestBlock
       ? HiddenStates.largestBlock : HiddenStates.windowsPerBlock(length: windowLength) * windowLength
     let whole = windowLength > HiddenStates.largestBlock ? windowLength : rows
     let rest = whole % step

@@ -14,11 +14,11 @@ enum Program {
   /// What `--version` prints, and what a report of a fault should begin with.
   static var description: String {
     """
-      \(name)
-      BLAS: \(Engine.name)
-      MPI: \(Session.library ?? "none: neither Open MPI nor MPICH is here (Debian: libopenmpi3)")
-      processor: \(processor), \(Engine.vectorUnit) kernels
-      """
+    \(name)
+    BLAS: \(Engine.name)
+    MPI: \(Session.library ?? "none: neither Open MPI nor MPICH is here (Debian: libopenmpi3)")
+    processor: \(processor), \(Engine.vectorUnit) kernels
+    """
   }
 
   private static var name: String { version + (EmbeddedFiles.commit.map { " (commit \($0))" } ?? "") }
