@@ -9,6 +9,8 @@ BENCH_ARGUMENTS ?=
 
 # Debian's packages that the build and the tests need, and the file that tells that each is there.
 PACKAGES = libssl-dev zlib1g-dev libopenblas0 libsentencepiece0 pkg-config
+# What some tests need, and are skipped without.
+TEST_PACKAGES = openmpi-bin
 RELEASE_FLAGS = -c release
 # What every verb needs goes into the binary: Swift's libraries, libcrypto and zlib (Documentation/packaging.md).
 STATIC = .build/static
@@ -42,6 +44,7 @@ demo: release
 
 ## builds and runs all tests
 test: packages
+	@Scripts/packages.sh $(addprefix ?,$(TEST_PACKAGES))
 	$(SWIFT) build --build-tests
 	@SWIFT="$(SWIFT)" Scripts/test.sh
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure that the system packages named are there: installs them on Debian and its relatives (with sudo where one is
-# not root), and says what to install elsewhere.
+# not root), and says what to install elsewhere. A name with a question mark before it is of a package that may be missing:
+# it is installed where it is to be had and nobody is asked for a password, and else left out.
 set -eu
 
 command -v swift >/dev/null 2>&1 || {
@@ -24,12 +25,22 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 fi
 
 missing=
+optional=
 for package in "$@"; do
-  case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
+  name=${package#\?}
+  case "$(dpkg-query -W -f '${Status}' "$name" 2>/dev/null)" in
     "install ok installed") ;;
-    *) missing="$missing $package" ;;
+    *) if [ "$name" = "$package" ]; then missing="$missing $name"; else optional="$optional $name"; fi ;;
   esac
 done
+if [ -n "$optional" ] && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+  as_root=
+  [ "$(id -u)" = 0 ] || as_root="sudo -n"
+  # shellcheck disable=SC2086  # one word a package
+  { $as_root apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $optional; } >/dev/null 2>&1 \
+    || echo "not to be had here:$optional; what needs it is skipped"
+fi
 [ -n "$missing" ] || exit 0
 
 as_root=

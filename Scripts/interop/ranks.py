@@ -2,11 +2,13 @@
 number of ranks goes on to the same bytes; ranks that differ are refused by name.
 
 Two hosts are two network namespaces with a pair of virtual interfaces between them and names of their own: as root. The
-model is the small trained one of the fixtures, or that of BELLE_RANKS_MODEL with BELLE_RANKS_TOKENS (FILE:NAME).
+model is the decrypted one of Examples/tiny-belle with the corpus that comes with the program, or BELLE_RANKS_MODEL.
 """
 
+import atexit
 import contextlib
 import filecmp
+import functools
 import json
 import os
 import pathlib
@@ -14,13 +16,13 @@ import random
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
-from support import PROJECT, TOOLS, Skip, check, folder
+from support import PROJECT, TOOLS, Skip, check, folder, tools
 
 NEEDS = []
-MODEL = pathlib.Path(os.environ.get("BELLE_RANKS_MODEL", PROJECT / "Tests/Fixtures/tiny/llama"))
-TOKENS = os.environ.get("BELLE_RANKS_TOKENS", f"{MODEL}/tokens.safetensors:calibration")
+EXAMPLE = PROJECT / "Examples/tiny-belle"
 RECIPES = ["best", "fast", "reference", "guided"]
 ENVIRONMENT = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
@@ -34,9 +36,20 @@ def launcher(ranks, *options):
     return ["mpirun", *own, *options, "-n", str(ranks)]
 
 
+@functools.cache
+def model():
+    """The model, which stays until the last check."""
+    if given := os.environ.get("BELLE_RANKS_MODEL"):
+        return given
+    home = tempfile.mkdtemp(prefix="belle-interop-")
+    atexit.register(shutil.rmtree, home)
+    tools("decrypt", EXAMPLE / "enc", EXAMPLE / "llama/consolidated.00.pth", f"{home}/model")
+    return f"{home}/model"
+
+
 def quantize(output, recipe):
     """The command of a quantization."""
-    return [TOOLS, "quantize", str(MODEL), str(output), "--recipe", recipe, "--calibration", TOKENS,
+    return [TOOLS, "quantize", model(), str(output), "--recipe", recipe, "--samples", "40", "--sequence-length", "200",
             "--threads", "1", "--json"]  # fmt: skip
 
 
@@ -108,8 +121,8 @@ def processes(root):
 
 @check("evaluate says the same figures on any number of ranks")
 def evaluate():
-    text = TOKENS.rpartition(":")[0] + ":evaluation"
-    command = [TOOLS, "evaluate", str(MODEL), "--text", text, "--max-tokens", "8000", "--threads", "1", "--json"]
+    text = PROJECT / "README.zh-CN.md"
+    command = [TOOLS, "evaluate", model(), "--text", str(text), "--sequence-length", "200", "--threads", "1", "--json"]
 
     def figures(prefix):
         line = json.loads(run(prefix + command).stdout.splitlines()[0])

@@ -64,7 +64,7 @@ Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $size
 Depends: $linked, libopenblas0, libsentencepiece0
-Suggests: libdnnl2
+Suggests: libdnnl2, openmpi-bin
 ${built_using:+Static-Built-Using: $built_using
 }Section: science
 Priority: optional

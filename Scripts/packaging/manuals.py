@@ -22,6 +22,7 @@ VARIABLES = [
     ("BELLE_OPENBLAS", "The file of OpenBLAS, where it is not to be looked for (libopenblas.so.0)."),
     ("BELLE_SENTENCEPIECE", "The file of SentencePiece (libsentencepiece.so.0)."),
     ("BELLE_ONEDNN", "The file of oneDNN (libdnnl.so.3 or libdnnl.so.2)."),
+    ("BELLE_MPI", "The file of the MPI library (libmpi.so.40, or MPICH's libmpich.so.12), where a launcher has started several processes."),
     ("OPENBLAS_CORETYPE", "The kernels that OpenBLAS takes; without it the widest that the processor has."),
 ]
 

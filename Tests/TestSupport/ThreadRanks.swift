@@ -21,8 +21,11 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     case broadcast(Int)
   }
 
+  /// Its number.
   public let rank: Int
+  /// How many there are.
   public let count: Int
+  /// All are here.
   public var neighbours: Int { count }
   private let post: Post
   private var tickets: [ObjectIdentifier: Ticket] = [:]
@@ -72,6 +75,7 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     init(_ count: Int) { all = Array(repeating: nil, count: count) }
   }
 
+  /// Hands a copy over at once.
   public func send(_ parcel: Parcel, to rank: Int) throws(RanksError) {
     precondition(rank != self.rank && rank < count)
     post.condition.withLock {
@@ -81,12 +85,14 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     sentBytes += parcel.byteCount
   }
 
+  /// Notes which message is wanted.
   public func receive(_ parcel: Parcel, from rank: Int) throws(RanksError) {
     precondition(rank != self.rank && rank < count)
     tickets[ObjectIdentifier(parcel)] = .message(from: rank, number: received[rank, default: 0])
     received[rank, default: 0] += 1
   }
 
+  /// Hands a copy over, or notes which is wanted.
   public func broadcast(_ parcel: Parcel, from rank: Int) throws(RanksError) {
     defer { broadcasts += 1 }
     guard rank == self.rank else {
@@ -100,6 +106,7 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     sentBytes += parcel.byteCount
   }
 
+  /// Waits for what is wanted.
   public func wait(for parcel: Parcel) throws(RanksError) {
     post.condition.lock()
     defer { post.condition.unlock() }
@@ -109,6 +116,7 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     }
   }
 
+  /// Whether it is there.
   public func isDone(_ parcel: Parcel) throws(RanksError) -> Bool { post.condition.withLock { take(parcel) } }
 
   /// Fills a parcel with what it waits for, where that is there.
@@ -127,7 +135,9 @@ public final class ThreadRanks: Ranks, @unchecked Sendable {
     return true
   }
 
+  /// Nothing to do.
   public func leave() {}
+  /// Lets the others' transfers fail.
   public func abort(status: Int32) {
     post.condition.withLock {
       post.hasFailed = true
