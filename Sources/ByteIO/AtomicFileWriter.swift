@@ -21,6 +21,7 @@ public final class AtomicFileWriter {
   private var length = 0
   private let destination: Destination
   private var behind: WriteBehind?
+  private var isSetAside = false
 
   /// Makes a temporary file in a folder, which must exist.
   public init(in folder: String) throws(ByteIOError) {
@@ -39,13 +40,16 @@ public final class AtomicFileWriter {
     guard number == 0 || number == ENOTSUP else {
       throw ByteIOError(errno: number, file: folder, action: "set \(size) bytes aside for an output file")
     }
-    if number == 0 { length = max(length, size) }
+    guard number == 0 else { return }
+    length = max(length, size)
+    isSetAside = true
   }
 
   /// Writes on a thread of its own from now on, behind the one that makes the bytes; a failure shows at a later write,
-  /// or at the end. Where the system makes no thread, writing stays as it is.
+  /// or at the end. Where the system makes no thread, writing stays as it is, and where it set nothing aside: that is a
+  /// file system in memory, and handing bytes over would be a copy more.
   public func writeBehind() {
-    guard behind == nil else { return }
+    guard behind == nil, isSetAside else { return }
     behind = try? WriteBehind { [destination] bytes, offset throws(ByteIOError) in
       try destination.write(bytes, at: offset)
     }

@@ -11,7 +11,8 @@ import Testing
 struct WriteBehindTests {
   @Test("Pieces of any size, one after the other or with gaps, are in the file as they were given", arguments: 1...6)
   func random(seed: UInt64) throws {
-    let folder = NSTemporaryDirectory() + "belle-behind-\(getpid())-\(seed)"
+    // On a disk: a file system in memory sets nothing aside, and is written at once.
+    let folder = FileManager.default.currentDirectoryPath + "/.build/belle-behind-\(getpid())-\(seed)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     var state = seed
@@ -21,6 +22,7 @@ struct WriteBehindTests {
     }
     var wanted: [UInt8] = []
     let file = try AtomicFileWriter(in: folder)
+    try file.reserve(1 << 20)
     file.writeBehind()
     for turn in 0..<40 {
       let gap = turn % 5 == 4 ? next(5000) : 0
