@@ -19,16 +19,15 @@ public final class AtomicFileWriter {
   private let path: String
   private var descriptor: Int32
   private var length = 0
-  private var writtenBack = 0
-
-  /// How far writing may run ahead of the disk before the kernel is asked to begin. Large enough for long runs on a
-  /// disk, small enough that the final fsync has little left to do.
-  private static let writebackStep = 16 << 20
+  private let destination: Destination
+  private var behind: WriteBehind?
+  private var isSetAside = false
 
   /// Makes a temporary file in a folder, which must exist.
   public init(in folder: String) throws(ByteIOError) {
     self.folder = folder
     (path, descriptor) = try TemporaryFiles.create(in: folder)
+    destination = Destination(descriptor, in: folder)
   }
 
   deinit { discard() }
@@ -41,28 +40,25 @@ public final class AtomicFileWriter {
     guard number == 0 || number == ENOTSUP else {
       throw ByteIOError(errno: number, file: folder, action: "set \(size) bytes aside for an output file")
     }
-    if number == 0 { length = max(length, size) }
+    guard number == 0 else { return }
+    length = max(length, size)
+    isSetAside = true
+  }
+
+  /// Writes on a thread of its own from now on, behind the one that makes the bytes; a failure shows at a later write,
+  /// or at the end. Where the system makes no thread, writing stays as it is, and where it set nothing aside: that is a
+  /// file system in memory, and handing bytes over would be a copy more.
+  public func writeBehind() {
+    guard behind == nil, isSetAside else { return }
+    behind = try? WriteBehind { [destination] bytes, offset throws(ByteIOError) in
+      try destination.write(bytes, at: offset)
+    }
   }
 
   /// Writes bytes at a position.
   public func write(_ bytes: RawSpan, at offset: Int) throws(ByteIOError) {
-    var done = 0
-    while done < bytes.byteCount {
-      // SAFETY: the call reads the rest of the span, no more.
-      let count = unsafe bytes.extracting(droppingFirst: done).withUnsafeBytes { rest in
-        retrying { unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
-      }
-      guard count > 0 else {
-        throw ByteIOError(
-          errno: count == 0 ? ENOSPC : errno, file: folder, action: "write an output file at byte \(offset + done)")
-      }
-      done += count
-    }
-    length = max(length, offset + done)
-    if offset + done - writtenBack >= Self.writebackStep {
-      belle_start_writeback(descriptor, Int64(writtenBack), Int64(offset + done - writtenBack))
-      writtenBack = offset + done
-    }
+    if let behind { try behind.add(bytes, at: offset) } else { try destination.write(bytes, at: offset) }
+    length = max(length, offset + bytes.byteCount)
   }
 
   /// Writes an array at a position.
@@ -71,7 +67,17 @@ public final class AtomicFileWriter {
   }
 
   /// The file as it is being written, for reading back what is written already. Its size is that of this moment.
-  public func reader() throws(ByteIOError) -> InputFile { try InputFile(path) }
+  public func reader() throws(ByteIOError) -> InputFile {
+    try whenWritten()()
+    return try InputFile(path)
+  }
+
+  /// What waits, on any thread, until all that was written up to now can be read.
+  public func whenWritten() -> @Sendable () throws(ByteIOError) -> Void {
+    guard let behind else { return {} }
+    let mark = behind.mark()
+    return { () throws(ByteIOError) in try behind.wait(for: mark) }
+  }
 
   /// Makes the file durable and gives it its name.
   ///
@@ -123,6 +129,8 @@ public final class AtomicFileWriter {
   /// Makes the bytes durable, under the temporary name.
   private func flush(as target: String, size: Int) throws(ByteIOError) {
     precondition(descriptor >= 0, "committed or discarded before")
+    try whenWritten()()
+    endWriting()
     if length != size, ftruncate(descriptor, off_t(size)) != 0 {
       throw ByteIOError(errno: errno, file: target, action: "set its size")
     }
@@ -133,8 +141,48 @@ public final class AtomicFileWriter {
   /// Throws the file away, unless it was committed.
   public func discard() {
     guard descriptor >= 0 else { return }
+    endWriting()
     TemporaryFiles.remove(path)
     close(descriptor)
     descriptor = -1
+  }
+
+  private func endWriting() {
+    behind?.close()
+    behind = nil
+  }
+
+  /// Where bytes go.
+  ///
+  /// SAFETY: one thread writes at a time: the maker's, or the one behind it.
+  private final class Destination: @unchecked Sendable {
+    private let descriptor: Int32
+    private let folder: String
+    private var writtenBack = 0
+
+    /// How far writing may run ahead of the disk before the kernel is asked to begin. Large enough for long runs on a
+    /// disk, small enough that the final fsync has little left to do.
+    private static let writebackStep = 16 << 20
+
+    init(_ descriptor: Int32, in folder: String) { (self.descriptor, self.folder) = (descriptor, folder) }
+
+    func write(_ bytes: RawSpan, at offset: Int) throws(ByteIOError) {
+      var done = 0
+      while done < bytes.byteCount {
+        // SAFETY: the call reads the rest of the span, no more.
+        let count = unsafe bytes.extracting(droppingFirst: done).withUnsafeBytes { rest in
+          retrying { unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
+        }
+        guard count > 0 else {
+          throw ByteIOError(
+            errno: count == 0 ? ENOSPC : errno, file: folder, action: "write an output file at byte \(offset + done)")
+        }
+        done += count
+      }
+      if offset + done - writtenBack >= Self.writebackStep {
+        belle_start_writeback(descriptor, Int64(writtenBack), Int64(offset + done - writtenBack))
+        writtenBack = offset + done
+      }
+    }
   }
 }

@@ -53,6 +53,9 @@ public final class InputFile: ByteSource {
 
   deinit { close(descriptor) }
 
+  /// Drops what the system keeps of it in memory, so that what reads it next waits for the disk: for benchmarks.
+  package func forget() { belle_forget(descriptor) }
+
   /// Tells the system that the file will be read from beginning to end.
   public func adviseSequential() { belle_advise_sequential(descriptor) }
 

@@ -68,6 +68,15 @@ void belle_advise_sequential(int descriptor) {
 #endif
 }
 
+void belle_forget(int descriptor) {
+#if defined(__linux__)
+  (void)fsync(descriptor);
+  (void)posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+#else
+  (void)descriptor;
+#endif
+}
+
 int belle_flush(int descriptor) {
 #if defined(__APPLE__)
   // fsync alone leaves the data in the drive's cache there.

@@ -84,14 +84,19 @@ final class BenchContext {
   ///   - name: what the work is called.
   ///   - ratio: what is wanted of the copies' rate.
   ///   - times: how often.
+  ///   - isCold: whether the file is read from the disk each time: one that takes most of the memory may lie there for the
+  ///     one, and not for the other.
   func besideCopies(
-    of path: String, as copyName: String, _ name: String, ratio: Double, times: Int = 3, _ work: () throws -> Cost
+    of path: String, as copyName: String, _ name: String, ratio: Double, times: Int = 3, isCold: Bool = false,
+    _ work: () throws -> Cost
   ) throws -> [Series] {
     var copy = Series(name: copyName, unit: .rate)
     var other = Series(name: name, unit: .rate, target: (copyName, ratio))
     let size = Double(try InputFile(path).size)
     for _ in 0..<times {
+      if isCold { try InputFile(path).forget() }
       copy.values.append(try Ceilings.fileCopyRate(path, to: disk + "/belle-bench-copy-\(getpid())", flushed: true))
+      if isCold { try InputFile(path).forget() }
       let cost = try work()
       other.values.append(size / cost.seconds)
       other.peakMemory = max(other.peakMemory, cost.peakMemory)

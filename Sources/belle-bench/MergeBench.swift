@@ -1,6 +1,7 @@
 // merge, as a user runs it, on a base of LLaMA-7B's shapes and an adapter of rank 16 for all its modules, against
 // copies of the base's file. The copies are the ceiling: what is merged is read, computed, written and read back.
-// A size is the base's; beyond a few gigabytes, which take a minute a copy, each round is one copy and one merge.
+// A size is the base's; beyond a few gigabytes, which take a minute a copy, each round is one copy and one merge, and
+// both begin with a base that lies on the disk only.
 
 import ByteIO
 import Checkpoint
@@ -45,9 +46,10 @@ struct MergeBench: BenchCase {
   }
 
   func measure() throws -> [Series] {
+    let isLarge = context.size > Self.largeSize
     var series = try context.besideCopies(
       of: base, as: "copy of the base to disk, flushed", "merge, rank 16, all modules", ratio: 0.7,
-      times: context.size > Self.largeSize ? 1 : 3
+      times: isLarge ? 1 : 3, isCold: isLarge
     ) {
       let output = folder + "/merged"
       defer { try? FileManager.default.removeItem(atPath: output) }

@@ -16,6 +16,9 @@ int belle_punch_hole(int descriptor, int64_t offset, int64_t length);
 /// way need not be waited for at the final fsync. Best effort.
 void belle_start_writeback(int descriptor, int64_t offset, int64_t length);
 
+/// Drops what the system keeps of a file in memory, where it can: what reads it next waits for the disk.
+void belle_forget(int descriptor);
+
 /// Tells the kernel that a file will be read from its beginning to its end. Best effort.
 void belle_advise_sequential(int descriptor);
 

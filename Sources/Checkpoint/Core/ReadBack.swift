@@ -42,10 +42,14 @@ final class ReadBack: Sendable {
   ///   - index: of the source.
   ///   - start: where its values begin in the file.
   ///   - sums: of the values that were written, where they are made.
+  ///   - whenWritten: waits until it can be read.
   /// - Throws: what an earlier tensor showed; ``CheckpointError`` with code `.badChecksum` for one that differs.
-  func add(_ index: Int, _ start: Int, _ sums: PartSums?) throws {
-    if hasThread { return try queue.add(Tensor(index: index, start: start, sums: sums)) }
-    try Self.compare(source, Tensor(index: index, start: start, sums: sums), file)
+  func add(
+    _ index: Int, _ start: Int, _ sums: PartSums?, _ whenWritten: @escaping @Sendable () throws(ByteIOError) -> Void
+  ) throws {
+    let tensor = Tensor(index: index, start: start, sums: sums, whenWritten: whenWritten)
+    if hasThread { return try queue.add(tensor) }
+    try Self.compare(source, tensor, file)
   }
 
   /// Waits for the comparison of the last one.
@@ -55,6 +59,7 @@ final class ReadBack: Sendable {
   }
 
   private static func compare(_ source: any TensorSource, _ tensor: Tensor, _ file: InputFile) throws {
+    try tensor.whenWritten()
     let info = source.tensors[tensor.index]
     var buffer = [UInt8](repeating: 0, count: min(streamPartSize, max(1, info.byteCount)))
     var at = tensor.start
@@ -101,6 +106,7 @@ final class ReadBack: Sendable {
     let index: Int
     let start: Int
     let sums: PartSums?
+    let whenWritten: @Sendable () throws(ByteIOError) -> Void
   }
 
   /// Tensors on their way from the writer to the reader.

@@ -68,8 +68,9 @@ extension TensorSink {
   ) throws -> Bool {
     let file = try AtomicFileWriter(in: folder)
     try file.reserve(byteCount)
-    try begin(file)
     let check = isChecked ? ReadBack(source, try file.reader()) : nil
+    if byteCount > streamPartSize { file.writeBehind() }
+    try begin(file)
     for number in order {
       let info = source.tensors[indices[number]]
       var done = 0
@@ -82,7 +83,7 @@ extension TensorSink {
         progress(part.byteCount)
       }
       guard done == info.byteCount else { throw info.wrongSize }
-      if let start = start(of: number) { try check?.add(indices[number], start, sums) }
+      if let check, let start = start(of: number) { try check.add(indices[number], start, sums, file.whenWritten()) }
     }
     try finish(file)
     if let check {
