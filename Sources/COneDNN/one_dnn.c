@@ -159,10 +159,10 @@ belle_one_dnn_state belle_one_dnn(void) {
 
 int belle_one_dnn_version(void) { return belle_one_dnn() == BELLE_ONE_DNN_READY ? library.number : 0; }
 
-/// A product of one shape, made ready. Bytes of a [m, k] and b [n, k], without gaps, and of c [m, n].
+/// A product of one shape, made ready. Bytes of a and b as they came, without gaps, and of c [m, n].
 typedef struct {
   size_t m, n, k, c_stride;
-  int adds;
+  int is_a_transposed, is_b_transposed, adds;
   void *primitive;
   void *a, *b, *c;
 } product;
@@ -209,12 +209,15 @@ static void destroy_product(product *one) {
   memset(one, 0, sizeof *one);
 }
 
-/// Three descriptions, of a, b (as its transpose) and c, and the product's memories and primitive.
+/// Three descriptions, of op(a), op(b) and c, and the product's memories and primitive.
 static int make_product(product *one) {
   const int64_t sizes[3][12] = {{(int64_t)one->m, (int64_t)one->k},
                                 {(int64_t)one->k, (int64_t)one->n},
                                 {(int64_t)one->m, (int64_t)one->n}};
-  const int64_t strides[3][12] = {{(int64_t)one->k, 1}, {1, (int64_t)one->k}, {(int64_t)one->c_stride, 1}};
+  const int64_t strides[3][12] = {
+      {one->is_a_transposed ? 1 : (int64_t)one->k, one->is_a_transposed ? (int64_t)one->m : 1},
+      {one->is_b_transposed ? 1 : (int64_t)one->n, one->is_b_transposed ? (int64_t)one->k : 1},
+      {(int64_t)one->c_stride, 1}};
   void *descriptions[3] = {NULL, NULL, NULL};
   void *attributes = NULL, *operations = NULL, *description = NULL, *operation = NULL;
   int is_old = library.number < 30000;
@@ -261,7 +264,8 @@ static product *find_product(context *context, product wanted) {
   for (size_t at = 0; at < 8; at++) {
     product *one = &context->products[at];
     if (one->primitive != NULL && one->m == wanted.m && one->n == wanted.n && one->k == wanted.k &&
-        one->c_stride == wanted.c_stride && one->adds == wanted.adds)
+        one->c_stride == wanted.c_stride && one->is_a_transposed == wanted.is_a_transposed &&
+        one->is_b_transposed == wanted.is_b_transposed && one->adds == wanted.adds)
       return one;
   }
   product *one = &context->products[context->oldest++ % 8];
@@ -270,10 +274,14 @@ static product *find_product(context *context, product wanted) {
   return make_product(one) == 0 ? one : NULL;
 }
 
-/// Rows of `count` floats, `stride` apart, as bfloat16 without gaps.
-static void round_rows(uint16_t *target, const float *source, size_t rows, size_t count, size_t stride) {
+/// A part of an operand's depth as bfloat16 without gaps: rows of `width` numbers where it is its rows that are summed over,
+/// and otherwise `width` rows.
+static void round_part(uint16_t *target, const belle_operand *operand, int depth_is_rows, size_t width, size_t from,
+                       size_t depth) {
+  size_t rows = depth_is_rows ? depth : width, count = depth_is_rows ? width : depth;
+  const float *source = operand->values + (depth_is_rows ? from * operand->stride : from);
   for (size_t row = 0; row < rows; row++) {
-    belle_convert(belle_best_variant(), BELLE_F32, BELLE_BF16, (const uint8_t *)(source + row * stride),
+    belle_convert(belle_best_variant(), BELLE_F32, BELLE_BF16, (const uint8_t *)(source + row * operand->stride),
                   (uint8_t *)(target + row * count), count);
   }
 }
@@ -281,8 +289,8 @@ static void round_rows(uint16_t *target, const float *source, size_t rows, size_
 /// Inputs that are rounded at a time: what a call needs beside its operands is bounded, and stays in the caches.
 static const size_t depth = 2048;
 
-int belle_bfloat16_product(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b,
-                           size_t b_stride, float *c, size_t c_stride, int adds) {
+int belle_bfloat16_product(size_t m, size_t n, size_t k, belle_operand a, belle_operand b, float *c, size_t c_stride,
+                           int adds) {
   if (m == 0 || n == 0) return 0;
   if (belle_one_dnn() != BELLE_ONE_DNN_READY) return ENOTSUP;
   if (k == 0) {
@@ -304,10 +312,11 @@ int belle_bfloat16_product(size_t m, size_t n, size_t k, const float *a, size_t 
   for (size_t from = 0; from < k && result == 0; from += depth) {
     size_t count = k - from < depth ? k - from : depth;
     uint16_t *a_rounded = context->scratch, *b_rounded = context->scratch + m * count;
-    round_rows(a_rounded, a + from, m, count, a_stride);
-    round_rows(b_rounded, b + from, n, count, b_stride);
-    product *one = find_product(
-        context, (product){.m = m, .n = n, .k = count, .c_stride = c_stride, .adds = adds || from > 0});
+    round_part(a_rounded, &a, a.is_transposed, m, from, count);
+    round_part(b_rounded, &b, !b.is_transposed, n, from, count);
+    product *one = find_product(context, (product){.m = m, .n = n, .k = count, .c_stride = c_stride,
+                                                   .is_a_transposed = a.is_transposed != 0,
+                                                   .is_b_transposed = b.is_transposed != 0, .adds = adds || from > 0});
     if (one == NULL) {
       result = ENOTSUP;
       break;

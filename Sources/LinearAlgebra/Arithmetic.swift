@@ -17,7 +17,7 @@ public enum Arithmetic: String, Sendable, CaseIterable {
     case BELLE_ONE_DNN_READY:
       // Once in earnest: a library may know the call and have no kernel for it.
       let (a, c) = (Matrix<Float>(rows: 2, columns: 2), Matrix<Float>(rows: 2, columns: 2))
-      if Self.multiply(a.slice, a.slice, into: c.slice, adds: false) { return nil }
+      if Self.multiply(a.slice, false, a.slice, true, into: c.slice, adds: false) { return nil }
       return ("oneDNN has no product in bfloat16 for this machine", nil)
     case BELLE_ONE_DNN_PROCESSOR:
       return ("this processor has no instructions for bfloat16 (AVX512-BF16)", nil)
@@ -38,12 +38,16 @@ public enum Arithmetic: String, Sendable, CaseIterable {
     return "oneDNN \(version / 10000).\(version / 100 % 100).\(version % 100)"
   }
 
-  /// c = a · bᵀ, or c += a · bᵀ, on the calling thread; whether that could be done.
+  /// c = op(a) · op(b), or c += op(a) · op(b), on the calling thread; whether that could be done.
   static func multiply(
-    _ a: MatrixSlice<Float>, _ b: MatrixSlice<Float>, into c: MatrixSlice<Float>, adds: Bool
+    _ a: MatrixSlice<Float>, _ transposeA: Bool, _ b: MatrixSlice<Float>, _ transposeB: Bool,
+    into c: MatrixSlice<Float>, adds: Bool
   ) -> Bool {
     // SAFETY: a slice's rows · stride elements are its own memory, and the callers have checked that the shapes fit.
     unsafe belle_bfloat16_product(
-      c.rows, c.columns, a.columns, a.base, a.stride, b.base, b.stride, c.base, c.stride, adds ? 1 : 0) == 0
+      c.rows, c.columns, transposeA ? a.rows : a.columns,
+      belle_operand(values: a.base, stride: a.stride, is_transposed: transposeA ? 1 : 0),
+      belle_operand(values: b.base, stride: b.stride, is_transposed: transposeB ? 1 : 0), c.base, c.stride,
+      adds ? 1 : 0) == 0
   }
 }

@@ -12,6 +12,10 @@ public protocol BLASScalar: MatrixScalar {
   static func gemmTile(
     _ a: MatrixSlice<Self>, _ transposeA: Bool, _ b: MatrixSlice<Self>, _ transposeB: Bool, into c: MatrixSlice<Self>,
     alpha: Self, beta: Self)
+  /// The same in an arithmetic of one's choice.
+  static func gemmTile(
+    _ a: MatrixSlice<Self>, _ transposeA: Bool, _ b: MatrixSlice<Self>, _ transposeB: Bool, into c: MatrixSlice<Self>,
+    alpha: Self, beta: Self, in arithmetic: Arithmetic)
   /// The triangle of c = alpha · op(a)·op(a)ᵀ + beta · c on the calling thread.
   static func syrkTile(
     _ a: MatrixSlice<Self>, transpose: Bool, into c: MatrixSlice<Self>, _ triangle: Triangle, alpha: Self, beta: Self)
@@ -20,6 +24,27 @@ public protocol BLASScalar: MatrixScalar {
     _ t: MatrixSlice<Self>, _ triangle: Triangle, transpose: Bool, side: Side, into b: MatrixSlice<Self>)
   /// Replaces the lower triangle of a contiguous matrix by its Cholesky factor; the failing pivot, or nil.
   static func potrfTile(_ a: MatrixSlice<Self>) -> Int?
+}
+
+extension BLASScalar {
+  /// The triangle of c = op(a)·op(a)ᵀ + beta · c in an arithmetic of one's choice, on the calling thread.
+  static func syrkTile(
+    _ a: MatrixSlice<Self>, transpose: Bool, into c: MatrixSlice<Self>, _ triangle: Triangle, alpha: Self, beta: Self,
+    in arithmetic: Arithmetic
+  ) {
+    guard arithmetic != .single else {
+      return syrkTile(a, transpose: transpose, into: c, triangle, alpha: alpha, beta: beta)
+    }
+    // The whole square, of which the triangle is taken: the diagonal must come of the same rounded numbers as the rest,
+    // or the sum is no longer one of squares.
+    let square = Matrix<Self>(rows: c.rows, columns: c.rows)
+    gemmTile(a, transpose, a, !transpose, into: square.slice, alpha: alpha, beta: 0, in: arithmetic)
+    for row in 0..<c.rows {
+      for column in triangle == .lower ? 0..<row + 1 : row..<c.rows {
+        c[row, column] = beta * c[row, column] + square[row, column]
+      }
+    }
+  }
 }
 
 /// Which triangle of a square matrix is meant; the other one is neither read nor written.
@@ -45,6 +70,19 @@ private func cblas(_ isTransposed: Bool) -> CBLAS_TRANSPOSE { isTransposed ? Cbl
 // SAFETY, for all calls below: a slice's rows · stride elements are its own memory, the callers have checked that the
 // shapes fit, and the dimensions fit Int32 because no matrix that fits into memory here has 2³¹ rows or columns.
 extension Float: BLASScalar {
+  /// One call of the BLAS, or of oneDNN: see ``BLASScalar``.
+  public static func gemmTile(
+    _ a: MatrixSlice<Float>, _ transposeA: Bool, _ b: MatrixSlice<Float>, _ transposeB: Bool,
+    into c: MatrixSlice<Float>, alpha: Float, beta: Float, in arithmetic: Arithmetic
+  ) {
+    guard arithmetic == .bfloat16 else {
+      return gemmTile(a, transposeA, b, transposeB, into: c, alpha: alpha, beta: beta)
+    }
+    precondition(alpha == 1 && (beta == 0 || beta == 1), "products in bfloat16 have no factors")
+    let isDone = Arithmetic.multiply(a, transposeA, b, transposeB, into: c, adds: beta == 1)
+    precondition(isDone, "no memory for a product, or the arithmetic is not to be had here")
+  }
+
   /// One call of the BLAS: see ``BLASScalar``.
   public static func gemmTile(
     _ a: MatrixSlice<Float>, _ transposeA: Bool, _ b: MatrixSlice<Float>, _ transposeB: Bool,
@@ -94,6 +132,15 @@ extension Float: BLASScalar {
 }
 
 extension Double: BLASScalar {
+  /// One call of the BLAS: see ``BLASScalar``.
+  public static func gemmTile(
+    _ a: MatrixSlice<Double>, _ transposeA: Bool, _ b: MatrixSlice<Double>, _ transposeB: Bool,
+    into c: MatrixSlice<Double>, alpha: Double, beta: Double, in arithmetic: Arithmetic
+  ) {
+    precondition(arithmetic == .single, "doubles are not rounded to bfloat16")
+    gemmTile(a, transposeA, b, transposeB, into: c, alpha: alpha, beta: beta)
+  }
+
   /// One call of the BLAS: see ``BLASScalar``.
   public static func gemmTile(
     _ a: MatrixSlice<Double>, _ transposeA: Bool, _ b: MatrixSlice<Double>, _ transposeB: Bool,

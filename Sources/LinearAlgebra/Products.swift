@@ -13,11 +13,13 @@
 ///   - alpha: factor of the product.
 ///   - beta: factor of what C holds.
 ///   - part: which of C's tiles are computed, see ``SumTiles``; nil for all.
+///   - arithmetic: one without a ``Arithmetic/problem``; in bfloat16 alpha is 1 and beta 0 or 1.
 ///   - threads: how many to use.
 /// - Complexity: 2·m·n·k FLOP.
 public func gemm<Scalar: BLASScalar>(
   _ a: MatrixSlice<Scalar>, transposeA: Bool = false, _ b: MatrixSlice<Scalar>, transposeB: Bool = false,
-  into c: MatrixSlice<Scalar>, alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil, threads: Int = 1
+  into c: MatrixSlice<Scalar>, alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil,
+  in arithmetic: Arithmetic = .single, threads: Int = 1
 ) {
   let depth = transposeA ? a.rows : a.columns
   precondition((transposeA ? a.columns : a.rows) == c.rows, "op(A) has not the rows of C")
@@ -30,7 +32,7 @@ public func gemm<Scalar: BLASScalar>(
     Scalar.gemmTile(
       transposeA ? a[0..<depth, rows] : a[rows, 0..<depth], transposeA,
       transposeB ? b[columns, 0..<depth] : b[0..<depth, columns], transposeB,
-      into: c[rows, columns], alpha: alpha, beta: beta)
+      into: c[rows, columns], alpha: alpha, beta: beta, in: arithmetic)
   }
 }
 
@@ -61,28 +63,15 @@ public struct Product<Scalar: BLASScalar>: Sendable {
 ///
 /// - Parameters:
 ///   - products: their results must not overlap.
+///   - arithmetic: one without a ``Arithmetic/problem``; in bfloat16 alpha is 1 and beta 0 or 1.
 ///   - threads: how many run at once.
-public func gemm<Scalar: BLASScalar>(batch products: [Product<Scalar>], threads: Int = 1) {
+public func gemm<Scalar: BLASScalar>(
+  batch products: [Product<Scalar>], in arithmetic: Arithmetic = .single, threads: Int = 1
+) {
   forEachTile(products.count, threads: threads) { index in
     let p = products[index]
     guard p.c.rows > 0, p.c.columns > 0 else { return }
-    Scalar.gemmTile(p.a, p.transposeA, p.b, p.transposeB, into: p.c, alpha: p.alpha, beta: p.beta)
-  }
-}
-
-/// Many products c = a·bᵀ + beta · c at once, each on one thread, in an arithmetic of one's choice.
-///
-/// - Parameters:
-///   - products: A as it is, B transposed, alpha 1, beta 0 or 1; their results must not overlap.
-///   - arithmetic: one without a ``Arithmetic/problem``.
-///   - threads: how many run at once.
-public func gemm(batch products: [Product<Float>], in arithmetic: Arithmetic, threads: Int = 1) {
-  guard arithmetic == .bfloat16 else { return gemm(batch: products, threads: threads) }
-  forEachTile(products.count, threads: threads) { index in
-    let p = products[index]
-    precondition(!p.transposeA && p.transposeB && p.alpha == 1 && (p.beta == 0 || p.beta == 1), "not a·bᵀ")
-    let isDone = Arithmetic.multiply(p.a, p.b, into: p.c, adds: p.beta == 1)
-    precondition(isDone, "no memory for a product, or the arithmetic is not to be had here")
+    Scalar.gemmTile(p.a, p.transposeA, p.b, p.transposeB, into: p.c, alpha: p.alpha, beta: p.beta, in: arithmetic)
   }
 }
 
@@ -97,11 +86,13 @@ public func gemm(batch products: [Product<Float>], in arithmetic: Arithmetic, th
 ///   - alpha: factor of the product.
 ///   - beta: factor of what C holds.
 ///   - part: which of C's tiles are computed, see ``SumTiles``; nil for all.
+///   - arithmetic: one without a ``Arithmetic/problem``; in bfloat16 alpha is 1 and beta 0 or 1.
 ///   - threads: how many to use.
 /// - Complexity: n²·k FLOP.
 public func syrk<Scalar: BLASScalar>(
   _ a: MatrixSlice<Scalar>, transpose: Bool = false, into c: MatrixSlice<Scalar>, _ triangle: Triangle,
-  alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil, threads: Int = 1
+  alpha: Scalar = 1, beta: Scalar = 0, part: Range<Int>? = nil,
+  in arithmetic: Arithmetic = .single, threads: Int = 1
 ) {
   let n = c.rows
   let depth = transpose ? a.rows : a.columns
@@ -112,12 +103,13 @@ public func syrk<Scalar: BLASScalar>(
     let (rows, columns) = tiles[part.lowerBound + index]
     if rows == columns {
       let part = transpose ? a[0..<depth, rows] : a[rows, 0..<depth]
-      Scalar.syrkTile(part, transpose: transpose, into: c[rows, rows], triangle, alpha: alpha, beta: beta)
+      Scalar.syrkTile(
+        part, transpose: transpose, into: c[rows, rows], triangle, alpha: alpha, beta: beta, in: arithmetic)
     } else {
       Scalar.gemmTile(
         transpose ? a[0..<depth, rows] : a[rows, 0..<depth], transpose,
         transpose ? a[0..<depth, columns] : a[columns, 0..<depth], !transpose,
-        into: c[rows, columns], alpha: alpha, beta: beta)
+        into: c[rows, columns], alpha: alpha, beta: beta, in: arithmetic)
     }
   }
 }

@@ -20,10 +20,15 @@ package final class Hessian {
   private var waitingCount = 0
   /// What waited before, once a block was made of it.
   private var other: Matrix<Float>?
+  private let arithmetic: Arithmetic
 
   /// An empty sum over layers' inputs of the given width.
-  package init(inputs: Int, threads: Int = Engine.defaultThreads) {
-    self.inputs = inputs
+  ///
+  /// - Parameters:
+  ///   - arithmetic: of the products; in bfloat16 each sum is still one of squares, of inputs that were rounded.
+  ///   - threads: how many clear the memory.
+  package init(inputs: Int, arithmetic: Arithmetic = .single, threads: Int = Engine.defaultThreads) {
+    (self.inputs, self.arithmetic) = (inputs, arithmetic)
     sum = Matrix(rows: inputs, columns: inputs, threads: threads)
     waiting = Matrix(rows: Self.blockTokens, columns: inputs)
   }
@@ -79,7 +84,7 @@ package final class Hessian {
   ///
   /// - Parameter part: which of ``SumTiles``; nil for all.
   func accumulate(_ block: MatrixSlice<Float>, part: Range<Int>?, _ threads: Int) {
-    syrk(block, transpose: true, into: sum.slice, .lower, beta: 1, part: part, threads: threads)
+    syrk(block, transpose: true, into: sum.slice, .lower, beta: 1, part: part, in: arithmetic, threads: threads)
   }
 
   /// Adds all tokens of another sum over the same inputs.

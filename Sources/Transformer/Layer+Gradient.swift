@@ -147,7 +147,7 @@ extension Layer<ExpandedWeights> {
               into: result[rows, columns], beta: number == 0 ? 0 : 1))
         }
       }
-      gemm(batch: products, threads: threads)
+      gemm(batch: products, in: groups[role.rawValue].arithmetic, threads: threads)
     }
     return result
   }

@@ -28,13 +28,20 @@ belle_one_dnn_state belle_one_dnn(void);
 /// The version, as major · 10000 + minor · 100 + patch; 0 where there is none.
 int belle_one_dnn_version(void);
 
-/// c = a · bᵀ + c (or = a · bᵀ) on the calling thread, a and b rounded to bfloat16 (to nearest, ties to even), sums in
-/// single precision.
+/// A matrix of floats as it lies in memory: the distance between its rows, in elements, and whether it is used transposed.
+typedef struct {
+  const float *values;
+  size_t stride;
+  int is_transposed;
+} belle_operand;
+
+/// c = op(a) · op(b) + c (or = op(a) · op(b)) on the calling thread, a and b rounded to bfloat16 (to nearest, ties to even),
+/// sums in single precision.
 ///
-/// a is [m, k], b [n, k], c [m, n], with the given distances between rows, in elements.
+/// a is [m, k], or [k, m] where it is used transposed; b is [k, n], or [n, k]; c [m, n].
 /// Returns 0, or an error number: ENOMEM, ENOTSUP where the library refuses or is not ready.
-int belle_bfloat16_product(size_t m, size_t n, size_t k, const float *a, size_t a_stride, const float *b,
-                           size_t b_stride, float *c, size_t c_stride, int adds);
+int belle_bfloat16_product(size_t m, size_t n, size_t k, belle_operand a, belle_operand b, float *c, size_t c_stride,
+                           int adds);
 
 #ifdef __cplusplus
 }

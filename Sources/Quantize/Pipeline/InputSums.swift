@@ -22,11 +22,15 @@ final class InputSums {
   ///   - correctsInputs: whether Δ is wanted.
   ///   - residualWidth: the width of P; nil where it is not wanted.
   ///   - share: the batches that will be added.
+  ///   - arithmetic: of the products.
   ///   - threads: how many to use.
-  init(width: Int, correctsInputs: Bool, residualWidth: Int?, share: WindowShare, threads: Int) {
-    hessian = Hessian(inputs: width, threads: threads)
-    inputs = correctsInputs ? ProductSum(rows: width, columns: width, share, threads: threads) : nil
-    residual = residualWidth.map { ProductSum(rows: $0, columns: width, share, threads: threads) }
+  init(
+    width: Int, correctsInputs: Bool, residualWidth: Int?, share: WindowShare, arithmetic: Arithmetic, threads: Int
+  ) {
+    let sum = { ProductSum(rows: $0, columns: width, share, arithmetic, threads: threads) }
+    hessian = Hessian(inputs: width, arithmetic: arithmetic, threads: threads)
+    inputs = correctsInputs ? sum(width) : nil
+    residual = residualWidth.map(sum)
     chain = SumChain(share)
     (self.share, self.threads) = (share, threads)
   }
@@ -91,8 +95,10 @@ private final class ProductSum {
   private var difference: Matrix<Float>?
   /// Nil where blocks of different sizes have different tiles: then the sum is one part.
   private let tiles: SumTiles?
+  private let arithmetic: Arithmetic
 
-  init(rows: Int, columns: Int, _ share: WindowShare, threads: Int) {
+  init(rows: Int, columns: Int, _ share: WindowShare, _ arithmetic: Arithmetic, threads: Int) {
+    self.arithmetic = arithmetic
     matrix = Matrix(rows: rows, columns: columns, threads: threads)
     tiles = SumTiles(rows: rows, columns: columns, depths: share.depths)
   }
@@ -113,11 +119,12 @@ private final class ProductSum {
       guard let first = blocks.first?.lowerBound, let end = blocks.last?.upperBound else { continue }
       let difference = difference(first..<end, y, x, weights, threads)
       let parts = parts(chain).map { tiles, range in
-        SumChain.Part(tiles: tiles) { [matrix] in
+        SumChain.Part(tiles: tiles) { [matrix, arithmetic] in
           for block in blocks {
             let d = difference[block.lowerBound - first..<block.upperBound - first, 0..<matrix.rows]
             gemm(
-              d, transposeA: true, z[block, 0..<z.columns], into: matrix.slice, beta: 1, part: range, threads: threads)
+              d, transposeA: true, z[block, 0..<z.columns], into: matrix.slice, beta: 1, part: range, in: arithmetic,
+              threads: threads)
           }
         }
       }

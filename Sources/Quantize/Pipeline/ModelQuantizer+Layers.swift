@@ -188,7 +188,7 @@ extension ModelQuantizer {
     let sums = InputSums(
       width: group.group.inFeatures, correctsInputs: isCorrected && recipe.inputCorrection != 0,
       residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.addsToResidual
-        ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, threads: options.threads)
+        ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, arithmetic: options.arithmetic, threads: options.threads)
     for (number, batch) in streams.quantized.batches.enumerated() {
       let states = try streams.quantized.take(number)
       let x = layer.input(of: group.group, states, threads: options.threads)
@@ -291,7 +291,7 @@ extension ModelQuantizer {
     }
     let sums = InputSums(
       width: head.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
-      residualWidth: nil, share: streams.quantized.share, threads: options.threads)
+      residualWidth: nil, share: streams.quantized.share, arithmetic: options.arithmetic, threads: options.threads)
     let normed = { [model, options] (states: HiddenStates) throws -> MatrixSlice<Float> in
       let copy = Matrix<Float>(rows: states.residual.rows, columns: states.residual.columns)
       copy.slice.copy(from: states.residual)

@@ -239,6 +239,22 @@ extension ModelQuantizer {
     return digest.finish().hex
   }
 
+  /// What the arithmetic is called in plans.
+  static let arithmeticKey = "compute"
+
+  /// Options whose arithmetic is chosen.
+  ///
+  /// - Parameter earlier: what the plan of earlier work says of it.
+  static func withArithmetic(_ options: QuantizationOptions, earlier: String?) -> QuantizationOptions {
+    guard options.choosesArithmetic else { return options }
+    var options = options
+    let wanted = earlier.flatMap { text in
+      options.resumes ? text.split(separator: ",").first.flatMap { Arithmetic(rawValue: String($0)) } : nil
+    }
+    options.arithmetic = [wanted ?? .bfloat16].first { $0.problem == nil } ?? .single
+    return options
+  }
+
   /// Everything that the final bytes depend on.
   func planText() throws -> [String: String] {
     // Two libraries may add up in different orders.
@@ -247,7 +263,7 @@ extension ModelQuantizer {
     var plan = [
       "program": options.program, "model": fingerprint, "format": format.description, "method": options.method.rawValue,
       "recipe": options.recipe.description, "true sequential": "\(options.isTrueSequential)",
-      "modules": try names(modules), "compute": arithmetic,
+      "modules": try names(modules), Self.arithmeticKey: arithmetic,
     ]
     if let importance { plan["importance matrix"] = try importanceDigest(importance.matrix) }
     if options.keepsImportance { plan["diagonals"] = "kept" }

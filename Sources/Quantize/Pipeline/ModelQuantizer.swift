@@ -103,6 +103,8 @@ package final class ModelQuantizer {
     self.model = model
     self.format = format
     self.output = output
+    let options = Self.withArithmetic(
+      options, earlier: WorkFolder.plan(in: Self.workPath(of: output, format))?[Self.arithmeticKey])
     self.options = options
     self.calibration = options.method == .gptq ? calibration : nil
     inputs.add(InputRecord(Set(model.source.tensors.map(\.file))))
@@ -135,7 +137,9 @@ package final class ModelQuantizer {
   }
 
   /// The folder that interrupted work goes on from.
-  package var workPath: String {
+  package var workPath: String { Self.workPath(of: output, format) }
+
+  private static func workPath(of output: String, _ format: any QuantizedFormat) -> String {
     format.writesFolder ? Folder.join(output, WorkFolder.name) : output + WorkFolder.name
   }
 

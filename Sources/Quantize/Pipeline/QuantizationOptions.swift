@@ -28,9 +28,11 @@ package struct QuantizationOptions: Sendable {
   package var skip: [String] = []
   /// Whether the head is quantized too.
   package var quantizesHead = false
-  /// The arithmetic of the forward passes through the model's linear modules. The Hessians and the solver keep single
-  /// precision.
+  /// The arithmetic of the passes through the model's linear modules, and of the sums over inputs and gradients. The solver
+  /// keeps single precision.
   package var arithmetic = Arithmetic.single
+  /// Whether ``arithmetic`` is bfloat16 where that can be had; earlier work that is gone on with keeps its own.
+  package var choosesArithmetic = false
   /// How many threads compute; the result does not depend on it.
   package var threads = Engine.defaultThreads
   /// The memory that may be used, in bytes; beyond it hidden states go to a file. Nil: three quarters of the machine's.

@@ -88,6 +88,11 @@ final class WorkFolder {
   /// Whether a folder holds work that could be gone on with.
   static func isThere(_ path: String) -> Bool { Folder.kind(of: Folder.join(path, planName)) == .file }
 
+  /// The plan of unfinished work in a folder; nil where there is none, or none that can be read.
+  static func plan(in path: String) -> [String: String]? {
+    (try? readPlan(Folder.join(path, planName))).flatMap(\.self)
+  }
+
   private static func readPlan(_ planPath: String) throws -> [String: String]? {
     guard Folder.kind(of: planPath) == .file else { return nil }
     let file = try InputFile(planPath)

@@ -75,7 +75,7 @@ struct WorkProbe {
     for _ in 0..<2 {
       let all = InputSums(
         width: first.inFeatures, correctsInputs: options.isCorrected && options.recipe.inputCorrection != 0,
-        residualWidth: nil, share: share, threads: threads)
+        residualWidth: nil, share: share, arithmetic: options.arithmetic, threads: threads)
       let start = clock.now
       for batch in share.all {
         try all.add(batch, input, states, reference: options.isCorrected ? (input, states) : nil, weights: nil)

@@ -135,6 +135,7 @@ struct ModelCard {
       ("weights", grid ?? ""), ("form", quantizer.format.description), ("method", options.method.rawValue),
     ]
     if isGPTQ { rows.append(("recipe", "\(options.recipeName): \(options.recipe.description)")) }
+    if options.arithmetic == .bfloat16 { rows.append(("passes and sums", "bfloat16, \(options.arithmetic.engineName)")) }
     if isGPTQ, !options.isTrueSequential { rows.append(("order", "all modules of a layer at once")) }
     if let data { rows.append(("calibration", Self.inline(data))) }
     if let calibration = quantizer.calibration {

@@ -119,6 +119,7 @@ struct QuantizationPages {
     return [
       ("format", quantizer.format.description), ("method", options.method.rawValue),
       ("recipe", isGPTQ ? "\(options.recipeName): \(options.recipe.description)" : nil),
+      ("passes and sums", options.arithmetic == .single ? nil : "bfloat16, \(options.arithmetic.engineName)"),
       ("calibration", data), ("digest of the samples", quantizer.calibration.map { "SHA-256 " + $0.fingerprint }),
       ("digest of the model", "SHA-256 " + quantizer.modelDigest), ("threads", "\(options.threads)"),
     ]

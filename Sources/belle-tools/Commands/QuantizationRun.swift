@@ -86,6 +86,9 @@ struct QuantizationRun {
       "\(estimate.moduleCount) modules, \(estimate.parameterCount / 1_000_000) M weights to "
         + "\(byteCount(estimate.quantizedBytes))\(time), \(byteCount(estimate.memory)) of memory, "
         + "\(byteCount(estimate.disk)) of disk")
+    if options.arithmetic == .bfloat16 {
+      common.note("passes and sums in bfloat16 by \(options.arithmetic.engineName)")
+    }
     if estimate.usesScratchFile {
       common.note(
         "hidden states go to a file in \(displayName(quantizer.workPath)): --max-memory says how much may stay")

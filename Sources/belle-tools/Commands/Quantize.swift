@@ -143,9 +143,9 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
 
   @Option(
     help:
-      "Products of the forward passes in single precision, or in bfloat16 by oneDNN, where it is installed and the processor has AVX512-BF16; the solver keeps single precision."
+      "Passes and sums in bfloat16 by oneDNN (bf16), in single precision (f32), or in bfloat16 where oneDNN is installed and the processor has AVX512-BF16 (auto; the recipe reference: f32); the solver keeps single precision."
   )
-  var compute = Arithmetic.single
+  var compute = ArithmeticArgument.auto
 
   @Option(
     help: ArgumentHelp(
@@ -335,7 +335,8 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
     if importance.given != nil { (options.recipe.inputCorrection, options.recipe.residualCorrection) = (0, 0) }
     options.keepsImportance = importance.written != nil
     (options.only, options.skip, options.quantizesHead) = (only, skip, quantizeHead)
-    options.arithmetic = compute
+    options.arithmetic = compute.arithmetic ?? .single
+    options.choosesArithmetic = compute == .auto && recipe != .reference && method == .gptq
     options.maximumMemory = maxMemory?.bytes
     options.resumes = resume
     options.replaces = force.isGiven

@@ -6,4 +6,10 @@ import Quantize
 
 extension QuantizationOptions.Method: ExpressibleByArgument {}
 
-extension Arithmetic: ExpressibleByArgument {}
+/// What numbers products are made of, or what is best here.
+enum ArithmeticArgument: String, ExpressibleByArgument, CaseIterable {
+  case auto, f32, bf16
+
+  /// Nil where it is chosen.
+  var arithmetic: Arithmetic? { Arithmetic(rawValue: rawValue) }
+}
