@@ -23,7 +23,7 @@ import Testing
     --bits=2 --group-size=-1 --symmetric --sym --asymmetric --asym --method=gptq --method=rtn --recipe=best --recipe=fast \
     --recipe=reference --act-order --static-groups --mse --true-sequential --alpha=1 --beta=1 --sweeps=1 --damping=0.1 \
     --format=gptq --format=belle --format=gguf --calibration=c --samples=1 --sequence-length=2 --seed=1 --only=* --skip=* \
-    --quantize-head --compute=f32 --compute=bf16 --max-memory=8GB --resume --no-resume --allow-fallback \
+    --quantize-head --compute=auto --compute=f32 --compute=bf16 --max-memory=8GB --resume --no-resume --allow-fallback \
     --max-shard-size=5GB --tokenizer=t --force --threads=1
     """,
     "doctor": "--threads=1",

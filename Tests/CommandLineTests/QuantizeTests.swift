@@ -1,5 +1,6 @@
 import ByteIO
 import Foundation
+import LinearAlgebra
 import TestSupport
 import Testing
 
@@ -60,6 +61,77 @@ import Testing
     #expect(run.errors.hasPrefix("error: ") && run.errors.contains("products in bf16: "), "\(run.errors)")
     #expect(run.errors.contains("\nhint: ") && run.errors.contains("--compute f32"), "\(run.errors)")
     #expect(try names(folder, "out").isEmpty)
+  }
+
+  private func quantize(_ model: String, _ output: String, _ options: [String], usesOneDNN: Bool) throws -> Finished {
+    try Running(
+      ["quantize", model, output, "--group-size", "32", "--calibration", model + "/tokens.safetensors:calibration"]
+        + options, usesOneDNN: usesOneDNN
+    ).finish()
+  }
+
+  private func weights(_ output: String) throws -> [UInt8] { try readBytes(output + "/model.safetensors") }
+
+  @Test("where there is no bfloat16, auto is single precision, and no word of it")
+  func autoWithout() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let (chosen, single) = (folder.file("auto"), folder.file("f32"))
+    let run = try quantize(model, chosen, [], usesOneDNN: false)
+    #expect(run.status == 0 && !run.errors.contains("bfloat16"), "\(run.errors)")
+    #expect(try quantize(model, single, ["--compute", "f32"], usesOneDNN: true).status == 0)
+    #expect(try weights(chosen) == weights(single))
+  }
+
+  @Test(
+    "auto takes bfloat16 where it is, says so, and leaves the recipe reference in single precision",
+    .enabled(if: Arithmetic.bfloat16.problem == nil))
+  func autoWith() throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 1).write(folder)
+    let path = { (name: String) in folder.file(name) }
+    let run = try quantize(model, path("auto"), [], usesOneDNN: true)
+    #expect(run.status == 0 && run.errors.contains("passes and sums in bfloat16 by oneDNN"), "\(run.errors)")
+    #expect(try String(contentsOfFile: path("auto/README.md"), encoding: .utf8).contains("| passes and sums | bfloat16"))
+    #expect(try quantize(model, path("bf16"), ["--compute", "bf16"], usesOneDNN: true).status == 0)
+    #expect(try weights(path("auto")) == weights(path("bf16")))
+    #expect(try quantize(model, path("one"), ["--threads", "1"], usesOneDNN: true).status == 0)
+    #expect(try weights(path("auto")) == weights(path("one")))
+    let reference = ["--recipe", "reference"]
+    #expect(try quantize(model, path("reference"), reference, usesOneDNN: true).status == 0)
+    #expect(try quantize(model, path("without"), reference, usesOneDNN: false).status == 0)
+    #expect(try weights(path("reference")) == weights(path("without")))
+  }
+
+  @Test(
+    "work that was begun in single precision is gone on with in it, and what was begun in bfloat16 is not without it",
+    .enabled(if: Arithmetic.bfloat16.problem == nil), arguments: [false, true])
+  func keepsArithmetic(beganInBFloat16: Bool) throws {
+    let folder = try TemporaryFolder()
+    let model = try RandomCheckpoint(layers: 2).write(folder)
+    let (whole, out) = (folder.file("whole"), folder.file("out"))
+    #expect(try quantize(model, whole, [], usesOneDNN: beganInBFloat16).status == 0)
+    // The work folder of a run that went no further than its plan.
+    let other = folder.file("killed")
+    let arguments = ["quantize", model, other, "--group-size", "32", "--calibration", model + "/tokens.safetensors:calibration"]
+    let plan = other + "/.belle-tools-work/plan.json"
+    while !FileManager.default.fileExists(atPath: plan) {
+      let run = try Running(arguments, usesOneDNN: beganInBFloat16)
+      for _ in 0..<2000 where !FileManager.default.fileExists(atPath: plan) { usleep(500) }
+      run.send(SIGKILL)
+      _ = try run.finish()
+      if FileManager.default.fileExists(atPath: other + "/model.safetensors") {
+        try FileManager.default.removeItem(atPath: other)
+      }
+    }
+    try FileManager.default.moveItem(atPath: other, toPath: out)
+    let next = try quantize(model, out, [], usesOneDNN: !beganInBFloat16)
+    if beganInBFloat16 {
+      #expect(next.status == 1 && next.errors.contains("compute: bf16, oneDNN"), "\(next.errors)")
+    } else {
+      #expect(next.status == 0 && !next.errors.contains("bfloat16"), "\(next.errors)")
+      #expect(try weights(out) == weights(whole))
+    }
   }
 
   @Test("a Hessian without a factor: rounded to nearest, with status 2, or 0 where that is allowed")

@@ -54,6 +54,54 @@ import Testing
     }
   }
 
+  @Test(
+    "operands may lie transposed, both of them", .enabled(if: isHere), arguments: [(3, 5, 7), (70, 33, 2049)],
+    [(false, false), (true, false), (false, true), (true, true)])
+  func transposed(shape: (m: Int, n: Int, k: Int), transposes: (a: Bool, b: Bool)) {
+    let (m, n, k) = (shape.m, shape.n, shape.k)
+    let a: Matrix<Float> = transposes.a ? randomMatrix(k, m + 2, seed: 1) : randomMatrix(m, k + 2, seed: 1)
+    let b: Matrix<Float> = transposes.b ? randomMatrix(n, k + 1, seed: 2) : randomMatrix(k, n + 1, seed: 2)
+    let c: Matrix<Float> = randomMatrix(m, n, seed: 3)
+    let before = c.values
+    gemm(
+      transposes.a ? a[0..<k, 1..<m + 1] : a[0..<m, 1..<k + 1], transposeA: transposes.a,
+      transposes.b ? b[0..<n, 1..<k + 1] : b[0..<k, 1..<n + 1], transposeB: transposes.b, into: c.slice, beta: 1,
+      in: .bfloat16)
+    for row in 0..<m {
+      for column in 0..<n {
+        var (sum, size) = (Double(before[row * n + column]), 1.0)
+        for i in 0..<k {
+          let one = transposes.a ? a[i, row + 1] : a[row, i + 1]
+          let term = rounded(one) * rounded(transposes.b ? b[column, i + 1] : b[i, column + 1])
+          sum += term
+          size += abs(term)
+        }
+        #expect(abs(Double(c[row, column]) - sum) <= 1e-6 * size, "\(row), \(column)")
+      }
+    }
+  }
+
+  @Test(
+    "a triangle of squares comes of the same rounded numbers on and off the diagonal, and nothing beside it is written",
+    .enabled(if: isHere), arguments: [5, 300], [Triangle.lower, .upper])
+  func squares(n: Int, triangle: Triangle) {
+    let a: Matrix<Float> = randomMatrix(40, n, seed: 7)
+    let c: Matrix<Float> = randomMatrix(n, n, seed: 8)
+    let before = c.values
+    syrk(a.slice, transpose: true, into: c.slice, triangle, beta: 1, in: .bfloat16, threads: 2)
+    for row in 0..<n {
+      for column in 0..<n {
+        let old = Double(before[row * n + column])
+        guard triangle == .lower ? column <= row : column >= row else {
+          #expect(Double(c[row, column]) == old)
+          continue
+        }
+        let sum = (0..<40).reduce(old) { $0 + rounded(a[$1, row]) * rounded(a[$1, column]) }
+        #expect(abs(Double(c[row, column]) - sum) <= 1e-5, "\(row), \(column)")
+      }
+    }
+  }
+
   @Test("the same bytes on any number of threads, again and again", .enabled(if: isHere))
   func threads() {
     let a: Matrix<Float> = randomMatrix(300, 3000, seed: 4)

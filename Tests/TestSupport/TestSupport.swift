@@ -132,7 +132,9 @@ public final class Running {
   }()
 
   /// Starts the binary, or through a shell where `shell` says how (`$0` is the binary).
-  public init(_ arguments: [String], shell: String? = nil, in workingFolder: String? = nil) throws {
+  public init(
+    _ arguments: [String], shell: String? = nil, in workingFolder: String? = nil, usesOneDNN: Bool = false
+  ) throws {
     folder = try TemporaryFolder()
     outputPath = try folder.write("stdout", "")
     errorPath = try folder.write("stderr", "")
@@ -147,6 +149,10 @@ public final class Running {
     let isJSON = arguments.prefix { $0 != "--" }.contains("--json") && !isOther
     jsonVerb = isJSON ? arguments.first { JSONSchemas.projectVerbs.contains($0) } : nil
     if let workingFolder { process.currentDirectoryURL = URL(filePath: workingFolder) }
+    // What `quantize` writes depends on whether oneDNN is here: for most tests it is not, on no machine.
+    var environment = ProcessInfo.processInfo.environment
+    if !usesOneDNN { environment["BELLE_ONEDNN"] = "/nowhere/libdnnl.so" }
+    process.environment = environment
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: outputPath)
     process.standardError = FileHandle(forWritingAtPath: errorPath)
