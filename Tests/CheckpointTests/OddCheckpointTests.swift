@@ -251,7 +251,7 @@ private func bytes(_ values: [Float]) -> [UInt8] {
     let check = ReadBack(base, try InputFile(folder.write("f", [1, 2, 3] + bytes)))
     var code: CheckpointErrorCode?
     do {
-      try check.add(0, 3, sums)
+      try check.add(0, 3, sums) {}
       try check.finish()
     } catch let error as CheckpointError { code = error.code }
     #expect(code == (damaged == nil ? nil : .badChecksum))
