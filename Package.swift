@@ -178,7 +178,7 @@ let package = Package(
       swiftSettings: test),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["belle-tools", "Checkpoint", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
+      dependencies: ["belle-tools", "Checkpoint", "LinearAlgebra", "XorDecrypt", "Checksum", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(name: "RanksTests", dependencies: ["Ranks", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(name: "ReportsTests", dependencies: ["Reports", "ByteIO", "TestSupport"], swiftSettings: test),
