@@ -6,6 +6,7 @@ import ByteIO
 import Checkpoint
 import Checksum
 import Foundation
+import LinearAlgebra
 import Model
 import Quantize
 import Reports

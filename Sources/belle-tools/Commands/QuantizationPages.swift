@@ -4,6 +4,7 @@
 
 import ByteIO
 import Checkpoint
+import LinearAlgebra
 import Model
 import Packed
 import Quantize
