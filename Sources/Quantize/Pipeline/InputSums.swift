@@ -25,7 +25,8 @@ final class InputSums {
   ///   - arithmetic: of the products.
   ///   - threads: how many to use.
   init(
-    width: Int, correctsInputs: Bool, residualWidth: Int?, share: WindowShare, arithmetic: Arithmetic, threads: Int
+    width: Int, correctsInputs: Bool, residualWidth: Int?, share: WindowShare, arithmetic: Arithmetic = .single,
+    threads: Int
   ) {
     let sum = { ProductSum(rows: $0, columns: width, share, arithmetic, threads: threads) }
     hessian = Hessian(inputs: width, arithmetic: arithmetic, threads: threads)
