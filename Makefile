@@ -15,7 +15,8 @@ RELEASE_FLAGS = -c release
 # What every verb needs goes into the binary: Swift's libraries, libcrypto and zlib (Documentation/packaging.md).
 STATIC = .build/static
 ifeq ($(shell uname -s),Linux)
-  RELEASE_FLAGS += --static-swift-stdlib -Xlinker -L$(CURDIR)/$(STATIC)
+  RELEASE_FLAGS += --static-swift-stdlib
+  build: export PKG_CONFIG_PATH := $(CURDIR)/$(STATIC)$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 endif
 BINARY = .build/release/belle-tools
 # What is installed beside the binary: completions and manual pages, made by the binary.

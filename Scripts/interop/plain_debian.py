@@ -9,6 +9,7 @@ import functools
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 from support import PROJECT, TOOLS, Skip, check, folder
@@ -101,12 +102,21 @@ def alone():
         return ", ".join(name for name in names if name.startswith("lib"))
 
 
+def ids(numbers):
+    """NumPy's file of one row of ids."""
+    values = struct.pack(f"<{len(numbers)}i", *numbers)
+    head = f"{{'descr': '<i4', 'fortran_order': False, 'shape': (1, {len(numbers)}), }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + values
+
+
 @check("what needs a library says which package to install, with status 1")
 def named():
     with copied() as tree:
         shutil.copy(TOOLS, tree / "usr/local/bin/belle-tools")
         inside(tree, f"belle-tools {SMALL[1]}")
-        needs = ((LARGE[0], "libsentencepiece0"), ("evaluate model --text text", "libopenblas0"))
+        # Ids of a text are made before anything is multiplied; ids that are given need no SentencePiece.
+        (tree / "work/ids.npy").write_bytes(ids(range(3, 67)))
+        needs = ((LARGE[0], "libsentencepiece0"), ("evaluate model --text ids.npy", "libopenblas0"))
         for line, package in needs:
             text = inside(tree, f"belle-tools {line}", status=1)
             assert f"install Debian's package {package} (apt-get install {package})" in text, text

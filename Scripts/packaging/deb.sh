@@ -14,7 +14,7 @@ for tool in dpkg-deb dpkg-shlibdeps; do
     exit 1
   }
 done
-version=$("$binary" --version | sed -n '1s/^belle-tools //p')
+version=$("$binary" --version | sed -n '1s/^belle-tools \([^ ]*\).*/\1/p')
 architecture=$(dpkg --print-architecture)
 maintainer="${DEBFULLNAME:-The belle-tools authors} <${DEBEMAIL:-belle-tools@localhost.localdomain}>"
 mkdir -p "$out"

@@ -95,7 +95,7 @@ final class WorkFolder {
 
   private static func readPlan(_ planPath: String) throws -> [String: String]? {
     guard Folder.kind(of: planPath) == .file else { return nil }
-    let file = try InputFile(planPath)
+    let file = try InputFile(planPath, isInput: false)
     let text = try file.bytes(count: min(file.size, 1 << 20))
     guard let plan = try? JSONDecoder().decode([String: String].self, from: Data(text)) else {
       throw QuantizeError(
