@@ -77,7 +77,7 @@ let package = Package(
       name: "Model", dependencies: ["ByteIO", "Checkpoint", "Jinja", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
+      dependencies: ["ByteIO", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
       swiftSettings: strict),
     .target(
       name: "Quantize",
@@ -99,9 +99,8 @@ let package = Package(
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "CTranslations", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize",
-        "Reports",
-        "Tokenizer", "Transformer", "XorDecrypt",
+        "ByteIO", "CTranslations", "Checksum", "Checkpoint", "Jinja", "LinearAlgebra", "Merging", "Model", "Packed",
+        "Quantize", "Reports", "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -141,7 +140,8 @@ let package = Package(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(name: "JinjaTests", dependencies: ["Jinja", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "ModelTests", dependencies: ["Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "ModelTests",
+      dependencies: ["Jinja", "Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "MergingTests", dependencies: ["Merging", "Model", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],

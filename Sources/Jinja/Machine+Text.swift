@@ -18,6 +18,13 @@ extension Machine {
     }
   }
 
+  /// A value as Python shows it: `repr`.
+  func shown(_ value: Value) throws -> Text {
+    var result: [UInt8] = []
+    try show(value, &result)
+    return Text(bytes: result)
+  }
+
   private func add(_ text: some StringProtocol, _ result: inout [UInt8]) throws {
     try charge(bytes: result.count + text.utf8.count > Limits.text ? .max : text.utf8.count)
     result += Array(text.utf8)

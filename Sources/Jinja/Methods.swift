@@ -88,7 +88,7 @@ enum Methods {
 
   /// Methods that are known by name, and not by what they do.
   private static let others: Set = [
-    "format", "format_map", "encode", "translate", "maketrans", "expandtabs", "casefold", "center", "ljust", "rjust",
+    "format_map", "encode", "translate", "maketrans", "expandtabs", "casefold", "center", "ljust", "rjust",
     "swapcase",
     "isidentifier", "isprintable", "istitle", "isascii", "isdecimal", "isnumeric", "zfill",
   ]
@@ -202,6 +202,7 @@ enum Methods {
       guard parts.allSatisfy({ $0.text != nil }) else { throw Failure.value("what is joined is to be texts") }
       return .text(try machine.joined(parts, text))
     },
+    "format": { machine, text, arguments in .text(try TextFormat.filled(text, arguments, machine)) },
     "removeprefix": { _, text, arguments in
       let part = try arguments.ordered("prefix")[0].text("prefix") ?? ""
       return .text(text.hasPrefix(part) ? Text(bytes: text.bytes.dropFirst(part.bytes.count)) : text)

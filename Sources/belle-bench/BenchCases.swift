@@ -11,6 +11,7 @@ enum BenchCases {
       MergeBench.self,
       GPTQBench.self,
       GenerateBench.self,
+      GuessBench.self,
       ModelBench.self,
       TokensBench.self,
     ]
