@@ -2,6 +2,7 @@
 // that is named how much quicker texts come with guesses than without, the same texts.
 
 import ByteIO
+import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model

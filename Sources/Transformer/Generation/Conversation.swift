@@ -4,6 +4,7 @@
 // Sources: BELLE, train/src/sample_generator.py, and issue 539, where the project says how turns are joined; transformers,
 // tokenization_utils_base.py (`apply_chat_template`, which adds no special tokens to a template's own).
 
+import ByteIO
 import Model
 import Tokenizer
 

@@ -172,10 +172,13 @@ package struct PromptRecord: Sendable {
     }
     if name == "instruction", let input = try value("input")?.text, !input.isEmpty { text += "\n" + input }
     guard !text.isEmpty else { throw Complaint("its \(name) is empty") }
-    let system = try (value("system") ?? value("system_prompt"))?.text ?? ""
+    // A typed error does not pass through `??`.
+    var system = try value("system")
+    if system == nil { system = try value("system_prompt") }
     let history = try value("history")?.elements ?? []
-    guard !system.isEmpty || !history.isEmpty else { return .text(text) }
-    var messages = system.isEmpty ? [] : [ChatMessage("system", system)]
+    let introduction = system?.text ?? ""
+    guard !introduction.isEmpty || !history.isEmpty else { return .text(text) }
+    var messages = introduction.isEmpty ? [] : [ChatMessage("system", introduction)]
     for turn in history {
       guard let pair = turn.elements?.compactMap(\.text), pair.count == 2, turn.elements?.count == 2 else {
         throw Complaint("its history is no list of pairs of texts")
