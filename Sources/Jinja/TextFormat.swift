@@ -80,27 +80,32 @@ struct TextFormat {
     return value
   }
 
+  /// What a field names first. Those without a number are counted, and do not go with those that have one, as far as they are
+  /// whole fields.
   private mutating func first(_ name: Text, _ arguments: Arguments) throws -> Value {
-    if name.isEmpty || Self.number(name) != nil {
-      let place = Self.number(name)
-      guard place == nil ? next != nil : !hasCounted else {
-        throw Failure.value("fields with a number and fields without one in one text")
+    let isWhole = peek != "." && peek != "["
+    let place = Self.number(name)
+    guard place != nil || name.isEmpty && isWhole else {
+      guard let value = arguments.named.last(where: { $0.name == name.string })?.value else {
+        throw Failure.value(
+          "a text that is formatted has a field \(displayName(name.string)), and no value is called so")
       }
-      let index = place ?? next ?? 0
-      (next, hasCounted) = (place == nil ? index + 1 : nil, place == nil)
-      guard arguments.positional.indices.contains(index) else {
-        throw Failure.value("a text that is formatted has a field \(index), and there are \(arguments.positional.count) values")
-      }
-      return arguments.positional[index]
+      return value
     }
-    guard let value = arguments.named.last(where: { $0.name == name.string })?.value else {
-      throw Failure.value("a text that is formatted has a field \(displayName(name.string)), and no value is called so")
+    guard place == nil ? next != nil : !isWhole || !hasCounted else {
+      throw Failure.value("fields with a number and fields without one in one text")
     }
-    return value
+    let index = place ?? next ?? 0
+    if isWhole { (next, hasCounted) = (place == nil ? index + 1 : nil, place == nil) }
+    guard arguments.positional.indices.contains(index) else {
+      throw Failure.value(
+        "a text that is formatted has a field \(index), and there are \(arguments.positional.count) values")
+    }
+    return arguments.positional[index]
   }
 
   /// A number in digits alone.
   private static func number(_ text: Text) -> Int? {
-    text.bytes.allSatisfy { (0x30...0x39).contains($0) } ? Int(text.string) : nil
+    !text.isEmpty && text.bytes.allSatisfy { (0x30...0x39).contains($0) } ? Int(text.string) : nil
   }
 }
