@@ -15,7 +15,7 @@ extension Filters {
     "reverse": { machine, value, _ in
       if let text = value.text {
         try machine.charge(bytes: text.bytes.count)
-        return .text(Text(text.scalars.reversed()))
+        return .text(Text(text.scalars.reversed()).marked(as: text))
       }
       return .generator(Value.Generator(try machine.elements(of: value).reversed()))
     },

@@ -176,7 +176,7 @@ extension Machine {
         try charge(bytes: text.bytes.count)
         let scalars = text.scalars
         let place = number < 0 ? number + scalars.count : number
-        return scalars.indices.contains(place) ? .text(Text([scalars[place]])) : .undefined("character \(number)")
+        return scalars.indices.contains(place) ? .text(Text([scalars[place]]).marked(as: text)) : .undefined("character \(number)")
       }
     default: break
     }
@@ -192,7 +192,8 @@ extension Machine {
     case .text(let text):
       try charge(bytes: text.bytes.count)
       let scalars = text.scalars
-      return .text(Text(Self.places(scalars.count, first, last, step).map { scalars[$0] }))
+      let part = Text(Self.places(scalars.count, first, last, step).map { scalars[$0] })
+      return .text(part.marked(as: text))
     case .sequence(let sequence) where sequence.kind != .view:
       return try self.sequence(
         sequence.kind, Self.places(sequence.elements.count, first, last, step).map { sequence.elements[$0] })

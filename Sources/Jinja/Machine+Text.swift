@@ -38,7 +38,7 @@ extension Machine {
     case .bool(let value): try add(value ? "True" : "False", &result)
     case .int(let value): try add(String(value), &result)
     case .float(let value): try add(Self.digits(value), &result)
-    case .text(let text): try add(Self.quoted(text), &result)
+    case .text(let text): try add(text.isMarkup ? "Markup(\(Self.quoted(text)))" : Self.quoted(text), &result)
     case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple:
       let isTuple = sequence.kind == .tuple
       try add(isTuple ? "(" : "[", &result)

@@ -202,6 +202,9 @@ l.append(4);d.update({});d.pop('b');'a' < 1;[1] < ['a'];raise_exception('no');ra
 l|select('odd')|first;(l|select('odd')) and 'yes';([]|select) and 'yes';missing|length;missing|list;missing|join;missing == missing;missing in l;missing ~ 'x';missing|upper;missing|trim|length;l is missing_test;l|missing_filter
 'a{}b{}'.format(1, 'x');'{0}{1}{0}'.format(1, none);'{a}-{b}'.format(b=l, a=t);'{0[b]}{0.C}{0[a][x][0]}'.format(d);'{}{[1]}'.format(1, l);'{!r}{!s}'.format('x', 'x');'{{{}}}'.format(d)
 '{'.format(1);'}'.format(1);'{}}'.format(1);'{}{0}'.format(1);'{0}{}'.format(1);'{1}'.format(1);'{x}'.format(1);'{}'.format(missing);'{:}'.format(2.0);'{x.q}'.format(x=s);'{0.x.y}'.format(i);'{0[x}'.format(d);s.format()
+'<a>'|safe + '<b>';'<b>\\'"' + '&a'|safe;('<a>'|safe) ~ '<b>';'&'|safe|upper + '>';(' a<'|safe)|trim + '<';('<'|safe) * 2 + '>';('<a'|safe)[0] + '<';('<a'|safe)[:1] + '<';('a b'|safe).split()[1] + '<'
+('a'|safe).replace('a', '<') + '<';('-'|safe).join(['<', '>'|safe]);['<'|safe, 'b'];('<'|safe)|string + '<';('<'|safe)|title + '<';('<'|safe)|replace('<', '>') + '<';('<'|safe)|join('') + '<';('x'|safe) == 'x';{'x': 1}['x'|safe]
+('<\\nb'|safe)|indent(1) + '<';('<'|safe)|reverse + '<';('<'|safe)|default('y') + '<';'<'|safe|tojson;('<'|safe).partition('x')[0] + '<';('<'|safe).upper().strip() + '<';5|safe + '<';('<'|safe) + 1;('<'|safe) in '<';('<{}'|safe).format('<')
 n|select|list;n|selectattr('type', 'equalto', 'x')|list|length;z|reject('odd')|list;t|select|list;i|map('upper')|list;n|map('upper')|list;e|map|list;n|rejectattr|list;missing|map('nothing')|list;n|list
 '%s'|format(1);'a{}'.format(1);'a{:>3}'.format(1);'a{:{}}'.format(1, 2);'a%s' % 1;s|e;s|safe;l|batch(2)|list;'x'|urlencode;1 is;|x;(1;[1;{1;'a;1 +;a b;a..b;a.;f(**d);f(*l);s|indent(width=2, first=true)
 """
