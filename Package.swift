@@ -77,7 +77,9 @@ let package = Package(
       name: "Model", dependencies: ["ByteIO", "Checkpoint", "Jinja", "Packed", "Tokenizer"], swiftSettings: strict),
     .target(
       name: "Transformer",
-      dependencies: ["ByteIO", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels"],
+      dependencies: [
+        "ByteIO", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Tokenizer", "CBelleKernels",
+      ],
       swiftSettings: strict),
     .target(
       name: "Quantize",

@@ -176,7 +176,8 @@ extension Machine {
         try charge(bytes: text.bytes.count)
         let scalars = text.scalars
         let place = number < 0 ? number + scalars.count : number
-        return scalars.indices.contains(place) ? .text(Text([scalars[place]]).marked(as: text)) : .undefined("character \(number)")
+        guard scalars.indices.contains(place) else { return .undefined("character \(number)") }
+        return .text(Text([scalars[place]]).marked(as: text))
       }
     default: break
     }

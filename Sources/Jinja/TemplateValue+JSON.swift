@@ -59,7 +59,8 @@ extension TemplateValue {
   package var json: String {
     get throws {
       let machine = Machine([:], now: Date())
-      do { return try machine.text(of: machine.json(try value(nil), Arguments())).string } catch let failure as Failure {
+      do { return try machine.text(of: machine.json(try value(nil), Arguments())).string } catch let failure as Failure
+      {
         throw JinjaError(failure.code, reason: failure.reason)
       }
     }

@@ -51,7 +51,10 @@ private struct Golden: Decodable {
     "what is no message, and what goes with none, says why",
     arguments: [
       (#"{"messages": [{"content": "a"}]}"#, "message 1 has no role that is a text"),
-      (#"{"messages": [{"role": "user", "content": "a"}, {"role": "tool", "content": null}]}"#, "message 2 has a role, and"),
+      (
+        #"{"messages": [{"role": "user", "content": "a"}, {"role": "tool", "content": null}]}"#,
+        "message 2 has a role, and"
+      ),
       (#"{"messages": [{"role": "user", "content": 5}]}"#, "neither a text nor a list"),
       (#"{"messages": [{"role": "user", "content": "a"}], "tools": {}}"#, "its tools is no list of objects"),
       (#"{"messages": [{"role": "user", "content": "a"}], "documents": ["x"]}"#, "its documents is no list of objects"),
@@ -72,7 +75,8 @@ private struct Golden: Decodable {
 
   @Test("a message that is more than words is written as it came, and what is null is not there")
   func written() throws {
-    let text = #"{"role": "assistant", "tool_calls": [{"id": "x", "f": {"b": 1.0, "a": [1, true, "\u00e9"]}}], "content": null}"#
+    let text =
+      #"{"role": "assistant", "tool_calls": [{"id": "x", "f": {"b": 1.0, "a": [1, true, "\u00e9"]}}], "content": null}"#
     let message = try ChatMessage(TemplateValue(json: Array(text.utf8)))
     #expect(!message.isPlain && message.content.isEmpty && message.role == "assistant")
     #expect(

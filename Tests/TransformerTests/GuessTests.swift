@@ -37,7 +37,9 @@ import Tokenizer
     #expect(drafts.next(1).isEmpty && drafts.next(1) == [3])
   }
 
-  @Test("of a few tokens at once each has the logits that it has by itself, to the bit", arguments: ArchitectureReference.names)
+  @Test(
+    "of a few tokens at once each has the logits that it has by itself, to the bit",
+    arguments: ArchitectureReference.names)
   func sameBits(name: String) throws {
     let model = try LoadedModel(try TransformerModel.open(ArchitectureReference.folder + name), threads: 2)
     let tokens = Array(ArchitectureReference.all.tokens[0].prefix(40))

@@ -124,10 +124,12 @@ package struct Conversation: Sendable, Equatable {
   private func checkPlain() throws {
     let place = messages.firstIndex { !$0.isPlain }
     guard place != nil || !context.isEmpty else { return }
-    let what = place.map { "message \($0 + 1) is more than a text" }
+    let what =
+      place.map { "message \($0 + 1) is more than a text" }
       ?? "there is \(context.entries.map(\.0).joined(separator: ", "))"
     throw ModelError(
-      .unsupported, reason: "\(what), and the conversation is written without a chat template, which has no place for it",
+      .unsupported,
+      reason: "\(what), and the conversation is written without a chat template, which has no place for it",
       remedy: "tools, their calls and the like want a model with a chat template that knows them")
   }
 
