@@ -82,7 +82,7 @@ let package = Package(
     .target(
       name: "Transformer",
       dependencies: [
-        "ByteIO", "Checkpoint", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer", "CBelleKernels",
+        "ByteIO", "Checkpoint", "Jinja", "LinearAlgebra", "Model", "Packed", "Ranks", "Tokenizer", "CBelleKernels",
       ],
       swiftSettings: strict),
     .target(
@@ -105,16 +105,15 @@ let package = Package(
     .executableTarget(
       name: "belle-tools",
       dependencies: [
-        "ByteIO", "CTranslations", "Checksum", "Checkpoint", "LinearAlgebra", "Merging", "Model", "Packed", "Quantize",
-        "Ranks", "Reports",
-        "Tokenizer", "Transformer", "XorDecrypt",
+        "ByteIO", "CTranslations", "Checksum", "Checkpoint", "Jinja", "LinearAlgebra", "Merging", "Model", "Packed",
+        "Quantize", "Ranks", "Reports", "Tokenizer", "Transformer", "XorDecrypt",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "belle-bench",
       dependencies: [
-        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
+        "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "Jinja", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
         "Quantize", "Tokenizer", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -148,7 +147,8 @@ let package = Package(
       name: "TokenizerTests", dependencies: ["Tokenizer", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(name: "JinjaTests", dependencies: ["Jinja", "ByteIO", "TestSupport"], swiftSettings: test),
     .testTarget(
-      name: "ModelTests", dependencies: ["Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
+      name: "ModelTests",
+      dependencies: ["Jinja", "Model", "Packed", "Tokenizer", "Checkpoint", "ByteIO", "TestSupport"],
       swiftSettings: test),
     .testTarget(
       name: "MergingTests", dependencies: ["Merging", "Model", "Checkpoint", "Checksum", "ByteIO", "TestSupport"],

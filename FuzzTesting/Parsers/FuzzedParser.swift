@@ -62,6 +62,8 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
   case importance
   /// A chat template, at work on a conversation.
   case template
+  /// A conversation in JSON with what goes with it, which is the same when it is written and read again.
+  case conversation
 
   /// The most bytes of values that are read of one input: views may be expanded again and again.
   private static let valueLimit = 1 << 20
@@ -188,6 +190,7 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       }
       merge(bytes, as: "d.safetensors", in: .change, .add, isReversed: true)
     case .template: takeTemplate(bytes)
+    case .conversation: takeConversation(bytes)
     case .ggml: takeGGML(MemoryBytes(bytes, "a.bin"))
     }
   }
@@ -229,6 +232,16 @@ public enum FuzzedParser: String, CaseIterable, Sendable {
       _ = try tokenizer.encode("a b\n，")
       _ = try Tokenizers.files(of: vocabulary, file: "a.gguf")
     }
+  }
+
+  /// What is refused is no matter here: only that nothing traps, and that what was read stays the same.
+  private func takeConversation(_ bytes: [UInt8]) {
+    guard let value = try? TemplateValue(json: bytes) else { return }
+    precondition((try? TemplateValue(json: Array(value.json.utf8))) == value, "a value that changes when it is written")
+    for message in (try? ChatMessage.list(value["messages"]?.elements ?? [value])) ?? [] {
+      precondition((try? ChatMessage(message.value)) == message, "a message that changes when it is written")
+    }
+    _ = try? ChatContext(value)
   }
 
   /// A template ends, and says the same twice.

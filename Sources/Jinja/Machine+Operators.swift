@@ -19,8 +19,13 @@ extension Machine {
   func calculate(_ left: Value, _ sign: String, _ right: Value) throws -> Value {
     switch (left, sign, right) {
     case (.text(let one), "+", .text(let other)):
-      try charge(bytes: one.bytes.count + other.bytes.count)
-      return .text(one + other)
+      guard one.isMarkup || other.isMarkup else {
+        try charge(bytes: one.bytes.count + other.bytes.count)
+        return .text(one + other)
+      }
+      // A character takes six bytes in HTML at most.
+      try charge(bytes: 6 * (one.bytes.count + other.bytes.count))
+      return .text((one.escaped + other.escaped).marked(as: one.escaped))
     case (.sequence(let one), "+", .sequence(let other))
     where one.kind == other.kind && (one.kind == .list || one.kind == .tuple):
       return try sequence(one.kind, one.elements + other.elements)
@@ -44,7 +49,8 @@ extension Machine {
     let times = max(0, count)
     let (size, isOver) = text.bytes.count.multipliedReportingOverflow(by: times)
     try charge(bytes: isOver ? .max : size)
-    return .text(Text(bytes: Array(repeating: text.bytes, count: text.isEmpty ? 0 : times).joined()))
+    let result = Text(bytes: Array(repeating: text.bytes, count: text.isEmpty ? 0 : times).joined())
+    return .text(result.marked(as: text))
   }
 
   private func repeated(_ list: Value.Sequence, _ count: Int) throws -> Value {

@@ -18,6 +18,13 @@ extension Machine {
     }
   }
 
+  /// A value as Python shows it: `repr`.
+  func shown(_ value: Value) throws -> Text {
+    var result: [UInt8] = []
+    try show(value, &result)
+    return Text(bytes: result)
+  }
+
   private func add(_ text: some StringProtocol, _ result: inout [UInt8]) throws {
     try charge(bytes: result.count + text.utf8.count > Limits.text ? .max : text.utf8.count)
     result += Array(text.utf8)
@@ -31,7 +38,7 @@ extension Machine {
     case .bool(let value): try add(value ? "True" : "False", &result)
     case .int(let value): try add(String(value), &result)
     case .float(let value): try add(Self.digits(value), &result)
-    case .text(let text): try add(Self.quoted(text), &result)
+    case .text(let text): try add(text.isMarkup ? "Markup(\(Self.quoted(text)))" : Self.quoted(text), &result)
     case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple:
       let isTuple = sequence.kind == .tuple
       try add(isTuple ? "(" : "[", &result)

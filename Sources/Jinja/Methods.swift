@@ -14,13 +14,44 @@ enum Methods {
       if let method = texts[name] {
         return function("text.\(name)") { machine, arguments in
           try machine.charge(bytes: text.bytes.count)
-          return try method(machine, text, arguments)
+          guard text.isMarkup else { return try method(machine, text, arguments) }
+          return try marked(method(machine, text, escaped(arguments, name, machine)), as: text)
         }
       }
       return others.contains(name) ? unknown("text.\(name)") : nil
     case .mapping(let mapping): return dictionary(name, mapping)
     case .sequence(let sequence) where sequence.kind == .list || sequence.kind == .tuple: return list(name, sequence)
     default: return nil
+    }
+  }
+
+  /// The arguments of a method of a text that is called safe: what becomes part of it is escaped.
+  private static func escaped(_ arguments: Arguments, _ name: String, _ machine: Machine) throws -> Arguments {
+    var arguments = arguments
+    let escaped = { (value: Value) throws -> Value in
+      guard let text = value.text else { return value }
+      try machine.charge(bytes: 6 * text.bytes.count)
+      return .text(text.escaped)
+    }
+    switch name {
+    case "replace" where arguments.positional.count > 1:
+      arguments.positional[1] = try escaped(arguments.positional[1])
+    case "join" where arguments.positional.count == 1:
+      let parts = try machine.elements(of: arguments.positional[0])
+      arguments.positional[0] = try machine.sequence(.list, try parts.map(escaped))
+    case "format": throw Failure.unsupported("format of a text that is called safe")
+    default: break
+    }
+    return arguments
+  }
+
+  /// What a method gives, called safe as its text is.
+  private static func marked(_ value: Value, as text: Text) throws -> Value {
+    switch value {
+    case .text(let part): return .text(part.marked(as: text))
+    case .sequence(let sequence):
+      return .sequence(Value.Sequence(sequence.kind, try sequence.elements.map { try marked($0, as: text) }))
+    default: return value
     }
   }
 
@@ -88,7 +119,7 @@ enum Methods {
 
   /// Methods that are known by name, and not by what they do.
   private static let others: Set = [
-    "format", "format_map", "encode", "translate", "maketrans", "expandtabs", "casefold", "center", "ljust", "rjust",
+    "format_map", "encode", "translate", "maketrans", "expandtabs", "casefold", "center", "ljust", "rjust",
     "swapcase",
     "isidentifier", "isprintable", "istitle", "isascii", "isdecimal", "isnumeric", "zfill",
   ]
@@ -202,6 +233,7 @@ enum Methods {
       guard parts.allSatisfy({ $0.text != nil }) else { throw Failure.value("what is joined is to be texts") }
       return .text(try machine.joined(parts, text))
     },
+    "format": { machine, text, arguments in .text(try TextFormat.filled(text, arguments, machine)) },
     "removeprefix": { _, text, arguments in
       let part = try arguments.ordered("prefix")[0].text("prefix") ?? ""
       return .text(text.hasPrefix(part) ? Text(bytes: text.bytes.dropFirst(part.bytes.count)) : text)

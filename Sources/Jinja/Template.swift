@@ -66,7 +66,7 @@ package indirect enum TemplateValue: Sendable, Equatable {
     }
   }
 
-  fileprivate func value(_ file: String?, depth: Int = 1) throws -> Value {
+  func value(_ file: String?, depth: Int = 1) throws -> Value {
     guard depth <= Limits.valueDepth else {
       throw JinjaError(.limit, file: file, reason: "what the template is given lies too deep in each other")
     }

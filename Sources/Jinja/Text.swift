@@ -6,6 +6,8 @@
 struct Text: Hashable, Sendable, ExpressibleByStringLiteral {
   /// Sound UTF-8.
   var bytes: [UInt8]
+  /// Whether it was called `safe`: what is added to it is written so that it is no HTML. Equal texts are equal all the same.
+  var isMarkup = false
 
   init(_ text: some StringProtocol) { bytes = Array(text.utf8) }
   init(stringLiteral text: String) { self.init(text) }
@@ -26,6 +28,35 @@ struct Text: Hashable, Sendable, ExpressibleByStringLiteral {
   var isEmpty: Bool { bytes.isEmpty }
 
   static func + (one: Text, other: Text) -> Text { Text(bytes: one.bytes + other.bytes) }
+
+  static func == (one: Text, other: Text) -> Bool { one.bytes == other.bytes }
+  func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
+  /// The same text, called safe where another one is.
+  func marked(as other: Text) -> Text {
+    guard other.isMarkup != isMarkup else { return self }
+    var text = self
+    text.isMarkup = other.isMarkup
+    return text
+  }
+
+  /// The text as it stands in HTML, called safe; one that is safe already as it is. Source: markupsafe (`escape`).
+  var escaped: Text {
+    guard !isMarkup else { return self }
+    var result = Text("")
+    result.isMarkup = true
+    for byte in bytes {
+      switch byte {
+      case UInt8(ascii: "&"): result.bytes += Array("&amp;".utf8)
+      case UInt8(ascii: "<"): result.bytes += Array("&lt;".utf8)
+      case UInt8(ascii: ">"): result.bytes += Array("&gt;".utf8)
+      case UInt8(ascii: "'"): result.bytes += Array("&#39;".utf8)
+      case UInt8(ascii: "\""): result.bytes += Array("&#34;".utf8)
+      default: result.bytes.append(byte)
+      }
+    }
+    return result
+  }
 
   /// UTF-8 has the order of code points.
   static func < (one: Text, other: Text) -> Bool { one.bytes.lexicographicallyPrecedes(other.bytes) }

@@ -76,7 +76,8 @@ private struct Golden: Decodable {
 
   /// What transformers takes and this does not: refused, by name.
   private static let refused: Set = [
-    "{{ '%s'|format(1) }}", "{{ 'a{}'.format(1) }}", "{{ 'a%s' % 1 }}", "{{ s|e }}",
+    "{{ '%s'|format(1) }}", "{{ 'a{:>3}'.format(1) }}", "{{ 'a{:{}}'.format(1, 2) }}", "{{ 'a%s' % 1 }}", "{{ s|e }}",
+    "{{ ('<{}'|safe).format('<') }}",
     "{{ l|batch(2)|list }}", "{{ 'x'|urlencode }}", "{{ self }}", "{{ s|center }}", "{% block b %}{% endblock %}",
   ]
 

@@ -52,7 +52,8 @@ import Tokenizer
 
   @Test(
     "a special token that a GGUF file does not have is left out with a warning, as llama.cpp does",
-    arguments: ["bos", "eos", "unknown", "padding", "eot", "eom"], [50, 999_999, -7] as [Int32])
+    arguments: ["bos", "eos", "unknown", "padding", "eot", "eom", "seperator", "cls", "mask"],
+    [50, 999_999, -7] as [Int32])
   func outOfRange(name: String, id: Int32) throws {
     let folder = try TemporaryFolder()
     let made = try RandomModel(RandomModel.llama(#", "max_position_embeddings": 99"#))
@@ -78,6 +79,28 @@ import Tokenizer
     }
     let model = try Model.open(path)
     #expect(try model.remarks.count == 1 && model.tokenizer().special.eos == 2)
+  }
+
+  @Test("tokens that only chat templates name go into a GGUF file under ggml's keys, and come back; others are told of")
+  func named() throws {
+    var vocabulary = try vocabulary(["[SEP]", "[CLS]", "[MASK]"])
+    vocabulary.special.named = [
+      "sep_token": "[SEP]", "cls_token": "[CLS]", "mask_token": "[MASK]", "image_token": "[SEP]", "voice": "[CLS]",
+    ]
+    vocabulary.chatTemplate = "{{ sep_token }}{{ cls_token }}{{ mask_token }}{{ image_token }}"
+    let values = try vocabulary.ggufValues(rows: 4100, file: "m")
+    var metadata = GGUFMetadata()
+    for (key, value) in values { metadata[key] = value }
+    for (name, id) in [("seperator", 4096), ("cls", 4097), ("mask", 4098)] as [(String, UInt32)] {
+      #expect(metadata["tokenizer.ggml.\(name)_token_id"] == .uint32(id), "\(name)")
+    }
+    let wanted = ["sep_token": "[SEP]", "cls_token": "[CLS]", "mask_token": "[MASK]"]
+    #expect(try Vocabulary(metadata, file: "m").special.named == wanted)
+    metadata["tokenizer.ggml.separator_token_id"] = metadata["tokenizer.ggml.seperator_token_id"]
+    metadata["tokenizer.ggml.seperator_token_id"] = nil
+    #expect(try Vocabulary(metadata, file: "m").special.named == wanted)
+    let notes = vocabulary.ggufRemarks(rows: 4100).map { "\($0)" }.filter { $0.contains("asks for") }
+    #expect(notes.count == 1 && notes[0].contains("image_token") && !notes[0].contains("voice"), "\(notes)")
   }
 
   @Test("−1 is none, and no fault", arguments: ["eos", "padding", "eot"])

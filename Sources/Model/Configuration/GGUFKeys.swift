@@ -32,6 +32,8 @@ enum GGUFKeys {
     "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.unknown_token_id",
     "tokenizer.ggml.padding_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id",
     "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id",
+    "tokenizer.ggml.seperator_token_id", "tokenizer.ggml.separator_token_id", "tokenizer.ggml.cls_token_id",
+    "tokenizer.ggml.mask_token_id",
   ]
 
   /// Whether a key of the architecture is read.
@@ -118,10 +120,6 @@ enum GGUFKeys {
     Ignored("tokenizer.ggml.remove_extra_whitespaces", "is of another kind of tokenizer, which is refused (t5)"),
     Ignored("tokenizer.ggml.precompiled_charsmap", "is of another kind of tokenizer, which is refused (t5)"),
     Ignored("tokenizer.ggml.token_type_count", "is of models for sentences, which have kinds of segments"),
-    Ignored("tokenizer.ggml.seperator_token_id", "separates texts of models for sentences"),
-    Ignored("tokenizer.ggml.separator_token_id", "separates texts of models for sentences"),
-    Ignored("tokenizer.ggml.cls_token_id", "begins texts of models for sentences"),
-    Ignored("tokenizer.ggml.mask_token_id", "stands for a hidden word, of which none is asked for"),
     Ignored("tokenizer.ggml.add_sep_token", "separates texts of models for sentences"),
     Ignored("tokenizer.ggml.prefix_token_id", infill),
     Ignored("tokenizer.ggml.suffix_token_id", infill),

@@ -1,22 +1,11 @@
 // A model's own chat template at work: a conversation in, the text that the model was trained on out.
 // What a template is given, and what it is not: transformers, tokenization_utils_base.py and utils/chat_template_utils.py
-// (`apply_chat_template` without tools and documents).
+// (`apply_chat_template`).
 
 import ByteIO
 import Foundation
 import Jinja
 import Tokenizer
-
-/// What one side of a conversation says.
-package struct ChatMessage: Sendable, Equatable {
-  /// Who says it: `system`, `user`, `assistant`, or what else a template knows.
-  package let role: String
-  /// What is said.
-  package var content: String
-
-  /// A message.
-  package init(_ role: String, _ content: String) { (self.role, self.content) = (role, content) }
-}
 
 /// A chat template with the special tokens of its model.
 package struct ChatTemplate: Sendable, Equatable {
@@ -59,40 +48,51 @@ package struct ChatTemplate: Sendable, Equatable {
   /// A conversation as a text.
   ///
   /// - Parameters:
+  ///   - context: what goes with it.
   ///   - prompts: whether the beginning of an answer stands at the end, for the model to go on.
   ///   - now: the time that a template may tell.
   /// - Throws: `JinjaError`; with code `.raised` where the template refuses the conversation.
-  package func text(_ messages: [ChatMessage], prompts: Bool, now: Date = Date()) throws -> String {
-    do { return try render(messages, prompts, now) } catch let error as JinjaError {
+  package func text(
+    _ messages: [ChatMessage], _ context: ChatContext = ChatContext(), prompts: Bool, now: Date = Date()
+  ) throws -> String {
+    let render = { (messages: [ChatMessage]) throws in try self.render(messages, context, prompts, now) }
+    do { return try render(messages) } catch let error as JinjaError {
       throw error.code == .raised
-        ? refusal(of: messages, prompts, now, error) : error.described("the chat template: " + error.reason)
+        ? refusal(of: messages, error, render) : error.described("the chat template: " + error.reason)
     }
   }
 
   /// What is to be told of a text that the template made: that a system message has no place in it.
   package func remark(on messages: [ChatMessage], text: String) -> String? {
     let isLost = messages.contains { message in
-      let said = message.content.trimmingCharacters(in: .whitespacesAndNewlines)
-      return message.role == "system" && !said.isEmpty && !text.contains(said)
+      message.role == "system"
+        && message.words.contains { words in
+          let said = words.trimmingCharacters(in: .whitespacesAndNewlines)
+          return !said.isEmpty && !text.contains(said)
+        }
     }
     return isLost ? "the chat template has no place for a system message: it is left out" : nil
   }
 
-  private func render(_ messages: [ChatMessage], _ prompts: Bool, _ now: Date) throws -> String {
-    let list = messages.map { TemplateValue.mapping([("role", .text($0.role)), ("content", .text($0.content))]) }
+  private func render(
+    _ messages: [ChatMessage], _ context: ChatContext, _ prompts: Bool, _ now: Date
+  ) throws -> String {
     var values = tokens
-    values["messages"] = .list(list)
-    values["tools"] = TemplateValue.none
-    values["documents"] = TemplateValue.none
+    for (name, value) in context.variables { values[name] = value }
+    values["messages"] = .list(messages.map(\.templateValue))
+    values["tools"] = context.tools
+    values["documents"] = context.documents
     values["add_generation_prompt"] = .bool(prompts)
     return try template.render(values, now: now)
   }
 
   /// Why a template refuses a conversation, as far as that can be tried.
-  private func refusal(of messages: [ChatMessage], _ prompts: Bool, _ now: Date, _ error: JinjaError) -> JinjaError {
+  private func refusal(
+    of messages: [ChatMessage], _ error: JinjaError, _ render: ([ChatMessage]) throws -> String
+  ) -> JinjaError {
     let said = error.reason.isEmpty ? "" : ": \(displayName(error.reason))"
     let others = messages.filter { $0.role != "system" }
-    if others.count < messages.count, !others.isEmpty, (try? render(others, prompts, now)) != nil {
+    if others.count < messages.count, !others.isEmpty, (try? render(others)) != nil {
       return error.described(
         "the model's chat template takes no system message" + said,
         "leave the system message out, or say it in the first question")

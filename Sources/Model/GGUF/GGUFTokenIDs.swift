@@ -21,7 +21,10 @@ struct GGUFTokenIDs {
   // MARK: What the file names
 
   /// The tokens that a file may name, as far as they are read here.
-  private static let names = ["bos", "eos", "unknown", "padding", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"]
+  private static let names = [
+    "bos", "eos", "unknown", "padding", "eot", "eom", "fim_pad", "fim_rep", "fim_sep", "seperator", "separator", "cls",
+    "mask",
+  ]
 
   private static func key(_ name: String) -> String { "\(name)_token_id" }
 

@@ -8,6 +8,19 @@ import Tokenizer
 extension Vocabulary {
   private static let prefix = GGUFTokenIDs.prefix
 
+  /// Tokens that only chat templates ask for: their names there, and in a file, ggml's own spelling first. llama.cpp has no
+  /// use for that of `cls` any more, and writes and reads the others. Source: gguf-py, constants.py; llama.cpp before b4500.
+  private static let namedKeys = [
+    ("sep_token", ["seperator", "separator"]), ("cls_token", ["cls"]), ("mask_token", ["mask"]),
+  ]
+
+  /// The names of tokens that the chat template asks for and that a file has no place for.
+  var namesWithoutPlace: [String] {
+    guard let chatTemplate else { return [] }
+    let roles = ["bos_token", "eos_token", "unk_token", "pad_token"] + Self.namedKeys.map(\.0)
+    return special.named.keys.filter { !roles.contains($0) && chatTemplate.contains($0) }.sorted()
+  }
+
   // MARK: To GGUF
 
   /// The values that llama.cpp builds the tokenizer from.
@@ -49,6 +62,10 @@ extension Vocabulary {
       ("padding_token_id", special.pad), ("eot_token_id", namedEnds.turn), ("eom_token_id", namedEnds.message),
     ] {
       if let id, id >= 0, id < rows { values.append((key(name), .uint32(UInt32(id)))) }
+    }
+    for (name, keys) in Self.namedKeys {
+      guard let text = special.named[name], let id = ids[Array(text.utf8)] else { continue }
+      values.append((key("\(keys[0])_token_id"), .uint32(UInt32(id))))
     }
     values.append((key("add_bos_token"), .bool(!special.prefix.isEmpty)))
     values.append((key("add_eos_token"), .bool(!special.suffix.isEmpty)))
@@ -143,6 +160,9 @@ extension Vocabulary {
     special.eos = ids.id("eos") ?? (isLlama && tokens.count > 2 ? 2 : nil)
     special.unknown = ids.id("unknown") ?? (isLlama ? 0 : nil)
     special.pad = ids.id("padding")
+    for (name, keys) in Self.namedKeys {
+      if let id = keys.lazy.compactMap(ids.id).first { special.named[name] = tokens[Int(id)].text }
+    }
     var addsBOS = isLlama
     if case .byteLevelBPE(let pattern, _) = model { addsBOS = Vocabulary.addsBOS(pattern: pattern) }
     if value("add_bos_token")?.bool ?? addsBOS, let bos = special.bos { special.prefix = [bos] }

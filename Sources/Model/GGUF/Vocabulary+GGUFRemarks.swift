@@ -11,7 +11,17 @@ extension Vocabulary {
   /// - Parameter rows: those of the embedding.
   package func ggufRemarks(rows: Int) -> [Checkpoint.Remark] {
     remarks.map { .note($0) } + tokensLeftOut(rows: rows) + flagsLeftOut(rows: rows) + spaces(rows: rows)
-      + endsOfLlamaCpp(rows: rows)
+      + endsOfLlamaCpp(rows: rows) + namesLeftOut
+  }
+
+  private var namesLeftOut: [Checkpoint.Remark] {
+    let names = namesWithoutPlace
+    guard !names.isEmpty else { return [] }
+    return [
+      .note(
+        "the chat template asks for \(list(names.map { displayName($0) })), for which a GGUF file has no place: from there it is "
+          + "not defined")
+    ]
   }
 
   /// Some names, and how many more there are.

@@ -4,6 +4,7 @@
 // Sources: BELLE, train/src/sample_generator.py, and issue 539, where the project says how turns are joined; transformers,
 // tokenization_utils_base.py (`apply_chat_template`, which adds no special tokens to a template's own).
 
+import ByteIO
 import Model
 import Tokenizer
 
@@ -24,6 +25,8 @@ package struct Conversation: Sendable, Equatable {
   package let style: Style
   /// What was said.
   package private(set) var messages: [ChatMessage]
+  /// What goes with it.
+  package let context: ChatContext
   /// Whether a chat template writes the beginning of an answer at the end; nil where what was said last decides.
   private let prompts: Bool?
 
@@ -32,10 +35,13 @@ package struct Conversation: Sendable, Equatable {
   /// - Parameters:
   ///   - style: how what is said becomes a text.
   ///   - messages: what was said before.
+  ///   - context: what goes with it: tools, and what else a chat template knows.
   ///   - prompts: whether a chat template writes the beginning of an answer at the end; nil for where the last message is no
   ///     answer.
-  package init(_ style: Style, _ messages: [ChatMessage] = [], prompts: Bool? = nil) {
-    (self.style, self.messages, self.prompts) = (style, messages, prompts)
+  package init(
+    _ style: Style, _ messages: [ChatMessage] = [], _ context: ChatContext = ChatContext(), prompts: Bool? = nil
+  ) {
+    (self.style, self.messages, self.context, self.prompts) = (style, messages, context, prompts)
   }
 
   /// Nothing said yet; in one of BELLE's forms, or in none.
@@ -108,9 +114,23 @@ package struct Conversation: Sendable, Equatable {
   /// - Throws: `JinjaError` where the model's chat template refuses it.
   package func text() throws -> String {
     guard case .template(let template) = style else {
+      try checkPlain()
       return texts.joined(separator: style == .plain ? "" : "\n\n")
     }
-    return try template.text(messages, prompts: prompts ?? (messages.last?.role != "assistant"))
+    return try template.text(messages, context, prompts: prompts ?? (messages.last?.role != "assistant"))
+  }
+
+  /// Only a chat template has a place for more than words.
+  private func checkPlain() throws {
+    let place = messages.firstIndex { !$0.isPlain }
+    guard place != nil || !context.isEmpty else { return }
+    let what =
+      place.map { "message \($0 + 1) is more than a text" }
+      ?? "there is \(context.entries.map(\.0).joined(separator: ", "))"
+    throw ModelError(
+      .unsupported,
+      reason: "\(what), and the conversation is written without a chat template, which has no place for it",
+      remedy: "tools, their calls and the like want a model with a chat template that knows them")
   }
 
   /// What is to be told of the text: that its form has no place for something.
@@ -126,6 +146,7 @@ package struct Conversation: Sendable, Equatable {
   /// - Throws: `TokenizerError` for texts that are too long, `JinjaError` where the model's chat template refuses it.
   package func tokens(_ tokenizer: any Tokenizer) throws -> [Int32] {
     if case .template = style { return try tokenizer.encodeChat(text()) }
+    try checkPlain()
     guard let end = tokenizer.special.eos else {
       return tokenizer.special.prefix + (try tokenizer.encode(text()))
     }

@@ -5,6 +5,7 @@
 
 import ByteIO
 import Foundation
+import Jinja
 import Model
 
 /// One record of a list of prompts.
@@ -14,7 +15,7 @@ package struct PromptRecord: Sendable {
     /// A text to continue, or one question.
     case text(String)
     /// A conversation.
-    case conversation([ChatMessage])
+    case conversation([ChatMessage], ChatContext = ChatContext())
   }
 
   /// Why a record cannot be asked.
@@ -147,31 +148,39 @@ package struct PromptRecord: Sendable {
   }
 
   private static func prompt(_ fields: [(name: String, value: [UInt8])]) throws(Complaint) -> Prompt {
-    let value = { (name: String) -> Any? in
+    let value = { (name: String) throws(Complaint) -> TemplateValue? in
       guard let field = fields.first(where: { $0.name == name }) else { return nil }
-      // The readers of Foundation begin with arrays.
-      let list = try? boundedJSONObject([UInt8(ascii: "[")] + field.value + [UInt8(ascii: "]")])
-      return (list as? [Any])?.first
+      do { return try TemplateValue(json: field.value) } catch let failure as JSONReader.Failure {
+        throw Complaint("its \(name): byte \(failure.offset): \(failure.reason)")
+      } catch { throw Complaint("its \(name): \(error)") }
     }
     guard let name = questions.first(where: { name in fields.contains { $0.name == name } }) else {
       let names = fields.prefix(20).map { displayName($0.name) }.joined(separator: ", ")
       throw Complaint(
         "there is nothing to ask: its fields are \(names); known are \(questions.joined(separator: ", "))")
     }
-    if let messages = value(name) as? [Any] {
-      return .conversation(try ChatMessage.list(messages))
+    let asked = try value(name)
+    if let messages = asked?.elements {
+      var beside: [(String, TemplateValue)] = []
+      for name in ChatContext.names { if let value = try value(name) { beside.append((name, value)) } }
+      do {
+        return .conversation(try ChatMessage.list(messages), try ChatContext(.mapping(beside)))
+      } catch { throw Complaint(error.reason) }
     }
-    guard var text = value(name) as? String, name != "messages" else {
+    guard var text = asked?.text, name != "messages" else {
       throw Complaint("its \(name) is \(name == "messages" ? "no list" : "no text")")
     }
-    if name == "instruction", let input = value("input") as? String, !input.isEmpty { text += "\n" + input }
+    if name == "instruction", let input = try value("input")?.text, !input.isEmpty { text += "\n" + input }
     guard !text.isEmpty else { throw Complaint("its \(name) is empty") }
-    let system = (value("system") ?? value("system_prompt")) as? String ?? ""
-    let history = value("history") as? [Any] ?? []
-    guard !system.isEmpty || !history.isEmpty else { return .text(text) }
-    var messages = system.isEmpty ? [] : [ChatMessage("system", system)]
+    // A typed error does not pass through `??`.
+    var system = try value("system")
+    if system == nil { system = try value("system_prompt") }
+    let history = try value("history")?.elements ?? []
+    let introduction = system?.text ?? ""
+    guard !introduction.isEmpty || !history.isEmpty else { return .text(text) }
+    var messages = introduction.isEmpty ? [] : [ChatMessage("system", introduction)]
     for turn in history {
-      guard let pair = turn as? [String], pair.count == 2 else {
+      guard let pair = turn.elements?.compactMap(\.text), pair.count == 2, turn.elements?.count == 2 else {
         throw Complaint("its history is no list of pairs of texts")
       }
       messages += [ChatMessage("user", pair[0]), ChatMessage("assistant", pair[1])]
@@ -200,20 +209,5 @@ package struct PromptRecord: Sendable {
       add(.error, jsonString(reason))
     }
     return "{" + parts.joined(separator: ", ") + "}"
-  }
-}
-
-extension ChatMessage {
-  /// The messages of a list as JSON has it.
-  package static func list(_ values: [Any]) throws(PromptRecord.Complaint) -> [ChatMessage] {
-    guard !values.isEmpty else { throw PromptRecord.Complaint("there are no messages in the list") }
-    var messages: [ChatMessage] = []
-    for (index, turn) in values.enumerated() {
-      guard let turn = turn as? [String: Any], let role = turn["role"] as? String,
-        let content = turn["content"] as? String
-      else { throw PromptRecord.Complaint("message \(index + 1) has no role and content that are texts") }
-      messages.append(ChatMessage(role, content))
-    }
-    return messages
   }
 }

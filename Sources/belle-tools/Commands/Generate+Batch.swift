@@ -66,9 +66,9 @@ final class BatchCourse {
     case .text(let text):
       conversation = begun
       conversation.ask(text)
-    case .conversation(let messages):
+    case .conversation(let messages, let context):
       guard verb.chat else { throw PromptRecord.Complaint("it is a conversation: that goes with --chat") }
-      conversation = Conversation(begun.style, verb.conversation.introduced(messages))
+      conversation = Conversation(begun.style, verb.conversation.introduced(messages), context)
     }
     return (try conversation.tokens(tokenizer), conversation.stops + verb.asked.stop)
   }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import ByteIO
 import Foundation
+import Jinja
 import Model
 import Synchronization
 import Transformer
@@ -128,8 +129,9 @@ private struct Talk {
 
   /// Writes the conversation as `--messages` reads it.
   private func save(_ path: String) throws {
-    let messages = conversation.messages.map { ["role": $0.role, "content": $0.content] }
-    let text = try jsonText(["messages": messages])
+    let messages = conversation.messages
+    let said = TemplateValue.mapping([("messages", .list(messages.map(\.value)))] + conversation.context.entries)
+    let text = Array(try said.json.utf8) + [0x0A]
     let writer = try AtomicFileWriter(in: Folder.parent(of: path))
     try writer.write(text, at: 0)
     guard try writer.commit(as: Folder.name(of: path), size: text.count, replacing: false) == .created else {

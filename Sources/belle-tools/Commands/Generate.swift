@@ -130,8 +130,9 @@ struct Generate: ParsableCommand {
       if let prompt { text.ask(prompt) }
       return text
     }
-    let (messages, prompts) = try conversation.read()
-    var begun = Conversation(try chatTemplate.style(for: files, tokens, common), messages, prompts: prompts)
+    let said = try conversation.read()
+    var begun = Conversation(
+      try chatTemplate.style(for: files, tokens, common), said.messages, said.context, prompts: said.prompts)
     if let prompt { begun.ask(prompt) }
     // What a template refuses is told before the weights are read. One needs somebody who asks.
     guard begun.messages.contains(where: { $0.role != "system" }) else { return begun }

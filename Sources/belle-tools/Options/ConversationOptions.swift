@@ -3,7 +3,7 @@
 
 import ArgumentParser
 import ByteIO
-import Foundation
+import Jinja
 import Model
 import Tokenizer
 import Transformer
@@ -14,7 +14,7 @@ struct ConversationOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       With --chat: a JSON file with the conversation so far: a list of messages with role and content, or an object with \
-      such a list as messages.
+      such a list as messages, and perhaps tools, documents and chat_template_kwargs beside it.
       """, valueName: "file"), completion: .file())
   var messages: String?
 
@@ -39,9 +39,10 @@ struct ConversationOptions: ParsableArguments {
     return [ChatMessage("system", system)] + messages
   }
 
-  /// The messages of the file, and whether an answer is to follow; by itself one follows where the last is not an answer.
-  func read() throws -> (messages: [ChatMessage], prompts: Bool?) {
-    guard let path = messages else { return (introduced([]), nil) }
+  /// The messages of the file, what goes with them, and whether an answer is to follow; by itself one follows where the last is
+  /// not an answer.
+  func read() throws -> (messages: [ChatMessage], context: ChatContext, prompts: Bool?) {
+    guard let path = messages else { return (introduced([]), ChatContext(), nil) }
     let file = try InputFile(path)
     guard file.size <= Self.limit else {
       throw TokenizerError(.limit, file: path, reason: "\(file.size) bytes are too many for a conversation")
@@ -51,13 +52,20 @@ struct ConversationOptions: ParsableArguments {
         .malformed, file: path, reason: reason,
         remedy: #"as in [{"role": "user", "content": "What is water?"}]"#)
     }
-    guard let value = try? boundedJSONObject(try file.bytes(count: file.size)) else {
-      throw malformed("expected a conversation in JSON, found something else")
+    let bytes = try file.bytes(count: file.size)
+    let encoding = TextEncoding(of: bytes)
+    guard let text = encoding.utf8(bytes) else {
+      throw malformed(encoding.complaint?.reason ?? "it begins as UTF-16 or UTF-32, and is damaged")
     }
-    let object = value as? [String: Any]
-    guard let list = (object?["messages"] ?? value) as? [Any] else { throw malformed("expected a list of messages") }
+    let value: TemplateValue
+    do { value = try TemplateValue(json: Array(text)) } catch let failure as JSONReader.Failure {
+      throw malformed(
+        "expected a conversation in JSON, found something else: byte \(failure.offset): \(failure.reason)")
+    }
+    guard let list = (value["messages"] ?? value).elements else { throw malformed("expected a list of messages") }
+    let prompts: Bool? = if case .bool(let prompts)? = value["add_generation_prompt"] { prompts } else { nil }
     do {
-      return (introduced(try ChatMessage.list(list)), object?["add_generation_prompt"] as? Bool)
+      return (introduced(try ChatMessage.list(list)), try ChatContext(value), prompts)
     } catch { throw malformed(error.reason) }
   }
 }

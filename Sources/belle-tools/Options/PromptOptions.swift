@@ -29,6 +29,7 @@ struct PromptOptions: ParsableArguments {
   var batch: String?
 
   @Option(
+    name: .both(.output),
     help: ArgumentHelp(
       "With --batch: the file for the results; an interrupted run goes on where it was. Without it they are printed.",
       valueName: "file"), completion: .file())

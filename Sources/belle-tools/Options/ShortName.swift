@@ -16,6 +16,7 @@ enum ShortName: Character, CaseIterable {
   case layout = "l"
   case manifest = "m"
   case dryRun = "n"
+  case output = "o"
   case prompt = "p"
   case quiet = "q"
   case reference = "r"

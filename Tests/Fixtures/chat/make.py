@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes golden.json: what transformers' environment for chat templates makes of templates and of single expressions.
+"""Writes golden.json: what transformers' environment for chat templates makes of templates and of single expressions; and
+tools.json: what `apply_chat_template` makes of templates and of conversations with tools, their calls, thoughts and parts.
 
 The templates were written for this project, by what the well-known forms do; none is copied. Made with transformers
 5.24.0 and jinja2 3.1.6: /path/to/python make.py
@@ -8,6 +9,8 @@ The templates were written for this project, by what the well-known forms do; no
 import json
 import pathlib
 
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import _compile_jinja_template, render_jinja_template
 
 TEMPLATES = {
@@ -197,7 +200,13 @@ s.strip().split('\\n')[0].upper();(s|trim).split();s|trim|length;s|trim|upper ~ 
 'x'.y.z;missing.x;missing[0];missing();n.x;n.x is defined;n + 1;'a' + 1;l + 'a';1 / 0;1 % 0;l[0].x.y;s();i.x();n in 'a';1 in 'a';1 in 2;n|length;i|length;l|join|list|last;(l|map('abs'))|length
 l.append(4);d.update({});d.pop('b');'a' < 1;[1] < ['a'];raise_exception('no');raise_exception();range(200000)|length;missing|tojson;l|map|list;s|center;x.y if missing.x is defined;loop;self
 l|select('odd')|first;(l|select('odd')) and 'yes';([]|select) and 'yes';missing|length;missing|list;missing|join;missing == missing;missing in l;missing ~ 'x';missing|upper;missing|trim|length;l is missing_test;l|missing_filter
-'%s'|format(1);'a{}'.format(1);'a%s' % 1;s|e;s|safe;l|batch(2)|list;'x'|urlencode;1 is;|x;(1;[1;{1;'a;1 +;a b;a..b;a.;f(**d);f(*l);s|indent(width=2, first=true)
+'a{}b{}'.format(1, 'x');'{0}{1}{0}'.format(1, none);'{a}-{b}'.format(b=l, a=t);'{0[b]}{0.C}{0[a][x][0]}'.format(d);'{}{[1]}'.format(1, l);'{!r}{!s}'.format('x', 'x');'{{{}}}'.format(d)
+'{'.format(1);'}'.format(1);'{}}'.format(1);'{}{0}'.format(1);'{0}{}'.format(1);'{1}'.format(1);'{x}'.format(1);'{}'.format(missing);'{:}'.format(2.0);'{x.q}'.format(x=s);'{0.x.y}'.format(i);'{0[x}'.format(d);s.format()
+'<a>'|safe + '<b>';'<b>\\'"' + '&a'|safe;('<a>'|safe) ~ '<b>';'&'|safe|upper + '>';(' a<'|safe)|trim + '<';('<'|safe) * 2 + '>';('<a'|safe)[0] + '<';('<a'|safe)[:1] + '<';('a b'|safe).split()[1] + '<'
+('a'|safe).replace('a', '<') + '<';('-'|safe).join(['<', '>'|safe]);['<'|safe, 'b'];('<'|safe)|string + '<';('<'|safe)|title + '<';('<'|safe)|replace('<', '>') + '<';('<'|safe)|join('') + '<';('x'|safe) == 'x';{'x': 1}['x'|safe]
+('<\\nb'|safe)|indent(1) + '<';('<'|safe)|reverse + '<';('<'|safe)|default('y') + '<';'<'|safe|tojson;('<'|safe).partition('x')[0] + '<';('<'|safe).upper().strip() + '<';5|safe + '<';('<'|safe) + 1;('<'|safe) in '<';('<{}'|safe).format('<')
+n|select|list;n|selectattr('type', 'equalto', 'x')|list|length;z|reject('odd')|list;t|select|list;i|map('upper')|list;n|map('upper')|list;e|map|list;n|rejectattr|list;missing|map('nothing')|list;n|list
+'%s'|format(1);'a{}'.format(1);'a{:>3}'.format(1);'a{:{}}'.format(1, 2);'a%s' % 1;s|e;s|safe;l|batch(2)|list;'x'|urlencode;1 is;|x;(1;[1;{1;'a;1 +;a b;a..b;a.;f(**d);f(*l);s|indent(width=2, first=true)
 """
 
 STATEMENTS = [
@@ -222,6 +231,121 @@ STATEMENTS = [
     "{% set l = l + [9] %}{{ l }}", "{% for x in l %}{% set l = [] %}{{ l|length }}{% endfor %}{{ l|length }}", "{% set x = namespace(y=[]) %}{% set x.y = x.y + [1] %}{{ x.y }}",
     "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}B{% endmacro %}{{ a() }}", "{{ caller }}", "{% set f = raise_exception %}{{ f('x') }}", "{{ strftime_now('%%|') }}",
 ]  # fmt: skip
+
+
+TOOL_TEMPLATES = {
+    # Tools and calls as JSON between marks; thoughts only of the last turn.
+    "marked": """\
+{%- set ns = namespace(asked=-1) %}
+{%- for m in messages if m.role == 'user' and m.content is string %}{% set ns.asked = ns.asked + 1 %}{% endfor %}
+{%- if tools %}
+    {{- '[tools]' }}
+    {%- for tool in tools %}
+        {{- '\\n' ~ tool | tojson }}
+    {%- endfor %}
+    {{- '\\n[/tools]\\n' }}
+{%- endif %}
+{%- set count = namespace(asked=-1) %}
+{%- for m in messages %}
+    {%- if m.role == 'user' %}{% set count.asked = count.asked + 1 %}{% endif %}
+    {%- if m.role == 'tool' %}
+        {{- '[result ' ~ (m.name or m.tool_call_id or loop.index0) ~ ']' ~ m.content ~ '\\n' }}
+        {%- continue %}
+    {%- endif %}
+    {{- '[' + m.role + ']' }}
+    {%- if m.reasoning_content and count.asked == ns.asked %}{{- '(' ~ m.reasoning_content | trim ~ ')' }}{% endif %}
+    {%- if m.content is string %}
+        {{- m.content }}
+    {%- else %}
+        {%- for part in m.content or [] %}{{- part.text if part.type == 'text' else '<' + part.type + '>' }}{% endfor %}
+    {%- endif %}
+    {%- for call in m.tool_calls or [] %}
+        {%- set call = call.function or call %}
+        {{- '\\n[call] {"name": "' + call.name + '", "arguments": ' }}
+        {{- call.arguments if call.arguments is string else call.arguments | tojson }}
+        {{- '}' }}
+    {%- endfor %}
+    {{- '\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '[assistant]' ~ ('' if enable_thinking | default(true) else '()') }}{% endif %}
+""",
+    # Parameters by their types, in each other; calls with each argument by itself.
+    "typed": """\
+{%- macro kind(schema, indent) -%}
+    {%- if 'enum' in schema %}{{ schema.enum | map('tojson') | join(' | ') }}
+    {%- elif schema.type == 'object' -%}
+        {{ '{' }}
+        {%- for name, part in (schema.properties or {}) | dictsort %}
+{{ indent ~ name }}{{ '' if name in schema.required | default([]) else '?' }}: {{ kind(part, indent ~ '  ') -}}
+            {%- if part.default is defined %} = {{ part.default }}{% endif %}
+        {%- endfor %}{{ '}' }}
+    {%- elif schema.type == 'array' %}{{ kind(schema['items'], indent) }}[]
+    {%- elif schema.type is string %}{{ schema.type | upper }}
+    {%- elif schema.type %}{{ schema.type | join(' or ') }}
+    {%- else %}ANY{% endif %}
+{%- endmacro %}
+{{- bos_token }}
+{%- for tool in tools or [] %}
+    {%- set tool = tool.function if 'function' in tool else tool %}
+    {{- tool.name ~ '(' ~ kind(tool.parameters, '  ') ~ ')' }}
+    {%- for line in tool.description.split('\\n') %}{{- ' // ' ~ line }}{% endfor %}
+    {{- '\\n' }}
+{%- endfor %}
+{%- for document in documents or [] %}{{- '{}: {title} {0}\\n'.replace('{}', loop.index ~ '').format(document.text, title=document.title) }}{% endfor %}
+{%- for m in messages %}
+    {%- for call in m.tool_calls or [] -%}
+        <{{ call.function.name }}
+        {%- for name, value in call.function.arguments.items() %} {{ name }}={{ value if value is string else value | tojson(ensure_ascii=true) }}{% endfor -%}
+        >
+    {%- endfor %}
+    {%- if 'content' in m %}{{- m.role ~ ': ' ~ m.content ~ '\\n' }}{% endif %}
+{%- endfor %}
+{{- m }}{{ thinking }}{{ effort | default('none') }}
+""",
+    # Refuses calls without an id of nine characters, and turns out of turn.
+    "strict": """\
+{%- set said = messages | selectattr('role', 'in', ['user', 'assistant']) | rejectattr('tool_calls') | list %}
+{%- for m in said %}
+    {%- if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{- raise_exception('out of turn: ' ~ m.role) }}{% endif %}
+{%- endfor %}
+{%- for m in messages %}
+    {%- if m.tool_calls is defined %}
+        {%- for call in m.tool_calls %}
+            {%- if call.id is not defined or call.id | length != 9 %}{{- raise_exception('a call without its id') }}{% endif %}
+            {%- set written = call.function | tojson %}
+            {{- written[:-1] ~ ', "id": "' ~ call.id ~ '"}' ~ (', ' if not loop.last else '\\n') }}
+        {%- endfor %}
+    {%- elif m.role == 'tool' %}{{- '[' ~ m.tool_call_id[-9:] ~ ']' ~ m.content | string ~ '\\n' }}
+    {%- else %}{{- m.role ~ ' ' ~ m.content + eos_token ~ '\\n' }}{% endif %}
+{%- endfor %}
+""",
+}  # fmt: skip
+TOOLS = [
+    {"type": "function", "function": {"name": "weather", "description": "Now, or\non a day: \"北京\"", "parameters": {
+        "type": "object", "required": ["place"], "properties": {
+            "place": {"type": "string"}, "Unit": {"enum": ["C", "F", None], "default": "C"}, "days": {"type": ["integer", "null"]},
+            "at": {"type": "object", "properties": {"lat": {"type": "number", "default": 46.0}, "x": {}}, "required": ["lat"]},
+            "names": {"type": "array", "items": {"type": "string"}}}}}},
+    {"name": "time", "description": "", "parameters": {"type": "object"}},
+]
+CALL = {"role": "assistant", "content": None, "tool_calls": [
+    {"id": "call00001", "type": "function", "function": {"name": "weather", "arguments": {
+        "place": "北京", "days": 2, "at": {"lat": 1.50, "x": None}, "big": 1e22, "b": True}}}]}
+RESULT = {"role": "tool", "tool_call_id": "call00001", "content": "{\"t\": 21.5}"}
+TOOL_CHATS = {
+    "asked": {"messages": [SYSTEM, USER], "tools": TOOLS},
+    "called": {"messages": [USER, CALL, RESULT], "tools": TOOLS},
+    "called in writing": {"messages": [USER, {**CALL, "content": "I look.", "tool_calls": [
+        {"function": {"name": "time", "arguments": "{}"}}]}, {"role": "tool", "name": "time", "content": "12"}], "tools": TOOLS[1:]},
+    "answered": {"messages": [SYSTEM, USER, {**CALL, "reasoning": "I must look."}, RESULT, {
+        "thinking": "So.", "role": "assistant", "content": "Sun.", "reasoning_content": None}, USER,
+        {"role": "assistant", "content": "Yes.", "reasoning_content": " At last. ", "thinking": "other"}]},
+    "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}], "name": None}]},
+    "values": {"messages": [USER], "tools": [], "documents": [{"title": "T", "text": "x {y}"}], "chat_template_kwargs": {
+        "enable_thinking": False, "thinking": [1, 2.0, "x"], "effort": None, "bos_token": "<B>"}},
+    "two users": {"messages": [USER, USER], "tools": None, "documents": None},
+    "a call with a short id": {"messages": [USER, {**CALL, "tool_calls": [{**CALL["tool_calls"][0], "id": "1"}]}]},
+}  # fmt: skip
 
 
 def outcome(render):
@@ -252,6 +376,23 @@ def main():
     path = pathlib.Path(__file__).with_name("golden.json")
     path.write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
     print(len(chats), sum(chat["text"] is None for chat in chats), len(pieces), sum(p["text"] is None for p in pieces))
+    vocabulary = Tokenizer(models.BPE({"<unk>": 0, "<s>": 1, "</s>": 2}, [], unk_token="<unk>"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=vocabulary, **tokens)
+    rendered = [
+        {
+            "template": name, "chat": chat, "prompt": prompt,
+            "text": outcome(lambda: tokenizer.apply_chat_template(
+                TOOL_CHATS[chat]["messages"], tools=TOOL_CHATS[chat].get("tools"), chat_template=template,
+                documents=TOOL_CHATS[chat].get("documents"), add_generation_prompt=prompt, tokenize=False,
+                **TOOL_CHATS[chat].get("chat_template_kwargs", {}))),
+        }
+        for name, template in TOOL_TEMPLATES.items() for chat in TOOL_CHATS for prompt in (False, True)
+    ]  # fmt: skip
+    # Each conversation as its text: the order of names in it counts.
+    golden = {"templates": TOOL_TEMPLATES, "rendered": rendered,
+              "chats": {name: json.dumps(chat, ensure_ascii=False) for name, chat in TOOL_CHATS.items()}}
+    path.with_name("tools.json").write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
+    print(len(rendered), sum(chat["text"] is None for chat in rendered))
 
 
 if __name__ == "__main__":
