@@ -69,7 +69,8 @@ extension Bench {
   }
 
   @Test(
-    "states in files, and interrupted work that another number of ranks goes on with", arguments: [Kind.best, .guided])
+    "interrupted work, its states in memory or in files: another number of ranks goes on with it",
+    arguments: [Kind.best, .guided])
   func resumed(kind: Kind) throws {
     struct Stop: Error {}
     var bench = try kind.bench()
