@@ -64,9 +64,9 @@ public final class OneRank: Ranks {
   public var neighbours: Int { 1 }
 
   /// There is nobody to send to.
-  public func send(_ parcel: Parcel, to rank: Int) { preconditionFailure("one rank sends to nobody") }
+  public func send(_ parcel: Parcel, to rank: Int) { preconditionFailure("alone") }
   /// Nobody sends.
-  public func receive(_ parcel: Parcel, from rank: Int) { preconditionFailure("one rank receives from nobody") }
+  public func receive(_ parcel: Parcel, from rank: Int) { preconditionFailure("alone") }
   /// All have it already.
   public func broadcast(_ parcel: Parcel, from rank: Int) {}
   /// Returns at once.

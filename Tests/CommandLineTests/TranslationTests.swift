@@ -108,9 +108,8 @@ struct SourceTexts {
 @Suite("Chinese") struct TranslationTests {
   /// The files whose texts the catalogue must have.
   private static let rooms = [
-    "ByteIO", "Checkpoint", "Checksum", "XorDecrypt", "Model", "Packed", "Quantize", "Tokenizer", "Transformer",
-    "Jinja",
-    "Merging",
+    "ByteIO", "Checkpoint", "Checksum", "XorDecrypt", "Model", "Packed", "Quantize", "Ranks", "Tokenizer",
+    "Transformer", "Jinja", "Merging",
     "belle-tools/Options", "belle-tools/Terminal", "belle-tools/Process", "belle-tools/BelleTools.swift",
     "belle-tools/Commands/Decrypt.swift", "belle-tools/Commands/KeyJudgement.swift",
     "belle-tools/Commands/KeySource.swift", "belle-tools/Commands/OriginalCheck.swift",

@@ -116,7 +116,7 @@ final class GatheredRows: TensorCursor {
         try piece.owner == ranks.rank ? own(piece.place) : ranks.take(bytes, from: piece.owner)
       )
     }
-    precondition(kept.range.contains(range.lowerBound), "rows are gathered in their order, once")
+    precondition(kept.range.contains(range.lowerBound))
     let here = range.clamped(to: kept.range)
     let (begin, bytes) = (kept.range.lowerBound, kept.bytes)
     unsafe try body(bytes.span.bytes.extracting(here.lowerBound - begin..<here.upperBound - begin))

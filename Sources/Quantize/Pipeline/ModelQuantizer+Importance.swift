@@ -143,7 +143,7 @@ extension ModelQuantizer {
   ///
   /// - Parameter datasets: what it is told to be made from.
   package func importanceMatrix(datasets: [String]) throws -> ImportanceMatrixFile {
-    guard let work = work?.folder, let calibration else { preconditionFailure("quantize first, on rank 0") }
+    guard let work = work?.folder, let calibration else { preconditionFailure("quantize first") }
     let windows = calibration.windows
     let half = Float(windows.tokens.count) / 2
     var sums: [String: [Float]] = [:]
