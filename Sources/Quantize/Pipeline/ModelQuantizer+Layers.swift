@@ -252,10 +252,11 @@ extension ModelQuantizer {
       }
       tensors += try format.tensors(quantized, of: module, threads: options.threads)
       store(number, quantized)
-      reports.append(
-        ModuleReport(
-          quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
-          sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
+      var report = ModuleReport(
+        quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
+        sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory)
+      report.take(choice)
+      reports.append(report)
       try advance(shape.solve(module, isCorrected: isCorrected), events)
     }
     return (tensors, reports)

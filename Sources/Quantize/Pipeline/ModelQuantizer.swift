@@ -36,8 +36,8 @@ package enum QuantizationEvent: Sendable {
 package final class ModelQuantizer {
   /// The model.
   package let model: TransformerModel
-  /// The format of the output.
-  package let format: any QuantizedFormat
+  /// The format of the output; where a size is asked for, with the forms that were chosen, once they are.
+  package private(set) var format: any QuantizedFormat
   /// The choices.
   package let options: QuantizationOptions
   /// The folder or file that the quantized model becomes.
@@ -55,7 +55,9 @@ package final class ModelQuantizer {
   let plan: [[GroupWork]]
   /// The head, where it is to be quantized.
   let head: LinearModule?
-  let shape: WorkShape
+  private(set) var shape: WorkShape
+  /// What was chosen for a size that is asked for; nil before ``choose(_:)``, and where none is.
+  package internal(set) var choice: FormChoice?
   private(set) var estimate = WorkEstimate()
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""
@@ -153,6 +155,12 @@ package final class ModelQuantizer {
     return (OutputPlan([OutputPlan.File(output, bytes: outputBytes)], in: folder, replaced: replaced), resumes)
   }
 
+  /// Takes the format with the forms that were chosen.
+  func setFormat(_ format: any QuantizedFormat) {
+    self.format = format
+    shape.grid = modules.first.map { format.grid(for: $0) }
+  }
+
   func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
 
   /// Quantizes all modules, or goes on with it.
@@ -185,6 +193,7 @@ package final class ModelQuantizer {
 
   /// The bytes of the output's tensors, were all that is kept stored as it is.
   package var outputBytes: Int {
+    if let choice { return choice.bytes }
     let replaced = Set(modules.map { $0.name + ".weight" })
     let kept = model.source.tensors.reduce(0) { replaced.contains($1.name) ? $0 : $0 + $1.byteCount }
     return kept + modules.reduce(0) { $0 + format.byteCount($1) }
@@ -215,16 +224,7 @@ package final class ModelQuantizer {
     for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
       if let finished = try work.finished(name) { sources.append(finished.source) }
     }
-    let done = Set(modules.map(\.name))
-    let all =
-      (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
-      + (model.headModule.map { [$0] } ?? [])
-    let result = QuantizedModel(
-      original: model, finished: try TensorView(joining: sources), modules: modules,
-      untouched: all.filter { !done.contains($0.name) }, options: options,
-      hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
-        && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,
-      calibration: calibration?.fingerprint)
+    let result = assembled(try TensorView(joining: sources))
     let staging = try work.stagingFolder()
     try format.write(result, into: staging, progress: progress)
     writtenBytes = try Checkpoint.modelFiles(in: staging).reduce(0) {
@@ -247,6 +247,20 @@ package final class ModelQuantizer {
     }
     try work.remove()
     return outcome
+  }
+
+  /// The model with its final tensors.
+  func assembled(_ finished: any TensorSource) -> QuantizedModel {
+    let done = Set(modules.map(\.name))
+    let all =
+      (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+      + (model.headModule.map { [$0] } ?? [])
+    return QuantizedModel(
+      original: model, finished: finished, modules: modules, untouched: all.filter { !done.contains($0.name) },
+      options: options,
+      hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
+        && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,
+      calibration: calibration?.fingerprint)
   }
 
   private func writeLog(_ folder: String) throws {
