@@ -1,5 +1,6 @@
 // Formats whose modules may be stored in forms of different sizes: what a choice among them asks of a format.
 
+import ByteIO
 import Checkpoint
 import Model
 import Packed

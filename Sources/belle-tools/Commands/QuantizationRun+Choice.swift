@@ -3,7 +3,9 @@
 
 import ByteIO
 import Foundation
+import Model
 import Quantize
+import Transformer
 
 extension QuantizationRun {
   /// Finds out what modules cost, and chooses, where a size was asked for; says what came of it.

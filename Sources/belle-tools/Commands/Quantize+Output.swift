@@ -29,7 +29,7 @@ extension QuantizeCommand {
     let folder = URL(filePath: Folder.home(of: model)).standardizedFileURL.resolvingSymlinksInPath().path
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
     let ending =
-      if let target = size.target {
+      if let target = demand.target {
         (format == .gguf ? "-" : "-\(format.rawValue)-") + words(target) + (format == .gguf ? ".gguf" : "")
       } else if format == .gguf {
         "-\(mixture?.name ?? blockType.rawValue.lowercased()).gguf"

@@ -55,7 +55,7 @@ struct QuantizeCommand: ParsableCommand {
     help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
   var groupSize = 128
 
-  @OptionGroup var size: SizeOptions
+  @OptionGroup var demand: SizeOptions
 
   @Flag(help: "Zero points in the middle, or wherever they fit best.")
   var symmetry = Symmetry.symmetric
@@ -208,7 +208,7 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
     try importance.check(method, hasCalibration: !calibration.isEmpty, isGuided: recipe == .guided || guidance != nil)
-    try size.check(
+    try demand.check(
       method, hasImportance: importance.given != nil, choosesTypes: blocks.ggufType != nil || blocks.pure.isGiven,
       isBELLE: format == .belle)
     if format == .gguf {
@@ -297,7 +297,7 @@ struct QuantizeCommand: ParsableCommand {
       let gguf = try GGUFFormat(
         model, blocks: blockType, mixture: mixture, embeddings: blocks.embeddingType?.type, tokenizer: tokenizer.path,
         chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
-      if size.target == nil {
+      if demand.target == nil {
         tellOfBlocks()
         tellOfOthers(gguf, modules(of: model))
       }
@@ -321,7 +321,7 @@ struct QuantizeCommand: ParsableCommand {
   private func chosenGroupSize(_ model: TransformerModel) -> Int? {
     guard groupSize != -1 else { return nil }
     // What divides them is chosen among.
-    guard size.target == nil else { return groupSize }
+    guard demand.target == nil else { return groupSize }
     let widths = Set(modules(of: model).map(\.inFeatures))
     guard !refusesFallback, let odd = widths.filter({ $0 % groupSize != 0 }).min(),
       let size = [128, 64, 32, 16].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
@@ -335,7 +335,7 @@ struct QuantizeCommand: ParsableCommand {
     options.method = method
     options.recipe = recipe.recipe
     options.recipeName = recipe.rawValue
-    options.target = size.target
+    options.target = demand.target
     options.isTrueSequential = recipe != .reference || trueSequential
     changeSteps(of: &options.recipe)
     // No states run through the model where there is no text.
