@@ -27,16 +27,10 @@ extension QuantizationSettings {
       if variation.bits != bits { rule["bits"] = variation.bits }
       if variation.groupSize != groupSize { rule["group_size"] = variation.groupSize }
       guard !rule.isEmpty else { continue }
-      for expression in ModuleExpressions(variation.modules).texts { dynamic = (dynamic ?? [:]).adding(rule, expression) }
+      var rules = dynamic ?? [:]
+      for expression in ModuleExpressions(variation.modules).texts { rules[expression] = rule }
+      dynamic = rules
     }
-  }
-}
-
-extension [String: [String: Int]] {
-  fileprivate func adding(_ rule: [String: Int], _ expression: String) -> Self {
-    var copy = self
-    copy[expression] = rule
-    return copy
   }
 }
 
@@ -62,7 +56,8 @@ struct ModuleExpressions {
     var layers: [Place: Set<Int>] = [:]
     var single: [String] = []
     for name in modules {
-      guard let match = name.wholeMatch(of: /([A-Za-z_.]*\.)([0-9]+)(\.[A-Za-z0-9_.]+)/), let layer = Int(match.2) else {
+      guard let match = name.wholeMatch(of: /([A-Za-z_.]*\.)([0-9]+)(\.[A-Za-z0-9_.]+)/), let layer = Int(match.2)
+      else {
         single.append(name)
         continue
       }
@@ -74,7 +69,8 @@ struct ModuleExpressions {
     for (place, numbers) in layers {
       kinds[Self.escaped(place.before) + Self.any(of: numbers), default: []].append(place.after)
     }
-    let parts = kinds.map { $0 + Self.anyOf($1.sorted().map(Self.escaped)) }.sorted() + single.sorted().map(Self.escaped)
+    let parts =
+      kinds.map { $0 + Self.anyOf($1.sorted().map(Self.escaped)) }.sorted() + single.sorted().map(Self.escaped)
     let whole = "^" + Self.anyOf(parts) + "$"
     if whole.unicodeScalars.count <= Self.mostScalars {
       texts = [whole]

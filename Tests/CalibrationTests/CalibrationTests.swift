@@ -196,7 +196,8 @@ private struct ByteTokenizer: Tokenizer {
     return Double(size) / Double(bytes.count)
   }
 
-  @Test("no built-in text is made by filling in a template: little is left of one that is, and much of what people write")
+  @Test(
+    "no built-in text is made by filling in a template: little is left of one that is, and much of what people write")
   func varied() throws {
     let template = (0..<100).map { number in
       "Question \(number): what is \(number * 7) plus \(number * 3)? The answer to this question is \(number * 10).\n"

@@ -141,7 +141,8 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("a GGUF file is within half a per cent of the target and not above, with embedding and head among what is chosen")
+  @Test(
+    "a GGUF file is within half a per cent of the target and not above, with embedding and head among what is chosen")
   func file() throws {
     let model = try TokenizedCheckpoint(hidden: 256, intermediate: 512).write(folder, "model")
     let dry = try Running(

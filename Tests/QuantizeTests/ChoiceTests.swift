@@ -78,7 +78,8 @@ import Testing
       (0..<40).map { _ in
         (0..<4).map { _ in
           Option(
-            size: Int.random(in: 1000...2000, using: &generator), cost: Double.random(in: 1000...1001, using: &generator))
+            size: Int.random(in: 1000...2000, using: &generator),
+            cost: Double.random(in: 1000...1001, using: &generator))
         }
       })
     problem.listLimit = 8

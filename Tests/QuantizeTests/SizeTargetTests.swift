@@ -61,13 +61,15 @@ import Testing
     for module in quantizer.modules {
       let form = try #require(choice.modules[module.name]?.form)
       let said = try #require(settings.said(of: module.name))
-      #expect(said.bits.count == 1 && form.hasPrefix("\(said.bits.first ?? 0) bits"), "\(module.name): \(form), \(said)")
+      #expect(said.bits.count == 1 && form.hasPrefix("\(said.bits.first ?? 0) bits"), "\(module.name): \(form)")
     }
     #expect(model.form != .plain)
     #expect(try bench.divergence() < 1)
   }
 
-  @Test("what cannot be is refused with what can be", arguments: [SizeTarget.bytes(1000), .bytes(1 << 30), .bits(1), .bits(16)])
+  @Test(
+    "what cannot be is refused with what can be",
+    arguments: [SizeTarget.bytes(1000), .bytes(1 << 30), .bits(1), .bits(16)])
   func refused(target: SizeTarget) throws {
     var bench = try Bench(RandomCheckpoint(layers: 1), windows: 4)
     bench.options.target = target
@@ -129,23 +131,23 @@ import Testing
     }
   }
 
-  @Test("what modules are said to cost before the work ranks as what the solver leaves of them", arguments: [false, true])
+  @Test(
+    "what modules are said to cost before the work ranks as what the solver leaves of them", arguments: [false, true])
   func ranking(isGuided: Bool) throws {
     var bench = try Bench(RandomCheckpoint(layers: 2), windows: 40)
     bench.options.recipe = isGuided ? .guided : .best
     bench.options.target = .bits(4.5)
     let quantizer = try bench.quantizer("costs")
     try quantizer.survey { _ in }
-    let costs = try CostSurvey(quantizer, bench.format, #require(quantizer.calibration), in: bench.folder.path).run {
-      _ in
-    }
+    let costs = try quantizer.costs(bench.format, #require(quantizer.calibration), in: bench.folder.path) { _ in }
     bench.options.target = nil
     var pairs: [(said: Double, found: Double)] = []
     for (bits, group) in [(2, 64), (3, 32), (4, 64), (8, 32)] {
       bench.format = GPTQFormat(bits: bits, groupSize: group, isSymmetric: true, storesGroupIndex: true)
       for report in try bench.run("\(bits)-\(group)") {
         let cost = try #require(costs.modules[report.name]?["\(bits) bits, groups of \(group)"])
-        pairs.append((cost.divergence, isGuided ? report.predicted_divergence ?? 0 : cost.divergence * report.loss / cost.loss))
+        let solved = isGuided ? report.predicted_divergence ?? 0 : cost.divergence * report.loss / cost.loss
+        pairs.append((cost.divergence, solved))
       }
     }
     let ranks = { (values: [Double]) -> [Double] in

@@ -213,7 +213,8 @@ package struct Calibration: Sendable, Equatable {
     var generator = SeededGenerator(seed: seed)
     // Shorter passages than of a user's files: a few samples must have something of everything.
     return try drawn(
-      documents(EmbeddedFiles.calibration).flatMap { passages(TextDocument(text: $0, isChat: false), limit: 1_500) }, tokenizer, vocabularySize,
+      documents(EmbeddedFiles.calibration).flatMap { passages(TextDocument(text: $0, isChat: false), limit: 1_500) },
+      tokenizer, vocabularySize,
       samples, length, &generator,
       file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
   }

@@ -25,9 +25,17 @@ struct SurveyedCosts {
 
 /// A way through the model and back.
 final class CostSurvey {
+  /// A group of a layer's modules, and which of them are to be quantized.
+  struct Group {
+    let group: LinearGroup
+    let wanted: [Int]
+
+    var modules: [LinearModule] { wanted.map { group.modules[$0] } }
+  }
+
   private let model: TransformerModel
   private let options: QuantizationOptions
-  private let plan: [[ModelQuantizer.GroupWork]]
+  private let plan: [[Group]]
   private let head: LinearModule?
   private let format: any MixedFormat
   private let windows: TokenWindows
@@ -43,22 +51,26 @@ final class CostSurvey {
   private static let headRows = 512
 
   /// - Parameters:
-  ///   - quantizer: what is to be done.
+  ///   - layers: the groups of each layer that has something to quantize, or lies before one that has.
+  ///   - head: the head, where it is quantized.
   ///   - format: whose forms are chosen among.
+  ///   - all: the windows of the calibration, some of which are taken.
+  ///   - batchRows: tokens that are worked on at once, a multiple of whole blocks.
   ///   - folder: on whose disk states and gradients are kept meanwhile.
-  init(_ quantizer: ModelQuantizer, _ format: any MixedFormat, _ calibration: Calibration, in folder: String) throws {
-    (model, options, plan, head) = (quantizer.model, quantizer.options, quantizer.plan, quantizer.head)
-    self.format = format
+  init(
+    _ model: TransformerModel, _ layers: [[Group]], head: LinearModule?, _ format: any MixedFormat,
+    _ all: TokenWindows, _ options: QuantizationOptions, batchRows: Int, in folder: String
+  ) throws {
+    (self.model, plan, self.head, self.format, self.options) = (model, layers, head, format, options)
     // Without a recipe that is guided the gradients say what outputs and tokens count, and rows stay apart.
     guidance = options.recipe.guidance ?? Guidance(share: 0)
-    let all = calibration.windows
-    let widest = quantizer.modules.map(\.inFeatures).max() ?? 0
+    let widest = layers.joined().flatMap(\.modules).map(\.inFeatures).max() ?? 0
     let count = min(all.count, max(1, (max(Self.fewestTokens, widest) + all.length - 1) / all.length))
     windows = TokenWindows(Array(all.tokens.prefix(count * all.length)), length: all.length)
     let c = model.configuration
     let bytes = 4 * windows.tokens.count * (c.hiddenSize + StateStream.carriedWidth(c))
     stream = try StateStream(
-      windows: count, windowLength: all.length, c, batchWindows: quantizer.shape.batchRows / all.length,
+      windows: count, windowLength: all.length, c, batchWindows: batchRows / all.length,
       scratchFolder: bytes > options.memoryLimit / 4 ? folder : nil)
     store = try GradientStore(
       in: folder, layers: c.layerCount, draws: 1, rows: windows.tokens.count, width: c.hiddenSize)
@@ -109,11 +121,15 @@ final class CostSurvey {
       let gradient = try store.gradient(0, rows)
       let states = HiddenStates(try store.input(index, rows).slice, windowLength: windows.length)
       layer.goBack(states, from: gradient.slice, threads: threads) { group, all in
-        for (module, g) in zip(group.modules, all) { gradients[module.name]?.add(g, from: rows.lowerBound, threads: threads) }
+        for (module, g) in zip(group.modules, all) {
+          gradients[module.name]?.add(g, from: rows.lowerBound, threads: threads)
+        }
       }
       try store.put(gradient: 0, rows, gradient.slice)
     }
-    let weights = wanted.mapValues { modules in guidance.weights(modules.compactMap { gradients[$0.name]?.tokens }) }
+    let weights = wanted.mapValues { modules in
+      guidance.weights(modules.compactMap { gradients[$0.name]?.tokens })
+    }
     var sums: [LinearGroup.Role: InputSums] = [:]
     for group in work where !group.wanted.isEmpty {
       sums[group.group.role] = InputSums(
@@ -157,7 +173,7 @@ final class CostSurvey {
 
   /// The matrices that are rounded, the types that they can have, and whether a matrix is the embedding.
   private var roundedMatrices: [(info: TensorInfo, types: [DType], isEmbedding: Bool)] {
-    ModelQuantizer.roundedMatrices(of: model, head: head, format)
+    format.roundedMatrices(of: model, head: head)
   }
 
   /// What the head would cost, and the gradient that all others go by.
@@ -166,7 +182,9 @@ final class CostSurvey {
     let sample = Matrix<Float>(rows: (stream.rows + step - 1) / step, columns: model.configuration.hiddenSize)
     let draws = LabelDraws(count: 1, seed: guidance.seed)
     var sums: InputSums?
-    if let head { sums = InputSums(width: head.inFeatures, correctsInputs: false, residualWidth: nil, threads: threads) }
+    if let head {
+      sums = InputSums(width: head.inFeatures, correctsInputs: false, residualWidth: nil, threads: threads)
+    }
     for (batch, rows) in stream.batches.enumerated() {
       let states = try stream.take(batch)
       for row in rows where row % step == 0 {

@@ -160,9 +160,11 @@ package struct GPTQFormat: QuantizedFormat {
       recipe: options.recipeName, steps: recipe.description)
     settings.meta?.calibration = model.calibration
     settings.leaveOut(model.untouched.map(\.name).filter { $0 != "lm_head" })
-    settings.vary(Dictionary(grouping: others.keys.sorted()) { others[$0] ?? ownForm(of: $0) }.map { form, names in
-      QuantizationSettings.Variation(modules: names, bits: form.bits, groupSize: form.groupSize ?? -1)
-    })
+    let varied = Dictionary(grouping: others.keys.sorted()) { ownForm(of: $0) }
+    settings.vary(
+      varied.map { form, names in
+        QuantizationSettings.Variation(modules: names, bits: form.bits, groupSize: form.groupSize ?? -1)
+      })
     return settings
   }
 }

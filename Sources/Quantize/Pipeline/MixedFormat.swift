@@ -3,18 +3,7 @@
 import ByteIO
 import Checkpoint
 import Model
-import Packed
-
-/// A form that a module's weights can have in a format: a type of blocks, or bits and groups.
-package struct StoredForm: Sendable, Hashable {
-  /// What it is called: `Q4_K`; `4 bits, groups of 128`.
-  package let name: String
-  /// What a weight can be in it.
-  package let grid: Grid
-
-  package static func == (one: StoredForm, other: StoredForm) -> Bool { one.name == other.name }
-  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
-}
+import Transformer
 
 /// A format in which every module may have a form of its own.
 package protocol MixedFormat: QuantizedFormat {
@@ -45,6 +34,21 @@ package protocol MixedFormat: QuantizedFormat {
 }
 
 extension MixedFormat {
+  /// The matrices of a model that are rounded to types that can be chosen: the embedding, and a head that is not quantized.
+  ///
+  /// - Parameter head: the head that is quantized; nil where none is.
+  func roundedMatrices(
+    of model: TransformerModel, head: LinearModule?
+  ) -> [(info: TensorInfo, types: [DType], isEmbedding: Bool)] {
+    model.source.tensors.compactMap { info in
+      let isEmbedding = model.configuration.ggufName(of: info.name)?.isEmbedding ?? false
+      let isHead = head == nil && model.headModule.map { $0.name + ".weight" == info.name } ?? false
+      guard isEmbedding || isHead else { return nil }
+      let types = types(ofRounded: info)
+      return types.isEmpty ? nil : (info, types, isEmbedding)
+    }
+  }
+
   /// The bytes that a module takes in a form.
   func byteCount(_ module: LinearModule, in form: StoredForm) -> Int {
     choosing([module.name: form], [:]).byteCount(module)

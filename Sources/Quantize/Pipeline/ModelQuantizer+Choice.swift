@@ -29,7 +29,7 @@ extension ModelQuantizer {
     if let earlier = try earlierChoice() { return take(earlier, format) }
     for module in modules where format.forms(of: module).isEmpty { try format.check(module) }
     try Folder.create(scratchFolder)
-    let costs = try CostSurvey(self, format, calibration, in: scratchFolder).run(events)
+    let costs = try costs(format, calibration, in: scratchFolder, events)
     let items = items(format, costs)
     if let lacking = items.first(where: \.options.isEmpty) {
       throw QuantizeError(
@@ -38,6 +38,16 @@ extension ModelQuantizer {
     }
     let chosen = try ChosenForms(items, target, self, format).choice
     take(chosen, format)
+  }
+
+  /// What all modules would cost in the forms of a format.
+  func costs(
+    _ format: any MixedFormat, _ calibration: Calibration, in folder: String, _ events: (SurveyEvent) throws -> Void
+  ) throws -> SurveyedCosts {
+    let layers = plan.map { $0.map { CostSurvey.Group(group: $0.group, wanted: $0.wanted) } }
+    return try CostSurvey(
+      model, layers, head: head, format, calibration.windows, options, batchRows: shape.batchRows, in: folder
+    ).run(events)
   }
 
   /// Where states may be kept before there is a work folder.
@@ -66,19 +76,6 @@ extension ModelQuantizer {
     return FormChoice(text: text)
   }
 
-  /// The matrices of a model that are rounded to types that can be chosen: the embedding, and a head that is not quantized.
-  static func roundedMatrices(
-    of model: TransformerModel, head: LinearModule?, _ format: any MixedFormat
-  ) -> [(info: TensorInfo, types: [DType], isEmbedding: Bool)] {
-    model.source.tensors.compactMap { info in
-      let isEmbedding = model.configuration.ggufName(of: info.name)?.isEmbedding ?? false
-      let isHead = head == nil && model.headModule.map { $0.name + ".weight" == info.name } ?? false
-      guard isEmbedding || isHead else { return nil }
-      let types = format.types(ofRounded: info)
-      return types.isEmpty ? nil : (info, types, isEmbedding)
-    }
-  }
-
   /// What is chosen for, with all that it can have.
   private func items(_ format: any MixedFormat, _ costs: SurveyedCosts) -> [FormItem] {
     let groups = plan.joined().map(\.modules).filter { !$0.isEmpty } + (head.map { [[$0]] } ?? [])
@@ -96,7 +93,7 @@ extension ModelQuantizer {
         })
     }
     if case .bits = options.target { return items }
-    for (info, types, _) in Self.roundedMatrices(of: model, head: head, format) {
+    for (info, types, _) in format.roundedMatrices(of: model, head: head) {
       items.append(
         FormItem(
           tensor: info.name,
@@ -174,7 +171,8 @@ private struct ChosenForms {
       let most = try Self.fileBytes(items, extremes[1], quantizer, format)
       guard least <= bytes, Double(most) * 1.005 >= Double(bytes) else {
         throw Self.outOfRange(
-          "\(byteCount(bytes)) (\(bytes) bytes)", "\(least) to \(most) bytes (\(byteCount(least)) to \(byteCount(most)))")
+          "\(byteCount(bytes)) (\(bytes) bytes)",
+          "\(least) to \(most) bytes (\(byteCount(least)) to \(byteCount(most)))")
       }
       // What is none of the items', and headers; these may differ by some bytes from choice to choice.
       var budget = bytes - (least - problem.sizes.lowerBound)

@@ -50,7 +50,8 @@ extension QuantizationRun {
       "modules": .array(
         choice.modules.sorted { $0.key < $1.key }.map { name, module in
           [
-            "name": .string(name), "stored_as": .string(module.form), "predicted_divergence": .double(module.divergence),
+            "name": .string(name), "stored_as": .string(module.form),
+            "predicted_divergence": .double(module.divergence),
           ]
         }),
     ]
