@@ -224,14 +224,26 @@ struct ModelCard {
       quantizer.modules.lazy.map { quantizer.format.grid(for: $0) }
         .allSatisfy { $0.form == .symmetric && [4, 8].contains($0.bits) }
       ? "    vllm serve .\n" : "vLLM takes symmetric grids of 4 and 8 bits only: not this one.\n"
-    return """
-      ## Loading
-
+    // transformers 5 knows one form for all modules.
+    let transformers =
+      quantizer.choice == nil
+      ? """
       In this folder. transformers, with GPTQModel installed:
 
           from transformers import AutoModelForCausalLM, AutoTokenizer
           model = AutoModelForCausalLM.from_pretrained(".", device_map="auto")
           tokenizer = AutoTokenizer.from_pretrained(".")
+      """
+      : """
+      In this folder. GPTQModel, whose `dynamic` says what differs by module:
+
+          from gptqmodel import GPTQModel
+          model = GPTQModel.load(".")
+      """
+    return """
+      ## Loading
+
+      \(transformers)
 
       vLLM:
 
