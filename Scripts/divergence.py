@@ -63,14 +63,14 @@ class Measured:
             return known
         path = self.options.work / "model.gguf"
         path.unlink(missing_ok=True)
-        predicted = make(path)
+        figures = make(path)
         scores = json.loads(
             tool(
                 "evaluate", path, "--text", f"{self.options.tokens}:{self.options.part}", "--reference",
                 self.options.model, "--json", "--quiet").splitlines()[-1])
         row = {
             "curve": curve, "name": name, "part": self.options.part, "bytes": path.stat().st_size,
-            "divergence": scores["kl_mean"], "predicted": predicted}
+            "divergence": scores["kl_mean"], **figures}
         path.unlink()
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -84,7 +84,8 @@ def quantize(options, recipe, *more):
         lines = tool(
             "quantize", options.model, path, "--format", "gguf", "--recipe", recipe, "--calibration",
             f"{options.tokens}:calibration", "--json", "--quiet", *more).splitlines()
-        return json.loads(lines[-1]).get("predicted_divergence")
+        last = json.loads(lines[-1])
+        return {"predicted": last["predicted_divergence"], "planned": (last["choice"] or {}).get("predicted_divergence")}
 
     return make
 
@@ -125,7 +126,7 @@ def llama(options):
             status = llama_cpp.llama_model_quantize(str(floats).encode(), str(path).encode(), ctypes.byref(choices))
             if status:
                 sys.exit(f"llama.cpp's quantizer ended with {status}")
-            return None
+            return {}
 
         return make
 
@@ -156,13 +157,14 @@ def measure(options, measured):
 
 
 def table(options, measured):
-    print("\ntype        bytes         one type   at its size   of it   predicted")
+    print("\ntype        bytes         one type   at its size   of it     planned   predicted")
     for recipe in options.recipe:
         for kind in options.types:
             one, chosen = measured.get(f"{recipe}, one type", kind), measured.get(f"{recipe}, size on demand", f"as {kind}")
             print(
                 f"{kind:10} {one['bytes']:10} {one['divergence']:12.5g} {chosen['divergence']:12.5g} "
-                f"{chosen['divergence'] / one['divergence']:8.2f} {chosen['predicted'] or float('nan'):11.4g}   {recipe}")
+                f"{chosen['divergence'] / one['divergence']:8.2f} {chosen.get('planned') or float('nan'):11.4g} "
+                f"{chosen.get('predicted') or float('nan'):11.4g}   {recipe}")
 
 
 # What a picture looks like.

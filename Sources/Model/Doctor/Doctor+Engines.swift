@@ -184,7 +184,8 @@ extension Doctor {
       }
       // auto-round's `extra_config` is read by what auto-round adds.
       if engine == "transformers", let settings = facts.quantization, settings.variesByModule, settings.program == nil {
-        return "it takes the same bits and groups for all modules, and knows nothing of dynamic: GPTQModel's own loader does"
+        return
+          "it takes the same bits and groups for all modules, and knows nothing of dynamic: GPTQModel's own loader does"
       }
       if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 {
         return "it takes inputs and outputs in multiples of 32"
