@@ -164,7 +164,7 @@ let package = Package(
     .testTarget(
       name: "CalibrationTests",
       dependencies: [
-        "Quantize", "Model", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "TestSupport",
+        "Quantize", "Model", "Tokenizer", "Transformer", "Checkpoint", "Checksum", "ByteIO", "CZlib", "TestSupport",
       ],
       swiftSettings: test),
     .testTarget(

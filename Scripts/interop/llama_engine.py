@@ -108,6 +108,18 @@ def transcoded():
         assert abs(theirs / ours - 1) < 0.01, f"{theirs} with llama.cpp, {ours} packed"
 
 
+@check("types that differ by matrix, chosen for a size: they load, and perplexities are within 1 %")
+def sized():
+    for name, size in (("llama", "3.2MB"), ("bloom", "2.8MB")):
+        with folder() as place:
+            tools(
+                "quantize", model(name), place / "sized.gguf", "--target-size", size, "--recipe", "fast", "--calibration",
+                f"{FIXTURES / name / 'tokens.safetensors'}:calibration", "--samples", 8)
+            kinds = {str(tensor.tensor_type) for tensor in GGUFReader(place / "sized.gguf").tensors if len(tensor.shape) > 1}
+            assert len(kinds) > 1, kinds
+            expect_near(place / "sized.gguf", name, f"{name} in {size}")
+
+
 def divergence(path, name):
     """Mean KL divergence from the unquantized model, by `evaluate`."""
     text = f"{FIXTURES / name / 'tokens.safetensors'}:evaluation"

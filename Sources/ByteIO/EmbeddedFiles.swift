@@ -10,6 +10,9 @@ public enum EmbeddedFiles {
   /// The texts of calibration/.
   public static var calibration: [(path: String, text: String)] { unsafe files(belle_embedded_calibration()) }
 
+  /// The texts of calibration/held-out/: those that models are evaluated on, and never calibrated with.
+  public static var heldOut: [(path: String, text: String)] { unsafe files(belle_embedded_held_out()) }
+
   /// The commit that the program was built from; nil where whoever built it did not say.
   public static var commit: String? {
     // SAFETY: a constant string, or none.

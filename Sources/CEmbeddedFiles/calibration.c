@@ -1,4 +1,4 @@
-// The texts of calibration/, the built-in corpus.
+// The texts of calibration/, the built-in corpus, and of calibration/held-out/.
 // Compiled in as they are, so that the program knows them wherever it is installed; a test fails where a file of the
 // folder is missing here.
 
@@ -47,3 +47,21 @@ static const belle_embedded_file files[] = {
 };
 
 const belle_embedded_file *belle_embedded_calibration(void) { return files; }
+
+static const belle_embedded_file held_out[] = {
+    {"code.txt", (const unsigned char[]){
+#embed "../../calibration/held-out/code.txt" suffix(, 0)
+    }},
+    {"dialogues.txt", (const unsigned char[]){
+#embed "../../calibration/held-out/dialogues.txt" suffix(, 0)
+    }},
+    {"en.txt", (const unsigned char[]){
+#embed "../../calibration/held-out/en.txt" suffix(, 0)
+    }},
+    {"zh.txt", (const unsigned char[]){
+#embed "../../calibration/held-out/zh.txt" suffix(, 0)
+    }},
+    {0, 0},
+};
+
+const belle_embedded_file *belle_embedded_held_out(void) { return held_out; }

@@ -35,7 +35,7 @@ package struct QuantizationSettings: Codable, Sendable, Equatable {
   /// What made it, and how.
   package var meta: Meta?
   /// Patterns of modules' names with what differs for them; `-:` before a pattern leaves its modules out.
-  package var dynamic: [String: [String: String]]?
+  package var dynamic: [String: [String: Int]]?
   /// Whether some modules have other bits or groups than all: GPTQModel's `dynamic`, auto-round's `extra_config`. For reading,
   /// which ones the shapes tell.
   package private(set) var variesByModule = false

@@ -12,6 +12,8 @@ struct LayerProblem: Sendable {
   let recipe: Recipe
   let correction: Correction?
   let steps: SolverSteps
+  /// What an error of each column counts where weights are only rounded; nil for all alike.
+  var columnWeights: [Float]?
   /// What couples rows: nil where they are independent.
   private(set) var coupling: RowCoupling?
 

@@ -9,28 +9,34 @@ package enum RoundToNearest {
   /// - Parameters:
   ///   - weights: W, `[out, in]`; only read.
   ///   - grid: the values that a weight can take.
-  ///   - fit: how the grid of a group is found; a weighted search has no weights here and counts all columns alike.
+  ///   - fit: how the grid of a group is found; a weighted search without weights counts all columns alike.
   ///   - negativeScales: whether a symmetric grid may have a negative scale.
+  ///   - columnWeights: what an error of each column counts, for a weighted search; nil for all alike.
   ///   - layer: what errors and the report call it.
   ///   - threads: how many to use.
   /// - Throws: ``QuantizeError`` for options that mean nothing, NaN or infinity.
   package static func quantize(
-    _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit = .range, negativeScales: Bool = false, layer: String,
-    threads: Int = Engine.defaultThreads
+    _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit = .range, negativeScales: Bool = false,
+    columnWeights: [Float]? = nil, layer: String, threads: Int = Engine.defaultThreads
   ) throws(QuantizeError) -> QuantizedLayer {
-    try solver(weights, grid: grid, fit: fit, negativeScales: negativeScales, layer: layer, threads: threads)
-      .solve(threads: threads)
+    try solver(
+      weights, grid: grid, fit: fit, negativeScales: negativeScales, columnWeights: columnWeights, layer: layer,
+      threads: threads
+    ).solve(threads: threads)
   }
 
   /// What rounds one linear layer, once everything was checked; parameters and errors as above.
   static func solver(
-    _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit, negativeScales: Bool, layer: String, threads: Int
+    _ weights: MatrixSlice<Float>, grid: Grid, fit: Recipe.Fit, negativeScales: Bool, columnWeights: [Float]? = nil,
+    layer: String, threads: Int
   ) throws(QuantizeError) -> LayerSolver {
+    precondition(columnWeights.map { $0.count == weights.columns } ?? true, "a weight for each column")
     try grid.validate(inputs: weights.columns, layer: layer)
     try grid.check(weights, layer: layer, threads: threads)
     let recipe = Recipe(fixesGridsUpFront: true, fit: fit, negativeScales: negativeScales)
     try recipe.validate(layer: layer)
-    let problem = LayerProblem(weights: weights, factor: nil, grid: grid, recipe: recipe, correction: nil)
+    var problem = LayerProblem(weights: weights, factor: nil, grid: grid, recipe: recipe, correction: nil)
+    problem.columnWeights = columnWeights
     return LayerSolver(problem, factor: nil, layer: layer)
   }
 }

@@ -28,7 +28,7 @@ struct Strip {
     let elimination = Elimination(problem, rows: rows, space)
     guard let factor = problem.factor else {
       problem.weights.gather(rows, order: (0..<UInt32(n)).map { $0 }, into: space.first.slice)
-      space.grids.findAll(space.first, weights: nil)
+      space.grids.findAll(space.first, weights: problem.columnWeights)
       elimination.roundToNearest()
       return
     }

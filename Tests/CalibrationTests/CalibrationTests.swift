@@ -1,4 +1,5 @@
 import ByteIO
+import CZlib
 import Checkpoint
 import Foundation
 import TestSupport
@@ -162,6 +163,49 @@ private struct ByteTokenizer: Tokenizer {
     for (name, text) in EmbeddedFiles.calibration {
       let file = String(decoding: try readBytes(project("calibration/" + name)), as: UTF8.self)
       #expect(text == file, "\(name)")
+    }
+  }
+
+  @Test("the texts that models are evaluated on are those of calibration/held-out/, and none of them is in the corpus")
+  func heldOut() throws {
+    let folder = project("calibration/held-out")
+    let names = try Folder.entries(of: folder).map(\.name).filter { $0.hasSuffix(".txt") }
+    #expect(EmbeddedFiles.heldOut.map(\.path) == names && names.count > 3)
+    let corpus = EmbeddedFiles.calibration.map(\.text).joined(separator: "\n")
+    for (name, text) in EmbeddedFiles.heldOut {
+      #expect(try text == String(decoding: readBytes(folder + "/" + name), as: UTF8.self), "\(name)")
+      for line in text.split(separator: "\n") where line.utf8.count > 40 {
+        #expect(!corpus.contains(line), "\(name): \(line.prefix(60))")
+      }
+    }
+    let made = try Calibration.inOrder(
+      nil, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: nil, defaultLength: 512)
+    #expect(made.windows.count > 20 && made.windows.length == 512)
+    let few = try Calibration.inOrder(
+      nil, tokenizer: { ByteTokenizer() }, vocabularySize: 257, length: nil, defaultLength: 512, maximumTokens: 600)
+    #expect(few.windows.tokens.count == 512 && few.fingerprint != made.fingerprint)
+  }
+
+  /// A text's share that zlib leaves of it.
+  private func left(of text: String) throws -> Double {
+    let bytes = Array(text.utf8)
+    var size = compressBound(UInt(bytes.count))
+    var packed = [UInt8](repeating: 0, count: Int(size))
+    let status = unsafe compress2(&packed, &size, bytes, UInt(bytes.count), 9)
+    try #require(status == Z_OK)
+    return Double(size) / Double(bytes.count)
+  }
+
+  @Test(
+    "no built-in text is made by filling in a template: little is left of one that is, and much of what people write")
+  func varied() throws {
+    let template = (0..<100).map { number in
+      "Question \(number): what is \(number * 7) plus \(number * 3)? The answer to this question is \(number * 10).\n"
+    }
+    #expect(try left(of: template.joined()) < 0.25)
+    for (name, text) in EmbeddedFiles.calibration + EmbeddedFiles.heldOut {
+      let share = try left(of: text)
+      #expect(share > 0.42, "\(name): \(share)")
     }
   }
 

@@ -210,7 +210,7 @@ import Testing
   @Test(
     "options that do not go together are usage errors",
     arguments: [
-      "", "--text t --choices c", "--text t --kl-windows 2", "--choices c --stride 2",
+      "--text t --choices c", "--text t --kl-windows 2", "--choices c --stride 2",
       "--choices c --reference r --kl-windows 1",
       "--text t --stride 0", "--text t --sequence-length 8 --stride 9", "--text t --dev d", "--choices c --shots 2",
       "--text t --question-form plain", "--choices c --dev d --shots 0", "--choices c --question-form other",
@@ -219,6 +219,15 @@ import Testing
   func usage(options: String) throws {
     let run = try Running(["evaluate", "/nowhere"] + options.split(separator: " ").map(String.init)).finish()
     #expect(run.status == 64, "\(run.errors)")
+  }
+
+  @Test("without a text the one that comes with the program is taken, and a note says so")
+  func heldOut() throws {
+    let model = try TokenizedCheckpoint().write(folder, "tokenized")
+    let run = try belleTools("evaluate", model, "--max-tokens", "600", "--sequence-length", "128", "--json")
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.errors.contains("the text is the one that comes with the program"), "\(run.errors)")
+    #expect(run.output.contains(#""windows":4"#), "\(run.output)")
   }
 
   @Test("a stride beyond a token file's rows is refused")

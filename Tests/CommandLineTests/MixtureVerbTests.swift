@@ -130,3 +130,49 @@ import Testing
     #expect(model2.status == 1 && model2.errors.contains("expected an importance matrix"), "\(model2.errors)")
   }
 }
+
+/// A size on demand, by the verb.
+@Suite("A size on demand on the command line") struct SizeVerbTests {
+  private let folder: TemporaryFolder
+  private let data = [
+    "--calibration", project("Tests/Fixtures/tiny/llama/tokens.safetensors:calibration"), "--samples", "4",
+    "--sequence-length", "64", "--recipe", "fast",
+  ]
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test(
+    "a GGUF file is within half a per cent of the target and not above, with embedding and head among what is chosen")
+  func file() throws {
+    let model = try TokenizedCheckpoint(hidden: 256, intermediate: 512).write(folder, "model")
+    let dry = try Running(
+      ["quantize", model, folder.file("m.gguf"), "--target-size", "1.3MB", "--dry-run", "--json"] + data
+    ).finish()
+    #expect(dry.status == 0 && dry.output.contains(#""proven":true"#), "\(dry.errors)")
+    #expect(dry.errors.contains("chosen: "), "\(dry.errors)")
+    let run = try Running(["quantize", model, folder.file("m.gguf"), "--target-size", "1.3MB"] + data).finish()
+    #expect(run.status == 0 && run.output.contains("model.layers.0"), "\(run.errors)")
+    let size = try #require(Folder.size(of: folder.file("m.gguf")))
+    #expect((1_293_500...1_300_000).contains(size), "\(size)")
+    #expect(dry.output.contains(#""bytes":\#(size)"#))
+    let types = try GGUFFile(InputFile(folder.file("m.gguf"))).tensors.filter { $0.shape.count > 1 }.map(\.dtype)
+    #expect(Set(types).count > 1)
+    let small = try Running(["quantize", model, folder.file("s.gguf"), "--target-size", "100kB"] + data).finish()
+    #expect(small.status == 1 && small.errors.contains("it can have "), "\(small.errors)")
+  }
+
+  @Test("what does not go with a size is told")
+  func misuse() throws {
+    let model = try TokenizedCheckpoint().write(folder, "model")
+    for more in [
+      ["--target-bits", "4", "--gguf-type", "q4_k"], ["--target-bits", "4", "--method", "rtn"],
+      ["--target-bits", "4", "--target-size", "1GB"], ["--target-bits", "0"], ["--target-size", "x"],
+      ["--target-bits", "4", "--format", "belle"],
+    ] {
+      let run = try Running(["quantize", model, folder.file("x")] + more).finish()
+      #expect(run.status == 64, "\(more): \(run.errors)")
+    }
+    let belle = try Running(["quantize", model, folder.file("x"), "--target-bits", "4", "--format", "belle"]).finish()
+    #expect(belle.errors.contains("BELLE's scripts take the same bits and groups for all modules"))
+  }
+}

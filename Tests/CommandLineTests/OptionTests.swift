@@ -96,7 +96,7 @@ import Testing
 
   @Test(
     "a size that is none is told with what one is",
-    arguments: ["x", "0", "-1", "5XB", "GB", "1.5GB", "9999999999999TB", "5 GB"])
+    arguments: ["x", "0", "-1", "5XB", "GB", "1.5.2GB", ".5GB", "1.5", "9999999999999TB", "5 GB"])
   func sizes(text: String) throws {
     for (verb, option) in [
       ("convert", "--max-shard-size"), ("quantize", "--max-shard-size"), ("quantize", "--max-memory"),

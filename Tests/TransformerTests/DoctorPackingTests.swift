@@ -78,8 +78,11 @@ struct DoctorPackingTests {
     try change(&patient)
     let doctor = try patient.doctor()
     #expect(Set(doctor.findings.map(\.code)) == codes, "\(name): \(doctor.findings)")
+    // transformers 5.24 takes the bits that are said for all, and fails at shapes that are not those.
+    let isBeyondTransformers = name == "dynamic as the shapes are"
     for verdict in doctor.engines where ["transformers", "gptqmodel"].contains(verdict.engine) {
-      #expect(verdict.loads == codes.isEmpty, "\(name): \(verdict)")
+      let loads = codes.isEmpty && !(isBeyondTransformers && verdict.engine == "transformers")
+      #expect(verdict.loads == loads, "\(name): \(verdict)")
     }
   }
 

@@ -11,6 +11,7 @@ typedef struct {
 // Tables whose last row has no path.
 const belle_embedded_file *belle_embedded_checksums(void);
 const belle_embedded_file *belle_embedded_calibration(void);
+const belle_embedded_file *belle_embedded_held_out(void);
 
 // The commit that the program was built from; NULL where whoever built it did not say.
 const char *belle_commit(void);

@@ -12,6 +12,8 @@ public struct GGUFTypes: Sendable, Equatable {
   public let embeddings: DType?
   /// What some matrices get in place of ``weights``; where that is nil, the embedding and the head only.
   package private(set) var mixture: GGUFMixture?
+  /// What single matrices get, whatever else is said: by GGUF's names.
+  package var single: [String: DType] = [:]
   /// The model whose matrices they are.
   private var model: GGUFMixture.Model?
 
@@ -64,6 +66,7 @@ public struct GGUFTypes: Sendable, Equatable {
   /// The type that was asked for a matrix, whatever its rows are; nil for vectors, and where it keeps what it has.
   package func wanted(of info: TensorInfo) -> DType? {
     guard info.shape.count >= 2 else { return nil }
+    if let type = single[info.name] { return type }
     let isEmbedding = ["token_embd.weight", "output.weight"].contains(info.name)
     if isEmbedding, let embeddings { return embeddings }
     guard let mixture, isEmbedding || weights != nil else { return isEmbedding ? embeddings : weights }

@@ -182,6 +182,13 @@ extension Doctor {
         return
           "it takes asymmetric grids in version 1 from itself only: \(.converting(.gptqVersion2))"
       }
+      // auto-round's `extra_config` is read by what auto-round adds.
+      if engine == "transformers", let settings = facts.quantization, settings.variesByModule, settings.program == nil,
+        facts.hasOtherGroups || settings.bits.map({ facts.allBits != [$0] }) ?? false
+      {
+        return
+          "it takes the same bits and groups for all modules, and knows nothing of dynamic: GPTQModel's own loader does"
+      }
       if facts.inDivisor % 32 != 0 || facts.outDivisor % 32 != 0 {
         return "it takes inputs and outputs in multiples of 32"
       }

@@ -270,6 +270,7 @@ extension Doctor {
       return size > 0 && module.inputs / size + (module.inputs % size == 0 ? 0 : 1) == module.count
     }
     if let settings {
+      facts.hasOtherGroups = settings.groupSize.map { size in tally.groups.contains { !fits(size, $0) } } ?? false
       let wrong = tally.groups.filter { module in
         guard let said = settings.said(of: module.name), !said.groupSizes.isEmpty else { return false }
         return !said.groupSizes.contains { fits($0, module) }

@@ -56,6 +56,8 @@ package final class Doctor {
     var bits: Int?
     var allBits: Set<Int> = []
     var groupSize: Int?
+    /// Whether modules have other groups than the settings say for all.
+    var hasOtherGroups = false
     /// Whether groups are scattered over the inputs, or of different sizes.
     var isScattered = false
     /// Whether this program can write a GGUF file of the model.

@@ -43,7 +43,8 @@ package struct Calibration: Sendable, Equatable {
   /// A text is encoded as a whole, with BOS once at each document's beginning where the tokenizer's rules ask for it. What
   /// is left after the last full window is not used; a text that fills no window is one shorter window.
   /// - Parameters:
-  ///   - argument: a text, JSON or JSON Lines file, or a token file, whose rows are the windows.
+  ///   - argument: a text, JSON or JSON Lines file, or a token file, whose rows are the windows; nil for the texts that come
+  ///     with the program for this, which none is calibrated with.
   ///   - tokenizer: called for texts only.
   ///   - vocabularySize: the model's.
   ///   - length: the windows' length; a token file's rows that are longer are cut at it, shorter ones are an error. Nil
@@ -54,11 +55,11 @@ package struct Calibration: Sendable, Equatable {
   ///     where it allows no whole one; nil for all. What comes after them is not even encoded.
   ///   - template: the model's chat template, for conversations; asked for where there is one. Nil for BELLE's form.
   package static func inOrder(
-    _ argument: String, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
+    _ argument: String?, tokenizer: () throws -> any Tokenizer, vocabularySize: Int, length: Int?, defaultLength: Int,
     stride: Int? = nil, maximumTokens: Int? = nil, template: @escaping () throws -> ChatTemplate? = { nil }
   ) throws -> Calibration {
     let options = "order" + (stride.map { ";stride=\($0)" } ?? "")
-    if TokenFile.isOne(argument) {
+    if let argument, TokenFile.isOne(argument) {
       let rows = try TokenFile.windows(argument, vocabularySize: vocabularySize)
       try check(stride, length ?? rows.length)
       let (windows, unused) = try cut(rows, length ?? rows.length, stride, maximumTokens, argument)
@@ -69,26 +70,35 @@ package struct Calibration: Sendable, Equatable {
     let wanted = maximumTokens.map { wantedTokens($0, length, stride) } ?? .max
     let tokenizer = try tokenizer()
     var tokens: [Int32] = []
-    let reading = try TextDocuments.forEach(argument, template: template) { document in
+    let take = { (document: TextDocument) throws -> Bool in
       tokens +=
         document.isChat
         ? try tokenizer.encodeChat(document.text)
         : try tokenizer.encodeDocument(document.text, atLeast: wanted - tokens.count)
       return tokens.count < wanted
     }
-    try check(tokens, vocabularySize, argument)
+    var notes: [String] = []
+    if let argument {
+      notes = try TextDocuments.forEach(argument, template: template, take).notes
+    } else {
+      for text in documents(EmbeddedFiles.heldOut) {
+        guard try take(TextDocument(text: text, isChat: false)) else { break }
+      }
+    }
+    let file = argument ?? "the built-in text"
+    try check(tokens, vocabularySize, file)
     let read = tokens.count
     let available = min(read, wanted)
     let used = available >= length && stride == nil ? available / length * length : available
     guard used >= 2 else {
       throw CalibrationError(
-        .tooShort, file: argument, reason: "its \(read) tokens are too few: two are needed at least")
+        .tooShort, file: file, reason: "its \(read) tokens are too few: two are needed at least")
     }
     tokens.removeLast(read - used)
     var windows = TokenWindows(tokens, length: stride == nil ? min(length, used) : used)
     if let stride, used > length { windows = TokenWindows(overlapping: windows, length: length, stride: stride) }
     // What comes after the tokens that were asked for is not counted.
-    return try Calibration(windows, unused: available - used, options: options, notes: reading.notes)
+    return try Calibration(windows, unused: available - used, options: options, notes: notes)
   }
 
   private static func check(_ stride: Int?, _ length: Int) throws {
@@ -201,14 +211,19 @@ package struct Calibration: Sendable, Equatable {
     tokenizer: () throws -> any Tokenizer, vocabularySize: Int, samples: Int?, length: Int, seed: UInt64
   ) throws -> Calibration {
     var generator = SeededGenerator(seed: seed)
-    let documents = EmbeddedFiles.calibration.flatMap { path, text in
-      path.hasPrefix("dialogues") ? text.split(separator: "\n\n\n").map(String.init) : [text]
-    }
     // Shorter passages than of a user's files: a few samples must have something of everything.
     return try drawn(
-      documents.flatMap { passages(TextDocument(text: $0, isChat: false), limit: 1_500) }, tokenizer, vocabularySize,
+      documents(EmbeddedFiles.calibration).flatMap { passages(TextDocument(text: $0, isChat: false), limit: 1_500) },
+      tokenizer, vocabularySize,
       samples, length, &generator,
       file: "the built-in corpus", options: "samples=\(samples ?? usualSamples);seed=\(seed);built-in")
+  }
+
+  /// The documents of built-in texts: of dialogues each is one.
+  private static func documents(_ files: [(path: String, text: String)]) -> [String] {
+    files.flatMap { path, text in
+      path.hasPrefix("dialogues") ? text.split(separator: "\n\n\n").map(String.init) : [text]
+    }
   }
 
   /// How many samples are drawn where nothing is said.

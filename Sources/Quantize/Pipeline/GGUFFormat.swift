@@ -29,7 +29,12 @@ package struct GGUFFormat: QuantizedFormat {
   /// The tokenizer; nil where `base` says what a GGUF file says of it.
   private let vocabulary: Vocabulary?
   private let base: GGUFMetadata
-  private let modules: ModuleBlocks
+  private let configuration: ModelConfiguration
+  private var modules: ModuleBlocks
+  /// Whether the type of the embedding, and of a head that is not quantized, was asked for.
+  let fixesEmbeddings: Bool
+  /// The types of an embedding and a head that were chosen, by GGUF's names.
+  private var rounded: [String: DType] = [:]
   /// The names of tensors that the file has no place for.
   private let omitted: Set<String>
 
@@ -49,8 +54,9 @@ package struct GGUFFormat: QuantizedFormat {
     _ model: TransformerModel, blocks: BlockFormat, mixture: GGUFMixture? = nil, embeddings: DType? = nil,
     tokenizer: String? = nil, chatTemplate: GGUFExport.ChatTemplate = .automatic, fallsBack: Bool = false
   ) throws {
-    (self.blocks, self.mixture) = (blocks, mixture)
+    (self.blocks, self.mixture, configuration) = (blocks, mixture, model.configuration)
     modules = ModuleBlocks(model, blocks, mixture, fallsBack: fallsBack)
+    fixesEmbeddings = embeddings != nil
     self.embeddings = embeddings ?? (mixture == nil ? GGUFTypes(blocks.type).embeddings : nil)
     self.chatTemplate = chatTemplate
     let origin = try model.origin ?? Model.open(model.path)
@@ -67,7 +73,7 @@ package struct GGUFFormat: QuantizedFormat {
     // What the file will say is put together here, so that what it cannot say shows now.
     let export = try GGUFExport(
       model.source.without(places.omitted), model.configuration, vocabulary,
-      types: Self.types(mixture, self.embeddings), chatTemplate: chatTemplate, base: base, file: model.path)
+      types: Self.types(mixture, self.embeddings, [:]), chatTemplate: chatTemplate, base: base, file: model.path)
     hasChatTemplate = export.hasChatTemplate
     remarks =
       model.configuration.ggufRemarks + (vocabulary?.ggufRemarks(rows: model.configuration.vocabularySize) ?? [])
@@ -75,12 +81,29 @@ package struct GGUFFormat: QuantizedFormat {
   }
 
   /// What becomes of the tensors that are not quantized.
-  private static func types(_ mixture: GGUFMixture?, _ embeddings: DType?) -> GGUFTypes {
-    mixture.map { GGUFTypes($0, keepsWeights: true, embeddings: embeddings) } ?? GGUFTypes(nil, embeddings: embeddings)
+  private static func types(_ mixture: GGUFMixture?, _ embeddings: DType?, _ rounded: [String: DType]) -> GGUFTypes {
+    var types =
+      mixture.map { GGUFTypes($0, keepsWeights: true, embeddings: embeddings) }
+      ?? GGUFTypes(nil, embeddings: embeddings)
+    types.single = rounded
+    return types
   }
+
+  /// Takes the blocks of modules, by their names, and the types of other matrices, by GGUF's.
+  mutating func choose(_ blocks: [String: BlockFormat], _ rounded: [String: DType]) {
+    modules.choose(blocks)
+    self.rounded.merge(rounded) { $1 }
+  }
+
+  /// GGUF's name of a tensor; nil where it has none.
+  func ggufName(_ name: String) -> String? { configuration.ggufName(of: name)?.name }
 
   /// Everything in it that changes a byte.
   package var description: String {
+    guard !modules.isChosen else {
+      let rounded = rounded.map { ", \($0.key) \($0.value.rawValue)" }.sorted().joined()
+      return "gguf, blocks chosen for each module\(rounded), chat template \(chatTemplate)"
+    }
     let others = modules.others.map { ", \($0.key) \($0.value.rawValue)" }.sorted().joined()
     let embeddings = embeddings?.rawValue ?? mixture.map { "as \($0.name) has them" } ?? "kept"
     return "gguf, \(blocks.rawValue)\(others), embeddings \(embeddings), chat template \(chatTemplate)"
@@ -159,6 +182,13 @@ package struct GGUFFormat: QuantizedFormat {
 
   /// Writes the file.
   package func write(_ model: QuantizedModel, into folder: String, progress: ProgressHandler) throws {
+    let export = try export(model)
+    let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
+    try output.write(export, metadata: [:], replacing: true, progress: progress)
+  }
+
+  /// The file as it is written.
+  func export(_ model: QuantizedModel) throws -> GGUFExport {
     let original = model.original
     var base = base
     let options = model.options
@@ -168,10 +198,8 @@ package struct GGUFFormat: QuantizedFormat {
       base["belle.recipe"] = .string("\(options.recipeName): \(options.recipe.description)")
       if let calibration = model.calibration { base["belle.calibration_sha256"] = .string(calibration) }
     }
-    let export = try GGUFExport(
+    return try GGUFExport(
       asWeights(model.tensors()).without(omitted), original.configuration, vocabulary,
-      types: Self.types(mixture, embeddings), chatTemplate: chatTemplate, base: base, file: original.path)
-    let output = ModelOutput(export, to: Folder.join(folder, "model.gguf"), container: .gguf, shardSize: nil)
-    try output.write(export, metadata: [:], replacing: true, progress: progress)
+      types: Self.types(mixture, embeddings, rounded), chatTemplate: chatTemplate, base: base, file: original.path)
   }
 }

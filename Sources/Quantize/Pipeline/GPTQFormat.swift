@@ -21,6 +21,8 @@ package struct GPTQFormat: QuantizedFormat {
   package let isSymmetric: Bool
   /// Whether groups are formed in the order of quantization, and stored with each input's group.
   package let storesGroupIndex: Bool
+  /// The modules that have other bits or groups, with theirs.
+  var others: [String: Form] = [:]
 
   /// A format.
   package init(bits: Int, groupSize: Int?, isSymmetric: Bool, storesGroupIndex: Bool = false) {
@@ -35,20 +37,28 @@ package struct GPTQFormat: QuantizedFormat {
   /// Everything in it that changes a byte.
   package var description: String {
     "\(form.version.rawValue), \(bits) bits, group \(groupSize ?? -1), \(isSymmetric ? "symmetric" : "asymmetric")"
+      + (others.isEmpty ? "" : ", \(others.count) modules with others")
   }
 
   /// The output is a folder.
   package var writesFolder: Bool { true }
 
+  /// The bits and the groups of a module.
+  func ownForm(of name: String) -> Form { others[name] ?? Form(bits: bits, groupSize: groupSize) }
+
   /// Half-precision scales, and zero points that either version can store.
-  package func grid(for module: LinearModule) -> Grid {
+  package func grid(for module: LinearModule) -> Grid { grid(of: ownForm(of: module.name)) }
+
+  func grid(of form: Form) -> Grid {
     Grid(
-      bits: bits, groupSize: groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
+      bits: form.bits, groupSize: form.groupSize, form: isSymmetric ? .symmetric : .zeroPoint, precision: .half,
       lowestZeroPoint: 1)
   }
 
   /// Engines take whole words and whole groups only.
   package func check(_ module: LinearModule) throws {
+    let form = ownForm(of: module.name)
+    let (bits, groupSize) = (form.bits, form.groupSize)
     guard [2, 3, 4, 8].contains(bits) else {
       throw QuantizeError(
         .badOption, reason: "the GPTQ format does not have \(bits) bits", remedy: "choose 2, 3, 4 or 8")
@@ -81,6 +91,8 @@ package struct GPTQFormat: QuantizedFormat {
 
   /// The bytes of qweight, qzeros, scales and g_idx.
   package func byteCount(_ module: LinearModule) -> Int {
+    let form = ownForm(of: module.name)
+    let (bits, groupSize) = (form.bits, form.groupSize)
     let groups = groupSize.map { module.inFeatures / max(1, $0) } ?? 1
     return module.inFeatures * module.outFeatures * bits / 8 + groups * module.outFeatures * bits / 8
       + 2 * groups * module.outFeatures + 4 * module.inFeatures
@@ -95,7 +107,7 @@ package struct GPTQFormat: QuantizedFormat {
   package func restore(
     _ module: LinearModule, from source: any TensorSource, into weights: MatrixSlice<Float>, threads: Int
   ) throws {
-    let settings = QuantizationSettings(bits: bits, version: form.version)
+    let settings = QuantizationSettings(bits: ownForm(of: module.name).bits, version: form.version)
     try read(module, from: PackedCheckpoint(source, settings), into: weights)
   }
 
@@ -106,9 +118,8 @@ package struct GPTQFormat: QuantizedFormat {
     let source = try model.tensors()
     let original = model.original
     var description = try modelDescription(original)
-    let output = ModelOutput(
-      source, to: folder, container: .safetensors, shardSize: model.options.shardSize ?? ModelOutput.defaultShardSize)
-    try output.write(source, metadata: ["format": "pt"], replacing: true, progress: progress)
+    let output = output(of: source, model, in: folder)
+    try output.write(source, metadata: Self.metadata, replacing: true, progress: progress)
     try output.copyCompanions(
       output.companions(in: original.path, omitting: ["config.json"]), from: original.path, replacing: true)
     try original.writeTokenizer(into: output)
@@ -116,6 +127,15 @@ package struct GPTQFormat: QuantizedFormat {
     try output.write(try settings.text(), as: QuantizationSettings.fileName, replacing: true)
     description["quantization_config"] = try settings.object()
     try output.write(try jsonText(description), as: "config.json", replacing: true)
+  }
+
+  /// What safetensors files say of themselves.
+  static let metadata = ["format": "pt"]
+
+  /// The folder's files.
+  func output(of source: any TensorSource, _ model: QuantizedModel, in folder: String) -> ModelOutput {
+    ModelOutput(
+      source, to: folder, container: .safetensors, shardSize: model.options.shardSize ?? ModelOutput.defaultShardSize)
   }
 
   private func modelDescription(_ model: TransformerModel) throws -> [String: Any] {
@@ -140,6 +160,11 @@ package struct GPTQFormat: QuantizedFormat {
       recipe: options.recipeName, steps: recipe.description)
     settings.meta?.calibration = model.calibration
     settings.leaveOut(model.untouched.map(\.name).filter { $0 != "lm_head" })
+    let varied = Dictionary(grouping: others.keys.sorted()) { ownForm(of: $0) }
+    settings.vary(
+      varied.map { form, names in
+        QuantizationSettings.Variation(modules: names, bits: form.bits, groupSize: form.groupSize ?? -1)
+      })
     return settings
   }
 }

@@ -184,7 +184,7 @@ extension ModelQuantizer {
 
 extension [Float] {
   /// Adds the mean square of each row of a matrix, from an element on.
-  fileprivate mutating func add(meanSquaresOf matrix: MatrixSlice<Float>, from first: Int) {
+  mutating func add(meanSquaresOf matrix: MatrixSlice<Float>, from first: Int) {
     for row in 0..<matrix.rows {
       let values = unsafe matrix.pointer(row)
       // SAFETY: a row has `columns` elements. Sixteen sums, so that the compiler may use vectors.

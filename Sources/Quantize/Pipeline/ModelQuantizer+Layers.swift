@@ -243,10 +243,11 @@ extension ModelQuantizer {
       }
       tensors += try stored(quantized, of: module)
       store(number, quantized)
-      reports.append(
-        ModuleReport(
-          quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
-          sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory))
+      var report = ModuleReport(
+        quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
+        sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory)
+      report.take(choice)
+      reports.append(report)
       try advance(shape.solve(module, isCorrected: isCorrected), events)
     }
     // Modules are taken in their order, whichever are solved first.

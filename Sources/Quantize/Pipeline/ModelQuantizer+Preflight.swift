@@ -19,11 +19,26 @@ extension ModelQuantizer {
   /// - Throws: ``QuantizeError``, ``ModelError``, `ByteIOError`, `CheckpointError`: whatever would fail later.
   @discardableResult
   package func prepare(measures: Bool = true, progress: ProgressHandler = { _ in }) throws -> WorkEstimate {
+    try survey(progress)
+    try choose()
+    return try estimate(measures: measures)
+  }
+
+  /// The first part: checks what can be checked before forms are chosen, and reads the checkpoint.
+  package func survey(_ progress: ProgressHandler) throws {
     try checkModel()
-    if ranks.isFirst { try checkOutput() }
+    if ranks.isFirst {
+      try checkOutput()
+      if options.target == nil { try checkDisk(estimateWork()) }
+    }
+    fingerprint = try readModel(progress)
+  }
+
+  /// The last part: counts what the work will cost, once the forms are chosen.
+  package func estimate(measures: Bool) throws -> WorkEstimate {
+    if choice != nil { for module in modules { try format.check(module) } }
     var estimate = try estimateWork()
     if ranks.isFirst { try checkDisk(estimate) }
-    fingerprint = try readModel(progress)
     if measures {
       let rate = PeakRate.gemm(threads: options.threads, size: 1024, runs: 3)
       estimate.productRate = rate
@@ -80,7 +95,7 @@ extension ModelQuantizer {
         .badOption, reason: "rows that are coupled need grids that are fixed before the first column",
         remedy: "give \(.staticGroups) with \(.activationOrder)")
     }
-    for module in modules { try format.check(module) }
+    if options.target == nil { for module in modules { try format.check(module) } }
     if options.method == .gptq, let importance {
       try checkImportance(importance)
     } else if options.method == .gptq {
@@ -267,6 +282,8 @@ extension ModelQuantizer {
     ]
     if let importance { plan["importance matrix"] = try importanceDigest(importance.matrix) }
     if options.keepsImportance { plan["diagonals"] = "kept" }
+    if let target = options.target { plan["target"] = target.description }
+    if let choice { plan["choice"] = try choice.text() }
     if let calibration {
       plan["calibration"] = calibration.fingerprint
       plan["samples"] = "\(calibration.windows.count) of \(calibration.windows.length) tokens"

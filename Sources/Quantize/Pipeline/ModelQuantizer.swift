@@ -37,10 +37,10 @@ package enum QuantizationEvent: Sendable {
 package final class ModelQuantizer {
   /// The model.
   package let model: TransformerModel
-  /// The format of the output.
-  package let format: any QuantizedFormat
+  /// The format of the output; where a size is asked for, with the forms that were chosen, once they are.
+  package private(set) var format: any QuantizedFormat
   /// The choices.
-  package let options: QuantizationOptions
+  package private(set) var options: QuantizationOptions
   /// The folder or file that the quantized model becomes.
   package let output: String
   /// The calibration data; nil for rounding to nearest.
@@ -56,9 +56,11 @@ package final class ModelQuantizer {
   let plan: [[GroupWork]]
   /// The head, where it is to be quantized.
   let head: LinearModule?
-  let shape: WorkShape
+  private(set) var shape: WorkShape
   /// The processes that work on this together.
   package let ranks: any Ranks
+  /// What was chosen for a size that is asked for; nil before ``choose(_:)``, and where none is.
+  package internal(set) var choice: FormChoice?
   private(set) var estimate = WorkEstimate()
   /// SHA-256 over the model, once it was read.
   var fingerprint = ""
@@ -103,8 +105,8 @@ package final class ModelQuantizer {
     self.model = model
     self.format = format
     self.output = output
-    let options = Self.withArithmetic(
-      options, earlier: WorkFolder.plan(in: Self.workPath(of: output, format))?[Self.arithmeticKey])
+    let earlier = options.choosesArithmetic ? try WorkFolder.plan(Self.workPath(of: output, format)) : nil
+    let options = Self.withArithmetic(options, earlier: earlier?[Self.arithmeticKey])
     self.options = options
     self.calibration = options.method == .gptq ? calibration : nil
     inputs.add(InputRecord(Set(model.source.tensors.map(\.file))))
@@ -162,6 +164,12 @@ package final class ModelQuantizer {
     return (OutputPlan([OutputPlan.File(output, bytes: outputBytes)], in: folder, replaced: replaced), resumes)
   }
 
+  /// Takes the format with the forms that were chosen.
+  func setFormat(_ format: any QuantizedFormat) {
+    self.format = format
+    shape.grid = modules.first.map { format.grid(for: $0) }
+  }
+
   func setEstimate(_ estimate: WorkEstimate) { self.estimate = estimate }
 
   /// Quantizes all modules, or goes on with it; called by all ranks.
@@ -169,6 +177,11 @@ package final class ModelQuantizer {
   /// - Parameter events: told what happens, on the calling thread.
   /// - Returns: the reports of all modules, in order.
   package func quantize(_ events: (QuantizationEvent) throws -> Void) throws -> [ModuleReport] {
+    if options.choosesArithmetic {
+      // Rank 0 alone has seen what earlier work was begun in.
+      let chosen = try ranks.broadcast { Array(options.arithmetic.rawValue.utf8) }
+      options.arithmetic = Arithmetic(rawValue: String(decoding: chosen, as: UTF8.self)) ?? options.arithmetic
+    }
     let plan = try planText()
     try ranks.agree(
       on: plan, remedy: "all ranks must see the same model, tokenizer and calibration data: put them on a shared disk")
@@ -196,6 +209,7 @@ package final class ModelQuantizer {
 
   /// The bytes of the output's tensors, were all that is kept stored as it is.
   package var outputBytes: Int {
+    if let choice { return choice.bytes }
     let replaced = Set(modules.map { $0.name + ".weight" })
     let kept = model.source.tensors.reduce(0) { replaced.contains($1.name) ? $0 : $0 + $1.byteCount }
     return kept + modules.reduce(0) { $0 + format.byteCount($1) }
@@ -228,16 +242,7 @@ package final class ModelQuantizer {
     for name in plan.flatMap({ $0.map(\.name) }) + [WorkFolder.headName] {
       if let finished = try work.finished(name) { sources.append(finished.source) }
     }
-    let done = Set(modules.map(\.name))
-    let all =
-      (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
-      + (model.headModule.map { [$0] } ?? [])
-    let result = QuantizedModel(
-      original: model, finished: try TensorView(joining: sources), modules: modules,
-      untouched: all.filter { !done.contains($0.name) }, options: options,
-      hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
-        && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,
-      calibration: calibration?.fingerprint)
+    let result = assembled(try TensorView(joining: sources))
     let staging = try work.stagingFolder()
     try format.write(result, into: staging, progress: progress)
     writtenBytes = try Checkpoint.modelFiles(in: staging).reduce(0) {
@@ -260,6 +265,20 @@ package final class ModelQuantizer {
     }
     try work.remove()
     return outcome
+  }
+
+  /// The model with its final tensors.
+  func assembled(_ finished: any TensorSource) -> QuantizedModel {
+    let done = Set(modules.map(\.name))
+    let all =
+      (0..<model.configuration.layerCount).flatMap { model.groups(ofLayer: $0).flatMap(\.modules) }
+      + (model.headModule.map { [$0] } ?? [])
+    return QuantizedModel(
+      original: model, finished: finished, modules: modules, untouched: all.filter { !done.contains($0.name) },
+      options: options,
+      hasGroupIndex: options.method == .gptq && options.recipe.order == .activation
+        && !options.recipe.fixesGridsUpFront && format.storesGroupIndex,
+      calibration: calibration?.fingerprint)
   }
 
   private func writeLog(_ folder: String) throws {

@@ -41,6 +41,18 @@ struct ModuleBlocks: Sendable {
     }
   }
 
+  /// Whether each module's blocks were chosen.
+  private(set) var isChosen = false
+
+  /// Gives modules the blocks that were chosen for them.
+  mutating func choose(_ blocks: [String: BlockFormat]) {
+    isChosen = true
+    for (name, chosen) in blocks {
+      others[name] = chosen == base ? nil : chosen
+      wanted[name] = nil
+    }
+  }
+
   /// The blocks that a module gets.
   subscript(name: String) -> BlockFormat { others[name] ?? base }
 }

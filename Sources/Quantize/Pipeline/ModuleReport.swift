@@ -19,6 +19,8 @@ package struct ModuleReport: Sendable, Codable, Equatable {
   package var loss: Double
   /// By how much its error is predicted to change the model's answers, in nats a token; nil without gradients.
   package var predicted_divergence: Double?
+  /// The same as it was predicted when the module's form was chosen, before the work; nil where no size was asked for.
+  package var planned_divergence: Double?
   /// λ as a fraction of the mean of the Hessian's diagonal.
   package var damping: Double
   /// Inputs that were zero throughout.
@@ -65,6 +67,14 @@ package struct ModuleReport: Sendable, Codable, Equatable {
     double_precision = report.isDoublePrecision
     seconds = report.seconds + sharedSeconds
     peak_memory_bytes = peakMemory
+  }
+
+  /// Takes what was predicted when the module's form was chosen. Where the solver had no gradients, what the form was
+  /// predicted to cost goes with its loss.
+  mutating func take(_ choice: FormChoice?) {
+    guard let chosen = choice?.modules[name] else { return }
+    planned_divergence = chosen.divergence
+    if predicted_divergence == nil, chosen.loss > 0 { predicted_divergence = chosen.divergence * loss / chosen.loss }
   }
 
   /// What is suspicious about it, in words.

@@ -39,6 +39,8 @@ package struct QuantizationOptions: Sendable {
   package var maximumMemory: Int?
   /// Tokens that are worked on at once, about; nil for what keeps all threads busy. The result does not depend on it.
   package var batchTokens: Int?
+  /// The size that each module's form is chosen for; nil where all forms are given.
+  package var target: SizeTarget?
   /// Whether the diagonals of the calibration's sums are kept, for an importance matrix.
   package var keepsImportance = false
   /// Whether work that was interrupted is gone on with; otherwise it is thrown away.

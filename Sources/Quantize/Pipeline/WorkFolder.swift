@@ -88,10 +88,8 @@ final class WorkFolder {
   /// Whether a folder holds work that could be gone on with.
   static func isThere(_ path: String) -> Bool { Folder.kind(of: Folder.join(path, planName)) == .file }
 
-  /// The plan of unfinished work in a folder; nil where there is none, or none that can be read.
-  static func plan(in path: String) -> [String: String]? {
-    (try? readPlan(Folder.join(path, planName))).flatMap(\.self)
-  }
+  /// The plan of work in a folder; nil where there is none.
+  static func plan(_ path: String) throws -> [String: String]? { try readPlan(Folder.join(path, planName)) }
 
   private static func readPlan(_ planPath: String) throws -> [String: String]? {
     guard Folder.kind(of: planPath) == .file else { return nil }
@@ -105,13 +103,18 @@ final class WorkFolder {
     return plan
   }
 
-  private static func compare(_ earlier: [String: String], _ plan: [String: String], _ path: String) throws {
+  /// Holds two plans against each other.
+  ///
+  /// - Throws: ``QuantizeError`` with code `.otherPlan`, which names what differs.
+  static func compare(_ earlier: [String: String], _ plan: [String: String], _ path: String) throws {
     let differences = Set(earlier.keys).union(plan.keys).sorted().filter { earlier[$0] != plan[$0] }
     guard !differences.isEmpty else { return }
     let words = differences.map { key in
       let (old, new) = (earlier[key] ?? "nothing", plan[key] ?? "nothing")
-      // Fingerprints tell a person nothing.
-      return old.count == 64 && new.count == 64 ? "another \(key)" : "\(key): \(old) there, \(new) now"
+      // Fingerprints, and long lists, tell a person nothing.
+      let isShort = old.count < 400 && new.count < 400
+      return !isShort || old.count == 64 && new.count == 64
+        ? "another \(key)" : "\(key): \(old) there, \(new) now"
     }
     throw QuantizeError(
       .otherPlan, file: path,

@@ -115,7 +115,8 @@ extension Evaluate {
       reference: reference.map { Folder.name(of: Folder.absolute($0)) },
       program: Program.version, command: CommandLineText.own,
       facts: [
-        ("text", text ?? ""), ("windows", "\(data.windows.count) of \(data.windows.length) tokens"),
+        ("text", text ?? "the one that comes with the program"),
+        ("windows", "\(data.windows.count) of \(data.windows.length) tokens"),
         ("digest of the tokens", "SHA-256 " + data.fingerprint), ("time", Numbers.duration(seconds)),
         ("memory", "\(byteCount(peakMemory)) at most"),
       ],

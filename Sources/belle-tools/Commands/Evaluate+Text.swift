@@ -10,7 +10,14 @@ import Transformer
 
 extension Evaluate {
   /// Evaluates models on a text. With a reference all see the same tokens; without one each sees its own tokenizer's.
-  func evaluate(_ text: String, _ candidates: [Candidate], _ other: Candidate?, _ ranks: any Ranks) throws {
+  ///
+  /// - Parameter text: its file; nil for the text that comes with the program.
+  func evaluate(_ text: String?, _ candidates: [Candidate], _ other: Candidate?, _ ranks: any Ranks) throws {
+    if text == nil {
+      common.note(
+        "the text is the one that comes with the program, some thousands of tokens: --text FILE takes another, and a longer "
+          + "one tells more")
+    }
     let data = try data(text, candidates, hasReference: other != nil)
     // Models that see the same tokens go through them together.
     let groups = data.indices.filter { index in
@@ -78,7 +85,7 @@ extension Evaluate {
   }
 
   /// The windows that each model sees.
-  private func data(_ text: String, _ candidates: [Candidate], hasReference: Bool) throws -> [Calibration] {
+  private func data(_ text: String?, _ candidates: [Candidate], hasReference: Bool) throws -> [Calibration] {
     let contexts = candidates.compactMap(\.model.configuration.contextLength)
     let length = min(2048, contexts.min() ?? 2048)
     func read(_ one: Candidate, _ tokenizer: @escaping () throws -> any Tokenizer) throws -> Calibration {

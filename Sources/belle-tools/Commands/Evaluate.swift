@@ -41,7 +41,10 @@ struct Evaluate: ParsableCommand, WorksOnRanks {
     completion: .file())
   var models: [String]
 
-  @Option(help: ArgumentHelp("A text, JSON, JSON Lines or token file.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp(
+      "A text, JSON, JSON Lines or token file; without it a short text of English, Chinese and code that comes with the "
+        + "program, and is not among what it calibrates with.", valueName: "file"), completion: .file())
   var text: String?
 
   @OptionGroup(title: "Questions") var choices: ChoiceOptions
@@ -86,14 +89,11 @@ struct Evaluate: ParsableCommand, WorksOnRanks {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    guard text != nil || !choices.choices.isEmpty else {
-      throw ValidationError("Give a text by --text, or questions by --choices.")
-    }
     guard text == nil || choices.choices.isEmpty else {
       throw ValidationError("--text and --choices are two kinds of evaluation: give one of them.")
     }
-    guard text != nil || sequenceLength == nil && stride == nil && maxTokens == nil && !chatTemplate.isAsked else {
-      throw ValidationError("--sequence-length, --stride, --max-tokens and --chat-template go with --text.")
+    guard predictsText || sequenceLength == nil && stride == nil && maxTokens == nil && !chatTemplate.isAsked else {
+      throw ValidationError("--sequence-length, --stride, --max-tokens and --chat-template go with a text.")
     }
     guard (2...1 << 20).contains(sequenceLength ?? 2) else {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
@@ -102,19 +102,19 @@ struct Evaluate: ParsableCommand, WorksOnRanks {
       throw ValidationError("--stride must be at least 1, and at most --sequence-length.")
     }
     guard maxTokens ?? 1 >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
-    guard report.path == nil || text != nil && models.count == 1 else {
-      throw ValidationError("--report is of one model and a text: give one model, and --text.")
+    guard report.path == nil || predictsText && models.count == 1 else {
+      throw ValidationError("--report is of one model and a text: give one model, and no --choices.")
     }
-    guard worstWindows == nil || text != nil && reference != nil else {
-      throw ValidationError("--kl-windows goes with --text and --reference.")
-    }
-    guard report.path == nil || text != nil && models.count == 1 else {
-      throw ValidationError("--report goes with --text, and is of one model.")
+    guard worstWindows == nil || predictsText && reference != nil else {
+      throw ValidationError("--kl-windows goes with a text and --reference.")
     }
     guard (1...1 << 20).contains(worstWindows ?? 1) else {
       throw ValidationError("--kl-windows must be between 1 and \(1 << 20).")
     }
   }
+
+  /// Whether models predict a text, and answer no questions.
+  private var predictsText: Bool { choices.choices.isEmpty }
 
   /// A model that is evaluated.
   struct Candidate {
@@ -146,7 +146,7 @@ struct Evaluate: ParsableCommand, WorksOnRanks {
     let candidates = try models.enumerated().map { number, path in try open(path, isOther: number > 0) }
     let other = try reference.map { try open($0, isOther: true) }
     for one in candidates + [other].compactMap(\.self) { Console.shared.notes(on: one.model) }
-    if let text {
+    if predictsText {
       try evaluate(text, candidates, other, ranks)
     } else {
       try answer(candidates, other, ranks)

@@ -95,7 +95,8 @@ struct ModelCard {
   }
 
   private var grid: String? {
-    (quantizer.format as? GGUFFormat)?.mixture?.name.uppercased()
+    quantizer.choice.map { "\(fixed($0.bits, 2)) bits a weight" }
+      ?? (quantizer.format as? GGUFFormat)?.mixture?.name.uppercased()
       ?? quantizer.modules.first.map { quantizer.format.storedAs($0) }
   }
 
@@ -104,7 +105,10 @@ struct ModelCard {
     if let name = licence?.metadata { lines.append("license: \(name)") }
     if quantizer.format.writesFolder, !(quantizer.format is BELLEFormat) { lines.append("library_name: transformers") }
     lines += ["tags:"] + (quantizer.options.method == .gptq ? ["- gptq"] : [])
-    if let module = quantizer.modules.first { lines.append("- \(quantizer.format.grid(for: module).storedBits)-bit") }
+    // Where modules differ there is no such number.
+    if quantizer.choice == nil, let module = quantizer.modules.first {
+      lines.append("- \(quantizer.format.grid(for: module).storedBits)-bit")
+    }
     return (lines + ["---", ""]).joined(separator: "\n")
   }
 
@@ -135,6 +139,10 @@ struct ModelCard {
     var rows = [
       ("weights", grid ?? ""), ("form", quantizer.format.description), ("method", options.method.rawValue),
     ]
+    if let choice = quantizer.choice, let target = options.target {
+      let forms = choice.counts.map { "\($0.form) (\($0.count))" }.joined(separator: ", ")
+      rows.append(("forms", "\(forms): for \(target.description), so that the model is predicted to change least"))
+    }
     if isGPTQ { rows.append(("recipe", "\(options.recipeName): \(options.recipe.description)")) }
     if options.arithmetic == .bfloat16 { rows.append(("passes and sums", "bfloat16, \(options.arithmetic.engineName)")) }
     if isGPTQ, !options.isTrueSequential { rows.append(("order", "all modules of a layer at once")) }
@@ -176,6 +184,9 @@ struct ModelCard {
 
         """
     }
+    if let choice = quantizer.choice {
+      text += "\nWhen the forms were chosen, before the work, \(Numbers.short(choice.divergence)) was predicted.\n"
+    }
     let rounded = reports.filter { $0.fallback != nil }.count
     if rounded > 0 {
       text += "\n\(rounded) modules could only be rounded to nearest: `quantize-log.jsonl` says which.\n"
@@ -211,18 +222,30 @@ struct ModelCard {
 
         """
     }
-    let grid = quantizer.modules.first.map { quantizer.format.grid(for: $0) }
     let vLLM =
-      grid?.form == .symmetric && [4, 8].contains(grid?.bits)
+      quantizer.modules.lazy.map { quantizer.format.grid(for: $0) }
+        .allSatisfy { $0.form == .symmetric && [4, 8].contains($0.bits) }
       ? "    vllm serve .\n" : "vLLM takes symmetric grids of 4 and 8 bits only: not this one.\n"
-    return """
-      ## Loading
-
+    // transformers 5 knows one form for all modules.
+    let transformers =
+      quantizer.choice == nil
+      ? """
       In this folder. transformers, with GPTQModel installed:
 
           from transformers import AutoModelForCausalLM, AutoTokenizer
           model = AutoModelForCausalLM.from_pretrained(".", device_map="auto")
           tokenizer = AutoTokenizer.from_pretrained(".")
+      """
+      : """
+      In this folder. GPTQModel, whose `dynamic` says what differs by module:
+
+          from gptqmodel import GPTQModel
+          model = GPTQModel.load(".")
+      """
+    return """
+      ## Loading
+
+      \(transformers)
 
       vLLM:
 

@@ -118,7 +118,8 @@ struct QuantizationPages {
     let options = quantizer.options
     let isGPTQ = options.method == .gptq
     return [
-      ("format", quantizer.format.description), ("method", options.method.rawValue),
+      ("format", quantizer.format.description), ("forms chosen for", options.target?.description),
+      ("method", options.method.rawValue),
       ("recipe", isGPTQ ? "\(options.recipeName): \(options.recipe.description)" : nil),
       ("passes and sums", options.arithmetic == .single ? nil : "bfloat16, \(options.arithmetic.engineName)"),
       ("calibration", data), ("digest of the samples", quantizer.calibration.map { "SHA-256 " + $0.fingerprint }),

@@ -11,9 +11,9 @@ import Reports
 
 /// Runs a quantization and shows it.
 struct QuantizationRun {
-  private let quantizer: ModelQuantizer
+  let quantizer: ModelQuantizer
   private let model: String
-  private let common: CommonOptions
+  let common: CommonOptions
   private let card: ModelCard
   private let data: String?
   private let extras: Extras
@@ -63,19 +63,21 @@ struct QuantizationRun {
     let estimate = try prepare()
     describe(estimate)
     let (output, resumes) = try quantizer.planned()
+    listChoice()
     Console.shared.show(
       output, output: quantizer.output, common,
       what: resumes ? "a run would go on with earlier work" : nil,
       more: [
         "modules": .int(estimate.moduleCount), "seconds": estimate.seconds.map { .double($0) } ?? .null,
         "memory": .int(estimate.memory), "disk": .int(estimate.disk), "resumes": .bool(resumes),
+        "choice": choiceFields,
       ])
   }
 
   private func prepare() throws -> WorkEstimate {
-    try common.showingProgress(total: quantizer.checkpointBytes) {
-      try quantizer.prepare(measures: quantizer.ranks.isFirst, progress: $0)
-    }
+    try common.showingProgress(total: quantizer.checkpointBytes) { try quantizer.survey($0) }
+    try choose()
+    return try quantizer.estimate(measures: quantizer.ranks.isFirst)
   }
 
   private func describe(_ estimate: WorkEstimate) {
@@ -143,7 +145,9 @@ struct QuantizationRun {
         "type": "layer", "name": .string(report.name), "method": .string(report.method),
         "relative_output_error": report.relative_output_error.map { .double($0) } ?? .null,
         "predicted_divergence": report.predicted_divergence.map { .double($0) } ?? .null,
-        "loss": .double(report.loss), "damping": .double(report.damping), "seconds": .double(report.seconds ?? 0),
+        "planned_divergence": report.planned_divergence.map { .double($0) } ?? .null,
+        "stored_as": JSONValue(report.stored_as), "loss": .double(report.loss), "damping": .double(report.damping),
+        "seconds": .double(report.seconds ?? 0),
         "dead_inputs": .int(report.dead_inputs), "double_precision": .bool(report.double_precision),
         "fallback": JSONValue(report.fallback), "peak_memory_bytes": .int(report.peak_memory_bytes ?? 0),
         "resumed": .bool(!isNew),
@@ -207,7 +211,8 @@ struct QuantizationRun {
       return Console.shared.result([
         "type": "summary", "output": .string(quantizer.output), "modules": .int(reports.count),
         "fallbacks": JSONValue(fallbacks.map(\.name)), "relative_output_error": mean.map { .double($0) } ?? .null,
-        "predicted_divergence": divergence.map { .double($0) } ?? .null, "seconds": .double(seconds),
+        "predicted_divergence": divergence.map { .double($0) } ?? .null, "choice": choiceFields,
+        "seconds": .double(seconds),
         "peak_memory_bytes": .int(peakMemory), "flops": .int(Int(flop)),
         "flops_per_second": .double(flop / max(seconds, 1e-6)), "bytes": .int(bytes),
         "sgemm_flops_per_second": estimate.productRate.map { .double($0) } ?? .null,
@@ -218,6 +223,7 @@ struct QuantizationRun {
     let lost =
       (mean.map { ", mean output error " + String(format: "%.3g", 100 * $0) + " %" } ?? "")
       + (divergence.map { ", predicted divergence " + String(format: "%.3g", $0) } ?? "")
+    listChoice()
     let gain = Double(quantizer.checkpointBytes) / Double(max(1, bytes))
     Console.shared.result(
       "\(reports.count) modules in \(duration(seconds)): \(byteCount(quantizer.checkpointBytes)) became "

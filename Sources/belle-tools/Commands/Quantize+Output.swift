@@ -28,12 +28,25 @@ extension QuantizeCommand {
     // The folder of a file first: in Hugging Face's cache the files are links to elsewhere.
     let folder = URL(filePath: Folder.home(of: model)).standardizedFileURL.resolvingSymlinksInPath().path
     let group = groupSize == -1 ? "" : "-\(groupSize)g"
-    let name =
-      (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder))
-      + (format == .gguf
-        ? "-\(mixture?.name ?? blockType.rawValue.lowercased()).gguf" : "-\(format.rawValue)-\(bits)bit" + group)
+    let ending =
+      if let target = demand.target {
+        (format == .gguf ? "-" : "-\(format.rawValue)-") + words(target) + (format == .gguf ? ".gguf" : "")
+      } else if format == .gguf {
+        "-\(mixture?.name ?? blockType.rawValue.lowercased()).gguf"
+      } else {
+        "-\(format.rawValue)-\(bits)bit" + group
+      }
+    let name = (HubDownload.repository(ofSnapshot: folder) ?? Folder.name(of: folder)) + ending
     let current = URL(filePath: ".").standardizedFileURL.resolvingSymlinksInPath().path
     return folder == current ? "../" + name : name
+  }
+
+  /// A size as a part of a name: `4.1GB`, `4.25bit`.
+  private func words(_ target: SizeTarget) -> String {
+    switch target {
+    case .bytes(let bytes): byteCount(bytes).filter { $0 != " " }
+    case .bits(let bits): "\(bits)bit"
+    }
   }
 
   /// What the samples were drawn from, without the names of the user's files.

@@ -56,6 +56,8 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
     help: ArgumentHelp("Weights that share a scale; -1 for a whole row.", valueName: "n"))
   var groupSize = 128
 
+  @OptionGroup var demand: SizeOptions
+
   @Flag(help: "Zero points in the middle, or wherever they fit best.")
   var symmetry = Symmetry.symmetric
 
@@ -207,6 +209,9 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
       throw ValidationError("--sequence-length must be between 2 and \(1 << 20).")
     }
     try importance.check(method, hasCalibration: !calibration.isEmpty, isGuided: recipe == .guided || guidance != nil)
+    try demand.check(
+      method, hasImportance: importance.given != nil, choosesTypes: blocks.ggufType != nil || blocks.pure.isGiven,
+      isBELLE: format == .belle)
     if format == .gguf {
       guard maxShardSize == nil else { throw ValidationError("--max-shard-size is not for GGUF, which is one file.") }
     } else if blocks.isAsked {
@@ -295,8 +300,10 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
       let gguf = try GGUFFormat(
         model, blocks: blockType, mixture: mixture, embeddings: blocks.embeddingType?.type, tokenizer: tokenizer.path,
         chatTemplate: chatTemplate.choice(for: files, common), fallsBack: !refusesFallback)
-      tellOfBlocks()
-      tellOfOthers(gguf, modules(of: model))
+      if demand.target == nil {
+        tellOfBlocks()
+        tellOfOthers(gguf, modules(of: model))
+      }
       Console.shared.remarks(gguf.remarks, on: files.path)
       if !gguf.hasChatTemplate, !chatTemplate.isAsked {
         common.note("\(displayName(files.path)): \(ChatTemplateArgument.missing)")
@@ -316,6 +323,8 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
   /// Inputs of a group: as wanted, or the most below it that divide the inputs of all modules; nil for whole rows.
   private func chosenGroupSize(_ model: TransformerModel) -> Int? {
     guard groupSize != -1 else { return nil }
+    // What divides them is chosen among.
+    guard demand.target == nil else { return groupSize }
     let widths = Set(modules(of: model).map(\.inFeatures))
     guard !refusesFallback, let odd = widths.filter({ $0 % groupSize != 0 }).min(),
       let size = [128, 64, 32, 16].first(where: { size in size < groupSize && widths.allSatisfy { $0 % size == 0 } })
@@ -329,6 +338,7 @@ struct QuantizeCommand: ParsableCommand, WorksOnRanks {
     options.method = method
     options.recipe = recipe.recipe
     options.recipeName = recipe.rawValue
+    options.target = demand.target
     options.isTrueSequential = recipe != .reference || trueSequential
     changeSteps(of: &options.recipe)
     // No states run through the model where there is no text.
