@@ -1,7 +1,7 @@
 // What started this process: an MPI launcher leaves word in the environment. Without one there is one rank, and no library
 // is looked for.
 //
-// Sources: Open MPI's mpirun (OMPI_COMM_WORLD_…), PMIx (Slurm's srun --mpi=pmix), PMI (MPICH's mpiexec, srun --mpi=pmi2).
+// Sources: Open MPI's mpirun (OMPI_COMM_WORLD_…), PMIx (Slurm's srun), PMI (MPICH's mpiexec, srun).
 
 import Foundation
 
