@@ -10,8 +10,8 @@ was measured is kept in WORK/measured.jsonl, a line a file, and is not measured 
 
 For every type a file of it (--pure) is made with each recipe; then one of the same size with --target-size, which must be
 nearer to the model; with --llama, by a Python that has llama_cpp and gguf, also llama.cpp's own files of these types and of
-its mixtures, with the importance matrix of the same tokens. The last lines say for each type whether the size on demand is
-below it; exit status 1 where one is not. Everything is scored by `evaluate`, on the same tokens, against MODEL.
+its mixtures, with the importance matrix of the same tokens. The last lines say for which types the size on demand is farther
+from it; exit status 1 where there is one. Everything is scored by `evaluate`, on the same tokens, against MODEL.
 
 BELLE_TOOLS names the program, by default .build/release/belle-tools.
 """
@@ -143,7 +143,8 @@ def measure(options, measured):
             name = f"as {kind}"
             chosen = measured.add(
                 f"{recipe}, size on demand", name, quantize(options, recipe, "--target-size", str(one["bytes"])))
-            if chosen["divergence"] >= one["divergence"] or chosen["bytes"] > one["bytes"]:
+            # Where there is nothing better than the largest type, the choice is that type, and as good.
+            if chosen["divergence"] > one["divergence"] or chosen["bytes"] > one["bytes"]:
                 failed.append((recipe, kind))
     if options.llama:
         quantizer = llama(options)
@@ -271,7 +272,7 @@ def main():
     if options.picture:
         picture(options, measured)
     for recipe, kind in failed:
-        print(f"not below {kind} at its size: {recipe}")
+        print(f"farther than {kind} at its size: {recipe}")
     sys.exit(1 if failed else 0)
 
 
