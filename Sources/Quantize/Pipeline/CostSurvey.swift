@@ -7,6 +7,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 /// What happens while costs are found out.
@@ -69,8 +70,11 @@ final class CostSurvey {
     windows = TokenWindows(Array(all.tokens.prefix(count * all.length)), length: all.length)
     let c = model.configuration
     let bytes = 4 * windows.tokens.count * (c.hiddenSize + StateStream.carriedWidth(c))
+    let share = WindowShare(
+      OneRank(), windows: count, windowLength: all.length, batchWindows: batchRows / all.length,
+      threads: options.threads)
     stream = try StateStream(
-      windows: count, windowLength: all.length, c, batchWindows: batchRows / all.length,
+      share, c,
       scratchFolder: bytes > options.memoryLimit / 4 ? folder : nil)
     store = try GradientStore(
       in: folder, layers: c.layerCount, draws: 1, rows: windows.tokens.count, width: c.hiddenSize)
@@ -83,11 +87,11 @@ final class CostSurvey {
     for index in 0..<count {
       try events(.layer(number: index + 1, count: count, isBack: false))
       let layer = try layer(index)
-      for (batch, rows) in stream.batches.enumerated() {
-        let states = try stream.take(batch)
-        try store.put(input: index, rows, states.residual)
+      for (number, batch) in stream.batches.enumerated() {
+        let states = try stream.take(number)
+        try store.put(input: index, batch.rows, states.residual)
         layer.run(states, threads: threads)
-        try stream.put(states, batch)
+        try stream.put(states, number)
       }
     }
     try takeHead()
@@ -115,9 +119,10 @@ final class CostSurvey {
     var gradients: [String: GradientSums] = [:]
     for module in wanted.values.joined() {
       gradients[module.name] = GradientSums(
-        outputs: module.outFeatures, tokens: stream.rows, isCoupled: guidance.share > 0, threads: threads)
+        outputs: module.outFeatures, tokens: stream.rows, isCoupled: guidance.share > 0, arithmetic: options.arithmetic,
+        threads: threads)
     }
-    for rows in stream.batches {
+    for rows in stream.batches.map(\.rows) {
       let gradient = try store.gradient(0, rows)
       let states = HiddenStates(try store.input(index, rows).slice, windowLength: windows.length)
       layer.goBack(states, from: gradient.slice, threads: threads) { group, all in
@@ -133,19 +138,21 @@ final class CostSurvey {
     var sums: [LinearGroup.Role: InputSums] = [:]
     for group in work where !group.wanted.isEmpty {
       sums[group.group.role] = InputSums(
-        width: group.group.inFeatures, correctsInputs: false, residualWidth: nil, threads: threads)
+        width: group.group.inFeatures, correctsInputs: false, residualWidth: nil, share: stream.share,
+        arithmetic: options.arithmetic, threads: threads)
     }
     guard !sums.isEmpty else { return }
-    for rows in stream.batches {
-      let states = HiddenStates(try store.input(index, rows).slice, windowLength: windows.length)
+    for batch in stream.batches {
+      let states = HiddenStates(try store.input(index, batch.rows).slice, windowLength: windows.length)
       for group in layer.groups {
         let x = layer.input(of: group, states, threads: threads)
-        sums[group.role]?.add(x, states, reference: nil, weights: weights[group.role].map { $0[rows] })
+        try sums[group.role]?.add(
+          batch, x, states, reference: nil, weights: weights[group.role].map { $0[batch.rows] })
         layer.advance(group, states, input: x, threads: threads)
       }
     }
     for group in work where !group.wanted.isEmpty {
-      guard let hessian = sums.removeValue(forKey: group.group.role)?.finish().hessian else { continue }
+      guard let hessian = try sums.removeValue(forKey: group.group.role)?.finish().hessian else { continue }
       let factor = try HessianFactor(
         hessian, recipe: options.recipe, layer: group.modules[0].name, threads: threads)
       for number in group.wanted {
@@ -183,10 +190,13 @@ final class CostSurvey {
     let draws = LabelDraws(count: 1, seed: guidance.seed)
     var sums: InputSums?
     if let head {
-      sums = InputSums(width: head.inFeatures, correctsInputs: false, residualWidth: nil, threads: threads)
+      sums = InputSums(
+        width: head.inFeatures, correctsInputs: false, residualWidth: nil, share: stream.share,
+        arithmetic: options.arithmetic, threads: threads)
     }
-    for (batch, rows) in stream.batches.enumerated() {
-      let states = try stream.take(batch)
+    for (number, batch) in stream.batches.enumerated() {
+      let states = try stream.take(number)
+      let rows = batch.rows
       for row in rows where row % step == 0 {
         let from = row - rows.lowerBound
         sample[row / step..<row / step + 1, 0..<sample.columns].copy(
@@ -199,7 +209,7 @@ final class CostSurvey {
       let normed = Matrix<Float>(rows: rows.count, columns: sample.columns)
       normed.slice.copy(from: states.residual)
       try model.normalizeOutput(normed.slice, threads: threads)
-      sums.add(normed.slice, states, reference: nil, weights: nil)
+      try sums.add(batch, normed.slice, states, reference: nil, weights: nil)
     }
     for (info, types, isEmbedding) in roundedMatrices where !isEmbedding || model.configuration.tiesHead {
       let found = try model.headDivergences(
@@ -233,7 +243,7 @@ final class CostSurvey {
     }
     let width = model.configuration.hiddenSize
     var sums = [Double](repeating: 0, count: types.count)
-    for rows in stream.batches {
+    for rows in stream.batches.map(\.rows) {
       let tokens = Array(windows.tokens[rows])
       let (exact, states) = (
         Matrix<Float>(rows: rows.count, columns: width), Matrix<Float>(rows: rows.count, columns: width)
@@ -286,8 +296,8 @@ private final class GradientSums {
   private var count = 0
 
   /// - Parameter isCoupled: whether the whole matrix is wanted, or its diagonal alone.
-  init(outputs: Int, tokens: Int, isCoupled: Bool, threads: Int) {
-    matrix = isCoupled ? Hessian(inputs: outputs, threads: threads) : nil
+  init(outputs: Int, tokens: Int, isCoupled: Bool, arithmetic: Arithmetic, threads: Int) {
+    matrix = isCoupled ? Hessian(inputs: outputs, arithmetic: arithmetic, threads: threads) : nil
     squares = [Double](repeating: 0, count: outputs)
     self.tokens = [Float](repeating: 0, count: tokens)
   }

@@ -7,6 +7,7 @@ import Checkpoint
 import Foundation
 import LinearAlgebra
 import Model
+import Ranks
 import Transformer
 
 extension ModelQuantizer {
