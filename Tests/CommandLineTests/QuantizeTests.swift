@@ -92,7 +92,8 @@ import Testing
     let path = { (name: String) in folder.file(name) }
     let run = try quantize(model, path("auto"), [], usesOneDNN: true)
     #expect(run.status == 0 && run.errors.contains("passes and sums in bfloat16 by oneDNN"), "\(run.errors)")
-    #expect(try String(contentsOfFile: path("auto/README.md"), encoding: .utf8).contains("| passes and sums | bfloat16"))
+    let card = try String(contentsOfFile: path("auto/README.md"), encoding: .utf8)
+    #expect(card.contains("| passes and sums | bfloat16"))
     #expect(try quantize(model, path("bf16"), ["--compute", "bf16"], usesOneDNN: true).status == 0)
     #expect(try weights(path("auto")) == weights(path("bf16")))
     #expect(try quantize(model, path("one"), ["--threads", "1"], usesOneDNN: true).status == 0)
@@ -113,7 +114,9 @@ import Testing
     #expect(try quantize(model, whole, [], usesOneDNN: beganInBFloat16).status == 0)
     // The work folder of a run that went no further than its plan.
     let other = folder.file("killed")
-    let arguments = ["quantize", model, other, "--group-size", "32", "--calibration", model + "/tokens.safetensors:calibration"]
+    let arguments = [
+      "quantize", model, other, "--group-size", "32", "--calibration", model + "/tokens.safetensors:calibration",
+    ]
     let plan = other + "/.belle-tools-work/plan.json"
     while !FileManager.default.fileExists(atPath: plan) {
       let run = try Running(arguments, usesOneDNN: beganInBFloat16)

@@ -139,8 +139,10 @@ extension ModelQuantizer {
     var squares: [String: [Float]] = [:]
     let wanted = Dictionary(plan[index].map { ($0.group.role, $0.modules) }) { one, _ in one }
     for module in plan[index].flatMap(\.modules) {
-      if guidance.share > 0 { sums[module.name] = Hessian(
-        inputs: module.outFeatures, arithmetic: options.arithmetic, threads: threads) }
+      if guidance.share > 0 {
+        sums[module.name] = Hessian(
+          inputs: module.outFeatures, arithmetic: options.arithmetic, threads: threads)
+      }
       squares[module.name] = [Float](repeating: 0, count: stream.rows)
     }
     for draw in 0..<guidance.draws {

@@ -188,7 +188,8 @@ extension ModelQuantizer {
     let sums = InputSums(
       width: group.group.inFeatures, correctsInputs: isCorrected && recipe.inputCorrection != 0,
       residualWidth: isCorrected && recipe.residualCorrection != 0 && group.group.addsToResidual
-        ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, arithmetic: options.arithmetic, threads: options.threads)
+        ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, arithmetic: options.arithmetic,
+      threads: options.threads)
     for (number, batch) in streams.quantized.batches.enumerated() {
       let states = try streams.quantized.take(number)
       let x = layer.input(of: group.group, states, threads: options.threads)

@@ -144,7 +144,9 @@ struct ModelCard {
       rows.append(("forms", "\(forms): for \(target.description), so that the model is predicted to change least"))
     }
     if isGPTQ { rows.append(("recipe", "\(options.recipeName): \(options.recipe.description)")) }
-    if options.arithmetic == .bfloat16 { rows.append(("passes and sums", "bfloat16, \(options.arithmetic.engineName)")) }
+    if options.arithmetic == .bfloat16 {
+      rows.append(("passes and sums", "bfloat16, \(options.arithmetic.engineName)"))
+    }
     if isGPTQ, !options.isTrueSequential { rows.append(("order", "all modules of a layer at once")) }
     if let data { rows.append(("calibration", Self.inline(data))) }
     if let calibration = quantizer.calibration {
