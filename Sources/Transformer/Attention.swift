@@ -85,7 +85,7 @@ struct Attention {
   /// Queries that are worked on at once.
   private static let queryBlock = 128
   /// Up to so many queries over kept keys go without the BLAS.
-  static let directQueries = 4
+  private static let directQueries = 4
 
   /// One head of one window. The last query stands at the last key's position.
   private static func attend(

@@ -11,7 +11,6 @@ enum BenchCases {
       MergeBench.self,
       GPTQBench.self,
       GenerateBench.self,
-      GuessBench.self,
       ModelBench.self,
       TemplateBench.self,
       TokensBench.self,

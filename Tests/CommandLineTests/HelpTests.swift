@@ -79,7 +79,7 @@ import Testing
     let wanted: [String: Set<String>] = [
       "F": ["format"], "b": ["bits"], "c": ["calibration"], "d": ["dtype"], "f": ["force"], "g": ["group-size"],
       "h": ["help"], "j": ["jobs"], "k": ["keep-going"], "l": ["layout"], "m": ["manifest"], "n": ["dry-run"],
-      "p": ["prompt"], "q": ["quiet"], "r": ["reference"], "s": ["seed"], "t": ["threads"],
+      "o": ["output"], "p": ["prompt"], "q": ["quiet"], "r": ["reference"], "s": ["seed"], "t": ["threads"],
     ]
     #expect(meanings == wanted)
   }

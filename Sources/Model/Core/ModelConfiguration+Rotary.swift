@@ -26,9 +26,4 @@ extension ModelConfiguration {
   package func mustReread(from length: Int, to other: Int) -> Bool {
     family.positions == .rotary && rotaryScaling.differs(between: length, and: other)
   }
-
-  /// Whether a token is turned the same in a text of one length and in a longer one.
-  package func turnsAlike(_ length: Int, _ other: Int) -> Bool {
-    !mustReread(from: length, to: other) && (rotaryScaling.plainLength.map { Double(other) <= $0 } ?? true)
-  }
 }

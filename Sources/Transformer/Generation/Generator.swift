@@ -40,8 +40,6 @@ package final class Generator {
   private let ends: Set<Int32>
   private let threads: Int
   private let cache: KeyValueCache
-  /// Whether tokens are guessed from the text so far, and read several at a time; the text does not depend on it.
-  package var guesses = true
 
   /// A generator that has read nothing.
   ///
@@ -101,9 +99,6 @@ package final class Generator {
 
     let begin = clock.now
     var stream = TextStream(tokenizer, after: ids, stops: stops)
-    var reader = GuessingReader(model, cache, ids, threads: threads, guesses: guesses)
-    // What is kept for the next turn is what would have been read without guesses.
-    defer { cache.truncate(to: reader.count) }
     var tokens: [Int32] = []
     var text = ""
     var end = End.length
@@ -132,7 +127,7 @@ package final class Generator {
         end = .stop
         break
       }
-      if tokens.count < limit { logits = try reader.logits(after: token, left: limit - tokens.count) }
+      if tokens.count < limit { logits = try model.logits([token], cache, threads: threads) }
     }
     let rest = try stream.finish()
     if !rest.isEmpty {
@@ -142,52 +137,5 @@ package final class Generator {
     return Result(
       text: text, tokens: tokens, end: end, promptTokens: ids.count - common, promptSeconds: promptSeconds,
       seconds: (clock.now - begin).seconds)
-  }
-}
-
-/// Reads token after token; where the text so far tells what is likely to follow, some more at once, whose logits wait until
-/// these are the tokens that come. Each token's logits have the same bits as if it were read by itself.
-private struct GuessingReader {
-  private let model: LoadedModel
-  private let cache: KeyValueCache
-  private let threads: Int
-  private var drafts: TextDrafts?
-  /// Guesses that were read and are still to come, and the logits behind each.
-  private var waiting: ArraySlice<(token: Int32, logits: [Float])> = []
-  /// Tokens of the text that are certain and read.
-  private(set) var count: Int
-  /// How many of the last guesses were right.
-  private var right = 0
-
-  init(_ model: LoadedModel, _ cache: KeyValueCache, _ ids: [Int32], threads: Int, guesses: Bool) {
-    (self.model, self.cache, self.threads, count) = (model, cache, threads, ids.count)
-    guard guesses else { return }
-    var drafts = TextDrafts()
-    for id in ids { drafts.add(id) }
-    self.drafts = drafts
-  }
-
-  /// What follows a token.
-  ///
-  /// - Parameter left: how many tokens are still to come at most.
-  mutating func logits(after token: Int32, left: Int) throws -> [Float] {
-    drafts?.add(token)
-    count += 1
-    if let first = waiting.first {
-      if first.token == token {
-        waiting.removeFirst()
-        right += 1
-        if waiting.isEmpty { drafts?.judge(right: right) }
-        return first.logits
-      }
-      drafts?.judge(right: right)
-      waiting = []
-      cache.truncate(to: count - 1)
-    }
-    right = 0
-    let guessed = drafts?.next(min(model.guessLimit(after: count), left - 1)) ?? []
-    let rows = try model.logits([token] + guessed, cache, threads: threads, ofLast: guessed.count + 1)
-    waiting = zip(guessed, rows.dropFirst()).map { (token: $0, logits: $1) }[...]
-    return rows[0]
   }
 }

@@ -65,21 +65,6 @@ package final class LoadedModel: Sendable {
   /// - Returns: one logit for each entry of the vocabulary.
   /// - Throws: ``ModelError`` with code `.badTokens`.
   package func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int) throws -> [Float] {
-    try logits(tokens, cache, threads: threads, ofLast: 1)[0]
-  }
-
-  /// How many tokens may be read with one more, so that each has the same logits as by itself, to the bit.
-  ///
-  /// - Parameter count: of the tokens up to that one.
-  func guessLimit(after count: Int) -> Int {
-    let limit = min(WeightMatrix.directInputs, Attention.directQueries) - 1
-    return configuration.turnsAlike(count, count + limit) ? limit : 0
-  }
-
-  /// The same, of what follows each of the last tokens.
-  ///
-  /// - Parameter count: of these, at least one, and no more than there are and than a block of a prompt has.
-  func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int, ofLast count: Int) throws -> [[Float]] {
     guard !tokens.isEmpty else { throw ModelError(.badTokens, file: path, reason: "there are no tokens to read") }
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
       throw ModelError(
@@ -100,15 +85,12 @@ package final class LoadedModel: Sendable {
       last = run(part, ofText: length, cache, threads)
     }
     guard let last else { return [] }
-    precondition(count >= 1 && count <= last.rows)
-    let state = last[last.rows - count..<last.rows, 0..<last.columns]
+    let state = last[last.rows - 1..<last.rows, 0..<last.columns]
     outputNorm.apply(state, into: state)
-    let logits = Matrix<Float>(rows: count, columns: configuration.vocabularySize)
+    let logits = Matrix<Float>(rows: 1, columns: configuration.vocabularySize)
     head.multiply(state, into: logits.slice, threads: threads)
     if let cap = configuration.logitCap { logits.slice.softCap(Float(cap)) }
-    guard count > 1 else { return [logits.values] }
-    let (values, width) = (logits.values, configuration.vocabularySize)
-    return (0..<count).map { Array(values[$0 * width..<($0 + 1) * width]) }
+    return logits.values
   }
 
   /// The states of tokens after the last layer; their keys and values go into the cache.
