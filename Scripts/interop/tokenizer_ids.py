@@ -169,12 +169,12 @@ def llama_pieces():
 
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "tokenizer.model")
-        # What LLaMA's own tokenizer.model says of its training, but for the size; that file itself is in no package: where
-        # BELLE_TOKENIZERS has it, the check above reads it.
+        # What LLaMA's own tokenizer.model says of its training, but for the size, which the characters here want; that file
+        # itself is in no package that is known: where BELLE_TOKENIZERS has it, the check above reads it.
         with path.open("wb") as file:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter([t for t in tokenizer_texts.training()[::3] if len(t.encode()) < 4000]), model_writer=file,
-                model_type="bpe", vocab_size=4000, character_coverage=0.99995, split_digits=True, byte_fallback=True,
+                model_type="bpe", vocab_size=12000, character_coverage=0.99995, split_digits=True, byte_fallback=True,
                 allow_whitespace_only_pieces=True, unk_surface=" \u2047 ", normalization_rule_name="identity",
                 remove_extra_whitespaces=False, add_dummy_prefix=True, minloglevel=2)
         model = sentencepiece.SentencePieceProcessor(model_file=str(path))
