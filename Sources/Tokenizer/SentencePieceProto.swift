@@ -141,6 +141,12 @@ struct SentencePieceProto: Sendable, Equatable {
     for token in vocabulary.addedTokens where token.isSingleWord && !token.isSpecial {
       pieces[Int(token.id)].kind = .control
     }
+    // For SentencePiece one piece is the unknown one. GGUF files of Phi-3, as llama.cpp's converter writes them, have it as one
+    // of control, and call the tokens that fill the embedding up (`[PAD32011]`) unknown.
+    if let unknown = vocabulary.special.unknown.map(Int.init), pieces.indices.contains(unknown) {
+      for id in pieces.indices where pieces[id].kind == .unknown { pieces[id].kind = .unused }
+      pieces[unknown].kind = .unknown
+    }
     algorithm = .bpe
     self.addsSpacePrefix = addsSpacePrefix
     removesExtraSpaces = false

@@ -52,6 +52,19 @@ private struct Case: Decodable {
     #expect(try Tokenizers.open(folder.path).special == vocabulary.special)
   }
 
+  @Test("kinds as GGUF files of Phi-3 have them: the unknown piece is one of control, and what fills up is unknown")
+  func kindsOfPhi3() throws {
+    var vocabulary = try Tokenizers.vocabulary(tiny("llama"))
+    vocabulary.tokens[0].kind = .control
+    vocabulary.tokens += (4096..<4100).map { Vocabulary.Token("[PAD\($0)]", score: -10000, kind: .unknown) }
+    let tokenizer = try Tokenizers.tokenizer(of: vocabulary, file: "memory")
+    #expect(tokenizer.vocabularySize == 4100)
+    try expectGolden(tokenizer, "llama")
+    let folder = try TemporaryFolder()
+    for (name, bytes) in try Tokenizers.files(of: vocabulary, file: "memory") { try folder.write(name, bytes) }
+    try expectGolden(try Tokenizers.open(folder.path), "llama")
+  }
+
   @Test("pieces have their scores and kinds")
   func pieces() throws {
     let vocabulary = try Tokenizers.vocabulary(tiny("llama"))
