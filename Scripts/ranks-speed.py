@@ -106,4 +106,5 @@ def main():
           f"ratio {ratio:.3f}")  # fmt: skip
 
 
-main()
+if __name__ == "__main__":
+    main()
