@@ -130,6 +130,7 @@ def greedy():
                     theirs, ours = likeliest(engine, tokens), generated(name, prompt)
                     if ours[: len(theirs)] == theirs:
                         continue
+                    assert is_kept or prompt != PROMPTS[0], f"{name}: {ours}, {theirs} in llama.cpp"
                     place_of_parting = next(at for at, both in enumerate(zip(ours, theirs)) if both[0] != both[1])
                     engine.reset()
                     engine.eval(tokens + theirs[:place_of_parting])
