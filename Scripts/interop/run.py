@@ -20,9 +20,9 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_TOPICS = {
-    "run", "browser", "support", "gptq_support", "gptqmodel_support", "safety_containers", "safety_honest", "safety_hostile",
-    "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "terminal", "tokenizer_families", "tokenizer_texts",
-    "torch_support", "wheels",
+    "run", "browser", "support", "gptq_support", "gptqmodel_support", "llama_support", "safety_containers", "safety_honest",
+    "safety_hostile", "safety_hostile_files", "safety_hostile_readers", "safety_sandbox", "terminal", "tokenizer_families",
+    "tokenizer_texts", "torch_support", "wheels",
 }  # fmt: skip
 
 

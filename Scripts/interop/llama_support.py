@@ -1,0 +1,36 @@
+"""llama.cpp as a peer that rounds nothing: with keys and values in single precision, and, where it was built with BLAS
+(CMAKE_ARGS="-DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS"), with blocks multiplied as the floats that they stand for. Its BLAS
+backend takes products of 32 tokens and more (ggml-blas.cpp: min_batch); fewer are multiplied by blocks with the states
+rounded to 8 bits, and by halves with the states rounded to halves."""
+
+import ctypes
+
+import llama_cpp
+from llama_cpp import Llama
+
+# ggml's number of single precision.
+FLOAT = 0
+FEWEST = 32
+
+
+def has_blas():
+    """Whether llama.cpp was built with BLAS."""
+    # The library of backends is loaded with llama.cpp's own, and finds its symbols among those of the process.
+    library = ctypes.CDLL(llama_cpp.llama_cpp._lib._name)
+    library.ggml_backend_reg_by_name.restype = ctypes.c_void_p
+    library.ggml_backend_reg_by_name.argtypes = [ctypes.c_char_p]
+    return library.ggml_backend_reg_by_name(b"BLAS") is not None
+
+
+def load(path, context=256):
+    """A model that gives the logits of all tokens."""
+    return Llama(
+        str(path), n_ctx=context, n_batch=context, n_ubatch=context, logits_all=True, verbose=False, n_threads=2,
+        n_gpu_layers=0, type_k=FLOAT, type_v=FLOAT)
+
+
+def logits(engine, tokens):
+    """The logits after each token, in one product, which is wide enough for BLAS: what comes later changes nothing."""
+    engine.reset()
+    engine.eval(tokens + tokens[-1:] * max(0, FEWEST - len(tokens)))
+    return engine.scores[: len(tokens)].copy()
