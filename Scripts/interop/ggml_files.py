@@ -1,7 +1,7 @@
 """llama.cpp's model files of 2023, which its programs of that time made: as GGUF they hold the same values by gguf-py's
 account, today's llama.cpp loads them, and its likeliest tokens are ours. Needs the fixtures: BELLE_GGML names their folder.
-BELLE_GGML_CONVERTER is a command that runs llama.cpp's convert_llama_ggml_to_gguf.py, which is no longer shipped: the
-program of 2024 with gguf 0.6.0 and numpy 1, where GGUFWriter has no add_tokenizer_pre until one is given to it."""
+BELLE_GGML_CONVERTER is a command that runs llama.cpp's convert-llama-ggml-to-gguf.py, which is no longer shipped: the source
+of llama-cpp-python 0.2.57 on PyPI has it, with its gguf-py, in vendor/llama.cpp (numpy 1)."""
 
 import hashlib
 import json
