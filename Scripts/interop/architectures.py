@@ -15,9 +15,9 @@ os.environ["TORCHDYNAMO_DISABLE"] = "1"
 os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
 
 import gguf
-import llama_cpp
 import numpy
 import torch
+from llama_support import FEWEST, load, perplexity, share
 from safetensors.numpy import save_file
 from support import PROJECT, Skip, check, folder, tools
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -65,8 +65,9 @@ def model(name):
         yield place, found
 
 
-# llama.cpp rounds what it multiplies blocks by to 8 bits, which models without training feel: so much of the perplexity.
-ROUNDED = 8e-2
+# Without BLAS llama.cpp rounds what it multiplies blocks by to 8 bits, which models without training feel: so much of the
+# perplexity.
+ROUNDED = share(2e-3, 8e-2)
 
 
 def ours(path, text):
@@ -74,22 +75,13 @@ def ours(path, text):
     return json.loads(lines[-1])["perplexity"]
 
 
-def near(one, other, what, share):
-    assert abs(one / other - 1) < share, f"{what}: {one} and {other}"
+def near(one, other, what, limit):
+    assert abs(one / other - 1) < limit, f"{what}: {one} and {other}"
 
 
 def theirs(path, length):
     """llama.cpp's perplexity, with a context of just the text."""
-    parameters = dict(n_ctx=length, n_batch=length, logits_all=True, verbose=False, n_threads=2, n_gpu_layers=0)
-    engine, total, count = llama_cpp.Llama(str(path), **parameters), 0.0, 0
-    for row in rows()[:, :length].tolist():
-        engine.reset()
-        engine.eval(row)
-        logits = engine.scores[: length - 1].astype(numpy.float64)
-        logits -= logits.max(-1, keepdims=True)
-        total += (numpy.log(numpy.exp(logits).sum(-1)) - logits[numpy.arange(length - 1), row[1:]]).sum()
-        count += length - 1
-    return numpy.exp(total / count)
+    return perplexity(load(path, context=max(length, FEWEST)), rows()[:, :length].tolist())
 
 
 def in_floats(place, path, length):
@@ -129,7 +121,7 @@ def to_gguf():
                 assert done.returncode == 1 and REFUSED[name] in done.stderr, done.stderr
                 return
             length = SHORT.get(name, fixtures.LENGTH)
-            for kind, share in (("f32", 2e-3), ("q8_0", ROUNDED)):
+            for kind, limit in (("f32", 2e-3), ("q8_0", ROUNDED)):
                 path = place / f"{kind}.gguf"
                 tools("convert", place / "model", path, "--gguf-type", kind)
                 if kind != "f32":
@@ -138,7 +130,7 @@ def to_gguf():
                 assert reader.tensors and all(numpy.isfinite(tensor.data).all() for tensor in reader.tensors
                                               if tensor.tensor_type == gguf.GGMLQuantizationType.F32)
                 mine = ours(path, place / "short.safetensors")
-                near(theirs(path, length), mine, f"{kind} in llama.cpp", share)
+                near(theirs(path, length), mine, f"{kind} in llama.cpp", limit)
                 if kind == "f32":
                     near(mine, ours(place / "model", place / "short.safetensors"), "f32 and the folder", 1e-4)
 

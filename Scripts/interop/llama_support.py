@@ -7,6 +7,7 @@ import ctypes
 from unittest import mock
 
 import llama_cpp
+import numpy
 from llama_cpp import Llama
 
 # ggml's number of single precision.
@@ -46,3 +47,19 @@ def logits(engine, tokens):
     engine.reset()
     engine.eval(tokens + tokens[-1:] * max(0, FEWEST - len(tokens)))
     return engine.scores[: len(tokens)].copy()
+
+
+def perplexity(engine, rows):
+    """That of rows of tokens, each a text by itself."""
+    total = count = 0
+    for row in rows:
+        found = logits(engine, row)[:-1].astype(numpy.float64)
+        found -= found.max(-1, keepdims=True)
+        total += (numpy.log(numpy.exp(found).sum(-1)) - found[numpy.arange(len(row) - 1), row[1:]]).sum()
+        count += len(row) - 1
+    return numpy.exp(total / count)
+
+
+def share(unrounded, rounded):
+    """By which part perplexities may differ: the second where llama.cpp rounds what it multiplies blocks by."""
+    return unrounded if has_blas() else rounded

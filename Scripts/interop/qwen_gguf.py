@@ -7,7 +7,7 @@ import json
 import gguf
 import llama_cpp
 import numpy
-from llama_cpp import Llama
+from llama_support import load, perplexity, share
 from safetensors.numpy import save_file
 from support import PROJECT, check, folder, tensors, tools
 from tokenizers import Tokenizer
@@ -23,21 +23,8 @@ def reference():
     return json.loads((FIXTURES / "reference.json").read_text())
 
 
-def load(path):
-    return Llama(str(path), n_ctx=128, n_batch=128, logits_all=True, verbose=False, n_threads=2, n_gpu_layers=0)
-
-
-def perplexity(path):
-    engine, total, count = load(path), 0.0, 0
-    for row in reference()["tokens"]:
-        engine.reset()
-        engine.eval(row)
-        logits = engine.scores[: len(row) - 1].astype(numpy.float64)
-        logits -= logits.max(-1, keepdims=True)
-        chosen = logits[numpy.arange(len(row) - 1), row[1:]]
-        total += (numpy.log(numpy.exp(logits).sum(-1)) - chosen).sum()
-        count += len(row) - 1
-    return numpy.exp(total / count)
+def theirs(path):
+    return perplexity(load(path, context=128), reference()["tokens"])
 
 
 def ours(path, place):
@@ -47,8 +34,8 @@ def ours(path, place):
     return json.loads(lines[-1])["perplexity"]
 
 
-def near(one, other, what, share=0.002):
-    assert abs(one / other - 1) < share, f"{what}: {one} and {other}"
+def near(one, other, what, limit=0.002):
+    assert abs(one / other - 1) < limit, f"{what}: {one} and {other}"
 
 
 @check("files of five types predict in llama.cpp as here, and unrounded ones as transformers did")
@@ -58,9 +45,9 @@ def to_gguf():
             for kind in ("f32", "f16", "q8_0", "q4_0", "q5_1"):
                 path = place / f"{kind}.gguf"
                 tools("convert", FIXTURES / name, path, "--gguf-type", kind)
-                near(perplexity(path), ours(path, place), f"{name} {kind}", 0.01)
+                near(theirs(path), ours(path, place), f"{name} {kind}", share(0.001, 0.01))
                 if kind == "f32":
-                    near(perplexity(path), reference()["perplexity"][name], f"{name} and transformers")
+                    near(theirs(path), reference()["perplexity"][name], f"{name} and transformers")
 
 
 @check("texts are cut into the tokens that tokenizers cuts them into")
@@ -89,7 +76,7 @@ def quantized_there():
                 status = llama_cpp.llama_model_quantize(
                     str(place / "f32.gguf").encode(), str(path).encode(), ctypes.byref(parameters))
                 assert status == 0, status
-                near(perplexity(path), ours(path, place), f"{name} {kind}", 0.01)
+                near(theirs(path), ours(path, place), f"{name} {kind}", share(0.001, 0.01))
 
 
 @check("a file that gguf-py wrote by llama.cpp's table of names becomes the original again, to the bit")
