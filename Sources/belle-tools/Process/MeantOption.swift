@@ -60,7 +60,8 @@ struct MeantOption {
 
   /// A hint on a value of an option's former name: `the value 'x' is invalid for '--jobs'`.
   func hint(invalid message: String) -> String? {
-    let option = message.components(between: "'").last ?? ""
+    let quoted = message.components(between: "'")
+    guard quoted.count == 2, let option = quoted.last else { return nil }
     return Self.former[option].map { "'\(option)' was the name of '\($0)', whose values --help shows" }
   }
 
