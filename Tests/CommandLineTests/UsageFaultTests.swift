@@ -47,6 +47,7 @@ import Testing
         "convert x y --to onnx", "error: the value 'onnx' is invalid for '--to'",
         "hint: '--to' was the name of '--format', whose values --help shows\n"
       ),
+      ("generate x", "error: there is no --prompt, and standard input is empty", "  See 'belle-tools generate --help'"),
       ("verify --jsn x", "error: unknown option '--jsn'\n", "hint: did you mean '--json'?\n"),
       ("convert a", "error: missing expected argument '<output>'\n", "hint: <output>  A .safetensors"),
       ("decrypt 1 2 3 4 5 6 7 8", "error: 5 unexpected arguments: '4', '5', '6', …\n", "hint: a pattern such as enc/*"),
