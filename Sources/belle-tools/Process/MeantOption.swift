@@ -58,9 +58,10 @@ struct MeantOption {
     return near.map { "did you mean '\($0)'?" }
   }
 
-  /// A hint on a value of an option's former name: `the value 'x' is invalid for '--jobs'`.
-  func hint(invalid message: String) -> String? {
-    let quoted = message.components(between: "'")
+  /// A hint on a value of an option's former name.
+  ///
+  /// - Parameter quoted: what a message quotes: `the value 'x' is invalid for '--jobs'`.
+  func hint(value quoted: [String]) -> String? {
     guard quoted.count == 2, let option = quoted.last else { return nil }
     return Self.former[option].map { "'\(option)' was the name of '\($0)', whose values --help shows" }
   }

@@ -70,7 +70,7 @@ struct UsageFault {
     if let word, said.message.hasPrefix("unknown option ") { hint = meant.hint(option: word) ?? hint }
     if said.message.hasPrefix("unexpected argument ") { hint = hint ?? meant.hintOnArgument }
     // Of a name that the help does not show the parser says nothing more.
-    if hint == nil { hint = meant.hint(invalid: said.message) }
+    if hint == nil { hint = meant.hint(value: said.message.components(between: "'")) }
     message = said.message
     self.hint = hint
     self.usage = usage.joined(separator: "\n")
@@ -111,7 +111,7 @@ struct UsageFault {
 
 extension String {
   /// What stands between pairs of a sign.
-  func components(between sign: Character) -> [String] {
+  fileprivate func components(between sign: Character) -> [String] {
     split(separator: sign, omittingEmptySubsequences: false).enumerated().filter { $0.offset % 2 == 1 }
       .map { String($0.element) }
   }
