@@ -237,7 +237,8 @@ extension Doctor {
       guard !file.contains("/"), !file.contains("\\"), file != ".." else {
         // Engines follow such paths, where they lead to a file; this program does not.
         add(
-          Folder.kind(of: place) == .file ? .notJudged : .error, .badIndex, index, "it names \(displayName(file)); expected the name of a file in its own folder",
+          Folder.kind(of: place) == .file ? .notJudged : .error, .badIndex, index,
+          "it names \(displayName(file)); expected the name of a file in its own folder",
           ShardedFolder.outsideRemedy)
         holdings.isWhole = false
         continue

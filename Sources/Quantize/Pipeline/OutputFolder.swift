@@ -98,7 +98,8 @@ struct OutputFolder {
     try refuseFolders([path])
     let replaced = replacing && Folder.kind(of: path) != nil ? [path] : []
     try FinalName.take(
-      names.filter { $0 != QuantizationLog.name }.map { FinalName.Change(Folder.join(staging, $0), to: path) }, replacing: replacing
+      names.filter { $0 != QuantizationLog.name }.map { FinalName.Change(Folder.join(staging, $0), to: path) },
+      replacing: replacing
     )
     return (replaced, [])
   }
