@@ -124,7 +124,7 @@ golden:
 ## the style
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
-	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py && python3 Scripts/lengths.py \
+	@if command -v python3 >/dev/null; then python3 Scripts/cycles.py --files && python3 Scripts/lengths.py \
 	  && python3 Scripts/json-fields.py --check; \
 	else echo "cycles, lengths, fields: skipped, there is no python3"; fi
 	@if grep -rnE --include='*.swift' -e '--[a-z]+|belle-tools ' $(LIBRARIES); then \

@@ -30,6 +30,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent / "fence"
 sys.path.insert(0, str(HERE))
 import models  # noqa: E402
+import parts  # noqa: E402
 
 TIMEOUT = 120
 # The verbs, and how each is told its number of threads: by the name that older binaries know too, as in cases.txt.
@@ -146,7 +147,8 @@ def file_difference(old, new, name):
         return None
     at = next((at for at, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
     sizes = f", {len(one)} and {len(other)} bytes" if len(one) != len(other) else ""
-    return f"file {name} at byte {at}{sizes}"
+    what = parts.difference(name, one, other)
+    return f"file {name} at byte {at}{sizes}" + (f": {what}" if what else "")
 
 
 class Fence:

@@ -11,7 +11,8 @@ struct ModelNeighbours {
   private(set) var others: [String] = []
 
   private let new: Set<String>
-  private let place: ModelPlace.Kind
+  /// Whether the folder is the model's own.
+  private let isWhole: Bool
   /// Whether the output has names that readers look for, and so is found beside others.
   private let isStandard: Bool
   private let isGGUF: Bool
@@ -28,8 +29,9 @@ struct ModelNeighbours {
   /// - Parameters:
   ///   - there: the names of the files in the folder.
   ///   - written: the names of the files that are written there.
-  init(among there: [String], besides written: [String], in place: ModelPlace.Kind) {
-    self.place = place
+  ///   - isWhole: whether they are a whole model, whose own the folder is.
+  init(among there: [String], besides written: [String], isWhole: Bool) {
+    self.isWhole = isWhole
     new = Set(written)
     let weights = written.filter { ModelFileName.isModel($0) && !ModelFileName.adapters.contains($0) }
     isStandard = written.contains { name in Self.parts.contains { $0.isModelFile(name) } }
@@ -56,12 +58,12 @@ struct ModelNeighbours {
   private func meaning(of name: String, isBesideMeta: Bool) -> Meaning? {
     let isWeights = ModelFileName.isModel(name) && !ModelFileName.adapters.contains(name)
     // A GGUF file makes no other model go: engines are given its name. A folder that has only that must have only that.
-    if isGGUF { return place == .model && (isWeights || isIndex(name)) ? .others : nil }
-    guard place == .model || isStandard else { return nil }
+    if isGGUF { return isWhole && (isWeights || isIndex(name)) ? .others : nil }
+    guard isWhole || isStandard else { return nil }
     if let kind = Self.parts.first(where: { $0.isModelFile(name) }) { return isSibling(name, of: kind) ? nil : .own }
     // Meta's originals are hard to come by.
     if isBesideMeta, name == MetaFolder.parametersName || MetaFolder.isShard(name) { return .others }
-    guard place == .model else { return nil }
+    guard isWhole else { return nil }
     if ModelOutput.companions.contains(name) { return .own }
     if name == "adapter_config.json" || isPacked && name.hasPrefix("gptq_model-") { return .others }
     // Where readers look for none of the names, any other model file makes them doubt.
@@ -75,7 +77,7 @@ struct ModelNeighbours {
 
   /// Whether a file is another part of the set of which some parts are written, or its index.
   private func isSibling(_ name: String, of kind: Container) -> Bool {
-    guard place != .model, let count = partCounts[kind] else { return false }
+    guard !isWhole, let count = partCounts[kind] else { return false }
     return name == kind.indexName || kind.partCount(of: name) == count
   }
 

@@ -33,12 +33,12 @@ public struct ModelPlace: Sendable {
   /// What lies there besides the names, and would be taken for the model or a part of it.
   private func neighbours(_ inputs: InputRecord) throws(ByteIOError) -> ModelNeighbours {
     guard !isBesideSource(inputs), Folder.kind(of: folder) == .folder else {
-      return ModelNeighbours(among: [], besides: names, in: kind)
+      return ModelNeighbours(among: [], besides: names, isWhole: kind == .model)
     }
     var there = try Folder.entries(of: folder).filter { $0.kind == .file }.map(\.name)
     // What a file is made from is no other model.
     if kind == .file { there.removeAll { inputs.input(at: Folder.join(folder, $0)) != nil } }
-    return ModelNeighbours(among: there, besides: names, in: kind)
+    return ModelNeighbours(among: there, besides: names, isWhole: kind == .model)
   }
 
   /// Whether it is a GGUF file that is put into the folder of the model that it is made from, for another engine.

@@ -5,7 +5,7 @@ import Foundation
 
 /// The filters that are known.
 enum Filters {
-  typealias Filter = @Sendable (Machine, Value, Arguments) throws -> Value
+  typealias Filter = Library.Filter
 
   /// The names of all.
   static let names = Set(all.keys)
@@ -129,14 +129,5 @@ enum Filters {
     }
     let factor = (0..<precision).reduce(1.0) { result, _ in result * 10 }
     return .float((number * factor).rounded(method == "ceil" ? .up : .down) / factor)
-  }
-}
-
-extension Machine {
-  /// What a filter makes of a value.
-  func filter(_ name: String, _ value: Value, _ arguments: Arguments) throws -> Value {
-    guard let filter = Filters.all[name] else { throw Failure.unsupported("the filter \(name)") }
-    try charge()
-    return try deeper { try filter(self, value, arguments) }
   }
 }

@@ -10,7 +10,7 @@ extension Machine {
     return try deeper {
       switch expression.kind {
       case .constant(let value): return value
-      case .name(let name): return scope[name] ?? Functions.global(name) ?? .undefined(name)
+      case .name(let name): return scope[name] ?? library.function(name) ?? .undefined(name)
       case .list(let elements): return try sequence(.list, try elements.map { try evaluate($0) })
       case .tuple(let elements): return try sequence(.tuple, try elements.map { try evaluate($0) })
       case .mapping(let entries): return try mapping(entries)
@@ -143,6 +143,20 @@ extension Machine {
     }
   }
 
+  /// What a filter makes of a value.
+  func filter(_ name: String, _ value: Value, _ arguments: Arguments) throws -> Value {
+    guard let filter = library.filters[name] else { throw Failure.unsupported("the filter \(name)") }
+    try charge()
+    return try deeper { try filter(self, value, arguments) }
+  }
+
+  /// Whether a test holds.
+  func test(_ name: String, _ value: Value, _ arguments: Arguments) throws -> Bool {
+    guard library.testNames.contains(name) else { throw Failure.unsupported("the test \(name)") }
+    try charge()
+    return try library.test(name, value, arguments, self)
+  }
+
   // MARK: Parts of values
 
   /// `value.name`: what a value can do comes first, and then what a dictionary holds.
@@ -153,9 +167,9 @@ extension Machine {
     case .namespace(let namespace): return namespace.values[name] ?? .undefined(name)
     case .loop(let loop): return loop.attribute(name) ?? .undefined("loop.\(name)")
     case .mapping(let mapping):
-      return try Methods.method(name, of: value) ?? mapping[name] ?? .undefined(name)
+      return try library.method(name, value) ?? mapping[name] ?? .undefined(name)
     case .macro(let macro): return name == "name" ? .string(macro.syntax.name) : .undefined(name)
-    default: return try Methods.method(name, of: value) ?? .undefined(name)
+    default: return try library.method(name, value) ?? .undefined(name)
     }
   }
 

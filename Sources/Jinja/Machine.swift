@@ -3,6 +3,23 @@
 
 import Foundation
 
+/// What templates can call, ask and apply. The machine knows none of it by itself: what works on a machine lies above it.
+struct Library: Sendable {
+  /// What makes something of a value.
+  typealias Filter = @Sendable (Machine, Value, Arguments) throws -> Value
+
+  /// A function that every template has; nil for none.
+  let function: @Sendable (_ name: String) -> Value?
+  /// What a value can do; nil for what it cannot.
+  let method: @Sendable (_ name: String, Value) throws -> Value?
+  /// By their names.
+  let filters: [String: Filter]
+  /// The tests that there are.
+  let testNames: Set<String>
+  /// Whether a test holds, with what it is given besides.
+  let test: @Sendable (_ name: String, Value, Arguments, Machine) throws -> Bool
+}
+
 /// One rendering.
 final class Machine {
   /// Where a body is left early.
@@ -12,6 +29,8 @@ final class Machine {
     case proceed
   }
 
+  /// What can be called, asked and applied.
+  let library: Library
   /// The time that `strftime_now` tells.
   let now: Date
   /// What is being done, for messages.
@@ -28,8 +47,8 @@ final class Machine {
   private var namespaces: [Value.Namespace] = []
 
   /// - Parameter limit: how many steps it may take.
-  init(_ values: [String: Value], now: Date, limit: Int = Limits.steps) {
-    (self.now, self.limit) = (now, limit)
+  init(_ values: [String: Value], _ library: Library, now: Date, limit: Int = Limits.steps) {
+    (self.library, self.now, self.limit) = (library, now, limit)
     scope = Scope(values)
   }
 

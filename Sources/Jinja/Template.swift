@@ -35,11 +35,18 @@ package struct Template: Sendable {
   func render(_ values: [String: TemplateValue], now: Date = Date(), limit: Int) throws -> String {
     var given: [String: Value] = [:]
     for (name, value) in values { given[name] = try value.value(file) }
-    let machine = Machine(given, now: now, limit: limit)
+    let machine = Machine(given, .standard, now: now, limit: limit)
     do { return try machine.render(statements).string } catch let failure as Failure {
       throw JinjaError(failure.code, file: file, place: machine.place.words, reason: failure.reason)
     }
   }
+}
+
+extension Library {
+  /// All that there is.
+  static let standard = Library(
+    function: { Functions.global($0) }, method: { try Methods.method($0, of: $1) }, filters: Filters.all,
+    testNames: Tests.names, test: { try Tests.holds($0, $1, $2, $3) })
 }
 
 /// What a template is given.

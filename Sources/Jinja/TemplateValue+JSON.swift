@@ -58,7 +58,7 @@ extension TemplateValue {
   /// - Throws: ``JinjaError`` for what is larger than a text may be here.
   package var json: String {
     get throws {
-      let machine = Machine([:], now: Date())
+      let machine = Machine([:], .standard, now: Date())
       do { return try machine.text(of: machine.json(try value(nil), Arguments())).string } catch let failure as Failure
       {
         throw JinjaError(failure.code, reason: failure.reason)

@@ -65,7 +65,8 @@ enum Tests {
     return !cased.isEmpty && cased.allSatisfy(test)
   }
 
-  fileprivate static func holds(
+  /// Whether one of them holds.
+  static func holds(
     _ name: String, _ value: Value, _ arguments: Arguments, _ machine: Machine
   ) throws -> Bool {
     if let test = alone[name] {
@@ -95,14 +96,5 @@ enum Tests {
     case "test": return names.contains(try written(value).string)
     default: return try machine.compare(value, signs[name] ?? "==", other)
     }
-  }
-}
-
-extension Machine {
-  /// Whether a test holds.
-  func test(_ name: String, _ value: Value, _ arguments: Arguments) throws -> Bool {
-    guard Tests.names.contains(name) else { throw Failure.unsupported("the test \(name)") }
-    try charge()
-    return try Tests.holds(name, value, arguments, self)
   }
 }

@@ -12,8 +12,8 @@ struct Text: Hashable, Sendable, ExpressibleByStringLiteral {
   init(_ text: some StringProtocol) { bytes = Array(text.utf8) }
   init(stringLiteral text: String) { self.init(text) }
   /// - Parameter bytes: sound UTF-8.
-  init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
-  init(_ scalars: some Sequence<Unicode.Scalar>) {
+  init(bytes: some Swift.Sequence<UInt8>) { self.bytes = Array(bytes) }
+  init(_ scalars: some Swift.Sequence<Unicode.Scalar>) {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: scalars)
     self.init(String(view))

@@ -10,14 +10,15 @@ import Checkpoint
 
 /// GPTQModel's planar form.
 package struct PlanarForm: PackedForm {
-  package static let method: (name: String, formats: [String])? = ("gptq", ["gptq_p"])
+  package static let method: (name: String, formats: [String])? = ("gptq", [format])
+  fileprivate static let format = "gptq_p"
   package static let parts = ["qzeros", "scales", "g_idx"]
 
   /// The widths of the planes from the lowest bits up, by the bits of an integer, where there are several.
   private static let planes: [Int: [Int]] = [3: [2, 1], 5: [4, 1], 6: [4, 2], 7: [4, 2, 1]]
 
   package static func recognized(_ module: ModuleTensors, _ context: PackedContext) -> PlanarForm? {
-    context.settings.format == "gptq_p" ? PlanarForm() : nil
+    context.settings.isPlanar ? PlanarForm() : nil
   }
 
   package func open(_ module: ModuleTensors, _ context: PackedContext) throws -> PackedModule {
@@ -71,4 +72,9 @@ package struct PlanarForm: PackedForm {
     }
     return result
   }
+}
+
+extension QuantizationSettings {
+  /// Whether integers lie in planes.
+  package var isPlanar: Bool { format == PlanarForm.format }
 }

@@ -16,6 +16,13 @@ public struct Launch: Sendable, Equatable {
   /// Whether it is MPICH's, or speaks as that does.
   let isMPICH: Bool
 
+  /// The machine's name.
+  static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard unsafe gethostname(&name, name.count - 1) == 0 else { return "?" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
   /// Whether there are others.
   public var hasOthers: Bool { (count ?? 2) > 1 }
 

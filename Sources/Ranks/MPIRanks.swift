@@ -35,8 +35,8 @@ final class MPIRanks: Ranks {
 
   /// Counts the ranks of each machine; called by all.
   func meet() throws {
-    let hosts = try gather(Array(Session.hostName.utf8))
-    let own = Array(Session.hostName.utf8)
+    let hosts = try gather(Array(Launch.hostName.utf8))
+    let own = Array(Launch.hostName.utf8)
     let all = try broadcast { Array(hosts.joined(separator: [0])) }
     onThisMachine.store(all.split(separator: 0).count { Array($0) == own }, ordering: .relaxed)
   }

@@ -46,14 +46,7 @@ public enum Session {
 
   /// How errors of this process name it; nil where it is the only one, or rank 0.
   public static var speaker: String? {
-    Launch.current.rank > 0 ? "rank \(Launch.current.rank) on \(hostName)" : nil
-  }
-
-  /// The machine's name.
-  static var hostName: String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard unsafe gethostname(&name, name.count - 1) == 0 else { return "?" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    Launch.current.rank > 0 ? "rank \(Launch.current.rank) on \(Launch.hostName)" : nil
   }
 }
 
@@ -69,7 +62,7 @@ extension Ranks {
     guard count > 1 else { return }
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    let said = try gather([UInt8](encoder.encode(Said(host: Session.hostName, traits: traits))))
+    let said = try gather([UInt8](encoder.encode(Said(host: Launch.hostName, traits: traits))))
     if isFirst {
       for (number, bytes) in said.enumerated().dropFirst() {
         let other = try JSONDecoder().decode(Said.self, from: Data(bytes))

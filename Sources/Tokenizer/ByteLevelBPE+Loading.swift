@@ -5,7 +5,7 @@
 import ByteIO
 
 extension ByteLevelBPE {
-  static let tokenLimit = TokenizerFile.tokenLimit
+  static let tokenLimit = StringTable.tokenLimit
 
   /// Makes a tokenizer of what a file says.
   ///

@@ -35,7 +35,7 @@ enum ByteRanks {
     for (number, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: true).enumerated() {
       let parts = (line.last == 0x0D ? line.dropLast() : line).split(separator: 0x20)
       guard parts.count == 2, let rank = Int(String(decoding: parts[1], as: UTF8.self)), rank == strings.count,
-        let string = Data(base64Encoded: Data(parts[0])), !string.isEmpty, number < TokenizerFile.tokenLimit
+        let string = Data(base64Encoded: Data(parts[0])), !string.isEmpty, number < StringTable.tokenLimit
       else {
         throw TokenizerError(
           .malformed, file: path, place: "line \(number + 1)",

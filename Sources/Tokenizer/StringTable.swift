@@ -4,6 +4,9 @@
 
 /// Distinct byte strings, each with an id.
 struct StringTable: Sendable {
+  /// How many tokens of a file, of whatever kind it is, are read at most.
+  static let tokenLimit = 1 << 22
+
   private var bytes: [UInt8] = []
   private var ends: [Int] = []
   private var ids: [Int32] = []

@@ -6,7 +6,7 @@ import ByteIO
 /// What a `tokenizer.json` says.
 struct TokenizerFile {
   static let sizeLimit = 256 << 20
-  static let tokenLimit = 1 << 22
+  static let tokenLimit = StringTable.tokenLimit
   /// Values that may be kept besides the vocabulary: each takes some hundred bytes.
   private static let treeLimit = 1 << 20
 

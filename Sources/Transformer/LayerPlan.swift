@@ -5,15 +5,6 @@ import Model
 
 /// The arithmetic of a decoder layer.
 struct LayerPlan: Sendable {
-  /// Which rotations queries and keys get.
-  enum Rotation: Sendable {
-    case none
-    /// Those of most layers.
-    case whole
-    /// Those of layers with a window, where they have angles of their own.
-    case local
-  }
-
   /// Where a head begins in what the modules before attention give.
   struct Place: Sendable {
     /// The module's number.

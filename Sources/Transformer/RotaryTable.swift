@@ -42,6 +42,15 @@ extension RotaryTable {
   }
 }
 
+/// Which rotations queries and keys get.
+enum Rotation: Sendable {
+  case none
+  /// Those of most layers.
+  case whole
+  /// Those of layers with a window, where they have angles of their own.
+  case local
+}
+
 /// The rotations of a range of positions in all kinds of layers.
 struct RotaryTables: Sendable {
   private let whole: RotaryTable?
@@ -59,7 +68,7 @@ struct RotaryTables: Sendable {
   }
 
   /// The table of a kind; nil where nothing is turned.
-  subscript(_ rotation: LayerPlan.Rotation) -> RotaryTable? {
+  subscript(_ rotation: Rotation) -> RotaryTable? {
     switch rotation {
     case .none: nil
     case .whole: whole

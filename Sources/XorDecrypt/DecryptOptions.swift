@@ -17,6 +17,8 @@ package struct DecryptOptions: Sendable {
   package var keepGoing = false
   /// Whether the key's digest is computed and compared with the originals'.
   package var checksKeyDigest = false
+  /// Whether what files become is hashed while it is written.
+  package var digestsOutputs = false
 
   /// What the files become, where they are not kept as they are.
   package var converter: (any FileConverting)?

@@ -29,6 +29,8 @@ package struct FileResult: Sendable {
   package let bytes: Int
   /// The digests that were computed of the plain file.
   package let digests: [DigestAlgorithm: Digest]
+  /// SHA-256 of what the file became, by the names of outputs, as far as it was computed.
+  package let outputDigests: [String: Digest]
   /// The digests that were computed of the encrypted file.
   package let encrypted: [DigestAlgorithm: Digest]
   /// How it ended.
@@ -36,13 +38,15 @@ package struct FileResult: Sendable {
 
   init(
     input: String, output: String?, outputs: [String]? = nil, bytes: Int, digests: [DigestAlgorithm: Digest],
-    encrypted: [DigestAlgorithm: Digest] = [:], status: Status, note: String? = nil
+    outputDigests: [String: Digest] = [:], encrypted: [DigestAlgorithm: Digest] = [:], status: Status,
+    note: String? = nil
   ) {
     self.input = input
     self.output = output
     self.outputs = outputs ?? output.map { [$0] } ?? []
     self.bytes = bytes
     self.digests = digests
+    self.outputDigests = outputDigests
     self.encrypted = encrypted
     self.status = status
     self.note = note

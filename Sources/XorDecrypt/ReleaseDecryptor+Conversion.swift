@@ -34,8 +34,14 @@ extension ReleaseDecryptor {
       try writer.write(output.head, at: 0)
       return writer
     }
+    let trailing = zip(writers, scatter.outputs).map { writer, output in
+      plan.options.digestsOutputs ? TrailingDigest(of: writer, size: output.byteCount) : nil
+    }
+    defer { for digest in trailing { digest?.giveUp() } }
+    for (digest, output) in zip(trailing, scatter.outputs) { digest?.wrote(output.head.count, at: 0) }
     let digests = try scattered(item, scatter, work) { output, bytes, offset in
       try writers[output].write(bytes, at: offset)
+      trailing[output]?.wrote(bytes.byteCount, at: offset)
     }
     try plan.refuse(scatter.outputs.map(\.name))
     let replaced = existing.contains { $0 != nil } ? "replaced other files of these names" : nil
@@ -47,8 +53,11 @@ extension ReleaseDecryptor {
       guard error.code == .exists else { throw error }
       throw DecryptPlan.existsError(error.file ?? plan.outputFolder, "it appeared during the work")
     }
+    let found = zip(scatter.outputs, trailing).compactMap { output, digest in
+      digest?.finish().map { (output.name, $0) }
+    }
     return result(item, .verified, digests: digests).became(
-      paths,
+      paths, Dictionary(uniqueKeysWithValues: found),
       note: [scatter.secondPassReason.map { "read twice: \($0)" }, replaced].compactMap(\.self).nonEmptyJoined)
   }
 
@@ -134,8 +143,11 @@ extension [String] {
 
 extension FileResult {
   /// The same result, with what the file became.
-  fileprivate func became(_ paths: [String], note: String? = nil) -> FileResult {
+  fileprivate func became(
+    _ paths: [String], _ outputDigests: [String: Digest] = [:], note: String? = nil
+  ) -> FileResult {
     FileResult(
-      input: input, output: paths.first, outputs: paths, bytes: bytes, digests: digests, status: status, note: note)
+      input: input, output: paths.first, outputs: paths, bytes: bytes, digests: digests, outputDigests: outputDigests,
+      status: status, note: note)
   }
 }

@@ -67,7 +67,10 @@ struct CheckpointBench: BenchCase {
       of: model, as: "copy of the checkpoint to disk, flushed", ".bin to .safetensors to disk, flushed", ratio: 0.8
     ) { try convert(in: context.disk) }
     for (name, more, target) in [
-      ("decrypt", [], nil), ("decrypt --format safetensors", ["--format", "safetensors"], ("decrypt", 0.95)),
+      ("decrypt", [], nil),
+      ("decrypt --format safetensors", ["--format", "safetensors", "--no-list"], ("decrypt", 0.95)),
+      // With the digests of what it has written.
+      ("decrypt --format safetensors, with its list", ["--format", "safetensors"], nil),
     ] as [(String, [String], (String, Double)?)] {
       let output = folder.file("out")
       let cost = try Cost.best {

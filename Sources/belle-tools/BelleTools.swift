@@ -97,6 +97,13 @@ struct BelleTools: ParsableCommand {
   private static func fault(_ text: String) -> UsageFault {
     let verb = verb((try? ProcessArguments.read()) ?? [])
     let page = helpMessage(for: verb, columns: TranslatedHelp.unfolded)
+    var text = text
+    // Of what a verb refuses while it runs the parser does not know whose it is.
+    if verb != Self.self, let usage = text.firstRange(of: "\nUsage: belle-tools <subcommand>") {
+      text =
+        text[..<usage.lowerBound] + "\nUsage: \(usageString(for: verb))\n  "
+        + "See 'belle-tools \(verb._commandName) --help' for more information."
+    }
     return UsageFault(parserText: text, meant: MeantOption(verb: verb._commandName, verbs: verbs, page: page))
   }
 

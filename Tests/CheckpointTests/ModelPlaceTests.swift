@@ -91,7 +91,7 @@ import Testing
   func neighbours(number: Int) {
     let test = Self.cases[number]
     let all = test.written + test.own + test.others + test.stay
-    let found = ModelNeighbours(among: all, besides: test.written, in: test.kind)
+    let found = ModelNeighbours(among: all, besides: test.written, isWhole: test.kind == .model)
     #expect(found.own == test.own)
     #expect(found.others == test.others)
     for name in test.own { #expect(ModelPlace.isOwn(name), "only names that this program writes are removed") }

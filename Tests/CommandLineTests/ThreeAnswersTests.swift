@@ -242,6 +242,10 @@ import Testing
     let found = try doctor(folder.file("m"))
     #expect(found.run.status == 0 && found.loads["transformers"] == .some(nil), "\(found.run.output)")
     #expect(found.codes.contains("bad-index"))
+    // Where the path leads to no file, it is no model for engines either.
+    try folder.write("m/" + index, text.replacing("\"model-0", with: "\"\(kind)gone-0"))
+    let gone = try doctor(folder.file("m"))
+    #expect(gone.run.status == 2 && gone.loads["transformers"] == .some(false), "\(gone.run.output)")
     // `./` before a name says nothing, however often.
     try folder.write("m/" + index, text.replacing("\"model-0", with: "\"././model-0"))
     #expect(try belleTools("compare", path, folder.file("m")).status == 0)

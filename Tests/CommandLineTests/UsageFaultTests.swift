@@ -39,6 +39,15 @@ import Testing
         "quantize x --bits five", "error: the value 'five' is invalid for '--bits <n>'",
         "hint: --bits <n>  Bits a weight"
       ),
+      (
+        "verify x --jobs y", "error: the value 'y' is invalid for '--jobs'",
+        "hint: '--jobs' was the name of '--threads', whose values --help shows\n"
+      ),
+      (
+        "convert x y --to onnx", "error: the value 'onnx' is invalid for '--to'",
+        "hint: '--to' was the name of '--format', whose values --help shows\n"
+      ),
+      ("generate x", "error: there is no --prompt, and standard input is empty", "  See 'belle-tools generate --help'"),
       ("verify --jsn x", "error: unknown option '--jsn'\n", "hint: did you mean '--json'?\n"),
       ("convert a", "error: missing expected argument '<output>'\n", "hint: <output>  A .safetensors"),
       ("decrypt 1 2 3 4 5 6 7 8", "error: 5 unexpected arguments: '4', '5', '6', …\n", "hint: a pattern such as enc/*"),

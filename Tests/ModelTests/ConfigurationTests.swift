@@ -44,11 +44,11 @@ import Testing
     var (yarn, long, dynamic) = (plain, plain, plain)
     if family.positions == .rotary, family.keys.scalingNames["yarn"] == nil {
       yarn.rotaryScaling = .yarn(
-        ModelConfiguration.YaRN(factor: 4, originalLength: 32, betaFast: 16, magnitude: 1.5, isTruncated: false))
+        YaRN(factor: 4, originalLength: 32, betaFast: 16, magnitude: 1.5, isTruncated: false))
     }
     if family.positions == .rotary {
       long.rotaryScaling = .longRope(
-        ModelConfiguration.LongRoPE(
+        LongRoPE(
           short: [1, 1, 2, 3], long: [2, 3, 4, 5.5], originalLength: 40, magnitude: 1.25))
       dynamic.rotaryScaling = .dynamic(factor: 2, length: 77)
     }

@@ -179,7 +179,7 @@ import Testing
   @Test("use_scaled_rope is Llama 3.1's scaling where the factor is known, both ways")
   func scaledRope() throws {
     let (_, folder) = try meta(grouped + #", "use_scaled_rope": true, "rope_scale_factor": 32"#)
-    let wanted = ModelConfiguration.RotaryScaling.llama3(
+    let wanted = RotaryScaling.llama3(
       factor: 32, lowFrequency: 1, highFrequency: 4, originalLength: 8192)
     #expect(try ModelConfiguration(folder).rotaryScaling == wanted)
     var model = ConfigurationTests.configuration(.llama)
@@ -188,7 +188,7 @@ import Testing
       model.rotaryScaling = .llama3(factor: factor, lowFrequency: 1, highFrequency: 4, originalLength: 8192)
       #expect(String(decoding: try model.parameters(file: "p"), as: UTF8.self).contains(#""use_scaled_rope" : true"#))
       for other in [
-        ModelConfiguration.RotaryScaling.llama3(factor: 16, lowFrequency: 1, highFrequency: 4, originalLength: 8192),
+        RotaryScaling.llama3(factor: 16, lowFrequency: 1, highFrequency: 4, originalLength: 8192),
         .llama3(factor: factor, lowFrequency: 2, highFrequency: 4, originalLength: 8192),
         .llama3(factor: factor, lowFrequency: 1, highFrequency: 4, originalLength: 4096), .linear(factor: 2),
       ] {

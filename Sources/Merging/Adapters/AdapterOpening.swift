@@ -18,7 +18,7 @@ extension AdapterSource {
       return
     }
     let source = try Self.open(file)
-    if let gguf = source as? GGUFFile {
+    if let gguf = AdapterPresence.gguf(source) {
       self = try LlamaAdapter(gguf, path: file, base: base).adapter
       return
     }

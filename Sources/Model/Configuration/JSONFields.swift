@@ -232,6 +232,12 @@ struct JSONFields {
 
   // MARK: Writing
 
+  /// null, as it is written.
+  static var null: Any { NSNull() }
+
+  /// A number as JSON has it: a whole one without a fraction.
+  static func written(_ value: Double) -> Any { Int(exactly: value).map { $0 as Any } ?? value }
+
   /// The text of an object, as both configurations are written.
   static func text(_ object: [String: Any]) throws -> [UInt8] {
     try jsonText(object)

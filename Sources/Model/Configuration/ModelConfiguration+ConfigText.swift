@@ -4,11 +4,6 @@ import ByteIO
 import Checkpoint
 import Foundation
 
-extension JSONFields {
-  /// null, as it is written.
-  static var null: Any { NSNull() }
-}
-
 extension ModelConfiguration {
   /// `config.json` as transformers reads it.
   ///
@@ -45,7 +40,7 @@ extension ModelConfiguration {
     if headSize * headCount != hiddenSize || keys.defaultHeadSize != nil { object["head_dim"] = headSize }
     // transformers wants an integer for the one, and floats for the others.
     let scores: [(field: String?, value: Any?)] = [
-      (keys.queryScalar?.field, queryScalar.map { Self.number($0) }), (keys.attentionCap?.field, attentionCap),
+      (keys.queryScalar?.field, queryScalar.map { JSONFields.written($0) }), (keys.attentionCap?.field, attentionCap),
       (keys.logitCap?.field, logitCap),
     ]
     for case (let field?, let value) in scores { object[field] = value ?? JSONFields.null }
@@ -54,7 +49,4 @@ extension ModelConfiguration {
     object.merge(positionFields) { one, _ in one }
     return try JSONFields.text(object)
   }
-
-  /// A number as JSON has it: a whole one without a fraction.
-  static func number(_ value: Double) -> Any { Int(exactly: value).map { $0 as Any } ?? value }
 }

@@ -71,8 +71,10 @@ extension ModelConfiguration {
   /// Reads the scaling of positions, and the part of each head that is turned.
   private mutating func readPositions(_ values: GGUFArchitectureValues, _ file: GGUFFile) throws {
     // llama.cpp's own default, whatever the family's is elsewhere.
-    if family.positions == .rotary, statedRotaryBase == nil, family.keys.defaultRotaryBase != Self.defaultRotaryBase {
-      statedRotaryBase = Self.defaultRotaryBase
+    if family.positions == .rotary, statedRotaryBase == nil,
+      family.keys.defaultRotaryBase != ModelFamily.commonRotaryBase
+    {
+      statedRotaryBase = ModelFamily.commonRotaryBase
     }
     if let width = try values.count("rope.dimension_count"), width != headSize {
       guard family.ggufTraits.turnsParts else {

@@ -159,7 +159,7 @@ extension ModelConfiguration {
     ]
     if keyValueHeadCount != headCount { object["n_kv_heads"] = keyValueHeadCount }
     if rotaryScaling != .none { object["use_scaled_rope"] = true }
-    if rotaryBase != Self.defaultRotaryBase { object["rope_theta"] = rotaryBase }
+    if rotaryBase != ModelFamily.commonRotaryBase { object["rope_theta"] = rotaryBase }
     let (multiple, multiplier) = Self.feedForward(hiddenSize, intermediateSize)
     object["multiple_of"] = multiple
     if let multiplier { object["ffn_dim_multiplier"] = multiplier }

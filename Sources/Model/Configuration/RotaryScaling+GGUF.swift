@@ -5,76 +5,14 @@
 
 import ByteIO
 import Checkpoint
-import Packed
 
-extension ModelConfiguration {
-  /// llama.cpp's tensors of divisors.
-  enum DivisorTensor: String, CaseIterable {
-    /// For all texts.
-    case all = "rope_freqs.weight"
-    /// For texts longer than the original length, and for others.
-    case long = "rope_factors_long.weight"
-    case short = "rope_factors_short.weight"
-  }
-
-  /// The tensors by which llama.cpp divides frequencies.
-  var rotaryDivisors: [TensorView.Entry] {
-    func entry(_ name: DivisorTensor, _ values: [Double]) -> TensorView.Entry {
-      TensorView.Entry(name.rawValue, .f32, [values.count], littleEndianBytes(values.map { Float($0).bitPattern }))
-    }
-    switch rotaryScaling {
-    case .llama3:
-      return [entry(.all, rotaryScaling.divisors(base: rotaryBase, width: rotaryWidth))]
-    case .longRope(let rope): return [entry(.long, rope.long), entry(.short, rope.short)]
-    case .none, .linear, .dynamic, .yarn: return []
-    }
-  }
-
-  /// The keys behind `rope.` that say the scaling.
-  ///
-  /// - Throws: ``ModelError`` with code `.unsupported` for what llama.cpp has no key for.
-  func ggufScaling(file path: String) throws -> [(key: String, value: GGUFValue)] {
-    let unsupported = { (what: String) in
-      ModelError(
-        .unsupported, file: path,
-        reason: "its positions are scaled (\(rotaryScaling.words)), \(what)")
-    }
-    let traits = family.ggufTraits
-    let number = { (value: Double) in GGUFValue.float32(Float(value)) }
-    let length = { (value: Double) in GGUFValue.uint32(UInt32(clamping: Int(value))) }
-    switch rotaryScaling {
-    // Up to its length a text is read as without it, and the file says that length.
-    case .none, .dynamic: return []
-    case .linear(let factor):
-      return [("scaling.type", .string("linear")), ("scaling.factor", number(factor))]
-    case .llama3:
-      guard traits.readsDivisors else {
-        throw unsupported("and llama.cpp divides no frequencies of a \(family.name) model")
-      }
-      return []
-    case .yarn(let yarn):
-      guard localRotaryBase == nil else { throw unsupported("which llama.cpp would do in layers with a window too") }
-      guard yarn.isTruncated else { throw unsupported("without truncating, which llama.cpp has no key for") }
-      var values: [(key: String, value: GGUFValue)] = [
-        ("scaling.type", .string("yarn")), ("scaling.factor", number(yarn.factor)),
-        ("scaling.original_context_length", length(yarn.originalLength)),
-      ]
-      if yarn.betaFast != 32 { values.append(("scaling.yarn_beta_fast", number(yarn.betaFast))) }
-      if yarn.betaSlow != 1 { values.append(("scaling.yarn_beta_slow", number(yarn.betaSlow))) }
-      if let magnitude = yarn.magnitude {
-        values.append(("scaling.attn_factor", number(magnitude / YaRN.magnitude(of: yarn.factor))))
-      }
-      return values
-    case .longRope(let rope):
-      guard traits.readsLongDivisors else {
-        throw unsupported("and llama.cpp divides no frequencies of a \(family.name) model")
-      }
-      return [
-        ("scaling.type", .string("longrope")), ("scaling.original_context_length", length(rope.originalLength)),
-        ("scaling.attn_factor", number(rope.magnitude)),
-      ]
-    }
-  }
+/// llama.cpp's tensors of divisors.
+enum DivisorTensor: String, CaseIterable {
+  /// For all texts.
+  case all = "rope_freqs.weight"
+  /// For texts longer than the original length, and for others.
+  case long = "rope_factors_long.weight"
+  case short = "rope_factors_short.weight"
 }
 
 /// What a GGUF file says of the scaling of positions.
@@ -86,13 +24,11 @@ struct GGUFScaling {
   let contextLength: Int?
   let traits: ModelFamily.GGUFTraits
 
-  private typealias Tensor = ModelConfiguration.DivisorTensor
-
   /// The scaling as llama.cpp reads it: linear where the type is not said, by the factor, or by the older key that stood for
   /// it; a factor of 0 is none; divisors where there are tensors of them.
   ///
   /// - Throws: ``ModelError``.
-  func scaling() throws -> ModelConfiguration.RotaryScaling {
+  func scaling() throws -> RotaryScaling {
     let type = values["rope.scaling.type"]
     if let type, type.string == nil { throw values.malformed("\(values.name("rope.scaling.type")) is not a text") }
     let factor = try ["rope.scaling.factor", "rope.scale_linear"].lazy.compactMap { try values.numberFromZero($0) }
@@ -103,19 +39,20 @@ struct GGUFScaling {
     let word = type?.string ?? (short != nil || long != nil ? "longrope" : "linear")
     if let divisors = try divisors(.all) {
       guard !isStretched, word == "linear" || word == "none", short == nil, long == nil else {
-        throw values.unsupported("its positions are scaled in two ways, by \(Tensor.all.rawValue) and by keys")
+        throw values.unsupported("its positions are scaled in two ways, by \(DivisorTensor.all.rawValue) and by keys")
       }
       guard traits.readsDivisors else {
-        throw values.unsupported("llama.cpp does not read \(Tensor.all.rawValue) of such a model")
+        throw values.unsupported("llama.cpp does not read \(DivisorTensor.all.rawValue) of such a model")
       }
       guard divisors.count == width / 2 else {
         throw values.malformed(
-          "\(Tensor.all.rawValue) holds \(divisors.count) divisors; expected \(width / 2), one for each pair of a head")
+          "\(DivisorTensor.all.rawValue) holds \(divisors.count) divisors; expected \(width / 2), one for each pair of a head"
+        )
       }
       if divisors.allSatisfy({ $0 == 1 }) { return .none }
-      guard let scaling = ModelConfiguration.RotaryScaling(divisors: divisors, base: base) else {
+      guard let scaling = RotaryScaling(divisors: divisors, base: base) else {
         throw values.unsupported(
-          "its positions are scaled by \(Tensor.all.rawValue), which holds no divisors of Llama 3's rule",
+          "its positions are scaled by \(DivisorTensor.all.rawValue), which holds no divisors of Llama 3's rule",
           "take the model's release in Hugging Face's layout")
       }
       return scaling
@@ -126,14 +63,14 @@ struct GGUFScaling {
     case "yarn": return .yarn(try yarn(factor ?? 1))
     case "longrope":
       guard traits.readsLongDivisors else {
-        throw values.unsupported("llama.cpp does not read \(Tensor.long.rawValue) of such a model")
+        throw values.unsupported("llama.cpp does not read \(DivisorTensor.long.rawValue) of such a model")
       }
       guard let short, let long else {
         throw values.malformed(
-          "its positions are scaled by longrope, and \(Tensor.long.rawValue) or the short one is missing")
+          "its positions are scaled by longrope, and \(DivisorTensor.long.rawValue) or the short one is missing")
       }
       return .longRope(
-        ModelConfiguration.LongRoPE(
+        LongRoPE(
           short: short.map(Double.init), long: long.map(Double.init), originalLength: try originalLength(),
           magnitude: try values.number("rope.scaling.attn_factor") ?? 1))
     case let kind:
@@ -143,13 +80,13 @@ struct GGUFScaling {
     }
   }
 
-  private func yarn(_ factor: Double) throws -> ModelConfiguration.YaRN {
+  private func yarn(_ factor: Double) throws -> YaRN {
     guard factor > 0 else { throw values.malformed("\(values.name("rope.scaling.factor")) is \(factor)") }
-    var yarn = ModelConfiguration.YaRN(factor: factor, originalLength: try originalLength())
+    var yarn = YaRN(factor: factor, originalLength: try originalLength())
     if let fast = try values.number("rope.scaling.yarn_beta_fast") { yarn.betaFast = fast }
     if let slow = try values.number("rope.scaling.yarn_beta_slow") { yarn.betaSlow = slow }
     if let share = try values.number("rope.scaling.attn_factor"), share != 1 {
-      yarn.magnitude = share * ModelConfiguration.YaRN.magnitude(of: factor)
+      yarn.magnitude = share * YaRN.magnitude(of: factor)
     }
     return yarn
   }
@@ -162,7 +99,7 @@ struct GGUFScaling {
   }
 
   /// The values of a tensor of divisors; nil where there is none.
-  private func divisors(_ tensor: Tensor) throws -> [Float]? {
+  private func divisors(_ tensor: DivisorTensor) throws -> [Float]? {
     guard let index = file.tensors.firstIndex(where: { $0.name == tensor.rawValue }) else { return nil }
     let info = file.tensors[index]
     guard info.shape.count == 1, (1...1 << 16).contains(info.shape[0]), DTypeConversion.isConvertible(info.dtype) else {

@@ -14,8 +14,6 @@ struct ScalingTerms {
   let family: ModelFamily
   let path: String
 
-  private typealias Scaling = ModelConfiguration.RotaryScaling
-
   /// A type of scaling.
   private struct Kind: Sendable {
     /// Its names.
@@ -25,7 +23,7 @@ struct ScalingTerms {
     /// Whether there must be a factor.
     var needsFactor = true
     /// The scaling.
-    let read: @Sendable (ScalingTerms, _ factor: Double) throws -> Scaling
+    let read: @Sendable (ScalingTerms, _ factor: Double) throws -> RotaryScaling
   }
 
   private static let kinds: [Kind] = [
@@ -81,7 +79,7 @@ struct ScalingTerms {
   /// The scaling.
   ///
   /// - Throws: ``ModelError``.
-  func scaling() throws -> ModelConfiguration.RotaryScaling {
+  func scaling() throws -> RotaryScaling {
     let unsupported = { (reason: String) in ModelError(.unsupported, file: path, reason: reason) }
     let (type, older) = (try object.text("rope_type"), try object.text("type"))
     if let type, let older, type != older {
@@ -123,8 +121,8 @@ struct ScalingTerms {
     return length
   }
 
-  private func yarn(_ factor: Double) throws -> ModelConfiguration.YaRN {
-    var yarn = ModelConfiguration.YaRN(factor: factor, originalLength: try originalLength("yarn"))
+  private func yarn(_ factor: Double) throws -> YaRN {
+    var yarn = YaRN(factor: factor, originalLength: try originalLength("yarn"))
     if let fast = try object.number("beta_fast"), fast != 0 { yarn.betaFast = fast }
     if let slow = try object.number("beta_slow"), slow != 0 { yarn.betaSlow = slow }
     yarn.isTruncated = try object.flag("truncate") ?? true
@@ -132,7 +130,7 @@ struct ScalingTerms {
     if let stated = try object.number("attention_factor") {
       yarn.magnitude = stated
     } else if one != 0, all != 0 {
-      let share = { (scale: Double) in (ModelConfiguration.YaRN.magnitude(of: factor) - 1) * scale + 1 }
+      let share = { (scale: Double) in (YaRN.magnitude(of: factor) - 1) * scale + 1 }
       yarn.magnitude = share(one) / share(all)
     }
     guard yarn.betaFast > 0, yarn.betaSlow > 0, yarn.magnitude.map({ $0 > 0 && $0.isFinite }) ?? true else {
@@ -141,7 +139,7 @@ struct ScalingTerms {
     return yarn
   }
 
-  private func longRope() throws -> ModelConfiguration.LongRoPE {
+  private func longRope() throws -> LongRoPE {
     guard let short = try object.numbers("short_factor"), let long = try object.numbers("long_factor"),
       (short + long).allSatisfy({ $0 > 0 && $0.isFinite })
     else { throw malformed("the longrope scaling of \(name) needs short_factor and long_factor, positive numbers") }
@@ -149,15 +147,15 @@ struct ScalingTerms {
     let factor = try object.number("factor") ?? contextLength.map { Double($0) / original } ?? 1
     let magnitude =
       try object.number("attention_factor")
-      ?? ModelConfiguration.LongRoPE.magnitude(of: factor, originalLength: original)
+      ?? LongRoPE.magnitude(of: factor, originalLength: original)
     guard magnitude > 0, magnitude.isFinite else {
       throw malformed("attention_factor of \(name) is \(magnitude); expected a positive number")
     }
-    return ModelConfiguration.LongRoPE(short: short, long: long, originalLength: original, magnitude: magnitude)
+    return LongRoPE(short: short, long: long, originalLength: original, magnitude: magnitude)
   }
 }
 
-extension ModelConfiguration.RotaryScaling {
+extension RotaryScaling {
   /// The scaling in words.
   var words: String {
     switch self {
@@ -174,7 +172,7 @@ extension ModelConfiguration.RotaryScaling {
   ///
   /// - Parameter contextLength: the model's.
   func fields(contextLength: Int?) -> (inner: [String: Any], outer: [String: Any]) {
-    let number = { (value: Double) in ModelConfiguration.number(value) }
+    let number = { (value: Double) in JSONFields.written(value) }
     let length = "original_max_position_embeddings"
     func named(_ type: String, _ fields: [String: Any]) -> [String: Any] {
       fields.merging(["type": type, "rope_type": type]) { one, _ in one }
@@ -200,7 +198,7 @@ extension ModelConfiguration.RotaryScaling {
     case .longRope(let rope):
       // Phi-3's own code wants the type and the two lists, and nothing else.
       var fields: [String: Any] = ["type": "longrope", "short_factor": rope.short, "long_factor": rope.long]
-      let implied = ModelConfiguration.LongRoPE.magnitude(
+      let implied = LongRoPE.magnitude(
         of: contextLength.map { Double($0) / rope.originalLength } ?? 1, originalLength: rope.originalLength)
       if abs(implied - rope.magnitude) > 1e-6 { fields["attention_factor"] = rope.magnitude }
       return (fields, [length: number(rope.originalLength)])

@@ -1,4 +1,4 @@
-// The frequencies of rotary positions, by the model's scaling: ModelConfiguration+RotaryScaling.swift.
+// The frequencies of rotary positions, by the model's scaling: RotaryScaling.swift.
 
 extension ModelConfiguration {
   /// The angle a position adds, for each pair of the part of a head that is turned.

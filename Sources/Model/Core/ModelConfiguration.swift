@@ -56,8 +56,6 @@ package struct ModelConfiguration: Sendable, Equatable {
 
   /// The base of the rotary angles.
   package var rotaryBase: Double { statedRotaryBase ?? family.keys.defaultRotaryBase }
-  /// The base where nothing says so, in most families.
-  static let defaultRotaryBase = 10000.0
   /// The width of the part of each head that is turned by positions.
   package var rotaryWidth: Int { partialRotaryWidth ?? headSize }
 

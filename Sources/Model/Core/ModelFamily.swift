@@ -211,6 +211,9 @@ extension ModelFamily {
 // MARK: - Keys
 
 extension ModelFamily {
+  /// The base of the rotary angles where nothing says so, in most families.
+  static let commonRotaryBase = 10000.0
+
   /// What `config.json` calls a family's measures, and what is meant where it is silent. Of several names the first is
   /// written, and all are read.
   struct ConfigurationKeys: Sendable {
@@ -232,7 +235,7 @@ extension ModelFamily {
     /// The activation, which all of them must name.
     var activation = ["hidden_act"]
     /// The base of the angles where it is not said.
-    var defaultRotaryBase = ModelConfiguration.defaultRotaryBase
+    var defaultRotaryBase = ModelFamily.commonRotaryBase
     /// The share of each head that is turned; nil where all of it is.
     var rotaryShare: String?
     /// The base of the angles in layers with a window, and what it is where it is not said; nil where it is that of the others.

@@ -55,7 +55,7 @@ extension Doctor {
       return "it asks for the tokenizer before it looks at the weights, and there is none"
     }
     if let program = settings.program { return "it needs what \(program) adds to it" }
-    if settings.format == "gptq_p", engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }
+    if settings.isPlanar, engine != "gptqmodel" { return "it depends on its version whether it knows gptq_p" }
     return nil
   }
 

@@ -235,9 +235,10 @@ extension Doctor {
     for file in files.sorted() {
       let place = Folder.join(path, file)
       guard !file.contains("/"), !file.contains("\\"), file != ".." else {
-        // Engines follow such paths; this program does not.
+        // Engines follow such paths, where they lead to a file; this program does not.
         add(
-          .notJudged, .badIndex, index, "it names \(displayName(file)); expected the name of a file in its own folder",
+          Folder.kind(of: place) == .file ? .notJudged : .error, .badIndex, index,
+          "it names \(displayName(file)); expected the name of a file in its own folder",
           ShardedFolder.outsideRemedy)
         holdings.isWhole = false
         continue

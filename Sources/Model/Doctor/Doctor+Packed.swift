@@ -239,7 +239,7 @@ extension Doctor {
     facts.allBits = Set(tally.bits.map(\.bits))
     facts.bits = facts.allBits.count == 1 ? facts.allBits.first : facts.quantization?.bits ?? facts.allBits.max()
     // A module of 7 planar bits is held in 8.
-    guard let settings = facts.quantization, !(settings.format == "gptq_p" && settings.bits == 7) else { return }
+    guard let settings = facts.quantization, !(settings.isPlanar && settings.bits == 7) else { return }
     let wrong = tally.bits.filter { module in
       guard let said = settings.said(of: module.name), !said.bits.isEmpty else { return false }
       return !said.bits.contains(module.bits)

@@ -33,6 +33,9 @@ package struct AdapterPresence: Sendable, Equatable {
 
   private static let configurationName = "adapter_config.json"
 
+  /// The GGUF file that a source is: llama.cpp's adapters come in such files. nil for another source.
+  package static func gguf(_ source: any TensorSource) -> GGUFFile? { source as? GGUFFile }
+
   /// Looks for an adapter.
   ///
   /// - Parameters:
@@ -54,7 +57,7 @@ package struct AdapterPresence: Sendable, Equatable {
     let file =
       source.tensors.first?.file ?? beside.first { $0 != Self.configurationName }.map { Folder.join(folder, $0) }
     let isAdapterFile = file.map { ModelFileName.adapters.contains(Folder.name(of: $0)) } ?? false
-    let isGGUF = (source as? GGUFFile)?.values["general.type"]?.string == "adapter"
+    let isGGUF = Self.gguf(source)?.values["general.type"]?.string == "adapter"
 
     if source.tensors.isEmpty, isAdapterFile || ModelFileName.adapters.contains(Folder.name(of: path)) {
       (kind, self.file) = (.empty, isFolder ? file ?? path : path)

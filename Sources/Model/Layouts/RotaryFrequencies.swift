@@ -28,7 +28,7 @@ struct RotaryFrequencies: Sendable {
     self.configuration = configuration
   }
 
-  private var base: Double { statedBase ?? ModelConfiguration.defaultRotaryBase }
+  private var base: Double { statedBase ?? ModelFamily.commonRotaryBase }
 
   /// Looks at all frequencies that a source stores.
   ///

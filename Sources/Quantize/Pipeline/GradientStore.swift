@@ -107,3 +107,11 @@ extension Matrix<Float> {
     }
   }
 }
+
+/// Gradients of all draws, of the rows of a rank.
+protocol GradientRows {
+  /// Some rows of a draw.
+  func gradient(_ draw: Int, _ rows: Range<Int>) throws -> Matrix<Float>
+}
+
+extension GradientStore: GradientRows {}

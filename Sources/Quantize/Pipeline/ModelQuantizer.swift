@@ -286,7 +286,7 @@ package final class ModelQuantizer {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var text: [UInt8] = []
     for report in reports { text += try encoder.encode(report.logged) + [0x0A] }
-    try write(text, into: folder, as: OutputFolder.log)
+    try write(text, into: folder, as: QuantizationLog.name)
   }
 
   private func write(_ bytes: [UInt8], into folder: String, as name: String) throws {

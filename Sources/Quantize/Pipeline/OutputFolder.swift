@@ -12,9 +12,6 @@ struct OutputFolder {
   /// The name of the only weights file of a folder, where it has a fixed one.
   let fileName: String?
 
-  /// A file of the work folder that a model in one file has no place for.
-  static let log = "quantize-log.jsonl"
-
   /// Whether two paths are one folder.
   static func isSame(_ one: String, _ other: String) -> Bool {
     let resolved = { (path: String) in URL(filePath: path).resolvingSymlinksInPath().standardizedFileURL.path }
@@ -80,7 +77,7 @@ struct OutputFolder {
     guard isFolder else { return [path] }
     guard Folder.kind(of: path) == .folder else { return [] }
     return try Folder.entries(of: path).map(\.name).filter { name in
-      ModelPlace.isOwn(name) || name == fileName || name == Self.log
+      ModelPlace.isOwn(name) || name == fileName || name == QuantizationLog.name
     }.map { Folder.join(path, $0) }
   }
 
@@ -101,7 +98,8 @@ struct OutputFolder {
     try refuseFolders([path])
     let replaced = replacing && Folder.kind(of: path) != nil ? [path] : []
     try FinalName.take(
-      names.filter { $0 != Self.log }.map { FinalName.Change(Folder.join(staging, $0), to: path) }, replacing: replacing
+      names.filter { $0 != QuantizationLog.name }.map { FinalName.Change(Folder.join(staging, $0), to: path) },
+      replacing: replacing
     )
     return (replaced, [])
   }

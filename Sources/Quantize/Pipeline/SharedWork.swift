@@ -193,11 +193,3 @@ final class SharedWork {
     gradientLayers.remove(layer)
   }
 }
-
-/// Gradients of all draws, of the rows of a rank.
-protocol GradientRows {
-  /// Some rows of a draw.
-  func gradient(_ draw: Int, _ rows: Range<Int>) throws -> Matrix<Float>
-}
-
-extension GradientStore: GradientRows {}

@@ -62,8 +62,9 @@ package struct Sampler: Sendable {
     let logits = penalized(logits, text)
     guard options.temperature > 0, options.topK != 1 else { return Self.likeliest(logits) }
     let (order, weights) = candidates(logits)
-    guard let last = order.last else { return nil }
-    guard order.count > 1 else { return Int32(last) }
+    guard let first = order.first, let last = order.last else { return nil }
+    guard logits[first].isFinite else { return Int32(first) }
+    // A number for each token, also where one alone may be drawn: what a seed gives does not hang on how sure a model was.
     var rest = uniform() * weights.reduce(0, +)
     for (token, weight) in zip(order, weights) {
       rest -= weight

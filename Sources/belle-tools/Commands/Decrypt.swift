@@ -95,6 +95,7 @@ struct Decrypt: ParsableCommand {
     options.force = force.isGiven
     options.keepGoing = keepGoing
     options.checksKeyDigest = checkKey
+    options.digestsOutputs = !noList
     if (format ?? to) == .safetensors { options.converter = ReleaseConverter() }
 
     let keySize = checkKey ? (try? KeySource.open(key).file.size) ?? 0 : 0
@@ -111,10 +112,15 @@ struct Decrypt: ParsableCommand {
       Console.shared.remember(resumption: Counts.resumption)
     }
     var counts = Counts()
+    // Of what files became: a converted one has another digest than the plain one that it was.
     var digests: [String: Digest] = [:]
+    let converted = Set(plan.items.filter(\.isConverted).map(\.input))
     let receive = { (result: FileResult) in
       counts.add(result)
-      if let output = result.output { digests[Folder.name(of: output)] = result.digests[.sha256] }
+      digests.merge(result.outputDigests) { $1 }
+      if let output = result.output, !converted.contains(result.input) {
+        digests[Folder.name(of: output)] = result.digests[.sha256]
+      }
       show(result)
     }
     for problem in options.manifest?.problems ?? [] { Console.shared.report(problem) }
@@ -159,18 +165,15 @@ struct Decrypt: ParsableCommand {
     return list
   }
 
-  /// Leaves a list of the outputs beside them. What a file became has been hashed by nobody yet, and is read for it.
+  /// Leaves a list of the outputs beside them. What nobody has hashed yet is read for it.
   ///
   /// - Returns: the list's path; nil where there is none, for the files are right without it.
   private func leaveList(_ names: [String], _ known: [String: Digest], _ plan: DecryptPlan) -> String? {
     guard !names.isEmpty else { return nil }
     do {
-      // A converted file has another name, and its digest is of what it was.
-      let asDecrypted = Set(plan.items.filter { !$0.isConverted }.map(\.outputName))
       var digests: [String: Digest] = [:]
-      let others = names.filter { known[$0] == nil || !asDecrypted.contains($0) }
-      for name in names where !others.contains(name) { digests[name] = known[name] }
-      let files = try FolderDigests(others.map { Folder.join(output, $0) })
+      for name in names { digests[name] = known[name] }
+      let files = try FolderDigests(names.filter { known[$0] == nil }.map { Folder.join(output, $0) })
       common.showingProgress(total: files.size) { progress in
         files.run([.sha256], jobs: threads.count, progress: progress) { found in
           digests[Folder.name(of: found.item.path)] = found.digests[.sha256]

@@ -39,7 +39,7 @@ struct QuantizationPages {
   ///
   /// - Throws: ``QuantizeError`` where there is no log of it, or of another model.
   static func page(ofFolder folder: String) throws -> QuantizationReport {
-    let reports = try ModuleReport.log(in: folder)
+    let reports = try QuantizationLog.reports(in: folder)
     let opened = try Checkpoint.opened(folder)
     let settings = try QuantizationSettings.read(folder)
     let pages = QuantizationPages(reports: reports, wantedDamping: settings?.damping ?? 0.01)

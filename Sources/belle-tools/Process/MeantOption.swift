@@ -21,6 +21,9 @@ struct MeantOption {
     "--model", "--input", "--output", "--outfile", "--out", "--save", "--output-dir", "--key", "--enc",
   ]
 
+  /// Names that options had.
+  private static let former = ["--jobs": "--threads", "--to": "--format"]
+
   /// What a word too many may have been, by the verb.
   private static let words: [String: String] = [
     "generate": "a text to continue or to answer goes with --prompt", "verify": "a list goes with --manifest",
@@ -53,6 +56,14 @@ struct MeantOption {
     if longer.count > 1 { return "did you mean one of \(longer.joined(separator: ", "))?" }
     let near = longer.first ?? NearestName.of(name, among: options + ["--help", "--version"])
     return near.map { "did you mean '\($0)'?" }
+  }
+
+  /// A hint on a value of an option's former name.
+  ///
+  /// - Parameter quoted: what a message quotes: `the value 'x' is invalid for '--jobs'`.
+  func hint(value quoted: [String]) -> String? {
+    guard quoted.count == 2, let option = quoted.last else { return nil }
+    return Self.former[option].map { "'\(option)' was the name of '\($0)', whose values --help shows" }
   }
 
   /// A hint on an argument that is too much.

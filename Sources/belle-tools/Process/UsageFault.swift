@@ -69,6 +69,8 @@ struct UsageFault {
     }
     if let word, said.message.hasPrefix("unknown option ") { hint = meant.hint(option: word) ?? hint }
     if said.message.hasPrefix("unexpected argument ") { hint = hint ?? meant.hintOnArgument }
+    // Of a name that the help does not show the parser says nothing more.
+    if hint == nil { hint = meant.hint(value: said.message.components(between: "'")) }
     message = said.message
     self.hint = hint
     self.usage = usage.joined(separator: "\n")

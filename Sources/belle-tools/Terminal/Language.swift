@@ -49,7 +49,7 @@ enum Language {
   static func words(_ error: any ToolError) -> String {
     guard let catalogue else { return error.description }
     let reason = catalogue.translation(of: error.reason) ?? error.reason
-    let place = error.place.map { Self.place($0) }
+    let place = error.place.map { catalogue.place($0) }
     // What is in no file, as the built-in corpus, has a name in words; a file may be called as one word is.
     let file = error.file.map { file in (file.contains(" ") ? catalogue.texts[file] : nil) ?? displayName(file) }
     return [file, place, reason].compactMap(\.self).joined(separator: "：")
@@ -60,17 +60,6 @@ enum Language {
     guard current == .chinese else { return text }
     return text.replacing("Usage: ", with: "用法：").replacing("See '", with: "详见 '")
       .replacing("' for more information.", with: "'。")
-  }
-
-  /// `byte 812`, `line 3`.
-  static func place(_ place: String) -> String {
-    for (word, chinese) in [("byte ", "字节 "), ("line ", "第 "), ("entry ", "第 ")] where place.hasPrefix(word) {
-      let number = place.dropFirst(word.count).prefix { $0.isNumber }
-      guard !number.isEmpty else { continue }
-      let end = word == "line " ? " 行" : word == "entry " ? " 项" : ""
-      return chinese + number + end + place.dropFirst(word.count + number.count)
-    }
-    return catalogue?.translation(of: place) ?? place
   }
 
   /// How much of how much is done, in a line of progress.

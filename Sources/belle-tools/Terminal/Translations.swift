@@ -91,6 +91,17 @@ struct Translations {
     return found
   }
 
+  /// `byte 812`, `line 3`.
+  func place(_ place: String) -> String {
+    for (word, chinese) in [("byte ", "字节 "), ("line ", "第 "), ("entry ", "第 ")] where place.hasPrefix(word) {
+      let number = place.dropFirst(word.count).prefix { $0.isNumber }
+      guard !number.isEmpty else { continue }
+      let end = word == "line " ? " 行" : word == "entry " ? " 项" : ""
+      return chinese + number + end + place.dropFirst(word.count + number.count)
+    }
+    return translation(of: place) ?? place
+  }
+
   /// A text that has a form as a whole.
   private func filled(_ text: String, _ depth: Int, _ known: inout [String: String?]) -> String? {
     for form in forms {
@@ -127,7 +138,7 @@ struct Translations {
       let rest = String(text[colon.upperBound...])
       if let rest = translation(of: rest, depth: depth + 1, &known) {
         let name = String(text[..<colon.lowerBound])
-        let place = Language.place(name)
+        let place = place(name)
         let head = place != name ? place : translation(of: name, depth: depth + 1, &known) ?? name
         return "\(head)：\(rest)"
       }

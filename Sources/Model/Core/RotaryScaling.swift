@@ -1,71 +1,69 @@
 // How the angles of rotary positions are stretched beyond the length that a model was trained with. A scaling is a rule that
 // gives the frequencies of a head's pairs; config.json and GGUF each have their words for it
-// (Configuration/RotaryScaling+ConfigJSON.swift, +GGUF.swift).
+// (Configuration/ScalingTerms.swift, RotaryScaling+GGUF.swift).
 // Sources: transformers, modeling_rope_utils.py; llama.cpp, ggml's rope (yarn) and its converter (divisors of llama3);
 // Peng et al., arXiv:2309.00071 (yarn); Ding et al., arXiv:2402.13753 (longrope).
 
 import Foundation
 
-extension ModelConfiguration {
-  /// A scaling of rotary positions.
-  package enum RotaryScaling: Sendable, Equatable {
-    /// None at all.
-    case none
-    /// All angles divided by a factor.
-    case linear(factor: Double)
-    /// A larger base for texts that are longer than a length.
-    case dynamic(factor: Double, length: Double)
-    /// Llama 3.1's: long waves divided, short ones kept, a ramp between.
-    case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalLength: Double)
-    /// Waves that turn seldom in the original length divided, those that turn often kept, a ramp between.
-    case yarn(YaRN)
-    /// A divisor for each pair; others for texts that are longer than a length.
-    case longRope(LongRoPE)
-  }
+/// A scaling of rotary positions.
+package enum RotaryScaling: Sendable, Equatable {
+  /// None at all.
+  case none
+  /// All angles divided by a factor.
+  case linear(factor: Double)
+  /// A larger base for texts that are longer than a length.
+  case dynamic(factor: Double, length: Double)
+  /// Llama 3.1's: long waves divided, short ones kept, a ramp between.
+  case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalLength: Double)
+  /// Waves that turn seldom in the original length divided, those that turn often kept, a ramp between.
+  case yarn(YaRN)
+  /// A divisor for each pair; others for texts that are longer than a length.
+  case longRope(LongRoPE)
+}
 
-  /// The measures of YaRN.
-  package struct YaRN: Sendable, Equatable {
-    /// What slow waves are divided by.
-    package var factor: Double
-    /// The length that the model was trained with.
-    package var originalLength: Double
-    /// Turns in that length from which on a wave is kept, and up to which it is divided.
-    package var betaFast = 32.0
-    package var betaSlow = 1.0
-    /// What cosines and sines are multiplied by; nil where the factor says it.
-    package var magnitude: Double?
-    /// Whether the ramp begins and ends at whole pairs.
-    package var isTruncated = true
+/// The measures of YaRN.
+package struct YaRN: Sendable, Equatable {
+  /// What slow waves are divided by.
+  package var factor: Double
+  /// The length that the model was trained with.
+  package var originalLength: Double
+  /// Turns in that length from which on a wave is kept, and up to which it is divided.
+  package var betaFast = 32.0
+  package var betaSlow = 1.0
+  /// What cosines and sines are multiplied by; nil where the factor says it.
+  package var magnitude: Double?
+  /// Whether the ramp begins and ends at whole pairs.
+  package var isTruncated = true
 
-    /// What cosines and sines are multiplied by where nothing says it.
-    static func magnitude(of factor: Double) -> Double { factor <= 1 ? 1 : 0.1 * log(factor) + 1 }
-  }
+  /// What cosines and sines are multiplied by where nothing says it.
+  static func magnitude(of factor: Double) -> Double { factor <= 1 ? 1 : 0.1 * log(factor) + 1 }
+}
 
-  /// The measures of LongRoPE.
-  package struct LongRoPE: Sendable, Equatable {
-    /// The divisors of texts up to the original length, and of longer ones: one a pair.
-    package var short: [Double]
-    package var long: [Double]
-    /// The length that the model was trained with.
-    package var originalLength: Double
-    /// What cosines and sines are multiplied by.
-    package var magnitude: Double
+/// The measures of LongRoPE.
+package struct LongRoPE: Sendable, Equatable {
+  /// The divisors of texts up to the original length, and of longer ones: one a pair.
+  package var short: [Double]
+  package var long: [Double]
+  /// The length that the model was trained with.
+  package var originalLength: Double
+  /// What cosines and sines are multiplied by.
+  package var magnitude: Double
 
-    /// What cosines and sines are multiplied by where nothing says it.
-    ///
-    /// - Parameter factor: how much longer texts may be than the original length.
-    static func magnitude(of factor: Double, originalLength: Double) -> Double {
-      factor <= 1 ? 1 : (1 + log(factor) / log(originalLength)).squareRoot()
-    }
+  /// What cosines and sines are multiplied by where nothing says it.
+  ///
+  /// - Parameter factor: how much longer texts may be than the original length.
+  static func magnitude(of factor: Double, originalLength: Double) -> Double {
+    factor <= 1 ? 1 : (1 + log(factor) / log(originalLength)).squareRoot()
   }
 }
 
-extension ModelConfiguration.RotaryScaling {
+extension RotaryScaling {
   /// What cosines and sines are multiplied by.
   package var magnitude: Double {
     switch self {
     case .none, .linear, .dynamic, .llama3: 1
-    case .yarn(let yarn): yarn.magnitude ?? ModelConfiguration.YaRN.magnitude(of: yarn.factor)
+    case .yarn(let yarn): yarn.magnitude ?? YaRN.magnitude(of: yarn.factor)
     case .longRope(let rope): rope.magnitude
     }
   }
@@ -115,7 +113,7 @@ extension ModelConfiguration.RotaryScaling {
   var plainLength: Double? { if case .dynamic(_, let length) = self { length } else { nil } }
 }
 
-extension ModelConfiguration.YaRN {
+extension YaRN {
   fileprivate func frequencies(of plain: [Double], base: Double, width: Int) -> [Double] {
     // The pair that turns so many times in the original length.
     let pair = { (turns: Double) in
@@ -132,7 +130,7 @@ extension ModelConfiguration.YaRN {
   }
 }
 
-extension ModelConfiguration.RotaryScaling {
+extension RotaryScaling {
   /// The llama3 scaling that divides the frequencies so; nil where none does.
   ///
   /// Only the ratios of the original length to the two bounds show in divisors: of all that fit Meta's own bounds, 1 and 4,
