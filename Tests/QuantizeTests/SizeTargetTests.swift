@@ -1,7 +1,6 @@
 import ByteIO
 import Checkpoint
 import Foundation
-import LinearAlgebra
 import Model
 import Packed
 import TestSupport
@@ -163,33 +162,6 @@ import Testing
     let distance = zip(said, found).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     let correlation = 1 - 6 * distance / (n * (n * n - 1))
     #expect(correlation > 0.95, "\(correlation)")
-  }
-
-  @Test("what the solver leaves of a form is foretold by a layer that is solved in all of them", arguments: 1...3)
-  func remainders(seed: UInt64) throws {
-    let problem = RandomProblem(rows: 512, columns: 128, seed: seed)
-    let factor = try HessianFactor(problem.hessian.copy(), recipe: .fast, layer: "random", threads: 2)
-    let costs = ModuleCosts(
-      problem.weights.slice, factor, gradients: [Double](repeating: 1, count: 512), coupling: nil, .fast,
-      name: "random", threads: 2)
-    let forms = [2, 3, 4, 8].map { StoredForm(name: "\($0)", grid: Grid(bits: $0, groupSize: 64)) }
-    var remainders = FormRemainders()
-    remainders.add(try costs.solved(forms))
-    #expect(remainders.factors.values.min() == 1)
-    let (before, after) = (try costs.costs(forms), remainders.applied(to: try costs.costs(forms)))
-    var ratios: [(before: Double, after: Double)] = []
-    for form in forms {
-      let layer = try GPTQ.quantize(
-        problem.weights.slice, factor: factor, grid: form.grid, recipe: .fast, layer: "random", threads: 2)
-      let (plain, factored) = try (#require(before[form.name]), #require(after[form.name]))
-      #expect(factored.divergence / plain.divergence == factored.loss / plain.loss)
-      ratios.append((layer.report.loss / plain.loss, layer.report.loss / factored.loss))
-    }
-    // A quarter of the rows says what all of them come to, within a few parts in a hundred, in every form.
-    let spread = { (values: [Double]) in (values.max() ?? 0) / (values.min() ?? 1) }
-    #expect(spread(ratios.map(\.after)) < 1.1, "\(ratios)")
-    #expect(spread(ratios.map(\.before)) > 1.1, "\(ratios)")
-    #expect(FormRemainders().applied(to: before) == before)
   }
 
   @Test("a format that has no forms to choose among says so")

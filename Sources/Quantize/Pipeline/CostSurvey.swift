@@ -44,7 +44,6 @@ final class CostSurvey {
   private let stream: StateStream
   private let store: GradientStore
   private var costs = SurveyedCosts()
-  private var remainders = FormRemainders()
   private var threads: Int { options.threads }
 
   /// Tokens that are enough for sums over narrow inputs; over wider ones as many as these have inputs.
@@ -104,7 +103,6 @@ final class CostSurvey {
       try goBack(index)
     }
     for (info, types, isEmbedding) in rounded where isEmbedding { try takeEmbedding(info, types) }
-    costs.modules = costs.modules.mapValues { remainders.applied(to: $0) }
     return costs
   }
 
@@ -160,31 +158,22 @@ final class CostSurvey {
       for number in group.wanted {
         let module = group.group.modules[number]
         guard let sums = gradients.removeValue(forKey: module.name) else { continue }
-        try take(module, layer.weight(group.group, number), factor, sums, isSolved: index == solvedLayer)
+        try take(module, layer.weight(group.group, number), factor, sums)
       }
     }
   }
 
   private func take(
-    _ module: LinearModule, _ weights: Matrix<Float>, _ factor: HessianFactor, _ gradients: GradientSums,
-    isSolved: Bool
+    _ module: LinearModule, _ weights: Matrix<Float>, _ factor: HessianFactor, _ gradients: GradientSums
   ) throws {
     let (outputs, matrix) = gradients.finish(threads: threads)
     let coupling = try matrix.flatMap {
       try OutputFactor($0, share: guidance.share, layer: module.name, threads: threads)
     }
-    let forms = format.forms(of: module)
-    let own = ModuleCosts(
+    costs.modules[module.name] = try ModuleCosts(
       weights.slice, factor, gradients: outputs, coupling: coupling, options.recipe, name: module.name,
-      threads: threads)
-    costs.modules[module.name] = try own.costs(forms)
-    if isSolved, factor.failure == nil { remainders.add(try own.solved(forms)) }
-  }
-
-  /// The layer that is solved in every form: one in the middle of those that are to be quantized.
-  private var solvedLayer: Int? {
-    let wanted = plan.indices.filter { plan[$0].contains { !$0.wanted.isEmpty } }
-    return wanted.isEmpty ? nil : wanted[wanted.count / 2]
+      threads: threads
+    ).costs(format.forms(of: module))
   }
 
   // MARK: Embedding and head

@@ -55,8 +55,6 @@ struct ModuleCosts {
 
   /// Rows that are rounded at most; of larger modules some, scaled up.
   private static let mostRows = 1024
-  /// About how many rows are solved, where a form is.
-  private static let solvedRows = 128
 
   /// The cost of each form.
   func costs(_ forms: [StoredForm]) throws -> [String: Cost] {
@@ -86,28 +84,6 @@ struct ModuleCosts {
       costs[form.name] = cost(errors, of: rows, share: share, isCoupled: form.grid.canCoupleRows)
     }
     return costs
-  }
-
-  /// What the solver makes of the module in each form against what rounding says: its loss, and the sum that ``costs(_:)``
-  /// takes for it; of some rows.
-  func solved(_ forms: [StoredForm]) throws -> [String: (loss: Double, rounded: Double)] {
-    let step = max(1, weights.rows / Self.solvedRows)
-    let rows = stride(from: 0, to: weights.rows, by: step).map { UInt32($0) }
-    let part = Matrix<Float>(rows: rows.count, columns: weights.columns)
-    part.slice.copy(rowsOf: weights, order: rows, threads: threads)
-    var alone = recipe
-    alone.guidance = nil
-    (alone.inputCorrection, alone.residualCorrection) = (0, 0)
-    var losses: [String: (loss: Double, rounded: Double)] = [:]
-    let sample = ModuleCosts(
-      part.slice, factor, gradients: rows.map { outputs[Int($0)] }, coupling: nil, recipe, name: name, threads: threads)
-    for (form, cost) in try sample.costs(forms) {
-      guard let grid = forms.first(where: { $0.name == form })?.grid else { continue }
-      let solved = try GPTQ.quantize(
-        part.slice, factor: factor, grid: grid, recipe: alone, layer: name, threads: threads)
-      losses[form] = (solved.report.loss, cost.loss)
-    }
-    return losses
   }
 
   /// - Parameters:
