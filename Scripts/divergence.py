@@ -3,10 +3,11 @@
 demand, and by llama.cpp; as a table and as a picture (SVG).
 
   Scripts/divergence.py MODEL TOKENS WORK [--part evaluation] [--recipe guided] [--recipe best] [--types q4_k,q6_k]
-                        [--llama] [--picture FILE.svg] [--only-picture] [--title TEXT]
+                        [--llama] [--mixtures q2_k,q4_k_m] [--picture FILE.svg] [--only-picture] [--title TEXT]
 
-MODEL is a Hugging Face folder, TOKENS a safetensors file with the tensors `calibration` and `evaluation` (or --part). What
-was measured is kept in WORK/measured.jsonl, a line a file, and is not measured again: a run that was stopped goes on.
+MODEL is a Hugging Face folder, TOKENS a safetensors file with the tensors `calibration` and `evaluation` (or --part,
+several times: every file is scored on each, and the first is the one of the table and of the picture). What was measured is
+kept in WORK/measured.jsonl, a line a file, and is not measured again: a run that was stopped goes on.
 
 For every type a file of it (--pure) is made with each recipe; then one of the same size with --target-size, which must be
 nearer to the model; with --llama, by a Python that has llama_cpp and gguf, also llama.cpp's own files of these types and of
@@ -54,29 +55,31 @@ class Measured:
                 self.rows[row["curve"], row["name"], row["part"]] = row
 
     def get(self, curve, name):
-        return self.rows.get((curve, name, self.options.part))
+        """What counts: the figures by the first of the texts."""
+        return self.rows.get((curve, name, self.options.part[0]))
 
     def add(self, curve, name, make):
-        """Makes a file, scores it and forgets it; or says what is known already."""
-        known = self.get(curve, name)
-        if known:
-            return known
+        """Makes a file, scores it on every text and forgets it; or says what is known already."""
+        parts = [part for part in self.options.part if (curve, name, part) not in self.rows]
+        if not parts:
+            return self.get(curve, name)
         path = self.options.work / "model.gguf"
         path.unlink(missing_ok=True)
         figures = make(path)
-        scores = json.loads(
-            tool(
-                "evaluate", path, "--text", f"{self.options.tokens}:{self.options.part}", "--reference",
-                self.options.model, "--json", "--quiet").splitlines()[-1])
-        row = {
-            "curve": curve, "name": name, "part": self.options.part, "bytes": path.stat().st_size,
-            "divergence": scores["kl_mean"], **figures}
+        for part in parts:
+            scores = json.loads(
+                tool(
+                    "evaluate", path, "--text", f"{self.options.tokens}:{part}", "--reference", self.options.model,
+                    "--json", "--quiet").splitlines()[-1])
+            row = {
+                "curve": curve, "name": name, "part": part, "bytes": path.stat().st_size, "divergence": scores["kl_mean"],
+                **figures}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            self.rows[curve, name, part] = row
+            print(f"{curve:24} {name:10} {part:10} {row['bytes']:12} {row['divergence']:.6g}", flush=True)
         path.unlink()
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        self.rows[curve, name, self.options.part] = row
-        print(f"{curve:24} {name:10} {row['bytes']:12} {row['divergence']:.6g}", flush=True)
-        return row
+        return self.get(curve, name)
 
 
 def quantize(options, recipe, *more):
@@ -136,6 +139,14 @@ def llama(options):
 
 
 def measure(options, measured):
+    if options.llama:
+        quantizer = llama(options)
+        for mixture in options.mixtures:
+            row = measured.add("llama.cpp, importance matrix", mixture, quantizer(mixture))
+            for recipe in options.recipe:
+                measured.add(
+                    f"{recipe}, size on demand", f"as llama.cpp's {mixture}",
+                    quantize(options, recipe, "--target-size", str(row["bytes"])))
     failed = []
     for recipe in options.recipe:
         for kind in options.types:
@@ -146,14 +157,6 @@ def measure(options, measured):
             # Where there is nothing better than the largest type, the choice is that type, and as good.
             if chosen["divergence"] > one["divergence"] or chosen["bytes"] > one["bytes"]:
                 failed.append((recipe, kind))
-    if options.llama:
-        quantizer = llama(options)
-        for mixture in MIXTURES:
-            row = measured.add("llama.cpp, importance matrix", mixture, quantizer(mixture))
-            for recipe in options.recipe:
-                measured.add(
-                    f"{recipe}, size on demand", f"as llama.cpp's {mixture}",
-                    quantize(options, recipe, "--target-size", str(row["bytes"])))
     return failed
 
 
@@ -189,7 +192,7 @@ def picture(options, measured):
     """Size across, divergence up, both by their logarithms."""
     curves = {}
     for (curve, name, part), row in measured.rows.items():
-        if part == options.part and row["divergence"] > 0:
+        if part == options.part[0] and row["divergence"] > 0:
             curves.setdefault(curve, []).append((row["bytes"], row["divergence"], name))
     points = [point for rows in curves.values() for point in rows]
     if not points:
@@ -253,15 +256,17 @@ def main():
     parser.add_argument("model", type=Path)
     parser.add_argument("tokens", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--part", default="evaluation")
+    parser.add_argument("--part", action="append")
     parser.add_argument("--recipe", action="append")
-    parser.add_argument("--types", type=lambda text: text.split(","), default=TYPES)
+    parser.add_argument("--types", type=lambda text: [name for name in text.split(",") if name], default=TYPES)
     parser.add_argument("--llama", action="store_true")
+    parser.add_argument("--mixtures", type=lambda text: [name for name in text.split(",") if name], default=MIXTURES)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--only-picture", action="store_true")
     parser.add_argument("--title")
     options = parser.parse_args()
     options.recipe = options.recipe or ["guided"]
+    options.part = options.part or ["evaluation"]
     options.title = options.title or options.model.resolve().name
     options.work.mkdir(parents=True, exist_ok=True)
     measured = Measured(options)
