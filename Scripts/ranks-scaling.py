@@ -92,7 +92,7 @@ def solved_bytes(group):
 def batch_rows(rows, ranks, threads, length):
     """As `ModelQuantizer` cuts them (share(of:)), in whole blocks of 1024 rows."""
     most = 1024 * min(8, max(2, threads))
-    return max(1024, min(most, rows // ranks // 4) // 1024 * 1024)
+    return max(1024, min(most, rows // ranks // 2) // 1024 * 1024)
 
 
 def traffic(layer, rows, ranks, threads):

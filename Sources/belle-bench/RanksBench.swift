@@ -10,7 +10,7 @@ struct RanksBench: BenchCase {
   static let name = "ranks"
 
   /// Bytes of an exchange, and how often it is made.
-  private static let exchanges = [(bytes: 8, rounds: 400), (1 << 20, 100), (32 << 20, 8)]
+  private static let exchanges = [(bytes: 8, rounds: 400), (bytes: 1 << 20, rounds: 100), (bytes: 32 << 20, rounds: 8)]
   private let context: BenchContext
 
   init(_ context: BenchContext) { self.context = context }

@@ -97,8 +97,9 @@ extension ModelQuantizer {
   private func share(of windows: TokenWindows) throws -> WindowShare {
     // What all cut alike must not depend on one machine's threads.
     var batchRows = try ranks.decided { shape.batchRows }
-    // A rank waits at the beginning until the sums have come by all those before it, a tile and a batch at each.
-    if ranks.count > 1 { batchRows = min(batchRows, max(windows.length, windows.tokens.count / ranks.count / 16)) }
+    // A rank waits at the beginning until the sums have come by all those before it, a part and a batch at each: so two
+    // batches for each rank at least. With more of them the sums are copied and sent oftener.
+    if ranks.count > 1 { batchRows = min(batchRows, max(windows.length, windows.tokens.count / ranks.count / 2)) }
     let threads = try ranks.decided { options.threads }
     return WindowShare(
       ranks, windows: windows.count, windowLength: windows.length, batchWindows: batchRows / windows.length,
