@@ -114,7 +114,7 @@ let package = Package(
       name: "belle-bench",
       dependencies: [
         "ByteIO", "CBelleKernels", "Checksum", "Checkpoint", "Jinja", "XorDecrypt", "LinearAlgebra", "Model", "Packed",
-        "Quantize", "Tokenizer", "Transformer",
+        "Quantize", "Ranks", "Tokenizer", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

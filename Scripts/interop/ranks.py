@@ -189,3 +189,25 @@ def hosts():
             for ranks in [2, 3]:
                 run(start + ["-n", str(ranks)] + quantize(home / f"{recipe}-{ranks}", recipe))
                 assert_same(home / recipe, home / f"{recipe}-{ranks}")
+
+
+@check("what goes through the hosts' interface is what the ranks count")
+def traffic():
+    launcher(1)
+    with folder() as home, two_hosts(home) as start:
+
+        def through():
+            show = ["ip", "-n", "belle-host-1", "-s", "-j", "link", "show", "belle-veth-1"]
+            stats = json.loads(subprocess.run(show, capture_output=True, text=True, check=True).stdout)[0]["stats64"]
+            return stats["tx"]["bytes"], stats["rx"]["bytes"]
+
+        before = through()
+        lines = run(start + ["-n", "2"] + quantize(home / "best", "best")).stdout.splitlines()
+        sent, received = (after - first for first, after in zip(before, through()))
+        works = [line for line in map(json.loads, lines) if line["type"] == "rank" and line["rank"] == 0]
+        wanted = [sum(work[name] for work in works for name in names)
+                  for names in [("sent_bytes", "shared_bytes"), ("received_bytes", "taken_bytes")]]  # fmt: skip
+        # Frames have heads, and so have messages; besides the launcher speaks with its host.
+        for name, bytes, counted in [("sent", sent, wanted[0]), ("received", received, wanted[1])]:
+            assert counted <= bytes <= 1.05 * counted + (1 << 20), f"{name}: {bytes} bytes, and {counted} were counted"
+    return f"{sent} bytes sent, {wanted[0]} counted"

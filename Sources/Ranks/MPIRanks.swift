@@ -133,23 +133,29 @@ final class MPIRanks: Ranks {
     }
   }
 
-  /// Leaves the processor to others: what is near for a moment only, what takes long for half a millisecond.
+  /// Leaves the processor to others: what is near for a moment only, what takes seconds for half a millisecond. Bytes that
+  /// go in pieces go on by a few pieces a turn, so a transfer of some size must not be asked for too seldom.
   private static func pause(_ turns: Int) {
-    if turns < 200 { sched_yield() } else { usleep(turns < 2000 ? 50 : 500) }
+    if turns < 200 { sched_yield() } else { usleep(turns < 20000 ? 50 : 500) }
   }
 
   /// Lets what is sent go on while this rank computes: MPI moves bytes only while it is called.
   private func watch() {
+    // On one machine the receiver fetches what it is sent; through a network it goes in pieces, a few a turn.
+    let pause: UInt32 = neighbours == count ? 500 : 100
     while true {
-      let parcels = sending.withLock { state -> [Parcel] in
+      // Each call lets all transfers go on: the oldest is asked for.
+      let oldest = sending.withLock { state in
         if state.parcels.isEmpty { state.isWatched = false }
-        return state.parcels
+        return state.parcels.first
       }
-      guard !parcels.isEmpty else { return }
+      guard let oldest else { return }
       // An error shows where the parcel is waited for.
-      let done = parcels.filter { (try? isDone($0)) ?? true }
-      sending.withLock { state in state.parcels.removeAll { parcel in done.contains { $0 === parcel } } }
-      if done.isEmpty { usleep(500) }
+      if (try? isDone(oldest)) ?? true {
+        sending.withLock { state in state.parcels.removeAll { $0 === oldest } }
+      } else {
+        usleep(pause)
+      }
     }
   }
 

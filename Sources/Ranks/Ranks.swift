@@ -16,6 +16,8 @@ public protocol Ranks: AnyObject, Sendable {
   var count: Int { get }
   /// How many of them are on this machine, and share its processors and memory.
   var neighbours: Int { get }
+  /// What went to others and came from them, where that is counted (``MeasuredRanks``).
+  var traffic: Traffic { get }
 
   /// Begins to send to another rank; what is sent to one arrives in the order in which it was sent.
   ///
@@ -82,6 +84,9 @@ public final class OneRank: Ranks {
 // MARK: What follows of it
 
 extension Ranks {
+  /// Nothing is counted.
+  public var traffic: Traffic { Traffic() }
+
   /// Whether this is the rank that reads, decides and writes.
   public var isFirst: Bool { rank == 0 }
 
@@ -161,7 +166,7 @@ extension Ranks {
 
   // MARK: Rank 0 goes first
 
-  /// On all ranks but 0: waits until rank 0 has found everything fit to begin, so that what is wrong with a command is
+  /// On all ranks but 0: waits until rank 0 too has found everything fit to begin, so that what is wrong with a command is
   /// told once.
   ///
   /// - Throws: ``RanksError`` with code `.dismissed` where there is nothing to do after all.

@@ -7,8 +7,8 @@ import Synchronization
 /// The ranks of this process.
 public enum Session {
   private static let joined = Mutex<(any Ranks)?>(nil)
-  /// Whether the others wait for rank 0's word to begin.
-  private static let areOthersWaiting = Atomic<Bool>(false)
+  /// Whether rank 0's word to begin is still to come.
+  private static let isWordDue = Atomic<Bool>(false)
 
   /// The MPI library that would be used, its name and version; nil where there is none.
   public static var library: String? { MPIRanks.library }
@@ -23,24 +23,37 @@ public enum Session {
     guard Launch.current.hasOthers else { return OneRank() }
     let ranks = try MPIRanks(Launch.current)
     joined.withLock { $0 = ranks }
-    areOthersWaiting.store(true, ordering: .relaxed)
     try ranks.meet()
     try ranks.agree(on: traits(), remedy: "install the same on all machines, or leave that one out")
-    try ranks.waitForFirst()
+    isWordDue.store(true, ordering: .relaxed)
     return ranks
   }
 
-  /// On rank 0: lets the others begin.
+  /// Once this rank has found everything fit to begin: begins when rank 0 has, too. All ranks prepare at the same time.
+  ///
+  /// - Throws: ``RanksError`` with code `.dismissed` where there is nothing to do after all.
   public static func begin(_ ranks: any Ranks) throws {
+    isWordDue.store(false, ordering: .relaxed)
+    try ranks.waitForFirst()
     try ranks.releaseOthers()
-    areOthersWaiting.store(false, ordering: .relaxed)
+  }
+
+  /// Whether an error of this rank is to be told. Before the work rank 0 finds the same, as a rule: it alone tells then, and
+  /// its end is that of all. So other ranks wait for its word first.
+  public static func mustTell() -> Bool {
+    guard let ranks = joined.withLock({ $0 }), !ranks.isFirst, isWordDue.exchange(false, ordering: .relaxed) else {
+      return true
+    }
+    return (try? ranks.waitForFirst()) != nil
   }
 
   /// Ends this process's part. What went wrong ends all others.
   public static func leave(status: Int32, isFailure: Bool) {
     guard let ranks = joined.withLock({ $0 }) else { return }
     guard !isFailure else { return ranks.abort(status: status) }
-    if ranks.isFirst, areOthersWaiting.load(ordering: .relaxed) { try? ranks.releaseOthers(hasWork: false) }
+    if isWordDue.exchange(false, ordering: .relaxed) {
+      if ranks.isFirst { try? ranks.releaseOthers(hasWork: false) } else { try? ranks.waitForFirst() }
+    }
     ranks.leave()
   }
 

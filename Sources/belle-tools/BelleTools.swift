@@ -57,10 +57,12 @@ struct BelleTools: ParsableCommand {
     } catch let error as RanksError where error.code == .dismissed {
       leave(ExitCode.success)
     } catch let error as any ToolError {
+      guard Session.mustTell() else { leave(ExitCode.success) }
       Console.shared.report(error)
       if isJSON { Console.shared.result(.error(error.description, hint: error.advice?.words, path: error.file)) }
       leave(ExitCode.failure)
     } catch {
+      guard Session.mustTell() else { leave(ExitCode.success) }
       // Help that was asked for is a result.
       let (text, code) = (fullMessage(for: error), exitCode(for: error))
       guard code == .success || text.isEmpty else { leave(complaining: fault(text), isJSON, code) }

@@ -33,7 +33,10 @@ private let launcher: String? = {
     let two = try run(2, arguments(folder, "two"))
     #expect(one.status == 0 && two.status == 0, "\(one.errors) \(two.errors)")
     #expect(try two.objects().filter { $0["type"] as? String == "summary" }.count == 1)
-    #expect(try two.objects().count == one.objects().count)
+    let works = try two.objects().filter { $0["type"] as? String == "rank" }
+    #expect(works.compactMap { $0["rank"] as? Int } == [0, 1])
+    #expect(works.allSatisfy { ($0["shared_bytes"] as? Int ?? 0) > 0 })
+    #expect(try two.objects().count == one.objects().count + works.count)
     for name in try folder.names(in: "one") {
       #expect(try readBytes(folder.file("one/" + name)) == readBytes(folder.file("two/" + name)), "\(name)")
     }
@@ -60,6 +63,13 @@ private let launcher: String? = {
     let other = try run(2, ["hash", folder.file("model")])
     #expect(other.status == 64)
     #expect(other.errors.contains("error: hash works in one process: start it without mp"), "\(other.errors)")
+    // What one rank finds and rank 0 does not, it tells itself, by its number.
+    let differs = "\"$0\" \"$@\" $([ \"${OMPI_COMM_WORLD_RANK:-$PMI_RANK}\" = 0 ] || echo --only none.such)"
+    let own = try Running(
+      arguments(folder, "out"), shell: "\(launcher ?? "") -n 2 sh -c '\(differs)' \"$0\" \"$@\""
+    ).finish()
+    #expect(own.status != 0)
+    #expect(own.errors.contains("rank 1 on ") && own.errors.contains("none.such"), "\(own.errors)")
     let dry = try run(2, arguments(folder, "out") + ["--dry-run"])
     #expect(dry.status == 0, "\(dry.errors)")
     #expect(try dry.objects().count == Running(arguments(folder, "out") + ["--dry-run"]).finish().objects().count)

@@ -163,6 +163,44 @@ extension Bench {
     #expect(SharedSolving.owners([5, 1], ranks: 1) == [0, 0])
   }
 
+  @Test("what ranks send for a layer is counted, and is what its shapes say", arguments: [2, 3])
+  func counted(count: Int) throws {
+    let bench = try Kind.best.bench()
+    nonisolated(unsafe) var works: [RankWork] = []
+    try bench.run(count, "out") { ranks, event in
+      if case .worked(let work) = event {
+        #expect(ranks.isFirst)
+        unsafe works.append(work)
+      }
+    }
+    let all = unsafe works
+    #expect(all.map(\.layer) == [1, 2].flatMap { Array(repeating: $0, count: count) })
+    #expect(all.map(\.rank) == [0, 1].flatMap { _ in 0..<count })
+    // The last layer, which no snapshot follows: all its groups have H and Δ, and P those that add to the residual.
+    let groups: [(width: Int, modules: [Int], adds: Bool)] = [
+      (64, [64, 32, 32], false), (64, [64], true), (64, [128, 128], false), (128, [64], true),
+    ]
+    // Batches of 1000 rows, the last of 400; what does not fill a block of 512 goes along.
+    let links = 4
+    let rests = (1...links).reduce(0) { $0 + 1000 * $1 % 512 }
+    var (sent, shared) = (0, 0)
+    for (width, modules, adds) in groups {
+      let sums = 2 * width * width + (adds ? modules[0] * width : 0)
+      sent += 4 * (links * sums + rests * width)
+      // Integers; scales, zeros and minimums of groups of 32; four sums and two halves of the output's power a row.
+      let rows = modules.reduce(0, +)
+      shared += 4 * sums + rows * width + 4 * rows * (3 * width / 32 + 4 + 2)
+    }
+    let last = all.filter { $0.layer == 2 }
+    let sum = { (bytes: KeyPath<Traffic, Int>) in last.reduce(0) { $0 + $1.traffic[keyPath: bytes] } }
+    #expect(sum(\.sentBytes) == sent && sum(\.receivedBytes) == sent)
+    #expect(sum(\.sharedBytes) == shared && sum(\.takenBytes) == shared * (count - 1))
+    for work in all {
+      let known = WorkPart.allCases.reduce(0) { $0 + work.seconds(of: $1) } + work.traffic.waitingSeconds
+      #expect(known > 0 && known <= work.seconds, "\(known) of \(work.seconds) s")
+    }
+  }
+
   @Test("a sum crosses each link once a batch, and no more goes to anybody")
   func traffic() throws {
     let (count, width, rows) = (3, 64, 4096)

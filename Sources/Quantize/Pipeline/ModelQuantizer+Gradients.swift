@@ -154,13 +154,16 @@ extension ModelQuantizer {
         let gradient = try file.gradient(draw, batch.place)
         let link = chain.link(batch.number, pass: draw)
         var failure: (any Error)?
-        layer.goBack(states, from: gradient.slice, threads: threads) { group, gradients in
-          for (module, g) in zip(group.modules, gradients) where wanted[group.role]?.contains(module) ?? false {
-            squares[module.name]?.add(meanSquaresOf: g, from: batch.place.lowerBound)
-            guard failure == nil, let sum = sums[module.name] else { continue }
-            do {
-              try chain.add(g, to: sum, at: link, before: draw * share.rows + batch.rows.lowerBound, threads: threads)
-            } catch { failure = error }
+        let before = draw * share.rows + batch.rows.lowerBound
+        clock.measure(.passes) {
+          layer.goBack(states, from: gradient.slice, threads: threads) { group, gradients in
+            for (module, g) in zip(group.modules, gradients) where wanted[group.role]?.contains(module) ?? false {
+              squares[module.name]?.add(meanSquaresOf: g, from: batch.place.lowerBound)
+              guard failure == nil, let sum = sums[module.name] else { continue }
+              do {
+                try clock.measure(.sums) { try chain.add(g, to: sum, at: link, before: before, threads: threads) }
+              } catch { failure = error }
+            }
           }
         }
         if let failure { throw failure }
@@ -178,7 +181,7 @@ extension ModelQuantizer {
     return LayerGuidance(weights, sums, tokens: guidance.draws * share.rows)
   }
 
-  private func layer(_ index: Int) throws -> DecoderLayer {
+  func layer(_ index: Int) throws -> DecoderLayer {
     try model.layer(
       index, windowLength: calibration?.windows.length ?? 1, arithmetic: options.arithmetic, threads: options.threads)
   }

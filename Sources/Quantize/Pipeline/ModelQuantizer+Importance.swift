@@ -71,13 +71,13 @@ extension ModelQuantizer {
   func runByImportance(_ work: SharedWork, _ events: Events) throws {
     let count = plan.count + (head == nil ? 0 : 1)
     for (index, groups) in plan.enumerated() {
-      try events(.layer(number: index + 1, count: count))
+      try begin(layer: index + 1, of: count, events)
       for group in groups where !group.wanted.isEmpty {
         try quantizeByImportance(group.modules, as: group.name, work, events)
       }
     }
     if let head {
-      try events(.layer(number: count, count: count))
+      try begin(layer: count, of: count, events)
       try quantizeByImportance([head], as: WorkFolder.headName, work, events)
     }
   }

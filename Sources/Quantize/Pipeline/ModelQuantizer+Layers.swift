@@ -41,14 +41,11 @@ extension ModelQuantizer {
     let readingAhead = DispatchGroup()
     defer { readingAhead.wait() }
     for index in first..<max(first, plan.count) {
-      try events(.layer(number: index + 1, count: count))
-      readingAhead.wait()
-      let loaded = index == 0 ? firstLayer : nil
-      firstLayer = nil
-      let layer =
-        try loaded
-        ?? model.layer(
-          index, windowLength: calibration.windows.length, arithmetic: options.arithmetic, threads: options.threads)
+      try begin(layer: index + 1, of: count, events)
+      let layer = try self.clock.measure(.reading) {
+        readingAhead.wait()
+        return try load(index)
+      }
       if !options.isTrueSequential { try streams.reference?.copy(streams.quantized) }
       let guidance = try guidance(index, layer, streams.reference, work, events)
       for (number, group) in plan[index].enumerated() {
@@ -79,17 +76,30 @@ extension ModelQuantizer {
       }
     }
     if let head {
-      try events(.layer(number: count, count: count))
+      try begin(layer: count, of: count, events)
       try quantizeHead(head, streams, work, events)
     }
+  }
+
+  func begin(layer number: Int, of count: Int, _ events: Events) throws {
+    clock.begin(layer: number)
+    try events(.layer(number: number, count: count))
+  }
+
+  /// A layer's weights; the first ones may be there already.
+  private func load(_ index: Int) throws -> DecoderLayer {
+    let loaded = index == 0 ? firstLayer : nil
+    firstLayer = nil
+    return try loaded ?? layer(index)
   }
 
   /// Which windows are whose; called by all.
   private func share(of windows: TokenWindows) throws -> WindowShare {
     // What all cut alike must not depend on one machine's threads.
     var batchRows = try ranks.decided { shape.batchRows }
-    // A rank waits at the beginning until the sums have come by all those before it, a tile and a batch at each.
-    if ranks.count > 1 { batchRows = min(batchRows, max(windows.length, windows.tokens.count / ranks.count / 16)) }
+    // A rank waits at the beginning until the sums have come by all those before it, a part and a batch at each: so two
+    // batches for each rank at least. With more of them the sums are copied and sent oftener.
+    if ranks.count > 1 { batchRows = min(batchRows, max(windows.length, windows.tokens.count / ranks.count / 2)) }
     let threads = try ranks.decided { options.threads }
     return WindowShare(
       ranks, windows: windows.count, windowLength: windows.length, batchWindows: batchRows / windows.length,
@@ -158,7 +168,7 @@ extension ModelQuantizer {
       } weights: { number in
         layer.weight(group.group, group.wanted[number])
       }
-      try work.finish(group.name, tensors, new)
+      try clock.measure(.storing) { try work.finish(group.name, tensors, new) }
       try take(new, isNew: true, events)
     }
     if isLast { return }
@@ -170,10 +180,12 @@ extension ModelQuantizer {
     _ group: LinearGroup, _ layer: DecoderLayer, _ stream: StateStream, flop: Double, _ events: Events
   ) throws {
     for (number, batch) in stream.batches.enumerated() {
-      let states = try stream.take(number)
-      let input = layer.input(of: group, states, threads: options.threads)
-      layer.advance(group, states, input: input, threads: options.threads)
-      try stream.put(states, number)
+      try clock.measure(.passes) {
+        let states = try stream.take(number)
+        let input = layer.input(of: group, states, threads: options.threads)
+        layer.advance(group, states, input: input, threads: options.threads)
+        try stream.put(states, number)
+      }
       try advance(flop * stream.share.weight(of: batch), events)
     }
   }
@@ -191,25 +203,33 @@ extension ModelQuantizer {
         ? group.group.modules[0].outFeatures : nil, share: streams.quantized.share, arithmetic: options.arithmetic,
       threads: options.threads)
     for (number, batch) in streams.quantized.batches.enumerated() {
-      let states = try streams.quantized.take(number)
-      let x = layer.input(of: group.group, states, threads: options.threads)
+      let input = { [clock, options] (stream: StateStream) in
+        try clock.measure(.passes) {
+          let states = try stream.take(number)
+          return (states, x: layer.input(of: group.group, states, threads: options.threads))
+        }
+      }
+      let (states, x) = try input(streams.quantized)
       let weights = weights.map { $0[batch.rows] }
       var flop = cost.sums
       if let reference = streams.reference {
-        let others = try reference.take(number)
-        let y = layer.input(of: group.group, others, threads: options.threads)
-        if options.isTrueSequential {
-          try sums.add(batch, x, states, reference: isCorrected ? (y, others) : nil, weights: weights)
-        } else {
-          try sums.add(batch, y, others, reference: nil, weights: weights)
+        let (others, y) = try input(reference)
+        try clock.measure(.sums) {
+          if options.isTrueSequential {
+            try sums.add(batch, x, states, reference: isCorrected ? (y, others) : nil, weights: weights)
+          } else {
+            try sums.add(batch, y, others, reference: nil, weights: weights)
+          }
         }
         if !isLast {
-          layer.advance(group.group, others, input: y, threads: options.threads)
-          try reference.put(others, number)
+          try clock.measure(.passes) {
+            layer.advance(group.group, others, input: y, threads: options.threads)
+            try reference.put(others, number)
+          }
           flop += cost.forward
         }
       } else {
-        try sums.add(batch, x, states, reference: nil, weights: weights)
+        try clock.measure(.sums) { try sums.add(batch, x, states, reference: nil, weights: weights) }
       }
       try advance(flop * streams.quantized.share.weight(of: batch), events)
     }
@@ -222,10 +242,12 @@ extension ModelQuantizer {
     _ events: Events,
     store: (Int, QuantizedLayer) -> Void, weights: (Int) throws -> Matrix<Float>
   ) throws -> ([TensorView.Entry], [ModuleReport]) {
-    let (hessian, correction) = try sums.finish()
+    let (hessian, correction) = try clock.measure(.sums) { try sums.finish() }
     let diagonals = kept(hessian, of: modules)
     let place = modules.count == 1 ? modules[0].name : modules[0].name + " and its neighbours"
-    let factor = try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
+    let factor = try clock.measure(.factors) {
+      try HessianFactor(hessian, recipe: options.recipe, layer: place, threads: options.threads)
+    }
     let isCorrected = correction != nil
     try advance(cost.solve - modules.reduce(0) { $0 + shape.solve($1, isCorrected: isCorrected) }, events)
     var tensors = diagonals
@@ -242,8 +264,10 @@ extension ModelQuantizer {
           .notFinite, place: module.name, reason: "its error is not a number: the weights are too large for float32",
           remedy: "\(.statistics) shows the largest weights")
       }
-      tensors += try stored(quantized, of: module)
-      store(number, quantized)
+      try clock.measure(.storing) {
+        tensors += try stored(quantized, of: module)
+        store(number, quantized)
+      }
       var report = ModuleReport(
         quantized.report, of: module, format: format, sourceBytes: sourceBytes[module.name],
         sharedSeconds: factor.seconds / Double(modules.count), peakMemory: peakMemory)
@@ -278,7 +302,7 @@ extension ModelQuantizer {
   }
 
   /// What divides solving over the ranks.
-  var solving: SharedSolving { SharedSolving(ranks: ranks, threads: options.threads) }
+  var solving: SharedSolving { SharedSolving(ranks: ranks, threads: options.threads, clock: clock) }
 
   /// A module's tensors, where they are written.
   func stored(_ quantized: QuantizedLayer, of module: LinearModule) throws -> [TensorView.Entry] {
@@ -319,11 +343,11 @@ extension ModelQuantizer {
   func roundAll(_ work: SharedWork, _ events: Events) throws {
     let count = plan.count + (head == nil ? 0 : 1)
     for (index, groups) in plan.enumerated() {
-      try events(.layer(number: index + 1, count: count))
+      try begin(layer: index + 1, of: count, events)
       for group in groups where !group.wanted.isEmpty { try round(group.modules, as: group.name, work, events) }
     }
     if let head {
-      try events(.layer(number: count, count: count))
+      try begin(layer: count, of: count, events)
       try round([head], as: WorkFolder.headName, work, events)
     }
   }

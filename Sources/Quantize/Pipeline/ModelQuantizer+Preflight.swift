@@ -48,6 +48,9 @@ extension ModelQuantizer {
         estimate.seconds =
           options.method == .gptq ? try predicted(rate) : Double(estimate.parameterCount) * (try secondsToRound())
       }
+    } else if !ranks.isFirst, options.method == .gptq, importance == nil {
+      // While rank 0 measures on its own.
+      firstLayer = try layer(0)
     }
     setEstimate(estimate)
     return estimate

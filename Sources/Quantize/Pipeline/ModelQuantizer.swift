@@ -27,6 +27,8 @@ package enum QuantizationEvent: Sendable {
   case advanced(Double)
   /// Hidden states were saved, so that an interrupted run need not compute them again.
   case saved(bytes: Int, seconds: Double)
+  /// At the end, of several ranks: what one of them did for a layer.
+  case worked(RankWork)
 }
 
 /// Quantizes a model.
@@ -59,6 +61,8 @@ package final class ModelQuantizer {
   private(set) var shape: WorkShape
   /// The processes that work on this together.
   package let ranks: any Ranks
+  /// Measures this rank's work on layers.
+  let clock: WorkClock
   /// What was chosen for a size that is asked for; nil before ``choose(_:)``, and where none is.
   package internal(set) var choice: FormChoice?
   private(set) var estimate = WorkEstimate()
@@ -101,7 +105,8 @@ package final class ModelQuantizer {
     options: QuantizationOptions, ranks: any Ranks = OneRank()
   ) throws {
     try Engine.reserve(threads: options.threads)
-    self.ranks = ranks
+    self.ranks = ranks.count > 1 ? MeasuredRanks(ranks) : ranks
+    clock = WorkClock(self.ranks)
     self.model = model
     self.format = format
     self.output = output
@@ -201,6 +206,7 @@ package final class ModelQuantizer {
         try runLayers(work, events)
       }
     }
+    for work in try clock.gathered() { try events(.worked(work)) }
     return reports
   }
 

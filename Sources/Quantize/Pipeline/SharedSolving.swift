@@ -10,6 +10,7 @@ import Ranks
 struct SharedSolving {
   let ranks: any Ranks
   let threads: Int
+  let clock: WorkClock
 
   /// Solves modules strip by strip; called by all ranks.
   ///
@@ -21,22 +22,31 @@ struct SharedSolving {
     _ count: Int, _ solver: (Int) throws -> LayerSolver, _ take: (Int, QuantizedLayer) throws -> Void
   ) throws {
     guard ranks.count > 1 else {
-      for number in 0..<count { try take(number, solver(number).solve(threads: threads)) }
+      for number in 0..<count {
+        try take(number, clock.measure(.solving) { try solver(number).solve(threads: threads) })
+      }
       return
     }
-    let solvers = try (0..<count).map { number in try solver(number) }
-    let solved = solvers.map { $0.begin() }
-    let strips = Self.shares(solved.map(\.strips), ranks: ranks.count)
     // Sampling is little work: one rank for each module.
     let samplers = (0..<count).map { ranks.count - 1 - $0 % ranks.count }
-    for number in 0..<count {
-      solvers[number].solve(
-        strips: strips[number][ranks.rank],
-        pieces: 0..<(samplers[number] == ranks.rank ? solved[number].pieces : 0), of: solved[number], threads: threads)
+    let (solvers, solved, strips) = try clock.measure(.solving) {
+      let solvers = try (0..<count).map { number in try solver(number) }
+      let solved = solvers.map { $0.begin() }
+      let strips = Self.shares(solved.map(\.strips), ranks: ranks.count)
+      for number in 0..<count {
+        solvers[number].solve(
+          strips: strips[number][ranks.rank],
+          pieces: 0..<(samplers[number] == ranks.rank ? solved[number].pieces : 0), of: solved[number],
+          threads: threads)
+      }
+      return (solvers, solved, strips)
     }
     for number in 0..<count {
-      try exchange(solved[number], strips[number], sampler: samplers[number])
-      try take(number, solvers[number].finish(solved[number], threads: threads))
+      let layer = try clock.measure(.solving) {
+        try exchange(solved[number], strips[number], sampler: samplers[number])
+        return solvers[number].finish(solved[number], threads: threads)
+      }
+      try take(number, layer)
     }
   }
 
@@ -54,10 +64,12 @@ struct SharedSolving {
     let owners = Self.owners(costs, ranks: ranks.count)
     var own: [Int: (LayerSolver.Solved, QuantizedLayer)] = [:]
     for number in costs.indices where owners[number] == ranks.rank {
-      let solver = try solver(number)
-      let solved = solver.begin()
-      solver.solve(strips: 0..<solved.strips, pieces: 0..<solved.pieces, of: solved, threads: threads)
-      let layer = solver.finish(solved, threads: threads)
+      let (solved, layer) = try clock.measure(.solving) {
+        let solver = try solver(number)
+        let solved = solver.begin()
+        solver.solve(strips: 0..<solved.strips, pieces: 0..<solved.pieces, of: solved, threads: threads)
+        return (solved, solver.finish(solved, threads: threads))
+      }
       guard ranks.count > 1 else {
         try take(number, layer)
         continue

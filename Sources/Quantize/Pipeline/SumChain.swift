@@ -87,15 +87,15 @@ final class SumChain {
       try ask(index + 1)
       if link.previous != nil {
         try ranks.wait(for: coming[index])
-        coming[index].copy(to: part.tiles)
+        coming[index].copy(to: part.tiles, threads: share.threads)
         coming[index] = Parcel(byteCount: 0)
       }
       part.add()
       guard hasOthers else { continue }
       if let next = link.next {
-        try ranks.send(keep(Parcel(of: part.tiles)), to: next)
+        try ranks.send(keep(Parcel(of: part.tiles, threads: share.threads)), to: next)
       } else if link.isLast {
-        try ranks.broadcast(keep(Parcel(of: part.tiles)), from: ranks.rank)
+        try ranks.broadcast(keep(Parcel(of: part.tiles, threads: share.threads)), from: ranks.rank)
       }
     }
     try forget()
@@ -109,7 +109,7 @@ final class SumChain {
       let parcel = Parcel(byteCount: tiles.reduce(0) { $0 + 4 * $1.rows * $1.columns })
       try ranks.broadcast(parcel, from: last)
       try ranks.wait(for: parcel)
-      parcel.copy(to: tiles)
+      parcel.copy(to: tiles, threads: share.threads)
     }
   }
 
@@ -144,29 +144,36 @@ extension SumChain.Part {
 
 extension Parcel {
   /// The elements of rectangles, one after the other, row by row.
-  convenience init(of tiles: [MatrixSlice<Float>]) {
+  convenience init(of tiles: [MatrixSlice<Float>], threads: Int = 1) {
     self.init(byteCount: tiles.reduce(0) { $0 + 4 * $1.rows * $1.columns })
     // SAFETY: as many bytes there as here.
-    unsafe forEachRow(of: tiles) { memory, row, bytes in
+    unsafe forEachRow(of: tiles, threads) { memory, row, bytes in
       unsafe memory.copyMemory(from: UnsafeRawPointer(row), byteCount: bytes)
     }
   }
 
   /// Copies elements to where they belong; the other way round.
-  func copy(to tiles: [MatrixSlice<Float>]) {
+  func copy(to tiles: [MatrixSlice<Float>], threads: Int = 1) {
     // SAFETY: as many bytes there as here.
-    unsafe forEachRow(of: tiles) { memory, row, bytes in unsafe row.copyMemory(from: memory, byteCount: bytes) }
+    unsafe forEachRow(of: tiles, threads) { memory, row, bytes in
+      unsafe row.copyMemory(from: memory, byteCount: bytes)
+    }
   }
 
   private func forEachRow(
-    of tiles: [MatrixSlice<Float>], _ body: (UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int) -> Void
+    of tiles: [MatrixSlice<Float>], _ threads: Int,
+    _ body: @Sendable (UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int) -> Void
   ) {
-    precondition(byteCount == tiles.reduce(0) { $0 + 4 * $1.rows * $1.columns })
-    unsafe withMemory { memory in
-      guard var at = memory.baseAddress else { return }
-      for tile in tiles {
+    var ends: [Int] = []
+    for tile in tiles { ends.append((ends.last ?? 0) + 4 * tile.rows * tile.columns) }
+    precondition(byteCount == ends.last ?? 0)
+    forEachTile(tiles.count, threads: threads) { [ends] index in
+      let tile = tiles[index]
+      unsafe withMemory { memory in
+        guard var at = memory.baseAddress else { return }
+        unsafe at += index == 0 ? 0 : ends[index - 1]
         for row in 0..<tile.rows {
-          // SAFETY: a row has `columns` elements, and the memory those of all rows.
+          // SAFETY: a row has `columns` elements, and the memory those of all rows of all tiles.
           unsafe body(at, UnsafeMutableRawPointer(tile.pointer(row)), 4 * tile.columns)
           unsafe at += 4 * tile.columns
         }

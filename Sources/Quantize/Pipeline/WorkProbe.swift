@@ -42,7 +42,9 @@ struct WorkProbe {
     layer = try model.layer(0, windowLength: shape.windowLength, arithmetic: options.arithmetic, threads: threads)
     load = try Self.loadSeconds(model, layer, threads: threads)
 
-    let rows = min(shape.batchRows, shape.ownRows) / shape.windowLength * shape.windowLength
+    // A block for each thread: on one thread of many ranks, which wait for it, no more than that takes.
+    let length = shape.windowLength
+    let rows = max(length, min(shape.batchRows, shape.ownRows, HiddenStates.largestBlock * threads) / length * length)
     let residual = Self.normal(rows: rows, columns: model.configuration.hiddenSize)
     let states = HiddenStates(residual.slice, windowLength: shape.windowLength)
     let first = layer.groups[0]

@@ -114,6 +114,8 @@ struct QuantizationRun {
     var file = ""
     var left = 0.0
     let damping = quantizer.options.recipe.damping
+    var works: [RankWork] = []
+    defer { show(works) }
     return try quantizer.quantize { event in
       switch event {
       case .resumed(let groups):
@@ -135,7 +137,31 @@ struct QuantizationRun {
         left -= Double(whole)
         progress(.advanced(file: file, bytes: whole))
       case .saved: break
+      case .worked(let work): works.append(work)
       }
+    }
+  }
+
+  /// What several ranks did for each layer.
+  private func show(_ works: [RankWork]) {
+    guard let ranks = works.map(\.rank).max() else { return }
+    guard common.json else {
+      let waited = works.reduce(0) { $0 + $1.traffic.waitingSeconds } / works.reduce(1e-9) { $0 + $1.seconds }
+      let sent = works.reduce(0) { $0 + $1.traffic.sentBytes + $1.traffic.sharedBytes } / works.count
+      return common.note(
+        "each of \(ranks + 1) ranks sent \(byteCount(sent)) a layer, and waited \(fixed(100 * waited, 1)) % of the time"
+      )
+    }
+    for work in works {
+      let traffic = work.traffic
+      var fields: [String: JSONValue] = [
+        "type": "rank", "rank": .int(work.rank), "layer": .int(work.layer), "seconds": .double(work.seconds),
+        "waiting_seconds": .double(traffic.waitingSeconds), "sent_bytes": .int(traffic.sentBytes),
+        "received_bytes": .int(traffic.receivedBytes), "shared_bytes": .int(traffic.sharedBytes),
+        "taken_bytes": .int(traffic.takenBytes), "transfers": .int(traffic.transfers),
+      ]
+      for part in WorkPart.allCases { fields[part.rawValue + "_seconds"] = .double(work.seconds(of: part)) }
+      Console.shared.result(.object(fields))
     }
   }
 

@@ -7,6 +7,6 @@ import Ranks
 protocol WorksOnRanks {}
 
 extension WorksOnRanks {
-  /// The processes that work on this together: held against each other, and rank 0 before the others.
+  /// The processes that work on this together: held against each other.
   func joinRanks() throws -> any Ranks { try Session.join { Program.traits } }
 }
