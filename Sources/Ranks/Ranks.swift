@@ -16,7 +16,7 @@ public protocol Ranks: AnyObject, Sendable {
   var count: Int { get }
   /// How many of them are on this machine, and share its processors and memory.
   var neighbours: Int { get }
-  /// What went to others and came from them, where that is counted (``MeasuredRanks``).
+  /// What went to others and came from them, where that is counted.
   var traffic: Traffic { get }
 
   /// Begins to send to another rank; what is sent to one arrives in the order in which it was sent.
