@@ -135,9 +135,8 @@ def cases(folder):
         Case("decrypt to safetensors, with its list", "tools", ["decrypt", f + "/model-enc", key, out, "--to", "safetensors"]),
         Case("decrypt to safetensors", "tools", ["decrypt", f + "/model-enc", key, out, "--to", "safetensors", "--no-list"]),
     ]
-    for recipe in ("reference", "fast"):
-        for shape in (["2048", "2048"], ["2048", "5632"]):
-            found.append(Case(f"gptq {recipe}, {' × '.join(shape)}", "bench", ["--once", "gptq", recipe, *shape]))
+    for recipe, shape in (("reference", "2048 2048"), ("reference", "2048 5632"), ("fast", "2048 2048")):
+        found.append(Case(f"gptq {recipe}, {shape.replace(' ', ' × ')}", "bench", ["--once", "gptq", recipe, *shape.split()]))
     for recipe in ("reference", "best"):
         arguments = ["--once", "model", f + "/llama", "1", recipe, f + "/result.json", "f32"]
         found.append(Case(f"model, {recipe}", "bench", arguments))
