@@ -17,7 +17,6 @@ import json
 import math
 import os
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
@@ -108,17 +107,13 @@ def traffic(layer, rows, ranks, threads):
 
 
 def quantize(choice, launch, home, name):
-    """The lines of a run, and the seconds of processors that it took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [*launch, choice.tools, "quantize", str(home / "model"), str(home / name), "--calibration",
          f"{home}/model/tokens.safetensors:calibration", "--threads", "1", "--json", "--quiet"],
         capture_output=True, text=True, env=ENVIRONMENT)  # fmt: skip
     if done.returncode != 0:
         sys.exit(done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return [json.loads(line) for line in done.stdout.splitlines()], busy
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def measured(choice, launch, width, sent):
@@ -128,15 +123,14 @@ def measured(choice, launch, width, sent):
         home = pathlib.Path(folder)
         speed.write_model(home / "model", width, choice.layers, choice.windows)
         before = sent()
-        lines, busy = quantize(choice, launch, home, "out")
+        lines = quantize(choice, launch, home, "out")
         through = None if before is None else sent() - before
     works = [line for line in lines if line["type"] == "rank"]
     own = [work for work in works if work["layer"] == choice.layers - 1]
-    # Where others use the processors too, each second of work is a part of one: what a rate would be alone.
-    share = min(1, busy / sum(work["seconds"] - work["waiting_seconds"] for work in works))
     rows = choice.windows * speed.LENGTH
     layer = Layer(width, width * 11 // 4 // 128 * 128, speed.LENGTH)
-    seconds = {part: share * sum(work[part + "_seconds"] for work in own) for part in PARTS + ["reading", "storing"]}
+    # Of processors: where others use them too, what they do is no part of it.
+    seconds = {part: sum(work[part + "_processor_seconds"] for work in own) for part in PARTS + ["reading", "storing"]}
     # Every rank factors all of H, and has a part of the rest.
     rates = {part: layer.flop(part, rows) * (len(own) if part == "factors" else 1) / max(seconds[part], 1e-9)
              for part in PARTS}  # fmt: skip
@@ -146,8 +140,7 @@ def measured(choice, launch, width, sent):
         "width": width, "rows": rows, "flop_per_second": rates,
         "reading_bytes_per_second": 2 * layer.weights() * len(own) / max(seconds["reading"], 1e-9),
         # Rank 0 packs and writes, and all put into the layer.
-        "storing_seconds_per_weight": share * max(work["storing_seconds"] for work in own) / layer.weights(),
-        "processor_share": share,
+        "storing_seconds_per_weight": max(work["storing_processor_seconds"] for work in own) / layer.weights(),
         "layer_seconds": max(work["seconds"] for work in own),
         "waiting_share": sum(work["waiting_seconds"] for work in own) / sum(work["seconds"] for work in own),
         "traffic": {"counted": counted, "formula": traffic(layer, rows, len(own), 1),

@@ -1,6 +1,15 @@
 // Ranks that count: what this process sends and gets, and how long it waits for others. Everything else is passed on.
 
+import Foundation
 import Synchronization
+
+/// Seconds of processors that this process has taken, over all its threads.
+public func processorSeconds() -> Double {
+  var time = timespec()
+  // SAFETY: the call writes the time, which is this function's own.
+  guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+}
 
 /// What went between this rank and others.
 public struct Traffic: Sendable, Equatable, Codable {
@@ -16,6 +25,8 @@ public struct Traffic: Sendable, Equatable, Codable {
   public var transfers = 0
   /// Seconds that this rank waited for transfers.
   public var waitingSeconds = 0.0
+  /// Seconds of processors that this process took meanwhile.
+  public var waitingProcessorSeconds = 0.0
 
   /// Nothing.
   public init() {}
@@ -29,6 +40,7 @@ public struct Traffic: Sendable, Equatable, Codable {
     traffic.takenBytes -= earlier.takenBytes
     traffic.transfers -= earlier.transfers
     traffic.waitingSeconds -= earlier.waitingSeconds
+    traffic.waitingProcessorSeconds -= earlier.waitingProcessorSeconds
     return traffic
   }
 }
@@ -71,10 +83,13 @@ public final class MeasuredRanks: Ranks {
 
   /// Waits, and counts the time.
   public func wait(for parcel: Parcel) throws(RanksError) {
-    let start = ContinuousClock.now
+    let (start, processors) = (ContinuousClock.now, processorSeconds())
     defer {
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      counted.withLock { $0.waitingSeconds += seconds }
+      let (seconds, taken) = ((ContinuousClock.now - start) / .seconds(1), processorSeconds() - processors)
+      counted.withLock {
+        $0.waitingSeconds += seconds
+        $0.waitingProcessorSeconds += taken
+      }
     }
     try ranks.wait(for: parcel)
   }
