@@ -91,7 +91,7 @@ def solved_bytes(group):
 
 def batch_rows(rows, ranks, threads, length):
     """As `ModelQuantizer` cuts them (share(of:)), in whole blocks of 1024 rows."""
-    most = 1024 * min(8, max(2, threads))
+    most = 1024 * min(8, max(4, threads))
     return max(1024, min(most, rows // ranks // 2) // 1024 * 1024)
 
 
@@ -129,7 +129,8 @@ def measured(choice, launch, width, sent):
     own = [work for work in works if work["layer"] == choice.layers - 1]
     rows = choice.windows * speed.LENGTH
     layer = Layer(width, width * 11 // 4 // 128 * 128, speed.LENGTH)
-    seconds = {part: sum(work[part + "_seconds"] for work in own) for part in PARTS + ["reading", "storing"]}
+    # Of processors: where others use them too, what they do is no part of it.
+    seconds = {part: sum(work[part + "_processor_seconds"] for work in own) for part in PARTS + ["reading", "storing"]}
     # Every rank factors all of H, and has a part of the rest.
     rates = {part: layer.flop(part, rows) * (len(own) if part == "factors" else 1) / max(seconds[part], 1e-9)
              for part in PARTS}  # fmt: skip
@@ -139,7 +140,7 @@ def measured(choice, launch, width, sent):
         "width": width, "rows": rows, "flop_per_second": rates,
         "reading_bytes_per_second": 2 * layer.weights() * len(own) / max(seconds["reading"], 1e-9),
         # Rank 0 packs and writes, and all put into the layer.
-        "storing_seconds_per_weight": max(work["storing_seconds"] for work in own) / layer.weights(),
+        "storing_seconds_per_weight": max(work["storing_processor_seconds"] for work in own) / layer.weights(),
         "layer_seconds": max(work["seconds"] for work in own),
         "waiting_share": sum(work["waiting_seconds"] for work in own) / sum(work["seconds"] for work in own),
         "traffic": {"counted": counted, "formula": traffic(layer, rows, len(own), 1),

@@ -40,10 +40,13 @@ public final class MeasuredRanks: Ranks {
 
   /// Waits, and counts the time.
   public func wait(for parcel: Parcel) throws(RanksError) {
-    let start = ContinuousClock.now
+    let (start, processors) = (ContinuousClock.now, processorSeconds())
     defer {
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      counted.withLock { $0.waitingSeconds += seconds }
+      let (seconds, taken) = ((ContinuousClock.now - start) / .seconds(1), processorSeconds() - processors)
+      counted.withLock {
+        $0.waitingSeconds += seconds
+        $0.waitingProcessorSeconds += taken
+      }
     }
     try ranks.wait(for: parcel)
   }

@@ -1,4 +1,14 @@
-// What goes between ranks, counted.
+// What goes between ranks, and what processors take, counted.
+
+import Foundation
+
+/// Seconds of processors that this process has taken, over all its threads.
+public func processorSeconds() -> Double {
+  var time = timespec()
+  // SAFETY: the call writes the time, which is this function's own.
+  guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+}
 
 /// What went between this rank and others.
 public struct Traffic: Sendable, Equatable, Codable {
@@ -14,6 +24,8 @@ public struct Traffic: Sendable, Equatable, Codable {
   public var transfers = 0
   /// Seconds that this rank waited for transfers.
   public var waitingSeconds = 0.0
+  /// Seconds of processors that this process took meanwhile.
+  public var waitingProcessorSeconds = 0.0
 
   /// Nothing.
   public init() {}
@@ -27,6 +39,7 @@ public struct Traffic: Sendable, Equatable, Codable {
     traffic.takenBytes -= earlier.takenBytes
     traffic.transfers -= earlier.transfers
     traffic.waitingSeconds -= earlier.waitingSeconds
+    traffic.waitingProcessorSeconds -= earlier.waitingProcessorSeconds
     return traffic
   }
 }

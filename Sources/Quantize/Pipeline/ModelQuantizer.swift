@@ -133,8 +133,9 @@ package final class ModelQuantizer {
     let windows = calibration?.windows
     let length = windows?.length ?? 1
     let step = HiddenStates.windowsPerBlock(length: length)
-    // Enough blocks to keep all threads busy; the result does not depend on it.
-    let batch = max(1, (options.batchTokens ?? 1024 * min(8, max(2, options.threads))) / (step * length)) * step
+    // Enough blocks to keep all threads busy, and that sums are not sent too often; the result does not depend on it.
+    let blocks = min(8, max(ranks.count > 1 ? 4 : 2, options.threads))
+    let batch = max(1, (options.batchTokens ?? 1024 * blocks) / (step * length)) * step
     shape = WorkShape(
       configuration: model.configuration, options: options,
       rows: self.calibration == nil ? 0 : windows?.tokens.count ?? 0,

@@ -30,11 +30,16 @@ package struct RankWork: Codable, Sendable {
   package fileprivate(set) var seconds = 0.0
   /// Seconds of each kind of work, without what was waited meanwhile.
   package fileprivate(set) var parts: [WorkPart: Double] = [:]
+  /// The same in seconds of processors, over all threads: where others use the processors too, the measure of the work.
+  package fileprivate(set) var processors: [WorkPart: Double] = [:]
   /// What went between this rank and others, and how long it waited.
   package fileprivate(set) var traffic = Traffic()
 
   /// Seconds of a kind of work.
   package func seconds(of part: WorkPart) -> Double { parts[part] ?? 0 }
+
+  /// Seconds of processors of a kind of work.
+  package func processorSeconds(of part: WorkPart) -> Double { processors[part] ?? 0 }
 }
 
 /// Measures a rank's work.
@@ -43,14 +48,22 @@ final class WorkClock {
   private let clock = ContinuousClock()
   private var finished: [RankWork] = []
   private var current: RankWork?
+  private let birth: ContinuousClock.Instant
   private var start: ContinuousClock.Instant
   private var before = Traffic()
-  /// Seconds, and of these waited, of what was measured inside of what is measured now.
-  private var inner = (seconds: 0.0, waited: 0.0)
+  /// What was measured inside of what is measured now.
+  private var inner = Span()
+
+  /// Seconds of a clock and of processors.
+  private struct Span {
+    var seconds = 0.0
+    var processors = 0.0
+  }
 
   init(_ ranks: any Ranks) {
     self.ranks = ranks
-    start = clock.now
+    birth = clock.now
+    start = birth
   }
 
   /// Work on a layer begins, and ends for the one before.
@@ -62,14 +75,24 @@ final class WorkClock {
 
   /// Does some work; where it waits for others, or does work of another kind, that is no part of it.
   func measure<Result>(_ part: WorkPart, _ body: () throws -> Result) rethrows -> Result {
-    let (start, before, outer) = (clock.now, ranks.traffic.waitingSeconds, inner)
-    inner = (0, 0)
+    let (before, outer) = (passed, inner)
+    inner = Span()
     defer {
-      let (seconds, waited) = ((clock.now - start) / .seconds(1), ranks.traffic.waitingSeconds - before)
-      current?.parts[part, default: 0] += max(0, seconds - waited - (inner.seconds - inner.waited))
-      inner = (outer.seconds + seconds, outer.waited + waited)
+      let after = passed
+      let own = Span(seconds: after.seconds - before.seconds, processors: after.processors - before.processors)
+      current?.parts[part, default: 0] += max(0, own.seconds - inner.seconds)
+      current?.processors[part, default: 0] += max(0, own.processors - inner.processors)
+      inner = Span(seconds: outer.seconds + own.seconds, processors: outer.processors + own.processors)
     }
     return try body()
+  }
+
+  /// What has passed so far, without what was waited.
+  private var passed: Span {
+    let waited = ranks.traffic
+    return Span(
+      seconds: (clock.now - birth) / .seconds(1) - waited.waitingSeconds,
+      processors: processorSeconds() - waited.waitingProcessorSeconds)
   }
 
   private func end() {

@@ -160,7 +160,10 @@ struct QuantizationRun {
         "received_bytes": .int(traffic.receivedBytes), "shared_bytes": .int(traffic.sharedBytes),
         "taken_bytes": .int(traffic.takenBytes), "transfers": .int(traffic.transfers),
       ]
-      for part in WorkPart.allCases { fields[part.rawValue + "_seconds"] = .double(work.seconds(of: part)) }
+      for part in WorkPart.allCases {
+        fields[part.rawValue + "_seconds"] = .double(work.seconds(of: part))
+        fields[part.rawValue + "_processor_seconds"] = .double(work.processorSeconds(of: part))
+      }
       Console.shared.result(.object(fields))
     }
   }
