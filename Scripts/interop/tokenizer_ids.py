@@ -90,11 +90,14 @@ def trained(family, path):
         trainer = trainers.BpeTrainer(
             vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False, limit_alphabet=2000)
     else:
-        # It wants room for every character: what is rare stays unknown, as with published models.
+        # It wants room for every character: what is rare stays unknown, as with published models. Where the texts have the names
+        # of its special tokens it learns them a second time, which tokenizers reads with a warning, and we refuse.
         trainer = trainers.UnigramTrainer(vocab_size=4000, special_tokens=special, unk_token="<unk>", show_progress=False)
     # A third is enough for a vocabulary of that size.
     texts = tokenizer_texts.training()[::3]
-    tokenizer.train_from_iterator(texts if kind["type"] == "BPE" else tokenizer_texts.common(texts, 2000), trainer)
+    if kind["type"] != "BPE":
+        texts = [text for text in tokenizer_texts.common(texts, 2000) if not any(name in text for name in special[:3])]
+    tokenizer.train_from_iterator(texts, trainer)
     saved = json.loads(tokenizer.to_str())
     saved["model"] |= {key: value for key, value in kind.items() if key != "type"}
     if kind.get("byte_fallback"):

@@ -78,10 +78,8 @@ package struct RuleTokenizer: Tokenizer {
     }
     var ids: [Int32] = []
     var merger = PairMerger()
-    // What was cut off at the left was the first.
-    let isStripped = rules.normalizers.contains { if case .strip(left: true, right: _) = $0 { true } else { false } }
-    var isFirst = !(isStripped && text.first?.isWhitespace == true)
     do {
+      var isFirst = try !losesHead(text)
       try added.forEachPart(Array(text.utf8)) { part in
         switch part {
         case .token(let id): ids.append(id)
@@ -106,6 +104,14 @@ package struct RuleTokenizer: Tokenizer {
       throw failure("an expression of its rules takes too long for the text")
     }
     return ids
+  }
+
+  /// Whether the normalizers take away a text's first character, a space or an accent: nothing that is left began it.
+  private func losesHead(_ text: String) throws -> Bool {
+    guard !rules.normalizers.isEmpty, let head = text.unicodeScalars.first else { return false }
+    // What follows keeps a space from being the last.
+    let (with, without) = (Array("\(head)a".utf8), Array("a".utf8))
+    return try TextNormalizer.apply(rules.normalizers, with[...]) == TextNormalizer.apply(rules.normalizers, without[...])
   }
 
   /// A part of a text, cut into words.

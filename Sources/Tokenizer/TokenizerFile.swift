@@ -179,7 +179,7 @@ struct TokenizerFile {
     case .integer, .number: break
     default: throw JSONReader.Failure(offset: start, reason: "expected a number")
     }
-    guard let value = Double(String(decoding: bytes[start..<json.at], as: UTF8.self)), value.isFinite else {
+    guard let value = Double(asTokenizersReads: bytes[start..<json.at]) else {
       throw JSONReader.Failure(offset: start, reason: "not a number that can be held")
     }
     return value

@@ -36,6 +36,41 @@ private struct Rules: Decodable, Sendable, CustomTestStringConvertible {
     }
   }
 
+  // What tokenizers 0.23.3 has of these numbers; of the first four the nearest double is another.
+  @Test(
+    "scores are the doubles that tokenizers makes of a file's numbers",
+    arguments: [
+      ("-7.5038161065840105", -7.503816106584011), ("-7.6338798822411285", -7.633879882241128),
+      ("-2.0122928619384766", -2.012292861938477), ("-0.10000000000000000000000000001", -0.1), ("-1.5E-7", -1.5e-07),
+      ("123456789012345678901234567890", 1.2345678901234568e+29), ("1e-320", 1e-320), ("1.0e-400", 0.0),
+      ("0.00000000000000000000000000000000000012345678901234567", 1.2345678901234567e-37), ("3e+2", 300.0),
+      ("-17.999999999999996", -17.999999999999996), ("12345678901234567890.5e3", 1.2345678901234568e+22), ("0", 0.0),
+      ("98765432109876543210987e-340", 9.876545e-318),
+    ])
+  func numbers(text: String, value: Double) {
+    #expect(Double(asTokenizersReads: Array(text.utf8)[...]) == value)
+    #expect(Double(asTokenizersReads: Array("1e400".utf8)[...]) == nil)
+  }
+
+  // Ids of tokenizers 0.23.3.
+  @Test(
+    "what the normalizers take away at the left was the first: nothing is put before the rest",
+    arguments: [
+      ("a", [1]), (" a", [2]), ("\u{301}a", [2]), ("a\u{301} a", [1, 2]), ("\u{301} a", [2]), ("\u{E1}a", [1, 2]),
+      ("", []), ("\u{301}", []), ("  a a", [2, 2]),
+    ])
+  func headsTakenAway(text: String, ids: [Int32]) throws {
+    let folder = try TemporaryFolder()
+    let file = #"""
+      {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "StripAccents"},
+      {"type": "Strip", "strip_left": true, "strip_right": true}]}, "pre_tokenizer": {"type": "Sequence",
+      "pretokenizers": [{"type": "WhitespaceSplit"},
+      {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": true}]},
+      "model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], ["▁a", -2.0], ["a", -3.0], ["▁", -4.0]]}}
+      """#
+    #expect(try Tokenizers.open(try folder.write("tokenizer.json", file)).encode(text) == ids)
+  }
+
   @Test("long words have the ids of the whole, in parts")
   func longWords() throws {
     let folder = try TemporaryFolder()
