@@ -110,8 +110,8 @@ package struct RuleTokenizer: Tokenizer {
   private func losesHead(_ text: String) throws -> Bool {
     guard !rules.normalizers.isEmpty, let head = text.unicodeScalars.first else { return false }
     // What follows keeps a space from being the last.
-    let (with, without) = (Array("\(head)a".utf8), Array("a".utf8))
-    return try TextNormalizer.apply(rules.normalizers, with[...]) == TextNormalizer.apply(rules.normalizers, without[...])
+    let texts = try ["\(head)a", "a"].map { try TextNormalizer.apply(rules.normalizers, Array($0.utf8)[...]) }
+    return texts[0] == texts[1]
   }
 
   /// A part of a text, cut into words.
