@@ -340,7 +340,7 @@ def given_gguf():
             assert refused.returncode != 0 and "not known" in refused.stderr, refused.stderr
             told.append(f"{path.name} refused by name")
             continue
-        is_same = comparable(path, pre)
+        is_same = comparable(path, model, pre)
         texts = list(filter(is_same, tokenizer_texts.for_llama_cpp()[::STEP]))
         answers, _ = ours(path, texts)
         for text, answer in zip(texts, answers):
@@ -350,11 +350,11 @@ def given_gguf():
     return ", ".join(told)
 
 
-def comparable(path, pre):
+def comparable(path, model, pre):
     """Which texts are the same to llama.cpp and to the programs that it follows, in a file with this name of its rules."""
     # Where a vocabulary has these as ordinary tokens, as Qwen2.5's has, llama.cpp takes them for those of control all the same
     # and says that this is a fault of the model; tokenizers does not, and SentencePiece never does.
-    names = ["<s>", "</s>", "<unk>"]
+    names = ["</s>"] + (["<s>", "<unk>"] if model == "llama" else [])
     # Falcon has no token for this byte: llama.cpp leaves it out, and we refuse the text.
     names += ["\x0b"] if "falcon" in path.name else []
     is_same = OTHER_IN_LLAMA_CPP.get(pre, lambda text: True)
