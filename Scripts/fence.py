@@ -50,7 +50,7 @@ MASKS = [
     Mask("stdout", rf'("(?:prompt_)?seconds":){NUMBER}', r"\1#", "time of the clock in JSON"),
     Mask("stdout", rf'("(?:tokens|flops|sgemm_flops)_per_second":){NUMBER}', r"\1#", "speed in JSON"),
     Mask("stdout", rf'("peak_memory_bytes":){NUMBER}', r"\1#", "memory in JSON: threads and allocator decide"),
-    Mask("stdout", rf"^(\S+  (?:gptq|rtn).*  )[0-9.]+ s$", r"\1# s", "quantize: time of a module"),
+    Mask("stdout", r"^(\S+  (?:gptq|rtn).*  )[0-9.]+ s$", r"\1# s", "quantize: time of a module"),
     Mask("stdout", rf"^([0-9]+ modules in ){TIME}:", r"\1# s:", "quantize: time of the run"),
     Mask("stdout", rf"(, at most ){SIZE}( of memory: )", r"\1#\2", "quantize: memory that was used"),
     Mask("stderr", rf"^(note: .*; {SIZE} in )[0-9.]+ s(?:, {SIZE}/s)?$", r"\1# s", "decrypt: time and speed"),

@@ -24,69 +24,14 @@ import sys
 import tempfile
 import time
 
+from random_model import halves, safetensors, write_llama
+
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-HIDDEN, MIDDLE, LAYERS, HEADS, VOCABULARY = 2048, 5632, 2, 16, 4096
 PARTS = 8
 
 # A command: the binary (tools or bench), its arguments, and what is told after it: nothing (seconds of the process), or the
 # name of a rate in the JSON that it prints.
 Case = collections.namedtuple("Case", "name binary arguments rate", defaults=[None])
-
-
-def halves(seed, count):
-    """Random numbers in half precision, 2^-7 to 2^-5 with either sign; a mebibyte of them, again and again."""
-    block = min(count, 499_979)
-    bits = int.from_bytes(seed.randbytes(2 * block), "little")
-    mask, base = (int.from_bytes(pair * block, "little") for pair in (b"\xff\x87", b"\x00\x20"))
-    part = (bits & mask | base).to_bytes(2 * block, "little")
-    return (part * (count // block + 1))[: 2 * count]
-
-
-def safetensors(path, tensors):
-    """Writes (name, type, shape, bytes)."""
-    header, at = {}, 0
-    for name, kind, shape, data in tensors:
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + len(data)]}
-        at += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for *_, data in tensors:
-            file.write(data)
-
-
-def write_model(folder):
-    """A LLaMA of random numbers with the tokenizer of the fixtures, and windows for its calibration."""
-    seed = random.Random(1)
-    folder.mkdir()
-    settings = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": HIDDEN, "intermediate_size": MIDDLE,
-                "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
-                "vocab_size": VOCABULARY, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "torch_dtype": "float16",
-                "bos_token_id": 1, "eos_token_id": 2}  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(settings))
-    shutil.copy(PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model", folder)
-    tensors = []
-
-    def add(name, *shape):
-        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
-        data = halves(seed, count) if len(shape) > 1 else b"\x00\x3c" * count
-        tensors.append((name + ".weight", "F16", list(shape), data))
-
-    add("model.embed_tokens", VOCABULARY, HIDDEN)
-    for layer in range(LAYERS):
-        place = f"model.layers.{layer}."
-        for name in "qkvo":
-            add(f"{place}self_attn.{name}_proj", HIDDEN, HIDDEN)
-        for name, out, width in (("gate", MIDDLE, HIDDEN), ("up", MIDDLE, HIDDEN), ("down", HIDDEN, MIDDLE)):
-            add(f"{place}mlp.{name}_proj", out, width)
-        for name in ("input", "post_attention"):
-            add(f"{place}{name}_layernorm", HIDDEN)
-    add("model.norm", HIDDEN)
-    add("lm_head", VOCABULARY, HIDDEN)
-    safetensors(folder / "model.safetensors", tensors)
-    tokens = struct.pack("<4096i", *(seed.randrange(3, VOCABULARY) for _ in range(8 * 512)))
-    safetensors(folder / "tokens.safetensors", [("calibration", "I32", [8, 512], tokens)])
 
 
 def make(folder, tools, size):
@@ -114,7 +59,9 @@ def make(folder, tools, size):
     run("convert", folder / "values.safetensors", folder / "model/pytorch_model.bin")
     (folder / "values.safetensors").unlink()
     run("encrypt", folder / "model", key, folder / "model-enc")
-    write_model(folder / "llama")
+    write_llama(
+        folder / "llama", hidden=2048, middle=5632, layers=2, heads=16, vocabulary=4096, windows=8, length=512,
+        tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
     for kind in ("q4_0", "q4_k"):
         run("convert", folder / "llama", folder / f"{kind}.gguf", "--gguf-type", kind)
     shutil.rmtree(folder / "one")

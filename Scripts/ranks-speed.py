@@ -13,62 +13,22 @@ import argparse
 import json
 import os
 import pathlib
-import random
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 
+from random_model import write_llama
+
 PROJECT = pathlib.Path(__file__).resolve().parents[1]
 LENGTH = 512
-VOCABULARY = 512
 
 
-def safetensors(path, tensors):
-    """Writes (name, type, shape, bytes)."""
-    header, at = {}, 0
-    for name, kind, shape, data in tensors:
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + len(data)]}
-        at += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for *_, data in tensors:
-            file.write(data)
-
-
-def halves(seed, count):
-    """Random numbers in half precision, 2^-7 to 2^-5 with either sign."""
-    bits = int.from_bytes(seed.randbytes(2 * count), "little")
-    mask = int.from_bytes(b"\xff\x87" * count, "little")
-    base = int.from_bytes(b"\x00\x20" * count, "little")
-    return (bits & mask | base).to_bytes(2 * count, "little")
-
-
-def write_model(home, hidden, layers, windows):
-    seed = random.Random(1)
-    middle = hidden * 11 // 4 // 128 * 128
-    home.mkdir()
-    (home / "config.json").write_text(
-        json.dumps(
-            {"model_type": "llama", "hidden_size": hidden, "intermediate_size": middle, "num_hidden_layers": layers,
-             "num_attention_heads": hidden // 64, "num_key_value_heads": hidden // 64, "vocab_size": VOCABULARY,
-             "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "torch_dtype": "float16"}))  # fmt: skip
-    one = b"\x00\x3c" * hidden
-    tensors = [("model.embed_tokens.weight", "F16", [VOCABULARY, hidden], halves(seed, VOCABULARY * hidden)),
-               ("lm_head.weight", "F16", [VOCABULARY, hidden], halves(seed, VOCABULARY * hidden)),
-               ("model.norm.weight", "F16", [hidden], one)]  # fmt: skip
-    for layer in range(layers):
-        place = f"model.layers.{layer}."
-        tensors += [(place + f"{norm}_layernorm.weight", "F16", [hidden], one) for norm in ["input", "post_attention"]]
-        for name, out, width in [*((f"self_attn.{x}_proj", hidden, hidden) for x in "qkvo"), ("mlp.gate_proj", middle, hidden),
-                                 ("mlp.up_proj", middle, hidden), ("mlp.down_proj", hidden, middle)]:  # fmt: skip
-            tensors.append((place + name + ".weight", "F16", [out, width], halves(seed, out * width)))
-    safetensors(home / "model.safetensors", tensors)
-    tokens = b"".join(struct.pack("<i", seed.randrange(VOCABULARY)) for _ in range(windows * LENGTH))
-    safetensors(home / "tokens.safetensors", [("calibration", "I32", [windows, LENGTH], tokens)])
+def write_model(folder, hidden, layers, windows):
+    """A LLaMA of LLaMA's proportions, with heads of 64."""
+    write_llama(
+        folder, hidden, middle=hidden * 11 // 4 // 128 * 128, layers=layers, heads=hidden // 64, vocabulary=512, windows=windows,
+        length=LENGTH)
 
 
 def main():

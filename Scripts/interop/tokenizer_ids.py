@@ -133,6 +133,25 @@ def families():
     return f"{len(only)} families, {len(texts)} texts, {sum(len(t.encode()) for t in texts)} bytes"
 
 
+@check("forms of Unicode, accents and letters: every character, and marks at random, become tokenizers'")
+def forms():
+    """What a normalizer makes of a text is read off the bytes: a vocabulary of them alone, and no merges."""
+    texts = tokenizer_texts.characters()
+    told = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "tokenizer.json")
+        for kind in ("NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Lowercase"):
+            path.write_text(json.dumps({
+                "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": {"type": kind},
+                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+                "post_processor": None,
+                "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+                "model": {"type": "BPE", "merges": [], "vocab": bytes_to_unicode()}}))  # fmt: skip
+            assert_same(path, texts, *peer(path), kind)
+            told.append(kind)
+    return f"{', '.join(told)}: {len(texts)} texts, {sum(map(len, texts))} characters"
+
+
 def given(pattern):
     if not GIVEN:
         raise Skip("BELLE_TOKENIZERS names no folder")

@@ -33,6 +33,23 @@ def assigned():
 
 
 @functools.cache
+def characters():
+    """Every character between two letters, a hundred to a text; and, ten thousand times, marks, what is taken apart and
+    letters in any order, for what a normalizer does with them."""
+    chance = random.Random(9)
+    every = [character for each in assigned().values() for character in each]
+    marks = [character for character in every if unicodedata.combining(character) or unicodedata.category(character)[0] == "M"]
+    parted = [character for character in every if unicodedata.decomposition(character)]
+    texts = ["a" + "a".join(every[at : at + 100]) + "a" for at in range(0, len(every), 100)]
+    for _ in range(100):
+        texts.append("".join(
+            "".join(chance.choices("aeo \u0915\u1100\u4e2d", k=1) + chance.choices(parted, k=chance.randint(0, 2))
+                    + chance.choices(marks, k=chance.randint(0, 5)))
+            for _ in range(100)))  # fmt: skip
+    return texts
+
+
+@functools.cache
 def all_texts():
     chance = random.Random(20)
     categories = assigned()

@@ -19,32 +19,15 @@ public protocol BLASScalar: MatrixScalar {
   /// The triangle of c = alpha · op(a)·op(a)ᵀ + beta · c on the calling thread.
   static func syrkTile(
     _ a: MatrixSlice<Self>, transpose: Bool, into c: MatrixSlice<Self>, _ triangle: Triangle, alpha: Self, beta: Self)
+  /// The same in an arithmetic of one's choice.
+  static func syrkTile(
+    _ a: MatrixSlice<Self>, transpose: Bool, into c: MatrixSlice<Self>, _ triangle: Triangle, alpha: Self, beta: Self,
+    in arithmetic: Arithmetic)
   /// b = b · op(t)⁻¹ or op(t)⁻¹ · b on the calling thread.
   static func trsmTile(
     _ t: MatrixSlice<Self>, _ triangle: Triangle, transpose: Bool, side: Side, into b: MatrixSlice<Self>)
   /// Replaces the lower triangle of a contiguous matrix by its Cholesky factor; the failing pivot, or nil.
   static func potrfTile(_ a: MatrixSlice<Self>) -> Int?
-}
-
-extension BLASScalar {
-  /// The triangle of c = op(a)·op(a)ᵀ + beta · c in an arithmetic of one's choice, on the calling thread.
-  static func syrkTile(
-    _ a: MatrixSlice<Self>, transpose: Bool, into c: MatrixSlice<Self>, _ triangle: Triangle, alpha: Self, beta: Self,
-    in arithmetic: Arithmetic
-  ) {
-    guard arithmetic != .single else {
-      return syrkTile(a, transpose: transpose, into: c, triangle, alpha: alpha, beta: beta)
-    }
-    // The whole square, of which the triangle is taken: the diagonal must come of the same rounded numbers as the rest,
-    // or the sum is no longer one of squares.
-    let square = Matrix<Self>(rows: c.rows, columns: c.rows)
-    gemmTile(a, transpose, a, !transpose, into: square.slice, alpha: alpha, beta: 0, in: arithmetic)
-    for row in 0..<c.rows {
-      for column in triangle == .lower ? 0..<row + 1 : row..<c.rows {
-        c[row, column] = beta * c[row, column] + square[row, column]
-      }
-    }
-  }
 }
 
 /// Which triangle of a square matrix is meant; the other one is neither read nor written.
@@ -111,6 +94,28 @@ extension Float: BLASScalar {
       a.base, Int32(max(1, a.stride)), beta, c.base, Int32(max(1, c.stride)))
   }
 
+  /// One call of the BLAS, or of oneDNN: see ``BLASScalar``.
+  public static func syrkTile(
+    _ a: MatrixSlice<Float>, transpose: Bool, into c: MatrixSlice<Float>, _ triangle: Triangle, alpha: Float,
+    beta: Float, in arithmetic: Arithmetic
+  ) {
+    guard arithmetic == .bfloat16 else {
+      return syrkTile(a, transpose: transpose, into: c, triangle, alpha: alpha, beta: beta)
+    }
+    // The whole square, of which the triangle is taken: the diagonal must come of the same rounded numbers as the rest,
+    // or the sum is no longer one of squares.
+    let square = Matrix<Float>(rows: c.rows, columns: c.rows)
+    gemmTile(a, transpose, a, !transpose, into: square.slice, alpha: alpha, beta: 0, in: arithmetic)
+    for row in 0..<c.rows {
+      // SAFETY: row is one of both, and has c.rows elements; c keeps its memory, and the square is used below.
+      let (sum, product) = unsafe (c.base + row * c.stride, square.slice.base + row * square.slice.stride)
+      for column in triangle == .lower ? 0..<row + 1 : row..<c.rows {
+        unsafe sum[column] = (beta == 0 ? 0 : sum[column]) + product[column]
+      }
+    }
+    withExtendedLifetime(square) {}
+  }
+
   /// One call of the BLAS: see ``BLASScalar``.
   public static func trsmTile(
     _ t: MatrixSlice<Float>, _ triangle: Triangle, transpose: Bool, side: Side, into b: MatrixSlice<Float>
@@ -167,6 +172,15 @@ extension Double: BLASScalar {
     unsafe cblas_dsyrk(
       CblasRowMajor, triangle.cblas, cblas(transpose), Int32(c.rows), Int32(transpose ? a.rows : a.columns), alpha,
       a.base, Int32(max(1, a.stride)), beta, c.base, Int32(max(1, c.stride)))
+  }
+
+  /// One call of the BLAS: see ``BLASScalar``.
+  public static func syrkTile(
+    _ a: MatrixSlice<Double>, transpose: Bool, into c: MatrixSlice<Double>, _ triangle: Triangle, alpha: Double,
+    beta: Double, in arithmetic: Arithmetic
+  ) {
+    precondition(arithmetic == .single, "doubles are not rounded to bfloat16")
+    syrkTile(a, transpose: transpose, into: c, triangle, alpha: alpha, beta: beta)
   }
 
   /// One call of the BLAS: see ``BLASScalar``.

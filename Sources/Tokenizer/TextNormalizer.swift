@@ -22,29 +22,50 @@ enum TextNormalizer: Sendable, Equatable {
     case compatiblyComposed = "NFKC"
     case compatiblyDecomposed = "NFKD"
 
-    func apply(_ given: String) -> String {
-      let text = given.unicodeScalars.contains(where: { Self.pairs[$0] != nil }) ? Self.parted(given) : given
+    /// A text in this form. Foundation knows what each character is taken apart into and put together of; its order of
+    /// marks is incomplete where a character becomes several of them, or is a mark that is two.
+    func apply(_ text: String) -> String {
+      if self == .composed, text.unicodeScalars.allSatisfy(Self.staysComposed) { return text }
       return switch self {
-      case .composed: text.precomposedStringWithCanonicalMapping
-      case .decomposed: text.decomposedStringWithCanonicalMapping
-      case .compatiblyComposed: text.precomposedStringWithCompatibilityMapping
-      case .compatiblyDecomposed: text.decomposedStringWithCompatibilityMapping
+      case .composed: Self.ordered(text.decomposedStringWithCanonicalMapping).precomposedStringWithCanonicalMapping
+      case .decomposed: Self.ordered(text.decomposedStringWithCanonicalMapping)
+      case .compatiblyComposed:
+        Self.ordered(text.decomposedStringWithCompatibilityMapping).precomposedStringWithCanonicalMapping
+      case .compatiblyDecomposed: Self.ordered(text.decomposedStringWithCompatibilityMapping)
       }
     }
 
-    /// Marks that are two marks (Unicode's non-starter decompositions, all of them). Foundation does not put these in order
-    /// with what stands before them.
-    private static let pairs: [Unicode.Scalar: String] = [
-      "\u{344}": "\u{308}\u{301}", "\u{F73}": "\u{F71}\u{F72}", "\u{F75}": "\u{F71}\u{F74}",
-      "\u{F81}": "\u{F71}\u{F80}",
-    ]
+    /// Characters that composing changes nowhere: below the first mark, and Chinese ones.
+    private static func staysComposed(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value < 0x300 || (0x4E00...0x9FFF).contains(scalar.value)
+    }
 
-    private static func parted(_ text: String) -> String {
-      var result = String.UnicodeScalarView()
-      for scalar in text.unicodeScalars {
-        if let pair = pairs[scalar] { result.append(contentsOf: pair.unicodeScalars) } else { result.append(scalar) }
+    /// Unicode's canonical order: marks behind a character by their class, those of one class as they stand.
+    /// Source: The Unicode Standard, section 3.11, D109.
+    private static func ordered(_ text: String) -> String {
+      var result: [Unicode.Scalar] = []
+      var marks: [(class: UInt8, scalar: Unicode.Scalar)] = []
+      var isChanged = false
+      let flush = {
+        if !zip(marks, marks.dropFirst()).allSatisfy({ $0.class <= $1.class }) {
+          isChanged = true
+          // Swift's sort keeps the order of equals.
+          marks.sort { $0.class < $1.class }
+        }
+        result += marks.map(\.scalar)
+        marks = []
       }
-      return String(result)
+      for scalar in text.unicodeScalars {
+        let order = scalar.properties.canonicalCombiningClass.rawValue
+        if order > 0 {
+          marks.append((order, scalar))
+        } else {
+          if !marks.isEmpty { flush() }
+          result.append(scalar)
+        }
+      }
+      flush()
+      return isChanged ? String(String.UnicodeScalarView(result)) : text
     }
 
     /// A text in this form, made part by part: nothing is composed with an ASCII character or a Chinese one behind it, and
@@ -85,6 +106,21 @@ enum TextNormalizer: Sendable, Equatable {
     }
   }
 
+  /// Whether a character is a mark in Unicode 9.
+  private static func isAccent(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    // Vedic signs that are letters since Unicode 12.
+    case 0x1CF2, 0x1CF3: true
+    // Punctuation until Unicode 11.
+    case 0x111C9: false
+    default:
+      switch scalar.properties.generalCategory {
+      case .nonspacingMark, .spacingMark, .enclosingMark: isKnown(scalar)
+      default: false
+      }
+    }
+  }
+
   /// What becomes of a text.
   ///
   /// - Throws: ``WordPattern/TooManySteps`` where an expression takes too long.
@@ -103,14 +139,7 @@ enum TextNormalizer: Sendable, Equatable {
       if right { while let last = rest.last, last.properties.isWhitespace { rest = rest.dropLast() } }
       return String(rest)
     case .stripAccents:
-      var result = String.UnicodeScalarView()
-      for scalar in text.unicodeScalars {
-        switch scalar.properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark: if !Self.isKnown(scalar) { result.append(scalar) }
-        default: result.append(scalar)
-        }
-      }
-      return String(result)
+      return String(String.UnicodeScalarView(text.unicodeScalars.filter { !Self.isAccent($0) }))
     }
   }
 

@@ -108,6 +108,30 @@ import Testing
     #expect(form.applyInParts(text).unicodeScalars.elementsEqual(expected.unicodeScalars))
   }
 
+  /// Foundation leaves the marks of a character that becomes several before what belongs in front of them.
+  @Test(
+    "marks stand in the order of their classes, whatever they came of",
+    arguments: [
+      ("\u{1FDF}\u{A9C0}", " \u{A9C0}\u{314}\u{342}", "NFKC"), ("\u{1FDF}\u{A9C0}", " \u{A9C0}\u{314}\u{342}", "NFKD"),
+      ("a\u{344}\u{323}", "\u{1EA1}\u{308}\u{301}", "NFC"), ("a\u{344}\u{323}", "a\u{323}\u{308}\u{301}", "NFD"),
+      ("\u{1EA1}\u{302}", "\u{1EAD}", "NFC"), ("\u{F39}\u{F73}", "\u{F71}\u{F72}\u{F39}", "NFKD"),
+      ("\u{2A1}a", "\u{2A1}a", "NFC"), ("中文", "中文", "NFC"), ("\u{2126}\u{345}\u{313}", "\u{1FA8}", "NFC"),
+    ])
+  func order(text: String, expected: String, form: String) throws {
+    let form = try #require(TextNormalizer.Form(rawValue: form))
+    #expect(form.applyInParts(text).unicodeScalars.elementsEqual(expected.unicodeScalars))
+  }
+
+  @Test(
+    "accents are the marks of Unicode 9",
+    arguments: [
+      ("e\u{301}\u{93E}\u{20DD}", "e"), ("a\u{1CF2}\u{1CF3}b", "ab"), ("\u{111C9}", "\u{111C9}"),
+      ("a\u{1DFA}", "a\u{1DFA}"), ("中\u{5D0}", "中\u{5D0}"),
+    ])
+  func accents(text: String, expected: String) throws {
+    #expect(try TextNormalizer.stripAccents.apply(text).unicodeScalars.elementsEqual(expected.unicodeScalars))
+  }
+
   @Test("a SentencePiece model of a million pieces is refused before it is made")
   func pieces() throws {
     let folder = try TemporaryFolder()
