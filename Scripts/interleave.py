@@ -6,6 +6,9 @@ are as small as they can be and still take most of a second; in each round each 
 one first. Prints the median seconds of both, and of each command the ratio of the medians, above 1 where NEW is faster, with
 how far the rounds lie apart. Exit status 1 where a ratio is below --wanted.
 
+With --instructions callgrind's counts take the place of seconds, once, on one processor and on smaller files and matrices (a quarter of each side): what to
+look at where rounds lie further apart than what is asked for. Needs valgrind; what else the machine does is no matter.
+
 NAME-bench is belle-bench, of the same build. Files are made by OLD, in memory. Python's standard library is enough.
 """
 
@@ -16,6 +19,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import statistics
 import struct
@@ -34,8 +38,8 @@ PARTS = 8
 Case = collections.namedtuple("Case", "name binary arguments rate", defaults=[None])
 
 
-def make(folder, tools, size):
-    """All files, the releases among them, in a folder."""
+def make(folder, tools, size, fraction):
+    """All files, the releases among them, in a folder; the model's sides are divided by fraction."""
     def run(*arguments):
         subprocess.run([tools, *map(str, arguments), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
@@ -60,15 +64,15 @@ def make(folder, tools, size):
     (folder / "values.safetensors").unlink()
     run("encrypt", folder / "model", key, folder / "model-enc")
     write_llama(
-        folder / "llama", hidden=2048, middle=5632, layers=2, heads=16, vocabulary=4096, windows=8, length=512,
-        tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
+        folder / "llama", hidden=2048 // fraction, middle=5632 // fraction, layers=2, heads=16 // fraction,
+        vocabulary=4096, windows=8 // fraction, length=512, tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
     for kind in ("q4_0", "q4_k"):
         run("convert", folder / "llama", folder / f"{kind}.gguf", "--gguf-type", kind)
     shutil.rmtree(folder / "one")
     shutil.rmtree(folder / "four")
 
 
-def cases(folder):
+def cases(folder, fraction):
     """The commands. What they write is removed after each."""
     f, out = str(folder), str(folder / "out")
     key = f + "/key.pth"
@@ -82,8 +86,9 @@ def cases(folder):
         Case("decrypt to safetensors, with its list", "tools", ["decrypt", f + "/model-enc", key, out, "--to", "safetensors"]),
         Case("decrypt to safetensors", "tools", ["decrypt", f + "/model-enc", key, out, "--to", "safetensors", "--no-list"]),
     ]
-    for recipe, shape in (("reference", "2048 2048"), ("reference", "2048 5632"), ("fast", "2048 2048")):
-        found.append(Case(f"gptq {recipe}, {shape.replace(' ', ' × ')}", "bench", ["--once", "gptq", recipe, *shape.split()]))
+    for recipe, *shape in (("reference", 2048, 2048), ("reference", 2048, 5632), ("fast", 2048, 2048)):
+        sides = [str(side // fraction) for side in shape]
+        found.append(Case(f"gptq {recipe}, {' × '.join(sides)}", "bench", ["--once", "gptq", recipe, *sides]))
     for recipe in ("reference", "best"):
         arguments = ["--once", "model", f + "/llama", "1", recipe, f + "/result.json", "f32"]
         found.append(Case(f"model, {recipe}", "bench", arguments))
@@ -93,13 +98,15 @@ def cases(folder):
     return found
 
 
-def measure(case, binaries, folder):
-    """Seconds of a run, or seconds a token."""
+def measure(case, binaries, folder, counts):
+    """Seconds of a run, or seconds a token; or how many instructions it takes on one processor."""
     arguments = [binaries[case.binary], *case.arguments]
     if case.binary == "tools" and not case.rate:
         arguments.append("--quiet")
     if "--no-list" in arguments and not binaries["lists"]:
         arguments.remove("--no-list")
+    if counts:
+        arguments = ["taskset", "-c", "0", "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *arguments]
     start = time.perf_counter()
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)
     seconds = time.perf_counter() - start
@@ -107,6 +114,8 @@ def measure(case, binaries, folder):
         sys.exit(f"interleave.py: {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr.decode(errors='replace')}")
     for path in folder.glob("out*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if counts:
+        return int(re.search(rb"Collected : (\d+)", done.stderr)[1])
     if case.rate:
         values = [value for line in done.stdout.splitlines() if (value := json.loads(line).get(case.rate))]
         return 1 / values[-1]
@@ -120,6 +129,15 @@ def pair(name):
     return {"tools": tools, "bench": bench, "lists": "--no-list" in help_text}
 
 
+def strip(sides, folder):
+    """Copies without what debuggers read: valgrind gives up at Swift's."""
+    for number, side in enumerate(sides):
+        for name in ("tools", "bench"):
+            copy = folder / f"{name}-{number}"
+            subprocess.run(["strip", "-o", copy, side[name]], check=True)
+            side[name] = str(copy)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--old", nargs=2, metavar=("TOOLS", "BENCH"), required=True, help="belle-tools and belle-bench of before")
@@ -128,35 +146,46 @@ def main():
     parser.add_argument("--size", type=int, default=512, metavar="MIB", help="of the files that are decrypted (%(default)s)")
     parser.add_argument("--wanted", type=float, default=0.97, metavar="X", help="the least ratio (%(default)s)")
     parser.add_argument("--memory", default="/dev/shm", metavar="FOLDER", help="where files are (%(default)s)")
+    parser.add_argument("--instructions", action="store_true", help="count instructions, by callgrind, in place of seconds")
     parser.add_argument("case", nargs="*", help="parts of the names of cases; by default all")
     options = parser.parse_args()
+    counts = options.instructions
+    fraction, rounds = (4, 1) if counts else (1, options.rounds + 1)
     sides = [pair(options.old), pair(options.new)]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="belle-interleave.", dir=options.memory))
     try:
-        make(folder, sides[0]["tools"], options.size << 20)
-        chosen = [case for case in cases(folder) if not options.case or any(word in case.name for word in options.case)]
-        seconds = {(case.name, side): [] for case in chosen for side in (0, 1)}
-        for number in range(options.rounds + 1):
+        if counts:
+            strip(sides, folder)
+        make(folder, sides[0]["tools"], (options.size << 20) // (8 if counts else 1), fraction)
+        chosen = [case for case in cases(folder, fraction) if not options.case or any(word in case.name for word in options.case)]
+        found = {(case.name, side): [] for case in chosen for side in (0, 1)}
+        for number in range(rounds):
             start = time.monotonic()
             for case in chosen:
                 for side in (0, 1) if number % 2 else (1, 0):
-                    found = measure(case, sides[side], folder)
-                    if number:
-                        seconds[case.name, side].append(found)
-            what = f"round {number} of {options.rounds}" if number else "a round to warm up"
+                    value = measure(case, sides[side], folder, counts)
+                    if number or counts:
+                        found[case.name, side].append(value)
+            what = f"round {number} of {options.rounds}" if number else "counted" if counts else "a round to warm up"
             print(f"{what}: {time.monotonic() - start:.0f} s", file=sys.stderr)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return show(chosen, found, counts, options.wanted)
+
+
+def show(chosen, found, counts, wanted):
+    """Prints the table; 1 where a ratio is below what is wanted."""
+    unit, scale = ("M instructions", 1e-6) if counts else ("ms", 1e3)
     width, missed = max(len(case.name) for case in chosen), 0
-    print(f"{'':{width}}  old        new        ratio  ratios of rounds  spread of old, new")
+    print(f"{'':{width}}  old, new ({unit})      ratio  ratios of rounds  spread of old, new")
     for case in chosen:
-        one, other = seconds[case.name, 0], seconds[case.name, 1]
+        one, other = found[case.name, 0], found[case.name, 1]
         old, new = statistics.median(one), statistics.median(other)
         ratios = [a / b for a, b in zip(one, other)]
         spread = [(max(values) - min(values)) / statistics.median(values) for values in (one, other)]
-        missed += old / new < options.wanted
-        print(f"{case.name:{width}}  {old * 1000:7.1f} ms {new * 1000:7.1f} ms  {old / new:5.3f}  {min(ratios):.3f}–{max(ratios):.3f}"
-              f"       {spread[0]:4.0%}, {spread[1]:4.0%}{'  below' if old / new < options.wanted else ''}")
+        missed += old / new < wanted
+        print(f"{case.name:{width}}  {old * scale:9.1f} {new * scale:9.1f}     {old / new:5.3f}  {min(ratios):.3f}–{max(ratios):.3f}"
+              f"       {spread[0]:4.0%}, {spread[1]:4.0%}{'  below' if old / new < wanted else ''}")  # fmt: skip
     return 1 if missed else 0
 
 
