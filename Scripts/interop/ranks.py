@@ -27,13 +27,14 @@ RECIPES = ["best", "fast", "reference", "guided"]
 ENVIRONMENT = os.environ | {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
-def launcher(ranks, *options):
+def launcher(ranks, *options, program="mpirun"):
     """The command that starts ranks on this machine."""
-    if not shutil.which("mpirun"):
-        raise Skip("there is no mpirun")
-    is_open = "MPICH" not in subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout
+    if not shutil.which(program):
+        raise Skip(f"there is no {program}")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    is_open = "MPICH" not in said and "HYDRA" not in said
     own = ["--oversubscribe", "--bind-to", "none"] if is_open else []
-    return ["mpirun", *own, *options, "-n", str(ranks)]
+    return [program, *own, *options, "-n", str(ranks)]
 
 
 @functools.cache
@@ -75,6 +76,19 @@ def numbers():
             for ranks in [2, 3, 4]:
                 run(launcher(ranks) + quantize(home / f"{recipe}-{ranks}", recipe))
                 assert_same(home / recipe, home / f"{recipe}-{ranks}")
+
+
+@check("Debian's other MPI, where it is installed beside the first, writes the same bytes")
+def other_library():
+    here = [name for name in ["mpirun.openmpi", "mpirun.mpich"] if shutil.which(name)]
+    if len(here) < 2:
+        raise Skip("Open MPI and MPICH are not both here (apt-get install openmpi-bin mpich)")
+    with folder() as home:
+        run(quantize(home / "one", "best"))
+        for name in here:
+            run(launcher(2, program=name) + quantize(home / name, "best"))
+            assert_same(home / "one", home / name)
+    return ", ".join(here)
 
 
 @check("ranks are killed at ten moments, and another number of ranks goes on to the same bytes")
