@@ -14,7 +14,7 @@ struct BelleBench: ParsableCommand {
     discussion: """
       Example: all cases, five rounds, with a report beside the earlier ones:
 
-        belle-bench --report benchmarks/runs/2026-11-21-myhost
+        belle-bench --report benchmarks/runs/myhost/2026-11-21
 
       Every round measures what the machine can do at best (digests on one core, copies, the matrix product) and then the \
       cases; a ratio is taken in each round, and the median of the ratios is reported.
