@@ -6,8 +6,9 @@ are as small as they can be and still take most of a second; in each round each 
 one first. Prints the median seconds of both, and of each command the ratio of the medians, above 1 where NEW is faster, with
 how far the rounds lie apart. Exit status 1 where a ratio is below --wanted.
 
-With --instructions callgrind's counts take the place of seconds, once, on one processor and on smaller files and matrices (a quarter of each side): what to
-look at where rounds lie further apart than what is asked for. Needs valgrind; what else the machine does is no matter.
+With --instructions callgrind's counts take the place of seconds, once, on one processor and on smaller files and matrices (a
+quarter of each side): what to look at where rounds lie further apart than what is asked for. Needs valgrind, strip and cc; what
+else the machine does is no matter.
 
 NAME-bench is belle-bench, of the same build. Files are made by OLD, in memory. Python's standard library is enough.
 """
@@ -108,7 +109,8 @@ def measure(case, binaries, folder, counts):
     if counts:
         arguments = ["taskset", "-c", "0", "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *arguments]
     start = time.perf_counter()
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)
+    more = {"LD_PRELOAD": str(folder / "sigsuspend.so")} if counts else {}
+    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=os.environ | more)
     seconds = time.perf_counter() - start
     if done.returncode:
         sys.exit(f"interleave.py: {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr.decode(errors='replace')}")
@@ -129,8 +131,19 @@ def pair(name):
     return {"tools": tools, "bench": bench, "lists": "--no-list" in help_text}
 
 
-def strip(sides, folder):
-    """Copies without what debuggers read: valgrind gives up at Swift's."""
+# Valgrind 3.19 writes to the mask that it is given, which libdispatch keeps among its constants.
+SIGSUSPEND = """
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int sigsuspend(const sigset_t *mask) { sigset_t own = *mask; return syscall(SYS_rt_sigsuspend, &own, 8); }
+"""
+
+
+def ready_for_valgrind(sides, folder):
+    """Copies without what debuggers read, at which it gives up."""
+    (folder / "sigsuspend.c").write_text(SIGSUSPEND)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "sigsuspend.so", folder / "sigsuspend.c"], check=True)
     for number, side in enumerate(sides):
         for name in ("tools", "bench"):
             copy = folder / f"{name}-{number}"
@@ -155,7 +168,7 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="belle-interleave.", dir=options.memory))
     try:
         if counts:
-            strip(sides, folder)
+            ready_for_valgrind(sides, folder)
         make(folder, sides[0]["tools"], (options.size << 20) // (8 if counts else 1), fraction)
         chosen = [case for case in cases(folder, fraction) if not options.case or any(word in case.name for word in options.case)]
         found = {(case.name, side): [] for case in chosen for side in (0, 1)}
