@@ -36,7 +36,9 @@ struct LoadingBench: BenchCase {
     try models.map { name, path, size in
       let cost = try Cost.best {
         let cost = try Child.run([tool, "generate", path, "--prompt", "t300", "--max-tokens", "1", "--quiet"])
-        guard cost.status == 0 else { throw ByteIOError(.interrupted, reason: "exit status \(cost.status) of generate") }
+        guard cost.status == 0 else {
+          throw ByteIOError(.interrupted, reason: "exit status \(cost.status) of generate")
+        }
         return cost
       }
       return Series(

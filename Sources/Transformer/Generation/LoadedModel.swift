@@ -13,8 +13,10 @@ import Synchronization
 package final class LoadedModel: Sendable {
   /// Its measures.
   package let configuration: ModelConfiguration
-  /// The bytes of weights that one token reads: all linear modules and the head.
-  package let bytesPerToken: Int
+  /// The bytes of weights that one token reads as they lie now: all linear modules and the head.
+  package var bytesPerToken: Int {
+    layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) { $0 + $1.weight.byteCount }
+  }
 
   private let layers: [Layer<StoredWeights>]
   private let embedding: WeightMatrix
@@ -26,7 +28,7 @@ package final class LoadedModel: Sendable {
   private let course: Mutex<LayoutCourse>
 
   /// Passes over which weights that lie in their file are laid out anew: so each takes about half as long again.
-  private static let layoutPasses = 8
+  package static let layoutPasses = 8
 
   /// Tokens of a prompt that are worked on at once: enough that the products run at the machine's rate.
   private static let promptBlock = 512
@@ -61,9 +63,6 @@ package final class LoadedModel: Sendable {
     else { preconditionFailure("all that was asked for is loaded") }
     (self.embedding, self.head, self.outputNorm) = (embedding, head, outputNorm)
     embeddingNorm = try model.outerNorm(.embeddingNorm)
-    bytesPerToken = self.layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) {
-      $0 + $1.weight.byteCount
-    }
     course = Mutex(LayoutCourse(names.compactMap { matrices[$0] }.filter(\.isInFile), passes: Self.layoutPasses))
     self.configuration = configuration
     path = model.path

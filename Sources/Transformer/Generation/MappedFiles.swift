@@ -14,6 +14,8 @@ final class MappedFiles: Sendable {
   ///
   /// - Throws: `ByteIOError` where the file is not any more what was opened.
   func memory(of place: StoredPlace) throws -> WeightMemory? {
+    // A mapping, and what is laid out of it, would take twice the addresses.
+    guard !isAddressSpaceLimited() else { return nil }
     let mapping = mappings.withLock { known in
       if let made = known[ObjectIdentifier(place.file)] { return made.mapping }
       let made = FileMapping(place.file)
