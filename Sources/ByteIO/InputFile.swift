@@ -75,13 +75,43 @@ public final class InputFile: ByteSource {
         throw ByteIOError(errno: errno, file: path, action: "read at byte \(offset + done)")
       }
       guard count > 0 else {
-        throw ByteIOError(
-          .shrank, file: path, place: "byte \(offset + done)",
-          reason: "the file ended here, though it had \(size) bytes when it was opened",
-          remedy: "another program is writing to it; wait until that is done and try again")
+        throw ended(at: offset + done)
       }
       done += count
     }
+  }
+}
+
+extension InputFile {
+  private func ended(at end: Int) -> ByteIOError {
+    ByteIOError(
+      .shrank, file: path, place: "byte \(end)",
+      reason: "the file ended here, though it had \(size) bytes when it was opened",
+      remedy: "another program is writing to it; wait until that is done and try again")
+  }
+
+  /// Maps all of it.
+  ///
+  /// - Returns: nil where the system does not do that.
+  func map() -> belle_mapping? {
+    var mapping = unsafe belle_mapping()
+    return unsafe belle_map_file(descriptor, Int64(size), &mapping) == 0 ? mapping : nil
+  }
+
+  /// Asks whether it still is what it was when it was opened, as far as the system tells without reading it.
+  ///
+  /// - Throws: ``ByteIOError`` with code `.shrank` or `.changed`.
+  package func checkUnchanged() throws(ByteIOError) {
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      throw ByteIOError(errno: errno, file: path, action: "ask for its size")
+    }
+    let now = FileState(status)
+    if now == state { return }
+    guard now.size >= size else { throw ended(at: now.size) }
+    throw ByteIOError(
+      .changed, file: path, reason: "it was changed while it was worked on",
+      remedy: "leave the inputs alone until the work is done, and begin again")
   }
 }
 

@@ -146,12 +146,16 @@ LANES_INLINE void lanes_store_f16(void *to, lanes value) {
   memcpy(to, &halves, sizeof halves);
 }
 
-/// The same as float_of_half, from sixteen pairs of bytes: the payload of a NaN stays.
-LANES_INLINE lanes lanes_load_halves(const void *from) {
-  const lanes_mask bits = __builtin_convertvector(lanes_load_shorts(from), lanes_mask);
+/// The same as float_of_half, of sixteen halves' bits: the payload of a NaN stays.
+LANES_INLINE lanes lanes_halves(lanes_mask bits) {
   const lanes_mask special = (bits & 0x7C00) == 0x7C00;
   const lanes_mask magnitude = (lanes_mask)((lanes)((bits & 0x7FFF) << 13) * 0x1p112f);
   return (lanes)(magnitude | (special & 0x7F800000) | ((bits & 0x8000) << 16));
+}
+
+/// From sixteen pairs of bytes.
+LANES_INLINE lanes lanes_load_halves(const void *from) {
+  return lanes_halves(__builtin_convertvector(lanes_load_shorts(from), lanes_mask));
 }
 
 /// The same as round_half: a multiple of the half's quantum, 2^(exponent − 10), and 2^−24 below its normal range.

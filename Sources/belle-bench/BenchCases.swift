@@ -11,6 +11,7 @@ enum BenchCases {
       MergeBench.self,
       GPTQBench.self,
       GenerateBench.self,
+      LoadingBench.self,
       RanksBench.self,
       ModelBench.self,
       TemplateBench.self,

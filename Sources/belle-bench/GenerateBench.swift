@@ -35,7 +35,11 @@ import Transformer
       let path = folder + "/\(name).gguf"
       context.say("making a model of \(byteCount(source.tensors.reduce(0) { $0 + $1.byteCount })) in \(name)")
       try source.write(to: path)
-      return (name, path, try LoadedModel(try TransformerModel.open(path), threads: Engine.defaultThreads))
+      let model = try LoadedModel(try TransformerModel.open(path), threads: Engine.defaultThreads)
+      // The first tokens lay the weights out: `loading` measures that.
+      let cache = KeyValueCache(model.configuration)
+      for _ in 0...LoadedModel.layoutPasses { _ = try model.logits([1], cache, threads: Engine.defaultThreads) }
+      return (name, path, model)
     }
     // As the weights have it: large pages where there are some.
     unsafe memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 64)

@@ -16,6 +16,7 @@
 #include "belle_model.h"
 #include "belle_packed.h"
 #include "belle_rows.h"
+#include "belle_stored.h"
 #include "belle_two_sided.h"
 #include "belle_variants.h"
 #include "belle_xor.h"

@@ -9,7 +9,7 @@ import ByteIO
 ///
 /// Memory: what the sources take; a tensor whose rows are in another order is held as a whole while it is read, where its
 /// values do not lie in a file as they are.
-public struct TensorView: TensorSource {
+public struct TensorView: PlacedSource {
   /// Where a tensor's values come from. Sources are told by their numbers among those that the view is made of.
   public enum Origin: Sendable {
     /// A tensor of a source, as it is. The view may show it as another type whose values are as many bytes: blocks that
@@ -188,6 +188,18 @@ public struct TensorView: TensorSource {
       guard case .file(let path, let range, let inner)? = place(number, of: sources[source]) else { return nil }
       if let inner { return inner == order.inverse ? .file(path, range, nil) : nil }
       return .file(path, range, order)
+    }
+  }
+
+  /// Where a tensor's values lie in an open file; nil where they are made, in memory, or no source knows.
+  package func storedPlace(_ index: Int) -> StoredPlace? {
+    switch origins[index] {
+    case .bytes, .computed, .parts: return nil
+    case .stored(let number, let source): return (sources[source] as? any PlacedSource)?.storedPlace(number)
+    case .rows(let number, let source, let order):
+      guard let place = (sources[source] as? any PlacedSource)?.storedPlace(number) else { return nil }
+      guard let inner = place.order else { return StoredPlace(place.file, place.range, order: order) }
+      return inner == order.inverse ? StoredPlace(place.file, place.range) : nil
     }
   }
 

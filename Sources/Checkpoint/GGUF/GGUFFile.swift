@@ -7,7 +7,7 @@
 import ByteIO
 
 /// A GGUF file, open.
-public struct GGUFFile: GGUFDescribed {
+public struct GGUFFile: GGUFDescribed, PlacedSource {
   /// What a file begins with.
   static let magic = Array("GGUF".utf8)
   /// How tensors are aligned, where the file does not say.
@@ -232,6 +232,11 @@ public struct GGUFFile: GGUFDescribed {
 
   /// Where a tensor's values lie.
   public func storedRange(_ index: Int) -> Range<Int>? { places[index].range }
+
+  /// Where a tensor's values lie in its file, where that is one.
+  package func storedPlace(_ index: Int) -> StoredPlace? {
+    (files[places[index].file] as? InputFile).map { StoredPlace($0, places[index].range) }
+  }
 
   /// The format has no checksums.
   public func verifyChecksums() {}

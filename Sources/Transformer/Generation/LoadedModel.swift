@@ -1,5 +1,7 @@
 // A model with all its weights in memory, as they are stored: what generating text runs on. The layers are those of
 // DecoderLayer, which quantizing and evaluating run on; here keys and values are kept, and weights are not expanded.
+// GGUF's blocks are not read beforehand: the first pass multiplies them where they lie, and the next ones lay them out
+// anew, a share each, so that nobody waits for all of it.
 
 import ByteIO
 import Checkpoint
@@ -11,8 +13,10 @@ import Synchronization
 package final class LoadedModel: Sendable {
   /// Its measures.
   package let configuration: ModelConfiguration
-  /// The bytes of weights that one token reads: all linear modules and the head.
-  package let bytesPerToken: Int
+  /// The bytes of weights that one token reads as they lie now: all linear modules and the head.
+  package var bytesPerToken: Int {
+    layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) { $0 + $1.weight.byteCount }
+  }
 
   private let layers: [Layer<StoredWeights>]
   private let embedding: WeightMatrix
@@ -20,6 +24,11 @@ package final class LoadedModel: Sendable {
   private let outputNorm: Norm
   private let head: WeightMatrix
   private let path: String
+  private let files: MappedFiles
+  private let course: Mutex<LayoutCourse>
+
+  /// Passes over which weights that lie in their file are laid out anew: so each takes about half as long again.
+  package static let layoutPasses = 8
 
   /// Tokens of a prompt that are worked on at once: enough that the products run at the machine's rate.
   private static let promptBlock = 512
@@ -31,7 +40,8 @@ package final class LoadedModel: Sendable {
   ///   - threads: how many read and pack.
   ///   - progress: called with the numbers of modules loaded and of all modules.
   /// - Throws: ``ModelError``, `CheckpointError` or `ByteIOError`.
-  /// - Complexity: the memory of the stored weights, and that of one module for each thread.
+  /// - Complexity: the memory of the stored weights, and that of one module for each thread. Of what stays in its file
+  ///   nothing is read; as much memory is taken when it is laid out, a module at a time, and the file's given back.
   package init(
     _ model: TransformerModel, threads: Int, progress: @escaping @Sendable (Int, Int) -> Void = { _, _ in }
   ) throws {
@@ -42,16 +52,18 @@ package final class LoadedModel: Sendable {
     let outer = [tensors.name(.embedding), configuration.tiesHead ? nil : tensors.name(.head)].compactMap(\.self)
     let names = modules + outer
     let done = Progress(total: names.count, progress)
-    let matrices = try model.matrices(names, threads: threads, isDone: done.advance, WeightMatrix.load)
+    let files = MappedFiles()
+    self.files = files
+    let matrices = try model.matrices(names, threads: threads, isDone: done.advance) {
+      try WeightMatrix.load($0, $1, files)
+    }
     self.layers = try layers.map { try model.layer($0, matrices, group: StoredWeights.init) }
     guard let embedding = outer.first.flatMap({ matrices[$0] }), let head = outer.last.flatMap({ matrices[$0] }),
       let outputNorm = try model.outerNorm(.outputNorm)
     else { preconditionFailure("all that was asked for is loaded") }
     (self.embedding, self.head, self.outputNorm) = (embedding, head, outputNorm)
     embeddingNorm = try model.outerNorm(.embeddingNorm)
-    bytesPerToken = self.layers.flatMap { $0.groups.flatMap(\.linears) }.reduce(head.byteCount) {
-      $0 + $1.weight.byteCount
-    }
+    course = Mutex(LayoutCourse(names.compactMap { matrices[$0] }.filter(\.isInFile), passes: Self.layoutPasses))
     self.configuration = configuration
     path = model.path
   }
@@ -63,7 +75,8 @@ package final class LoadedModel: Sendable {
   ///   - cache: what came before; the tokens are added to it.
   ///   - threads: how many to use; the result does not depend on it.
   /// - Returns: one logit for each entry of the vocabulary.
-  /// - Throws: ``ModelError`` with code `.badTokens`.
+  /// - Throws: ``ModelError`` with code `.badTokens`; `ByteIOError` where a file that weights still lie in is not any more
+  ///   what it was.
   package func logits(_ tokens: [Int32], _ cache: KeyValueCache, threads: Int) throws -> [Float] {
     guard !tokens.isEmpty else { throw ModelError(.badTokens, file: path, reason: "there are no tokens to read") }
     for token in tokens where token < 0 || token >= configuration.vocabularySize {
@@ -78,6 +91,7 @@ package final class LoadedModel: Sendable {
       tokens = cache.tokens + tokens
       cache.truncate(to: 0)
     }
+    layOutShare(threads)
     cache.reserve(tokens.count)
     var last: Matrix<Float>?
     for first in stride(from: 0, to: tokens.count, by: Self.promptBlock) {
@@ -90,7 +104,17 @@ package final class LoadedModel: Sendable {
     let logits = Matrix<Float>(rows: 1, columns: configuration.vocabularySize)
     head.multiply(state, into: logits.slice, threads: threads)
     if let cap = configuration.logitCap { logits.slice.softCap(Float(cap)) }
+    try files.check()
+    if course.withLock({ $0.isDone }) { files.close() }
     return logits.values
+  }
+
+  /// Lays the next of the weights out that still lie in their file; none before the first pass.
+  private func layOutShare(_ threads: Int) {
+    let share = course.withLock { $0.next() }
+    guard !share.isEmpty else { return }
+    forEachTile(share.count, threads: threads) { share[$0].layOut() }
+    course.withLock { $0.finished(share.count) }
   }
 
   /// The states of tokens after the last layer; their keys and values go into the cache.
@@ -115,6 +139,34 @@ package final class LoadedModel: Sendable {
     cache.append(tokens)
     return residual
   }
+}
+
+/// Which weights are laid out anew when.
+private struct LayoutCourse {
+  private var waiting: ArraySlice<WeightMatrix>
+  private let share: Int
+  private var left: Int
+  private var isFirst = true
+
+  /// Whether no weights lie in their file any more.
+  var isDone: Bool { left == 0 }
+
+  init(_ matrices: [WeightMatrix], passes: Int) {
+    (waiting, left) = (matrices[...], matrices.count)
+    share = (matrices.count + passes - 1) / passes
+  }
+
+  /// Those that are laid out before a pass.
+  mutating func next() -> [WeightMatrix] {
+    guard !isFirst else {
+      isFirst = false
+      return []
+    }
+    defer { waiting = waiting.dropFirst(share) }
+    return Array(waiting.prefix(share))
+  }
+
+  mutating func finished(_ count: Int) { left -= count }
 }
 
 /// Counts pieces of work that several threads do.

@@ -14,11 +14,14 @@ extension WeightMatrix {
   /// - Parameters:
   ///   - source: where it comes from; a source that hides packed weights behind numbers is asked for the former.
   ///   - index: of a tensor with two dimensions.
-  /// - Complexity: the stored bytes pass through memory once, besides the result.
-  static func load(_ source: any TensorSource, _ index: Int) throws -> WeightMatrix {
+  ///   - files: those that weights may stay in.
+  /// - Complexity: the stored bytes pass through memory once, besides the result; what stays in its file is not read.
+  static func load(
+    _ source: any TensorSource, _ index: Int, _ files: MappedFiles = MappedFiles()
+  ) throws -> WeightMatrix {
     if let packed = try PackedCheckpoint.of(source)?.packedLinear(index) { return WeightMatrix(packed) }
     if let hidden = source as? DequantizedSource, hidden.source.tensors[index].dtype.block != nil,
-      let blocks = try loadBlocks(hidden.source, index)
+      let blocks = try mappedBlocks(hidden.source, index, files) ?? loadBlocks(hidden.source, index)
     {
       return blocks
     }
@@ -65,6 +68,22 @@ extension WeightMatrix {
   }
 
   // MARK: GGUF's blocks
+
+  /// Blocks where they lie in their file; nil for types that are not multiplied so, and for what is in no file of its own.
+  private static func mappedBlocks(
+    _ source: any TensorSource, _ index: Int, _ files: MappedFiles
+  ) throws -> WeightMatrix? {
+    let info = source.tensors[index]
+    guard info.shape.count == 2, info.byteCount > 0, info.shape[0] <= Int32.max, let type = BlockType(info.dtype),
+      belle_stored_is_known(type.number), let place = (source as? any PlacedSource)?.storedPlace(index),
+      place.range.count == info.byteCount, let memory = try files.memory(of: place)
+    else { return nil }
+    let (rows, columns) = (info.shape[0], info.shape[1])
+    let stored = StoredStrips(
+      type: type, rows: rows, blocks: columns / 32, memory: memory,
+      rowOrder: place.order.map { order in (0..<rows).map { Int32(order.source(of: $0, rows: rows)) } })
+    return WeightMatrix(rows: rows, columns: columns, .strips(stored))
+  }
 
   /// Blocks of a type that the kernels know, 16 rows at a time; nil for other types.
   private static func loadBlocks(_ source: any TensorSource, _ index: Int) throws -> WeightMatrix? {
@@ -116,8 +135,8 @@ extension WeightMatrix {
     guard row == rows, buffer.isEmpty else { throw wrongSize(info) }
     return WeightMatrix(
       rows: rows, columns: columns,
-      .packed(
-        Packed(
+      .strips(
+        PackedStrips(
           bits: Int(bits), kind: kind, blocks: blocks, recordBlocks: elements / 32, codes: codes, scales: scales,
           order: nil)))
   }
@@ -199,8 +218,8 @@ extension WeightMatrix {
     }
     self.init(
       rows: rows, columns: columns,
-      .packed(
-        Packed(
+      .strips(
+        PackedStrips(
           bits: weights.bits, kind: kind, blocks: blocks, recordBlocks: recordBlocks, codes: codes, scales: scales,
           order: order)))
   }

@@ -3,12 +3,13 @@
 
 import CBelleKernels
 import LinearAlgebra
+import Synchronization
 
 /// Weights `[rows, columns]` in memory, in about as many bits as in their file.
 ///
-/// Packed integers are laid out anew when they are loaded: 16 rows beside each other, inputs in blocks of 32, groups
-/// that are scattered (`g_idx`) put together. Products of one input have the same bits on any processor, whatever its
-/// instructions; those of many go through the BLAS.
+/// Packed integers are laid out anew when they are loaded, GGUF's blocks after they were first used where they lie: 16 rows
+/// beside each other, inputs in blocks of 32, groups that are scattered (`g_idx`) put together. Products of one input have
+/// the same bits on any processor, whatever its instructions, and before and after; those of many go through the BLAS.
 final class WeightMatrix: Sendable {
   /// Numbers, row by row.
   struct Numbers: Sendable {
@@ -16,43 +17,47 @@ final class WeightMatrix: Sendable {
     let memory: WeightMemory
   }
 
-  /// Integers in strips of 16 rows; belle_packed says how they lie.
-  struct Packed: Sendable {
-    let bits: Int
-    let kind: belle_packed_scales
-    /// Blocks of 32 inputs in a row.
-    let blocks: Int
-    /// Blocks that share a record of scales.
-    let recordBlocks: Int
-    let codes: WeightMemory
-    let scales: WeightMemory
-    /// The input that stands at each of the places, -1 for none; nil where places are inputs.
-    let order: [Int32]?
-  }
-
   enum Storage: Sendable {
     case numbers(Numbers)
-    case packed(Packed)
+    case strips(any StripWeights)
   }
 
   /// Outputs.
   let rows: Int
   /// Inputs.
   let columns: Int
-  let storage: Storage
+  private let held: Mutex<Storage>
+  /// How they lie now.
+  var storage: Storage { held.withLock { $0 } }
 
   init(rows: Int, columns: Int, _ storage: Storage) {
     self.rows = rows
     self.columns = columns
-    self.storage = storage
+    held = Mutex(storage)
   }
 
   /// The bytes that a product with one input reads.
   var byteCount: Int {
     switch storage {
     case .numbers(let numbers): numbers.memory.count
-    case .packed(let packed): packed.codes.count + packed.scales.count
+    case .strips(let strips): strips.byteCount
     }
+  }
+
+  /// Whether they are multiplied where they lie in their file, and can be laid out anew.
+  var isInFile: Bool {
+    guard case .strips(let strips) = storage else { return false }
+    return strips is StoredStrips
+  }
+
+  /// Lays weights that lie in their file out anew: products take less time afterwards, and have the same bits. What is
+  /// being multiplied meanwhile is finished with the former ones.
+  func layOut() {
+    guard case .strips(let strips) = storage, let stored = strips as? StoredStrips, let packed = stored.packed() else {
+      return
+    }
+    held.withLock { $0 = .strips(packed) }
+    stored.memory.release()
   }
 
   // MARK: Products
@@ -103,18 +108,18 @@ final class WeightMatrix: Sendable {
     let isDirect = x.rows <= Self.directInputs
     switch storage {
     case .numbers(let numbers): return isDirect ? direct(numbers, x, into: y) : byTiles(numbers, x, into: y)
-    case .packed(let packed):
-      let x = arranged(x, packed)
-      return isDirect ? direct(packed, x, into: y) : byTiles(packed, x, into: y)
+    case .strips(let strips):
+      let x = arranged(x, strips)
+      return isDirect ? direct(strips, x, into: y) : byTiles(strips, x, into: y)
     }
   }
 
   /// The inputs in the order of the places, and zeros where there is none.
-  private func arranged(_ x: MatrixSlice<Float>, _ packed: Packed) -> MatrixSlice<Float> {
-    let width = 32 * packed.blocks
-    guard packed.order != nil || width != columns || x.stride != columns else { return x }
+  private func arranged(_ x: MatrixSlice<Float>, _ strips: any StripWeights) -> MatrixSlice<Float> {
+    let width = 32 * strips.blocks
+    guard strips.order != nil || width != columns || x.stride != columns else { return x }
     let result = Matrix<Float>(rows: x.rows, columns: width)
-    guard let order = packed.order else {
+    guard let order = strips.order else {
       result[0..<x.rows, 0..<columns].copy(from: x)
       return result.slice
     }
@@ -173,12 +178,12 @@ final class WeightMatrix: Sendable {
     }
   }
 
-  private func direct(_ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
-    let sums = Matrix<Float>(rows: x.rows, columns: 2 * packed.blocks)
+  private func direct(_ weights: any StripWeights, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
+    let sums = Matrix<Float>(rows: x.rows, columns: 2 * weights.blocks)
     let all = sums.slice
     for row in 0..<x.rows {
       // SAFETY: x has 32 · blocks columns, see `arranged`, and the sums two for each block.
-      unsafe belle_packed_sums(x.base + row * x.stride, packed.blocks, all.base + row * all.stride)
+      unsafe belle_packed_sums(x.base + row * x.stride, weights.blocks, all.base + row * all.stride)
     }
     let strips = (rows + 15) / 16
     // The kernel writes whole strips.
@@ -188,34 +193,29 @@ final class WeightMatrix: Sendable {
     let rows = rows
     return Work(count: (strips + step - 1) / step) { tile in
       for row in 0..<x.rows {
-        unsafe packed.withDescription { weights in
-          // SAFETY: strips below `strips`; the target's rows have 16 elements for each of them.
-          unsafe belle_packed_multiply(
-            Kernels.variant, weights, tile * step, min(strips, (tile + 1) * step), x.base + row * x.stride,
-            all.base + row * all.stride, target.base + row * target.stride)
-        }
+        // SAFETY: strips below `strips`; the target's rows have 16 elements for each of them.
+        unsafe weights.multiply(
+          tile * step..<min(strips, (tile + 1) * step), x.base + row * x.stride, all.base + row * all.stride,
+          into: target.base + row * target.stride)
       }
     } finish: {
       if let padded { y.copy(from: padded[0..<x.rows, 0..<rows]) }
     }
   }
 
-  private func byTiles(_ packed: Packed, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
+  private func byTiles(_ weights: any StripWeights, _ x: MatrixSlice<Float>, into y: MatrixSlice<Float>) -> Work {
     let strips = (rows + 15) / 16
     let rows = rows
     let (width, height) = (Self.expandedRows / 16, Self.expandedInputs / 32)
     return Work(count: (strips + width - 1) / width) { tile in
       let part = tile * width..<min(strips, (tile + 1) * width)
       let outputs = 16 * part.lowerBound..<min(rows, 16 * part.upperBound)
-      let scratch = Matrix<Float>(rows: 32 * min(height, packed.blocks), columns: 16 * part.count)
+      let scratch = Matrix<Float>(rows: 32 * min(height, weights.blocks), columns: 16 * part.count)
       let tile = scratch.slice
-      for first in stride(from: 0, to: packed.blocks, by: height) {
-        let last = min(packed.blocks, first + height)
-        unsafe packed.withDescription { weights in
-          // SAFETY: the scratch has a row for each input of the blocks, and 16 columns for each strip.
-          unsafe belle_packed_expand(
-            Kernels.variant, weights, part.lowerBound, part.upperBound, first, last, tile.base, tile.stride)
-        }
+      for first in stride(from: 0, to: weights.blocks, by: height) {
+        let last = min(weights.blocks, first + height)
+        // SAFETY: the scratch has a row for each input of the blocks, and 16 columns for each strip.
+        unsafe weights.expand(part, first..<last, into: tile.base, stride: tile.stride)
         gemm(
           batch: [
             Product(
@@ -242,29 +242,14 @@ final class WeightMatrix: Sendable {
         unsafe belle_bf16_to_f32(Kernels.variant, target.base, source.assumingMemoryBound(to: UInt16.self), columns)
       default: unsafe UnsafeMutableRawPointer(target.base).copyMemory(from: source, byteCount: 4 * columns)
       }
-    case .packed(let packed):
-      let strip = Matrix<Float>(rows: 32 * packed.blocks, columns: 16)
-      unsafe packed.withDescription { weights in
-        // SAFETY: the matrix has 16 columns for the strip, and a row for each input of its blocks.
-        unsafe belle_packed_expand(
-          Kernels.variant, weights, row / 16, row / 16 + 1, 0, packed.blocks, strip.slice.base, 16)
-      }
-      for place in 0..<32 * packed.blocks {
-        let input = packed.order.map { Int($0[place]) } ?? place
+    case .strips(let weights):
+      let strip = Matrix<Float>(rows: 32 * weights.blocks, columns: 16)
+      // SAFETY: the matrix has 16 columns for the strip, and a row for each input of its blocks.
+      unsafe weights.expand(row / 16..<row / 16 + 1, 0..<weights.blocks, into: strip.slice.base, stride: 16)
+      for place in 0..<32 * weights.blocks {
+        let input = weights.order.map { Int($0[place]) } ?? place
         if input >= 0, input < columns { target[0, input] = strip[place, row % 16] }
       }
     }
-  }
-}
-
-extension WeightMatrix.Packed {
-  /// Calls a kernel with the description of the weights.
-  func withDescription(_ body: (UnsafePointer<belle_packed>) -> Void) {
-    // SAFETY: the memory lives as long as this value; the description does not leave the call.
-    var description = unsafe belle_packed(
-      bits: UInt32(bits), kind: kind, blocks: blocks, record_blocks: recordBlocks,
-      codes: codes.pointer.assumingMemoryBound(to: UInt8.self),
-      scales: scales.pointer.assumingMemoryBound(to: UInt8.self))
-    unsafe withUnsafePointer(to: &description) { unsafe body($0) }
   }
 }
