@@ -4,23 +4,13 @@
 // product with the expanded weights would not round, and integers up to 8 bits are exact as floats.
 #include "belle_packed.h"
 #include "lanes.h"
+#include "packed_scales.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 enum { BLOCK = 32 };
-
-LANES_INLINE bool has_minimums(belle_packed_scales kind) {
-  return kind == BELLE_SCALES_HALF_MINIMUM || kind == BELLE_SCALES_SINGLE_MINIMUM || kind == BELLE_SCALES_K32_MINIMUM ||
-         kind == BELLE_SCALES_K16_MINIMUM;
-}
-
-LANES_INLINE int center_of(unsigned bits, belle_packed_scales kind) {
-  const bool counts_from_zero = has_minimums(kind);
-  // 8-bit codes are stored less 128, whatever the kind.
-  return bits != 8 && counts_from_zero ? 0 : 1 << (bits - 1);
-}
 
 size_t belle_packed_record_bytes(belle_packed_scales kind) {
   switch (kind) {
@@ -40,19 +30,6 @@ size_t belle_packed_record_bytes(belle_packed_scales kind) {
 }
 
 // MARK: Lanes from memory
-
-typedef int8_t lanes_signed_bytes __attribute__((vector_size(16)));
-
-LANES_INLINE lanes lanes_load_signed_bytes(const uint8_t *from) {
-  lanes_signed_bytes value;
-  memcpy(&value, from, sizeof value);
-  return __builtin_convertvector(__builtin_convertvector(value, lanes_mask), lanes);
-}
-
-/// 16-bit numbers as floats.
-LANES_INLINE lanes lanes_load_zeros(const uint8_t *from) {
-  return __builtin_convertvector(__builtin_convertvector(lanes_load_shorts(from), lanes_mask), lanes);
-}
 
 /// The codes of input `k` of a block, as floats.
 LANES_INLINE lanes lanes_code(const uint8_t *block, unsigned k, const unsigned bits, const int center) {
@@ -75,50 +52,6 @@ LANES_INLINE lanes lanes_code(const uint8_t *block, unsigned k, const unsigned b
   return __builtin_convertvector((lanes_mask)code - center, lanes);
 }
 
-/// The scales of a half of block `block`: 0 for its first 16 inputs, 1 for the others. `shift` and `minimum` are 0
-/// where the kind has none.
-LANES_INLINE void lanes_scales(
-    const belle_packed *p, const uint8_t *records, size_t block, unsigned half, const int center, lanes *scale,
-    lanes *shift, lanes *minimum) {
-  const uint8_t *r = records + block / p->record_blocks * belle_packed_record_bytes(p->kind);
-  const size_t sub = block % p->record_blocks;
-  *shift = lanes_all(0);
-  *minimum = lanes_all(0);
-  switch (p->kind) {
-    case BELLE_SCALES_SINGLE:
-    case BELLE_SCALES_SINGLE_ZERO:
-      *scale = lanes_load(r);
-      if (p->kind == BELLE_SCALES_SINGLE_ZERO) *shift = lanes_all((float)center) - lanes_load_zeros(r + 64);
-      break;
-    case BELLE_SCALES_HALF:
-    case BELLE_SCALES_HALF_ZERO:
-      *scale = lanes_load_halves(r);
-      if (p->kind == BELLE_SCALES_HALF_ZERO) *shift = lanes_all((float)center) - lanes_load_zeros(r + 32);
-      break;
-    case BELLE_SCALES_HALF_MINIMUM:
-      *scale = lanes_load_halves(r);
-      *minimum = lanes_load_halves(r + 32);
-      break;
-    case BELLE_SCALES_SINGLE_MINIMUM:
-      *scale = lanes_load(r);
-      *minimum = lanes_load(r + 64);
-      break;
-    case BELLE_SCALES_K32_MINIMUM:
-      *scale = lanes_load_halves(r) * lanes_load_bytes(r + 64 + 16 * sub);
-      *minimum = -(lanes_load_halves(r + 32) * lanes_load_bytes(r + 64 + 16 * (8 + sub)));
-      break;
-    case BELLE_SCALES_K16_MINIMUM:
-      *scale = lanes_load_halves(r) * lanes_load_bytes(r + 64 + 16 * (2 * sub + half));
-      *minimum = -(lanes_load_halves(r + 32) * lanes_load_bytes(r + 64 + 16 * (16 + 2 * sub + half)));
-      break;
-    case BELLE_SCALES_K16:
-      *scale = lanes_load_halves(r) * lanes_load_signed_bytes(r + 32 + 16 * (2 * sub + half));
-      break;
-    case BELLE_SCALES_K32: *scale = lanes_load_halves(r) * lanes_load_signed_bytes(r + 32 + 16 * sub); break;
-    case BELLE_SCALES_NONE: *scale = lanes_all(0); break;
-  }
-}
-
 LANES_INLINE bool has_half_scales(belle_packed_scales kind) {
   return kind == BELLE_SCALES_K16_MINIMUM || kind == BELLE_SCALES_K16;
 }
@@ -129,10 +62,10 @@ LANES_INLINE bool has_offsets(belle_packed_scales kind) {
 
 /// Adds a block's four chains, scaled, to the totals. By address: what calls it may be of one instruction set only.
 LANES_INLINE void add_block(
-    const belle_packed *p, const uint8_t *records, size_t block, const int center, const lanes chain[4],
+    const belle_packed *p, const scale_place *at, size_t block, const int center, const lanes chain[4],
     const float *sums, lanes *total) {
   lanes scale, shift, minimum;
-  lanes_scales(p, records, block, 0, center, &scale, &shift, &minimum);
+  lanes_scales(p, at, 0, center, &scale, &shift, &minimum);
   if (!has_half_scales(p->kind)) {
     *total = lanes_fma(scale, (chain[0] + chain[1]) + (chain[2] + chain[3]), *total);
     if (!has_offsets(p->kind)) return;
@@ -140,7 +73,7 @@ LANES_INLINE void add_block(
     return;
   }
   for (unsigned half = 0; half < 2; half++) {
-    if (half == 1) lanes_scales(p, records, block, 1, center, &scale, &shift, &minimum);
+    if (half == 1) lanes_scales(p, at, 1, center, &scale, &shift, &minimum);
     *total = lanes_fma(scale, chain[2 * half] + chain[2 * half + 1], *total);
     if (has_offsets(p->kind)) *total = lanes_fma(minimum, lanes_all(sums[2 * block + half]), *total);
   }
@@ -157,7 +90,9 @@ LANES_INLINE void strip_multiply(
   const size_t records = (p->blocks + p->record_blocks - 1) / p->record_blocks;
   const uint8_t *scales = p->scales + strip * records * belle_packed_record_bytes(p->kind);
   lanes total = lanes_all(0);
-  for (size_t block = 0; block < p->blocks; block++, codes += 64 * bits, x += BLOCK) {
+  scale_place at;
+  begin_at(p, scales, 0, &at);
+  for (size_t block = 0; block < p->blocks; block++, codes += 64 * bits, x += BLOCK, move_on(p, block, &at)) {
     for (unsigned line = 0; line < bits; line++) __builtin_prefetch(codes + PREFETCH_BYTES + 64 * line);
     lanes chain[4] = {lanes_all(0), lanes_all(0), lanes_all(0), lanes_all(0)};
 #pragma clang loop unroll(full)
@@ -165,7 +100,7 @@ LANES_INLINE void strip_multiply(
       const unsigned c = k / 16 * 2 + k % 2;
       chain[c] = lanes_fma(lanes_code(codes, k, bits, center), lanes_all(x[k]), chain[c]);
     }
-    add_block(p, scales, block, center, chain, sums, &total);
+    add_block(p, &at, block, center, chain, sums, &total);
   }
   lanes_store(y + strip * LANES, total);
 }
@@ -227,8 +162,10 @@ static void multiply_scalar(const multiply_work *w) {
     float total[LANES] = {0};
     for (size_t block = 0; block < p->blocks; block++) {
       lanes scale[2], shift[2], minimum[2];
+      scale_place at;
+      begin_at(p, scales, block, &at);
       for (unsigned half = 0; half < 2; half++)
-        lanes_scales(p, scales, block, half, center, &scale[half], &shift[half], &minimum[half]);
+        lanes_scales(p, &at, half, center, &scale[half], &shift[half], &minimum[half]);
       for (size_t lane = 0; lane < LANES; lane++) {
         float chain[4] = {0};
         for (unsigned k = 0; k < BLOCK; k++) {
@@ -270,7 +207,9 @@ LANES_AVX512 static void multiply_nibbles_avx512(const multiply_work *w) {
     const uint8_t *scales = p->scales + strip * records * belle_packed_record_bytes(p->kind);
     const float *x = w->x;
     lanes total = {0};
-    for (size_t block = 0; block < p->blocks; block++, codes += 256, x += BLOCK) {
+    scale_place at;
+    begin_at(p, scales, 0, &at);
+    for (size_t block = 0; block < p->blocks; block++, codes += 256, x += BLOCK, move_on(p, block, &at)) {
       for (unsigned line = 0; line < 4; line++) __builtin_prefetch(codes + PREFETCH_BYTES + 64 * line);
       lanes chain[4] = {{0}, {0}, {0}, {0}};
 #pragma clang loop unroll(full)
@@ -280,7 +219,7 @@ LANES_AVX512 static void multiply_nibbles_avx512(const multiply_work *w) {
         const unsigned c = k / 16 * 2 + k % 2;
         chain[c] = (lanes)_mm512_fmadd_ps(code, _mm512_set1_ps(x[k]), (__m512)chain[c]);
       }
-      add_block(p, scales, block, center, chain, w->sums, &total);
+      add_block(p, &at, block, center, chain, w->sums, &total);
     }
     _mm512_storeu_ps(w->y + strip * LANES, (__m512)total);
   }
@@ -319,12 +258,14 @@ LANES_INLINE void expand_strip(const expand_work *w, size_t strip, const unsigne
   const int center = center_of(bits, p->kind);
   const size_t records = (p->blocks + p->record_blocks - 1) / p->record_blocks;
   const uint8_t *scales = p->scales + strip * records * belle_packed_record_bytes(p->kind);
-  for (size_t block = w->from_block; block < w->to_block; block++) {
+  scale_place at;
+  begin_at(p, scales, w->from_block, &at);
+  for (size_t block = w->from_block; block < w->to_block; block++, move_on(p, block, &at)) {
     const uint8_t *codes = p->codes + (strip * p->blocks + block) * 64 * bits;
     float *out = w->out + (block - w->from_block) * BLOCK * w->stride + (strip - w->from) * LANES;
     lanes scale, shift, minimum;
     for (unsigned k = 0; k < BLOCK; k++) {
-      if (k % 16 == 0) lanes_scales(p, scales, block, k / 16, center, &scale, &shift, &minimum);
+      if (k % 16 == 0) lanes_scales(p, &at, k / 16, center, &scale, &shift, &minimum);
       lanes value = scale * (lanes_code(codes, k, bits, center) + shift);
       // Not added where there is none: −0 would become 0.
       if (has_minimums(p->kind)) value = value + minimum;
@@ -356,7 +297,9 @@ static void expand_scalar(const expand_work *w) {
       const uint8_t *codes = p->codes + (strip * p->blocks + block) * 64 * p->bits;
       for (unsigned k = 0; k < BLOCK; k++) {
         lanes scale, shift, minimum;
-        lanes_scales(p, scales, block, k / 16, center, &scale, &shift, &minimum);
+        scale_place at;
+        begin_at(p, scales, block, &at);
+        lanes_scales(p, &at, k / 16, center, &scale, &shift, &minimum);
         float *out = w->out + ((block - w->from_block) * BLOCK + k) * w->stride + (strip - w->from) * LANES;
         const bool adds = has_minimums(p->kind);
         for (size_t lane = 0; lane < LANES; lane++) {

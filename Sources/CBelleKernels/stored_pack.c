@@ -1,6 +1,6 @@
-// GGUF's blocks from their file's order into the layout that they are multiplied in (belle_packed), sixteen rows at a time:
-// integers to planes of bits, scales to records. packed_load.c does the same a row at a time, for every type, and is what
-// tests hold this against.
+// GGUF's blocks from their file's order into the layout that they are multiplied in (belle_packed), sixteen rows at a
+// time: integers to planes of bits, scales to records. packed_load.c does the same a row at a time, for every type, and
+// is what tests hold this against.
 #include "belle_stored.h"
 #include "turned.h"
 

@@ -1,7 +1,7 @@
-// GGUF's blocks of sixteen rows in lanes, a row to a lane, as their file has them: what multiplies them where they lie, and
-// what lays them out anew, goes by this. What makes it possible is turning 16 bytes of 16 rows into four words a row, which
-// takes eight shuffles: then byte b of sixteen blocks is a shift of word b / 4. 256 weights are turned at a time, into
-// memory that stays in the first cache.
+// GGUF's blocks of sixteen rows in lanes, a row to a lane, as their file has them: what multiplies them where they lie,
+// and what lays them out anew, goes by this. What makes it possible is turning 16 bytes of 16 rows into four words a
+// row, which takes eight shuffles: then byte b of sixteen blocks is a shift of word b / 4. 256 weights are turned at a
+// time, into memory that stays in the first cache.
 // Which bits are which weight's is block_parts.h's; here are the same places in lanes, held against it by tests.
 #ifndef BELLE_TURNED_H
 #define BELLE_TURNED_H
@@ -146,27 +146,33 @@ typedef struct {
   unsigned number;
 } place;
 
+/// What has the nibble of weight `k` of 32 in its lowest bits, of types that have nibbles.
+LANES_INLINE lanes_words nibble_at(const unsigned type, const place *p, const unsigned k) {
+  const unsigned n = p->number;
+  if (type == BELLE_Q4_K) return bits_at(p->words + 512 * (n / 2), 16 + k, n % 2 * 4);
+  if (type == BELLE_Q5_K) return bits_at(p->words + 512 * (n / 2), 48 + k, n % 2 * 4);
+  // In a block of 32 the low nibbles are weights 0 to 15.
+  return bits_at(p->words, p->first + size_of(type) - 16 + k % 16, k / 16 * 4);
+}
+
 /// The integer of weight `k` of 32, as it is stored: of Q8_0 the byte.
 LANES_INLINE lanes_words code_at(const unsigned type, const place *p, const unsigned k) {
   const uint8_t *words = p->words;
   const unsigned n = p->number, half = n / 4;
-  // In a block of 32 the low nibbles are weights 0 to 15.
-  const size_t byte = p->first + size_of(type) - 16 + k % 16;
   switch (type) {
     case BELLE_Q8_0: return bits_at(words, p->first + 2 + k, 0) & 255;
     case BELLE_Q4_0:
-    case BELLE_Q4_1: return bits_at(words, byte, k / 16 * 4) & 15;
+    case BELLE_Q4_1:
+    case BELLE_Q4_K: return nibble_at(type, p, k) & 15;
     case BELLE_Q5_0:
     case BELLE_Q5_1: {
       const size_t fifth = p->first + (type == BELLE_Q5_0 ? 2 : 4) + k / 8;
-      return (bits_at(words, byte, k / 16 * 4) & 15) | (bits_at(words, fifth, k % 8) & 1) << 4;
+      return (nibble_at(type, p, k) & 15) | (bits_at(words, fifth, k % 8) & 1) << 4;
     }
     case BELLE_Q2_K: return bits_at(words + 512 * half, 16 + k, 2 * (n % 4)) & 3;
     case BELLE_Q3_K:
       return (bits_at(words + 512 * half, 32 + k, 2 * (n % 4)) & 3) | (bits_at(words, k, n) & 1) << 2;
-    case BELLE_Q4_K: return bits_at(words + 512 * (n / 2), 16 + k, n % 2 * 4) & 15;
-    case BELLE_Q5_K:
-      return (bits_at(words + 512 * (n / 2), 48 + k, n % 2 * 4) & 15) | (bits_at(words, 16 + k, n) & 1) << 4;
+    case BELLE_Q5_K: return (nibble_at(type, p, k) & 15) | (bits_at(words, 16 + k, n) & 1) << 4;
     default:
       return (bits_at(words + 1024 * half + 512 * (n % 2), k, n % 4 / 2 * 4) & 15) |
              (bits_at(words + 512 * half, 128 + k, 2 * (n % 4)) & 3) << 4;
@@ -188,7 +194,8 @@ LANES_INLINE lanes_mask multiple_at(const unsigned type, const uint8_t *w, unsig
   switch (type) {
     case BELLE_Q2_K: return (lanes_mask)(bits_at(w, run, 0) & 15);
     case BELLE_Q3_K: {
-      const lanes_words low = bits_at(w, 96 + run % 8, run / 8 * 4) & 15, high = bits_at(w, 104 + run % 4, run / 4 * 2) & 3;
+      const lanes_words low = bits_at(w, 96 + run % 8, run / 8 * 4) & 15;
+      const lanes_words high = bits_at(w, 104 + run % 4, run / 4 * 2) & 3;
       return (lanes_mask)(low | high << 4) - 32;
     }
     case BELLE_Q6_K: return signed_bytes(bits_at(w, 192 + run, 0));
@@ -235,30 +242,30 @@ LANES_INLINE void scales_of_chunk(const unsigned type, const uint8_t *w, size_t 
   }
 }
 
-/// The place of 32 weights in a chunk. `is_second` says whether the number is odd, and is known when this is compiled: then
-/// so are the shifts.
+/// The place of 32 weights in a chunk. `is_second` says whether the number is odd, and is known when this is compiled:
+/// then so are the shifts.
 LANES_INLINE place place_of(const unsigned type, const uint8_t *words, unsigned number, const bool is_second) {
   if (!is_short(type)) return (place){words, 0, number};
   return (place){words + 64 * (number * size_of(type) / 4), is_second ? size_of(type) % 4 : 0, 0};
 }
 
-/// Runs a statement for each strip of a piece of work `w`, with the type known when this is compiled.
-#define EACH_STRIP_OF(type, call) \
+/// Calls a function for each strip of a piece of work `w`, with the type known when this is compiled, and what follows.
+#define EACH_STRIP_OF(type, call, ...) \
   case type: \
-    for (size_t strip = w->from; strip < w->to; strip++) call(w, strip, type); \
+    for (size_t strip = w->from; strip < w->to; strip++) call(w, strip, type __VA_OPT__(, ) __VA_ARGS__); \
     break
-#define EACH_STRIP(call) \
+#define EACH_STRIP(...) \
   switch (w->weights->type) { \
-    EACH_STRIP_OF(BELLE_Q4_0, call); \
-    EACH_STRIP_OF(BELLE_Q4_1, call); \
-    EACH_STRIP_OF(BELLE_Q5_0, call); \
-    EACH_STRIP_OF(BELLE_Q5_1, call); \
-    EACH_STRIP_OF(BELLE_Q8_0, call); \
-    EACH_STRIP_OF(BELLE_Q2_K, call); \
-    EACH_STRIP_OF(BELLE_Q3_K, call); \
-    EACH_STRIP_OF(BELLE_Q4_K, call); \
-    EACH_STRIP_OF(BELLE_Q5_K, call); \
-    EACH_STRIP_OF(BELLE_Q6_K, call); \
+    EACH_STRIP_OF(BELLE_Q4_0, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q4_1, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q5_0, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q5_1, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q8_0, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q2_K, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q3_K, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q4_K, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q5_K, __VA_ARGS__); \
+    EACH_STRIP_OF(BELLE_Q6_K, __VA_ARGS__); \
     default: break; \
   }
 

@@ -192,9 +192,29 @@ extension CharacterClass {
 
   /// Where an expression matches among all characters in their order.
   private static func ranges(_ expression: NSRegularExpression) -> [ClosedRange<UInt32>] {
-    var all = String.UnicodeScalarView()
-    all.append(contentsOf: (0...0x10FFFF as ClosedRange<UInt32>).lazy.compactMap { Unicode.Scalar($0) })
-    let text = String(all)
+    // As bytes: a string that is put together of scalars takes half a second, which everybody would wait for who loads a
+    // tokenizer with such a pattern.
+    var all: [UInt8] = []
+    all.reserveCapacity(0x110000 * 4)
+    let follow = { (value: UInt32, shift: UInt32) in UInt8(0x80 | value >> shift & 0x3F) }
+    for value: UInt32 in 0...0x10FFFF where !(0xD800...0xDFFF).contains(value) {
+      switch value {
+      case ..<0x80: all.append(UInt8(value))
+      case ..<0x800:
+        all.append(UInt8(0xC0 | value >> 6))
+        all.append(follow(value, 0))
+      case ..<0x10000:
+        all.append(UInt8(0xE0 | value >> 12))
+        all.append(follow(value, 6))
+        all.append(follow(value, 0))
+      default:
+        all.append(UInt8(0xF0 | value >> 18))
+        all.append(follow(value, 12))
+        all.append(follow(value, 6))
+        all.append(follow(value, 0))
+      }
+    }
+    let text = String(decoding: all, as: UTF8.self)
     // Surrogates are none of the characters; those beyond U+FFFF are two units each.
     let value = { (unit: Int) -> UInt32 in
       unit < 0xD800
