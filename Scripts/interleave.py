@@ -66,7 +66,7 @@ def make(folder, tools, size, fraction):
     run("encrypt", folder / "model", key, folder / "model-enc")
     write_llama(
         folder / "llama", hidden=2048 // fraction, middle=5632 // fraction, layers=2, heads=16 // fraction,
-        vocabulary=4096, windows=8 // fraction, length=512, tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
+        vocabulary=4096, windows=8 // fraction, length=512 // fraction, tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
     for kind in ("q4_0", "q4_k"):
         run("convert", folder / "llama", folder / f"{kind}.gguf", "--gguf-type", kind)
     shutil.rmtree(folder / "one")
@@ -179,6 +179,8 @@ def main():
                     value = measure(case, sides[side], folder, counts)
                     if number or counts:
                         found[case.name, side].append(value)
+                if counts:
+                    print(f"{case.name}: {found[case.name, 0][0] / found[case.name, 1][0]:.3f}", file=sys.stderr)
             what = f"round {number} of {options.rounds}" if number else "counted" if counts else "a round to warm up"
             print(f"{what}: {time.monotonic() - start:.0f} s", file=sys.stderr)
     finally:
