@@ -95,7 +95,8 @@ def cases(folder, fraction):
         found.append(Case(f"model, {recipe}", "bench", arguments))
     for kind in ("q4_0", "q4_k"):
         arguments = ["generate", f"{f}/{kind}.gguf", "--prompt", "The king and the water", "--max-tokens", "64", "--json"]
-        found.append(Case(f"generate, {kind}", "tools", arguments, "tokens_per_second"))
+        found.append(Case(f"generate, {kind}: tokens a second", "tools", arguments, "tokens_per_second"))
+        found.append(Case(f"generate, {kind}: from beginning to end", "tools", arguments))
     return found
 
 
