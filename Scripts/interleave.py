@@ -66,7 +66,7 @@ def make(folder, tools, size, fraction):
     run("encrypt", folder / "model", key, folder / "model-enc")
     write_llama(
         folder / "llama", hidden=2048 // fraction, middle=5632 // fraction, layers=2, heads=16 // fraction,
-        vocabulary=4096, windows=8 // fraction, length=512 // fraction, tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
+        vocabulary=4096, windows=max(1, 8 // fraction**2), length=512, tokenizer=PROJECT / "Tests/Fixtures/tiny/llama/tokenizer.model")
     for kind in ("q4_0", "q4_k"):
         run("convert", folder / "llama", folder / f"{kind}.gguf", "--gguf-type", kind)
     shutil.rmtree(folder / "one")
