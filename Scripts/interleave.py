@@ -108,7 +108,8 @@ def measure(case, binaries, folder, counts):
     if "--no-list" in arguments and not binaries["lists"]:
         arguments.remove("--no-list")
     if counts:
-        arguments = ["taskset", "-c", "0", "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *arguments]
+        arguments = ["taskset", "-c", "0", "valgrind", "--fair-sched=yes", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                     *arguments]  # fmt: skip
     start = time.perf_counter()
     more = {"LD_PRELOAD": str(folder / "sigsuspend.so")} if counts else {}
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=os.environ | more)
